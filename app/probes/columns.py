@@ -1,0 +1,46 @@
+"""The columns of a probe's rows, as data: they travel with the stream and are listed by the API."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column. `type` is timestamp_ns, uint32, int32, uint64, int64 or text."""
+
+    name: str
+    type: str
+    title: str
+    help: str
+    unit: str | None = None
+    nullable: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+CALLER = (
+    Column("time", "timestamp_ns", "Time", "Wall-clock time at the function's entry"),
+    Column("pid", "uint32", "PID", "Process (thread group) id"),
+    Column("tid", "uint32", "TID", "Thread id"),
+    Column("uid", "uint32", "User", "Real user id"),
+    Column("comm", "text", "Process", "Name of the thread"),
+)
+SYSCALL = (Column("syscall", "text", "Call", "System call: unlink, unlinkat or rmdir"),)
+ARGUMENTS = (
+    Column("dfd", "int32", "Dir fd", "Directory descriptor; -100 is AT_FDCWD"),
+    Column(
+        "filename",
+        "text",
+        "File",
+        "Name as passed to the call; null when the kernel could not read it",
+        nullable=True,
+    ),
+)
+RESULT = (
+    Column("ret", "int64", "Result", "Return value: 0, or a negative errno"),
+    Column("errno", "text", "Error", "Name of the error", nullable=True),
+    Column("latency_ns", "uint64", "Latency", "Time from entry to return", unit="ns"),
+)

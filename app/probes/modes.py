@@ -1,0 +1,43 @@
+"""The five modes: what each attaches to, the C source it is made of, the columns it yields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.probes.columns import ARGUMENTS, CALLER, RESULT, SYSCALL, Column
+
+
+@dataclass(frozen=True)
+class Mode:
+    """One way to trace. `sees_return` modes emit once, at the call's return."""
+
+    name: str
+    summary: str
+    sees_return: bool
+    columns: tuple[Column, ...]
+
+
+MODES: dict[str, Mode] = {
+    mode.name: mode
+    for mode in (
+        Mode("fentry", "BPF trampoline at entry", False, CALLER + ARGUMENTS),
+        Mode("fexit", "BPF trampoline at entry and exit", True, CALLER + ARGUMENTS + RESULT),
+        Mode("kprobe", "kprobe at entry", False, CALLER + ARGUMENTS),
+        Mode("kretprobe", "kprobe and kretprobe", True, CALLER + ARGUMENTS + RESULT),
+        Mode(
+            "tracepoint",
+            "system call tracepoints of unlink, unlinkat and rmdir",
+            True,
+            CALLER + SYSCALL + ARGUMENTS + RESULT,
+        ),
+    )
+}
+
+# The order in which "the best mode this kernel allows" is looked for: with the result
+# before without, cheaper before dearer.
+PREFERENCE = ("fexit", "kretprobe", "tracepoint", "fentry", "kprobe")
+
+# Resolved on the running kernel, first found first. Linux 7.0 replaced do_unlinkat by
+# filename_unlinkat(int dfd, struct filename *).
+DELETION_FUNCTIONS = ("filename_unlinkat", "do_unlinkat")
+DELETION_SYSCALLS = ("unlink", "unlinkat", "rmdir")

@@ -1,0 +1,1 @@
+"""HTTP and websockets: the guard, the routes, the stream writers. Never bcc, never numpy."""
