@@ -1,0 +1,1 @@
+"""Probedeck: a console for eBPF function tracing."""
