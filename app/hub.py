@@ -231,7 +231,7 @@ class Subscription:
     _position: int = 0  # seq of the next item to take
     _waiting_bytes: int = 0
     _caught_up: bool = False
-    _gaps: dict[str, int] = field(default_factory=dict)
+    _gaps: dict[tuple[str, str], int] = field(default_factory=dict)
     _states: dict[str, Control] = field(default_factory=dict)
     _accounts: dict[Ledger, _Account] = field(default_factory=dict)
 
@@ -260,8 +260,8 @@ class Subscription:
             if self.hub._closed:
                 raise HubClosed
             items: list[Batch | Control] = [
-                {"type": "gap", "probe": probe, "where": "client", "rows": rows}
-                for probe, rows in self._gaps.items()
+                {"type": "gap", "probe": probe, "where": where, "rows": rows}
+                for (probe, where), rows in self._gaps.items()
             ]
             self._gaps.clear()
             items.extend(self._states.values())
@@ -353,7 +353,8 @@ class Subscription:
         if not self._wants(item.probe):
             return
         self._waiting_bytes -= item.size_bytes
-        self._gaps[item.probe] = self._gaps.get(item.probe, 0) + item.rows
+        where = "client" if isinstance(item, Batch) else item.where
+        self._gaps[item.probe, where] = self._gaps.get((item.probe, where), 0) + item.rows
         if isinstance(item, Batch):
             account = self._account(item.ledger)
             account.queued -= item.rows
