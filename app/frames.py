@@ -22,10 +22,14 @@ MAX_BODY_BYTES = 64 << 20
 
 @dataclass(frozen=True)
 class TracerRequest:
-    """Everything a tracer needs. Sizes in bytes; `run` tells this start from others."""
+    """Everything a tracer needs. Sizes in bytes; `run` tells this start from others.
+
+    `function` is the kernel's own symbol, or what to call the tracepoints.
+    """
 
     probe: str
     mode: str
+    function: str
     run: int
     parent_pid: int
     filter: Filter

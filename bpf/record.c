@@ -4,11 +4,14 @@
 // in front of the mode's own (fentry.c, ...) and compiles both as one: BCC rewrites map calls in
 // the main file only.
 //
-// The tracer defines: FUNCTION (an identifier taken from the kernel's symbols), RING_PAGES,
-// FILENAME_NAME_OFFSET (from BTF).
+// The tracer defines RING_PAGES; FUNCTION, an identifier taken from the kernel's symbols, but not
+// for tracepoints, where it defines NAME_IN_USER_MEMORY; SEES_RETURN in exit modes.
 
 #include <linux/types.h>
 #include <uapi/linux/ptrace.h>
+#ifndef NAME_IN_USER_MEMORY
+#include <linux/fs.h> // struct filename
+#endif
 
 #define NAME_SHORT 64
 #define NAME_MEDIUM 256
@@ -170,8 +173,9 @@ static __always_inline void read_kernel_name(struct long_record *r, const void *
 {
     const char *name = NULL;
     long copied = -1;
+    const void *field = filename + __builtin_offsetof(struct filename, name);
 
-    if (!bpf_probe_read_kernel(&name, sizeof(name), filename + FILENAME_NAME_OFFSET))
+    if (!bpf_probe_read_kernel(&name, sizeof(name), field))
         copied = bpf_probe_read_kernel_str(r->name, sizeof(r->name), name);
     r->head.name_size = copied > 0 ? copied - 1 : NAME_UNREADABLE;
 }

@@ -165,10 +165,10 @@ class ProbeManager:
                 raise ProbedeckError(404, "not_running", f"{probe_id} is not running")
             wanted = merge_filter(probe.spec.filter, changes)
             check_filter(probe.mode, wanted)
-            run.filter = None
-            run.tell({"type": "filter", "filter": wanted.as_json()})
-            probe.changed.wait_for(lambda: run.filter is not None or run.end, FILTER_TIMEOUT_S)
-            if run.filter is None:
+            asked = wanted.as_json()
+            run.tell({"type": "filter", "filter": asked})
+            probe.changed.wait_for(lambda: run.filter == asked or run.end, FILTER_TIMEOUT_S)
+            if run.filter != asked:
                 raise ProbedeckError(502, "tracer_failed", "the tracer did not take the filter")
             probe.spec = replace(probe.spec, filter=wanted)
             return self._tell_state(probe)
@@ -245,6 +245,7 @@ class ProbeManager:
             TracerRequest(
                 probe=name,
                 mode=name,
+                function=self.kernel.modes[name].function or "",
                 run=next(self._runs),
                 parent_pid=os.getpid(),
                 filter=spec.filter,

@@ -8,17 +8,17 @@ import select
 import signal
 import socket
 import sys
+from pathlib import Path
 
 from app.errors import ProbedeckError
 from app.frames import Outbox, TracerRequest
-from app.kernel.headers import choose_headers
-from app.kernel.mounts import ensure_tracefs
-from app.kernel.target import resolve_target
+from app.kernel.headers import find_headers
 from app.probes.modes import MODES
 from app.tracer.batches import Encoder
 from app.tracer.drain import Drain
 from app.tracer.loop import LAST_SEND_TIMEOUT_S, Loop, ServiceGone
 from app.tracer.programs import Programs
+from app.tracer.tracefs import ensure_tracefs
 
 PR_SET_PDEATHSIG = 1
 
@@ -44,17 +44,16 @@ def read_request(sock: socket.socket) -> TracerRequest:
 def trace(request: TracerRequest, sock: socket.socket, outbox: Outbox) -> None:
     """Attach and drain until stopped. Raises ProbedeckError when the kernel or BCC refuses."""
     mode = MODES[request.mode]
-    target = resolve_target(request.mode, request.btf_path)
-    choose_headers(request.btf_path, request.cache_dir)
+    find_headers(Path(request.btf_path), Path(request.cache_dir)).apply()
     if request.mode == "tracepoint":
         ensure_tracefs()
     encoder = Encoder(request.probe, request.mode, request.run, mode.columns)
     with (
-        Programs(request.mode, target.symbol, request.ring_bytes, target.name_offset) as programs,
+        Programs(request.mode, request.function, request.ring_bytes) as programs,
         Drain(programs, encoder, outbox) as drain,
     ):
         programs.set_filter(request.filter)
-        outbox.message({"type": "attached", "function": target.label})
+        outbox.message({"type": "attached", "function": request.function})
         Loop(request, sock, outbox, programs).run(drain)
     flush(sock, outbox)
 

@@ -52,19 +52,17 @@ def source(mode: str) -> str:
     )
 
 
-def compiler_flags(mode: str, function: str, ring_bytes: int, name_offset: int) -> list[str]:
+def compiler_flags(mode: str, function: str, ring_bytes: int) -> list[str]:
     """Definitions for the C text; `function` must come from the kernel's own symbols."""
-    if not function.isidentifier() or not function.isascii():
-        raise ValueError(f"{function!r} is not a C identifier")
-    flags = [
-        f"-DFUNCTION={function}",
-        f"-DRING_PAGES={ring_bytes // os.sysconf('SC_PAGE_SIZE')}",
-        f"-DFILENAME_NAME_OFFSET={name_offset}",
-    ]
+    flags = [f"-DRING_PAGES={ring_bytes // os.sysconf('SC_PAGE_SIZE')}"]
     if MODES[mode].sees_return:
         flags.append("-DSEES_RETURN")
     if mode == "tracepoint":
         flags.append("-DNAME_IN_USER_MEMORY")
+    elif function.isidentifier() and function.isascii():
+        flags.append(f"-DFUNCTION={function}")
+    else:
+        raise ValueError(f"{function!r} is not a C identifier")
     return flags
 
 
@@ -75,7 +73,7 @@ class Programs:
     that every call seen at entry is also seen at return, and no event passes the wrong filter.
     """
 
-    def __init__(self, mode: str, function: str, ring_bytes: int, name_offset: int) -> None:
+    def __init__(self, mode: str, function: str, ring_bytes: int) -> None:
         from bcc import BPF  # noqa: PLC0415 - its include tree is chosen by environment before this
 
         self.mode = mode
@@ -83,7 +81,7 @@ class Programs:
         self._active = 0
         try:
             self._bpf: Any = BPF(
-                text=source(mode), cflags=compiler_flags(mode, function, ring_bytes, name_offset)
+                text=source(mode), cflags=compiler_flags(mode, function, ring_bytes)
             )
             self._attach(function)
         except Exception as error:

@@ -65,6 +65,15 @@ def test_what_is_no_frame_is_refused(
 
 def test_request_survives_the_wire() -> None:
     request = TracerRequest(
-        "fexit", "fexit", 1, 2, Filter(pid=3, comm="ä"), 1.5, 1 << 20, "/btf", "/cache"
+        "fexit",
+        "fexit",
+        "do_unlinkat",
+        1,
+        2,
+        Filter(pid=3, comm="ä"),
+        1.5,
+        1 << 20,
+        "/btf",
+        "/cache",
     )
     assert TracerRequest.decode(request.encode().rstrip(b"\n")) == request

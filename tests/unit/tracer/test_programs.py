@@ -11,7 +11,7 @@ from app.tracer.programs import compiler_flags, filter_struct
 @pytest.mark.parametrize("name", ["do_unlinkat; }", "", "a b", "a-b", "1a", "naïve", "a\nb"])
 def test_only_identifiers_become_source_text(name: str) -> None:
     with pytest.raises(ValueError, match="identifier"):
-        compiler_flags("fentry", name, 1 << 20, 0)
+        compiler_flags("fentry", name, 1 << 20)
 
 
 @pytest.mark.parametrize(
