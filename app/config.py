@@ -91,7 +91,9 @@ class Settings:
 
     def environment(self) -> dict[str, str]:
         """The settings as environment variables, for the gunicorn worker."""
-        return {ENVIRONMENT_PREFIX + f.name.upper(): str(getattr(self, f.name)) for f in fields(self)}
+        return {
+            ENVIRONMENT_PREFIX + f.name.upper(): str(getattr(self, f.name)) for f in fields(self)
+        }
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
