@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from app.errors import ProbedeckError
+from app.kernel.bpf import prog_info
 from app.probes.modes import DELETION_SYSCALLS, MODES
 from app.probes.spec import Filter
 from app.tracer.records import DROP_KINDS, NAME_BYTES
@@ -142,8 +143,17 @@ class Programs:
         return result
 
     def _recursion_misses(self) -> int:
-        """Entries that the kernel did not show because it was inside one already on this CPU."""
-        return 0
+        """Calls that the kernel did not show our programs at entry, since they were loaded.
+
+        A program that is preempted by a task which calls the same function on the same CPU is
+        not run again there (bpf_prog_enter, kernel/bpf/trampoline.c). Misses at
+        return are not added: such a call is counted already, as `missed_return` or `unfinished`.
+        """
+        return sum(
+            prog_info(function.fd).recursion_misses or 0
+            for name, function in self._bpf.funcs.items()
+            if name.startswith((b"kfunc__", b"on_en"))  # on_entry, on_enter_*
+        )
 
     def calls_in_progress(self) -> int:
         """Calls seen at entry that have not returned; 0 for entry modes."""
