@@ -121,6 +121,8 @@ class Console {
   #clear() {
     this.#store.clear();
     this.#view.reset();
+    this.#losses.clear();
+    this.#showLosses();
     this.#toolbar.cleared(this.#store.end);
     this.#table.scroll.follow();
     this.#schedule();

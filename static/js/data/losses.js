@@ -30,6 +30,13 @@ export class Losses {
     run.seen[PLACES.includes(where) ? where : "client"] += rows ?? 0;
   }
 
+  /** Start counting again. */
+  clear() {
+    for (const run of this.#runs.values()) {
+      for (const where of PLACES) run.past[where] = -Math.max(run.reported[where], run.seen[where]);
+    }
+  }
+
   /** The connection was opened again: gaps may be told a second time. */
   connected() {
     for (const run of this.#runs.values()) run.seen = zeros();

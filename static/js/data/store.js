@@ -21,8 +21,18 @@ export class EventStore {
     this.letGo = 0;
   }
 
+  /** Rows held: events and marks. */
   get length() {
     return this.end - this.first;
+  }
+
+  /** Events held. */
+  get events() {
+    let marks = 0;
+    for (const chunk of this.#chunks) marks += chunk.marks.size;
+    const oldest = this.#chunks[0]?.marks.keys() ?? [];
+    for (const at of oldest) if (this.#firstChunk * CHUNK_ROWS + at < this.first) marks--;
+    return this.length - marks;
   }
 
   /** Append a batch as `decodeBatch` returns it. */
@@ -60,8 +70,10 @@ export class EventStore {
     this.#grow(1);
   }
 
-  /** Forget all rows; the counts go on. */
+  /** Forget all rows and start counting again. */
   clear() {
+    this.received = 0;
+    this.letGo = 0;
     this.#chunks = [];
     this.end = Math.ceil(this.end / CHUNK_ROWS) * CHUNK_ROWS;
     this.first = this.end;

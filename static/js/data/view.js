@@ -5,6 +5,7 @@ export class View {
   #filter;
   #rows; // a ring: row numbers, from #head on
   #head = 0;
+  #marks = new Map(); // row number -> the marks it stands for
   #seen;
 
   /** @param {EventStore} store; the filter is one of `filter/compile.js` */
@@ -18,9 +19,25 @@ export class View {
     this.gone = 0;
   }
 
+  /** How many of the view's rows are events. */
+  get events() {
+    return this.length - this.#marks.size;
+  }
+
   /** The row number at a place of the view. */
   at(place) {
     return this.#rows[(this.#head + place) & (this.#rows.length - 1)];
+  }
+
+  /**
+   * What is missing at a row that is a mark, `{probe, where, rows}`, else null. Marks of one
+   * kind between which the filter let nothing through are one row.
+   */
+  missingAt(row) {
+    const marks = this.#marks.get(row);
+    if (!marks) return null;
+    const rows = marks.reduce((sum, mark) => (mark.rows === null ? null : sum + mark.rows), 0);
+    return { ...marks[0], rows };
   }
 
   /** Start again with another filter, over the rows up to where this view had come. */
@@ -35,6 +52,7 @@ export class View {
     this.#head = 0;
     this.length = 0;
     this.gone = 0;
+    this.#marks.clear();
     this.#seen = this.#store.first;
   }
 
@@ -52,7 +70,8 @@ export class View {
     this.#store.scan(from, end, (chunk, start, stop, base) => {
       const passed = this.#filter.select(chunk, start, stop);
       for (let row = start; row < stop; row++) {
-        if (passed && !passed[row - start] && !chunk.marks.has(row)) continue;
+        const missing = chunk.marks.get(row);
+        if (missing ? this.#joins(base + row, missing) : passed && !passed[row - start]) continue;
         this.#rows[(this.#head + this.length) & mask] = base + row;
         this.length++;
       }
@@ -60,10 +79,24 @@ export class View {
     this.#seen = end;
   }
 
+  /** Whether the mark goes into the row before; else it is noted as a row of its own. */
+  #joins(row, missing) {
+    const before = this.length > 0 ? this.#marks.get(this.at(this.length - 1)) : undefined;
+    if (before?.[0].probe === missing.probe && before[0].where === missing.where) {
+      before.push(missing);
+      return true;
+    }
+    this.#marks.set(row, [missing]);
+    return false;
+  }
+
   #trim() {
     const { first } = this.#store;
     let gone = 0;
-    while (gone < this.length && this.at(gone) < first) gone++;
+    while (gone < this.length && this.at(gone) < first) {
+      this.#marks.delete(this.at(gone));
+      gone++;
+    }
     this.#head = (this.#head + gone) & (this.#rows.length - 1);
     this.length -= gone;
     this.gone += gone;

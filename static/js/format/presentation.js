@@ -13,7 +13,8 @@ const AT_FDCWD = -100;
 const text = {
   parts: visibleParts,
   hover: visibleText,
-  width: 132,
+  width: 140,
+  narrowWidth: 122,
 };
 
 const number = {
@@ -28,10 +29,12 @@ const BY_TYPE = {
   timestamp_ns: {
     parts: (value) => {
       const shown = localTime(value);
-      return [part(shown.slice(0, 8)), part(shown.slice(8), "faint")];
+      return [part(shown.slice(0, 8)), part(shown.slice(8), "faint fine")];
     },
     hover: (value) => `${utcTime(value)} (UTC)`,
-    width: 144,
+    width: 150,
+    narrowWidth: 84, // without the fraction, which css/table.css leaves out
+    narrowPlace: 0,
   },
 };
 
@@ -40,24 +43,27 @@ const BY_UNIT = {
     ...number,
     parts: (value) => [part(duration(value))],
     hover: (value) => `${grouped(value)} ns`,
-    width: 96,
+    width: 102,
+    narrowPlace: 4,
   },
 };
+
+const NARROW_PLACES_END = 9; // where columns without a narrowPlace go
 
 const identifier = { ...number, parts: (value) => [part(String(value))], width: 84 };
 
 const BY_NAME = {
-  probe: { ...text, parts: (value) => [part(visibleText(value), `probe-name ${hueClass(value)}`)], width: 116, wideOnly: true },
-  pid: identifier,
-  tid: { ...identifier, wideOnly: true },
-  uid: { ...identifier, width: 76, wideOnly: true },
+  probe: { ...text, parts: (value) => [part(visibleText(value), `probe-name ${hueClass(value)}`)], width: 116 },
+  pid: { ...identifier, narrowPlace: 5 },
+  comm: { ...text, narrowPlace: 1 },
+  tid: { ...identifier },
+  uid: { ...identifier, width: 76 },
   dfd: {
     ...identifier,
     parts: (value) => [value === AT_FDCWD ? part("cwd", "faint") : part(String(value))],
     hover: (value) => (value === AT_FDCWD ? "-100, AT_FDCWD: the current directory" : String(value)),
     numberOf: (name) => (name === "CWD" || name === "AT_FDCWD" ? AT_FDCWD : undefined),
     width: 76,
-    wideOnly: true,
   },
   filename: {
     ...text,
@@ -65,8 +71,11 @@ const BY_NAME = {
       const [folder, name] = splitPath(value);
       return [...visibleParts(folder, "folder"), ...visibleParts(name, "name")];
     },
+    className: "cell--path",
     width: 240,
+    narrowWidth: 160,
     grows: true,
+    narrowPlace: 2,
   },
   ret: {
     ...number,
@@ -81,6 +90,7 @@ const BY_NAME = {
     numberOf: errnoValue,
     align: "start",
     width: 128,
+    narrowPlace: 3,
     // The error's name stands in the result already.
     covers: ["errno"],
   },
@@ -89,10 +99,11 @@ const BY_NAME = {
 
 /**
  * @param {{name: string, type: string, unit: ?string}} column
- * @returns {{parts: Function, hover: Function, width: number, align?: string, grows?: boolean,
- *   wideOnly?: boolean, covers?: string[], numberOf?: Function}}
+ * @returns {{parts: Function, hover: Function, width: number, narrowWidth?: number,
+ *   align?: string, grows?: boolean,
+ *   className?: string, narrowPlace?: number, covers?: string[], numberOf?: Function}}
  *   `parts(value)` what the cell shows; `hover(value)` the whole truth as one line;
- *   `width` in CSS pixels; `covers` names of columns that need not be shown beside this one
+ *   `width` in CSS pixels, `narrowWidth` in a narrow table; `narrowPlace` its place in a narrow table; `covers` names of columns that need not be shown beside this one
  */
 export function presentation(column) {
   const named = Object.hasOwn(BY_NAME, column.name) ? BY_NAME[column.name] : undefined;
@@ -101,12 +112,13 @@ export function presentation(column) {
   return BY_UNIT[column.unit] ?? BY_TYPE[column.type] ?? number;
 }
 
-const TEXT_NAMES = new Set(["probe", "filename", "errno"]);
+const TEXT_NAMES = new Set(["probe", "comm", "filename", "errno"]);
 
-/** The columns worth a place, in a table of that width. */
+/** The columns to show, in order: in a narrow table what matters most comes first. */
 export function shownColumns(columns, isNarrow) {
   const covered = new Set(columns.flatMap((column) => presentation(column).covers ?? []));
-  return columns.filter(
-    (column) => !covered.has(column.name) && !(isNarrow && presentation(column).wideOnly),
-  );
+  const shown = columns.filter((column) => !covered.has(column.name));
+  if (!isNarrow) return shown;
+  const place = (column) => presentation(column).narrowPlace ?? NARROW_PLACES_END;
+  return shown.sort((a, b) => place(a) - place(b));
 }

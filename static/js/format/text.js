@@ -45,10 +45,10 @@ function escapeOf(character) {
 
 /**
  * A path as its folder and its last name, so that a narrow cell can shorten the folder and
- * keep the name. A trailing slash stays with the name.
+ * keep the name. The slash between them goes with the name.
  */
 export function splitPath(path) {
   const end = path.endsWith("/") ? path.length - 2 : path.length - 1;
-  const slash = path.lastIndexOf("/", end);
-  return [path.slice(0, slash + 1), path.slice(slash + 1)];
+  const slash = Math.max(0, path.lastIndexOf("/", end));
+  return [path.slice(0, slash), path.slice(slash)];
 }

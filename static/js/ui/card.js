@@ -48,6 +48,7 @@ export class Card {
     setText(this.#state, usable ? STATES[probe.state] ?? probe.state : "not available");
     this.#state.dataset.state = usable ? probe.state : "unavailable";
     setText(this.#function, probe.function ?? "no function to attach to");
+    this.#function.title = this.#function.textContent;
     setText(this.#reason, usable ? endWords(probe) : sentence(probe.reason ?? "The kernel refuses it"));
     setText(this.#hint, usable ? "" : probe.hint ?? "");
     this.#showButtons(probe, active, usable, isBusy);

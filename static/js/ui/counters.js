@@ -15,9 +15,9 @@ export class Counters {
   /** @param {EventStore} store  @param {View} view */
   show(store, view) {
     setText(this.#received, grouped(store.received));
-    setText(this.#shown, grouped(view.length));
+    setText(this.#shown, grouped(view.events));
     const older = store.letGo > 0 ? `, ${grouped(store.letGo)} older let go` : "";
-    setText(this.#held, `${grouped(store.length)}${older}`);
+    setText(this.#held, `${grouped(store.events)}${older}`);
   }
 
   /** @param {{probe: string, perSecond: number}[]} rates  of the running probes */

@@ -1,5 +1,8 @@
 // Making elements. Text goes in by textContent only, never as HTML.
 
+/** The windows for which the stylesheets have another layout. */
+export const NARROW = "(max-width: 720px)";
+
 /**
  * @param {string} tag
  * @param {Object} properties  `class` and names with a dash become attributes, the rest properties

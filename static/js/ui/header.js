@@ -7,7 +7,9 @@ const EXAMPLES = {
   text: "contains",
   timestamp_ns: "10:15..10:20",
 };
-const NUMBER_EXAMPLE = "= > < a..b";
+const NUMBER_EXAMPLE = "= < > a..b";
+const SHORT_NUMBER_EXAMPLE = "= < >";
+const SHORT_PX = 100;
 
 export class Header {
   #onFilter;
@@ -73,12 +75,12 @@ export class Header {
     );
   }
 
-  #box({ column }) {
+  #box({ column, look }) {
     const input = el("input", {
       type: "text",
       class: "box",
       "aria-label": `Filter ${column.title}`,
-      placeholder: EXAMPLES[column.type] ?? NUMBER_EXAMPLE,
+      placeholder: EXAMPLES[column.type] ?? numberExample(look),
       value: this.#typed.get(column.key) ?? "",
       autocomplete: "off",
       spellcheck: false,
@@ -90,4 +92,8 @@ export class Header {
     this.#inputs.set(column.key, input);
     return el("div", { class: "cell cell--box", role: "gridcell" }, input);
   }
+}
+
+function numberExample({ width }) {
+  return width < SHORT_PX ? SHORT_NUMBER_EXAMPLE : NUMBER_EXAMPLE;
 }

@@ -4,7 +4,7 @@ import { askAvailability, changeFilter, startProbe, stopProbe } from "../net/api
 import { CallError } from "../net/problem.js";
 import { bestProbe, isActive } from "../probes/choice.js";
 import { Card } from "./card.js";
-import { byId, setText } from "./dom.js";
+import { byId, NARROW, setText } from "./dom.js";
 import { OptionsDialog } from "./options.js";
 
 export class ProbeBar {
@@ -15,6 +15,8 @@ export class ProbeBar {
   #watch = byId("watch");
   #list = byId("cards");
   #summary = byId("probes-summary");
+  #askAgainButton = byId("ask-again");
+  #fold = byId("fold");
 
   /**
    * @param {Notices} notices  where failures are said
@@ -25,14 +27,9 @@ export class ProbeBar {
     this.#onChange = onChange;
     this.dialog = new OptionsDialog((probe, spec) => this.#submit(probe, spec));
     this.#watch.addEventListener("click", () => this.#watchOrStop());
-    byId("ask-again").addEventListener("click", ({ currentTarget }) => this.#askAgain(currentTarget));
-    const fold = byId("fold");
-    fold.addEventListener("click", () => {
-      const isOpen = fold.getAttribute("aria-expanded") === "true";
-      fold.setAttribute("aria-expanded", String(!isOpen));
-      setText(fold, isOpen ? "Show probes" : "Hide probes");
-      this.#list.hidden = isOpen;
-    });
+    this.#askAgainButton.addEventListener("click", () => this.#askAgain());
+    this.#fold.addEventListener("click", () => this.#showCards(this.#list.hidden));
+    this.#showCards(!matchMedia(NARROW).matches); // there the table needs the room
   }
 
   get probes() {
@@ -60,6 +57,13 @@ export class ProbeBar {
   /** @param {(id: string) => number} perSecond  @param {(id: string) => number} lost */
   showRates(perSecond, lost) {
     for (const [id, card] of this.#cards) card.showRate(perSecond(id), lost(id));
+  }
+
+  #showCards(isOpen) {
+    this.#list.hidden = !isOpen;
+    this.#askAgainButton.hidden = !isOpen;
+    this.#fold.setAttribute("aria-expanded", String(isOpen));
+    setText(this.#fold, isOpen ? "Hide probes" : "Show probes");
   }
 
   #showLead() {
@@ -118,7 +122,8 @@ export class ProbeBar {
     }
   }
 
-  async #askAgain(button) {
+  async #askAgain() {
+    const button = this.#askAgainButton;
     button.disabled = true;
     try {
       this.#onChange((await askAvailability()).probes);

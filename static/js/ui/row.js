@@ -19,15 +19,16 @@ export class Row {
     this.shown = shown;
     this.number = NONE;
     this.#cells = shown.map(({ look }) =>
-      el("div", { class: look.align === "end" ? "cell cell--end" : "cell", role: "gridcell" }),
+      el("div", { class: cellClass(look), role: "gridcell" }),
     );
     this.#mark.setAttribute("aria-colspan", String(shown.length));
     this.element = el("div", { class: "row", role: "row", id }, ...this.#cells, this.#mark);
   }
 
   /** Show a row of the store at a place of the view. */
-  show(store, number, place, top, isCurrent) {
+  show(store, view, place, top, isCurrent) {
     const { element } = this;
+    const number = view.at(place);
     if (top !== this.#top) {
       this.#top = top;
       element.style.transform = `translateY(${top}px)`;
@@ -36,11 +37,11 @@ export class Row {
     element.setAttribute("aria-rowindex", String(place + 3)); // behind title and filter row
     element.classList.toggle("row--current", isCurrent);
     element.classList.toggle("row--odd", number % 2 === 1);
-    const mark = store.markAt(number);
+    const mark = view.missingAt(number);
     element.classList.toggle("row--mark", mark !== null);
     if (mark) {
       this.number = number;
-      setText(this.#mark, markText(mark)); // a mark grows while nothing comes between
+      setText(this.#mark, markText(mark)); // it grows while nothing comes between
     } else if (number !== this.number) {
       this.number = number;
       this.#paint(store, number);
@@ -74,6 +75,10 @@ export class Row {
       else paintParts(cell, look.parts(store.valueAt(number, column.key)));
     }
   }
+}
+
+function cellClass(look) {
+  return ["cell", look.align === "end" ? "cell--end" : "", look.className ?? ""].join(" ").trim();
 }
 
 const NO_VALUE = [{ text: "∅", className: "faint" }];

@@ -1,7 +1,9 @@
 // The table: only the rows that can be seen are elements, each used again for other rows.
 
 import { presentation, shownColumns } from "../format/presentation.js";
-import { el, setAttribute } from "./dom.js";
+import { serveCopy } from "./copy.js";
+import { Cursor } from "./cursor.js";
+import { el, NARROW, setAttribute } from "./dom.js";
 import { Header } from "./header.js";
 import { Row } from "./row.js";
 import { Scroll } from "./scroll.js";
@@ -17,8 +19,8 @@ export class Table {
   #shown = [];
   #shownVersion = -1;
   #gone = 0;
-  #current = null;
-  #narrow = matchMedia("(max-width: 720px)");
+  #cursor;
+  #narrow = matchMedia(NARROW);
   #body = el("div", { class: "table__body", role: "rowgroup" });
 
   /**
@@ -31,6 +33,7 @@ export class Table {
     this.#view = view;
     this.element = element;
     this.header = new Header(on.filter);
+    this.#cursor = new Cursor(view);
     element.append(this.header.element, this.#body);
     element.style.setProperty("--row-height", `${ROW_PX}px`);
     this.scroll = new Scroll(element, on.change);
@@ -40,10 +43,11 @@ export class Table {
       on.change();
     });
     element.addEventListener("keydown", (event) => this.#key(event) && on.change());
+    serveCopy(this.#body);
     this.#body.addEventListener("mouseover", ({ target }) => this.#describe(target));
     this.#body.addEventListener("click", ({ target }) => {
       const row = this.#rowOf(target);
-      if (row) this.#current = row.number;
+      if (row) this.#cursor.row = row.number;
       on.change();
     });
   }
@@ -70,11 +74,11 @@ export class Table {
       // By its place since the view began, so that a row keeps its element while others go.
       const row = this.#rows[(place + this.#view.gone) % this.#rows.length];
       const number = this.#view.at(place);
-      row.show(this.#store, number, place, place * ROW_PX, number === this.#current);
+      row.show(this.#store, this.#view, place, place * ROW_PX, number === this.#cursor.row);
       used.add(row);
     }
     for (const row of this.#rows) if (!used.has(row)) row.hide();
-    const current = this.#rows.find((row) => row.number === this.#current);
+    const current = this.#rows.find((row) => row.number === this.#cursor.row);
     setAttribute(this.element, "aria-activedescendant", current ? current.element.id : null);
   }
 
@@ -91,15 +95,19 @@ export class Table {
       column,
       look: presentation(column),
     }));
-    const widths = this.#shown.map(({ look }) => look.width);
-    const tracks = this.#shown.map(({ look }) =>
-      look.grows ? `minmax(${look.width}px, 1fr)` : `${look.width}px`,
+    const widths = this.#shown.map(({ look }) => this.#width(look));
+    const tracks = this.#shown.map(({ look }, i) =>
+      look.grows ? `minmax(${widths[i]}px, 1fr)` : `${widths[i]}px`,
     );
     this.element.style.setProperty("--tracks", tracks.join(" "));
     this.element.style.setProperty("--least-width", `${widths.reduce((a, b) => a + b, 0)}px`);
     setAttribute(this.element, "aria-colcount", String(this.#shown.length));
     this.header.show(this.#shown);
     this.#rows = [];
+  }
+
+  #width({ width, narrowWidth }) {
+    return this.#narrow.matches && narrowWidth ? narrowWidth : width;
   }
 
   #rowOf(target) {
@@ -113,48 +121,29 @@ export class Table {
     if (row && !cell.title) cell.title = row.describe(this.#store, cell);
   }
 
-  /** Move the current row by keys; true when the key was one of those. */
+  /** Move the current row; true when the key was one for it. */
   #key(event) {
-    if (event.target !== this.element || this.#view.length === 0) return false;
-    const page = Math.max(1, Math.floor(this.element.clientHeight / ROW_PX) - HEADING_ROWS - 1);
-    const last = this.#view.length - 1;
-    const here = this.#placeOfCurrent();
-    const start = here ?? (this.scroll.isFollowing ? last + 1 : this.#firstVisible() - 1);
-    const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page };
-    let place;
-    if (event.key === "Home") place = 0;
-    else if (event.key === "End") place = last;
-    else if (event.key in steps) place = start + steps[event.key];
-    else return false;
+    if (event.target !== this.element) return false;
+    const { element, scroll } = this;
+    const page = Math.max(1, Math.floor(this.#room() / ROW_PX) - 1);
+    const top = Math.ceil(element.scrollTop / ROW_PX);
+    const place = this.#cursor.move(event.key, page, scroll.isFollowing ? this.#view.length : top - 1);
+    if (place === null) return false;
     event.preventDefault();
-    place = Math.min(last, Math.max(0, place));
-    this.#current = this.#view.at(place);
     this.#reveal(place);
-    if (event.key === "End") this.scroll.follow();
+    if (event.key === "End") scroll.follow();
     return true;
   }
 
-  #firstVisible() {
-    return Math.ceil(this.element.scrollTop / ROW_PX);
-  }
-
-  /** Row numbers of the view rise: a binary search. Null when the current row is not in it. */
-  #placeOfCurrent() {
-    if (this.#current === null) return null;
-    let low = 0;
-    let high = this.#view.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.#view.at(middle) < this.#current) low = middle + 1;
-      else high = middle;
-    }
-    return low < this.#view.length && this.#view.at(low) === this.#current ? low : null;
+  /** The height that rows have, below the heading. */
+  #room() {
+    return this.element.clientHeight - this.header.element.offsetHeight;
   }
 
   #reveal(place) {
     const { element } = this;
-    const room = element.clientHeight - this.header.element.offsetHeight;
     const top = place * ROW_PX;
+    const room = this.#room();
     if (top < element.scrollTop) element.scrollTop = top;
     else if (top + ROW_PX > element.scrollTop + room) element.scrollTop = top + ROW_PX - room;
   }
