@@ -11,6 +11,7 @@ from typing import Any
 
 from app.errors import ProbedeckError
 from app.kernel.bpf import prog_info
+from app.kernel.syscalls import wait_for_running_programs
 from app.probes.modes import DELETION_SYSCALLS, MODES
 from app.probes.spec import Filter
 from app.tracer.records import DROP_KINDS, NAME_BYTES
@@ -126,7 +127,7 @@ class Programs:
         }
 
     def set_filter(self, wanted: Filter, *, enabled: bool = True) -> None:
-        """Switch to another filter at once, for calls that begin or return from now on."""
+        """Switch to another filter; on return no program tests the old one any more."""
         spare = 1 - self._active
         filters, active = self._bpf[b"filters"], self._bpf[b"active_filter"]
         filters[ctypes.c_int(spare)] = filters.Leaf.from_buffer_copy(
@@ -134,6 +135,7 @@ class Programs:
         )
         active[ctypes.c_int(0)] = ctypes.c_uint32(spare)
         self._active = spare
+        wait_for_running_programs()
 
     def drops(self) -> dict[str, int]:
         """Events that passed the filter and were lost in the kernel, by cause, since the start."""
@@ -168,7 +170,8 @@ class Programs:
             time.sleep(0.002)
 
     def detach(self) -> None:
-        """Take the programs off their hooks; the maps stay until the context is left."""
+        """Take the programs off their hooks and wait for those running; the maps stay until
+        the context is left."""
         for event in list(self._bpf.kprobe_fds):
             self._bpf.detach_kprobe_event(event)
         for point in list(self._bpf.tracepoint_fds):
@@ -177,3 +180,4 @@ class Programs:
             self._bpf.detach_kfunc(function)
         for function in list(self._bpf.kfunc_exit_fds):
             self._bpf.detach_kretfunc(function)
+        wait_for_running_programs()
