@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from arrow import encode
+from arrow_batches import encode
 from flask import Flask, Response, render_template, request
 from flask_sock import Sock
 from werkzeug.serving import make_server
