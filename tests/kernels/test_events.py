@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -55,9 +54,7 @@ def record(service: Service, modes: tuple[str, ...], run: str, **parameters: int
         last = mark()
         for stream in (ndjson, websocket):
             for mode in modes:
-                stream.wait_for_row(
-                    lambda row, mode=mode: (row["probe"], row["filename"]) == (mode, last)
-                )
+                stream.wait_for_name(mode, last)
         running = service.probes()
         stopped = {mode: service.stop(mode) for mode in modes}
     return Seen(calls, rows, ndjson.rows, websocket, running, stopped)

@@ -14,7 +14,6 @@ from tests.support.recording import (
     check_nothing_lost,
     check_rows,
     flood_names,
-    rows_of,
 )
 from tests.support.service import Service
 

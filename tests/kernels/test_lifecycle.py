@@ -7,14 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.support.fixtures import MODES
-from tests.support.recording import Recording, check_nothing_lost, mark
+from tests.support.recording import Recording, check_nothing_lost, mark, names_since
 from tests.support.service import Service
 from tests.support.waiting import wait_until
-
-
-def names_since(service: Service, cursor: str, mode: str) -> list[str | None]:
-    """The names of the probe's rows after the cursor."""
-    return [row["filename"] for row in service.events_after(cursor)[0] if row["probe"] == mode]
 
 
 def test_attached_when_answered_and_drained_when_stopped(service: Service, mode: str) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 from tests.support.workload import FIELDS, PATH_MAX
 
 WORKLOAD = Path(__file__).with_name("workload.py")
+HELD_NAMES = Path(__file__).with_name("held_names.py")
 FUNCTION_MODES = ("fentry", "fexit", "kprobe", "kretprobe")
 EXIT_MODES = ("fexit", "kretprobe", "tracepoint")
 
@@ -179,3 +180,25 @@ class Workload(Script):
         """Tell the flood to stop, and wait for it."""
         self.process.send_signal(signal.SIGUSR1)
         return self.made()
+
+
+@dataclass(frozen=True)
+class HeldNames:
+    """What `hold_names` did: the process, and the name each of its threads passed."""
+
+    pid: int
+    names: dict[int, str]
+
+
+def hold_names(threads: int, name_bytes: int, prefix: str) -> HeldNames:
+    """Deletions whose names are overwritten while the kernel is at them; see held_names.py."""
+    place = tempfile.mkdtemp(prefix="pd-held-")
+    script = Script(HELD_NAMES, place)
+    try:
+        pid: int = script.answer()["pid"]
+        script.tell(threads=threads, name_bytes=name_bytes, prefix=prefix)
+        names = script.answer()["names"]
+    finally:
+        script.close()
+        Path(place).rmdir()
+    return HeldNames(pid, {int(tid): text(bytes.fromhex(name)) for tid, name in names.items()})

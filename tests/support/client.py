@@ -140,17 +140,17 @@ class Stream:
             assert found, f"the stream {'ended without' if self.ended else 'did not bring'} {what}"
             return found[0]
 
-    def wait_for_row(self, wanted: Callable[[Row], bool]) -> Row:
-        """The first row, received before or from now on, that is wanted."""
+    def wait_for_name(self, probe: str, name: str) -> None:
+        """Until a row of this probe with this name was received, before or from now on."""
         position = 0
 
-        def look() -> list[Row]:
+        def look() -> bool:
             nonlocal position
             fresh = self.rows[position:]
             position += len(fresh)
-            return [row for row in fresh if wanted(row)]
+            return any(row["probe"] == probe and row["filename"] == name for row in fresh)
 
-        return self.wait(look, "the wanted row")[0]
+        self.wait(look, f"{name} of {probe}")
 
     def wait_for_end(self) -> None:
         self.wait(lambda: self.ended, "its end")

@@ -68,6 +68,11 @@ class Recording:
         return found
 
 
+def names_since(client: Client, cursor: str, mode: str) -> list[str | None]:
+    """The names of the probe's rows after the cursor."""
+    return [row["filename"] for row in client.events_after(cursor)[0] if row["probe"] == mode]
+
+
 def rows_of(calls: Iterable[Call], rows: Iterable[Row]) -> list[Row]:
     """The rows of the processes that made the calls."""
     pids = {call.pid for call in calls}
