@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support.calls import FUNCTION_MODES
+from tests.support.client import Stream
 from tests.support.recording import check_nothing_lost, mark, names_since
 from tests.support.service import TREE, Service, free_port, running_service
 from tests.support.waiting import PATIENCE_S
@@ -163,7 +164,7 @@ def test_ends_with_everything_open(
 ) -> None:
     """Asked to end, it does, whoever still listens and whatever still traces."""
     with running_service(tmp_path, cache) as service, ExitStack() as stack:
-        clients = [service.websocket() for _ in range(5)]
+        clients: list[Stream] = [service.websocket() for _ in range(5)]
         clients += [service.ndjson() for _ in range(2)]
         for client in clients:
             stack.enter_context(client)

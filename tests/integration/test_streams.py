@@ -11,6 +11,7 @@ import pytest
 from tests.support.batches import Row
 from tests.support.calls import Workload
 from tests.support.client import Ndjson, Stream, Websocket
+from tests.support.fixtures import stop_all
 from tests.support.recording import (
     Recording,
     check_ledger,
@@ -50,8 +51,8 @@ def test_late_clients_get_recent_then_live(service: Service, probe: str, flood: 
     with ExitStack() as stack:
         clients: list[Stream] = []
         for number in range(8):
-            late = STREAMS[number % 2](service.port, f"?probe={probe}")
-            clients.append(stack.enter_context(late))
+            client = STREAMS[number % 2](service.port, f"?probe={probe}")
+            clients.append(stack.enter_context(client))
             # Each comes after so many more calls, in the midst of the flood.
             wanted = flood_names(base, 0, 400 * (number + 1), NAME_BYTES)[-1]
             recording.wait_for_name(wanted)
@@ -135,7 +136,7 @@ def test_websocket_tells_states(service: Service, probe: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def narrow(
+def narrow_service(
     session_service: Service, tmp_path_factory: pytest.TempPathFactory, cache: Any
 ) -> Iterator[Service]:
     """A service that keeps little for slow clients. (`session_service` has the reasons to skip.)"""
@@ -144,11 +145,17 @@ def narrow(
         yield service
 
 
+@pytest.fixture
+def narrow(narrow_service: Service) -> Iterator[Service]:
+    yield narrow_service
+    stop_all(narrow_service)
+
+
 @pytest.mark.parametrize("kind", STREAMS)
 def test_slow_client_is_told_of_its_gap(
-    narrow: Service, probe: str, flood: Workload, kind: type[Stream]
+    narrow: Service, probe: str, flood: Workload, kind: type[Ndjson] | type[Websocket]
 ) -> None:
-    """It alone misses rows; the ledger counts them, and the client's own agrees with what it got."""
+    """It alone misses rows; the ledger counts them, and its own agrees with what it got."""
     with ExitStack() as stack:
         quick = stack.enter_context(Websocket(narrow.port, "?recent=0"))
         slow = kind(narrow.port, "?recent=0", receive_buffer_bytes=4096)
