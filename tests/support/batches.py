@@ -70,5 +70,5 @@ def _values(column: Any, field: Any) -> list[Any]:
     if field.type != na.Type.TIMESTAMP:
         return list(column.to_pylist())
     # Python's datetime has no nanoseconds: read the numbers.
-    assert (field.unit, field.timezone) == ("ns", "UTC")
+    assert (field.unit, field.timezone) == (na.TimeUnit.NANO, "UTC")
     return [time_text(ns) for ns in memoryview(column.buffer(1))]

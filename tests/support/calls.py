@@ -19,6 +19,7 @@ from tests.support.workload import FIELDS, PATH_MAX
 
 WORKLOAD = Path(__file__).with_name("workload.py")
 HELD_NAMES = Path(__file__).with_name("held_names.py")
+CUT_MARK = "…"  # after a name that is longer than what the kernel takes
 FUNCTION_MODES = ("fentry", "fexit", "kprobe", "kretprobe")
 EXIT_MODES = ("fexit", "kretprobe", "tracepoint")
 
@@ -63,7 +64,8 @@ def shown_name(call: Call, mode: str) -> str | None:
     if call.name is None:
         return None
     if mode == "tracepoint":
-        return text(call.name[: PATH_MAX - 1])
+        taken = call.name[: PATH_MAX - 1]
+        return text(taken) + (CUT_MARK if len(taken) < len(call.name) else "")
     return text(call.name) if 0 < len(call.name) < PATH_MAX else None
 
 

@@ -92,7 +92,8 @@ def check_rows(rows: Iterable[Row], calls: Iterable[Call], mode: str) -> None:
     wanted: dict[int, list[Call]] = defaultdict(list)
     for call in seen_by(mode, calls):
         wanted[call.tid].append(call)
-    assert found.keys() == wanted.keys(), f"{mode}: threads with rows, and with calls, differ"
+    differing = found.keys() ^ wanted.keys()
+    assert not differing, f"{mode}: only rows, or only calls, are of these threads"
     for tid, thread_calls in wanted.items():
         thread_rows = found[tid]
         for position, (row, call) in enumerate(zip(thread_rows, thread_calls, strict=False)):

@@ -421,7 +421,10 @@ def run_cases(base: bytes, comm: bytes) -> dict[str, Any]:
 
 
 def run_plain(base: bytes, comm: bytes, rounds: int, threads: int) -> dict[str, Any]:
-    """Each round deletes one existing and one missing file; names of every length, never twice."""
+    """Each round deletes one existing and one missing file; names of every length, never twice.
+
+    With a pause now and then: thousands of page-long names at once are for no ring to hold.
+    """
 
     def body(number: int) -> list[list[Any]]:
         thread = Recorder(comm)
@@ -431,6 +434,8 @@ def run_plain(base: bytes, comm: bytes, rounds: int, threads: int) -> dict[str, 
             # As long as a page: before Linux 7.0 the kernel's buffer of a name is given back
             # before the call returns, and the next call of any thread takes that buffer.
             thread.missing(path_of(name, 250 + step * 37 % 3800), "unlinkat")
+            if step % 10 == 9:
+                time.sleep(0.02)
         return thread.calls
 
     return {"calls": run_in_threads(threads, body)}
