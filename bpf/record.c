@@ -158,7 +158,8 @@ static __always_inline void read_user_name(struct long_record *r, const char *na
     long copied = bpf_probe_read_user_str(r->name, sizeof(r->name), name);
     char next = 0;
 
-    r->head.name_size = copied > 0 ? copied - 1 : NAME_UNREADABLE;
+    // Bytes with the NUL; but for the empty name 0 on older kernels, 1 on newer ones.
+    r->head.name_size = copied > 0 ? copied - 1 : copied == 0 ? 0 : NAME_UNREADABLE;
     if (copied == sizeof(r->name)) {
         // The last byte is the NUL that the helper wrote; was it the name's own?
         bpf_probe_read_user(&next, 1, name + sizeof(r->name) - 1);
