@@ -12,13 +12,16 @@ SUITE_VARIABLE = "PROBEDECK_KERNEL_SUITE"
 FAMILIES = {"bookworm": (6, 1), "trixie": (6, 12)}
 BACKPORTS_AT_LEAST = (7, 0)
 
+pytestmark = pytest.mark.skipif(
+    SUITE_VARIABLE not in os.environ, reason="not in a machine that ./test booted"
+)
+
 
 def release() -> tuple[int, int]:
     major, minor = os.uname().release.split(".")[:2]
     return int(major), int(minor)
 
 
-@pytest.mark.skipif(SUITE_VARIABLE not in os.environ, reason="not in a machine that ./test booted")
 def test_the_suite_s_kernel_runs() -> None:
     suite = os.environ[SUITE_VARIABLE]
     if suite == "trixie-backports":
