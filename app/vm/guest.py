@@ -2,7 +2,7 @@
 
 `python -m app.vm.guest COMMAND...` starts the service's command and serves the port
 `vm.exec` (see app.vm.commands) until the service or the shell ends; the exit status is the
-service's. Started as root by app/vm/init.
+service's, or 0 when the shell was ended. Started as root by app/vm/init.
 """
 
 from __future__ import annotations
@@ -136,15 +136,14 @@ class Session:
         threading.Thread(target=self._watch, args=("shell", shell), daemon=True).start()
 
     def wait(self) -> int:
-        """The service's exit status, after it has ended or has been ended with the shell."""
+        """The service's exit status once it has ended; 0 once the shell has, and it with that."""
         name, status = self._ended.get()
         if name == "shell":
             self._service.terminate()
             try:
-                status = self._service.wait(STOP_TIMEOUT_S)
+                self._service.wait(STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:
                 self._service.kill()
-                status = self._service.wait()
         elif self._quiet.is_set():
             self._output.join(STOP_TIMEOUT_S)
             last = LOG.read_bytes().splitlines()[-20:]
