@@ -213,11 +213,14 @@ def test_whatever_ends_the_parent_ends_the_machine(
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     ) as parent:
-        assert parent.stdout is not None
-        assert parent.stdout.readline() == b"ready\n"
-        assert len(running(tmp_path)) == 2
-        parent.send_signal(number)
-        assert parent.wait() == -number
+        try:
+            assert parent.stdout is not None
+            assert parent.stdout.readline() == b"ready\n"
+            wait_until(lambda: len(running(tmp_path)) == 2, "QEMU and virtiofsd run")
+            parent.send_signal(number)
+            assert parent.wait() == -number
+        finally:
+            parent.kill()
     wait_until(lambda: not running(tmp_path), "QEMU and virtiofsd have ended")
     assert Path("/proc/self/mountinfo").read_text() == mounts
     assert [path.name for path in tmp_path.rglob("*") if path.is_socket()] == []
