@@ -76,6 +76,16 @@ class Batch:
         return len(self.data) + ITEM_OVERHEAD_BYTES
 
 
+@dataclass(frozen=True)
+class Held:
+    """What the log held at one moment: batches, oldest first; how many rows (of any probe)
+    before them are gone; and the number that the next row will get."""
+
+    batches: list[Batch]
+    missed: int
+    next_row: int
+
+
 @dataclass(eq=False)
 class _Gap:
     """Rows lost before the hub, at this place of the log."""
@@ -176,21 +186,19 @@ class Hub:
             self._subscriptions[subscription.id] = subscription
             return subscription
 
-    def recent(
-        self, probes: frozenset[str] | None, *, after_row: int | None = None
-    ) -> tuple[list[Batch], int]:
-        """Held batches with rows numbered `after_row` and up, oldest first; and how many rows
-        (of any probe) from `after_row` on are no longer held."""
+    def recent(self, probes: frozenset[str] | None, *, after_row: int = 0) -> Held:
+        """What the log holds of these probes (None: all), of the rows from `after_row` on."""
         with self._lock:
             batches = [item for item in self._log if isinstance(item, Batch)]
-            first_held = batches[0].first_row if batches else self.next_row
-        start = first_held if after_row is None else after_row
+            next_row = self.next_row
+        first_held = batches[0].first_row if batches else next_row
         wanted = [
             batch
             for batch in batches
-            if batch.first_row + batch.rows > start and (probes is None or batch.probe in probes)
+            if batch.first_row + batch.rows > after_row
+            and (probes is None or batch.probe in probes)
         ]
-        return wanted, max(0, first_held - start)
+        return Held(wanted, max(0, first_held - after_row), next_row)
 
     def counters(self, probe: str) -> dict[str, int]:
         """The probe's ledger of its present or last run."""

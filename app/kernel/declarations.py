@@ -25,7 +25,7 @@ _RESERVED = re.compile(
     r"(alignas|alignof|asm|auto|bool|break|case|char|const|constexpr|continue|default|do|double"
     r"|else|enum|extern|false|float|for|goto|if|inline|int|long|nullptr|register|restrict|return"
     r"|short|signed|sizeof|static|static_assert|struct|switch|thread_local|true|typedef|typeof"
-    r"|typeof_unqual|union|unsigned|void|volatile|while|linux|unix|i386)\Z"
+    r"|typeof_unqual|union|unsigned|void|volatile|while|linux|unix|i386|__builtin_\w+)\Z"
 )
 
 

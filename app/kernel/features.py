@@ -61,11 +61,12 @@ def check_modes(
     """
     btf = _load(btf_path)
     common = _try(trials.ring_buffer) or _headers_problem(btf_path, cache_dir) or _bcc_problem()
+    kprobe_function = _kprobe_function(functions, btf)
     return {
         "fentry": _trampolines(functions, btf, False, common),
         "fexit": _trampolines(functions, btf, True, common),
-        "kprobe": _kprobes(functions, btf, False, common),
-        "kretprobe": _kprobes(functions, btf, True, common),
+        "kprobe": _kprobes(kprobe_function, False, common),
+        "kretprobe": _kprobes(kprobe_function, True, common),
         "tracepoint": _tracepoints(syscalls, find_tracefs, common),
     }
 
@@ -83,21 +84,24 @@ def _trampolines(
     return _answer(function.name, _try(trial) or common)
 
 
-def _kprobes(
-    functions: Sequence[str], btf: Btf | _Problem, at_return: bool, common: _Problem | None
-) -> Availability:
-    in_btf = Resolution(None) if isinstance(btf, _Problem) else resolve_in_btf(functions, btf)
-    if not perf.KPROBE_PMU.exists():
-        reason = f"this kernel has no kprobes (there is no {perf.KPROBE_PMU})"
-        return _answer(in_btf.function, _Problem(reason, trials.KPROBES))
+def _kprobe_function(functions: Sequence[str], btf: Btf | _Problem) -> str | _Problem:
     try:
         found = resolve_in_symbols(functions, TextSymbols.load())
-    except OSError:  # a kernel without CONFIG_KALLSYMS; the trial will tell
-        found = in_btf
-    if found.function is None:
-        return _answer(None, _not_found(found))
-    trial = partial(trials.kprobes, found.function, running_version_code(), at_return)
-    return _answer(found.function, _try(trial) or common)
+    except OSError as error:  # a kernel without CONFIG_KALLSYMS; the trial will tell
+        if isinstance(btf, _Problem):
+            return _Problem(f"the kernel names no functions: {trials.in_words(error)}", None)
+        found = resolve_in_btf(functions, btf)
+    return found.function or _not_found(found)
+
+
+def _kprobes(function: str | _Problem, at_return: bool, common: _Problem | None) -> Availability:
+    if isinstance(function, _Problem):
+        return _answer(None, function)
+    if not perf.KPROBE_PMU.exists():
+        reason = f"this kernel has no kprobes (there is no {perf.KPROBE_PMU})"
+        return _answer(function, _Problem(reason, trials.KPROBES))
+    trial = partial(trials.kprobes, function, running_version_code(), at_return)
+    return _answer(function, _try(trial) or common)
 
 
 def _tracepoints(

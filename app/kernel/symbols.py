@@ -11,6 +11,7 @@ from app.kernel.btf import Btf
 from app.kernel.btf_format import Kind
 
 KALLSYMS = Path("/proc/kallsyms")
+_TEXT = (b"t", b"T", b"w", b"W")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -33,14 +34,10 @@ class TextSymbols:
         """Read the list; raises OSError (a kernel without CONFIG_KALLSYMS has none)."""
         return cls(path.read_bytes())
 
-    def __contains__(self, name: str) -> bool:
-        return self.count(name) > 0
-
     def count(self, name: str) -> int:
         """How many functions have exactly this name: several when static in several files."""
-        return len(
-            re.findall(rb" [tTwW] " + re.escape(name.encode()) + rb"(?=[\t\n])", self._lines)
-        )
+        symbol = b" " + name.encode()
+        return sum(self._count(symbol + end) for end in (b"\n", b"\t"))  # a tab: a module's
 
     def variants(self, name: str) -> list[str]:
         """Symbols such as `name.isra.0` or `name.cold`: made by the compiler out of `name`.
@@ -49,6 +46,14 @@ class TextSymbols:
         """
         pattern = rb" [tTwW] (" + re.escape(name.encode()) + rb"\.[^\t\n]+)"
         return sorted({found.decode() for found in re.findall(pattern, self._lines)})
+
+    def _count(self, end_of_symbol: bytes) -> int:
+        # A plain search, as a regular expression takes ten times as long for these 6 MB.
+        count, at = 0, self._lines.find(end_of_symbol)
+        while at != -1:
+            count += self._lines[at - 1 : at] in _TEXT
+            at = self._lines.find(end_of_symbol, at + 1)
+        return count
 
 
 def resolve_in_btf(candidates: Sequence[str], btf: Btf) -> Resolution:

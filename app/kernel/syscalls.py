@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
+import time
 
 # Numbers from arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h.
 _NUMBERS = {
-    "x86_64": {"bpf": 321, "perf_event_open": 298},
-    "aarch64": {"bpf": 280, "perf_event_open": 241},
+    "x86_64": {"bpf": 321, "membarrier": 324, "perf_event_open": 298},
+    "aarch64": {"bpf": 280, "membarrier": 283, "perf_event_open": 241},
 }
 _MACHINE = os.uname().machine
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -24,6 +26,7 @@ _libc.mount.argtypes = (
 CLONE_NEWNS = 0x20000
 MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
 MS_REC, MS_PRIVATE = 0x4000, 0x40000
+MEMBARRIER_CMD_GLOBAL = 1
 
 
 def bpf(command: int, attributes: ctypes.Structure) -> int:
@@ -42,6 +45,22 @@ def perf_event_open(attributes: ctypes.Structure, pid: int, cpu: int, flags: int
         ctypes.c_long(-1),
         ctypes.c_ulong(flags),
     )
+
+
+def wait_for_running_programs() -> None:
+    """Return once every BPF program that is running now has ended; raises OSError.
+
+    MEMBARRIER_CMD_GLOBAL is synchronize_rcu() (kernel/sched/membarrier.c), and tracing programs
+    run under rcu_read_lock() or with preemption off. A kernel booted with nohz_full refuses it:
+    there we wait for longer than a program can take unless it is preempted all the time.
+    """
+    zero = ctypes.c_long(0)
+    try:
+        _call("membarrier", ctypes.c_long(MEMBARRIER_CMD_GLOBAL), zero, zero)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        time.sleep(0.2)
 
 
 def unshare(flags: int) -> None:

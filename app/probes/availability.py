@@ -42,12 +42,12 @@ class KernelAnswer:
 
 def ask_kernel(settings: Settings) -> KernelAnswer:
     """Load and attach in a short-lived process. Raises ProbedeckError when that cannot be done."""
-    command = [sys.executable, "-m", "app.kernel", "--btf-path", str(settings.btf_path)]
+    command = [sys.executable, "-m", "app.kernel"]
     try:
         done = subprocess.run(
             command,
             cwd=PROJECT,
-            env=child_environment(),
+            env={**child_environment(), **settings.environment()},
             capture_output=True,
             timeout=CHECK_TIMEOUT_S,
             check=True,

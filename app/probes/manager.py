@@ -58,6 +58,7 @@ class ProbeManager:
         self._runs = itertools.count(time.time_ns() // 1000)  # differs between services too
         self._closing = threading.Event()
         self._check_lock = threading.Lock()
+        self._asked = threading.Event()
         self._kernel: KernelAnswer | None = None
 
     def start_service(self) -> None:
@@ -70,15 +71,20 @@ class ProbeManager:
 
     @property
     def kernel(self) -> KernelAnswer:
-        """The kernel's last answer."""
+        """The kernel's last answer; waits for the first. Raises ProbedeckError when it failed."""
+        self._asked.wait()
         if self._kernel is None:
-            raise ProbedeckError(503, "stopping", "the service is not ready yet")
+            self.check_availability()
+        assert self._kernel is not None  # else the check has raised
         return self._kernel
 
     def check_availability(self) -> None:
-        """Ask the kernel (again) which modes it allows."""
+        """Ask the kernel (again) which modes it allows. Raises ProbedeckError."""
         with self._check_lock:
-            self._kernel = ask_kernel(self._settings)
+            try:
+                self._kernel = ask_kernel(self._settings)
+            finally:
+                self._asked.set()
 
     def describe_all(self) -> dict[str, Any]:
         kernel = self.kernel

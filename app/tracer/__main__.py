@@ -13,12 +13,12 @@ from pathlib import Path
 from app.errors import ProbedeckError
 from app.frames import Outbox, TracerRequest
 from app.kernel.headers import find_headers
+from app.kernel.tracefs import find_or_mount
 from app.probes.modes import MODES
 from app.tracer.batches import Encoder
 from app.tracer.drain import Drain
 from app.tracer.loop import LAST_SEND_TIMEOUT_S, Loop, ServiceGone
 from app.tracer.programs import Programs
-from app.tracer.tracefs import ensure_tracefs
 
 PR_SET_PDEATHSIG = 1
 
@@ -46,7 +46,7 @@ def trace(request: TracerRequest, sock: socket.socket, outbox: Outbox) -> None:
     mode = MODES[request.mode]
     find_headers(Path(request.btf_path), Path(request.cache_dir)).apply()
     if request.mode == "tracepoint":
-        ensure_tracefs()
+        find_or_mount()
     encoder = Encoder(request.probe, request.mode, request.run, mode.columns)
     with (
         Programs(request.mode, request.function, request.ring_bytes) as programs,

@@ -80,7 +80,8 @@ def to_columns(parts: Sequence[Records], wall_offset_ns: int) -> dict[str, Any]:
     order = np.argsort(entry, kind="stable")
 
     def column(name: str) -> np.ndarray[Any, Any]:
-        return np.concatenate([part[name] for part in parts])[order]
+        joined: np.ndarray[Any, Any] = np.concatenate([part[name] for part in parts])
+        return joined[order]
 
     flags, ret = column("flags"), column("ret")
     error = np.where((ret < 0) & (ret >= -_MAX_ERRNO), -ret, 0)

@@ -10,6 +10,8 @@ from types import TracebackType
 from typing import Any
 
 from app.errors import ProbedeckError
+from app.kernel.bpf import prog_info
+from app.kernel.syscalls import wait_for_running_programs
 from app.probes.modes import DELETION_SYSCALLS, MODES
 from app.probes.spec import Filter
 from app.tracer.records import DROP_KINDS, NAME_BYTES
@@ -125,7 +127,7 @@ class Programs:
         }
 
     def set_filter(self, wanted: Filter, *, enabled: bool = True) -> None:
-        """Switch to another filter at once, for calls that begin or return from now on."""
+        """Switch to another filter; on return no program tests the old one any more."""
         spare = 1 - self._active
         filters, active = self._bpf[b"filters"], self._bpf[b"active_filter"]
         filters[ctypes.c_int(spare)] = filters.Leaf.from_buffer_copy(
@@ -133,6 +135,7 @@ class Programs:
         )
         active[ctypes.c_int(0)] = ctypes.c_uint32(spare)
         self._active = spare
+        wait_for_running_programs()
 
     def drops(self) -> dict[str, int]:
         """Events that passed the filter and were lost in the kernel, by cause, since the start."""
@@ -142,8 +145,17 @@ class Programs:
         return result
 
     def _recursion_misses(self) -> int:
-        """Entries that the kernel did not show because it was inside one already on this CPU."""
-        return 0
+        """Calls that the kernel did not show our programs at entry, since they were loaded.
+
+        A program that is preempted by a task which calls the same function on the same CPU is
+        not run again there (bpf_prog_enter, kernel/bpf/trampoline.c). Misses at
+        return are not added: such a call is counted already, as `missed_return` or `unfinished`.
+        """
+        return sum(
+            prog_info(function.fd).recursion_misses or 0
+            for name, function in self._bpf.funcs.items()
+            if name.startswith((b"kfunc__", b"on_en"))  # on_entry, on_enter_*
+        )
 
     def calls_in_progress(self) -> int:
         """Calls seen at entry that have not returned; 0 for entry modes."""
@@ -158,7 +170,8 @@ class Programs:
             time.sleep(0.002)
 
     def detach(self) -> None:
-        """Take the programs off their hooks; the maps stay until the context is left."""
+        """Take the programs off their hooks and wait for those running; the maps stay until
+        the context is left."""
         for event in list(self._bpf.kprobe_fds):
             self._bpf.detach_kprobe_event(event)
         for point in list(self._bpf.tracepoint_fds):
@@ -167,3 +180,4 @@ class Programs:
             self._bpf.detach_kfunc(function)
         for function in list(self._bpf.kfunc_exit_fds):
             self._bpf.detach_kretfunc(function)
+        wait_for_running_programs()

@@ -43,14 +43,17 @@ CONSOLE_LINES = 60
 class MachineLost(Exception):
     """The machine ended, or stayed silent, without telling how the command ended.
 
-    `started`: the command had been started. `console`: the last lines of the kernel's console,
-    and what QEMU and virtiofsd said.
+    `started`: the command had been started; `timed_out`: it took longer than allowed.
+    `console`: the last lines of the kernel's console, and what QEMU and virtiofsd said.
     """
 
-    def __init__(self, reason: str, started: bool, console: Sequence[str]) -> None:
+    def __init__(
+        self, reason: str, started: bool, console: Sequence[str], timed_out: bool = False
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.started = started
+        self.timed_out = timed_out
         self.console = list(console)
 
     def __str__(self) -> str:
@@ -113,7 +116,7 @@ class Machine:
         self._share = share.resolve()
         self._argv = list(argv)
         self._environment = dict(environment or {})
-        self._hardware = hardware or qemu.Hardware(cpus=min(2, os.cpu_count() or 1))
+        self._hardware = hardware or qemu.hardware()
         self._host = host
         self._network = network
         self._ports = dict(ports or {})
@@ -162,7 +165,8 @@ class Machine:
             left_s = deadline - time.monotonic()
             if left_s <= 0:
                 what = "the command did not end" if started else "the kernel did not start"
-                raise self._lost(f"{what} within {timeout_s if started else boot_timeout_s:g} s")
+                limit_s = timeout_s if started else boot_timeout_s
+                raise self._lost(f"{what} within {limit_s:g} s", timed_out=True)
             if not self._read(min(left_s, 3600.0)):
                 break
             if self.release and not started:
@@ -286,7 +290,7 @@ class Machine:
         else:
             raise ValueError(f"the guest's init said {line!r}")
 
-    def _lost(self, reason: str) -> MachineLost:
+    def _lost(self, reason: str, timed_out: bool = False) -> MachineLost:
         deadline = time.monotonic() + 1.0
         while self._selector.get_map() and time.monotonic() < deadline:
             if not self._selector.select(0.2):
@@ -294,4 +298,25 @@ class Machine:
             self._read(0)
         for reader in self._readers.values():
             reader.end()
-        return MachineLost(reason, self.release is not None, self._console)
+        return MachineLost(reason, self.release is not None, self._console, timed_out)
+
+
+def with_second_try(
+    boot: Callable[[qemu.Host], int],
+    say: Callable[[str], None],
+    again_when_started: bool = True,
+) -> int:
+    """What `boot` returns, which makes one machine; a lost one is said and tried once again.
+
+    The second is emulated when the first was not: virtualisation may be what failed. A command
+    that took too long is not tried again, and with `again_when_started` false no command is.
+    Raises MachineLost, and ProgramMissing.
+    """
+    host = qemu.detect()
+    try:
+        return boot(host)
+    except MachineLost as lost:
+        if lost.started and (lost.timed_out or not again_when_started):
+            raise
+        say(f"{lost}\nTrying once more.")
+    return boot(replace(host, kvm=False))

@@ -1,5 +1,7 @@
-"""Command lines: QEMU's for a machine, and virtiofsd's for its root file system. Pure, but for
-what `detect` reads from this machine."""
+"""Command lines: QEMU's for a machine, and virtiofsd's for its root file system.
+
+Pure, but for `detect` and `hardware`, which look at this machine.
+"""
 
 from __future__ import annotations
 
@@ -71,6 +73,13 @@ class Hardware:
     environment: tuple[tuple[str, str], ...] = ()
     ports: dict[str, int] = field(default_factory=dict)
     terminal: int | None = None
+
+
+def hardware(forwarded_port: int | None = None) -> Hardware:
+    """Two processors and 2 GiB, or half of the memory that this machine has."""
+    total_mib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
+    cpus = min(2, os.cpu_count() or 1)
+    return Hardware(cpus, min(2048, total_mib // 2), forwarded_port)
 
 
 def virtiofsd_command(host: Host, root: str, listening: int) -> list[str]:

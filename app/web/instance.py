@@ -49,44 +49,35 @@ def _make_private(run_dir: Path) -> None:
         raise _cannot_start(f"{run_dir} is not a folder that only this user can write to.")
 
 
-@contextmanager
-def listening(address: str, port: int) -> Iterator[list[socket.socket]]:
-    """Bound sockets for gunicorn to listen on; raises ProbedeckError `cannot_start`.
+def listening(address: str, port: int) -> list[socket.socket]:
+    """Listening sockets, the caller's to close; raises ProbedeckError `cannot_start`.
 
     With the default address also [::1], where there is IPv6: `localhost` means it first, and
     another local user who took it would get what people send to localhost:PORT.
     """
-    addresses = ["127.0.0.1", "::1"] if address == "127.0.0.1" else [address]
-    bound: list[socket.socket] = []
-    try:
-        for each in addresses:
-            try:
-                bound.append(_bind(each, port))
-            except OSError as error:
-                no_ipv6 = error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
-                if bound and no_ipv6:
-                    continue
-                raise _cannot_start(_why(each, port, error)) from error
-        yield bound
-    finally:
-        for each_socket in bound:
-            each_socket.close()
+    listeners: list[socket.socket] = []
+    for each in ["127.0.0.1", "::1"] if address == "127.0.0.1" else [address]:
+        try:
+            listeners.append(_listen(each, port))
+        except OSError as error:
+            if listeners and error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+                continue  # no IPv6 here
+            for listener in listeners:
+                listener.close()
+            raise _cannot_start(_why(each, port, error)) from error
+    return listeners
 
 
-def _bind(address: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
+def _listen(address: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
     try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        bound.bind((address, port))
-        # SO_REUSEADDR lets two sockets bind as long as neither listens: find out now.
-        bound.listen()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # after a restart
+        listener.bind((address, port))
+        listener.listen()
     except OSError:
-        bound.close()
+        listener.close()
         raise
-    return bound
+    return listener
 
 
 def _why(address: str, port: int, error: OSError) -> str:

@@ -6,16 +6,18 @@ The traps that each setting avoids are listed in docs/architecture.md.
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import signal
+import socket
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.sock import TCP6Socket, TCPSocket
 
 from app.config import Settings
 from app.web.announce import announce
@@ -37,22 +39,20 @@ def serve(settings: Settings, load: Callable[[], Flask]) -> None:
     log_to_stderr()
     for name in NOT_FOR_GUNICORN:
         os.environ.pop(name, None)
-    with ExitStack() as stack:
-        stack.enter_context(sole_instance(settings.run_dir))
-        sockets = stack.enter_context(listening(settings.listen, settings.port))
-        descriptors = [bound.fileno() for bound in sockets]
-        Application(gunicorn_settings(settings, descriptors), load).run()
+    with sole_instance(settings.run_dir):
+        listeners = listening(settings.listen, settings.port)
+        Application(gunicorn_settings(settings), load, listeners).run()
 
 
-def gunicorn_settings(settings: Settings, descriptors: list[int]) -> dict[str, Any]:
-    """gunicorn's settings; `descriptors` are of bound sockets."""
+def gunicorn_settings(settings: Settings) -> dict[str, Any]:
+    """gunicorn's settings, but for the sockets, which it is handed."""
     return {
-        "bind": [f"fd://{descriptor}" for descriptor in descriptors],
         "workers": 1,  # probes are state of one process
         "worker_class": Worker,
         "threads": settings.threads,
         "timeout": 60,  # of the worker's main thread only: long streams are in others
-        "graceful_timeout": settings.stop_timeout_s + 5,  # then SIGKILL; the kernel detaches
+        "graceful_timeout": math.ceil(settings.stop_timeout_s)
+        + 5,  # then SIGKILL; the kernel detaches
         "keepalive": 5,
         "worker_tmp_dir": str(settings.run_dir),  # the heartbeat's file; not on a disk
         "forwarded_allow_ips": "",  # by default loopback is a trusted proxy
@@ -78,9 +78,13 @@ def gunicorn_settings(settings: Settings, descriptors: list[int]) -> dict[str, A
 class Application(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
     """gunicorn with these settings and no others: neither its command line nor its file."""
 
-    def __init__(self, gunicorn_settings: Mapping[str, Any], load: Callable[[], Flask]) -> None:
-        self._settings = gunicorn_settings
-        self._load = load
+    def __init__(
+        self,
+        gunicorn_settings: Mapping[str, Any],
+        load: Callable[[], Flask],
+        listeners: Sequence[socket.socket],
+    ) -> None:
+        self._settings, self._load, self._listeners = gunicorn_settings, load, listeners
         super().__init__()
 
     def load_config(self) -> None:
@@ -91,7 +95,7 @@ class Application(BaseApplication):  # type: ignore[misc]  # gunicorn carries no
         return self._load()
 
     def run(self) -> None:
-        SoleWorkerArbiter(self).run()
+        SoleWorkerArbiter(self, self._listeners).run()
 
 
 class SoleWorkerArbiter(Arbiter):  # type: ignore[misc]  # gunicorn carries no types
@@ -100,9 +104,15 @@ class SoleWorkerArbiter(Arbiter):  # type: ignore[misc]  # gunicorn carries no t
     A second worker would own no probes, and two would answer by turns.
     """
 
-    def __init__(self, app: Application) -> None:
+    def __init__(self, app: Application, listeners: Sequence[socket.socket]) -> None:
         self._outlives_terminal = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # nohup
         super().__init__(app)
+        # gunicorn would try a port that is in use five times, and then say so five times.
+        kinds = {socket.AF_INET: TCPSocket, socket.AF_INET6: TCP6Socket}
+        self.LISTENERS = [
+            kinds[each.family](each.getsockname(), self.cfg, self.log, fd=each.detach())
+            for each in listeners
+        ]
 
     def handle_int(self) -> None:
         """Ctrl-C: as SIGTERM, so that probes are stopped; a second one does not wait."""

@@ -69,11 +69,11 @@ def test_the_log_is_bounded_in_bytes() -> None:
     ledger = hub.begin_run("a")
     for number in range(50):
         hub.publish(ledger, 1, bytes([number]) * 100)
-    batches, missed = hub.recent(None)
-    assert len(batches) == 10
-    assert missed == 0
-    assert hub.recent(None, after_row=0)[1] == 40
-    assert [b.first_row for b in hub.recent(None, after_row=45)[0]] == [45, 46, 47, 48, 49]
+    held = hub.recent(None)
+    assert (len(held.batches), held.missed, held.next_row) == (10, 40, 50)
+    held = hub.recent(None, after_row=45)
+    assert [batch.first_row for batch in held.batches] == [45, 46, 47, 48, 49]
+    assert held.missed == 0
 
 
 def test_slow_client_is_told_of_its_gap_where_the_rows_are_missing() -> None:
@@ -216,7 +216,7 @@ def test_every_row_is_delivered_or_counted_as_dropped(steps: list[tuple[Any, ...
         elif step == "read" and number < len(clients):
             read(clients[number])
         elif step == "join":
-            held = sum(batch.rows for batch in hub.recent(None)[0])
+            held = sum(batch.rows for batch in hub.recent(None).batches)
             clients.append(subscribe(hub, recent=number == 0))
             told[clients[-1].id] = 0
             offered[clients[-1].id] = held if number == 0 else 0
