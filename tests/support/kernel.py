@@ -26,7 +26,7 @@ def forced() -> bool:
 
 def in_test_machine() -> bool:
     """Whether this is the virtual machine of the tests, whose clock may be set."""
-    return "vm.run=" in Path("/proc/cmdline").read_text()
+    return "init=/run/vm/init" in Path("/proc/cmdline").read_text().split()
 
 
 def in_initial_pid_namespace() -> bool:
