@@ -8,6 +8,7 @@ gunicorn worker gets the same values through the environment, `PROBEDECK_<NAME>`
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -43,6 +44,13 @@ def _seconds(low: float, high: float) -> Callable[[str], float]:
     return parse
 
 
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text)) if text else ""
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an IP address") from None
+
+
 def _setting(default: Any, parse: Callable[[str], Any], text: str) -> Any:
     return field(default=default, metadata={"parse": parse, "help": text})
 
@@ -51,7 +59,18 @@ def _setting(default: Any, parse: Callable[[str], Any], text: str) -> Any:
 class Settings:
     """What the service was started with. Sizes in MiB and times in seconds, as named."""
 
-    port: int = _setting(5000, _integer(1, 65535), "TCP port on 127.0.0.1")
+    port: int = _setting(5000, _integer(1, 65535), "TCP port")
+    listen: str = _setting(
+        "127.0.0.1",
+        _address,
+        "address to listen on; any but loopback needs --trusted-peer, as `./run --vm` sets it",
+    )
+    trusted_peer: str = _setting(
+        "",
+        _address,
+        "address whose connections were let in by Probedeck's own relay (set by `./run --vm` "
+        "inside its machine)",
+    )
     owner_uid: int = _setting(
         0,
         _integer(0, 2**32 - 2),
@@ -91,7 +110,9 @@ class Settings:
 
     def environment(self) -> dict[str, str]:
         """The settings as environment variables, for the gunicorn worker."""
-        return {ENVIRONMENT_PREFIX + f.name.upper(): str(getattr(self, f.name)) for f in fields(self)}
+        return {
+            ENVIRONMENT_PREFIX + f.name.upper(): str(getattr(self, f.name)) for f in fields(self)
+        }
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -110,6 +131,11 @@ class Settings:
         """Rules that span settings; raises ValueError."""
         if self.ring_mib & (self.ring_mib - 1):
             raise ValueError("ring_mib must be a power of two (the kernel requires it)")
+        if not ipaddress.ip_address(self.listen).is_loopback and not self.trusted_peer:
+            raise ValueError(
+                f"--listen {self.listen} would let other machines in: only loopback is served "
+                "(reach it from elsewhere by `ssh -L 5000:localhost:5000 HOST`)"
+            )
         if self.max_websockets * 2 + 4 > self.threads:
             # A websocket holds a handler thread and simple-websocket's reader; the rest must
             # be left for plain requests, or the service would hang when websockets fill it.

@@ -1,0 +1,52 @@
+"""Probedeck: a console for eBPF function tracing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.peer import owner_uid
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from app.web.guard import PeerOwner
+    from app.web.service import Service
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
+    """The Flask application around a service. Wires the parts; each part is in its own module.
+
+    `owner` tells which user holds the other end of a connection.
+    """
+    # Imported here because the tracer and `./run --help` import `app` without flask.
+    from flask import Flask  # noqa: PLC0415
+
+    from app.web import body, events, headers, pages, probes, seats, stream, ws  # noqa: PLC0415
+    from app.web.guard import Guard  # noqa: PLC0415
+    from app.web.problem import ProblemApi  # noqa: PLC0415
+
+    app = Flask(__name__, static_folder=ROOT / "static", template_folder=ROOT / "templates")
+    app.extensions["probedeck"] = service
+    app.config.from_mapping(
+        API_TITLE="Probedeck",
+        API_VERSION="1",
+        OPENAPI_VERSION="3.0.3",
+        OPENAPI_URL_PREFIX="/",
+        MAX_CONTENT_LENGTH=body.MAX_BODY_BYTES,
+        SOCK_SERVER_OPTIONS={"max_message_size": ws.MAX_MESSAGE_BYTES},
+    )
+    app.json = body.StrictJSON(app)
+    app.before_request(body.check_body)
+    app.teardown_request(seats.leave)
+
+    api = ProblemApi(app)
+    for part in (pages.blueprint, probes.blueprint, events.blueprint, stream.blueprint):
+        api.register_blueprint(part)
+    app.register_blueprint(ws.blueprint)
+
+    guarded = Guard(app.wsgi_app, service.settings, owner)
+    app.wsgi_app = headers.Hardened(guarded)  # type: ignore[method-assign]
+    return app

@@ -1,0 +1,61 @@
+"""The command line, `python -m app`: options, the refusal without root, then the web server.
+
+Runs with the distribution's Python before anything is installed, as far as `--help` and the
+refusal; what needs the virtual environment is imported after those.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from app.config import parse_arguments
+from app.errors import ProbedeckError
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+NEEDS_ROOT = """\
+Probedeck must run as root: it loads BPF programs into the kernel, and sees the names of
+all files that any process deletes. Nothing was started. To start it:
+
+    sudo ./run
+"""
+
+
+def main(argv: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="./run",
+        description="Serve the Probedeck console: see live which process deletes which file.",
+        epilog="./run --vm does the same inside a virtual machine.",
+    )
+    settings = parse_arguments(parser, argv)
+    if os.geteuid() != 0:
+        sys.stderr.write(NEEDS_ROOT)
+        return 1
+    os.environ.update(settings.environment())  # for wsgi.py, in the worker
+
+    from app.web.server import serve  # noqa: PLC0415  # not installed yet for --help
+
+    try:
+        serve(settings, _load)
+    except ProbedeckError as error:
+        sys.stderr.write(f"{error.detail}\n")
+        return 1
+    return 0
+
+
+def _load() -> Flask:
+    from wsgi import application  # noqa: PLC0415  # in the worker: its state is per process
+
+    return application
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:  # before gunicorn's own handling of it
+        sys.exit(130)

@@ -1,0 +1,63 @@
+"""What the terminal shows at the start: the address, then the modes that this kernel allows."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from app.errors import ProbedeckError
+from app.probes.modes import MODES
+from app.web.service import Service
+from app.web.worker import Worker
+
+# Shown to be what a virtual machine would add: its kernel allows all of them.
+TRACING = frozenset({"fentry", "fexit", "kprobe", "kretprobe"})
+
+
+def announce(worker: Worker) -> None:
+    """In the new worker, which can serve now: say where, and check the modes meanwhile."""
+    service = worker.service
+    _say(f"Probedeck on http://localhost:{service.settings.port}/ (Ctrl-C ends it)")
+    # A thread, for the check takes seconds and the service answers from the first moment.
+    threading.Thread(target=_check, args=(service,), name="availability", daemon=True).start()
+
+
+def _check(service: Service) -> None:
+    try:
+        service.manager.start_service()
+        lines = summary(service.manager.describe_all()["probes"])
+    except Exception as error:
+        if isinstance(error, ProbedeckError) and error.code == "stopping":
+            return  # the service was ended meanwhile
+        logging.getLogger(__name__).exception("The probe manager cannot start")
+        os.kill(os.getppid(), signal.SIGTERM)  # a service without one serves nothing
+        return
+    for line in lines:
+        _say(line)
+
+
+def summary(probes: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Lines for people: the modes that work, those that do not and why, and what would help."""
+    modes = [probe for probe in probes if probe["id"] in MODES]
+    working = [probe["id"] for probe in modes if probe["available"]]
+    reasons: dict[str, list[str]] = {}
+    for probe in modes:
+        if not probe["available"]:
+            reasons.setdefault(probe["reason"] or "no reason given", []).append(probe["id"])
+    lines = ["  modes: " + (", ".join(working) or "none on this kernel")]
+    lines.extend(
+        f"  not on this kernel: {', '.join(names)} ({reason})" for reason, names in reasons.items()
+    )
+    if TRACING - set(working):
+        lines.append("  ./run --vm shows all modes inside a virtual machine")
+    return lines
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()

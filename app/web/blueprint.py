@@ -1,0 +1,52 @@
+"""flask-smorest's blueprint, strict in what it parses and typed: routes and their documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from flask_smorest import Blueprint as SmorestBlueprint
+
+from app.web.body import StrictParser
+from app.web.problem import CONTENT_TYPE, ProblemSchema
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+class Blueprint(SmorestBlueprint):  # type: ignore[misc]  # flask-smorest carries no types
+    """Each route's declaration validates its requests and documents it, problems included."""
+
+    ARGUMENTS_PARSER = StrictParser()
+
+    def problems(self, codes: dict[int, str]) -> Callable[[View], View]:
+        """Document the problems of a route: status and the codes that come with it."""
+
+        def decorate(view: View) -> View:
+            for status, code in codes.items():
+                view = self.alt_response(
+                    status, schema=ProblemSchema, content_type=CONTENT_TYPE, description=code
+                )(view)
+            return view
+
+        return decorate
+
+    if TYPE_CHECKING:
+
+        def route(self, rule: str, *, methods: list[str] = ...) -> Callable[[View], View]: ...
+
+        def arguments(
+            self, schema: type, *, location: str = ..., required: bool = ..., unknown: str = ...
+        ) -> Callable[[View], View]: ...
+
+        def response(
+            self,
+            status_code: int,
+            schema: type | None = None,
+            *,
+            content_type: str = ...,
+            description: str = ...,
+        ) -> Callable[[View], View]: ...
+
+        def alt_response(
+            self, status_code: int, *, schema: type, content_type: str = ..., description: str
+        ) -> Callable[[View], View]: ...

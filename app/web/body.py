@@ -1,0 +1,80 @@
+"""Request bodies: JSON as RFC 8259 has it, of bounded size, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
+
+from flask import Request, request
+from flask.json.provider import DefaultJSONProvider
+from webargs import missing
+from webargs.flaskparser import FlaskParser
+
+from app.errors import ProbedeckError
+
+View = TypeVar("View", bound=Callable[..., Any])
+MAX_BODY_BYTES = 16 * 1024
+BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def check_body() -> None:
+    """Before any route: 413 for a body over 16 KiB, 415 for one that does not say it is JSON.
+
+    Asking for the type also keeps out forms of other sites, which cannot send it.
+    """
+    if request.method in BODILESS:
+        return
+    if request.get_data(cache=True) and request.mimetype != "application/json":
+        raise ProbedeckError(
+            415, "not_json", "A body needs the header `Content-Type: application/json`."
+        )
+
+
+def parse_json(body: bytes) -> Any:
+    """Python's parser without what it adds to JSON: NaN, Infinity, repeated members, UTF-16.
+
+    Raises 400 `bad_request`.
+    """
+    try:
+        return json.loads(
+            body.decode("utf-8"), parse_constant=_constant, object_pairs_hook=_members
+        )
+    except RecursionError:
+        raise ProbedeckError(400, "bad_request", "The body is nested too deeply.") from None
+    except ValueError as error:  # includes JSONDecodeError and UnicodeDecodeError
+        raise ProbedeckError(400, "bad_request", f"The body is not JSON: {error}") from None
+
+
+def _constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member is given twice")
+    return members
+
+
+class StrictParser(FlaskParser):
+    """webargs with our JSON parser; an absent body is an empty object."""
+
+    def _raw_load_json(self, req: Request) -> Any:
+        body = req.get_data(cache=True)
+        return parse_json(body) if body else missing
+
+
+class StrictJSON(DefaultJSONProvider):
+    """How answers are written: members in the order of the protocol, plain ASCII.
+
+    Names of files and processes are chosen by whom we trace: as \\u escapes, no control
+    character, C1 or bidirectional mark of theirs reaches the terminal of someone using curl.
+    """
+
+    sort_keys = False
+    ensure_ascii = True
+    compact = True
+
+    def dumps(self, obj: Any, **kwargs: Any) -> str:
+        return super().dumps(obj, allow_nan=False, **kwargs)

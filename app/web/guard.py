@@ -1,0 +1,154 @@
+"""Who may do what: the checks that every request passes, in this order, before the application.
+
+Host, Origin, Sec-Fetch-Site, caller. They stand around the whole application as WSGI
+middleware, so that websockets, static files, unknown routes and errors are behind them too;
+and they look at every request anew, also on a connection that was let in before.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from app.config import Settings
+from app.errors import ProbedeckError
+from app.peer import owner_uid
+from app.web.problem import problem_response
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+PeerOwner = Callable[[tuple[str, int], tuple[str, int]], int | None]
+NAMES = ("localhost", "127.0.0.1", "[::1]")
+FORWARDING = ("HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_REAL_IP", "HTTP_X_FORWARDED")
+
+
+class Guard:
+    """WSGI middleware: passes on what is allowed and answers 403 for the rest.
+
+    `owner` tells who holds the peer's end of a connection; see `app.peer.owner_uid`.
+    """
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        settings: Settings,
+        owner: PeerOwner = owner_uid,
+    ) -> None:
+        self._app = app
+        self._owner = owner
+        self._owner_uid = settings.owner_uid
+        self._trusted_peer = settings.trusted_peer
+        self._hosts = own_hosts(settings.port)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            host = check_host(environ, self._hosts)
+            check_origin(environ, host)
+            check_site(environ)
+            self._check_caller(environ)
+        except ProbedeckError as error:
+            return problem_response(error)(environ, start_response)
+        return self._app(environ, start_response)
+
+    def _check_caller(self, environ: WSGIEnvironment) -> None:
+        """Only local programs of the user who started the service.
+
+        Not even root's, when another user started it: a root-owned forwarder (a container
+        runtime's proxy, say) would carry in whoever can reach it. Root can say --owner-uid 0.
+        """
+        if any(name.startswith(FORWARDING) for name in environ):
+            raise _forbidden("A request that a proxy forwards is not let in.")
+        connection: socket.socket = environ["gunicorn.socket"]
+        try:
+            peer, local = connection.getpeername(), connection.getsockname()
+        except OSError:
+            raise _forbidden("The connection is gone.") from None
+        address = ipaddress.ip_address(peer[0])
+        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+            address = address.ipv4_mapped
+        if self._trusted_peer and address == ipaddress.ip_address(self._trusted_peer):
+            return  # our own relay, which asked the same question on its side
+        if not address.is_loopback:
+            raise _forbidden("Only programs on this machine are let in.")
+        uid = self._owner(peer[:2], local[:2])
+        if uid != self._owner_uid:
+            who = "an unknown user" if uid is None else f"user {uid}"
+            raise _forbidden(
+                f"Only programs of user {self._owner_uid}, who started Probedeck, are let in; "
+                f"this connection belongs to {who}. (--owner-uid names another.)"
+            )
+
+
+def own_hosts(port: int) -> frozenset[str]:
+    """The Host headers that are ours. Anything else is a name that another site chose.
+
+    A browser that was told by DNS that evil.test is 127.0.0.1 still sends `Host: evil.test`.
+    """
+    hosts = {f"{name}:{port}" for name in NAMES}
+    return frozenset(hosts | set(NAMES) if port == 80 else hosts)
+
+
+def check_host(environ: WSGIEnvironment, hosts: frozenset[str]) -> str:
+    """The raw Host header, exactly one of `hosts`; raises 403 `bad_host`.
+
+    gunicorn refuses a second Host header; where a server joins them, the comma is in no host.
+    A target in absolute form (RFC 9112, 3.2.2) must name the same host.
+    """
+    host: str = environ.get("HTTP_HOST", "")
+    if host not in hosts:
+        raise ProbedeckError(
+            403, "bad_host", f"The Host header must be one of {', '.join(sorted(hosts))}."
+        )
+    target: str = environ.get("RAW_URI", "/")
+    absolute = f"http://{host}"
+    if not (target.startswith(("/", absolute + "/")) or target in ("*", absolute)):
+        raise ProbedeckError(403, "bad_host", "The request target names another host.")
+    return host
+
+
+def check_origin(environ: WSGIEnvironment, host: str) -> None:
+    """An Origin, when present, is ours; a browser's websocket has one. Raises 403 `bad_origin`."""
+    origin: str | None = environ.get("HTTP_ORIGIN")
+    if origin is None:
+        if _is_websocket(environ) and _is_browser(environ):
+            raise ProbedeckError(403, "bad_origin", "A browser's websocket must have an Origin.")
+    elif origin != f"http://{host}":
+        raise ProbedeckError(403, "bad_origin", f"The Origin must be http://{host}.")
+
+
+def check_site(environ: WSGIEnvironment) -> None:
+    """Sec-Fetch-Site, when present, says that no other site asks; raises 403 `cross_site`.
+
+    `same-site` is another site too: a page on another port of localhost. A link from
+    anywhere to our page may be followed; the page itself does nothing by being opened.
+    """
+    site = environ.get("HTTP_SEC_FETCH_SITE")
+    if site in (None, "same-origin", "none"):
+        return
+    follows_link = (
+        environ["REQUEST_METHOD"] == "GET"
+        and environ.get("PATH_INFO") == "/"
+        and environ.get("HTTP_SEC_FETCH_MODE") == "navigate"
+        and environ.get("HTTP_SEC_FETCH_DEST") == "document"
+        and not _is_websocket(environ)
+    )
+    if not follows_link:
+        raise ProbedeckError(403, "cross_site", "Another site sent this request.")
+
+
+def _is_websocket(environ: WSGIEnvironment) -> bool:
+    return "HTTP_UPGRADE" in environ or "HTTP_SEC_WEBSOCKET_KEY" in environ
+
+
+def _is_browser(environ: WSGIEnvironment) -> bool:
+    """Browsers name themselves Mozilla/…, and since 2023 all of them send Sec-Fetch-*."""
+    return environ.get("HTTP_USER_AGENT", "").startswith("Mozilla/") or any(
+        name.startswith("HTTP_SEC_FETCH_") for name in environ
+    )
+
+
+def _forbidden(detail: str) -> ProbedeckError:
+    return ProbedeckError(403, "forbidden", detail)

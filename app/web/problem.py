@@ -1,0 +1,129 @@
+"""The one boundary where errors become answers: problem+json (RFC 9457).
+
+Everything that goes wrong in a request ends here: our own errors, those of the routing,
+those of the validation, and defects.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Response, current_app, request
+from flask_smorest import Api
+from flask_smorest.utils import prepare_response
+from marshmallow import Schema, fields
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from app.errors import ProbedeckError
+from app.hub import HubClosed
+
+CONTENT_TYPE = "application/problem+json"
+
+# What the routing and the validation raise, by status; the codes of docs/protocol.md.
+CODES = {
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "not_json",
+    422: "invalid",
+}
+
+
+class ProblemSchema(Schema):
+    """For the OpenAPI document; some codes carry further members (docs/protocol.md)."""
+
+    type = fields.String(required=True)
+    title = fields.String(required=True)
+    status = fields.Integer(required=True)
+    detail = fields.String(required=True)
+    code = fields.String(required=True, metadata={"description": "Stable; see docs/protocol.md"})
+
+
+class ProblemApi(Api):  # type: ignore[misc]  # flask-smorest carries no types
+    """flask-smorest with our errors, in the answers and in the OpenAPI document."""
+
+    ERROR_SCHEMA = ProblemSchema
+
+    def _register_error_handlers(self) -> None:
+        register_error_handlers(self._app)
+
+    def _register_responses(self) -> None:
+        # As flask-smorest does it, but for the content type, which it has no setting for.
+        names = [(status.name, status.phrase) for status in HTTPStatus if status >= 400]
+        for name, phrase in [*names, ("DEFAULT_ERROR", "A problem (RFC 9457)")]:
+            response = {"description": phrase, "schema": self.ERROR_SCHEMA}
+            prepare_response(response, self.spec, CONTENT_TYPE)
+            self.spec.components.response(name, response, lazy=True)
+
+
+def register_error_handlers(app: Flask) -> None:
+    """Send every kind of error through this module."""
+    app.register_error_handler(ProbedeckError, problem_response)
+    app.register_error_handler(HTTPException, _from_werkzeug)
+    app.register_error_handler(HubClosed, _stopping)
+    app.register_error_handler(Exception, _defect)
+
+
+def problem_document(error: ProbedeckError) -> bytes:
+    """The JSON text, ending in a newline for those who read it in a terminal."""
+    document = {
+        **error.extra,
+        "type": "about:blank",
+        "title": HTTPStatus(error.status).phrase,
+        "status": error.status,
+        "detail": error.detail,
+        "code": error.code,
+    }
+    return json.dumps(document).encode() + b"\n"
+
+
+def problem_response(error: ProbedeckError) -> Response:
+    return Response(problem_document(error), status=error.status, content_type=CONTENT_TYPE)
+
+
+def _from_werkzeug(error: HTTPException) -> WerkzeugResponse:
+    status = error.code or 500
+    if status < 400:  # a redirect of the routing
+        return error.get_response()
+    code = CODES.get(status, "bad_request" if status < 500 else "internal")
+    problem = ProbedeckError(status, code, error.description or HTTPStatus(status).phrase)
+    messages = (getattr(error, "data", None) or {}).get("messages")  # set by webargs
+    if messages:
+        # webargs puts the place (json, query) above the fields.
+        faults = [fault for place in messages.values() for fault in _flat(place)]
+        problem.extra["errors"] = faults
+        problem.detail = " ".join(f"{f['field'] or 'body'}: {f['message']}" for f in faults)
+    response = problem_response(problem)
+    for name, value in error.get_headers():
+        if name.lower() == "allow":
+            response.headers[name] = value
+    return response
+
+
+def _flat(messages: Any, path: str = "") -> Iterator[dict[str, str]]:
+    """`{"filter": {"pid": ["Too small."]}}` as `{"field": "filter.pid", "message": ...}`."""
+    if isinstance(messages, Mapping):
+        for key, below in messages.items():
+            # marshmallow files what concerns the whole object under _schema
+            name = "" if key == "_schema" else str(key)
+            yield from _flat(below, ".".join(filter(None, (path, name))))
+    elif isinstance(messages, list):
+        for message in messages:
+            yield from _flat(message, path)
+    else:
+        yield {"field": path, "message": str(messages)}
+
+
+def _stopping(_error: HubClosed) -> Response:
+    return problem_response(ProbedeckError(503, "stopping", "Probedeck is ending."))
+
+
+def _defect(error: Exception) -> Response:
+    current_app.logger.error("%s %s failed", request.method, request.path, exc_info=error)
+    return problem_response(
+        ProbedeckError(500, "internal", "A defect of Probedeck; its log has the details.")
+    )

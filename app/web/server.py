@@ -1,0 +1,144 @@
+"""gunicorn, held to one worker: its settings, its signals, its processes' ends.
+
+The traps that each setting avoids are listed in docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.sock import TCP6Socket, TCPSocket
+
+from app.config import Settings
+from app.web.announce import announce
+from app.web.instance import listening, sole_instance
+from app.web.log import ServerLogger, log_to_stderr
+from app.web.worker import Worker
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+# Variables by which gunicorn would take over sockets, or a path prefix, from who started it.
+NOT_FOR_GUNICORN = ("GUNICORN_PID", "GUNICORN_FD", "LISTEN_FDS", "LISTEN_PID", "SCRIPT_NAME")
+
+
+def serve(settings: Settings, load: Callable[[], Flask]) -> None:
+    """Serve until a signal ends it; ends by SystemExit, as gunicorn does.
+
+    `load` makes the application, in the worker. Raises ProbedeckError `cannot_start` when
+    another instance runs or the port is taken.
+    """
+    log_to_stderr()
+    for name in NOT_FOR_GUNICORN:
+        os.environ.pop(name, None)
+    with sole_instance(settings.run_dir):
+        listeners = listening(settings.listen, settings.port)
+        Application(gunicorn_settings(settings), load, listeners).run()
+
+
+def gunicorn_settings(settings: Settings) -> dict[str, Any]:
+    """gunicorn's settings, but for the sockets, which it is handed."""
+    return {
+        "workers": 1,  # probes are state of one process
+        "worker_class": Worker,
+        "threads": settings.threads,
+        "timeout": 60,  # of the worker's main thread only: long streams are in others
+        "graceful_timeout": math.ceil(settings.stop_timeout_s)
+        + 5,  # then SIGKILL; the kernel detaches
+        "keepalive": 5,
+        "worker_tmp_dir": str(settings.run_dir),  # the heartbeat's file; not on a disk
+        "forwarded_allow_ips": "",  # by default loopback is a trusted proxy
+        "proxy_protocol": "off",
+        "proxy_allow_ips": "",
+        "header_map": "refuse",  # a header with an underscore, which WSGI cannot tell from `-`
+        "control_socket_disable": True,
+        "http_parser": "python",  # whatever else is installed
+        "limit_request_line": 4094,
+        "limit_request_fields": 64,
+        "limit_request_field_size": 8190,
+        "umask": 0o077,
+        "proc_name": "probedeck",
+        "logger_class": ServerLogger,
+        "loglevel": "warning",
+        "accesslog": None,
+        "errorlog": "-",
+        "post_fork": die_with_arbiter,
+        "post_worker_init": announce,
+    }
+
+
+class Application(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
+    """gunicorn with these settings and no others: neither its command line nor its file."""
+
+    def __init__(
+        self,
+        gunicorn_settings: Mapping[str, Any],
+        load: Callable[[], Flask],
+        listeners: Sequence[socket.socket],
+    ) -> None:
+        self._settings, self._load, self._listeners = gunicorn_settings, load, listeners
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._settings.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        return self._load()
+
+    def run(self) -> None:
+        SoleWorkerArbiter(self, self._listeners).run()
+
+
+class SoleWorkerArbiter(Arbiter):  # type: ignore[misc]  # gunicorn carries no types
+    """gunicorn's master, without the signals that would start a second worker.
+
+    A second worker would own no probes, and two would answer by turns.
+    """
+
+    def __init__(self, app: Application, listeners: Sequence[socket.socket]) -> None:
+        self._outlives_terminal = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # nohup
+        super().__init__(app)
+        # gunicorn would try a port that is in use five times, and then say so five times.
+        kinds = {socket.AF_INET: TCPSocket, socket.AF_INET6: TCP6Socket}
+        self.LISTENERS = [
+            kinds[each.family](each.getsockname(), self.cfg, self.log, fd=each.detach())
+            for each in listeners
+        ]
+
+    def handle_int(self) -> None:
+        """Ctrl-C: as SIGTERM, so that probes are stopped; a second one does not wait."""
+        raise StopIteration
+
+    def handle_hup(self) -> None:
+        """The terminal closed. gunicorn would reload, that is start a second worker."""
+        if not self._outlives_terminal:
+            raise StopIteration
+
+    def handle_ttin(self) -> None:
+        self.log.warning("There is one worker; SIGTTIN is ignored.")
+
+    def handle_ttou(self) -> None:
+        self.log.warning("There is one worker; SIGTTOU is ignored.")
+
+    def handle_usr2(self) -> None:
+        self.log.warning("Probes cannot be handed to a new process; SIGUSR2 is ignored.")
+
+
+def die_with_arbiter(arbiter: Arbiter, _worker: Worker) -> None:
+    """In the new worker: have the kernel kill it when the arbiter dies, by whatever cause.
+
+    prctl(2): the signal follows the thread that forked, which is the arbiter's only one.
+    """
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    if os.getppid() != arbiter.pid:  # it died before the call above
+        sys.exit(1)

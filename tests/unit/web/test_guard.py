@@ -1,0 +1,296 @@
+"""Who may do what: tables of requests, each with the answer of the first check that refuses it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from web_fakes import FakeConnection
+from werkzeug.test import run_wsgi_app
+
+from app.config import Settings
+from app.web.guard import Guard
+
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36"
+
+
+def ask(
+    settings: Settings | None = None,
+    connection: FakeConnection | None = None,
+    owners: dict[int, int | None] | None = None,
+    **environ: Any,
+) -> str:
+    """The code of the refusal, or `passed`. Names are WSGI's; None takes one out."""
+
+    def application(_environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        return [b"passed"]
+
+    def owner(peer: tuple[str, int], local: tuple[str, int]) -> int | None:
+        assert local[1] == 5000
+        return (owners or {40412: 1000}).get(peer[1])
+
+    request = {
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": "/probes",
+        "RAW_URI": "/probes",
+        "HTTP_HOST": "localhost:5000",
+        "gunicorn.socket": connection or FakeConnection(),
+        **environ,
+    }
+    guard = Guard(application, settings or Settings(owner_uid=1000), owner)
+    body, status, headers = run_wsgi_app(
+        guard, {k: v for k, v in request.items() if v is not None}, buffered=True
+    )
+    text = b"".join(body)
+    if text == b"passed":
+        return "passed"
+    assert (status[:4], headers["Content-Type"]) == ("403 ", "application/problem+json")
+    code: str = json.loads(text)["code"]
+    return code
+
+
+@pytest.mark.parametrize("host", ["localhost:5000", "127.0.0.1:5000", "[::1]:5000"])
+def test_our_hosts(host: str) -> None:
+    assert ask(HTTP_HOST=host) == "passed"
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        None,
+        "",
+        "evil.test",
+        "evil.test:5000",
+        "localhost",
+        "127.0.0.1",
+        "localhost:80",
+        "localhost:05000",
+        "localhost:5001",
+        "localhost.:5000",
+        "localhost:5000.evil",
+        "localhost:5000.evil.test",
+        "localhost.evil.test:5000",
+        "user@localhost:5000",
+        "localhost:5000@evil.test",
+        "localhost:5000,localhost:5000",
+        "localhost:5000, evil.test",
+        " localhost:5000",
+        "localhost:5000 ",
+        "localhost :5000",
+        "LOCALHOST:5000",
+        "0.0.0.0:5000",
+        "127.1:5000",
+        "127.0.0.2:5000",
+        "2130706433:5000",
+        "::1:5000",
+        "[::]:5000",
+        "[0:0:0:0:0:0:0:1]:5000",
+        "[::ffff:127.0.0.1]:5000",
+        "http://localhost:5000",
+        "localhost:5000/",
+        "localh\u00f6st:5000",
+    ],
+)
+def test_other_hosts(host: str | None) -> None:
+    assert ask(HTTP_HOST=host) == "bad_host"
+
+
+@pytest.mark.parametrize(
+    ("port", "host", "answer"),
+    [
+        (80, "localhost", "passed"),
+        (80, "127.0.0.1", "passed"),
+        (80, "[::1]", "passed"),
+        (80, "localhost:80", "passed"),
+        (80, "localhost:5000", "bad_host"),
+        (443, "localhost", "bad_host"),
+    ],
+)
+def test_the_port_may_be_left_out_on_80_only(port: int, host: str, answer: str) -> None:
+    class Connection(FakeConnection):
+        """A fake; the port is what the test is about."""
+
+        def getsockname(self) -> tuple[str, int]:
+            return ("127.0.0.1", 5000)
+
+    assert ask(Settings(owner_uid=1000, port=port), Connection(), HTTP_HOST=host) == answer
+
+
+@pytest.mark.parametrize(
+    ("target", "answer"),
+    [
+        ("/probes", "passed"),
+        ("//evil.test/probes", "passed"),  # a path, and none of ours: 404 behind the guard
+        ("*", "passed"),
+        ("http://localhost:5000", "passed"),
+        ("http://localhost:5000/probes", "passed"),
+        ("http://127.0.0.1:5000/probes", "bad_host"),
+        ("http://evil.test/probes", "bad_host"),
+        ("http://localhost:5000.evil.test/", "bad_host"),
+        ("http://localhost:5000@evil.test/", "bad_host"),
+        ("https://localhost:5000/probes", "bad_host"),
+        ("ftp://localhost:5000/probes", "bad_host"),
+        ("localhost:5000", "bad_host"),
+    ],
+)
+def test_request_targets(target: str, answer: str) -> None:
+    assert ask(RAW_URI=target) == answer
+
+
+@pytest.mark.parametrize(
+    ("origin", "answer"),
+    [
+        ("http://localhost:5000", "passed"),
+        ("http://127.0.0.1:5000", "bad_origin"),  # ours, but not the one of this Host
+        ("null", "bad_origin"),
+        ("", "bad_origin"),
+        ("https://localhost:5000", "bad_origin"),
+        ("http://localhost", "bad_origin"),
+        ("http://localhost:5001", "bad_origin"),
+        ("http://localhost:5000/", "bad_origin"),
+        ("http://localhost:5000.evil.test", "bad_origin"),
+        ("http://evil.test", "bad_origin"),
+        ("http://localhost:5000,http://localhost:5000", "bad_origin"),
+        ("HTTP://localhost:5000", "bad_origin"),
+        ("chrome-extension://abcdefgh", "bad_origin"),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+def test_origins(method: str, origin: str, answer: str) -> None:
+    assert ask(REQUEST_METHOD=method, HTTP_ORIGIN=origin) == answer
+
+
+@pytest.mark.parametrize(
+    ("headers", "answer"),
+    [
+        ({}, "passed"),  # curl, or a websocket client of some language
+        ({"HTTP_USER_AGENT": "python-websockets/15.0"}, "passed"),
+        ({"HTTP_USER_AGENT": BROWSER}, "bad_origin"),
+        ({"HTTP_SEC_FETCH_MODE": "websocket"}, "bad_origin"),
+        ({"HTTP_USER_AGENT": BROWSER, "HTTP_ORIGIN": "http://localhost:5000"}, "passed"),
+        ({"HTTP_ORIGIN": "http://evil.test"}, "bad_origin"),
+    ],
+)
+def test_a_browsers_websocket_must_have_an_origin(headers: dict[str, str], answer: str) -> None:
+    assert ask(PATH_INFO="/ws", HTTP_UPGRADE="websocket", **headers) == answer
+
+
+LINK = {
+    "PATH_INFO": "/",
+    "HTTP_SEC_FETCH_SITE": "cross-site",
+    "HTTP_SEC_FETCH_MODE": "navigate",
+    "HTTP_SEC_FETCH_DEST": "document",
+}
+
+
+@pytest.mark.parametrize(
+    ("headers", "answer"),
+    [
+        ({"HTTP_SEC_FETCH_SITE": "same-origin"}, "passed"),
+        ({"HTTP_SEC_FETCH_SITE": "none"}, "passed"),
+        ({"HTTP_SEC_FETCH_SITE": "same-site"}, "cross_site"),
+        ({"HTTP_SEC_FETCH_SITE": "cross-site"}, "cross_site"),
+        ({"HTTP_SEC_FETCH_SITE": ""}, "cross_site"),
+        ({"HTTP_SEC_FETCH_SITE": "none,none"}, "cross_site"),
+        (LINK, "passed"),
+        ({**LINK, "HTTP_SEC_FETCH_SITE": "same-site"}, "passed"),
+        ({**LINK, "REQUEST_METHOD": "POST"}, "cross_site"),
+        ({**LINK, "PATH_INFO": "/probes"}, "cross_site"),
+        ({**LINK, "HTTP_SEC_FETCH_DEST": "iframe"}, "cross_site"),
+        ({**LINK, "HTTP_SEC_FETCH_MODE": "no-cors"}, "cross_site"),
+        ({**LINK, "HTTP_SEC_FETCH_DEST": None}, "cross_site"),
+        (
+            {**LINK, "HTTP_UPGRADE": "websocket", "HTTP_ORIGIN": "http://localhost:5000"},
+            "cross_site",
+        ),
+    ],
+)
+def test_other_sites(headers: dict[str, str | None], answer: str) -> None:
+    assert ask(**headers) == answer
+
+
+@pytest.mark.parametrize(
+    ("owner", "answer"),
+    [(1000, "passed"), (1001, "forbidden"), (0, "forbidden"), (None, "forbidden")],
+)
+def test_only_the_user_who_started_it(owner: int | None, answer: str) -> None:
+    assert ask(owners={40412: owner}) == answer
+
+
+def test_root_when_root_started_it() -> None:
+    assert ask(Settings(owner_uid=0), owners={40412: 0}) == "passed"
+    assert ask(Settings(owner_uid=0), owners={40412: None}) == "forbidden"
+
+
+@pytest.mark.parametrize(
+    ("address", "answer"),
+    [
+        ("127.0.0.1", "passed"),
+        ("127.0.0.9", "passed"),
+        ("::1", "passed"),
+        ("::ffff:127.0.0.1", "passed"),
+        ("10.0.2.2", "forbidden"),
+        ("::ffff:10.0.2.2", "forbidden"),
+        ("fe80::1", "forbidden"),
+    ],
+)
+def test_only_from_this_machine(address: str, answer: str) -> None:
+    assert ask(connection=FakeConnection(peer=(address, 40412))) == answer
+
+
+def test_the_relay_is_trusted_for_the_caller_only() -> None:
+    settings = Settings(owner_uid=1000, listen="10.0.2.15", trusted_peer="10.0.2.2")
+    relay = FakeConnection(peer=("10.0.2.2", 9))
+    assert ask(settings, relay) == "passed"
+    assert ask(settings, FakeConnection(peer=("::ffff:10.0.2.2", 9))) == "passed"
+    assert ask(settings, FakeConnection(peer=("10.0.2.3", 9))) == "forbidden"
+    assert ask(settings, relay, HTTP_HOST="evil.test") == "bad_host"
+    assert ask(settings, relay, HTTP_ORIGIN="http://evil.test") == "bad_origin"
+    assert ask(settings, relay, HTTP_VIA="1.1 proxy") == "forbidden"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "HTTP_FORWARDED",
+        "HTTP_X_FORWARDED_FOR",
+        "HTTP_X_FORWARDED_HOST",
+        "HTTP_X_FORWARDED_PROTO",
+        "HTTP_X_REAL_IP",
+        "HTTP_VIA",
+    ],
+)
+def test_nothing_that_a_proxy_forwards(name: str) -> None:
+    assert ask(**{name: "127.0.0.1"}) == "forbidden"
+
+
+def test_a_connection_that_is_gone() -> None:
+    class Gone(FakeConnection):
+        """A fake of a socket whose client has reset the connection."""
+
+        def getpeername(self) -> tuple[str, int]:
+            raise OSError(107, "Transport endpoint is not connected")
+
+    assert ask(connection=Gone()) == "forbidden"
+
+
+def test_the_order_of_the_checks() -> None:
+    wrong = {
+        "HTTP_HOST": "evil.test",
+        "HTTP_ORIGIN": "null",
+        "HTTP_SEC_FETCH_SITE": "cross-site",
+        "HTTP_VIA": "1.1 proxy",
+    }
+    order = []
+    for name, right in [
+        ("HTTP_HOST", "localhost:5000"),
+        ("HTTP_ORIGIN", "http://localhost:5000"),
+        ("HTTP_SEC_FETCH_SITE", "none"),
+        ("HTTP_VIA", None),
+    ]:
+        order.append(ask(**wrong))
+        wrong[name] = right  # type: ignore[assignment]
+    assert order == ["bad_host", "bad_origin", "cross_site", "forbidden"]
+    assert ask(**wrong) == "passed"

@@ -1,0 +1,153 @@
+"""A running web server, and clients that speak to it over real sockets."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+from typing import Any
+
+from simple_websocket import Client
+
+PROGRAM = Path(__file__).with_name("web_server.py")
+WAIT_S = 30.0  # how long a condition may take to come true, on a machine busy with other tests
+KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # of RFC 6455, 1.3
+
+
+def until(condition: Callable[[], Any], what: str) -> Any:
+    """Wait for a condition; returns its value."""
+    deadline_s = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline_s:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.01)
+    raise AssertionError(f"not in {WAIT_S:.0f} s: {what}")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class WebsocketClient(Client):
+    """simple-websocket's client with the port in its Host header, where RFC 6455 wants it."""
+
+    def handshake(self) -> None:
+        self.host = f"{self.host}:{self.port}"
+        super().handshake()
+
+
+class Server:
+    """A running server; `process` is gunicorn's arbiter."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int, run_dir: Path) -> None:
+        self.process, self.port, self.run_dir = process, port, run_dir
+
+    def request(
+        self, method: str, path: str, headers: dict[str, str] | None = None
+    ) -> tuple[HTTPResponse, bytes]:
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=WAIT_S)
+        try:
+            connection.request(method, path, headers=headers or {})
+            response = connection.getresponse()
+            return response, response.read()
+        finally:
+            connection.close()
+
+    def json(self, method: str, path: str) -> Any:
+        return json.loads(self.request(method, path)[1])
+
+    def connect(self, address: str = "127.0.0.1") -> socket.socket:
+        return socket.create_connection((address, self.port), timeout=WAIT_S)
+
+    def send(self, raw: str | bytes) -> bytes:
+        """The whole answer to raw bytes; LOCAL stands for the right Host."""
+        data = raw if isinstance(raw, bytes) else raw.replace("\n", "\r\n").encode("latin-1")
+        with self.connect() as connection:
+            connection.sendall(data.replace(b"LOCAL", b"localhost:%d" % self.port))
+            answer = b""
+            while piece := connection.recv(65536):
+                answer += piece
+            return answer
+
+    def websocket(self, query: str = "", headers: dict[str, str] | None = None) -> WebsocketClient:
+        return WebsocketClient.connect(
+            f"ws://localhost:{self.port}/ws{query}", headers=headers or {}
+        )
+
+    def upgrade(self, connection: socket.socket, query: str = "") -> bytes:
+        """A websocket handshake by hand; returns the head of the answer."""
+        connection.sendall(
+            f"GET /ws{query} HTTP/1.1\r\nHost: localhost:{self.port}\r\nConnection: Upgrade\r\n"
+            f"Upgrade: websocket\r\nSec-WebSocket-Key: {KEY}\r\n"
+            "Sec-WebSocket-Version: 13\r\n\r\n".encode()
+        )
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            piece = connection.recv(1)
+            assert piece, head
+            head += piece
+        return head
+
+    def workers(self) -> list[int]:
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(pid) for pid in children.read_text().split()]
+
+    def threads(self) -> list[str]:
+        """The worker's threads that serve a websocket's reading side, or anything but the pool."""
+        (pid,) = self.workers()
+        return os.listdir(f"/proc/{pid}/task")
+
+    def clients(self) -> int:
+        return len(self.json("GET", "/probes/fexit")["clients"])
+
+    def end(self, sig: int = signal.SIGTERM) -> tuple[int, str]:
+        """Send a signal; the exit code and what went to stderr."""
+        self.process.send_signal(sig)
+        _, errors = self.process.communicate(timeout=WAIT_S)
+        return self.process.returncode, errors
+
+
+@contextmanager
+def running(run_dir: Path, *options: str, port: int | None = None) -> Iterator[Server]:
+    """Start a server and wait until it serves; kill what is left of it afterwards."""
+    port = port or free_port()
+    process = start(run_dir, port, *options)
+    server = Server(process, port, run_dir)
+    try:
+        until(lambda: _serves(server), "the server serves")
+        yield server
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def start(run_dir: Path, port: int, *options: str) -> subprocess.Popen[str]:
+    arguments = ["--port", str(port), "--run-dir", str(run_dir), "--owner-uid", str(os.getuid())]
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", str(PROGRAM), *arguments, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def _serves(server: Server) -> bool:
+    if server.process.poll() is not None:
+        raise AssertionError(server.process.communicate())
+    try:
+        return server.request("GET", "/healthz")[0].status == 200
+    except OSError:
+        return False

@@ -1,0 +1,101 @@
+"""Probedeck's real gunicorn, worker and application, around a fake hub and probe manager.
+
+Run as a program, with the options of `python -m app` and some that shorten waits. The fake
+manager feeds batches when these probes are started:
+
+`tracepoint`  three rows, once
+`fentry`      a row every few milliseconds, until stopped
+`kprobe`      a mebibyte at a time, which no client that does not read can hold, until stopped
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[3]
+sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
+
+from flask import Flask  # noqa: E402
+from web_fakes import FakeHub, FakeManager, deletions  # noqa: E402
+
+import app.web.wire  # noqa: E402
+import app.web.ws  # noqa: E402
+from app import create_app  # noqa: E402
+from app.config import Settings, parse_arguments  # noqa: E402
+from app.errors import ProbedeckError  # noqa: E402
+from app.probes.spec import ProbeSpec  # noqa: E402
+from app.web.seats import Seats  # noqa: E402
+from app.web.server import serve  # noqa: E402
+from app.web.service import Service  # noqa: E402
+
+
+class FeedingManager(FakeManager):
+    """A fake manager whose probes see deletions that never were."""
+
+    def __init__(self, hub: FakeHub, run_dir: Path) -> None:
+        super().__init__(hub)
+        self._run_dir = run_dir
+        self._stop = {"fentry": threading.Event(), "kprobe": threading.Event()}
+
+    def describe(self, probe_id: str) -> dict[str, Any]:
+        clients = [{"client": each.id} for each in list(self.hub.subscriptions)]
+        return {**super().describe(probe_id), "clients": clients}
+
+    def start(self, probe_id: str, spec: ProbeSpec) -> tuple[dict[str, Any], bool]:
+        answer = super().start(probe_id, spec)
+        if probe_id == "tracepoint":
+            self.hub.publish(deletions(["/tmp/a", "/tmp/\x1b[31m", None]), 3, "tracepoint")
+        elif probe_id == "fentry":
+            self._feed(probe_id, deletions(["/tmp/x"], probe="fentry"), 1)
+        elif probe_id == "kprobe":
+            self._feed(probe_id, deletions(["/" * 4095] * 256, probe="kprobe"), 256)
+        return answer
+
+    def _feed(self, probe_id: str, data: bytes, rows: int) -> None:
+        def feed() -> None:
+            while not self._stop[probe_id].wait(0.005):
+                self.hub.publish(data, rows, probe_id, keep=False)
+
+        threading.Thread(target=feed, daemon=True).start()
+
+    def stop(self, probe_id: str) -> dict[str, Any]:
+        if probe_id in self._stop:
+            self._stop[probe_id].set()
+        return super().stop(probe_id)
+
+    def close(self) -> None:
+        super().close()
+        for event in self._stop.values():
+            event.set()
+        (self._run_dir / "closed").touch()
+
+
+def load(settings: Settings) -> Flask:
+    hub = FakeHub()
+    manager = FeedingManager(hub, settings.run_dir)
+    seats = Seats(settings.max_websockets)
+    return create_app(Service(settings, hub, manager, seats))  # type: ignore[arg-type]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--stalled-after", type=int, default=app.web.wire.STALLED_AFTER_S)
+    parser.add_argument("--ping-every", type=float, default=app.web.ws.PING_EVERY_S)
+    parser.add_argument("--silent-after", type=float, default=app.web.ws.SILENT_AFTER_S)
+    options, rest = parser.parse_known_args()
+    app.web.wire.STALLED_AFTER_S = options.stalled_after
+    app.web.ws.PING_EVERY_S = options.ping_every
+    app.web.ws.SILENT_AFTER_S = options.silent_after
+    settings = parse_arguments(argparse.ArgumentParser(), rest)
+    try:
+        serve(settings, lambda: load(settings))
+    except ProbedeckError as error:
+        sys.exit(error.detail)
+
+
+if __name__ == "__main__":
+    main()
