@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from console_page import expect_counts, filter_box, rows
-from fake_service import FakeService
 from playwright.sync_api import Page, expect
+
+from tests.browser.console_page import expect_counts, filter_box, rows
+from tests.browser.fake_service import FakeService
 
 ROWS_PER_SECOND = 20_000
 ROWS = 240_000
@@ -50,6 +51,8 @@ def test_20000_events_a_second(page: Page, fake: FakeService, results: Path) -> 
     in_sight = page.evaluate("document.getElementById('grid').clientHeight / 28")
     assert measured["most_row_elements"] < in_sight + 30
     assert rows(page)[-1]["File"].endswith(f"/file-{ROWS - 1}.o")
-    expect(page.locator("#count-held")).to_have_text(f"{CAPACITY:,}, {ROWS - CAPACITY:,} older let go")
+    expect(page.locator("#count-held")).to_have_text(
+        f"{CAPACITY:,}, {ROWS - CAPACITY:,} older let go"
+    )
     filter_box(page, "File").fill(f"file-{ROWS - 1}.o")
     expect(page.locator("#count-shown")).to_have_text("1")
