@@ -60,4 +60,5 @@ def child_environment() -> dict[str, str]:
     kept = {
         name: os.environ[name] for name in ("PATH", "PYTHONDONTWRITEBYTECODE") if name in os.environ
     }
-    return {**kept, "LANG": "C.UTF-8"}
+    # numpy would start a thread for each CPU, for linear algebra that a tracer has none of.
+    return {**kept, "LANG": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1"}

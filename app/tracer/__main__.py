@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 import os
 import select
 import signal
 import socket
 import sys
+import threading
+from concurrent.futures import Future
 from pathlib import Path
+from types import ModuleType
 
 from app.errors import ProbedeckError
 from app.frames import Outbox, TracerRequest
 from app.kernel.headers import find_headers
 from app.kernel.tracefs import find_or_mount
-from app.probes.modes import MODES
-from app.tracer.batches import Encoder
-from app.tracer.drain import Drain
 from app.tracer.loop import LAST_SEND_TIMEOUT_S, Loop, ServiceGone
 from app.tracer.programs import Programs
 
@@ -43,19 +44,28 @@ def read_request(sock: socket.socket) -> TracerRequest:
 
 def trace(request: TracerRequest, sock: socket.socket, outbox: Outbox) -> None:
     """Attach and drain until stopped. Raises ProbedeckError when the kernel or BCC refuses."""
-    mode = MODES[request.mode]
     find_headers(Path(request.btf_path), Path(request.cache_dir)).apply()
     if request.mode == "tracepoint":
         find_or_mount()
-    encoder = Encoder(request.probe, request.mode, request.run, mode.columns)
+    # numpy and nanoarrow are loaded while BCC compiles, which takes longer and is not Python.
+    # After the mount: a thread started before would be in the other mount namespace.
+    draining: Future[ModuleType] = Future()
+    threading.Thread(target=_load_draining, args=(draining,), name="loader").start()
     with (
         Programs(request.mode, request.function, request.ring_bytes) as programs,
-        Drain(programs, encoder, outbox) as drain,
+        draining.result().Drain(request, programs, outbox) as drain,
     ):
         programs.set_filter(request.filter)
         outbox.message({"type": "attached", "function": request.function})
         Loop(request, sock, outbox, programs).run(drain)
     flush(sock, outbox)
+
+
+def _load_draining(result: Future[ModuleType]) -> None:
+    try:
+        result.set_result(importlib.import_module("app.tracer.drain"))
+    except ImportError as error:
+        result.set_exception(error)
 
 
 def flush(sock: socket.socket, outbox: Outbox) -> None:
