@@ -22,13 +22,16 @@ def test_a_click_starts_the_best_mode_and_rows_appear(page: Page, fake: FakeServ
     expect(page.locator("#empty-title")).to_have_text("Watching. Nothing was deleted yet")
     fake.emit("fexit", {"filename": [b"/tmp/hello"], "comm": [b"rm"], "ret": [-2], "pid": [12345]})
     expect(row(page, "/tmp/hello")).to_be_visible()
-    assert rows(page)[0].items() >= {
-        "Probe": "fexit",
-        "PID": "12345",
-        "Process": "rm",
-        "File": "/tmp/hello",
-        "Result": "ENOENT",
-    }.items()
+    assert (
+        rows(page)[0].items()
+        >= {
+            "Probe": "fexit",
+            "PID": "12345",
+            "Process": "rm",
+            "File": "/tmp/hello",
+            "Result": "ENOENT",
+        }.items()
+    )
     expect(page.locator("#empty")).to_be_hidden()
 
 
@@ -289,7 +292,9 @@ def test_probes_with_other_columns_share_the_table(page: Page, fake: FakeService
 
 def test_hovering_tells_the_whole_value(page: Page, fake: FakeService) -> None:
     fake.start("fexit")
-    fake.emit("fexit", {"time": [1_795_341_600_123_456_789], "ret": [-13], "latency_ns": [1_234_567]})
+    fake.emit(
+        "fexit", {"time": [1_795_341_600_123_456_789], "ret": [-13], "latency_ns": [1_234_567]}
+    )
     expect_counts(page, "1", "1")
     for text, title in (
         (re.compile(r":00\.123456$"), "2026-11-22T10:00:00.123456789Z (UTC)"),
@@ -438,7 +443,9 @@ def test_copying_gives_cells_apart_by_tabs(page: Page, fake: FakeService) -> Non
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [NARROW, {"width": 1440, "height": 900}], ids=["narrow", "wide"])
+@pytest.mark.parametrize(
+    "viewport", [NARROW, {"width": 1440, "height": 900}], ids=["narrow", "wide"]
+)
 def test_the_page_fits_its_window(
     open_page: Callable[..., Page],
     fake: FakeService,

@@ -50,6 +50,8 @@ def test_20000_events_a_second(page: Page, fake: FakeService, results: Path) -> 
     in_sight = page.evaluate("document.getElementById('grid').clientHeight / 28")
     assert measured["most_row_elements"] < in_sight + 30
     assert rows(page)[-1]["File"].endswith(f"/file-{ROWS - 1}.o")
-    expect(page.locator("#count-held")).to_have_text(f"{CAPACITY:,}, {ROWS - CAPACITY:,} older let go")
+    expect(page.locator("#count-held")).to_have_text(
+        f"{CAPACITY:,}, {ROWS - CAPACITY:,} older let go"
+    )
     filter_box(page, "File").fill(f"file-{ROWS - 1}.o")
     expect(page.locator("#count-shown")).to_have_text("1")
