@@ -10,21 +10,20 @@ from app.errors import ProbedeckError
 
 @dataclass(frozen=True)
 class Cursor:
-    """Behind all batches before `seq` and the first `row` rows of that one."""
+    """Behind the first `row` rows that the service received since it started."""
 
-    seq: int
-    row: int = 0
+    row: int
 
     def text(self, run_id: str) -> str:
         """`run_id` keeps a cursor of an earlier run from being taken for one of this."""
-        return f"{run_id}-{self.seq}-{self.row}"
+        return f"{run_id}-{self.row}"
 
     @classmethod
     def parse(cls, text: str, run_id: str) -> Cursor:
         """Raises 400 `bad_cursor`."""
-        match = re.fullmatch(re.escape(run_id) + r"-([0-9]{1,18})-([0-9]{1,9})", text)
+        match = re.fullmatch(re.escape(run_id) + r"-([0-9]{1,18})", text)
         if match is None:
             raise ProbedeckError(
                 400, "bad_cursor", "`after` is not a cursor of this run of Probedeck."
             )
-        return cls(int(match[1]), int(match[2]))
+        return cls(int(match[1]))

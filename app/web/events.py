@@ -47,34 +47,27 @@ def newest_rows(
     hub: Hub, probes: frozenset[str] | None, limit: int
 ) -> tuple[list[dict[str, Any]], Cursor]:
     """The newest `limit` rows, oldest first, and the cursor behind them."""
-    reached = Cursor(hub.next_seq)  # before the batches: one that comes between is not skipped
-    batches, _ = hub.recent(probes)
-    if batches:
-        reached = Cursor(batches[-1].seq + 1)
+    held = hub.recent(probes)
     chosen, wanted = [], limit
-    for batch in reversed(batches):
+    for batch in reversed(held.batches):
         if wanted <= 0:
             break
         chosen.append((batch, max(batch.rows - wanted, 0)))
         wanted -= batch.rows
-    return [row for batch, start in reversed(chosen) for row in rows_of(batch.data, start)], reached
+    rows = [row for batch, start in reversed(chosen) for row in rows_of(batch.data, start)]
+    return rows, Cursor(held.next_row)
 
 
 def rows_after(
     hub: Hub, probes: frozenset[str] | None, cursor: Cursor, limit: int
 ) -> tuple[list[dict[str, Any]], Cursor, int]:
     """The oldest `limit` rows behind the cursor, the cursor behind them, and how many are lost."""
-    batches, missed = hub.recent(probes, after_seq=cursor.seq - 1)
+    held = hub.recent(probes, after_row=cursor.row)
     rows: list[dict[str, Any]] = []
-    reached = cursor
-    for batch in batches:
-        start = cursor.row if batch.seq == cursor.seq else 0
+    for batch in held.batches:
+        start = max(cursor.row - batch.first_row, 0)
         stop = min(batch.rows, start + limit - len(rows))
         rows.extend(rows_of(batch.data, start, stop))
-        reached = Cursor(batch.seq + 1) if stop == batch.rows else Cursor(batch.seq, stop)
         if len(rows) >= limit:
-            break
-    if missed:
-        # The batch the cursor points into is gone; what was read of it is not missed.
-        missed = max(missed - cursor.row, 0)
-    return rows, reached, missed
+            return rows, Cursor(batch.first_row + stop), held.missed
+    return rows, Cursor(held.next_row), held.missed

@@ -1,0 +1,126 @@
+# What `run` and `test` install, and how. Sourced by both, from the project's folder; POSIX sh.
+# Each step says what it does and why. What is there already is not installed again, and then
+# nothing is asked of the network.
+
+python=/usr/bin/python3 # the one that the distribution's BCC belongs to
+
+# "debian 12", "ubuntu 24.04", ...
+distribution() {
+    (
+        ID=unknown VERSION_ID=
+        [ ! -r /etc/os-release ] || . /etc/os-release
+        echo "$ID $VERSION_ID"
+    )
+}
+
+say() { printf '%s\n' "$*"; }
+
+die() {
+    printf '%s\n' "$*" >&2
+    exit 1
+}
+
+# has PACKAGE: whether what the package is for is there, by whatever name it was installed.
+has() {
+    case $1 in
+    python3) [ -x $python ] ;;
+    python3-venv) $python -c 'import venv, ensurepip' 2>/dev/null ;;
+    python3-bpfcc | python3-bcc)
+        $python -c 'import importlib.util as i, sys; sys.exit(i.find_spec("bcc") is None)' ;;
+    qemu-system-x86 | qemu-system-x86-core) command -v qemu-system-x86_64 >/dev/null ;;
+    qemu-system-common | virtiofsd) [ -x /usr/libexec/virtiofsd ] || [ -x /usr/lib/qemu/virtiofsd ] ;;
+    # Built into the first root of a machine, where no library is.
+    busybox-static) [ -x /bin/busybox ] && ! ldd /bin/busybox >/dev/null 2>&1 ;;
+    busybox) command -v busybox >/dev/null ;;
+    kmod) command -v depmod >/dev/null && command -v modprobe >/dev/null ;;
+    debian-archive-keyring) ls /usr/share/keyrings/debian-archive-keyring.* >/dev/null 2>&1 ;;
+    # `node --test` with reporters came with Node 18; Ubuntu 22.04 has 12.
+    nodejs) [ "$(node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/')" -ge 18 ] 2>/dev/null ;;
+    chromium) command -v chromium >/dev/null || command -v chromium-browser >/dev/null ;;
+    fonts-dejavu-core) [ -d /usr/share/fonts/truetype/dejavu ] ;;
+    *) command -v "$1" >/dev/null ;;
+    esac
+}
+
+# why PACKAGE: for people.
+why() {
+    case $1 in
+    python3) say "runs Probedeck" ;;
+    python3-venv) say "makes the virtual environment" ;;
+    python3-bpfcc | python3-bcc) say "BCC: compiles and loads the BPF programs" ;;
+    qemu-system-x86 | qemu-system-x86-core) say "QEMU: runs the virtual machine" ;;
+    qemu-system-common | virtiofsd) say "shares this machine's files with the virtual one, read-only" ;;
+    busybox-static | busybox) say "starts the virtual machine" ;;
+    kmod) say "finds the modules of the virtual machine's kernel" ;;
+    zstd | lz4) say "unpacks the virtual machine's kernel" ;;
+    debian-archive-keyring) say "checks the signatures of Debian's kernels" ;;
+    chromium | fonts-dejavu-core) say "shows the page to the browser tests" ;;
+    nodejs) say "runs the unit tests of the page's modules" ;;
+    gcc) say "compiles generated headers in the unit tests" ;;
+    shellcheck) say "checks the shell scripts" ;;
+    esac
+}
+
+service_packages() {
+    case $(distribution) in
+    fedora*) echo python3 python3-bcc ;;
+    *) echo python3 python3-venv python3-bpfcc ;;
+    esac
+}
+
+machine_packages() {
+    case $(distribution) in
+    "debian 12" | "ubuntu 22.04") files=qemu-system-common ;;
+    *) files=virtiofsd ;;
+    esac
+    case $(distribution) in
+    fedora*) echo qemu-system-x86-core $files busybox kmod zstd lz4 ;;
+    *) echo qemu-system-x86 $files busybox-static kmod zstd lz4 debian-archive-keyring ;;
+    esac
+}
+
+test_packages() { echo gcc shellcheck nodejs chromium fonts-dejavu-core; }
+
+# install_packages PACKAGE...: those that are missing.
+install_packages() {
+    missing=
+    for package in "$@"; do
+        has "$package" || missing="$missing $package"
+    done
+    [ -n "$missing" ] || return 0
+    say "Missing on this machine:"
+    for package in $missing; do say "  $package: $(why "$package")"; done
+    case $(distribution) in
+    "debian 12" | "debian 13" | "ubuntu 22.04" | "ubuntu 24.04") ;;
+    *)
+        die "This distribution ($(distribution)) is not one that Probedeck installs on." \
+            "Install what is missing, by the names it has here, and start again."
+        ;;
+    esac
+    [ "$(id -u)" -eq 0 ] || die "Installing needs root. Try: sudo $0"
+    say "Fetching the lists of packages, then installing them (apt-get)"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq || die "apt-get update failed; is there a network?"
+    # shellcheck disable=SC2086 # a list of words
+    apt-get install -qq -y --no-install-recommends $missing || die "apt-get install failed"
+}
+
+# make_environment FOLDER REQUIREMENTS: a virtual environment; anew when the file, the
+# interpreter or the folder has changed. The stamp is written last: an interrupted
+# installation has none, and is begun again.
+make_environment() {
+    wanted=$({ cat requirements.txt "$2" && $python -VV && pwd; } | sha256sum)
+    [ "$(cat "$1/.installed" 2>/dev/null)" != "$wanted" ] || return 0
+    mkdir -p .cache
+    (
+        flock 9 # another one may be at it; it is done then
+        [ "$(cat "$1/.installed" 2>/dev/null)" != "$wanted" ] || exit 0
+        say "Making the virtual environment $1 and installing what $2 lists (pip)"
+        rm -rf "$1"
+        # Started by sudo, it still belongs to whom the folder belongs to.
+        $python -m venv --system-site-packages "$1" &&
+            "$1/bin/python" -m pip install -q --disable-pip-version-check -r "$2" &&
+            chown -R "$(stat -c %u:%g .)" "$1" .cache/install.lock &&
+            printf '%s\n' "$wanted" >"$1/.installed"
+    ) 9>.cache/install.lock || die "The virtual environment could not be made; see above"
+}

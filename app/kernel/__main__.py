@@ -1,0 +1,48 @@
+"""`python -m app.kernel`: the running kernel and the modes it allows, as JSON on one line.
+
+A short process of its own, as it may mount tracefs for itself and load BCC's library.
+Settings come from `PROBEDECK_*` (app.config).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+from app.config import Settings
+from app.kernel.features import check_modes
+from app.kernel.tracefs import find_or_mount
+from app.probes.modes import DELETION_FUNCTIONS, DELETION_SYSCALLS
+
+
+def main() -> None:
+    settings = Settings.from_environment()
+    modes = check_modes(
+        DELETION_FUNCTIONS,
+        DELETION_SYSCALLS,
+        btf_path=settings.btf_path,
+        cache_dir=settings.cache_dir,
+        find_tracefs=find_or_mount,
+    )
+    system = os.uname()
+    answer = {
+        "release": system.release,
+        "machine": system.machine,
+        "hostname": system.nodename,
+        "modes": {
+            name: {
+                "available": found.available,
+                "function": found.function,
+                "reason": found.reason,
+                "hint": found.hint,
+            }
+            for name, found in modes.items()
+        },
+    }
+    json.dump(answer, sys.stdout)
+    sys.stdout.write("\n")
+
+
+if __name__ == "__main__":
+    main()

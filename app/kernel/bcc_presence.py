@@ -1,0 +1,37 @@
+"""Whether the real BCC is installed for this Python, found out without importing it.
+
+Importing takes seconds on a slow machine. The package called `bcc` on PyPI is another
+project; the real one has a module `libbcc`, bound to the shared library.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+LIBRARY = "libbcc.so.0"
+HINT = (
+    "install the distribution's own package: apt-get install python3-bpfcc "
+    "(Debian, Ubuntu), dnf install python3-bcc (Fedora)"
+)
+
+
+def bcc_problem() -> tuple[str, str] | None:
+    """Reason and hint when BCC cannot be used, else None."""
+    spec = find_spec("bcc")
+    if spec is None:
+        return f"BCC is not installed for {sys.executable}", HINT
+    folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
+    if not any((folder / "libbcc.py").is_file() for folder in folders):
+        where = spec.origin or ", ".join(map(str, folders))
+        return (
+            f"the Python package bcc in {where} is not BCC but an unrelated project of that name",
+            f"pip uninstall bcc, then {HINT}",
+        )
+    try:
+        ctypes.CDLL(LIBRARY)
+    except OSError as error:
+        return f"BCC's library does not load: {error}", HINT
+    return None

@@ -1,0 +1,158 @@
+"""Which modes the running kernel allows: asked by loading and attaching, not by version."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from app.errors import ProbedeckError
+from app.kernel import perf, tracefs, trials
+from app.kernel.bcc_presence import bcc_problem
+from app.kernel.btf import Btf
+from app.kernel.btf_format import BtfError
+from app.kernel.headers import find_headers
+from app.kernel.hints import hint_for
+from app.kernel.symbols import Resolution, TextSymbols, resolve_in_btf, resolve_in_symbols
+from app.kernel.version import running_version_code
+
+_BTF_HINT = "run a kernel built with CONFIG_DEBUG_INFO_BTF"
+_FUNCTION_HINT = "the mode `tracepoint` needs no function of the kernel's own"
+_TRACEFS_HINT = "run as root on a kernel built with CONFIG_FTRACE and CONFIG_FTRACE_SYSCALLS"
+
+
+@dataclass(frozen=True)
+class Availability:
+    """Whether a mode works, and on which function or tracepoints.
+
+    When it does not: `reason` says what was tried and what the kernel answered, `hint` what
+    would help, `errno` is the error's name where a system call failed.
+    """
+
+    available: bool
+    function: str | None
+    reason: str | None = None
+    hint: str | None = None
+    errno: str | None = None
+
+
+@dataclass(frozen=True)
+class _Problem:
+    reason: str
+    hint: str | None
+    errno: str | None = None
+
+
+def check_modes(
+    functions: Sequence[str],
+    syscalls: Sequence[str],
+    *,
+    btf_path: Path,
+    cache_dir: Path,
+    find_tracefs: Callable[[], Path] = tracefs.find,
+) -> dict[str, Availability]:
+    """Ask the kernel about each mode.
+
+    `functions` are candidates for the function to trace, of which the first that exists is
+    taken; `syscalls` are the system calls whose tracepoints are needed. `find_tracefs` returns
+    where tracefs is or raises OSError; `tracefs.find_or_mount` changes the process calling it.
+    Leaves nothing in the kernel. The include tree for BCC is made on the way.
+    """
+    btf = _load(btf_path)
+    common = _try(trials.ring_buffer) or _headers_problem(btf_path, cache_dir) or _bcc_problem()
+    kprobe_function = _kprobe_function(functions, btf)
+    return {
+        "fentry": _trampolines(functions, btf, False, common),
+        "fexit": _trampolines(functions, btf, True, common),
+        "kprobe": _kprobes(kprobe_function, False, common),
+        "kretprobe": _kprobes(kprobe_function, True, common),
+        "tracepoint": _tracepoints(syscalls, find_tracefs, common),
+    }
+
+
+def _trampolines(
+    functions: Sequence[str], btf: Btf | _Problem, at_return: bool, common: _Problem | None
+) -> Availability:
+    if isinstance(btf, _Problem):
+        return _answer(None, btf)
+    found = resolve_in_btf(functions, btf)
+    function = btf.function(found.function) if found.function else None
+    if function is None:
+        return _answer(None, _not_found(found))
+    trial = partial(trials.trampolines, function.name, function.type_id, at_return)
+    return _answer(function.name, _try(trial) or common)
+
+
+def _kprobe_function(functions: Sequence[str], btf: Btf | _Problem) -> str | _Problem:
+    try:
+        found = resolve_in_symbols(functions, TextSymbols.load())
+    except OSError as error:  # a kernel without CONFIG_KALLSYMS; the trial will tell
+        if isinstance(btf, _Problem):
+            return _Problem(f"the kernel names no functions: {trials.in_words(error)}", None)
+        found = resolve_in_btf(functions, btf)
+    return found.function or _not_found(found)
+
+
+def _kprobes(function: str | _Problem, at_return: bool, common: _Problem | None) -> Availability:
+    if isinstance(function, _Problem):
+        return _answer(None, function)
+    if not perf.KPROBE_PMU.exists():
+        reason = f"this kernel has no kprobes (there is no {perf.KPROBE_PMU})"
+        return _answer(function, _Problem(reason, trials.KPROBES))
+    trial = partial(trials.kprobes, function, running_version_code(), at_return)
+    return _answer(function, _try(trial) or common)
+
+
+def _tracepoints(
+    syscalls: Sequence[str], find_tracefs: Callable[[], Path], common: _Problem | None
+) -> Availability:
+    try:
+        place = find_tracefs()
+    except OSError as error:
+        reason = f"the kernel's tracing file system cannot be used: {trials.in_words(error)}"
+        return _answer(None, _Problem(reason, _TRACEFS_HINT, trials.error_name_of(error)))
+    names = [f"sys_{side}_{call}" for call in syscalls for side in ("enter", "exit")]
+    trial = partial(trials.tracepoints, place, "syscalls", names)
+    return _answer("sys_enter/exit: " + ", ".join(syscalls), _try(trial) or common)
+
+
+def _answer(function: str | None, problem: _Problem | None) -> Availability:
+    if problem is None:
+        return Availability(True, function)
+    return Availability(False, function, problem.reason, problem.hint, problem.errno)
+
+
+def _try(trial: Callable[[], None]) -> _Problem | None:
+    try:
+        trial()
+    except trials.RefusedError as refusal:
+        return _Problem(str(refusal), hint_for(refusal), trials.error_name_of(refusal.cause))
+    return None
+
+
+def _not_found(found: Resolution) -> _Problem:
+    return _Problem(found.reason or "no function was named", _FUNCTION_HINT)
+
+
+def _load(btf_path: Path) -> Btf | _Problem:
+    try:
+        return Btf.load(btf_path)
+    except OSError as error:
+        reason = f"the kernel offers no BTF ({btf_path}: {trials.in_words(error)})"
+        return _Problem(reason, _BTF_HINT, trials.error_name_of(error))
+    except BtfError as error:
+        return _Problem(f"the BTF in {btf_path} cannot be read: {error}", _BTF_HINT)
+
+
+def _headers_problem(btf_path: Path, cache_dir: Path) -> _Problem | None:
+    try:
+        find_headers(btf_path, cache_dir)
+    except ProbedeckError as error:
+        return _Problem(error.extra["reason"], error.extra["hint"])
+    return None
+
+
+def _bcc_problem() -> _Problem | None:
+    problem = bcc_problem()
+    return None if problem is None else _Problem(*problem)

@@ -1,0 +1,54 @@
+"""What would help when the kernel refuses."""
+
+from __future__ import annotations
+
+import errno
+import re
+from pathlib import Path
+
+from app.kernel.trials import RefusedError
+
+LOCKDOWN = Path("/sys/kernel/security/lockdown")
+STATUS = Path("/proc/self/status")
+
+_CAP_SYS_ADMIN, _CAP_PERFMON, _CAP_BPF = 21, 38, 39
+
+
+def hint_for(refusal: RefusedError) -> str:
+    """A sentence for people: permission first, as asking again with it may change the rest."""
+    forbidden = refusal.cause.errno in (errno.EPERM, errno.EACCES)
+    if forbidden and not may_trace():
+        return "run as root: sudo ./run"
+    lockdown = lockdown_mode()
+    # In lockdown a helper that reads memory is not forbidden but unknown to the verifier.
+    if lockdown == "confidentiality" or (forbidden and lockdown not in (None, "none")):
+        return (
+            f"the kernel is in lockdown ({lockdown}): boot with lockdown=none, or without "
+            "Secure Boot where that turns it on"
+        )
+    if forbidden:
+        return (
+            "this kernel, or the sandbox it runs in, forbids it even to root; "
+            "./run --vm runs Probedeck on a kernel that allows it"
+        )
+    return refusal.needs
+
+
+def may_trace(status: Path = STATUS) -> bool:
+    """Whether this process has the capabilities that loading and attaching take."""
+    found = re.search(r"^CapEff:\s*([0-9a-f]+)$", status.read_text(), re.MULTILINE)
+    capabilities = int(found[1], 16) if found else 0
+    needed = 1 << _CAP_PERFMON | 1 << _CAP_BPF
+    return bool(capabilities >> _CAP_SYS_ADMIN & 1) or capabilities & needed == needed
+
+
+def lockdown_mode(path: Path = LOCKDOWN) -> str | None:
+    """`none`, `integrity` or `confidentiality`; None where the kernel does not say.
+
+    The file reads `none [integrity] confidentiality`, the mode in force in brackets.
+    """
+    try:
+        found = re.search(r"\[(\w+)\]", path.read_text())
+    except OSError:  # no lockdown in this kernel, or securityfs is not mounted
+        return None
+    return found[1] if found else None

@@ -1,0 +1,334 @@
+"""All probes: starting, stopping and changing them, and what is known of each."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import Any
+
+from app.config import Settings
+from app.errors import ProbedeckError
+from app.frames import TracerRequest
+from app.hub import Hub
+from app.probes.availability import KernelAnswer, ask_kernel
+from app.probes.modes import MODES, Mode
+from app.probes.run import End, TracerRun
+from app.probes.spawner import Spawner
+from app.probes.spec import Filter, ProbeSpec
+
+ANNOUNCE_INTERVAL_S = 0.5
+FILTER_TIMEOUT_S = 10.0
+NO_DROPS = {"ring_full": 0, "stash_full": 0, "missed_return": 0, "recursion": 0, "unfinished": 0}
+
+
+class Probe:
+    """One probe's state. Its fields change under `changed` only, which is also its lock."""
+
+    def __init__(self, mode: Mode) -> None:
+        self.mode = mode
+        self.changed = threading.Condition()
+        self.state = "stopped"
+        self.spec = ProbeSpec()
+        self.run: TracerRun | None = None
+        self.started_at: str | None = None
+        self.ended: dict[str, str] | None = None
+
+    def wait_until_settled(self, deadline: float) -> None:
+        """Until no other caller is starting or stopping it. Raises ProbedeckError 504."""
+        if not self.changed.wait_for(
+            lambda: self.state not in ("starting", "stopping"),
+            max(0.0, deadline - time.monotonic()),
+        ):
+            code = "start_timeout" if self.state == "starting" else "stop_timeout"
+            raise ProbedeckError(504, code, f"{self.mode.name} is still {self.state}")
+
+
+class ProbeManager:
+    """The probes of this service. Every method may be called from any thread."""
+
+    def __init__(self, settings: Settings, hub: Hub) -> None:
+        self._settings = settings
+        self._hub = hub
+        self._probes = {name: Probe(mode) for name, mode in MODES.items()}
+        self._runs = itertools.count(time.time_ns() // 1000)  # differs between services too
+        self._closing = threading.Event()
+        self._check_lock = threading.Lock()
+        self._asked = threading.Event()
+        self._kernel: KernelAnswer | None = None
+
+    def start_service(self) -> None:
+        """Ask the kernel what it allows, and begin to tell clients of changes."""
+        self._spawner = Spawner()
+        self.check_availability()
+        threading.Thread(target=self._announce_counters, name="announcer", daemon=True).start()
+
+    # -- what is known ----------------------------------------------------------------------
+
+    @property
+    def kernel(self) -> KernelAnswer:
+        """The kernel's last answer; waits for the first. Raises ProbedeckError when it failed."""
+        self._asked.wait()
+        if self._kernel is None:
+            self.check_availability()
+        assert self._kernel is not None  # else the check has raised
+        return self._kernel
+
+    def check_availability(self) -> None:
+        """Ask the kernel (again) which modes it allows. Raises ProbedeckError."""
+        with self._check_lock:
+            try:
+                self._kernel = ask_kernel(self._settings)
+            finally:
+                self._asked.set()
+
+    def describe_all(self) -> dict[str, Any]:
+        kernel = self.kernel
+        return {
+            "probes": [self.describe(name) for name in self._probes],
+            "kernel": {
+                "release": kernel.release,
+                "machine": kernel.machine,
+                "hostname": kernel.hostname,
+            },
+        }
+
+    def describe(self, probe_id: str) -> dict[str, Any]:
+        """Everything known of one probe (docs/protocol.md, "A probe")."""
+        probe = self._probe(probe_id)
+        with probe.changed:
+            return self._describe(probe)
+
+    def _describe(self, probe: Probe) -> dict[str, Any]:
+        name = probe.mode.name
+        answer = self.kernel.modes[name]
+        run = probe.run
+        return {
+            "id": name,
+            "mode": name,
+            "function": (run.function if run else None) or answer.function,
+            "state": probe.state,
+            "available": answer.available,
+            "reason": answer.reason,
+            "hint": answer.hint,
+            **probe.spec.as_json(),
+            "started_at": probe.started_at,
+            "ended": probe.ended,
+            "columns": [column.as_json() for column in probe.mode.columns],
+            "counters": self._hub.counters(name),
+            "drops": {**NO_DROPS, **(run.drops if run else {})},
+            "clients": self._hub.clients(name),
+        }
+
+    def _probe(self, probe_id: str) -> Probe:
+        try:
+            return self._probes[probe_id]
+        except KeyError:
+            known = ", ".join(self._probes)
+            raise ProbedeckError(
+                404, "unknown_probe", f"no such probe; there are {known}"
+            ) from None
+
+    # -- what is asked ----------------------------------------------------------------------
+
+    def start(self, probe_id: str, spec: ProbeSpec) -> tuple[dict[str, Any], bool]:
+        """Run a probe; returns once it is attached. The flag says whether this call started it.
+
+        Raises ProbedeckError: 404, 409, 422, 501, 502, 503 or 504.
+        """
+        probe = self._probe(probe_id)
+        check_filter(probe.mode, spec.filter)
+        deadline = time.monotonic() + self._settings.start_timeout_s
+        with probe.changed:
+            probe.wait_until_settled(deadline)
+            if probe.state == "running":
+                if probe.spec == spec:
+                    return self._describe(probe), False
+                raise ProbedeckError(
+                    409,
+                    "running_differently",
+                    f"{probe_id} runs with another filter or duration; stop it first, "
+                    "or change its filter with PATCH",
+                    running=probe.spec.as_json(),
+                )
+            self._refuse_unavailable(probe.mode)
+            if self._closing.is_set():
+                raise ProbedeckError(503, "stopping", "the service is ending")
+            self._begin(probe, spec)
+            return self._await_attached(probe, deadline), True
+
+    def change_filter(self, probe_id: str, changes: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Merge changes (RFC 7396) into a running probe's filter; None removes all of it."""
+        probe = self._probe(probe_id)
+        with probe.changed:
+            probe.wait_until_settled(time.monotonic() + self._settings.start_timeout_s)
+            run = probe.run
+            if probe.state != "running" or run is None:
+                raise ProbedeckError(404, "not_running", f"{probe_id} is not running")
+            wanted = merge_filter(probe.spec.filter, changes)
+            check_filter(probe.mode, wanted)
+            asked = wanted.as_json()
+            run.tell({"type": "filter", "filter": asked})
+            probe.changed.wait_for(lambda: run.filter == asked or run.end, FILTER_TIMEOUT_S)
+            if run.filter != asked:
+                raise ProbedeckError(502, "tracer_failed", "the tracer did not take the filter")
+            probe.spec = replace(probe.spec, filter=wanted)
+            return self._tell_state(probe)
+
+    def stop(self, probe_id: str) -> dict[str, Any]:
+        """Detach, drain, and return the final counters. Raises ProbedeckError 404 or 504."""
+        probe = self._probe(probe_id)
+        with probe.changed:
+            probe.wait_until_settled(
+                time.monotonic() + self._settings.start_timeout_s + self._settings.stop_timeout_s
+            )
+            run = probe.run
+            if probe.state != "running" or run is None:
+                raise ProbedeckError(404, "not_running", f"{probe_id} is not running")
+            probe.state = "stopping"
+            self._tell_state(probe)
+            run.tell({"type": "stop"})
+            if not probe.changed.wait_for(lambda: run.end, self._settings.stop_timeout_s):
+                raise self._give_up(probe, run, "stop_timeout", "not drained in time")
+            return self._describe(probe)
+
+    def close(self) -> None:
+        """Stop every probe; starts from now on are refused."""
+        self._closing.set()
+        for probe in self._probes.values():
+            run = probe.run
+            if probe.state == "starting" and run is not None:
+                run.kill(End("stopping", "the service ended", 503))
+        stoppers = [
+            threading.Thread(target=self._stop_quietly, args=(name,), name=f"stop-{name}")
+            for name in self._probes
+        ]
+        for thread in stoppers:
+            thread.start()
+        for thread in stoppers:
+            thread.join()
+
+    def _stop_quietly(self, probe_id: str) -> None:
+        try:
+            self.stop(probe_id)
+        except ProbedeckError:
+            pass  # not running, or killed: either way its programs are out of the kernel
+
+    # -- under the probe's lock from here on ----------------------------------------------------
+
+    def _refuse_unavailable(self, mode: Mode) -> None:
+        if not self.kernel.modes[mode.name].available:
+            self.check_availability()  # it may have been put right meanwhile
+        answer = self.kernel.modes[mode.name]
+        if not answer.available:
+            raise ProbedeckError(
+                501,
+                "unavailable",
+                f"{mode.name} does not work on this kernel: {answer.reason}",
+                reason=answer.reason,
+                hint=answer.hint,
+                alternatives=self.kernel.working(),
+            )
+
+    def _begin(self, probe: Probe, spec: ProbeSpec) -> None:
+        name = probe.mode.name
+        ledger = self._hub.begin_run(name)
+        try:
+            run = TracerRun(self._spawner, self._hub, ledger, lambda: self._run_changed(probe, run))
+        except OSError as error:
+            raise ProbedeckError(
+                502, "tracer_failed", f"no tracer could be started: {error}"
+            ) from error
+        probe.run, probe.spec, probe.ended = run, spec, None
+        probe.state = "starting"
+        probe.started_at = now()
+        self._tell_state(probe)
+        run.begin(
+            TracerRequest(
+                probe=name,
+                mode=name,
+                function=self.kernel.modes[name].function or "",
+                run=next(self._runs),
+                parent_pid=os.getpid(),
+                filter=spec.filter,
+                duration_s=spec.duration_s,
+                ring_bytes=self._settings.ring_mib << 20,
+                btf_path=str(self._settings.btf_path),
+                cache_dir=str(self._settings.cache_dir),
+            ).encode()
+        )
+
+    def _await_attached(self, probe: Probe, deadline: float) -> dict[str, Any]:
+        run = probe.run
+        assert run is not None  # just begun, and only a later start replaces it
+        probe.changed.wait_for(
+            lambda: run.attached or run.end, max(0.0, deadline - time.monotonic())
+        )
+        if run.attached:
+            return self._describe(probe)
+        if run.end is None:
+            timeout_s = self._settings.start_timeout_s
+            raise self._give_up(probe, run, "start_timeout", f"not attached in {timeout_s:g} s")
+        raise ProbedeckError(run.end.status, run.end.code, run.end.detail, **run.end.extra)
+
+    def _give_up(self, probe: Probe, run: TracerRun, code: str, what: str) -> ProbedeckError:
+        run.kill(End(code, f"{what}: the tracer was killed, events may be lost", 504))
+        probe.changed.wait_for(lambda: run.end)
+        return ProbedeckError(504, code, f"{what}: the tracer was killed")
+
+    def _run_changed(self, probe: Probe, run: TracerRun) -> None:
+        with probe.changed:
+            if probe.run is not run:
+                return
+            if run.end is not None:
+                probe.state = "stopped" if run.end.orderly else "failed"
+                probe.ended = {"code": run.end.code, "detail": run.end.detail, "at": now()}
+                if reason := run.end.extra.get("reason"):
+                    probe.ended["reason"] = reason
+            elif run.attached and probe.state == "starting":
+                probe.state = "running"
+            probe.changed.notify_all()
+            self._tell_state(probe)
+
+    def _tell_state(self, probe: Probe) -> dict[str, Any]:
+        described = self._describe(probe)
+        self._hub.announce(f"state:{probe.mode.name}", {"type": "state", "probe": described})
+        return described
+
+    def _announce_counters(self) -> None:
+        told: dict[str, object] = {}
+        while not self._closing.wait(ANNOUNCE_INTERVAL_S):
+            for name, probe in self._probes.items():
+                counters = self._hub.counters(name)
+                if told.get(name) != counters:
+                    told[name] = counters
+                    with probe.changed:
+                        self._tell_state(probe)
+
+
+def check_filter(mode: Mode, wanted: Filter) -> None:
+    """Raises ProbedeckError 422 for a filter that the mode cannot test."""
+    if wanted.only_failures and not mode.sees_return:
+        raise ProbedeckError(
+            422,
+            "not_at_entry",
+            f"{mode.name} sees calls at entry, before they succeed or fail: "
+            "only_failures needs fexit, kretprobe or tracepoint",
+        )
+
+
+def merge_filter(present: Filter, changes: Mapping[str, Any] | None) -> Filter:
+    """RFC 7396 on a filter: a member given replaces, None removes."""
+    if changes is None:
+        return Filter()
+    defaults = Filter().as_json()
+    given = {name: defaults[name] if value is None else value for name, value in changes.items()}
+    return replace(present, **given)
+
+
+def now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,115 @@
+"""A tracer's life: attach, say so, drain until told to stop, detach, drain what is left, report."""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+import time
+from typing import TYPE_CHECKING
+
+from app.errors import ProbedeckError
+from app.frames import Outbox, TracerRequest
+from app.probes.spec import Filter
+from app.tracer.programs import Programs
+
+if TYPE_CHECKING:  # it imports numpy, which __main__ does while BCC compiles
+    from app.tracer.drain import Drain
+
+# How often the rings are looked at. They do not wake us (BPF_RB_NO_WAKEUP): waking costs the
+# traced process, and a look at a quiet ring costs us microseconds.
+FULL_BATCH_ROWS = 4096  # more is waiting, most likely: look again at once
+BUSY_INTERVAL_S = 0.010
+QUIET_INTERVAL_S = 0.025
+REPORT_INTERVAL_S = 0.1
+RETURNS_TIMEOUT_S = 0.25
+LAST_SEND_TIMEOUT_S = 10.0
+
+
+class ServiceGone(Exception):
+    """The other end of the socket was closed: there is nobody to trace for."""
+
+
+class Loop:
+    """Drains one probe and obeys the service."""
+
+    def __init__(
+        self, request: TracerRequest, sock: socket.socket, outbox: Outbox, programs: Programs
+    ) -> None:
+        self._request = request
+        self._socket = sock
+        self._outbox = outbox
+        self._programs = programs
+        self._received = b""
+        self._stop_code: str | None = None
+
+    def run(self, drain: Drain) -> None:
+        """Until a stop is asked for or the time is up. Raises ServiceGone."""
+        started = time.monotonic()
+        next_report = started
+        rows = 0
+        while self._stop_code is None:
+            self._wait(_interval_s(rows))
+            rows = drain.once()
+            now = time.monotonic()
+            if now >= next_report:
+                drain.report()
+                next_report = now + REPORT_INTERVAL_S
+            self._send()
+            if self._request.duration_s is not None and now - started >= self._request.duration_s:
+                self._stop_code = "duration"
+        self._finish(drain)
+
+    def _finish(self, drain: Drain) -> None:
+        # No new calls; those under way may return; then off the hooks; then the rest.
+        self._programs.set_filter(Filter(), enabled=False)
+        self._programs.wait_for_returns(RETURNS_TIMEOUT_S)
+        self._programs.detach()
+        deadline = time.monotonic() + LAST_SEND_TIMEOUT_S
+        while drain.consumed < drain.produced or self._outbox.waiting_bytes:
+            drain.once()
+            self._send()
+            if self._outbox.waiting_bytes:
+                select.select([], [self._socket], [], 0.1)
+            if time.monotonic() > deadline:
+                raise ProbedeckError(504, "stop_timeout", "the service takes no more events")
+        drain.report(unfinished=self._programs.calls_in_progress())
+        self._outbox.message(
+            {"type": "stopped", "code": self._stop_code, "detail": _ENDS[self._stop_code or ""]}
+        )
+
+    def _wait(self, interval_s: float) -> None:
+        waiting_to_send = [self._socket] if self._outbox.waiting_bytes else []
+        readable, _, _ = select.select([self._socket], waiting_to_send, [], interval_s)
+        if readable:
+            data = self._socket.recv(65536)
+            if not data:
+                raise ServiceGone
+            self._received += data
+            *lines, self._received = self._received.split(b"\n")
+            for line in lines:
+                self._obey(json.loads(line))
+
+    def _obey(self, message: dict[str, object]) -> None:
+        if message["type"] == "stop":
+            self._stop_code = "requested"
+        elif message["type"] == "filter" and isinstance(message["filter"], dict):
+            self._programs.set_filter(Filter(**message["filter"]))
+            self._outbox.message({"type": "filtered", "filter": message["filter"]})
+        else:
+            raise ValueError(f"unknown message {message['type']!r}")
+
+    def _send(self) -> None:
+        try:
+            self._outbox.send()
+        except (BrokenPipeError, ConnectionResetError):
+            raise ServiceGone from None
+
+
+def _interval_s(rows: int) -> float:
+    if rows >= FULL_BATCH_ROWS:
+        return 0.0
+    return BUSY_INTERVAL_S if rows else QUIET_INTERVAL_S
+
+
+_ENDS = {"requested": "stopped on request", "duration": "the asked time is over"}

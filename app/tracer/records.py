@@ -1,0 +1,34 @@
+"""Layout of the records in the ring buffers, as in bpf/record.c (a test compares the two).
+
+Plain values: `app.tracer.ring` makes a numpy type of them.
+"""
+
+from __future__ import annotations
+
+NAME_UNREADABLE = -1
+NAME_CUT = 0x100
+CALL_MASK = 0xFF
+CALLS = ("", "unlink", "unlinkat", "rmdir")
+
+# In the kernel's order; each is a counter of the map `drops`.
+DROP_KINDS = ("ring_full", "stash_full", "missed_return")
+
+# BPF_RINGBUF_HDR_SZ: each record is preceded by its length, whose top bits are flags, and
+# by a page offset (kernel/bpf/ringbuf.c).
+HEADER = [("length", "<u4"), ("page_offset", "<u4")]
+HEAD = [
+    ("entry_ns", "<u8"),
+    ("latency_ns", "<u8"),
+    ("ret", "<i8"),
+    ("pid", "<u4"),
+    ("tid", "<u4"),
+    ("uid", "<u4"),
+    ("dfd", "<i4"),
+    ("name_size", "<i4"),
+    ("flags", "<u4"),
+    ("comm", "u1", (16,)),
+]
+HEAD_BYTES = 64
+
+# Ring (map) name -> bytes of name in its records.
+NAME_BYTES = {"ring_short": 64, "ring_medium": 256, "ring_long": 4096}

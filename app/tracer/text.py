@@ -1,0 +1,108 @@
+"""Many texts as one Arrow buffer: offsets and bytes, made without a step for each text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Bytes = np.ndarray[Any, np.dtype[np.uint8]]
+Sizes = np.ndarray[Any, np.dtype[np.int32]]
+CUT_MARK = "…"
+
+
+@dataclass(frozen=True)
+class Texts:
+    """`n` texts: `offsets` of shape (n + 1,), `data` all bytes, `valid` of shape (n,) or None."""
+
+    offsets: Sizes
+    data: Bytes
+    valid: np.ndarray[Any, np.dtype[np.bool_]] | None = None
+
+
+def from_matrix(matrix: Bytes, sizes: Sizes) -> Texts:
+    """The first `sizes[i]` bytes of each row of a matrix of shape (n, width)."""
+    mask = np.arange(matrix.shape[1], dtype=np.int32) < sizes[:, None]
+    return as_utf8(_offsets(sizes), matrix[mask])
+
+
+def from_parts(parts: list[tuple[Bytes, Sizes]], order: np.ndarray[Any, Any]) -> Texts:
+    """As `from_matrix` for matrices of several widths, their rows put in `order`.
+
+    `order[i]` is the row, counted through all parts, that comes at place i.
+    """
+    if len(parts) == 1:
+        matrix, sizes = parts[0]
+        return from_matrix(matrix[order], sizes[order])
+    all_sizes = np.concatenate([sizes for _, sizes in parts])
+    offsets = _offsets(all_sizes[order])
+    data = np.empty(int(offsets[-1]), dtype=np.uint8)
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    first = 0
+    for matrix, sizes in parts:
+        mask = np.arange(matrix.shape[1], dtype=np.int32) < sizes[:, None]
+        starts = offsets[place[first : first + len(sizes)]].astype(np.int64)
+        targets = starts[:, None] + np.arange(matrix.shape[1])
+        data[targets[mask]] = matrix[mask]
+        first += len(sizes)
+    return as_utf8(offsets, data)
+
+
+class Table:
+    """A short list of ASCII texts that columns refer to by number."""
+
+    def __init__(self, texts: tuple[str, ...]) -> None:
+        self._matrix = np.zeros((len(texts), max(map(len, texts))), dtype=np.uint8)
+        self._sizes = np.array([len(entry) for entry in texts], dtype=np.int32)
+        for row, entry in enumerate(texts):
+            self._matrix[row, : len(entry)] = np.frombuffer(entry.encode("ascii"), dtype=np.uint8)
+
+    def take(self, codes: np.ndarray[Any, Any]) -> Texts:
+        """The text of each code."""
+        sizes = self._sizes[codes]
+        mask = np.arange(self._matrix.shape[1], dtype=np.int32) < sizes[:, None]
+        return Texts(_offsets(sizes), self._matrix[codes][mask])
+
+
+def as_utf8(offsets: Sizes, data: Bytes) -> Texts:
+    """The same texts, with each byte that is not part of UTF-8 written as \\xNN.
+
+    All texts are tested at once: together they are valid, and none begins within a character.
+    Only rows with a byte above 0x7f are looked at one by one when that fails.
+    """
+    if not len(data) or int(data.max()) < 0x80:
+        return Texts(offsets, data)
+    starts = offsets[:-1][np.diff(offsets) > 0]
+    try:
+        data.tobytes().decode()
+        if not np.any((data[starts] & 0xC0) == 0x80):
+            return Texts(offsets, data)
+    except UnicodeDecodeError:
+        pass  # at least one text is not UTF-8: found below
+    raw = data.tobytes()
+    suspects = set(np.searchsorted(offsets, np.flatnonzero(data >= 0x80), side="right") - 1)
+    pieces = [raw[offsets[i] : offsets[i + 1]] for i in range(len(offsets) - 1)]
+    for i in suspects:
+        pieces[i] = pieces[i].decode("utf-8", "backslashreplace").encode()
+    sizes = np.array([len(piece) for piece in pieces], dtype=np.int32)
+    return Texts(_offsets(sizes), np.frombuffer(b"".join(pieces), dtype=np.uint8))
+
+
+def append(texts: Texts, rows: np.ndarray[Any, Any], mark: str = CUT_MARK) -> Texts:
+    """The same texts with `mark` behind those at `rows` (few: one step each)."""
+    raw = texts.data.tobytes()
+    marked = set(rows.tolist())
+    pieces = [
+        raw[texts.offsets[i] : texts.offsets[i + 1]] + (mark.encode() if i in marked else b"")
+        for i in range(len(texts.offsets) - 1)
+    ]
+    sizes = np.array([len(piece) for piece in pieces], dtype=np.int32)
+    return Texts(_offsets(sizes), np.frombuffer(b"".join(pieces), dtype=np.uint8), texts.valid)
+
+
+def _offsets(sizes: Sizes) -> Sizes:
+    offsets = np.zeros(len(sizes) + 1, dtype=np.int32)
+    np.cumsum(sizes, out=offsets[1:])
+    return offsets

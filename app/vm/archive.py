@@ -1,0 +1,213 @@
+"""A Debian archive read with apt, apart from the machine's own apt: sources, lists and cache.
+
+Works on Debian and on other distributions that have apt. Signatures are checked by apt
+against Debian's archive keyring; nothing is installed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PUBLIC_MIRROR = "http://deb.debian.org/debian"
+MIRROR_VARIABLE = "PROBEDECK_DEBIAN_MIRROR"
+KEYRINGS = (
+    Path("/usr/share/keyrings/debian-archive-keyring.gpg"),
+    Path("/usr/share/keyrings/debian-archive-keyring.pgp"),
+)
+# Hooks that a machine's configuration may have would act on the machine's own lists and cache.
+# A bad or missing index is an error: the default is a warning and exit status 0.
+CONFIGURATION = """\
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+#clear APT::Update::Post-Invoke-Stats;
+APT::Update::Error-Mode "any";
+APT::Get::AllowUnauthenticated "false";
+Acquire::AllowInsecureRepositories "false";
+Acquire::Languages "none";
+Acquire::Retries "2";
+Acquire::http::Timeout "30";
+Acquire::https::Timeout "30";
+APT::Architecture "amd64";
+APT::Architectures { "amd64"; };
+APT::Sandbox::User "root";
+"""
+
+
+class ArchiveError(Exception):
+    """apt could not do what was asked: no network, a wrong signature, no such package."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One entry of apt's sources."""
+
+    uri: str
+    suites: tuple[str, ...]
+    components: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """Where the archive and its security updates are."""
+
+    main: str = PUBLIC_MIRROR
+    security: str = PUBLIC_MIRROR + "-security"
+
+
+def find_mirror(
+    environ: Mapping[str, str] = os.environ,
+    apt_folder: Path = Path("/etc/apt"),
+    os_release: Path = Path("/etc/os-release"),
+) -> Mirror:
+    """The mirror to ask: the setting's, else the machine's own on Debian, else the public one."""
+    if chosen := environ.get(MIRROR_VARIABLE, "").rstrip("/"):
+        return Mirror(chosen, chosen + "-security")
+    release = _os_release(os_release)
+    if release.get("ID") != "debian":
+        return Mirror()
+    codename = release.get("VERSION_CODENAME", "")
+    sources = list(machine_sources(apt_folder))
+    return Mirror(
+        _uri_of(sources, codename) or Mirror.main,
+        _uri_of(sources, codename + "-security") or Mirror.security,
+    )
+
+
+def machine_sources(apt_folder: Path) -> Iterator[Source]:
+    """The machine's package sources, in both formats of sources.list(5)."""
+    for path in [apt_folder / "sources.list", *sorted((apt_folder / "sources.list.d").glob("*"))]:
+        if path.suffix == ".list" and path.is_file():
+            yield from parse_one_line(path.read_text(encoding="utf-8", errors="replace"))
+        elif path.suffix == ".sources":
+            yield from parse_deb822(path.read_text(encoding="utf-8", errors="replace"))
+
+
+def parse_one_line(text: str) -> Iterator[Source]:
+    """`deb [options] uri suite component...`"""
+    for line in text.splitlines():
+        entry = re.sub(r"\[[^]]*\]", " ", line.partition("#")[0]).split()
+        if len(entry) >= 4 and entry[0] == "deb":
+            yield Source(entry[1].rstrip("/"), (entry[2],), tuple(entry[3:]))
+
+
+def parse_deb822(text: str) -> Iterator[Source]:
+    """Stanzas of `Field: values`, with further values on indented lines."""
+    for stanza in re.split(r"\n[ \t]*\n", text):
+        fields: dict[str, list[str]] = {}
+        last: list[str] = []
+        for line in stanza.splitlines():
+            if line.startswith("#"):
+                continue
+            if line[:1].isspace():
+                last += line.split()
+                continue
+            name, _, values = line.partition(":")
+            last = fields.setdefault(name.strip().lower(), [])
+            last += values.split()
+        if "deb" in fields.get("types", []) and fields.get("enabled", ["yes"]) != ["no"]:
+            for uri in fields.get("uris", []):
+                yield Source(
+                    uri.rstrip("/"),
+                    tuple(fields.get("suites", [])),
+                    tuple(fields.get("components", [])),
+                )
+
+
+@dataclass(frozen=True)
+class Archive:
+    """One suite of a mirror, with apt's state in a folder of its own."""
+
+    folder: Path
+    suite: str
+    mirror: Mirror
+    keyrings: tuple[Path, ...] = field(default=KEYRINGS)
+
+    def update(self) -> None:
+        """Ask the mirror what there is; raises ArchiveError."""
+        for part in ("lists/partial", "cache/archives/partial"):
+            (self.folder / part).mkdir(parents=True, exist_ok=True)
+        (self.folder / "status").touch()
+        (self.folder / "sources.list").write_text(self._sources(), encoding="utf-8")
+        self._configuration().write_text(
+            CONFIGURATION
+            + f'Dir::Etc::sourcelist "{self.folder}/sources.list";\n'
+            + 'Dir::Etc::sourceparts "-";\n'
+            + 'Dir::Etc::preferences "-";\n'
+            + 'Dir::Etc::preferencesparts "-";\n'
+            + f'Dir::State "{self.folder}";\n'
+            + f'Dir::State::lists "{self.folder}/lists";\n'
+            + f'Dir::State::status "{self.folder}/status";\n'
+            + f'Dir::Cache "{self.folder}/cache";\n',
+            encoding="utf-8",
+        )
+        self._apt("apt-get", "update", "-qq")
+
+    def dependencies(self, package: str) -> list[str]:
+        """The packages that a package depends on, nearest version; raises ArchiveError."""
+        listing = self._apt("apt-cache", "depends", "--important", package)
+        return re.findall(r"^\s*\|?(?:Pre)?Depends: ([^<\s]+)$", listing, re.MULTILINE)
+
+    def versions(self, packages: Iterable[str]) -> dict[str, str]:
+        """The version of each package that would be downloaded; raises ArchiveError."""
+        shown = self._apt("apt-cache", "show", "--no-all-versions", *packages)
+        return dict(re.findall(r"^Package: (\S+)\n(?:.+\n)*?Version: (\S+)$", shown, re.MULTILINE))
+
+    def download(self, packages: Iterable[str], folder: Path) -> list[Path]:
+        """Fetch package files into an empty folder, checked against the signed index."""
+        self._apt("apt-get", "download", "-qq", *packages, cwd=folder)
+        return sorted(folder.glob("*.deb"))
+
+    def _sources(self) -> str:
+        keyring = next((path for path in self.keyrings if path.exists()), None)
+        if keyring is None:
+            raise ArchiveError(
+                f"Debian's signing keys are not here ({self.keyrings[0]}):"
+                " install the package debian-archive-keyring"
+            )
+        lines = [f"deb [signed-by={keyring}] {self.mirror.main} {self.suite} main"]
+        if not self.suite.endswith("-backports"):  # what backports get is new already
+            lines.append(
+                f"deb [signed-by={keyring}] {self.mirror.security} {self.suite}-security main"
+            )
+        return "\n".join(lines) + "\n"
+
+    def _configuration(self) -> Path:
+        return self.folder / "apt.conf"
+
+    def _apt(self, program: str, *arguments: str, cwd: Path | None = None) -> str:
+        try:
+            done = subprocess.run(
+                [program, "-c", str(self._configuration()), *arguments],
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                env={**os.environ, "LC_ALL": "C"},
+                check=False,
+            )
+        except FileNotFoundError:
+            raise ArchiveError(f"there is no {program} on this machine") from None
+        if done.returncode != 0:
+            said = done.stderr.strip() or f"exit status {done.returncode}"
+            raise ArchiveError(f"{program} {arguments[0]}: {said}")
+        return done.stdout
+
+
+def _uri_of(sources: Iterable[Source], suite: str) -> str | None:
+    for source in sources:
+        if suite in source.suites and "main" in source.components:
+            return source.uri
+    return None
+
+
+def _os_release(path: Path) -> dict[str, str]:
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    pairs = (line.partition("=") for line in lines if "=" in line)
+    return {name: value.strip("\"'") for name, _, value in pairs}

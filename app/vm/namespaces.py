@@ -1,0 +1,126 @@
+"""System calls for namespaces and mounts that Python has only from 3.12 on, or not at all.
+
+Each raises OSError as the call failed. Numbers are those of linux/sched.h, linux/mount.h
+and the system call table of x86-64, which is the machine that the kernels here are for.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import signal
+import socket
+import struct
+import threading
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWNET = 0x40000000
+MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 0x1, 0x20, 0x1000, 0x4000, 0x40000
+MNT_DETACH = 2
+MOUNT_ATTR_RDONLY = 1
+AT_FDCWD, AT_RECURSIVE = -100, 0x8000
+SYS_MOUNT_SETATTR = 442  # since Linux 5.12
+PR_SET_PDEATHSIG = 1
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def die_with_parent(parent_pid: int) -> None:
+    """Be killed when the thread that started this process ends, whatever ends it.
+
+    Raises ProcessLookupError when the parent has ended already, before the kernel could know.
+    """
+    _check(_libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl")
+    if os.getppid() != parent_pid:
+        raise ProcessLookupError(f"the parent, process {parent_pid}, has ended")
+
+
+def unshare(flags: int) -> None:
+    """Move the calling thread to new namespaces."""
+    _check(_libc.unshare(flags), "unshare")
+
+
+def enter(namespace: int) -> None:
+    """Move the calling thread to the namespace that a descriptor stands for."""
+    _check(_libc.setns(namespace, 0), "setns")
+
+
+def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
+    """mount(2)."""
+    done = _libc.mount(
+        source.encode(),
+        os.fsencode(target),
+        kind.encode() or None,
+        ctypes.c_ulong(flags),
+        data.encode() or None,
+    )
+    _check(done, target)
+
+
+def unmount(target: str) -> None:
+    """Take a mount and what is mounted below it out of this mount namespace."""
+    _check(_libc.umount2(os.fsencode(target), MNT_DETACH), target)
+
+
+def make_read_only(target: str) -> None:
+    """Make a mount and all mounts below it read-only, as this namespace sees them."""
+    _set_attributes(target, AT_RECURSIVE, attr_set=MOUNT_ATTR_RDONLY)
+
+
+def make_writable(target: str) -> None:
+    """Make one mount writable again."""
+    _set_attributes(target, 0, attr_clear=MOUNT_ATTR_RDONLY)
+
+
+def new_network() -> int:
+    """A descriptor of a new network namespace with nothing in it but a loopback that is up.
+
+    The namespace lives as long as descriptors and processes hold it.
+    """
+    made: list[int] = []
+    failed: list[OSError] = []
+
+    def build() -> None:
+        try:
+            unshare(CLONE_NEWNET)
+            _raise_loopback()
+            made.append(os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC))
+        except OSError as error:
+            failed.append(error)
+
+    # A namespace belongs to a thread; one of its own leaves all others where they are.
+    thread = threading.Thread(target=build)
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
+    return made[0]
+
+
+def _raise_loopback() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        request = struct.pack("16sh22x", b"lo", 0)
+        _, flags = struct.unpack("16sh22x", fcntl.ioctl(control, SIOCGIFFLAGS, request))
+        fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", flags | IFF_UP))
+
+
+def _set_attributes(target: str, flags: int, attr_set: int = 0, attr_clear: int = 0) -> None:
+    # struct mount_attr: attr_set, attr_clr, propagation, userns_fd
+    attributes = struct.pack("=QQQQ", attr_set, attr_clear, 0, 0)
+    done = _libc.syscall(
+        ctypes.c_long(SYS_MOUNT_SETATTR),
+        AT_FDCWD,
+        os.fsencode(target),
+        flags,
+        attributes,
+        ctypes.c_size_t(len(attributes)),
+    )
+    _check(done, target)
+
+
+def _check(result: int, what: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), what)

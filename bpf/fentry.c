@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// fentry: a BPF trampoline at the function's entry.
+
+// KFUNC_PROBE pastes its argument into a name: expand FUNCTION first.
+#define AT_ENTRY(function, args...) KFUNC_PROBE(function, ##args)
+
+AT_ENTRY(FUNCTION, int dfd, const void *filename)
+{
+    struct long_record *r = begin_record(dfd, 0);
+
+    if (!r)
+        return 0;
+    read_kernel_name(r, filename);
+    emit(r);
+    return 0;
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// fexit: BPF trampolines at entry and exit. The record is copied at entry: before Linux 7.0
+// do_unlinkat has freed its struct filename by the time it returns.
+
+// KFUNC_PROBE pastes its argument into a name: expand FUNCTION first.
+#define AT_ENTRY(function, args...) KFUNC_PROBE(function, ##args)
+#define AT_EXIT(function, args...) KRETFUNC_PROBE(function, ##args)
+
+AT_ENTRY(FUNCTION, int dfd, const void *filename)
+{
+    struct long_record *r = begin_record(dfd, 0);
+
+    if (!r)
+        return 0;
+    read_kernel_name(r, filename);
+    stash_entry(r);
+    return 0;
+}
+
+// An int result leaves the upper half of its register undefined.
+AT_EXIT(FUNCTION, int dfd, const void *filename, int ret)
+{
+    return emit_return(ret);
+}

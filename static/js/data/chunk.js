@@ -1,0 +1,107 @@
+// A fixed number of rows as columns. A cell is missing (its probe has no such column),
+// null (the probe could not tell), or a value.
+
+export const CHUNK_ROWS = 8192;
+
+export const MISSING = 0;
+export const NULL = 1;
+export const VALUE = 2;
+
+const ARRAYS = {
+  timestamp_ns: BigInt64Array,
+  int64: BigInt64Array,
+  uint64: BigUint64Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+};
+
+/** Numbers and times, in a typed array. */
+class NumberColumn {
+  constructor(type) {
+    this.values = new ARRAYS[type](CHUNK_ROWS);
+    this.states = new Uint8Array(CHUNK_ROWS);
+  }
+
+  append(at, source, from, count) {
+    this.values.set(source.values.subarray(from, from + count), at);
+    if (!source.valid) {
+      this.states.fill(VALUE, at, at + count);
+      return;
+    }
+    for (let i = 0; i < count; i++) this.states[at + i] = source.valid(from + i) ? VALUE : NULL;
+  }
+
+  state(row) {
+    return this.states[row];
+  }
+
+  value(row) {
+    return this.values[row];
+  }
+}
+
+/**
+ * Text, each distinct value held once for the chunk: `codes` index `texts`, and the codes
+ * MISSING and NULL stand for themselves. A filter tests each distinct value once.
+ */
+class TextColumn {
+  constructor() {
+    this.codes = new Uint32Array(CHUNK_ROWS);
+    this.texts = [null, null];
+    this.known = new Map();
+  }
+
+  append(at, source, from, count) {
+    for (let i = 0; i < count; i++) {
+      const row = from + i;
+      if (source.valid && !source.valid(row)) this.codes[at + i] = NULL;
+      else if (i > 0 && this.codes[at + i - 1] >= VALUE && source.repeats?.(row)) {
+        this.codes[at + i] = this.codes[at + i - 1];
+      } else this.codes[at + i] = this.#code(source.text(row));
+    }
+  }
+
+  fill(at, count, text) {
+    this.codes.fill(this.#code(text), at, at + count);
+  }
+
+  state(row) {
+    return Math.min(this.codes[row], VALUE);
+  }
+
+  value(row) {
+    return this.texts[this.codes[row]];
+  }
+
+  #code(text) {
+    let code = this.known.get(text);
+    if (code === undefined) {
+      code = this.texts.push(text) - 1;
+      this.known.set(text, code);
+    }
+    return code;
+  }
+}
+
+/** Up to CHUNK_ROWS rows. `marks` holds what stands in the table but is not an event, by row. */
+export class Chunk {
+  constructor() {
+    this.rows = 0;
+    this.columns = new Map();
+    this.marks = new Map();
+  }
+
+  get room() {
+    return CHUNK_ROWS - this.rows;
+  }
+
+  /** The column of that key, made when the chunk has none yet. */
+  column(key, type) {
+    let column = this.columns.get(key);
+    if (!column) {
+      column = type === "text" ? new TextColumn() : new NumberColumn(type);
+      this.columns.set(key, column);
+    }
+    return column;
+  }
+}

@@ -1,0 +1,68 @@
+// The columns of the table: the union of those that the batches brought, in the order of
+// their schemas, with the titles, units and explanations that the probes give them.
+
+/** What a column is called inside: two probes may use one name for two types. */
+export function columnKey(name, type) {
+  return `${name}:${type}`;
+}
+
+/** The column that says which probe saw a row; it comes from the schema's metadata. */
+export const PROBE_KEY = columnKey("probe", "text");
+
+export class ColumnList {
+  #columns = [];
+  #described = new Map();
+
+  constructor() {
+    this.#described.set(PROBE_KEY, { title: "Probe", help: "The probe that saw this event" });
+  }
+
+  /** Rises with every change, so that a reader can see that its copy is old. */
+  version = 0;
+
+  /** @returns {{key: string, name: string, type: string, title: string, unit: ?string,
+   *             help: string}[]} */
+  get all() {
+    return this.#columns;
+  }
+
+  /** Take over titles, units and help from a probe's `columns` (docs/protocol.md). */
+  describe(columns) {
+    let isNew = false;
+    for (const { name, type, title, unit, help } of columns) {
+      const key = columnKey(name, type);
+      const known = this.#described.get(key);
+      if (known?.title === title && known.unit === unit && known.help === help) continue;
+      this.#described.set(key, { title, unit, help });
+      isNew = true;
+    }
+    if (!isNew) return;
+    this.#columns = this.#columns.map((column) => this.#make(column.name, column.type));
+    this.version++;
+  }
+
+  /** Add what a batch brings that is new, each behind the column it follows in its schema. */
+  add(fields) {
+    let place = 0;
+    let isNew = false;
+    for (const { name, type } of [...fields.slice(0, 1), PROBE_FIELD, ...fields.slice(1)]) {
+      const key = columnKey(name, type);
+      const found = this.#columns.findIndex((column) => column.key === key);
+      if (found >= 0) {
+        place = found + 1;
+      } else {
+        this.#columns.splice(place++, 0, this.#make(name, type));
+        isNew = true;
+      }
+    }
+    if (isNew) this.version++;
+  }
+
+  #make(name, type) {
+    const key = columnKey(name, type);
+    const { title = name, unit = null, help = "" } = this.#described.get(key) ?? {};
+    return { key, name, type, title, unit, help };
+  }
+}
+
+const PROBE_FIELD = { name: "probe", type: "text" };

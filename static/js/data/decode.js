@@ -1,0 +1,75 @@
+// One Arrow IPC stream of one batch -> columns, as typed arrays and text readers.
+// The schema travels with the batch; no column is known by name here.
+
+import { tableFromIPC, Type } from "../../vendor/flechette.mjs";
+
+// ignoreBOM: without it a name that begins with U+FEFF would lose that character.
+const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
+const NANOSECOND = 3;
+
+/**
+ * Decode a binary frame of the websocket (docs/protocol.md).
+ *
+ * @param {ArrayBuffer|Uint8Array} bytes
+ * @returns {{probe: string, mode: string, run: string, batch: number, rows: number,
+ *   columns: {name: string, type: string, values?: ArrayLike, text?: Function,
+ *             repeats?: Function, valid: ?Function}[]}}
+ * @throws {Error} when the bytes are not such a stream, or lack the metadata
+ */
+export function decodeBatch(bytes) {
+  const table = tableFromIPC(bytes, { useBigInt: true });
+  const metadata = table.schema.metadata ?? new Map();
+  for (const name of ["probe", "mode", "run", "batch"]) {
+    if (!metadata.has(name)) throw new Error(`a batch without "${name}" in its metadata`);
+  }
+  return {
+    probe: metadata.get("probe"),
+    mode: metadata.get("mode"),
+    run: metadata.get("run"),
+    batch: Number(metadata.get("batch")),
+    rows: table.numRows,
+    columns: table.schema.fields.map((field, index) => {
+      const data = table.getChildAt(index).data;
+      return readColumn(field, data[0], table.numRows);
+    }),
+  };
+}
+
+function readColumn(field, data, rows) {
+  const type = columnType(field.type);
+  const column = { name: field.name, type, valid: null };
+  if (rows === 0 || !data) return column;
+  if (data.nullCount > 0) column.valid = (row) => data.isValid(row);
+  if (type !== "text") {
+    column.values = data.values.subarray(0, rows);
+  } else if (field.type.typeId === Type.Utf8) {
+    const { values, offsets } = data;
+    column.text = (row) => UTF8.decode(values.subarray(offsets[row], offsets[row + 1]));
+    column.repeats = (row) => repeats(values, offsets, row);
+  } else {
+    column.text = (row) => String(data.at(row));
+  }
+  return column;
+}
+
+/** The column type's name in docs/protocol.md; what it does not name is shown as text. */
+function columnType(type) {
+  if (type.typeId === Type.Int && type.bitWidth >= 32) {
+    return `${type.signed ? "" : "u"}int${type.bitWidth}`;
+  }
+  if (type.typeId === Type.Timestamp && type.unit === NANOSECOND) return "timestamp_ns";
+  return "text";
+}
+
+/** Whether a row's text has the same bytes as the row before: such runs are not decoded. */
+function repeats(values, offsets, row) {
+  if (row === 0) return false;
+  const before = offsets[row - 1];
+  const start = offsets[row];
+  const size = offsets[row + 1] - start;
+  if (start - before !== size) return false;
+  for (let i = 0; i < size; i++) {
+    if (values[before + i] !== values[start + i]) return false;
+  }
+  return true;
+}

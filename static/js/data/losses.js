@@ -1,0 +1,76 @@
+// What was lost, by probe and place. The service's ledger (`counters` of a probe, this
+// client's own for what it was too slow to take) is the truth; gap messages come earlier,
+// so the larger of the two is shown.
+
+export const PLACES = ["kernel", "pipe", "client"];
+
+/** What each place is called towards people. */
+export const PLACE_WORDS = {
+  kernel: "in the kernel",
+  pipe: "between tracer and service",
+  client: "on the way to this page",
+  reconnect: "while the connection was lost",
+};
+
+export class Losses {
+  #runs = new Map();
+
+  /** A state message or an entry of hello: `probe` as in docs/protocol.md. */
+  update(probe, client) {
+    const run = this.#run(probe.id, probe.started_at ?? null);
+    const own = probe.clients?.find((entry) => entry.client === client)?.counters;
+    run.reported.kernel = probe.counters.dropped_kernel;
+    run.reported.pipe = probe.counters.dropped_pipe;
+    run.reported.client = own?.dropped_client ?? run.reported.client;
+  }
+
+  /** A gap message. Where the place is not known, it still counts: as the client's. */
+  gap({ probe, where, rows }) {
+    const run = this.#run(probe);
+    run.seen[PLACES.includes(where) ? where : "client"] += rows ?? 0;
+  }
+
+  /** Start counting again. */
+  clear() {
+    for (const run of this.#runs.values()) {
+      for (const where of PLACES) run.past[where] = -Math.max(run.reported[where], run.seen[where]);
+    }
+  }
+
+  /** The connection was opened again: gaps may be told a second time. */
+  connected() {
+    for (const run of this.#runs.values()) run.seen = zeros();
+  }
+
+  /** @returns {{probe: string, where: string, rows: number}[]} only what is not zero */
+  list() {
+    const found = [];
+    for (const [probe, run] of this.#runs) {
+      for (const where of PLACES) {
+        const rows = run.past[where] + Math.max(run.reported[where], run.seen[where]);
+        if (rows > 0) found.push({ probe, where, rows });
+      }
+    }
+    return found;
+  }
+
+  /** Counters begin again with each start; what earlier runs lost stays counted. */
+  #run(probe, startedAt) {
+    let run = this.#runs.get(probe);
+    if (!run) {
+      run = { startedAt, past: zeros(), reported: zeros(), seen: zeros() };
+      this.#runs.set(probe, run);
+    }
+    if (startedAt && run.startedAt && startedAt !== run.startedAt) {
+      for (const where of PLACES) run.past[where] += Math.max(run.reported[where], run.seen[where]);
+      run.reported = zeros();
+      run.seen = zeros();
+    }
+    if (startedAt) run.startedAt = startedAt;
+    return run;
+  }
+}
+
+function zeros() {
+  return { kernel: 0, pipe: 0, client: 0 };
+}

@@ -1,0 +1,49 @@
+// Which batches and gaps are new. After a reconnect the server sends its recent batches
+// again; within a run (one start of a probe) they are numbered from 0, in order.
+
+const MOST_RUNS = 256;
+
+export class Replay {
+  #newest = new Map(); // probe and run -> the newest batch taken
+  #resumed = new Set(); // runs that have not come again since the reconnect
+  #held = new Map(); // probe -> gaps of which it is not clear yet whether they are new
+
+  /** The connection was opened, for the first time or again. */
+  connected() {
+    this.#resumed = new Set(this.#newest.keys());
+    this.#held = new Map([...this.#resumed].map((key) => [key.split("\n")[0], []]));
+  }
+
+  /**
+   * @param {{probe: string, run: string, batch: number}} batch
+   * @returns {{isNew: boolean, isAfterHole: boolean, gaps: object[]}} `isAfterHole`: batches
+   *   between the last one before the reconnect and this one are no longer held by the
+   *   server; `gaps`: those held back that belong before this batch
+   */
+  take({ probe, run, batch }) {
+    const key = `${probe}\n${run}`;
+    const newest = this.#newest.get(key);
+    const isNew = newest === undefined || batch > newest;
+    const isAfterHole = this.#resumed.delete(key) && batch > newest + 1;
+    if (!isNew) {
+      if (this.#held.has(probe)) this.#held.set(probe, []);
+      return { isNew, isAfterHole, gaps: [] };
+    }
+    const gaps = this.#held.get(probe) ?? [];
+    this.#held.delete(probe);
+    this.#remember(key, batch);
+    return { isNew, isAfterHole, gaps };
+  }
+
+  /** @returns {boolean} whether to mark it now; else `take` gives it back, if it is new */
+  takeGap(gap) {
+    const held = this.#held.get(gap.probe);
+    held?.push(gap);
+    return held === undefined;
+  }
+
+  #remember(key, batch) {
+    this.#newest.set(key, batch);
+    if (this.#newest.size > MOST_RUNS) this.#newest.delete(this.#newest.keys().next().value);
+  }
+}

@@ -1,0 +1,130 @@
+// The newest events as columns, in chunks. Rows are numbered from 0 in the order of their
+// coming; a number is never used again, so it stays a row's name while rows before it are
+// let go. Memory is bounded, and what was let go is counted.
+
+import { Chunk, CHUNK_ROWS, MISSING } from "./chunk.js";
+import { columnKey, ColumnList, PROBE_KEY } from "./columns.js";
+
+export const DEFAULT_CAPACITY = 200_000;
+
+export class EventStore {
+  #chunks = [];
+  #firstChunk = 0;
+
+  constructor(capacity = DEFAULT_CAPACITY) {
+    this.capacity = capacity;
+    this.columns = new ColumnList();
+    /** The oldest row held, and the one after the newest. */
+    this.first = 0;
+    this.end = 0;
+    this.received = 0;
+    this.letGo = 0;
+  }
+
+  /** Rows held: events and marks. */
+  get length() {
+    return this.end - this.first;
+  }
+
+  /** Events held. */
+  get events() {
+    let marks = 0;
+    for (const chunk of this.#chunks) marks += chunk.marks.size;
+    const oldest = this.#chunks[0]?.marks.keys() ?? [];
+    for (const at of oldest) if (this.#firstChunk * CHUNK_ROWS + at < this.first) marks--;
+    return this.length - marks;
+  }
+
+  /** Append a batch as `decodeBatch` returns it. */
+  append(batch) {
+    this.columns.add(batch.columns);
+    for (let from = 0; from < batch.rows; ) {
+      const chunk = this.#open();
+      const at = chunk.rows;
+      const count = Math.min(chunk.room, batch.rows - from);
+      for (const source of batch.columns) {
+        chunk.column(columnKey(source.name, source.type), source.type)
+          .append(at, source, from, count);
+      }
+      chunk.column(PROBE_KEY, "text").fill(at, count, batch.probe);
+      chunk.rows += count;
+      from += count;
+    }
+    this.received += batch.rows;
+    this.#grow(batch.rows);
+  }
+
+  /**
+   * Mark that rows are missing here: `{probe, where, rows}`; `rows` is null when nobody can
+   * know how many. A mark right behind one of the same kind is added to it.
+   */
+  mark({ probe, where, rows }) {
+    const last = this.length > 0 ? this.markAt(this.end - 1) : null;
+    if (last && last.probe === probe && last.where === where) {
+      last.rows = last.rows === null || rows === null ? null : last.rows + rows;
+      return;
+    }
+    const chunk = this.#open();
+    chunk.marks.set(chunk.rows, { probe, where, rows });
+    chunk.rows += 1;
+    this.#grow(1);
+  }
+
+  /** Forget all rows and start counting again. */
+  clear() {
+    this.received = 0;
+    this.letGo = 0;
+    this.#chunks = [];
+    this.end = Math.ceil(this.end / CHUNK_ROWS) * CHUNK_ROWS;
+    this.first = this.end;
+    this.#firstChunk = this.end / CHUNK_ROWS;
+  }
+
+  /** The chunks that hold rows `from` to `to`: calls `visit(chunk, start, stop, base)`. */
+  scan(from, to, visit) {
+    for (let row = Math.max(from, this.first); row < to; ) {
+      const number = Math.floor(row / CHUNK_ROWS);
+      const base = number * CHUNK_ROWS;
+      const stop = Math.min(to, base + CHUNK_ROWS);
+      visit(this.#chunks[number - this.#firstChunk], row - base, stop - base, base);
+      row = stop;
+    }
+  }
+
+  markAt(row) {
+    return this.#chunk(row).marks.get(row % CHUNK_ROWS) ?? null;
+  }
+
+  /** MISSING, NULL or VALUE. */
+  stateAt(row, key) {
+    return this.#chunk(row).columns.get(key)?.state(row % CHUNK_ROWS) ?? MISSING;
+  }
+
+  valueAt(row, key) {
+    return this.#chunk(row).columns.get(key).value(row % CHUNK_ROWS);
+  }
+
+  #chunk(row) {
+    return this.#chunks[Math.floor(row / CHUNK_ROWS) - this.#firstChunk];
+  }
+
+  #open() {
+    const last = this.#chunks.at(-1);
+    if (last && last.room > 0) return last;
+    const chunk = new Chunk();
+    this.#chunks.push(chunk);
+    return chunk;
+  }
+
+  #grow(rows) {
+    this.end += rows;
+    if (this.length <= this.capacity) return;
+    this.letGo += this.length - this.capacity;
+    this.first = this.end - this.capacity;
+    const unused = Math.floor(this.first / CHUNK_ROWS) - this.#firstChunk;
+    if (unused > 0) {
+      this.#chunks.splice(0, unused);
+      this.#firstChunk += unused;
+    }
+  }
+}

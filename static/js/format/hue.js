@@ -1,0 +1,11 @@
+// A colour for a name: the same everywhere on the page and on every visit. The colours
+// themselves are in css/tokens.css.
+
+const HUES = 6;
+
+/** The class that gives `--hue`; the name is always shown beside the colour. */
+export function hueClass(name) {
+  let hash = 0;
+  for (const character of name) hash = (hash * 33 + character.codePointAt(0)) >>> 0;
+  return `hue-${hash % HUES}`;
+}

@@ -1,0 +1,33 @@
+// Times in nanoseconds since 1970, UTC, as bigint: no digit is lost on the way to the text.
+
+const NS_PER_MS = 1_000_000n;
+
+/** Local time of day with microseconds, cut, not rounded: "10:00:00.123456". */
+export function localTime(ns) {
+  const date = new Date(Number(floorDivide(ns, NS_PER_MS)));
+  return `${clock(date)}.${fraction(ns).slice(0, 6)}`;
+}
+
+/** UTC with nanoseconds, RFC 3339: "2026-11-22T10:00:00.123456789Z". */
+export function utcTime(ns) {
+  const date = new Date(Number(floorDivide(ns, NS_PER_MS)));
+  return `${date.toISOString().slice(0, 19)}.${fraction(ns)}Z`;
+}
+
+function clock(date) {
+  return [date.getHours(), date.getMinutes(), date.getSeconds()].map(twoDigits).join(":");
+}
+
+function fraction(ns) {
+  return (ns - floorDivide(ns, 10n ** 9n) * 10n ** 9n).toString().padStart(9, "0");
+}
+
+function twoDigits(value) {
+  return String(value).padStart(2, "0");
+}
+
+/** Bigint division rounds towards zero; before 1970 that would be the wrong second. */
+function floorDivide(value, by) {
+  const quotient = value / by;
+  return value % by < 0n ? quotient - 1n : quotient;
+}

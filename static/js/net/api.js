@@ -1,0 +1,55 @@
+// The calls of the service that the page makes. Each throws CallError.
+
+import { CallError, problemError } from "./problem.js";
+
+/** Every probe, and the kernel they run on. */
+export const listProbes = () => call("GET", "/probes");
+
+/** @param {string} id  @param {object} spec  `filter` and `duration_s`, as in docs/protocol.md */
+export const startProbe = (id, spec = {}) => call("POST", probePath(id), spec);
+
+export const stopProbe = (id) => call("DELETE", probePath(id));
+
+export const changeFilter = (id, filter) => call("PATCH", probePath(id), { filter });
+
+/** Ask the kernel again which modes it allows. */
+export const askAvailability = () => call("POST", "/availability");
+
+function probePath(id) {
+  return `/probes/${encodeURIComponent(id)}`;
+}
+
+async function call(method, path, body) {
+  const response = await send(method, path, body);
+  const type = response.headers.get("Content-Type") ?? "";
+  const answer = /^application\/(problem\+)?json\b/.test(type) ? await readJson(response) : null;
+  if (!response.ok) throw problemError(response.status, answer);
+  if (!answer) throw new CallError(`${method} ${path} was answered, but not with JSON.`);
+  return answer;
+}
+
+async function send(method, path, body) {
+  const options = { method, headers: { Accept: "application/json" }, redirect: "error" };
+  if (body !== undefined) {
+    options.headers["Content-Type"] = "application/json";
+    options.body = JSON.stringify(body);
+  }
+  try {
+    return await fetch(path, options);
+  } catch (error) {
+    throw new CallError("The service cannot be reached. Is it still running?", {
+      notes: [error.message],
+    });
+  }
+}
+
+async function readJson(response) {
+  try {
+    return await response.json();
+  } catch (error) {
+    throw new CallError("The service's answer was cut off or is not JSON.", {
+      status: response.status,
+      notes: [error.message],
+    });
+  }
+}

@@ -1,0 +1,57 @@
+// The websocket: one connection at a time, opened again with back-off when it is lost.
+
+import { backoffMs } from "./backoff.js";
+
+/** A connection that lasts this long was a success: the next wait is short again. */
+const STEADY_MS = 5_000;
+
+export class Feed {
+  #url;
+  #handlers;
+  #socket = null;
+  #failures = 0;
+  #timer = 0;
+
+  /**
+   * @param {string} url
+   * @param {{message: Function, batch: Function, connection: Function}} handlers
+   *   `message(object)` for each control message, `batch(ArrayBuffer)`, and
+   *   `connection({state: "connecting"|"open"|"waiting", retryAt, reason})` with `retryAt` in
+   *   milliseconds since 1970
+   */
+  constructor(url, handlers) {
+    this.#url = url;
+    this.#handlers = handlers;
+  }
+
+  connect() {
+    clearTimeout(this.#timer);
+    this.#socket?.close();
+    const socket = new WebSocket(this.#url);
+    this.#socket = socket;
+    socket.binaryType = "arraybuffer";
+    let openedAt = null;
+    this.#handlers.connection({ state: "connecting" });
+    socket.onopen = () => {
+      openedAt = performance.now();
+      this.#handlers.connection({ state: "open" });
+    };
+    socket.onmessage = ({ data }) => {
+      if (socket !== this.#socket) return;
+      if (typeof data === "string") this.#handlers.message(JSON.parse(data));
+      else this.#handlers.batch(data);
+    };
+    socket.onclose = ({ reason }) => {
+      if (socket !== this.#socket) return;
+      if (openedAt !== null && performance.now() - openedAt > STEADY_MS) this.#failures = 0;
+      this.#waitAndConnect(reason);
+    };
+  }
+
+  #waitAndConnect(reason) {
+    this.#failures += 1;
+    const delay = backoffMs(this.#failures);
+    this.#handlers.connection({ state: "waiting", retryAt: Date.now() + delay, reason });
+    this.#timer = setTimeout(() => this.connect(), delay);
+  }
+}

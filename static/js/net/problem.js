@@ -1,0 +1,34 @@
+// problem+json (RFC 9457) and other failures of a call, in words.
+
+/** A call that did not succeed; `message` is for people, `code` is the problem's. */
+export class CallError extends Error {
+  constructor(message, { status = 0, code = "unreachable", notes = [] } = {}) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    /** Further sentences: the kernel's reason, what would help, each fault of a field. */
+    this.notes = notes;
+  }
+}
+
+/** @param {number} status  @param {?object} problem  the body, null when it is no problem+json */
+export function problemError(status, problem) {
+  if (!problem) return new CallError(`The service answered ${status} and no reason.`, { status });
+  const message = problem.detail || problem.title || `The service answered ${status}.`;
+  const notes = [];
+  if (problem.reason && problem.reason !== message) notes.push(problem.reason);
+  if (problem.hint) notes.push(problem.hint);
+  if (problem.alternatives?.length) notes.push(`What works here: ${problem.alternatives.join(", ")}.`);
+  notes.push(...faults(problem.errors));
+  return new CallError(message, { status, code: problem.code, notes });
+}
+
+/** The leaves of `errors`, each with the way to it: {"filter": {"pid": ["too big"]}}. */
+function faults(errors, path = []) {
+  if (errors === null || errors === undefined) return [];
+  if (typeof errors !== "object") return [[path.join("."), errors].filter(Boolean).join(": ")];
+  if (Array.isArray(errors)) return errors.flatMap((error) => faults(error, path));
+  return Object.entries(errors).flatMap(([name, error]) =>
+    faults(error, name === "json" || name === "query" ? path : [...path, name]),
+  );
+}

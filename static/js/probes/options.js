@@ -1,0 +1,64 @@
+// The start options as a person types them <-> the spec that the service takes
+// (docs/protocol.md, "Starting"). The service checks again; here each field gets its own word.
+
+const LIMITS = {
+  pid: [1, 4_194_304],
+  uid: [0, 4_294_967_294],
+};
+const LONGEST_COMM_BYTES = 15;
+const LONGEST_DURATION_S = 86_400;
+
+/**
+ * @param {{pid: string, uid: string, comm: string, only_failures: boolean, duration: string}} typed
+ * @returns {{spec: object, errors: Object<string, string>}} `spec.filter` has every member, null
+ *   where nothing was typed, so that it can also replace the filter of a running probe
+ */
+export function parseOptions(typed) {
+  const errors = {};
+  const filter = {
+    pid: wholeNumber("pid", typed.pid, errors),
+    uid: wholeNumber("uid", typed.uid, errors),
+    comm: typed.comm || null,
+    only_failures: typed.only_failures,
+  };
+  if (new TextEncoder().encode(typed.comm).length > LONGEST_COMM_BYTES) {
+    errors.comm = `The kernel keeps ${LONGEST_COMM_BYTES} bytes of a name; this is longer.`;
+  }
+  const spec = { filter };
+  const duration = typed.duration.trim();
+  if (duration) {
+    const seconds = Number(duration);
+    if (!(seconds > 0 && seconds <= LONGEST_DURATION_S)) {
+      errors.duration = `Seconds: more than 0, at most ${LONGEST_DURATION_S} (a day).`;
+    }
+    spec.duration_s = seconds;
+  }
+  return { spec, errors };
+}
+
+function wholeNumber(name, typed, errors) {
+  const digits = typed.trim();
+  if (!digits) return null;
+  const [low, high] = LIMITS[name];
+  const value = Number(digits);
+  if (!/^\d+$/.test(digits) || value < low || value > high) {
+    errors[name] = `A whole number from ${low} to ${high}.`;
+  }
+  return value;
+}
+
+/** A filter's parts in words, for the card: ["pid 12", "only failures"]. */
+export function filterWords(filter) {
+  if (!filter) return [];
+  const words = [];
+  if (filter.pid !== null) words.push(`pid ${filter.pid}`);
+  if (filter.uid !== null) words.push(`uid ${filter.uid}`);
+  if (filter.comm !== null) words.push(`comm ${filter.comm}`);
+  if (filter.only_failures) words.push("only failures");
+  return words;
+}
+
+/** Whether the probe sees return values, so that "only failures" means something. */
+export function seesReturn(probe) {
+  return probe.columns.some((column) => column.name === "ret");
+}

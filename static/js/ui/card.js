@@ -1,0 +1,98 @@
+// One probe of the probe bar: its state, what it attaches to, start and stop.
+
+import { rate } from "../format/number.js";
+import { hueClass } from "../format/hue.js";
+import { visibleText } from "../format/text.js";
+import { isActive } from "../probes/choice.js";
+import { filterWords } from "../probes/options.js";
+import { el, setText } from "./dom.js";
+
+export class Card {
+  #name = el("h3", { class: "card__name" });
+  #state = el("span", { class: "state" });
+  #function = el("p", { class: "card__function" });
+  #facts = el("p", { class: "card__facts" });
+  #reason = el("p", { class: "card__reason" });
+  #hint = el("p", { class: "card__hint" });
+  #main = el("button", { type: "button", class: "button" });
+  #options = el("button", { type: "button", class: "button button--quiet" });
+
+  /** @param {{start: Function, stop: Function, options: Function}} on  each given the probe */
+  constructor(id, on) {
+    this.probe = null;
+    setText(this.#name, id);
+    this.element = el(
+      "li",
+      { class: `card ${hueClass(id)}` },
+      el("div", { class: "card__head" }, this.#name, this.#state),
+      this.#function,
+      this.#facts,
+      this.#reason,
+      this.#hint,
+      el("div", { class: "card__actions" }, this.#main, this.#options),
+    );
+    this.#main.addEventListener("click", () =>
+      isActive(this.probe) ? on.stop(this.probe) : on.start(this.probe),
+    );
+    this.#options.addEventListener("click", () => on.options(this.probe));
+  }
+
+  /** @param {object} probe  docs/protocol.md  @param {boolean} isBusy  a call is under way */
+  show(probe, isBusy) {
+    this.probe = probe;
+    const active = isActive(probe);
+    const usable = probe.available || active;
+    const { classList } = this.element;
+    classList.toggle("card--unavailable", !usable);
+    classList.toggle("card--running", probe.state === "running");
+    setText(this.#state, usable ? STATES[probe.state] ?? probe.state : "not available");
+    this.#state.dataset.state = usable ? probe.state : "unavailable";
+    setText(this.#function, probe.function ?? "no function to attach to");
+    this.#function.title = this.#function.textContent;
+    setText(this.#reason, usable ? endWords(probe) : sentence(probe.reason ?? "The kernel refuses it"));
+    setText(this.#hint, usable ? "" : probe.hint ?? "");
+    this.#showButtons(probe, active, usable, isBusy);
+  }
+
+  /** @param {number} perSecond  of the events that reach this page  @param {number} lost */
+  showRate(perSecond, lost) {
+    const words = [];
+    if (this.probe.state === "running") words.push(rate(perSecond), ...filterWords(this.probe.filter));
+    if (lost > 0) words.push(`${lost.toLocaleString("en-US")} lost`);
+    setText(this.#facts, visibleText(words.join(" · ")));
+    this.#facts.classList.toggle("card__facts--lost", lost > 0);
+  }
+
+  #showButtons(probe, active, usable, isBusy) {
+    const waits = isBusy || probe.state === "starting" || probe.state === "stopping";
+    setText(this.#main, active ? "Stop" : "Start");
+    this.#main.setAttribute("aria-label", `${active ? "Stop" : "Start"} ${probe.id}`);
+    setText(this.#options, active ? "Filter…" : "Options…");
+    this.#options.setAttribute(
+      "aria-label",
+      active ? `Change the filter of ${probe.id}` : `Start ${probe.id} with options`,
+    );
+    for (const button of [this.#main, this.#options]) button.disabled = waits || !usable;
+    this.#main.parentElement.hidden = !usable;
+  }
+}
+
+const STATES = {
+  stopped: "stopped",
+  starting: "starting…",
+  running: "running",
+  stopping: "stopping…",
+  failed: "failed",
+};
+
+/** How the last run ended, when not because someone asked for it. */
+function endWords({ state, ended }) {
+  if (!ended || ended.code === "requested" || isActive({ state })) return "";
+  if (ended.code === "duration") return "Stopped by itself: its time was over.";
+  return sentence(ended.detail || ended.code);
+}
+
+function sentence(text) {
+  const visible = visibleText(text.trim());
+  return /[.!?]$/.test(visible) ? visible : `${visible}.`;
+}

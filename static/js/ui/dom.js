@@ -1,0 +1,37 @@
+// Making elements. Text goes in by textContent only, never as HTML.
+
+/** The windows for which the stylesheets have another layout. */
+export const NARROW = "(max-width: 720px)";
+
+/**
+ * @param {string} tag
+ * @param {Object} properties  `class` and names with a dash become attributes, the rest properties
+ * @param {...(Node|string)} children
+ */
+export function el(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name === "class" || name === "role" || name.includes("-")) element.setAttribute(name, value);
+    else element[name] = value;
+  }
+  element.append(...children);
+  return element;
+}
+
+/** Change text only where it differs, so that nothing is laid out or read aloud for nothing. */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** Set or, with null, remove an attribute. */
+export function setAttribute(element, name, value) {
+  if (value === null) element.removeAttribute(name);
+  else if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+}
+
+/** The element of that id, which templates/index.html is to have. */
+export function byId(id) {
+  const element = document.getElementById(id);
+  if (!element) throw new Error(`the page has no element #${id}`);
+  return element;
+}

@@ -1,0 +1,99 @@
+// The table's two heading rows: titles and filter boxes, and the line that says what is
+// wrong with a filter.
+
+import { el, setAttribute, setText } from "./dom.js";
+
+const EXAMPLES = {
+  text: "contains",
+  timestamp_ns: "10:15..10:20",
+};
+const NUMBER_EXAMPLE = "= < > a..b";
+const SHORT_NUMBER_EXAMPLE = "= < >";
+const SHORT_PX = 100;
+
+export class Header {
+  #onFilter;
+  #typed = new Map();
+  #inputs = new Map();
+  #titles = el("div", { class: "row row--titles", role: "row", "aria-rowindex": "1" });
+  #boxes = el("div", { class: "row row--boxes", role: "row", "aria-rowindex": "2" });
+  #fault = el("p", { class: "fault", id: "filter-fault", role: "status", hidden: true });
+
+  /** @param {() => void} onFilter  called when what stands in a box changed */
+  constructor(onFilter) {
+    this.#onFilter = onFilter;
+    this.element = el(
+      "div",
+      { class: "table__head", role: "rowgroup" },
+      this.#titles,
+      this.#boxes,
+    );
+    this.fault = this.#fault;
+  }
+
+  /** Column key -> text, also of columns that are not shown now. */
+  get typed() {
+    return this.#typed;
+  }
+
+  /** Show these columns; boxes keep what stands in them, and the focus. */
+  show(shown) {
+    const focused = [...this.#inputs].find(([, input]) => input === document.activeElement)?.[0];
+    this.#inputs.clear();
+    this.#titles.replaceChildren(...shown.map((entry) => this.#title(entry)));
+    this.#boxes.replaceChildren(...shown.map((entry) => this.#box(entry)));
+    this.#inputs.get(focused)?.focus();
+  }
+
+  /** Mark the boxes whose text is not a filter, and say what is wrong with the first. */
+  showErrors(errors, columns) {
+    for (const [key, input] of this.#inputs) {
+      setAttribute(input, "aria-invalid", errors.has(key) ? "true" : null);
+      setAttribute(input, "aria-describedby", errors.has(key) ? this.#fault.id : null);
+    }
+    const [first] = errors;
+    this.#fault.hidden = !first;
+    if (!first) return;
+    const title = columns.find((column) => column.key === first[0])?.title ?? first[0];
+    setText(this.#fault, `The ${title} filter is not applied: ${first[1]}.`);
+  }
+
+  clear() {
+    this.#typed.clear();
+    for (const input of this.#inputs.values()) input.value = "";
+  }
+
+  #title({ column, look }) {
+    return el(
+      "div",
+      {
+        class: look.align === "end" ? "cell cell--end" : "cell",
+        role: "columnheader",
+        title: column.help,
+      },
+      column.title,
+    );
+  }
+
+  #box({ column, look }) {
+    const input = el("input", {
+      type: "text",
+      class: "box",
+      "aria-label": `Filter ${column.title}`,
+      placeholder: EXAMPLES[column.type] ?? numberExample(look),
+      value: this.#typed.get(column.key) ?? "",
+      autocomplete: "off",
+      spellcheck: false,
+    });
+    input.addEventListener("input", () => {
+      this.#typed.set(column.key, input.value);
+      this.#onFilter();
+    });
+    this.#inputs.set(column.key, input);
+    return el("div", { class: "cell cell--box", role: "gridcell" }, input);
+  }
+}
+
+function numberExample({ width }) {
+  return width < SHORT_PX ? SHORT_NUMBER_EXAMPLE : NUMBER_EXAMPLE;
+}

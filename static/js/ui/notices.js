@@ -1,0 +1,36 @@
+// Failures, said in words, until the person closes them or tries again.
+
+import { el } from "./dom.js";
+import { visibleText } from "../format/text.js";
+
+const MOST = 4;
+
+export class Notices {
+  #element;
+
+  constructor(element) {
+    this.#element = element;
+  }
+
+  /** @param {string} what  did not happen  @param {CallError|Error} error  why */
+  add(what, error) {
+    const words = visibleText([error.message, ...(error.notes ?? [])].join(" "));
+    const text = `${what}: ${words}`;
+    if ([...this.#element.children].some((notice) => notice.dataset.text === text)) return;
+    const close = el("button", { type: "button", class: "notice__close", "aria-label": "Dismiss" }, "×");
+    const notice = el(
+      "div",
+      { class: "notice" },
+      el("p", {}, el("strong", {}, what), `: ${words}`),
+      close,
+    );
+    notice.dataset.text = text;
+    close.addEventListener("click", () => notice.remove());
+    this.#element.append(notice);
+    while (this.#element.childElementCount > MOST) this.#element.firstChild.remove();
+  }
+
+  clear() {
+    this.#element.replaceChildren();
+  }
+}

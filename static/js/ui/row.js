@@ -1,0 +1,105 @@
+// One row element of the table, used again and again for other rows.
+
+import { MISSING, NULL } from "../data/chunk.js";
+import { PLACE_WORDS } from "../data/losses.js";
+import { counted } from "../format/number.js";
+import { visibleText } from "../format/text.js";
+import { el, setText } from "./dom.js";
+
+/** Which row the element shows; rows of the store are numbered from 0. */
+const NONE = -1;
+
+export class Row {
+  #cells;
+  #mark = el("div", { class: "cell cell--mark", role: "gridcell" });
+  #top = NONE;
+
+  /** @param {{column: object, look: object}[]} shown  the table's columns, in order */
+  constructor(shown, id) {
+    this.shown = shown;
+    this.number = NONE;
+    this.#cells = shown.map(({ look }) =>
+      el("div", { class: cellClass(look), role: "gridcell" }),
+    );
+    this.#mark.setAttribute("aria-colspan", String(shown.length));
+    this.element = el("div", { class: "row", role: "row", id }, ...this.#cells, this.#mark);
+  }
+
+  /** Show a row of the store at a place of the view. */
+  show(store, view, place, top, isCurrent) {
+    const { element } = this;
+    const number = view.at(place);
+    if (top !== this.#top) {
+      this.#top = top;
+      element.style.transform = `translateY(${top}px)`;
+    }
+    element.hidden = false;
+    element.setAttribute("aria-rowindex", String(place + 3)); // behind title and filter row
+    element.classList.toggle("row--current", isCurrent);
+    element.classList.toggle("row--odd", number % 2 === 1);
+    const mark = view.missingAt(number);
+    element.classList.toggle("row--mark", mark !== null);
+    if (mark) {
+      this.number = number;
+      setText(this.#mark, markText(mark)); // it grows while nothing comes between
+    } else if (number !== this.number) {
+      this.number = number;
+      this.#paint(store, number);
+    }
+  }
+
+  hide() {
+    this.element.hidden = true;
+    this.number = NONE;
+  }
+
+  /** The whole of a cell's value as one line, for its title. */
+  describe(store, cell) {
+    const index = this.#cells.indexOf(cell);
+    if (index < 0 || this.number < store.first) return "";
+    const { column, look } = this.shown[index];
+    const state = store.stateAt(this.number, column.key);
+    if (state === MISSING) return "This probe has no such column";
+    if (state === NULL) return "No value";
+    return look.hover(store.valueAt(this.number, column.key));
+  }
+
+  #paint(store, number) {
+    for (let i = 0; i < this.#cells.length; i++) {
+      const { column, look } = this.shown[i];
+      const cell = this.#cells[i];
+      cell.removeAttribute("title");
+      const state = store.stateAt(number, column.key);
+      if (state === MISSING) cell.textContent = "";
+      else if (state === NULL) paintParts(cell, NO_VALUE);
+      else paintParts(cell, look.parts(store.valueAt(number, column.key)));
+    }
+  }
+}
+
+function cellClass(look) {
+  return ["cell", look.align === "end" ? "cell--end" : "", look.className ?? ""].join(" ").trim();
+}
+
+const NO_VALUE = [{ text: "∅", className: "faint" }];
+
+function paintParts(cell, parts) {
+  if (parts.length === 1 && parts[0].className === "") {
+    cell.textContent = parts[0].text;
+    return;
+  }
+  if (cell.childElementCount === 0) cell.textContent = "";
+  while (cell.childElementCount > parts.length) cell.lastChild.remove();
+  while (cell.childElementCount < parts.length) cell.append(document.createElement("span"));
+  for (let i = 0; i < parts.length; i++) {
+    const span = cell.children[i];
+    span.className = parts[i].className;
+    span.textContent = parts[i].text;
+  }
+}
+
+function markText({ probe, where, rows }) {
+  const what = rows === null ? "Events" : counted(rows, "event");
+  const verb = rows === 1 ? "is" : "are";
+  return `${what} of ${visibleText(probe)} ${verb} missing here: lost ${PLACE_WORDS[where] ?? visibleText(where)}`;
+}

@@ -1,0 +1,102 @@
+"""Real Chromium for the browser tests, and the fake service for those of the page alone."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_service import FakeService, Server
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "test-results"
+FLAGS = [
+    "--headless",
+    "--no-sandbox",  # the tests run as root, where Chromium's sandbox refuses
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# Collected from the first moment on; a violation is a defect in any test.
+RECORD_VIOLATIONS = """
+    window.violations = [];
+    document.addEventListener("securitypolicyviolation", (event) =>
+        window.violations.push(`${event.violatedDirective} ${event.blockedURI}`));
+"""
+PATIENCE_MS = 30_000
+
+expect.set_options(timeout=PATIENCE_MS)
+
+
+def chromium_path() -> str:
+    """The distribution's Chromium, or what PROBEDECK_CHROMIUM names."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = os.environ.get("PROBEDECK_CHROMIUM") or next(filter(None, map(shutil.which, names)), "")
+    assert found, "no Chromium: install the package chromium, or set PROBEDECK_CHROMIUM"
+    return found
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Opens pages in new profiles; at the end no script may have failed and no policy been hit."""
+    pages: list[Page] = []
+    errors: list[str] = []
+
+    def opened(url: str, **options: Any) -> Page:
+        context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
+        context.add_init_script(RECORD_VIOLATIONS)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        page.on("pageerror", lambda error: errors.append(error.stack or error.message))
+        page.goto(url)
+        pages.append(page)
+        return page
+
+    yield opened
+    for page in pages:
+        errors += page.evaluate("window.violations")
+        page.context.close()
+    assert errors == []
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    with Server(FakeService(), str(ROOT)) as server:
+        yield server
+
+
+@pytest.fixture
+def fake(server: Server) -> FakeService:
+    return server.fake
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Page], server: Server) -> Page:
+    """The console, connected to the fake service."""
+    page = open_page(server.url)
+    expect(page.locator("#connection-text")).to_have_text("Live")
+    expect(page.locator(".card")).to_have_count(5)
+    return page
+
+
+@pytest.fixture
+def results() -> Path:
+    RESULTS.mkdir(exist_ok=True)
+    return RESULTS

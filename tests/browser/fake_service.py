@@ -1,0 +1,263 @@
+"""A FAKE of the service, for the page's own tests: nothing here traces anything.
+
+It serves the real `templates/` and `static/` under the real Content-Security-Policy, answers
+the calls of docs/protocol.md from memory, and sends made-up events over a real websocket, so
+that a test decides what comes, when, and what goes wrong. The page against the real service
+is tested by `test_real_service.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from arrow_batches import encode
+from flask import Flask, Response, render_template, request
+from flask_sock import Sock
+from werkzeug.serving import make_server
+
+from app.probes.modes import MODES
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+COUNTERS = ("produced", "delivered", "dropped_kernel", "dropped_pipe", "dropped_client")
+NO_FILTER = {"pid": None, "uid": None, "comm": None, "only_failures": False}
+REFUSED = {
+    "reason": "The kernel refuses BPF_PROG_TYPE_TRACING: EPERM, Operation not permitted",
+    "hint": "Run in the virtual machine, ./run --vm, or on a kernel that allows tracing programs",
+}
+
+
+@dataclass
+class FakeProbe:
+    """A probe's record as the service would give it, and where its numbering stands."""
+
+    record: dict[str, Any]
+    run: int = 0
+    batch: int = 0
+
+
+@dataclass
+class FakeService:
+    """Holds the probes; `emit`, `gap` and `disconnect` are what a test makes happen."""
+
+    refused: tuple[str, ...] = ()
+    probes: dict[str, FakeProbe] = field(default_factory=dict)
+    calls: list[tuple[str, str, Any]] = field(default_factory=list)
+    next_problem: tuple[int, dict[str, Any]] | None = None
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        self._recent: list[bytes | str] = []
+        self._clients: dict[int, queue.Queue[bytes | str | None]] = {}
+        self._connections = 0
+        self.serves_websockets = True
+        for name, mode in MODES.items():
+            refused = name in self.refused
+            record = {
+                "id": name,
+                "mode": name,
+                "function": "syscalls:sys_*_unlink, unlinkat, rmdir"
+                if name == "tracepoint"
+                else "do_unlinkat",
+                "state": "stopped",
+                "available": not refused,
+                "reason": REFUSED["reason"] if refused else None,
+                "hint": REFUSED["hint"] if refused else None,
+                "filter": dict(NO_FILTER),
+                "duration_s": None,
+                "started_at": None,
+                "ended": None,
+                "columns": [column.as_json() for column in mode.columns],
+                "counters": dict.fromkeys(COUNTERS, 0),
+                "drops": {},
+                "clients": [],
+            }
+            self.probes[name] = FakeProbe(record)
+
+    # What a test does
+
+    def start(self, name: str, spec: dict[str, Any] | None = None) -> dict[str, Any]:
+        probe = self.probes[name]
+        probe.run = time.time_ns()
+        probe.batch = 0
+        probe.record.update(
+            state="running",
+            filter={**NO_FILTER, **((spec or {}).get("filter") or {})},
+            started_at=f"2026-11-22T10:00:00.{probe.run % 10**6:06d}Z",
+            counters=dict.fromkeys(COUNTERS, 0),
+        )
+        self.tell_state(name)
+        return probe.record
+
+    def stop(self, name: str) -> dict[str, Any]:
+        self.probes[name].record["state"] = "stopped"
+        self.tell_state(name)
+        return self.probes[name].record
+
+    def emit(self, name: str, values: dict[str, Any]) -> None:
+        """Send one batch; columns that `values` lacks get plausible contents."""
+        probe = self.probes[name]
+        rows = len(next(iter(values.values())))
+        columns = MODES[name].columns
+        values = {**plausible(rows), **values}
+        metadata = {"probe": name, "mode": name, "run": str(probe.run), "batch": str(probe.batch)}
+        probe.batch += 1
+        probe.record["counters"]["produced"] += rows
+        probe.record["counters"]["delivered"] += rows
+        self._send(encode(columns, values, metadata))
+
+    def gap(self, name: str, where: str, rows: int) -> None:
+        self.probes[name].record["counters"]["produced"] += rows
+        self.probes[name].record["counters"]["dropped_" + where] += rows
+        self._send(json.dumps({"type": "gap", "probe": name, "where": where, "rows": rows}))
+
+    def tell_state(self, name: str) -> None:
+        self._send(json.dumps({"type": "state", "probe": self.probes[name].record}), recent=False)
+
+    def stream(self, name: str, rows_per_second: int, rows: int, batch_rows: int = 1000) -> None:
+        """Send that many rows at that pace, from the calling thread."""
+        begin = time.monotonic()
+        for sent in range(0, rows, batch_rows):
+            self.emit(name, plausible(batch_rows, sent))
+            ahead = (sent + batch_rows) / rows_per_second - (time.monotonic() - begin)
+            time.sleep(max(0, ahead))
+
+    def disconnect(self) -> None:
+        """End all websockets, as a restart of the service would."""
+        with self._lock:
+            for waiting in self._clients.values():
+                waiting.put(None)
+
+    def forget_recent(self) -> None:
+        with self._lock:
+            self._recent.clear()
+
+    @property
+    def connections(self) -> int:
+        """How many websockets were opened so far."""
+        return self._connections
+
+    # What the routes do
+
+    def _send(self, frame: bytes | str, recent: bool = True) -> None:
+        with self._lock:
+            if recent:
+                self._recent.append(frame)
+                del self._recent[:-400]
+            for waiting in self._clients.values():
+                waiting.put(frame)
+
+    def feed(self, ws: Any) -> None:
+        waiting: queue.Queue[bytes | str | None] = queue.Queue()
+        with self._lock:
+            self._connections += 1
+            client = self._connections
+            records = [probe.record for probe in self.probes.values()]
+            waiting.put(
+                json.dumps({"type": "hello", "version": 1, "client": client, "probes": records})
+            )
+            for frame in self._recent:
+                waiting.put(frame)
+            self._clients[client] = waiting
+        try:
+            while (frame := waiting.get()) is not None:
+                ws.send(frame)
+        finally:
+            with self._lock:
+                del self._clients[client]
+
+    def problem(self, status: int, **members: Any) -> Response:
+        body = {"type": "about:blank", "title": "Refused", "status": status, **members}
+        return Response(json.dumps(body), status, mimetype="application/problem+json")
+
+
+def plausible(rows: int, first: int = 0) -> dict[str, Any]:
+    """Values for all columns of all modes; every seventh call failed."""
+    numbers = np.arange(first, first + rows)
+    failed = numbers % 7 == 6
+    commands = (b"rm", b"python3", b"systemd-tmpfile", b"git", b"gcc")
+    return {
+        "time": time.time_ns() + np.arange(rows) * 1000,
+        "pid": 4000 + numbers % 50,
+        "tid": 4000 + numbers % 50,
+        "uid": np.where(numbers % 3 == 0, 1000, 0),
+        "comm": [commands[n % len(commands)] for n in numbers],
+        "syscall": [(b"unlink", b"unlinkat", b"rmdir")[n % 3] for n in numbers],
+        "dfd": np.full(rows, -100),
+        "filename": [b"/var/tmp/build/stage-%d/file-%d.o" % (n % 9, n) for n in numbers],
+        "ret": np.where(failed, -2, 0),
+        "errno": [b"ENOENT" if f else None for f in failed],
+        "latency_ns": 800 + (numbers * 7919) % 90_000,
+    }
+
+
+def create_app(fake: FakeService, root: str) -> Flask:
+    """The fake's routes; `root` is the project's folder."""
+    app = Flask(__name__, root_path=root)
+    sock = Sock(app)
+
+    @app.after_request
+    def policy(response: Response) -> Response:
+        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+        return response
+
+    @app.get("/")
+    def page() -> str:
+        return render_template("index.html")
+
+    @app.get("/probes")
+    @app.post("/availability")
+    def probes() -> dict[str, Any]:
+        kernel = {"release": "6.12.0-fake", "machine": "x86_64", "hostname": "fake-host"}
+        return {"probes": [probe.record for probe in fake.probes.values()], "kernel": kernel}
+
+    @app.route("/probes/<name>", methods=["POST", "PATCH", "DELETE"])
+    def probe(name: str) -> Any:
+        spec = request.get_json(silent=True)
+        fake.calls.append((request.method, name, spec))
+        if fake.next_problem:
+            status, members = fake.next_problem
+            fake.next_problem = None
+            return fake.problem(status, **members)
+        if request.method == "DELETE":
+            return fake.stop(name)
+        if request.method == "PATCH":
+            fake.probes[name].record["filter"].update(spec["filter"])
+            fake.tell_state(name)
+            return fake.probes[name].record
+        return fake.start(name, spec), 201
+
+    @sock.route("/ws")
+    def ws(ws: Any) -> None:
+        if fake.serves_websockets:
+            fake.feed(ws)
+
+    return app
+
+
+class Server:
+    """The fake on a free port of loopback, in threads of this process."""
+
+    def __init__(self, fake: FakeService, root: str) -> None:
+        self._server = make_server("127.0.0.1", 0, create_app(fake, root), threaded=True)
+        self._thread = threading.Thread(target=self._server.serve_forever)
+        self.fake = fake
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> Server:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.fake.disconnect()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()

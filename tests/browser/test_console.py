@@ -1,0 +1,470 @@
+"""The page against the fake service: what it shows and what it asks for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from console_page import card, expect_counts, filter_box, row, rows
+from fake_service import REFUSED, FakeService, Server, plausible
+from playwright.sync_api import Page, expect
+
+NARROW = {"width": 360, "height": 740}
+
+
+def test_a_click_starts_the_best_mode_and_rows_appear(page: Page, fake: FakeService) -> None:
+    expect(page.get_by_role("heading", name="See who deletes what")).to_be_visible()
+    page.get_by_role("button", name="Watch deletions").click()
+    expect(card(page, "fexit").locator(".state")).to_have_text("running")
+    assert fake.calls == [("POST", "fexit", {})]
+    expect(page.locator("#empty-title")).to_have_text("Watching. Nothing was deleted yet")
+    fake.emit("fexit", {"filename": [b"/tmp/hello"], "comm": [b"rm"], "ret": [-2], "pid": [12345]})
+    expect(row(page, "/tmp/hello")).to_be_visible()
+    assert (
+        rows(page)[0].items()
+        >= {
+            "Probe": "fexit",
+            "PID": "12345",
+            "Process": "rm",
+            "File": "/tmp/hello",
+            "Result": "ENOENT",
+        }.items()
+    )
+    expect(page.locator("#empty")).to_be_hidden()
+
+
+def test_a_card_starts_and_stops_its_probe(page: Page, fake: FakeService) -> None:
+    page.get_by_role("button", name="Start kprobe", exact=True).click()
+    expect(card(page, "kprobe").locator(".state")).to_have_text("running")
+    page.get_by_role("button", name="Stop kprobe").click()
+    expect(card(page, "kprobe").locator(".state")).to_have_text("stopped")
+    assert [call[:2] for call in fake.calls] == [("POST", "kprobe"), ("DELETE", "kprobe")]
+
+
+def test_what_another_caller_starts_is_seen(page: Page, fake: FakeService) -> None:
+    fake.start("tracepoint", {"filter": {"pid": 77}})
+    expect(card(page, "tracepoint").locator(".state")).to_have_text("running")
+    expect(card(page, "tracepoint")).to_contain_text("pid 77")
+
+
+def test_an_unavailable_mode_says_why_and_the_best_available_is_started(
+    open_page: Callable[..., Page], fake: FakeService, server: Server
+) -> None:
+    for name in ("fentry", "fexit", "kprobe", "kretprobe"):
+        fake.probes[name].record.update(available=False, **REFUSED)
+    page = open_page(server.url)
+    refused = card(page, "fexit")
+    expect(refused).to_contain_text(REFUSED["reason"])
+    expect(refused).to_contain_text(REFUSED["hint"])
+    expect(refused.locator(".state")).to_have_text("not available")
+    expect(refused.get_by_role("button")).to_have_count(0)
+    page.get_by_role("button", name="Watch deletions").click()
+    expect(card(page, "tracepoint").locator(".state")).to_have_text("running")
+
+
+def test_no_available_mode_disables_the_start(
+    open_page: Callable[..., Page], fake: FakeService, server: Server
+) -> None:
+    for probe in fake.probes.values():
+        probe.record.update(available=False, **REFUSED)
+    page = open_page(server.url)
+    expect(page.locator("#empty-title")).to_have_text("This kernel allows no probe")
+    expect(page.get_by_role("button", name="Watch deletions")).to_be_disabled()
+
+
+def test_start_options_are_checked_and_sent(page: Page, fake: FakeService) -> None:
+    page.get_by_role("button", name="Start fexit with options").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Process id").fill("zero")
+    dialog.get_by_role("button", name="Start").click()
+    expect(dialog).to_contain_text("A whole number from 1 to 4194304.")
+    assert fake.calls == []
+    dialog.get_by_label("Process id").fill("42")
+    dialog.get_by_label("Process name").fill("rm")
+    dialog.get_by_label("Stop by itself").fill("30")
+    dialog.get_by_label("Only failed calls").check()
+    dialog.get_by_role("button", name="Start").click()
+    expect(dialog).to_be_hidden()
+    spec = {
+        "filter": {"pid": 42, "uid": None, "comm": "rm", "only_failures": True},
+        "duration_s": 30,
+    }
+    assert fake.calls == [("POST", "fexit", spec)]
+    expect(card(page, "fexit")).to_contain_text("pid 42 · comm rm · only failures")
+
+
+def test_the_filter_of_a_running_probe_is_changed(page: Page, fake: FakeService) -> None:
+    fake.start("fentry")
+    page.get_by_role("button", name="Change the filter of fentry").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("Only failed calls")).to_be_disabled()
+    dialog.get_by_label("User id").fill("1000")
+    dialog.get_by_role("button", name="Apply").click()
+    expect(card(page, "fentry")).to_contain_text("uid 1000")
+    assert fake.calls[0][:2] == ("PATCH", "fentry")
+
+
+def test_a_refusal_is_told_in_words(page: Page, fake: FakeService) -> None:
+    fake.next_problem = (
+        501,
+        {
+            "detail": "This kernel cannot run fexit",
+            "code": "unavailable",
+            "reason": "EPERM: Operation not permitted",
+            "alternatives": ["tracepoint"],
+        },
+    )
+    page.get_by_role("button", name="Watch deletions").click()
+    notice = page.get_by_role("alert").filter(has_text="fexit was not started")
+    expect(notice).to_contain_text("This kernel cannot run fexit")
+    expect(notice).to_contain_text("EPERM: Operation not permitted")
+    expect(notice).to_contain_text("What works here: tracepoint.")
+    notice.get_by_role("button", name="Dismiss").click()
+    expect(page.locator(".notice")).to_have_count(0)
+
+
+def test_a_refusal_in_the_dialog_is_told_there(page: Page, fake: FakeService) -> None:
+    fake.next_problem = (403, {"detail": "Only the user who started it may.", "code": "forbidden"})
+    page.get_by_role("button", name="Start fexit with options").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Start").click()
+    expect(dialog).to_contain_text("Only the user who started it may.")
+
+
+def test_words_and_boxes_filter_while_rows_come(page: Page, fake: FakeService) -> None:
+    fake.start("fexit")
+    fake.emit("fexit", plausible(1000))
+    expect_counts(page, "1,000", "1,000")
+    page.get_by_label("Filter", exact=True).fill("RM stage-5")
+    expect_counts(page, "1,000", str(sum(n % 45 == 5 for n in range(1000))))
+    assert all("stage-5" in it["File"] and it["Process"] == "rm" for it in rows(page))
+    fake.emit("fexit", {"comm": [b"rm", b"cat"], "filename": [b"/x/stage-5", b"/x/stage-5"]})
+    expect_counts(page, "1,002", str(sum(n % 45 == 5 for n in range(1000)) + 1))
+    page.get_by_label("Filter", exact=True).fill("")
+    filter_box(page, "Result").fill("ENOENT")
+    failed = [n for n in range(1000) if n % 7 == 6]
+    expect_counts(page, "1,002", str(len(failed)))
+    filter_box(page, "PID").fill("4010..4019")
+    expect_counts(page, "1,002", str(sum(10 <= n % 50 <= 19 for n in failed)))
+    filter_box(page, "Process").fill("git")
+    git = [n for n in failed if 10 <= n % 50 <= 19 and n % 5 == 3]
+    expect_counts(page, "1,002", str(len(git)))
+    assert [it["File"].rpartition("/")[2] for it in rows(page)] == [f"file-{n}.o" for n in git]
+    filter_box(page, "Latency").fill("<1ns")
+    expect_counts(page, "1,002", "0")
+
+
+def test_a_faulty_filter_is_marked_and_explained(page: Page, fake: FakeService) -> None:
+    fake.start("fexit")
+    fake.emit("fexit", plausible(10))
+    box = filter_box(page, "PID")
+    box.fill(">many")
+    expect(box).to_have_attribute("aria-invalid", "true")
+    fault = page.locator("#filter-fault")
+    expect(fault).to_have_text("The PID filter is not applied: “many” is not a number.")
+    expect_counts(page, "10", "10")
+    box.fill(">4005")
+    expect(box).not_to_have_attribute("aria-invalid", "true")
+    expect(fault).to_be_hidden()
+    expect_counts(page, "10", "4")
+
+
+def test_a_filter_that_hides_all_can_be_cleared(page: Page, fake: FakeService) -> None:
+    fake.start("fexit")
+    fake.emit("fexit", plausible(10))
+    filter_box(page, "File").fill("no such file")
+    expect(page.locator("#empty-title")).to_have_text("No event passes the filter")
+    page.get_by_role("button", name="Clear the filters").click()
+    expect_counts(page, "10", "10")
+    expect(filter_box(page, "File")).to_have_value("")
+
+
+def test_the_newest_is_followed_until_one_scrolls_up(page: Page, fake: FakeService) -> None:
+    fake.start("fexit")
+    fake.emit("fexit", plausible(500))
+    expect(row(page, "/file-499.o")).to_be_in_viewport()
+    page.locator("#grid").hover()
+    page.mouse.wheel(0, -2000)
+    expect(row(page, "/file-499.o")).to_have_count(0)
+    expect(page.locator("#newest")).to_have_text("To the newest")
+    before = [it["File"] for it in rows(page)]
+    fake.emit("fexit", plausible(100, 500))
+    expect(page.locator("#newest")).to_have_text("100 new events")
+    assert [it["File"] for it in rows(page)] == before
+    page.locator("#newest").click()
+    expect(row(page, "/file-599.o")).to_be_in_viewport()
+    expect(page.locator("#newest")).to_be_hidden()
+    fake.emit("fexit", plausible(1, 600))
+    expect(row(page, "/file-600.o")).to_be_in_viewport()
+
+
+def test_scrolled_up_the_rows_stay_while_older_ones_are_let_go(
+    page: Page, fake: FakeService
+) -> None:
+    fake.start("fexit")
+    for first in range(0, 200_000, 10_000):
+        fake.emit("fexit", plausible(10_000, first))
+    expect_counts(page, "200,000", "200,000")
+    page.locator("#grid").hover()
+    page.mouse.wheel(0, -20_000)
+    expect(page.locator("#newest")).to_be_visible()
+    expect(row(page, "/file-199999.o")).to_have_count(0)
+    top_file = """() => {
+        const grid = document.getElementById("grid").getBoundingClientRect();
+        const head = document.querySelector(".table__head").offsetHeight;
+        return document.elementFromPoint(grid.left + 700, grid.top + head + 20)
+            .closest(".row").querySelector(".name").textContent;
+    }"""
+    before = page.evaluate(top_file)
+    fake.emit("fexit", plausible(5_000, 200_000))
+    expect(page.locator("#newest")).to_have_text("5,000 new events")
+    expect(page.locator("#count-held")).to_have_text("200,000, 5,000 older let go")
+    assert page.evaluate(top_file) == before
+
+
+def test_pause_holds_the_view_and_loses_nothing(page: Page, fake: FakeService) -> None:
+    fake.start("fexit")
+    fake.emit("fexit", plausible(10))
+    expect_counts(page, "10", "10")
+    page.get_by_role("button", name="Pause", exact=True).click()
+    fake.emit("fexit", plausible(5, 10))
+    expect(page.locator("#newest")).to_have_text("Paused · 5 new events")
+    expect_counts(page, "15", "10")
+    page.get_by_role("button", name="Resume").click()
+    expect_counts(page, "15", "15")
+
+
+def test_clear_empties_the_table_and_the_counts(page: Page, fake: FakeService) -> None:
+    fake.start("fexit")
+    fake.emit("fexit", plausible(10))
+    fake.gap("fexit", "kernel", 3)
+    expect(page.locator("#losses")).to_be_visible()
+    page.get_by_role("button", name="Clear", exact=True).click()
+    expect_counts(page, "0", "0")
+    expect(page.locator("#losses")).to_be_hidden()
+    fake.emit("fexit", plausible(2))
+    expect_counts(page, "2", "2")
+
+
+def test_losses_are_told_in_a_badge_and_at_their_place(page: Page, fake: FakeService) -> None:
+    fake.start("fexit")
+    fake.emit("fexit", plausible(3))
+    fake.gap("fexit", "kernel", 1234)
+    fake.emit("fexit", plausible(2, 3))
+    fake.gap("fexit", "client", 1)
+    fake.tell_state("fexit")
+    expect(page.locator("#losses-total")).to_have_text("1,235 lost")
+    expect(page.locator("#losses-where")).to_have_text(
+        "fexit: 1,234 in the kernel · fexit: 1 on the way to this page"
+    )
+    expect(card(page, "fexit")).to_contain_text("1,235 lost")
+    marks = page.locator(".row--mark:visible")
+    expect(marks).to_have_text(
+        [
+            re.compile("1,234 events of fexit are missing here: lost in the kernel"),
+            re.compile("1 event of fexit is missing here: lost on the way to this page"),
+        ]
+    )
+    places = page.locator(".table__body .row:visible").evaluate_all(
+        """(rows) => rows.sort((a, b) => a.getAttribute("aria-rowindex") - b.getAttribute("aria-rowindex"))
+                         .map((row) => row.classList.contains("row--mark"))"""
+    )
+    assert places == [False, False, False, True, False, False, True]
+    page.get_by_label("Filter", exact=True).fill("nothing has this word")
+    expect(page.locator("#count-shown")).to_have_text("0")
+    expect(marks).to_have_count(2)
+
+
+def test_probes_with_other_columns_share_the_table(page: Page, fake: FakeService) -> None:
+    fake.start("tracepoint")
+    fake.start("kprobe")
+    fake.emit("tracepoint", {"syscall": [b"rmdir"], "filename": [None], "ret": [0]})
+    fake.emit("kprobe", {"filename": [b"/only/entry"]})
+    expect_counts(page, "2", "2")
+    first, second = rows(page)
+    assert (first["Call"], first["File"], first["Result"]) == ("rmdir", "∅", "0")
+    assert (second["Call"], second["File"], second["Result"]) == ("", "/only/entry", "")
+    filter_box(page, "Probe").fill("kprobe")
+    expect_counts(page, "2", "1")
+
+
+def test_hovering_tells_the_whole_value(page: Page, fake: FakeService) -> None:
+    fake.start("fexit")
+    fake.emit(
+        "fexit", {"time": [1_795_341_600_123_456_789], "ret": [-13], "latency_ns": [1_234_567]}
+    )
+    expect_counts(page, "1", "1")
+    for text, title in (
+        (re.compile(r":00\.123456$"), "2026-11-22T10:00:00.123456789Z (UTC)"),
+        ("EACCES", "-13 EACCES: Permission denied"),
+        ("1.23 ms", "1,234,567 ns"),
+    ):
+        cell = page.locator(".table__body .cell:visible").filter(has_text=text)
+        cell.hover()
+        expect(cell).to_have_attribute("title", title)
+
+
+HOSTILE = [
+    b"<img src=x onerror=\"document.title='owned'\">",
+    b"<script>document.title='owned'</script>",
+    b"\x1b[31mred\x1b[0m\r\nnext",
+    "\u202egnp.exe".encode(),
+    "\u2066isolate".encode(),
+    b"' or 1=1 -- ${7*7} {{7*7}}",
+]
+
+
+@pytest.mark.parametrize("column", ["filename", "comm"])
+def test_hostile_text_is_inert(page: Page, fake: FakeService, column: str) -> None:
+    title = page.title()
+    fake.start("fexit")
+    fake.emit("fexit", {column: HOSTILE, "pid": list(range(1, 7))})
+    expect_counts(page, "6", "6")
+    heading = {"filename": "File", "comm": "Process"}[column]
+    shown = [it[heading] for it in rows(page)]
+    assert shown[:2] == [HOSTILE[0].decode(), HOSTILE[1].decode()]
+    assert shown[2:5] == ["\\e[31mred\\e[0m\\r\\nnext", "U+202Egnp.exe", "U+2066isolate"]
+    assert page.locator("#grid img, #grid script").count() == 0
+    assert page.title() == title
+    # Nothing of the row moved: its cells stand from left to right in the order of the heading.
+    for it in page.locator(".table__body .row:visible").all():
+        lefts = it.locator(".cell:visible").evaluate_all(
+            "(cells) => cells.map((cell) => cell.getBoundingClientRect().left)"
+        )
+        assert lefts == sorted(lefts)
+
+
+def test_right_to_left_text_keeps_its_cell_and_its_order(page: Page, fake: FakeService) -> None:
+    fake.start("fexit")
+    fake.emit("fexit", {"filename": ["/home/שלום/קובץ.txt".encode()], "comm": ["ابجد".encode()]})
+    expect_counts(page, "1", "1")
+    assert rows(page)[0]["File"] == "/home/שלום/קובץ.txt"
+    folder, name = page.locator(".table__body .cell--path:visible span").evaluate_all(
+        "(parts) => parts.map((part) => part.getBoundingClientRect().left)"
+    )
+    assert folder < name
+
+
+def test_the_policy_is_watched(open_page: Callable[..., Page], server: Server) -> None:
+    """Without this the check of every other test could be blind."""
+    page = open_page(server.url)
+    page.evaluate(
+        """() => new Promise((resolve) => {
+            document.addEventListener("securitypolicyviolation", resolve, { once: true });
+            document.body.insertAdjacentHTML("beforeend", '<p style="color: red">x</p>');
+        })"""
+    )
+    violations = page.evaluate("window.violations")
+    assert [it.split()[0] for it in violations] == ["style-src-attr"]
+    page.evaluate("window.violations = []")
+
+
+def test_after_a_reconnect_no_row_is_twice_and_none_missing(page: Page, fake: FakeService) -> None:
+    fake.start("fexit")
+    for first in (0, 10, 20):
+        fake.emit("fexit", plausible(10, first))
+    fake.gap("fexit", "kernel", 5)
+    expect_counts(page, "30", "30")
+    opened = fake.connections
+    fake.disconnect()
+    expect(page.locator("#connection-text")).to_contain_text("Connection lost")
+    fake.emit("fexit", plausible(10, 30))
+    expect(page.locator("#connection-text")).to_have_text("Live")
+    assert fake.connections > opened
+    expect_counts(page, "40", "40")
+    fake.emit("fexit", plausible(10, 40))
+    expect_counts(page, "50", "50")
+    assert [it["File"].rpartition("/")[2] for it in rows(page)][-20:] == [
+        f"file-{n}.o" for n in range(30, 50)
+    ]
+    expect(page.locator("#losses-total")).to_have_text("5 lost")
+
+
+def test_what_the_service_no_longer_held_is_marked(page: Page, fake: FakeService) -> None:
+    fake.start("fexit")
+    fake.emit("fexit", plausible(10))
+    expect_counts(page, "10", "10")
+    fake.serves_websockets = False
+    fake.disconnect()
+    expect(page.locator("#connection-text")).to_contain_text("Connection lost")
+    fake.emit("fexit", plausible(10, 10))
+    fake.forget_recent()
+    fake.emit("fexit", plausible(10, 20))
+    fake.serves_websockets = True
+    page.get_by_role("button", name="Try now").click()
+    expect_counts(page, "20", "20")
+    expect(row(page, "Events of fexit are missing here")).to_contain_text(
+        "lost while the connection was lost"
+    )
+
+
+def test_all_of_it_by_keyboard(page: Page, fake: FakeService) -> None:
+    fake.start("fexit")
+    fake.emit("fexit", plausible(500))
+    expect_counts(page, "500", "500")
+    grid = page.get_by_role("grid", name="Events")
+    expect(grid).to_have_attribute("aria-rowcount", "502")
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "grid":
+            break
+    expect(grid).to_be_focused()
+    page.keyboard.press("Home")
+    current = page.locator(".row--current")
+    expect(current).to_have_attribute("aria-rowindex", "3")
+    expect(current).to_contain_text("file-0.o")
+    page.keyboard.press("ArrowDown")
+    expect(current).to_contain_text("file-1.o")
+    expect(grid).to_have_attribute("aria-activedescendant", re.compile(r"^row-\d+$"))
+    page.keyboard.press("PageDown")
+    expect(current).to_be_in_viewport()
+    page.keyboard.press("End")
+    expect(current).to_contain_text("file-499.o")
+    expect(current).to_be_in_viewport()
+
+
+def test_copying_gives_cells_apart_by_tabs(page: Page, fake: FakeService) -> None:
+    fake.start("fexit")
+    fake.emit("fexit", {"filename": [b"/a/b/c", b"/a/d"], "comm": [b"rm", b"mv"]})
+    expect_counts(page, "2", "2")
+    copied = page.evaluate(
+        """() => {
+            const body = document.querySelector(".table__body");
+            getSelection().selectAllChildren(body);
+            const event = new ClipboardEvent("copy", { clipboardData: new DataTransfer(), bubbles: true });
+            body.dispatchEvent(event);
+            return event.clipboardData.getData("text/plain");
+        }"""
+    )
+    lines = [line.split("\t") for line in copied.splitlines()]
+    assert [("rm" in line, "/a/b/c" in line) for line in lines] == [(True, True), (False, False)]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    "viewport", [NARROW, {"width": 1440, "height": 900}], ids=["narrow", "wide"]
+)
+def test_the_page_fits_its_window(
+    open_page: Callable[..., Page],
+    fake: FakeService,
+    server: Server,
+    results: Path,
+    scheme: str,
+    viewport: dict[str, int],
+) -> None:
+    for name in ("fentry", "fexit"):
+        fake.probes[name].record.update(available=False, **REFUSED)
+    page = open_page(server.url, viewport=viewport, color_scheme=scheme)
+    fake.start("tracepoint")
+    fake.emit("tracepoint", plausible(40))
+    fake.gap("tracepoint", "kernel", 12)
+    fake.emit("tracepoint", {"filename": HOSTILE})
+    expect_counts(page, "46", "46")
+    page.screenshot(path=results / f"console-{scheme}-{viewport['width']}.png")
+    overflow = page.evaluate("document.scrollingElement.scrollWidth - window.innerWidth")
+    assert overflow <= 0
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    brightness = sum(int(value) for value in re.findall(r"\d+", ground)[:3]) / 3
+    assert (brightness > 128) == (scheme == "light")

@@ -1,0 +1,62 @@
+"""The time of a row is the wall clock's, also after the wall clock was set."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.support import kernel
+from tests.support.batches import time_ns
+from tests.support.recording import TIME_TOLERANCE_NS, Recording, mark
+from tests.support.service import Service
+
+HOUR_S = 3600
+
+
+@contextmanager
+def clock_set_by(seconds: int) -> Iterator[None]:
+    """Set the wall clock forward or back, and to right again on leaving."""
+    if not kernel.in_test_machine():
+        pytest.skip("the clock is set only in the test machines")
+    time.clock_settime(time.CLOCK_REALTIME, time.time() + seconds)
+    try:
+        yield
+    finally:
+        time.clock_settime(time.CLOCK_REALTIME, time.time() - seconds)
+
+
+@pytest.mark.parametrize("seconds", [HOUR_S, -HOUR_S])
+def test_time_is_right_after_the_clock_was_set(
+    service: Service, modes: tuple[str, ...], seconds: int
+) -> None:
+    for mode in modes:
+        service.start(mode)
+    recording = Recording(service, modes)
+    recording.rows()
+    with clock_set_by(seconds):
+        before_ns = time.time_ns()
+        name = mark()
+        after_ns = time.time_ns()
+        rows = recording.rows()
+    for mode in modes:
+        (shown,) = (row for row in rows[mode] if row["filename"] == name)
+        assert before_ns - TIME_TOLERANCE_NS <= time_ns(shown["time"])
+        assert time_ns(shown["time"]) <= after_ns + TIME_TOLERANCE_NS
+
+
+def test_times_bracket_the_call(service: Service, modes: tuple[str, ...]) -> None:
+    for mode in modes:
+        service.start(mode)
+    recording = Recording(service, modes)
+    brackets = {}
+    for _ in range(20):
+        before_ns = time.time_ns()
+        name = mark()
+        brackets[name] = (before_ns - TIME_TOLERANCE_NS, time.time_ns() + TIME_TOLERANCE_NS)
+    for mode, rows in recording.rows().items():
+        times = {row["filename"]: time_ns(row["time"]) for row in rows}
+        for name, (earliest, latest) in brackets.items():
+            assert earliest <= times[name] <= latest, mode

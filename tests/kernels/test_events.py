@@ -1,0 +1,172 @@
+"""Every call that the workload makes is shown by every mode: once, and right in every column."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.support import kernel
+from tests.support.batches import Row, time_ns
+from tests.support.calls import EXIT_MODES, Call, Workload, seen_by
+from tests.support.client import Websocket
+from tests.support.fixtures import stop_all
+from tests.support.recording import (
+    TIME_TOLERANCE_NS,
+    Recording,
+    check_nothing_lost,
+    check_rows,
+    mark,
+    rows_of,
+)
+from tests.support.service import Service
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the workload did, and what each way of asking showed of it."""
+
+    calls: list[Call]
+    rows: dict[str, list[Row]]
+    ndjson: list[Row]
+    websocket: Websocket
+    running: dict[str, Any]
+    stopped: dict[str, Any]
+
+
+def record(service: Service, modes: tuple[str, ...], run: str, **parameters: int) -> Seen:
+    """Run a workload with all modes tracing at once and clients of both streams."""
+    with ExitStack() as stack:
+        stack.callback(stop_all, service)
+        workload = stack.enter_context(Workload())
+        ndjson = service.ndjson("?recent=0")
+        stack.enter_context(ndjson)
+        websocket = service.websocket("?recent=0")
+        stack.enter_context(websocket)
+        for mode in modes:
+            service.start(mode)
+        recording = Recording(service, modes)
+        calls = workload.run(run, **parameters)
+        rows = recording.rows()
+        last = mark()
+        for stream in (ndjson, websocket):
+            for mode in modes:
+                stream.wait_for_name(mode, last)
+        running = service.probes()
+        stopped = {mode: service.stop(mode) for mode in modes}
+    return Seen(calls, rows, ndjson.rows, websocket, running, stopped)
+
+
+@pytest.fixture(scope="module")
+def cases(session_service: Service, modes: tuple[str, ...]) -> Seen:
+    """Every way of naming a file, of failing and of calling."""
+    return record(session_service, modes, "cases")
+
+
+@pytest.fixture(scope="module")
+def many(session_service: Service, modes: tuple[str, ...]) -> Seen:
+    """Threads that use up the kernel's name buffers as fast as they can."""
+    rounds = 250 if kernel.in_test_machine() else 1500
+    return record(session_service, modes, "plain", rounds=rounds, threads=4)
+
+
+@pytest.fixture(params=["cases", "many"])
+def seen(request: pytest.FixtureRequest) -> Seen:
+    recorded: Seen = request.getfixturevalue(request.param)
+    return recorded
+
+
+def test_each_call_is_shown_once_and_right(seen: Seen, mode: str) -> None:
+    check_rows(seen.rows[mode], seen.calls, mode)
+
+
+def test_modes_agree(seen: Seen, modes: tuple[str, ...]) -> None:
+    """Call by call, matched by thread and order, in every column that two modes both have."""
+    rows = {mode: in_function(seen, mode) for mode in modes}
+    reference = rows[modes[0]]
+    assert reference
+    for mode in modes[1:]:
+        assert len(rows[mode]) == len(reference)
+        for row, other in zip(rows[mode], reference, strict=True):
+            shared = (row.keys() & other.keys()) - {"probe", "mode", "time", "latency_ns"}
+            differing = {name for name in shared if row[name] != other[name]}
+            if None in (row["filename"], other["filename"]):
+                # Only the tracepoint sees a name that the kernel itself refused to take.
+                differing.discard("filename")
+            assert not differing, (row, other)
+
+
+def in_function(seen: Seen, mode: str) -> list[Row]:
+    """The rows of the calls that reach the traced function, thread after thread."""
+    rows: dict[int, list[Row]] = defaultdict(list)
+    for row in rows_of(seen.calls, seen.rows[mode]):
+        rows[row["tid"]].append(row)
+    calls: dict[int, list[Call]] = defaultdict(list)
+    for call in seen_by(mode, seen.calls):
+        calls[call.tid].append(call)
+    return [
+        row
+        for tid in sorted(calls)
+        for row, call in zip(rows[tid], calls[tid], strict=True)
+        if call.in_function
+    ]
+
+
+def test_rows_are_in_order_of_time(seen: Seen, mode: str) -> None:
+    """In a thread, calls follow each other: so do their rows, and a call ends before the next."""
+    ends: dict[int, int] = defaultdict(int)
+    for row in rows_of(seen.calls, seen.rows[mode]):
+        assert time_ns(row["time"]) >= ends[row["tid"]] - TIME_TOLERANCE_NS
+        ends[row["tid"]] = time_ns(row["time"]) + row.get("latency_ns", 0)
+
+
+def test_stream_carries_the_same_events(seen: Seen, mode: str) -> None:
+    assert own_rows(seen, mode, seen.ndjson) == own_rows(seen, mode, seen.rows[mode])
+
+
+def test_websocket_carries_the_same_events(seen: Seen, mode: str) -> None:
+    assert own_rows(seen, mode, seen.websocket.rows) == own_rows(seen, mode, seen.rows[mode])
+
+
+def own_rows(seen: Seen, mode: str, rows: list[Row]) -> list[Row]:
+    return rows_of(seen.calls, [row for row in rows if row["probe"] == mode])
+
+
+def test_batches_of_a_run_are_numbered_from_zero(seen: Seen, mode: str) -> None:
+    batches = [batch for batch in seen.websocket.batches if batch.probe == mode]
+    assert [batch.number for batch in batches] == list(range(len(batches)))
+    assert len({batch.run for batch in batches}) == 1
+    assert {batch.mode for batch in batches} == {mode}
+
+
+def test_columns_are_those_the_probe_lists(seen: Seen, mode: str) -> None:
+    columns = seen.running[mode]["columns"]
+    listed = {column["name"] for column in columns} | {"probe", "mode"}
+    assert {frozenset(row) for row in seen.rows[mode]} == {frozenset(listed)}
+    always = {column["name"] for column in columns if not column["nullable"]}
+    assert not [row for row in seen.rows[mode] for name in always if row[name] is None]
+    assert ("latency_ns" in listed) == (mode in EXIT_MODES)
+
+
+def test_ledger_is_exact_and_nothing_was_lost(seen: Seen, mode: str) -> None:
+    for probe in (seen.running[mode], seen.stopped[mode]):
+        check_nothing_lost(probe)
+    assert seen.running[mode]["state"] == "running"
+    # The probe saw everything on this machine, hence more than the workload.
+    assert seen.stopped[mode]["counters"]["delivered"] >= len(seen.rows[mode])
+    assert seen.websocket.gaps(mode) == 0
+    # All rows of the probe's run: the websocket was there before it.
+    received = [batch for batch in seen.websocket.batches if batch.probe == mode]
+    assert sum(len(batch.rows) for batch in received) >= len(seen.rows[mode])
+
+
+def test_names_were_read_before_the_kernel_gave_them_back(
+    many: Seen, modes: tuple[str, ...]
+) -> None:
+    """Each name is used once, so that another call's name in a row cannot go unseen."""
+    for mode in modes:
+        names = [row["filename"] for row in rows_of(many.calls, many.rows[mode])]
+        assert len(names) == len(set(names)) == len(many.calls)

@@ -1,0 +1,71 @@
+"""What the kernel offers: each mode is either available or refused with a reason."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+import pytest
+
+from tests.support import kernel
+from tests.support.calls import FUNCTION_MODES
+from tests.support.fixtures import MODES
+from tests.support.service import Service
+
+
+def test_every_mode_is_a_probe(service: Service) -> None:
+    answer = service.expect(200, "GET", "/probes")
+    assert {probe["id"] for probe in answer["probes"]} == set(MODES)
+    for probe in answer["probes"]:
+        assert probe["mode"] == probe["id"]
+        assert probe["state"] in {"stopped", "failed"}
+        assert probe == service.probe(probe["id"])
+    assert answer["kernel"] == {
+        "release": platform.release(),
+        "machine": platform.machine(),
+        "hostname": platform.node(),
+    }
+
+
+def test_function_is_the_running_kernels(service: Service, mode: str) -> None:
+    function = service.probe(mode)["function"]
+    if mode in FUNCTION_MODES:
+        assert function == kernel.deletion_function()
+    else:
+        assert all(call in function for call in ("unlink", "unlinkat", "rmdir"))
+
+
+def test_refused_mode_says_why_and_what_works_instead(
+    service: Service, modes: tuple[str, ...]
+) -> None:
+    refused = [mode for mode in MODES if mode not in modes]
+    if kernel.forced():
+        assert not refused
+    for mode in refused:
+        probe = service.probe(mode)
+        assert probe["state"] == "stopped"
+        problem = service.expect(501, "POST", f"/probes/{mode}")
+        assert problem["code"] == "unavailable"
+        assert problem["reason"] == probe["reason"]
+        assert problem["reason"].strip()
+        assert set(problem["alternatives"]) == set(modes)
+        assert service.probe(mode)["state"] == "stopped"
+
+
+def test_available_mode_has_no_reason_against_it(service: Service, mode: str) -> None:
+    probe = service.probe(mode)
+    assert (probe["reason"], probe["hint"]) == (None, None)
+
+
+def test_asking_again_finds_the_same(service: Service) -> None:
+    before = service.expect(200, "GET", "/probes")
+    assert service.expect(200, "POST", "/availability") == before
+
+
+def test_no_kernel_headers_are_needed() -> None:
+    """In the test machines there are none: what is compiled there was made from BTF."""
+    if not kernel.in_test_machine():
+        pytest.skip("only the test machines are known to have no kernel headers")
+    modules = Path("/lib/modules", platform.release())
+    assert not (modules / "build").exists()
+    assert not (modules / "source").exists()

@@ -1,0 +1,206 @@
+"""The workload as the tests see it: starts it, reads its calls, says what each must look like."""
+
+from __future__ import annotations
+
+import errno
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tests.support.workload import FIELDS, PATH_MAX
+
+WORKLOAD = Path(__file__).with_name("workload.py")
+HELD_NAMES = Path(__file__).with_name("held_names.py")
+CUT_MARK = "…"  # after a name that is longer than what the kernel takes
+FUNCTION_MODES = ("fentry", "fexit", "kprobe", "kretprobe")
+EXIT_MODES = ("fexit", "kretprobe", "tracepoint")
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call that the workload made; see `tests.support.workload.FIELDS`."""
+
+    syscall: str
+    pid: int
+    tid: int
+    uid: int
+    comm: bytes
+    dfd: int
+    name: bytes | None
+    ret: int
+    before_ns: int
+    after_ns: int
+    in_function: bool
+
+    @classmethod
+    def from_json(cls, values: list[Any]) -> Call:
+        fields = dict(zip(FIELDS, values, strict=True))
+        fields["comm"] = bytes.fromhex(fields["comm"])
+        if fields["name"] is not None:
+            fields["name"] = bytes.fromhex(fields["name"])
+        return cls(**fields)
+
+
+def text(raw: bytes) -> str:
+    """Bytes as the console shows them: what is not UTF-8 as `\\xNN` (docs/protocol.md)."""
+    return raw.decode("utf-8", "backslashreplace")
+
+
+def shown_name(call: Call, mode: str) -> str | None:
+    """The filename that a row of this mode must hold.
+
+    A function is handed the kernel's own copy of the name; when there is none, because the
+    name is empty, too long or not readable, it gets an error in its place (getname_flags
+    in fs/namei.c). The tracepoint is before that and sees the caller's memory.
+    """
+    if call.name is None:
+        return None
+    if mode == "tracepoint":
+        taken = call.name[: PATH_MAX - 1]
+        return text(taken) + (CUT_MARK if len(taken) < len(call.name) else "")
+    return text(call.name) if 0 < len(call.name) < PATH_MAX else None
+
+
+def expected_row(call: Call, mode: str) -> dict[str, Any]:
+    """What is certain of the call's row in this mode: all but its time and latency."""
+    row: dict[str, Any] = {
+        "pid": call.pid,
+        "tid": call.tid,
+        "uid": call.uid,
+        "comm": text(call.comm),
+        "dfd": call.dfd,
+        "filename": shown_name(call, mode),
+    }
+    if mode == "tracepoint":
+        row["syscall"] = call.syscall
+    if mode in EXIT_MODES:
+        row["ret"] = call.ret
+        row["errno"] = errno.errorcode[-call.ret] if call.ret else None
+    return row
+
+
+def seen_by(mode: str, calls: Iterable[Call]) -> list[Call]:
+    """The calls that this mode must show, each once."""
+    return [call for call in calls if call.in_function or mode == "tracepoint"]
+
+
+def folder_in_memory() -> Path:
+    """A new folder on a tmpfs; the caller removes it."""
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        _, place, kind, *_ = line.split()
+        if kind == "tmpfs" and place in {"/dev/shm", "/run", "/tmp"}:
+            return Path(tempfile.mkdtemp(prefix="pd-", dir=place))
+    raise RuntimeError("no tmpfs at /dev/shm, /run or /tmp")
+
+
+class Script:
+    """A process that answers one JSON line for each JSON line; `script` is its arguments."""
+
+    def __init__(self, script: Path, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-B", str(script), *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def tell(self, **command: Any) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(json.dumps(command) + "\n")
+        self.process.stdin.flush()
+
+    def answer(self) -> Any:
+        """The next answer; AssertionError when the script ended instead."""
+        assert self.process.stdout
+        line = self.process.stdout.readline()
+        assert line, f"the script ended with status {self.process.wait()}"
+        return json.loads(line)
+
+    def close(self) -> None:
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.close()
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+class Workload(Script):
+    """The workload's process, waiting for commands; a context manager."""
+
+    def __init__(self, uid: int = 0, comm: str = "workload") -> None:
+        super().__init__(WORKLOAD, "--uid", str(uid), "--comm", comm)
+        self.uid = uid
+        self.comm = comm
+        self.folder = folder_in_memory()
+        self.folder.chmod(0o755)
+        self.pid: int = self.answer()["pid"]
+        self._runs = 0
+
+    def __enter__(self) -> Workload:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        self.close()
+        shutil.rmtree(self.folder)
+
+    def begin(self, run: str, **parameters: Any) -> Path:
+        """Start a command; the folder it works in. `answer` waits for its end."""
+        self._runs += 1
+        base = self.folder / str(self._runs)
+        self.tell(run=run, base=str(base), **parameters)
+        return base
+
+    def run(self, run: str, **parameters: Any) -> list[Call]:
+        """Run a command to its end; the calls it made, in order within each thread."""
+        self.begin(run, **parameters)
+        return self.calls()
+
+    def calls(self) -> list[Call]:
+        """Wait for the command that was begun; the calls it made."""
+        return [Call.from_json(values) for values in self.answer()["calls"]]
+
+    def made(self) -> dict[int, int]:
+        """Wait for the flood that was begun; how many calls each thread made, by thread id."""
+        return {int(tid): count for tid, count in self.answer()["made"].items()}
+
+    def end_flood(self) -> dict[int, int]:
+        """Tell the flood to stop, and wait for it."""
+        self.process.send_signal(signal.SIGUSR1)
+        return self.made()
+
+
+@dataclass(frozen=True)
+class HeldNames:
+    """What `hold_names` did: the process, and the name each of its threads passed."""
+
+    pid: int
+    names: dict[int, str]
+
+
+def hold_names(threads: int, name_bytes: int, prefix: str) -> HeldNames:
+    """Deletions whose names are overwritten while the kernel is at them; see held_names.py."""
+    place = tempfile.mkdtemp(prefix="pd-held-")
+    script = Script(HELD_NAMES, place)
+    try:
+        pid: int = script.answer()["pid"]
+        script.tell(threads=threads, name_bytes=name_bytes, prefix=prefix)
+        names = script.answer()["names"]
+    finally:
+        script.close()
+        Path(place).rmdir()
+    return HeldNames(pid, {int(tid): text(bytes.fromhex(name)) for tid, name in names.items()})

@@ -1,0 +1,87 @@
+"""Fixtures of the tests that run the real service; imported by their conftest.py."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import kernel
+from tests.support.calls import FUNCTION_MODES, Workload
+from tests.support.service import Service, running_service
+from tests.support.waiting import wait_until
+
+MODES = (*FUNCTION_MODES, "tracepoint")
+
+
+def skip(reason: str) -> None:
+    """Skip the test with its reason, or fail it where every kernel test must run."""
+    if kernel.forced():
+        pytest.fail(f"must run here, but: {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder shared by all services of the session."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def session_service(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Service]:
+    """One service for the whole session: its start takes long under emulation."""
+    if os.geteuid() != 0:
+        skip("tracing needs root")
+    if not kernel.in_initial_pid_namespace():
+        skip("rows have ids of the initial pid namespace, and this process is in another")
+    with running_service(tmp_path_factory.mktemp("service"), cache) as service:
+        yield service
+
+
+@pytest.fixture
+def service(session_service: Service) -> Iterator[Service]:
+    """The session's service with nothing running, and nothing left of the test in the kernel."""
+    yield session_service
+    stop_all(session_service)
+    session_service.wait_until_gone_from_kernel()
+
+
+def stop_all(service: Service) -> None:
+    """Stop every probe that runs, whatever a failed test left behind."""
+    for name, probe in service.probes().items():
+        if probe["state"] in {"starting", "running", "stopping"}:
+            service.request("DELETE", f"/probes/{name}")
+    wait_until(
+        lambda: {p["state"] for p in service.probes().values()} <= {"stopped", "failed"},
+        "all probes to stop",
+    )
+
+
+@pytest.fixture(scope="session")
+def modes(session_service: Service) -> tuple[str, ...]:
+    """The modes this kernel offers; where every test must run, all five."""
+    probes = session_service.probes()
+    refused = {mode: probes[mode]["reason"] for mode in MODES if not probes[mode]["available"]}
+    if kernel.forced():
+        assert not refused
+    if len(refused) == len(MODES):
+        pytest.skip(f"this kernel offers no mode: {refused}")
+    return tuple(mode for mode in MODES if mode not in refused)
+
+
+@pytest.fixture(params=MODES)
+def mode(request: pytest.FixtureRequest, session_service: Service) -> str:
+    """Each mode in turn; skipped, with the service's reason, where the kernel refuses it."""
+    name = str(request.param)
+    probe = session_service.probes()[name]
+    if not probe["available"]:
+        skip(probe["reason"])
+    return name
+
+
+@pytest.fixture
+def workload() -> Iterator[Workload]:
+    with Workload() as running:
+        yield running

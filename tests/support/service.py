@@ -1,0 +1,144 @@
+"""The real service as a process of its own: started, watched, ended, and nothing left of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path
+
+from tests.support import kernel
+from tests.support.client import Client, Ndjson, Websocket
+from tests.support.kernel import BpfObject, Process
+from tests.support.waiting import wait_until
+
+TREE = Path(__file__).parents[2]
+
+
+class Service(Client):
+    """`python -m app` on a free port, with folders of its own; use `running_service`."""
+
+    def __init__(self, folder: Path, cache: Path, options: tuple[str, ...]) -> None:
+        super().__init__(free_port())
+        self.folder = folder
+        self.run_dir = folder / "run"
+        self.log = folder / "service.log"
+        self._bpf_before = kernel.bpf_objects()
+        self._tracefs_before = kernel.tracefs_events()
+        self._mounts_before = kernel.mounts()
+        command = [sys.executable, "-m", "app", "--port", str(self.port)]
+        command += ["--run-dir", str(self.run_dir), "--cache-dir", str(cache), *options]
+        with self.log.open("wb") as log:
+            # A session of its own, by which every process of it is known.
+            self.process = subprocess.Popen(
+                command, cwd=TREE, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
+
+    def wait_until_ready(self) -> None:
+        """Until it answers; AssertionError with its log when it ends instead."""
+
+        def ready() -> bool:
+            assert self.process.poll() is None, f"the service ended:\n{self.log.read_text()}"
+            try:
+                return self.request("GET", "/healthz").status == 200
+            except (ConnectionError, HTTPException):
+                return False
+
+        wait_until(ready, "the service to answer")
+
+    def ndjson(self, query: str = "", **options: int) -> Ndjson:
+        return Ndjson(self.port, query, **options)
+
+    def websocket(self, query: str = "", **options: int) -> Websocket:
+        return Websocket(self.port, query, **options)
+
+    # --- Its processes ---
+
+    def processes(self) -> list[Process]:
+        """All of them that live: of its session, whoever their parent is by now."""
+        return [p for p in kernel.processes() if p.session == self.process.pid and p.alive]
+
+    def worker(self) -> Process:
+        """gunicorn's only worker: the master's child that has the service's threads."""
+        children = [p for p in self.processes() if p.parent == self.process.pid]
+        assert len(children) == 1, children
+        return children[0]
+
+    def tracers(self) -> list[Process]:
+        return [p for p in kernel.descendants(self.worker().pid) if "app.tracer" in p.command]
+
+    # --- What it has in the kernel ---
+
+    def bpf_objects(self) -> set[BpfObject]:
+        """BPF programs, maps and links that came since its start and that no other holds."""
+        new = kernel.bpf_objects() - self._bpf_before
+        if not new:
+            return new
+        own = {process.pid for process in self.processes()}
+        others = (process.pid for process in kernel.processes() if process.pid not in own)
+        return new - kernel.bpf_objects_held_by(others)
+
+    def programs(self) -> set[BpfObject]:
+        """The BPF programs that its processes hold."""
+        held = kernel.bpf_objects_held_by(process.pid for process in self.processes())
+        return {(kind, number) for kind, number in held if kind == "prog"}
+
+    def wait_until_gone_from_kernel(self) -> None:
+        """Until the kernel holds nothing of its probes; programs are freed after a grace period."""
+        wait_until(lambda: not self.bpf_objects(), "BPF objects to be gone")
+
+    # --- Its end ---
+
+    def terminate(self) -> None:
+        """Ask it to end, wait, and check that nothing at all is left of it."""
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(timeout=120) == 0, self.log.read_text()
+        self.check_nothing_left()
+
+    def check_nothing_left(self) -> None:
+        """No process, BPF object, tracefs event, mount or open port of it."""
+        wait_until(lambda: not self.processes(), "its processes to be gone")
+        self.wait_until_gone_from_kernel()
+        wait_until(lambda: kernel.tracefs_events() <= self._tracefs_before, "its events to be gone")
+        wait_until(lambda: kernel.mounts() <= self._mounts_before, "its mounts to be gone")
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", self.port)) != 0, "its port is still open"
+
+    def kill(self) -> None:
+        """End whatever lives of it, by force; for a test that failed."""
+        for process in self.processes():
+            try:
+                os.kill(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # it ended by itself
+        self.process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running_service(folder: Path, cache: Path, *options: str) -> Iterator[Service]:
+    """A service that answers. On leaving, it is ended (if a test has not) and checked for remains.
+
+    `folder` takes its run folder and its log; `cache` may be shared by services.
+    """
+    service = Service(folder, cache, options)
+    try:
+        service.wait_until_ready()
+        yield service
+        if service.process.poll() is None:
+            service.terminate()
+    except BaseException:
+        sys.stderr.write(service.log.read_text(errors="backslashreplace"))
+        raise
+    finally:
+        service.kill()

@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { decodeBatch } from "../../../static/js/data/decode.js";
+import { EventStore } from "../../../static/js/data/store.js";
+import * as arrow from "../../../static/vendor/flechette.mjs";
+
+const METADATA = { probe: "fexit", mode: "fexit", run: "1790000000000000001", batch: "3" };
+
+function encode(columns, metadata = METADATA) {
+  const table = arrow.tableFromColumns(
+    Object.entries(columns).map(([name, [type, values]]) => [name, arrow.columnFromArray(values, type)]),
+  );
+  table.schema.metadata = new Map(Object.entries(metadata));
+  return arrow.tableToIPC(table, { format: "stream" });
+}
+
+const NS = 1_790_000_000_123_456_789n;
+
+test("every type of the protocol is read without loss", () => {
+  const bytes = encode({
+    time: [arrow.timestamp(arrow.TimeUnit.NANOSECOND, "UTC"), [0, 1]],
+    pid: [arrow.uint32(), [4_194_304, 0]],
+    dfd: [arrow.int32(), [-100, 3]],
+    ret: [arrow.int64(), [-2n, 9007199254740993n]],
+    latency_ns: [arrow.uint64(), [2n ** 64n - 1n, 0n]],
+    filename: [arrow.utf8(), ["\ufeffbom", null]],
+  });
+  const batch = decodeBatch(bytes);
+  assert.deepEqual(
+    [batch.probe, batch.mode, batch.run, batch.batch, batch.rows],
+    ["fexit", "fexit", METADATA.run, 3, 2],
+  );
+  assert.deepEqual(
+    batch.columns.map(({ type }) => type),
+    ["timestamp_ns", "uint32", "int32", "int64", "uint64", "text"],
+  );
+  const store = new EventStore();
+  store.append(batch);
+  assert.equal(store.valueAt(0, "ret:int64"), -2n);
+  assert.equal(store.valueAt(1, "ret:int64"), 9007199254740993n);
+  assert.equal(store.valueAt(0, "latency_ns:uint64"), 2n ** 64n - 1n);
+  assert.equal(store.valueAt(0, "dfd:int32"), -100);
+  assert.equal(store.valueAt(0, "filename:text"), "\ufeffbom");
+  assert.equal(store.stateAt(1, "filename:text"), 1);
+});
+
+test("nanoseconds stay exact", () => {
+  // flechette writes times from milliseconds only: the eight bytes of 1 ms are replaced.
+  const bytes = encode({ time: [arrow.timestamp(arrow.TimeUnit.NANOSECOND, "UTC"), [1]] });
+  const words = new BigInt64Array(bytes.slice().buffer, 0, bytes.length >> 3);
+  words[words.indexOf(1_000_000n)] = NS;
+  const store = new EventStore();
+  store.append(decodeBatch(new Uint8Array(words.buffer)));
+  assert.equal(store.valueAt(0, "time:timestamp_ns"), NS);
+});
+
+test("equal neighbours are seen by their bytes", () => {
+  const bytes = encode({ comm: [arrow.utf8(), ["ab", "ab", "abc", "a", "a", "", ""]] });
+  const [comm] = decodeBatch(bytes).columns;
+  assert.deepEqual([0, 1, 2, 3, 4, 5, 6].map(comm.repeats), [false, true, false, false, true, false, true]);
+});
+
+test("a type that the protocol does not name is shown as text", () => {
+  const [flag] = decodeBatch(encode({ flag: [arrow.bool(), [true, false]] })).columns;
+  assert.equal(flag.type, "text");
+  assert.equal(flag.text(1), "false");
+});
+
+test("a batch without its metadata is refused", () => {
+  const bytes = encode({ pid: [arrow.uint32(), [1]] }, { probe: "x", mode: "x", run: "1" });
+  assert.throws(() => decodeBatch(bytes), /without "batch"/);
+});
+
+test("bytes that are no Arrow stream are refused", () => {
+  assert.throws(() => decodeBatch(new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8])));
+});

@@ -1,0 +1,188 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { CHUNK_ROWS, MISSING, NULL, VALUE } from "../../../static/js/data/chunk.js";
+import { ColumnList } from "../../../static/js/data/columns.js";
+import { EventStore } from "../../../static/js/data/store.js";
+import { View } from "../../../static/js/data/view.js";
+import { compileFilter, EVERYTHING } from "../../../static/js/filter/compile.js";
+import { batchOf, numbers } from "./batches.mjs";
+
+const pids = (...values) => batchOf({ pid: ["uint32", values] });
+const range = (first, count) => Array.from({ length: count }, (_, i) => first + i);
+const rowsOf = (view) => Array.from({ length: view.length }, (_, place) => view.at(place));
+
+test("values come back as they went in, over the edges of chunks", () => {
+  const store = new EventStore(100_000);
+  const count = 1000;
+  for (let first = 0; first < 3 * CHUNK_ROWS; first += count) {
+    store.append(
+      batchOf({
+        time: ["timestamp_ns", range(first, count).map((n) => 2n ** 60n + BigInt(n))],
+        pid: ["uint32", range(first, count)],
+        comm: ["text", range(first, count).map((n) => (n % 3 ? `name-${n}` : null))],
+      }),
+    );
+  }
+  assert.equal(store.received, store.end);
+  for (const row of [0, 1, CHUNK_ROWS - 1, CHUNK_ROWS, 2 * CHUNK_ROWS + 5, store.end - 1]) {
+    assert.equal(store.valueAt(row, "time:timestamp_ns"), 2n ** 60n + BigInt(row));
+    assert.equal(store.valueAt(row, "pid:uint32"), row);
+    assert.equal(store.stateAt(row, "comm:text"), row % 3 ? VALUE : NULL);
+    if (row % 3) assert.equal(store.valueAt(row, "comm:text"), `name-${row}`);
+  }
+});
+
+test("a null between equal texts is not taken for a repetition", () => {
+  const store = new EventStore();
+  store.append(batchOf({ comm: ["text", ["", null, ""]] }));
+  assert.deepEqual([0, 1, 2].map((row) => store.stateAt(row, "comm:text")), [VALUE, NULL, VALUE]);
+});
+
+test("numbers may be null", () => {
+  const store = new EventStore();
+  store.append(batchOf({ ret: ["int64", [0n, null, -2n]] }));
+  assert.deepEqual([0, 1, 2].map((row) => store.stateAt(row, "ret:int64")), [VALUE, NULL, VALUE]);
+});
+
+test("probes with other columns share the table; what a probe lacks is missing", () => {
+  const store = new EventStore();
+  store.append(batchOf({ time: ["timestamp_ns", [1n]], pid: ["uint32", [1]], file: ["text", ["a"]] }));
+  store.append(
+    batchOf(
+      { time: ["timestamp_ns", [2n]], pid: ["uint32", [2]], call: ["text", ["rmdir"]], file: ["text", ["b"]] },
+      { probe: "tracepoint" },
+    ),
+  );
+  store.append(batchOf({ pid: ["int32", [-3]] }, { probe: "odd" }));
+  const names = store.columns.all.map(({ name }) => name);
+  // "call" stands where its schema has it; the other pid, first in its own, comes first.
+  assert.deepEqual(names, ["pid", "time", "probe", "pid", "call", "file"]);
+  assert.equal(store.stateAt(0, "call:text"), MISSING);
+  assert.equal(store.stateAt(2, "pid:uint32"), MISSING);
+  assert.equal(store.valueAt(2, "pid:int32"), -3);
+  assert.deepEqual(range(0, 3).map((row) => store.valueAt(row, "probe:text")), ["fexit", "tracepoint", "odd"]);
+});
+
+test("columns take titles from the probes, before or after the first batch", () => {
+  const columns = new ColumnList();
+  const pid = { name: "pid", type: "uint32", title: "PID", unit: null, help: "Process id" };
+  columns.describe([pid]);
+  columns.add([{ name: "pid", type: "uint32" }, { name: "x", type: "text" }]);
+  assert.deepEqual(columns.all.map(({ title }) => title), ["PID", "Probe", "x"]);
+  const { version } = columns;
+  columns.describe([pid]);
+  columns.add([{ name: "pid", type: "uint32" }]);
+  assert.equal(columns.version, version, "nothing new, nothing to draw again");
+  columns.describe([{ name: "x", type: "text", title: "Ex", unit: null, help: "" }]);
+  assert.equal(columns.all[2].title, "Ex");
+  assert.ok(columns.version > version);
+});
+
+test("the newest rows are kept, exactly as many as the capacity, and the rest counted", () => {
+  const store = new EventStore(10_000);
+  for (let first = 0; first < 35_000; first += 700) store.append(pids(...range(first, 700)));
+  assert.equal(store.length, 10_000);
+  assert.equal(store.received, 35_000);
+  assert.equal(store.letGo, 25_000);
+  assert.equal(store.valueAt(store.first, "pid:uint32"), 25_000);
+  assert.equal(store.valueAt(store.end - 1, "pid:uint32"), 34_999);
+});
+
+test("a view equals the filter run over all held rows, however the rows came", () => {
+  const random = numbers(7);
+  const next = (below) => random.next().value % below;
+  const store = new EventStore(20_000);
+  const boxes = new Map([["pid:uint32", "<500"]]);
+  const filter = compileFilter("", boxes, [{ key: "pid:uint32", name: "pid", type: "uint32", unit: null }]);
+  const view = new View(store, filter);
+  const truth = [];
+  for (let i = 0; i < 300; i++) {
+    const values = Array.from({ length: 1 + next(400) }, () => next(1000));
+    truth.push(...values);
+    store.append(pids(...values));
+    if (next(3) === 0) view.advance();
+  }
+  view.advance();
+  const first = truth.length - 20_000;
+  const expected = range(first, 20_000).filter((row) => truth[row] < 500);
+  assert.deepEqual(rowsOf(view), expected);
+  assert.equal(view.events, expected.length);
+  view.refilter(EVERYTHING);
+  assert.deepEqual(rowsOf(view), range(first, 20_000));
+});
+
+test("a view may lag behind and stays with the rows up to its end", () => {
+  const store = new EventStore(20_000);
+  const view = new View(store, EVERYTHING);
+  store.append(pids(1, 2, 3));
+  view.advance(2);
+  assert.deepEqual(rowsOf(view), [0, 1]);
+  view.refilter(EVERYTHING);
+  assert.deepEqual(rowsOf(view), [0, 1]);
+  view.advance();
+  assert.deepEqual(rowsOf(view), [0, 1, 2]);
+});
+
+test("marks pass every filter, grow while nothing comes between, and are no events", () => {
+  const store = new EventStore();
+  store.append(pids(1));
+  store.mark({ probe: "fexit", where: "kernel", rows: 5 });
+  store.mark({ probe: "fexit", where: "kernel", rows: 7 });
+  store.append(pids(2));
+  store.mark({ probe: "fexit", where: "kernel", rows: 1 });
+  store.mark({ probe: "fexit", where: "client", rows: 2 });
+  assert.equal(store.events, 2);
+  assert.equal(store.received, 2);
+  const everything = new View(store, EVERYTHING);
+  everything.advance();
+  assert.deepEqual(rowsOf(everything).map((row) => everything.missingAt(row)?.rows ?? null), [null, 12, null, 1, 2]);
+  assert.equal(everything.events, 2);
+  const columns = [{ key: "pid:uint32", name: "pid", type: "uint32", unit: null }];
+  const nothing = new View(store, compileFilter("", new Map([["pid:uint32", ">9"]]), columns));
+  nothing.advance();
+  assert.deepEqual(
+    rowsOf(nothing).map((row) => nothing.missingAt(row)),
+    [
+      { probe: "fexit", where: "kernel", rows: 13 },
+      { probe: "fexit", where: "client", rows: 2 },
+    ],
+  );
+  assert.equal(nothing.events, 0);
+});
+
+test("a mark of unknown size stays of unknown size", () => {
+  const store = new EventStore();
+  store.mark({ probe: "fexit", where: "reconnect", rows: null });
+  store.mark({ probe: "fexit", where: "reconnect", rows: 4 });
+  assert.equal(store.markAt(0).rows, null);
+});
+
+test("marks that were let go are not counted any more", () => {
+  const store = new EventStore(10);
+  const view = new View(store, EVERYTHING);
+  for (let i = 0; i < 8; i++) {
+    store.append(pids(1, 2));
+    store.mark({ probe: "fexit", where: "pipe", rows: 1 });
+    view.advance();
+  }
+  assert.equal(store.length, 10);
+  assert.equal(store.events, 6);
+  assert.equal(view.events, 6);
+});
+
+test("clear forgets rows and counts, and row numbers go on", () => {
+  const store = new EventStore(10_000);
+  const view = new View(store, EVERYTHING);
+  store.append(pids(...range(0, 9000)));
+  view.advance();
+  store.clear();
+  view.reset();
+  assert.deepEqual([store.length, store.events, store.received, store.letGo, view.length], [0, 0, 0, 0, 0]);
+  store.append(pids(...range(0, 9000)));
+  view.advance();
+  assert.equal(store.length, 9000);
+  assert.equal(view.length, 9000);
+  assert.equal(store.valueAt(view.at(8999), "pid:uint32"), 8999);
+  assert.ok(view.at(0) >= 9000);
+});

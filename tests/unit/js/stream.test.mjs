@@ -1,0 +1,136 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Losses } from "../../../static/js/data/losses.js";
+import { Rate } from "../../../static/js/data/rate.js";
+import { Replay } from "../../../static/js/data/replay.js";
+import { backoffMs } from "../../../static/js/net/backoff.js";
+import { problemError } from "../../../static/js/net/problem.js";
+
+const frame = (batch, run = "1", probe = "fexit") => ({ probe, run, batch });
+
+test("after a reconnect, batches that came before are not taken again", () => {
+  const replay = new Replay();
+  replay.connected();
+  for (const batch of [0, 1, 2]) assert.ok(replay.take(frame(batch)).isNew);
+  replay.connected();
+  assert.deepEqual([1, 2, 3, 4].map((batch) => replay.take(frame(batch)).isNew), [false, false, true, true]);
+  assert.ok(replay.take(frame(0, "2")).isNew, "another run numbers from 0");
+  assert.ok(replay.take(frame(0, "1", "kprobe")).isNew, "another probe too");
+});
+
+test("batches that the server no longer held are noticed once, and only after a reconnect", () => {
+  const replay = new Replay();
+  replay.connected();
+  assert.equal(replay.take(frame(5)).isAfterHole, false, "a run may be older than the page");
+  assert.equal(replay.take(frame(9)).isAfterHole, false, "a gap message tells of that");
+  replay.connected();
+  assert.equal(replay.take(frame(20)).isAfterHole, true);
+  assert.equal(replay.take(frame(30)).isAfterHole, false);
+  replay.connected();
+  assert.equal(replay.take(frame(31)).isAfterHole, false);
+});
+
+test("gaps told again after a reconnect are marked once", () => {
+  const replay = new Replay();
+  const gap = { probe: "fexit", where: "kernel", rows: 3 };
+  replay.connected();
+  assert.equal(replay.takeGap(gap), true);
+  replay.take(frame(0));
+  replay.take(frame(1));
+  replay.connected();
+  assert.equal(replay.takeGap(gap), false);
+  assert.deepEqual(replay.take(frame(1)).gaps, []);
+  const later = { ...gap, rows: 4 };
+  assert.equal(replay.takeGap(later), false);
+  assert.deepEqual(replay.take(frame(2)).gaps, [later]);
+  assert.equal(replay.takeGap(gap), true, "live again");
+});
+
+test("a rate counts the last two seconds", () => {
+  const rate = new Rate();
+  assert.equal(rate.perSecond(5), 0);
+  for (let ms = 0; ms < 10_000; ms += 50) rate.add(1000, ms);
+  assert.ok(Math.abs(rate.perSecond(9_999) - 20_000) < 600, `${rate.perSecond(9_999)}`);
+  assert.equal(rate.perSecond(12_500), 0);
+});
+
+const probe = (counters, started_at = "t1", clients = []) => ({
+  id: "fexit",
+  started_at,
+  clients,
+  counters: { dropped_kernel: 0, dropped_pipe: 0, dropped_client: 0, ...counters },
+});
+
+test("losses are told by probe and place; what another client missed is not this page's", () => {
+  const losses = new Losses();
+  losses.update(probe({ dropped_kernel: 4, dropped_pipe: 0, dropped_client: 99 }), 7);
+  assert.deepEqual(losses.list(), [{ probe: "fexit", where: "kernel", rows: 4 }]);
+  losses.update(
+    probe({ dropped_kernel: 4 }, "t1", [{ client: 7, counters: { dropped_client: 2 } }]),
+    7,
+  );
+  assert.deepEqual(losses.list().map(({ where, rows }) => [where, rows]), [["kernel", 4], ["client", 2]]);
+});
+
+test("gap messages and the ledger tell of the same rows", () => {
+  const losses = new Losses();
+  losses.gap({ probe: "fexit", where: "kernel", rows: 3 });
+  assert.deepEqual(losses.list().map(({ rows }) => rows), [3]);
+  losses.update(probe({ dropped_kernel: 3 }), 1);
+  assert.deepEqual(losses.list().map(({ rows }) => rows), [3]);
+  losses.gap({ probe: "fexit", where: "kernel", rows: 3 });
+  assert.deepEqual(losses.list().map(({ rows }) => rows), [6]);
+  losses.connected();
+  losses.update(probe({ dropped_kernel: 6 }), 2);
+  losses.gap({ probe: "fexit", where: "kernel", rows: 3 });
+  assert.deepEqual(losses.list().map(({ rows }) => rows), [6]);
+});
+
+test("what earlier runs lost stays counted, until cleared", () => {
+  const losses = new Losses();
+  losses.update(probe({ dropped_kernel: 5 }, "t1"), 1);
+  losses.update(probe({ dropped_kernel: 0 }, "t2"), 1);
+  losses.update(probe({ dropped_kernel: 2 }, "t2"), 1);
+  assert.deepEqual(losses.list().map(({ rows }) => rows), [7]);
+  losses.clear();
+  assert.deepEqual(losses.list(), []);
+  losses.update(probe({ dropped_kernel: 3 }, "t2"), 1);
+  assert.deepEqual(losses.list().map(({ rows }) => rows), [1]);
+});
+
+test("the wait doubles up to 15 s and is spread at random", () => {
+  const longest = () => 0;
+  assert.deepEqual([1, 2, 3, 4, 5, 6, 50].map((n) => backoffMs(n, longest)), [500, 1000, 2000, 4000, 8000, 15000, 15000]);
+  assert.equal(backoffMs(1, () => 0.999999), 333);
+});
+
+test("a problem is told in words, with the reason, the hint and what works instead", () => {
+  const error = problemError(501, {
+    title: "Not Implemented",
+    detail: "This kernel cannot run fentry",
+    code: "unavailable",
+    reason: "EPERM: Operation not permitted",
+    hint: "Try ./run --vm",
+    alternatives: ["tracepoint"],
+  });
+  assert.equal(error.message, "This kernel cannot run fentry");
+  assert.equal(error.code, "unavailable");
+  assert.deepEqual(error.notes, [
+    "EPERM: Operation not permitted",
+    "Try ./run --vm",
+    "What works here: tracepoint.",
+  ]);
+});
+
+test("each fault of a field is told with its name", () => {
+  const error = problemError(422, {
+    detail: "Not valid",
+    errors: { json: { filter: { pid: ["Too big.", "Odd."] }, duration_s: "Not a number." } },
+  });
+  assert.deepEqual(error.notes, ["filter.pid: Too big.", "filter.pid: Odd.", "duration_s: Not a number."]);
+});
+
+test("an answer that is no problem document still has its status", () => {
+  assert.match(problemError(502, null).message, /502/);
+});

@@ -1,0 +1,37 @@
+"""PATCH merges a filter as RFC 7396 says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.errors import ProbedeckError
+from app.probes.manager import check_filter, merge_filter
+from app.probes.modes import MODES
+from app.probes.spec import Filter
+
+
+@pytest.mark.parametrize(
+    ("changes", "result"),
+    [
+        ({}, Filter(pid=1, comm="rm")),
+        ({"pid": 2}, Filter(pid=2, comm="rm")),
+        ({"pid": None}, Filter(comm="rm")),
+        ({"only_failures": True}, Filter(pid=1, comm="rm", only_failures=True)),
+        ({"only_failures": None, "uid": 0}, Filter(pid=1, uid=0, comm="rm")),
+        (None, Filter()),
+    ],
+)
+def test_merge(changes: dict[str, Any] | None, result: Filter) -> None:
+    assert merge_filter(Filter(pid=1, comm="rm"), changes) == result
+
+
+@pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
+def test_failures_are_known_at_return_only(mode: Any) -> None:
+    if mode.sees_return:
+        check_filter(mode, Filter(only_failures=True))
+    else:
+        with pytest.raises(ProbedeckError) as caught:
+            check_filter(mode, Filter(only_failures=True))
+        assert (caught.value.status, caught.value.code) == (422, "not_at_entry")

@@ -1,0 +1,128 @@
+"""From records as the kernel writes them to Arrow, read back by another reader's rules."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+import nanoarrow as na
+import numpy as np
+import pytest
+from nanoarrow.ipc import InputStream
+
+from app.probes.modes import MODES
+from app.tracer.batches import Encoder
+from app.tracer.records import DROP_KINDS, HEAD_BYTES, NAME_BYTES
+from app.tracer.ring import slot_dtype
+
+RECORD_C = (Path(__file__).parents[3] / "bpf/record.c").read_text()
+
+
+def record(name_bytes: int = 64, **members: Any) -> np.ndarray[Any, np.dtype[np.void]]:
+    slots = np.zeros(1, dtype=slot_dtype(name_bytes))
+    name = members.pop("filename", b"f")
+    slots["name_size"] = -1 if name is None else len(name)
+    slots["name"][0, : len(name or b"")] = np.frombuffer(name or b"", dtype=np.uint8)
+    comm = members.pop("comm", b"rm")
+    slots["comm"][0, : len(comm)] = np.frombuffer(comm, dtype=np.uint8)
+    for key, value in members.items():
+        slots[key] = value
+    return slots
+
+
+def decode(data: bytes) -> tuple[list[dict[str, Any]], dict[bytes, bytes]]:
+    stream = na.ArrayStream(InputStream.from_readable(io.BytesIO(data)))
+    metadata = dict(stream.schema.metadata)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # datetime has no nanoseconds; the tests keep to µs
+        return stream.read_all().to_pylist(), metadata
+
+
+def encode(mode: str, *parts: Any, offset: int = 0) -> list[dict[str, Any]]:
+    return decode(Encoder(mode, mode, 7, MODES[mode].columns).encode(parts, offset))[0]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_columns_are_those_the_mode_declares(mode: str) -> None:
+    (row,) = encode(mode, record())
+    assert list(row) == [column.name for column in MODES[mode].columns]
+
+
+def test_all_values_of_a_call() -> None:
+    (row,) = encode(
+        "tracepoint",
+        record(
+            entry_ns=5_000, latency_ns=2**63, ret=-2, pid=2**32 - 2, tid=3, uid=65534, dfd=-100,
+            flags=2, comm=b"fifteen-bytes-x", filename=b"/tmp/\xff",
+        ),
+        offset=1_000_000,
+    )  # fmt: skip
+    assert row.pop("time").timestamp() == pytest.approx(0.001005, abs=1e-9)
+    assert row == {
+        "pid": 2**32 - 2, "tid": 3, "uid": 65534, "comm": "fifteen-bytes-x", "syscall": "unlinkat",
+        "dfd": -100, "filename": "/tmp/\\xff", "ret": -2, "errno": "ENOENT", "latency_ns": 2**63,
+    }  # fmt: skip
+
+
+def test_rows_of_all_sizes_come_in_order_of_entry() -> None:
+    rows = encode(
+        "fexit",
+        np.concatenate([record(entry_ns=3, filename=b"c"), record(entry_ns=1, filename=b"a")]),
+        record(256, entry_ns=2, filename=b"b" * 256),
+        record(4096, entry_ns=4, filename=b"d" * 4095),
+    )
+    assert [row["filename"] for row in rows] == ["a", "b" * 256, "c", "d" * 4095]
+
+
+def test_a_name_that_could_not_be_read_is_null_and_others_are_not() -> None:
+    parts = np.concatenate([record(filename=None), record(filename=b""), record(filename=b"x")])
+    assert [row["filename"] for row in encode("fentry", parts)] == [None, "", "x"]
+
+
+def test_a_name_that_was_cut_is_marked() -> None:
+    rows = encode("tracepoint", record(4096, filename=b"x" * 4095, flags=0x101))
+    assert rows[0]["filename"] == "x" * 4095 + "…"
+
+
+@pytest.mark.parametrize(
+    ("ret", "name"),
+    [(0, None), (5, None), (-1, "EPERM"), (-512, "E512"), (-5000, None), (2**62, None)],
+)
+def test_errno_names(ret: int, name: str | None) -> None:
+    (row,) = encode("kretprobe", record(ret=ret))
+    assert (row["ret"], row["errno"]) == (ret, name)
+
+
+def test_batches_carry_their_origin_and_number() -> None:
+    encoder = Encoder("fexit", "fexit", 7, MODES["fexit"].columns)
+    numbers = [decode(encoder.encode([record()], 0))[1] for _ in range(2)]
+    assert numbers == [
+        {b"probe": b"fexit", b"mode": b"fexit", b"run": b"7", b"batch": b"0"},
+        {b"probe": b"fexit", b"mode": b"fexit", b"run": b"7", b"batch": b"1"},
+    ]
+
+
+def test_layout_is_that_of_record_c() -> None:
+    """Field order and sizes of `struct record`, and the constants, agree with the C text."""
+    sizes = {"u64": 8, "s64": 8, "u32": 4, "s32": 4, "char": 1}
+    body = re.search(r"struct record \{(.*?)\n\};", RECORD_C, re.S)
+    assert body
+    fields, offset = {}, 8  # behind the ring buffer's header
+    for kind, name, count in re.findall(r"^\s+(\w+) (\w+)(?:\[(\d*)\])?;", body[1], re.M):
+        fields[name] = offset
+        offset += sizes[kind] * int(count or (0 if name == "name" else 1))
+    dtype = slot_dtype(64)
+    assert {name: dtype.fields[name][1] for name in fields} == fields  # type: ignore[index]
+    assert offset == 8 + HEAD_BYTES
+    for ring, define in (("short", "NAME_SHORT"), ("medium", "NAME_MEDIUM"), ("long", "NAME_LONG")):
+        value = re.search(rf"#define {define} (\d+)", RECORD_C)
+        assert value and int(value[1]) == NAME_BYTES[f"ring_{ring}"]
+    kinds = re.search(r"enum drop \{(.*?)\}", RECORD_C)
+    assert kinds
+    assert [k.strip() for k in kinds[1].split(",")] == [
+        *(f"DROP_{kind.upper()}" for kind in DROP_KINDS),
+        "DROP_KINDS",
+    ]
