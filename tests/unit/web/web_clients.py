@@ -80,13 +80,17 @@ class Server:
                 answer += piece
             return answer
 
-    def websocket(self, query: str = "", headers: dict[str, str] | None = None) -> WebsocketClient:
-        return WebsocketClient.connect(
-            f"ws://localhost:{self.port}/ws{query}", headers=headers or {}
-        )
+    @contextmanager
+    def websocket(self, query: str = "") -> Iterator[WebsocketClient]:
+        client = WebsocketClient.connect(f"ws://localhost:{self.port}/ws{query}")
+        try:
+            yield client
+        finally:
+            if client.connected:
+                client.close()
 
-    def upgrade(self, connection: socket.socket, query: str = "") -> bytes:
-        """A websocket handshake by hand; returns the head of the answer."""
+    def upgrade(self, connection: socket.socket, query: str = "") -> None:
+        """A websocket handshake by hand, which must succeed."""
         connection.sendall(
             f"GET /ws{query} HTTP/1.1\r\nHost: localhost:{self.port}\r\nConnection: Upgrade\r\n"
             f"Upgrade: websocket\r\nSec-WebSocket-Key: {KEY}\r\n"
@@ -97,7 +101,7 @@ class Server:
             piece = connection.recv(1)
             assert piece, head
             head += piece
-        return head
+        assert head.startswith(b"HTTP/1.1 101 "), head
 
     def workers(self) -> list[int]:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
@@ -106,7 +110,7 @@ class Server:
     def threads(self) -> list[str]:
         """The worker's threads that serve a websocket's reading side, or anything but the pool."""
         (pid,) = self.workers()
-        return os.listdir(f"/proc/{pid}/task")
+        return [each.name for each in Path(f"/proc/{pid}/task").iterdir()]
 
     def clients(self) -> int:
         return len(self.json("GET", "/probes/fexit")["clients"])

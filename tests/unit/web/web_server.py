@@ -22,6 +22,7 @@ sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 from flask import Flask  # noqa: E402
 from web_fakes import FakeHub, FakeManager, deletions  # noqa: E402
 
+import app.web.stream  # noqa: E402
 import app.web.wire  # noqa: E402
 import app.web.ws  # noqa: E402
 from app import create_app  # noqa: E402
@@ -56,6 +57,8 @@ class FeedingManager(FakeManager):
         return answer
 
     def _feed(self, probe_id: str, data: bytes, rows: int) -> None:
+        self._stop[probe_id].clear()
+
         def feed() -> None:
             while not self._stop[probe_id].wait(0.005):
                 self.hub.publish(data, rows, probe_id, keep=False)
@@ -85,11 +88,13 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--stalled-after", type=int, default=app.web.wire.STALLED_AFTER_S)
     parser.add_argument("--ping-every", type=float, default=app.web.ws.PING_EVERY_S)
-    parser.add_argument("--silent-after", type=float, default=app.web.ws.SILENT_AFTER_S)
+    parser.add_argument("--pong-within", type=float, default=app.web.ws.PONG_WITHIN_S)
+    parser.add_argument("--look-every", type=float, default=0.05)
     options, rest = parser.parse_known_args()
     app.web.wire.STALLED_AFTER_S = options.stalled_after
     app.web.ws.PING_EVERY_S = options.ping_every
-    app.web.ws.SILENT_AFTER_S = options.silent_after
+    app.web.ws.PONG_WITHIN_S = options.pong_within
+    app.web.ws.LOOK_EVERY_S = app.web.stream.LOOK_EVERY_S = options.look_every
     settings = parse_arguments(argparse.ArgumentParser(), rest)
     try:
         serve(settings, lambda: load(settings))
