@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from web_clients import Server, running, until
+from web_clients import Server, running
 
 from app.web.headers import CONTENT_SECURITY_POLICY
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +151,7 @@ def test_the_stream_is_lines_of_json(server: Server) -> None:
         rows = [json.loads(answer.readline()) for _ in range(3)]
         assert [row["filename"] for row in rows] == ["/tmp/a", "/tmp/\x1b[31m", None]
         assert server.clients() == 1
-    until(lambda: server.clients() == 0, "the stream notices that its client left")
+    wait_until(lambda: server.clients() == 0, "the stream notices that its client left")
 
 
 def test_the_head_of_a_stream_does_not_answer_for_ever(server: Server) -> None:
@@ -167,7 +168,7 @@ def test_a_stream_that_is_not_read_is_freed(tmp_path: Path) -> None:
             connection.sendall(
                 f"GET /events/stream HTTP/1.1\r\nHost: localhost:{server.port}\r\n\r\n".encode()
             )
-            until(lambda: server.clients() == 1, "the stream has begun")
+            wait_until(lambda: server.clients() == 1, "the stream has begun")
             server.request("POST", "/probes/kprobe")
-            until(lambda: server.clients() == 0, "the stream that nobody reads is dropped")
+            wait_until(lambda: server.clients() == 0, "the stream that nobody reads is dropped")
         assert server.end() == (0, "")

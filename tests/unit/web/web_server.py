@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 
 from flask import Flask  # noqa: E402
-from web_fakes import FakeHub, FakeManager, deletions  # noqa: E402
+from web_fakes import MIB, FakeManager, deletions, publish  # noqa: E402
 
 import app.web.stream  # noqa: E402
 import app.web.wire  # noqa: E402
@@ -28,6 +28,7 @@ import app.web.ws  # noqa: E402
 from app import create_app  # noqa: E402
 from app.config import Settings, parse_arguments  # noqa: E402
 from app.errors import ProbedeckError  # noqa: E402
+from app.hub import Hub  # noqa: E402
 from app.probes.spec import ProbeSpec  # noqa: E402
 from app.web.seats import Seats  # noqa: E402
 from app.web.server import serve  # noqa: E402
@@ -37,19 +38,15 @@ from app.web.service import Service  # noqa: E402
 class FeedingManager(FakeManager):
     """A fake manager whose probes see deletions that never were."""
 
-    def __init__(self, hub: FakeHub, run_dir: Path) -> None:
+    def __init__(self, hub: Hub, run_dir: Path) -> None:
         super().__init__(hub)
         self._run_dir = run_dir
         self._stop = {"fentry": threading.Event(), "kprobe": threading.Event()}
 
-    def describe(self, probe_id: str) -> dict[str, Any]:
-        clients = [{"client": each.id} for each in list(self.hub.subscriptions)]
-        return {**super().describe(probe_id), "clients": clients}
-
     def start(self, probe_id: str, spec: ProbeSpec) -> tuple[dict[str, Any], bool]:
         answer = super().start(probe_id, spec)
         if probe_id == "tracepoint":
-            self.hub.publish(deletions(["/tmp/a", "/tmp/\x1b[31m", None]), 3, "tracepoint")
+            publish(self.hub, ["/tmp/a", "/tmp/\x1b[31m", None], "tracepoint")
         elif probe_id == "fentry":
             self._feed(probe_id, deletions(["/tmp/x"], probe="fentry"), 1)
         elif probe_id == "kprobe":
@@ -59,9 +56,11 @@ class FeedingManager(FakeManager):
     def _feed(self, probe_id: str, data: bytes, rows: int) -> None:
         self._stop[probe_id].clear()
 
+        ledger = self.hub.begin_run(probe_id)
+
         def feed() -> None:
             while not self._stop[probe_id].wait(0.005):
-                self.hub.publish(data, rows, probe_id, keep=False)
+                self.hub.publish(ledger, rows, data)
 
         threading.Thread(target=feed, daemon=True).start()
 
@@ -78,7 +77,7 @@ class FeedingManager(FakeManager):
 
 
 def load(settings: Settings) -> Flask:
-    hub = FakeHub()
+    hub = Hub(settings.recent_mib * MIB, settings.client_queue_mib * MIB)
     manager = FeedingManager(hub, settings.run_dir)
     seats = Seats(settings.max_websockets)
     return create_app(Service(settings, hub, manager, seats))  # type: ignore[arg-type]
