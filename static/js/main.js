@@ -22,6 +22,9 @@ import { Table } from "./ui/table.js";
 import { Toolbar } from "./ui/toolbar.js";
 
 const COUNTERS_MS = 500;
+// Rows that only pass by need no more than 20 renders a second; the frames between are free
+// for scrolling and typing, which are answered in the next frame.
+const STREAM_RENDER_MS = 50;
 
 class Console {
   #store = new EventStore();
@@ -33,6 +36,8 @@ class Console {
   #isFilterNew = false;
   #client = null;
   #frame = 0;
+  #timer = 0;
+  #renderedAt = -STREAM_RENDER_MS;
   #notices = new Notices(byId("notices"));
   #counters = new Counters();
   #bar = new ProbeBar(this.#notices, (probes) => this.#takeProbes(probes));
@@ -81,7 +86,7 @@ class Console {
       this.#losses.gap(message);
       if (this.#replay.takeGap(message)) this.#store.mark(message);
       this.#showLosses();
-      this.#schedule();
+      this.#scheduleStream();
     }
   }
 
@@ -93,7 +98,7 @@ class Console {
     if (isAfterHole) this.#store.mark({ probe: batch.probe, where: "reconnect", rows: null });
     this.#store.append(batch);
     this.#rate(batch.probe).add(batch.rows, performance.now());
-    this.#schedule();
+    this.#scheduleStream();
   }
 
   #takeProbes(probes) {
@@ -130,10 +135,22 @@ class Console {
 
   /** One render a frame, however much came. */
   #schedule() {
-    this.#frame ||= requestAnimationFrame(() => {
+    this.#frame ||= requestAnimationFrame((now) => {
       this.#frame = 0;
+      this.#renderedAt = now;
       this.#render();
     });
+  }
+
+  /** The same for what streams in by itself. */
+  #scheduleStream() {
+    if (this.#frame || this.#timer) return;
+    const wait = this.#renderedAt + STREAM_RENDER_MS - performance.now();
+    if (wait <= 0) return void this.#schedule();
+    this.#timer = setTimeout(() => {
+      this.#timer = 0;
+      this.#schedule();
+    }, wait);
   }
 
   #render() {

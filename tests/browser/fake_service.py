@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from arrow_batches import encode
 from flask import Flask, Response, render_template, request
 from flask_sock import Sock
 from werkzeug.serving import make_server
 
 from app.probes.modes import MODES
+from tests.browser.arrow_batches import encode
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "

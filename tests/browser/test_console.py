@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from console_page import card, expect_counts, filter_box, row, rows
-from fake_service import REFUSED, FakeService, Server, plausible
 from playwright.sync_api import Page, expect
+
+from tests.browser.console_page import card, expect_counts, filter_box, row, rows
+from tests.browser.fake_service import REFUSED, FakeService, Server, plausible
 
 NARROW = {"width": 360, "height": 740}
 

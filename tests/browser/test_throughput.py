@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from console_page import expect_counts, filter_box, rows
-from fake_service import FakeService
 from playwright.sync_api import Page, expect
+
+from tests.browser.console_page import expect_counts, filter_box, rows
+from tests.browser.fake_service import FakeService
 
 ROWS_PER_SECOND = 20_000
 ROWS = 240_000

@@ -63,6 +63,7 @@ def test_every_combination_lets_through_exactly_its_calls(
     for mode in modes:
         service.start(mode)
     programs = service.programs()
+    assert programs
     for parts in COMBINATIONS:
         filters = {mode: filter_of(matrix, parts, mode) for mode in modes}
         for mode in modes:
@@ -114,7 +115,6 @@ def test_patch_merges(service: Service, modes: tuple[str, ...]) -> None:
     service.start(mode, filter={"uid": 7})
     assert service.change(mode, pid=1)["filter"] == {**none, "uid": 7, "pid": 1}
     assert service.change(mode, comm="x", uid=None)["filter"] == {**none, "pid": 1, "comm": "x"}
-    assert service.expect(200, "PATCH", f"/probes/{mode}", {})["filter"]["comm"] == "x"
     cleared = service.expect(200, "PATCH", f"/probes/{mode}", {"filter": None})
     assert cleared["filter"] == none
     assert service.probe(mode)["filter"] == none
@@ -128,6 +128,7 @@ def test_changing_the_filter_loses_nothing(service: Service, modes: tuple[str, .
         for mode in modes:
             service.start(mode, filter={"pid": flood.pid})
         programs = service.programs()
+        assert programs
         recording = Recording(service, modes)
         base = flood.begin("flood", count=10**9, name_bytes=50, threads=1, pause_every=20)
         recording.wait_for_name(flood_names(base, 0, 1, 50)[0])
@@ -136,6 +137,7 @@ def test_changing_the_filter_loses_nothing(service: Service, modes: tuple[str, .
                 service.change(mode, uid=UID)
                 service.change(mode, uid=None)
         ((_, made),) = flood.end_flood().items()
+        assert service.programs() == programs
         names = flood_names(base, 0, made, 50)
         recording.wait_for_name(names[-1])
         for mode, rows in recording.by_probe().items():
@@ -143,7 +145,6 @@ def test_changing_the_filter_loses_nothing(service: Service, modes: tuple[str, .
             stopped = service.stop(mode)
             check_nothing_lost(stopped)
             assert stopped["counters"]["produced"] == made
-        assert programs
         assert made > 20
 
 

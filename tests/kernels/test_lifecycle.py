@@ -56,6 +56,7 @@ def test_same_start_again_is_harmless(service: Service, mode: str) -> None:
     spec = {"filter": {"uid": 4242}, "duration_s": 3600}
     started = service.expect(201, "POST", f"/probes/{mode}", spec)
     programs = service.programs()
+    assert programs
     again = service.expect(200, "POST", f"/probes/{mode}", spec)
     assert again["started_at"] == started["started_at"]
     assert service.programs() == programs

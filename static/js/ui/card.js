@@ -50,7 +50,7 @@ export class Card {
     setText(this.#function, probe.function ?? "no function to attach to");
     this.#function.title = this.#function.textContent;
     setText(this.#reason, usable ? endWords(probe) : sentence(probe.reason ?? "The kernel refuses it"));
-    setText(this.#hint, usable ? "" : probe.hint ?? "");
+    setText(this.#hint, usable || !probe.hint ? "" : sentence(probe.hint));
     this.#showButtons(probe, active, usable, isBusy);
   }
 
@@ -94,5 +94,6 @@ function endWords({ state, ended }) {
 
 function sentence(text) {
   const visible = visibleText(text.trim());
-  return /[.!?]$/.test(visible) ? visible : `${visible}.`;
+  const ended = /[.!?]$/.test(visible) ? visible : `${visible}.`;
+  return ended.charAt(0).toUpperCase() + ended.slice(1);
 }
