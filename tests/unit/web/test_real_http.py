@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from web_clients import Server, running
+from web_clients import Server, free_port, running, start
 
 from app.web.headers import CONTENT_SECURITY_POLICY
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +72,12 @@ END = "Connection: close\n\n"
         (
             "POST /probes/fexit HTTP/1.1\nHost: LOCAL\nContent-Type: application/json\n"
             "Content-Length: 5\nTransfer-Encoding: chunked\nConnection: close\n\n0\n\n",
+            400,
+            "bad_request",
+        ),
+        (
+            "POST /probes/fexit HTTP/1.1\nHost: LOCAL\nContent-Type: application/json\n"
+            "Transfer-Encoding: chunked\nConnection: close\n\nnonsense\n\n",
             400,
             "bad_request",
         ),
@@ -136,6 +142,22 @@ def test_a_client_that_holds_its_end_open_holds_up_nobody(server: Server) -> Non
         answer = connection.recv(65536)
         assert answer.startswith(b"HTTP/1.0 403 ")
         assert server.request("GET", "/healthz")[0].status == 200
+
+
+def test_it_answers_while_the_modes_are_checked(tmp_path: Path) -> None:
+    with running(tmp_path / "run", "--check-waits") as server:  # until it answered /healthz
+        assert server.request("GET", "/openapi.json")[0].status == 200
+        assert server.process.stdout is not None
+        assert "http://localhost:" in server.process.stdout.readline()
+        (server.run_dir / "go").touch()
+        assert server.process.stdout.readline().startswith("  modes: ")
+        assert server.end() == (0, "")
+
+
+def test_a_check_that_fails_ends_the_service(tmp_path: Path) -> None:
+    process = start(tmp_path / "run", free_port(), "--check-fails")
+    _, errors = process.communicate(timeout=PATIENCE_S)
+    assert "RuntimeError: no kernel" in errors
 
 
 def test_the_stream_is_lines_of_json(server: Server) -> None:

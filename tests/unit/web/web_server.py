@@ -33,6 +33,9 @@ from app.probes.spec import ProbeSpec  # noqa: E402
 from app.web.seats import Seats  # noqa: E402
 from app.web.server import serve  # noqa: E402
 from app.web.service import Service  # noqa: E402
+from tests.support.waiting import wait_until  # noqa: E402
+
+CHECK: str | None = None  # what the check of the modes does: pass, wait for the test, or fail
 
 
 class FeedingManager(FakeManager):
@@ -42,6 +45,12 @@ class FeedingManager(FakeManager):
         super().__init__(hub)
         self._run_dir = run_dir
         self._stop = {"fentry": threading.Event(), "kprobe": threading.Event()}
+
+    def start_service(self) -> None:
+        if CHECK == "waits":
+            wait_until((self._run_dir / "go").exists, "the test to let the check end")
+        if CHECK == "fails":
+            raise RuntimeError("no kernel")
 
     def start(self, probe_id: str, spec: ProbeSpec) -> tuple[dict[str, Any], bool]:
         answer = super().start(probe_id, spec)
@@ -89,7 +98,11 @@ def main() -> None:
     parser.add_argument("--ping-every", type=float, default=app.web.ws.PING_EVERY_S)
     parser.add_argument("--pong-within", type=float, default=app.web.ws.PONG_WITHIN_S)
     parser.add_argument("--look-every", type=float, default=0.05)
+    parser.add_argument("--check-waits", dest="check", action="store_const", const="waits")
+    parser.add_argument("--check-fails", dest="check", action="store_const", const="fails")
     options, rest = parser.parse_known_args()
+    global CHECK  # noqa: PLW0603
+    CHECK = options.check
     app.web.wire.STALLED_AFTER_S = options.stalled_after
     app.web.ws.PING_EVERY_S = options.ping_every
     app.web.ws.PONG_WITHIN_S = options.pong_within
