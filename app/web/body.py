@@ -8,6 +8,7 @@ from typing import Any, NoReturn, TypeVar
 
 from flask import Request, request
 from flask.json.provider import DefaultJSONProvider
+from gunicorn.http.errors import ParseException
 from webargs import missing
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -29,7 +30,10 @@ def check_body() -> None:
     """
     if request.method in BODILESS:
         return
-    body = request.get_data(cache=True)
+    try:
+        body = request.get_data(cache=True)
+    except (OSError, ParseException) as error:  # too slow, gone, or chunks that are none
+        raise ProbedeckError(400, "bad_request", "The body did not come as announced.") from error
     if len(body) > MAX_BODY_BYTES:
         raise RequestEntityTooLarge
     if body and request.mimetype != "application/json":

@@ -83,7 +83,7 @@ def websocket(ws: Server) -> None:
     """Serve one client until it leaves, falls silent, stalls, or the service ends."""
     ws.input_buffer = _Nothing()
     service: Service = current_service()
-    reason = CloseReason.NORMAL_CLOSURE
+    reason = CloseReason.INTERNAL_ERROR  # unless it ends in one of the ways below
     try:
         with service.hub.subscribe(
             kind="websocket", peer=g.peer, probes=g.probes, recent=g.recent
@@ -96,7 +96,7 @@ def websocket(ws: Server) -> None:
     except HubClosed:
         reason = CloseReason.GOING_AWAY
     except (ConnectionClosed, LocalProtocolError):
-        pass  # the client closed while something was being sent
+        reason = CloseReason.NORMAL_CLOSURE  # the client closed while something was being sent
     finally:
         say_goodbye(ws, g.frames, reason)
 

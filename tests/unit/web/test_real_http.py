@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from web_clients import Server, running, until
+from web_clients import Server, free_port, running, start
 
 from app.web.headers import CONTENT_SECURITY_POLICY
+from tests.support.waiting import PATIENCE_S, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +72,12 @@ END = "Connection: close\n\n"
         (
             "POST /probes/fexit HTTP/1.1\nHost: LOCAL\nContent-Type: application/json\n"
             "Content-Length: 5\nTransfer-Encoding: chunked\nConnection: close\n\n0\n\n",
+            400,
+            "bad_request",
+        ),
+        (
+            "POST /probes/fexit HTTP/1.1\nHost: LOCAL\nContent-Type: application/json\n"
+            "Transfer-Encoding: chunked\nConnection: close\n\nnonsense\n\n",
             400,
             "bad_request",
         ),
@@ -137,6 +144,22 @@ def test_a_client_that_holds_its_end_open_holds_up_nobody(server: Server) -> Non
         assert server.request("GET", "/healthz")[0].status == 200
 
 
+def test_it_answers_while_the_modes_are_checked(tmp_path: Path) -> None:
+    with running(tmp_path / "run", "--check-waits") as server:  # until it answered /healthz
+        assert server.request("GET", "/openapi.json")[0].status == 200
+        assert server.process.stdout is not None
+        assert "http://localhost:" in server.process.stdout.readline()
+        (server.run_dir / "go").touch()
+        assert server.process.stdout.readline().startswith("  modes: ")
+        assert server.end() == (0, "")
+
+
+def test_a_check_that_fails_ends_the_service(tmp_path: Path) -> None:
+    process = start(tmp_path / "run", free_port(), "--check-fails")
+    _, errors = process.communicate(timeout=PATIENCE_S)
+    assert "RuntimeError: no kernel" in errors
+
+
 def test_the_stream_is_lines_of_json(server: Server) -> None:
     server.request("POST", "/probes/tracepoint")
     with server.connect() as connection, connection.makefile("rb") as answer:
@@ -150,7 +173,7 @@ def test_the_stream_is_lines_of_json(server: Server) -> None:
         rows = [json.loads(answer.readline()) for _ in range(3)]
         assert [row["filename"] for row in rows] == ["/tmp/a", "/tmp/\x1b[31m", None]
         assert server.clients() == 1
-    until(lambda: server.clients() == 0, "the stream notices that its client left")
+    wait_until(lambda: server.clients() == 0, "the stream notices that its client left")
 
 
 def test_the_head_of_a_stream_does_not_answer_for_ever(server: Server) -> None:
@@ -167,7 +190,7 @@ def test_a_stream_that_is_not_read_is_freed(tmp_path: Path) -> None:
             connection.sendall(
                 f"GET /events/stream HTTP/1.1\r\nHost: localhost:{server.port}\r\n\r\n".encode()
             )
-            until(lambda: server.clients() == 1, "the stream has begun")
+            wait_until(lambda: server.clients() == 1, "the stream has begun")
             server.request("POST", "/probes/kprobe")
-            until(lambda: server.clients() == 0, "the stream that nobody reads is dropped")
+            wait_until(lambda: server.clients() == 0, "the stream that nobody reads is dropped")
         assert server.end() == (0, "")

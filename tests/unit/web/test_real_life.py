@@ -10,7 +10,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from web_clients import WAIT_S, Server, free_port, running, start, until
+from web_clients import Server, free_port, running, start
+
+from tests.support.waiting import PATIENCE_S, wait_until
 
 
 def alive(pid: int) -> bool:
@@ -38,7 +40,7 @@ def occupy(server: Server, clients: ExitStack) -> None:
     stalled.connect(("127.0.0.1", server.port))
     server.upgrade(stalled)
     server.request("POST", "/probes/kprobe")
-    until(lambda: server.clients() == 7, "all are served")
+    wait_until(lambda: server.clients() == 7, "all are served")
 
 
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -55,7 +57,7 @@ def test_the_end_waits_for_nobody(tmp_path: Path, sig: signal.Signals) -> None:
 def test_ctrl_c_reaches_all_processes_and_shows_no_traceback(tmp_path: Path) -> None:
     with running(tmp_path / "run") as server, server.websocket():
         os.killpg(server.process.pid, signal.SIGINT)
-        out, errors = server.process.communicate(timeout=WAIT_S)
+        out, errors = server.process.communicate(timeout=PATIENCE_S)
         assert (server.process.returncode, errors) == (0, "")
         assert out.startswith(f"Probedeck on http://localhost:{server.port}/ (Ctrl-C ends it)\n")
         assert (server.run_dir / "closed").exists()
@@ -96,7 +98,7 @@ def test_a_killed_arbiter_leaves_nothing(tmp_path: Path) -> None:
     with running(tmp_path / "run") as server:
         (worker,) = server.workers()
         server.process.kill()
-        until(lambda: not alive(worker), "the worker died with its arbiter")
+        wait_until(lambda: not alive(worker), "the worker died with its arbiter")
         with (server.run_dir / "lock").open() as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # and the lock is free
 
@@ -106,7 +108,7 @@ def test_a_killed_worker_is_replaced(tmp_path: Path) -> None:
         (worker,) = server.workers()
         server.request("POST", "/probes/fexit")
         os.kill(worker, signal.SIGKILL)
-        until(lambda: server.workers() not in ([], [worker]), "there is a new worker")
+        wait_until(lambda: server.workers() not in ([], [worker]), "there is a new worker")
         assert server.json("GET", "/probes/fexit")["state"] == "stopped"
         code, errors = server.end()
         assert (code, "SIGKILL" in errors) == (0, True)
@@ -115,7 +117,7 @@ def test_a_killed_worker_is_replaced(tmp_path: Path) -> None:
 def test_a_second_instance_is_told_of_the_first(tmp_path: Path) -> None:
     with running(tmp_path / "run") as server:
         second = start(tmp_path / "run", free_port())
-        out, errors = second.communicate(timeout=WAIT_S)
+        out, errors = second.communicate(timeout=PATIENCE_S)
         assert (second.returncode, out) == (1, "")
         assert f"already runs here (process {server.process.pid};" in errors
         assert len(errors.splitlines()) == 1
@@ -132,7 +134,7 @@ def test_a_port_in_use_is_said_once(tmp_path: Path, address: str) -> None:
         other.listen()
         port = other.getsockname()[1]
         process = start(tmp_path / "run", port)
-        out, errors = process.communicate(timeout=WAIT_S)
+        out, errors = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, out) == (1, "")
     assert errors == (
         f"Port {port} of {address} is in use by another program. "
@@ -157,7 +159,7 @@ def test_a_run_folder_that_others_could_change_is_refused(tmp_path: Path, kind: 
         (tmp_path / "elsewhere").mkdir(mode=0o700)
         run_dir.symlink_to(tmp_path / "elsewhere")
     process = start(run_dir, free_port())
-    _, errors = process.communicate(timeout=WAIT_S)
+    _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1
     assert errors == f"{run_dir} is not a folder that only this user can write to.\n"
 

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 from simple_websocket import ConnectionClosed
-from web_clients import KEY, Server, running, until
+from web_clients import KEY, Server, running
 
 from app.web.rows import rows_of
+from tests.support.waiting import wait_until
 
 SEATS = 4
 
@@ -66,7 +67,7 @@ def test_hello_then_batches_then_control(server: Server) -> None:
         assert isinstance(hello["client"], int)
         names = [row["filename"] for row in rows_of(bytes(websocket.receive(timeout=30)))]
         assert names == ["/tmp/a", "/tmp/\x1b[31m", None]
-    until(lambda: server.clients() == 0, "the websocket notices that its client left")
+    wait_until(lambda: server.clients() == 0, "the websocket notices that its client left")
 
 
 def test_without_recent_only_live_batches_come(server: Server) -> None:
@@ -135,7 +136,7 @@ def test_a_browsers_handshake_and_no_compression(server: Server) -> None:
 
 
 def test_seats_are_counted_and_given_back(server: Server) -> None:
-    until(lambda: server.clients() == 0, "earlier clients are gone")
+    wait_until(lambda: server.clients() == 0, "earlier clients are gone")
     with ExitStack() as visitors:
         for _ in range(SEATS - 1):
             visitors.enter_context(server.websocket())
@@ -143,18 +144,18 @@ def test_seats_are_counted_and_given_back(server: Server) -> None:
         stream.sendall(
             f"GET /events/stream HTTP/1.1\r\nHost: localhost:{server.port}\r\n\r\n".encode()
         )
-        until(lambda: server.clients() == SEATS, "all seats are taken")
+        wait_until(lambda: server.clients() == SEATS, "all seats are taken")
         for path in ("/ws", "/events/stream"):
             response, body = server.request("GET", path, UPGRADE if path == "/ws" else {})
             assert (response.status, json.loads(body)["code"]) == (503, "busy")
         assert server.request("GET", "/healthz")[0].status == 200
-    until(lambda: server.clients() == 0, "the seats are free")
+    wait_until(lambda: server.clients() == 0, "the seats are free")
     with server.websocket() as again:
         assert json.loads(again.receive(timeout=30))["type"] == "hello"
 
 
 def test_no_thread_stays_when_clients_leave(server: Server) -> None:
-    until(lambda: server.clients() == 0, "earlier clients are gone")
+    wait_until(lambda: server.clients() == 0, "earlier clients are gone")
 
     def visit() -> None:
         polite, rude, reset = (server.connect() for _ in range(3))
@@ -165,17 +166,17 @@ def test_no_thread_stays_when_clients_leave(server: Server) -> None:
         reset.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         for connection in (polite, rude, reset):
             connection.close()
-        until(lambda: server.clients() == 0, "the visitors are gone")
+        wait_until(lambda: server.clients() == 0, "the visitors are gone")
 
     # The pool makes threads up to its size; once it has, what grows is a leak.
     connections = [server.connect() for _ in range(16)]
-    until(lambda: len(server.threads()) >= 17, "the pool is complete")
+    wait_until(lambda: len(server.threads()) >= 17, "the pool is complete")
     for connection in connections:
         connection.close()
     before = len(server.threads())
     for _ in range(10):
         visit()
-    until(lambda: len(server.threads()) <= before, "the threads of the visitors ended")
+    wait_until(lambda: len(server.threads()) <= before, "the threads of the visitors ended")
     (worker,) = server.workers()
     descriptors = Path(f"/proc/{worker}/fd")
     sockets = [str(each.readlink()) for each in descriptors.iterdir()]
@@ -212,7 +213,7 @@ def test_frames_against_the_protocol_close(server: Server, frames: bytes, code: 
         server.upgrade(connection, "?recent=0")
         connection.sendall(frames)
         assert close_code(connection) == code
-    until(lambda: server.clients() == 0, "its subscription ended")
+    wait_until(lambda: server.clients() == 0, "its subscription ended")
 
 
 def test_random_bytes_do_no_harm(server: Server) -> None:
@@ -223,7 +224,7 @@ def test_random_bytes_do_no_harm(server: Server) -> None:
             connection.sendall(chance.randbytes(chance.randrange(1, 3000)))
             connection.shutdown(socket.SHUT_WR)
             close_code(connection)
-        until(lambda: server.clients() == 0, "its subscription ended")
+        wait_until(lambda: server.clients() == 0, "its subscription ended")
     assert server.request("GET", "/healthz")[0].status == 200
 
 
@@ -260,9 +261,9 @@ def test_a_client_that_does_not_read_is_dropped(tmp_path: Path) -> None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             connection.connect(("127.0.0.1", server.port))
             server.upgrade(connection)
-            until(lambda: server.clients() == 1, "the websocket is subscribed")
+            wait_until(lambda: server.clients() == 1, "the websocket is subscribed")
             server.request("POST", "/probes/kprobe")
-            until(lambda: server.clients() == 0, "the client that reads nothing is dropped")
+            wait_until(lambda: server.clients() == 0, "the client that reads nothing is dropped")
         assert server.end() == (0, "")
 
 
