@@ -78,6 +78,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     yield opened
     for page in pages:
         errors += page.evaluate("window.violations")
+        errors += page.locator(".notice", has_text="was not understood").all_text_contents()
         page.context.close()
     assert errors == []
 

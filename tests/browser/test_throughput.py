@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
@@ -46,7 +47,7 @@ def test_20000_events_a_second(page: Page, fake: FakeService, results: Path) -> 
     fake.stream("tracepoint", ROWS_PER_SECOND, ROWS)
     expect_counts(page, f"{ROWS:,}", f"{CAPACITY:,}")
     measured = page.evaluate(MEASURED)
-    print(f"\n{ROWS:,} rows offered at {ROWS_PER_SECOND:,}/s: {json.dumps(measured)}")
+    sys.stdout.write(f"\n{ROWS:,} rows at {ROWS_PER_SECOND:,}/s: {json.dumps(measured)}\n")
     (results / "throughput.json").write_text(json.dumps(measured, indent=1))
     in_sight = page.evaluate("document.getElementById('grid').clientHeight / 28")
     assert measured["most_row_elements"] < in_sight + 30
