@@ -6,15 +6,12 @@ import json
 import select
 import socket
 import time
-from typing import TYPE_CHECKING
 
 from app.errors import ProbedeckError
 from app.frames import Outbox, TracerRequest
 from app.probes.spec import Filter
+from app.tracer.drain import Drain
 from app.tracer.programs import Programs
-
-if TYPE_CHECKING:  # it imports numpy, which __main__ does while BCC compiles
-    from app.tracer.drain import Drain
 
 # How often the rings are looked at. They do not wake us (BPF_RB_NO_WAKEUP): waking costs the
 # traced process, and a look at a quiet ring costs us microseconds.
