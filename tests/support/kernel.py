@@ -7,7 +7,7 @@ import os
 import platform
 import struct
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +53,7 @@ def _bpf_ids(kind: str) -> Iterator[int]:
         yield number
 
 
-def bpf_objects_held_by(pids: Iterator[int]) -> set[BpfObject]:
+def bpf_objects_held_by(pids: Iterable[int]) -> set[BpfObject]:
     """The BPF objects that these processes hold open."""
     held = set()
     for pid in pids:
