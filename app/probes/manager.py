@@ -60,6 +60,7 @@ class ProbeManager:
         self._check_lock = threading.Lock()
         self._asked = threading.Event()
         self._kernel: KernelAnswer | None = None
+        self._spawner: Spawner | None = None
 
     def start_service(self) -> None:
         """Ask the kernel what it allows, and begin to tell clients of changes."""
@@ -211,6 +212,8 @@ class ProbeManager:
             thread.start()
         for thread in stoppers:
             thread.join()
+        if self._spawner is not None:
+            self._spawner.close()
 
     def _stop_quietly(self, probe_id: str) -> None:
         try:
@@ -236,6 +239,7 @@ class ProbeManager:
 
     def _begin(self, probe: Probe, spec: ProbeSpec) -> None:
         name = probe.mode.name
+        assert self._spawner is not None  # made before the first answer of the kernel
         ledger = self._hub.begin_run(name)
         try:
             run = TracerRun(self._spawner, self._hub, ledger, lambda: self._run_changed(probe, run))

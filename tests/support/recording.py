@@ -6,6 +6,7 @@ import itertools
 import os
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Any
 
 from tests.support.batches import Row, time_ns
 from tests.support.calls import Call, expected_row, seen_by, text
@@ -15,12 +16,14 @@ from tests.support.waiting import wait_until
 # A row's time is the kernel's monotonic stamp plus the wall clock's distance from it.
 TIME_TOLERANCE_NS = 1_000_000
 
+Probe = dict[str, Any]
+
 _marks = itertools.count()
 
 
 def mark() -> str:
     """Delete a file that is not there, once, from this very process; its name, never used again."""
-    name = f"/pd-mark-{os.getpid()}-{next(_marks)}"
+    name = f"/run/pd-mark-{os.getpid()}-{next(_marks)}"
     try:
         os.unlink(name)  # noqa: PTH108  exactly one call
     except FileNotFoundError:
@@ -73,6 +76,12 @@ def names_since(client: Client, cursor: str, mode: str) -> list[str | None]:
     return [row["filename"] for row in client.events_after(cursor)[0] if row["probe"] == mode]
 
 
+def wait_until_shown(client: Client, cursor: str, probes: Iterable[str], name: str) -> None:
+    """Until each of the probes shows this name after the cursor."""
+    for probe in probes:
+        wait_until(lambda p=probe: name in names_since(client, cursor, p), f"{name} in {probe}")
+
+
 def rows_of(calls: Iterable[Call], rows: Iterable[Row]) -> list[Row]:
     """The rows of the processes that made the calls."""
     pids = {call.pid for call in calls}
@@ -119,15 +128,19 @@ def check_ledger(counters: dict[str, int]) -> None:
     assert counters["produced"] == counters["delivered"] + lost, counters
 
 
-def check_nothing_lost(probe: dict[str, object]) -> None:
-    """No row of this probe was lost anywhere."""
-    counters = probe["counters"]
-    assert isinstance(counters, dict)
-    check_ledger(counters)
-    assert counters["produced"] == counters["delivered"], counters
-    drops = probe["drops"]
-    assert isinstance(drops, dict)
-    assert not any(drops.values()), drops
+def check_nothing_lost(probe: Probe, before: Probe | None = None) -> None:
+    """No row of this probe was lost anywhere, since it was as in `before` or since its start."""
+    check_ledger(probe["counters"])
+    lost = {**change("counters", before, probe), **change("drops", before, probe)}
+    delivered = lost.pop("delivered")
+    assert lost.pop("produced") == delivered
+    assert not any(lost.values()), lost
+
+
+def change(member: str, before: Probe | None, after: Probe) -> dict[str, int]:
+    """By how much the numbers in this member of a probe grew."""
+    earlier = before[member] if before else {}
+    return {name: count - earlier.get(name, 0) for name, count in after[member].items()}
 
 
 def flood_names(base: object, number: int, count: int, name_bytes: int) -> list[str]:
