@@ -28,7 +28,7 @@ def rows_by_thread(held: HeldNames, rows: list[Row]) -> dict[int, Row]:
 
 def test_the_name_that_was_passed_is_shown(tracing: Service, modes: tuple[str, ...]) -> None:
     recording = Recording(tracing, modes)
-    held = hold_names([1, 60, 250, 4000], prefix="held-")
+    held = hold_names([10, 60, 250, 4000], prefix="held-")
     for mode, rows in recording.rows().items():
         shown = rows_by_thread(held, rows)
         assert {tid: row["filename"] for tid, row in shown.items()} == held.names, mode

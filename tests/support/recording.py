@@ -39,6 +39,7 @@ class Recording:
         self._probes = tuple(probes)
         self._cursor = client.cursor()
         self._rows: list[Row] = []
+        self._shown: set[tuple[str, str | None]] = set()
 
     def rows(self) -> dict[str, list[Row]]:
         """The rows of each probe. The probes must run, without filter.
@@ -52,16 +53,15 @@ class Recording:
         return self.by_probe()
 
     def wait_for_name(self, name: str) -> None:
-        """Until each probe has shown a row with this name."""
-        missing = set(self._probes)
+        """Until each probe has shown a row with this name, before or from now on."""
 
         def shown() -> bool:
             fresh, self._cursor = self._client.events_after(self._cursor)
             self._rows += fresh
-            missing.difference_update(r["probe"] for r in fresh if r["filename"] == name)
-            return not missing
+            self._shown.update((row["probe"], row["filename"]) for row in fresh)
+            return all((probe, name) in self._shown for probe in self._probes)
 
-        wait_until(shown, f"{name} in {missing}")
+        wait_until(shown, f"{name} in each of {self._probes}")
 
     def by_probe(self) -> dict[str, list[Row]]:
         """What was fetched so far."""

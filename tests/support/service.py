@@ -46,7 +46,8 @@ class Service(Client):
         def ready() -> bool:
             assert self.process.poll() is None, f"the service ended:\n{self.log.read_text()}"
             try:
-                return self.request("GET", "/healthz").status == 200
+                # 403: it serves, but another user than the one who runs the tests.
+                return self.request("GET", "/healthz").status in {200, 403}
             except (ConnectionError, HTTPException):
                 return False
 
@@ -79,7 +80,12 @@ class Service(Client):
         return children[0]
 
     def tracers(self) -> list[Process]:
-        return [p for p in kernel.descendants(self.worker().pid) if "app.tracer" in p.command]
+        """The processes that trace; not the one that waits for a start, with nothing loaded."""
+        return [
+            process
+            for process in kernel.descendants(self.worker().pid)
+            if "app.tracer" in process.command and kernel.bpf_objects_held_by([process.pid])
+        ]
 
     # --- What it has in the kernel ---
 
