@@ -46,7 +46,7 @@ def test_late_clients_get_recent_then_live(idle: Service, probe: str, flood: Wor
     """They connect while a flood runs: each call once, from the first on, in order."""
     idle.start(probe, filter={"pid": flood.pid})
     recording = Recording(idle, [probe])
-    base = flood.begin("flood", count=10**9, name_bytes=NAME_BYTES, threads=1, pause_every=50)
+    base = flood.begin("flood", count=10**9, name_bytes=NAME_BYTES, threads=1, pause_every=10)
     recording.wait_for_name(flood_names(base, 0, 1, NAME_BYTES)[0])
     with ExitStack() as stack:
         clients: list[Stream] = []
