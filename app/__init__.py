@@ -35,7 +35,7 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
         API_VERSION="1",
         OPENAPI_VERSION="3.0.3",
         OPENAPI_URL_PREFIX="/",
-        MAX_CONTENT_LENGTH=body.MAX_BODY_BYTES,
+        MAX_CONTENT_LENGTH=body.READ_BYTES,
         SOCK_SERVER_OPTIONS={"max_message_size": ws.MAX_MESSAGE_BYTES},
     )
     app.json = body.StrictJSON(app)

@@ -60,6 +60,7 @@ class ProbeManager:
         self._check_lock = threading.Lock()
         self._asked = threading.Event()
         self._kernel: KernelAnswer | None = None
+        self._spawner: Spawner | None = None
 
     def start_service(self) -> None:
         """Ask the kernel what it allows, and begin to tell clients of changes."""
@@ -74,12 +75,18 @@ class ProbeManager:
         """The kernel's last answer; waits for the first. Raises ProbedeckError when it failed."""
         self._asked.wait()
         if self._kernel is None:
-            self.check_availability()
+            self._ask_kernel()
         assert self._kernel is not None  # else the check has raised
         return self._kernel
 
     def check_availability(self) -> None:
-        """Ask the kernel (again) which modes it allows. Raises ProbedeckError."""
+        """Ask the kernel (again) which modes it allows, and tell clients. Raises ProbedeckError."""
+        self._ask_kernel()
+        for probe in self._probes.values():
+            with probe.changed:
+                self._tell_state(probe)
+
+    def _ask_kernel(self) -> None:
         with self._check_lock:
             try:
                 self._kernel = ask_kernel(self._settings)
@@ -211,6 +218,8 @@ class ProbeManager:
             thread.start()
         for thread in stoppers:
             thread.join()
+        if self._spawner is not None:
+            self._spawner.close()
 
     def _stop_quietly(self, probe_id: str) -> None:
         try:
@@ -222,7 +231,7 @@ class ProbeManager:
 
     def _refuse_unavailable(self, mode: Mode) -> None:
         if not self.kernel.modes[mode.name].available:
-            self.check_availability()  # it may have been put right meanwhile
+            self._ask_kernel()  # it may have been put right meanwhile
         answer = self.kernel.modes[mode.name]
         if not answer.available:
             raise ProbedeckError(
@@ -236,6 +245,7 @@ class ProbeManager:
 
     def _begin(self, probe: Probe, spec: ProbeSpec) -> None:
         name = probe.mode.name
+        assert self._spawner is not None  # made before the first answer of the kernel
         ledger = self._hub.begin_run(name)
         try:
             run = TracerRun(self._spawner, self._hub, ledger, lambda: self._run_changed(probe, run))

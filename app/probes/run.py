@@ -50,14 +50,9 @@ class TracerRun:
         self.end: End | None = None
         self._last_word: End | None = None
         self._stderr = b""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            try:
-                self._process = spawner.spawn("app.tracer", theirs)
-            except BaseException:
-                ours.close()
-                raise
-        self._socket = ours
+        tracer = spawner.take()
+        self._process = tracer.process
+        self._socket = tracer.socket
         self._reader = threading.Thread(target=self._read, name="tracer-reader", daemon=True)
 
     def begin(self, request: bytes) -> None:

@@ -1,4 +1,7 @@
-"""`python -m app.tracer`, started by the service only: its socket is standard input."""
+"""`python -m app.tracer`, started by the service only: its socket is standard input.
+
+Loads everything first and then waits for its request, so that one can be kept ready.
+"""
 
 from __future__ import annotations
 
@@ -14,20 +17,17 @@ from app.errors import ProbedeckError
 from app.frames import Outbox, TracerRequest
 from app.kernel.headers import find_headers
 from app.kernel.tracefs import find_or_mount
-from app.probes.modes import MODES
-from app.tracer.batches import Encoder
 from app.tracer.drain import Drain
 from app.tracer.loop import LAST_SEND_TIMEOUT_S, Loop, ServiceGone
 from app.tracer.programs import Programs
 
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
-def die_with(parent_pid: int) -> None:
-    """Be killed when the service's spawning thread ends; end at once when it has already."""
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent_pid:
-        raise ServiceGone
+def set_process_name(name: str) -> None:
+    """What ps and top show: at most 15 bytes."""
+    _libc.prctl(PR_SET_NAME, name.encode())
 
 
 def read_request(sock: socket.socket) -> TracerRequest:
@@ -43,14 +43,12 @@ def read_request(sock: socket.socket) -> TracerRequest:
 
 def trace(request: TracerRequest, sock: socket.socket, outbox: Outbox) -> None:
     """Attach and drain until stopped. Raises ProbedeckError when the kernel or BCC refuses."""
-    mode = MODES[request.mode]
     find_headers(Path(request.btf_path), Path(request.cache_dir)).apply()
     if request.mode == "tracepoint":
         find_or_mount()
-    encoder = Encoder(request.probe, request.mode, request.run, mode.columns)
     with (
         Programs(request.mode, request.function, request.ring_bytes) as programs,
-        Drain(programs, encoder, outbox) as drain,
+        Drain(request, programs, outbox) as drain,
     ):
         programs.set_filter(request.filter)
         outbox.message({"type": "attached", "function": request.function})
@@ -67,13 +65,15 @@ def flush(sock: socket.socket, outbox: Outbox) -> None:
 
 
 def main() -> int:
-    # Ctrl-C in the terminal is the service's to handle: it stops its tracers in order.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # of the service's spawning thread
+    set_process_name("pd:waiting")
     with socket.socket(fileno=os.dup(0)) as sock:
         outbox = Outbox(sock)
         try:
             request = read_request(sock)
-            die_with(request.parent_pid)
+            if os.getppid() != request.parent_pid:
+                raise ServiceGone  # before the call above; the signal will not come
+            set_process_name(f"pd:{request.mode}")
             trace(request, sock, outbox)
         except ServiceGone:
             return 3

@@ -5,12 +5,13 @@ from __future__ import annotations
 from contextlib import ExitStack
 from types import TracebackType
 
-from app.frames import Outbox
+from app.frames import Outbox, TracerRequest
+from app.probes.modes import MODES
 from app.tracer.batches import Encoder
 from app.tracer.clock import wall_offset_ns
 from app.tracer.programs import Programs
-from app.tracer.records import NAME_BYTES, slot_dtype
-from app.tracer.ring import Ring
+from app.tracer.records import NAME_BYTES
+from app.tracer.ring import Ring, slot_dtype
 
 # Rows of a batch: large enough that its fixed cost does not count, small enough that a
 # viewer's first rows come soon. Long names are taken few at a time (4 KiB each).
@@ -22,9 +23,11 @@ OUTBOX_BYTES = 8 << 20
 class Drain:
     """The rings of a probe, read in batches. A context manager."""
 
-    def __init__(self, programs: Programs, encoder: Encoder, outbox: Outbox) -> None:
+    def __init__(self, request: TracerRequest, programs: Programs, outbox: Outbox) -> None:
         self._programs = programs
-        self._encoder = encoder
+        self._encoder = Encoder(
+            request.probe, request.mode, request.run, MODES[request.mode].columns
+        )
         self._outbox = outbox
         self._stack = ExitStack()
         self._rings = {

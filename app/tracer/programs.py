@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from bcc import BPF
+
 from app.errors import ProbedeckError
 from app.kernel.bpf import prog_info
 from app.kernel.syscalls import wait_for_running_programs
@@ -76,8 +78,6 @@ class Programs:
     """
 
     def __init__(self, mode: str, function: str, ring_bytes: int) -> None:
-        from bcc import BPF  # noqa: PLC0415 - its include tree is chosen by environment before this
-
         self.mode = mode
         self._ring_bytes = ring_bytes
         self._active = 0

@@ -1,8 +1,9 @@
-"""Layout of the records in the ring buffers, as in bpf/record.c (a test compares the two)."""
+"""Layout of the records in the ring buffers, as in bpf/record.c (a test compares the two).
+
+Plain values: `app.tracer.ring` makes a numpy type of them.
+"""
 
 from __future__ import annotations
-
-import numpy as np
 
 NAME_UNREADABLE = -1
 NAME_CUT = 0x100
@@ -31,8 +32,3 @@ HEAD_BYTES = 64
 
 # Ring (map) name -> bytes of name in its records.
 NAME_BYTES = {"ring_short": 64, "ring_medium": 256, "ring_long": 4096}
-
-
-def slot_dtype(name_bytes: int) -> np.dtype[np.void]:
-    """A record with its ring buffer header, as it lies in memory."""
-    return np.dtype([*HEADER, *HEAD, ("name", "u1", (name_bytes,))])

@@ -13,9 +13,16 @@ from typing import Any
 
 import numpy as np
 
+from app.tracer.records import HEAD, HEADER
+
 BUSY = 1 << 31  # reserved, and not yet written
 DISCARD = 1 << 30
 PAGE_BYTES = mmap.PAGESIZE
+
+
+def slot_dtype(name_bytes: int) -> np.dtype[np.void]:
+    """A record with its ring buffer header, as it lies in memory."""
+    return np.dtype([*HEADER, *HEAD, ("name", "u1", (name_bytes,))])
 
 
 class CorruptRing(Exception):

@@ -26,6 +26,8 @@ from app.vm.terminal import Terminal
 # QEMU's user network: the guest sees every forwarded connection come from here.
 RELAY_SEEN_BY_GUEST = "10.0.2.2"
 NO_MACHINE = 125
+# Compiling a probe takes 10 s and more in emulation, several times that on a busy computer.
+EMULATED_START_TIMEOUT_S = 300
 
 
 def say(text: str) -> None:
@@ -82,7 +84,7 @@ class Serving:
                 with Machine(
                     self.kernel,
                     Path(share),
-                    self._command(),
+                    self._command(host),
                     environment={"PYTHONUNBUFFERED": "1"},
                     output=say,
                     hardware=qemu.hardware(forwarded_port=self.ours.port),
@@ -101,9 +103,11 @@ class Serving:
                 if outside.failure:
                     raise outside.failure
 
-    def _command(self) -> list[str]:
+    def _command(self, host: qemu.Host) -> list[str]:
         python = [sys.executable, "-m"]
-        service = [*python, "app", *self.rest, "--listen", "0.0.0.0"]
+        # Before the person's own options, which win.
+        patience = [] if host.kvm else ["--start-timeout-s", str(EMULATED_START_TIMEOUT_S)]
+        service = [*python, "app", *patience, *self.rest, "--listen", "0.0.0.0"]
         return [*python, "app.vm.guest", *service, "--trusted-peer", RELAY_SEEN_BY_GUEST]
 
 

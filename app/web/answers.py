@@ -30,6 +30,7 @@ class EndSchema(Schema):
     code = fields.String(required=True)
     detail = fields.String(required=True)
     at = fields.String(required=True)
+    reason = fields.String()
 
 
 class ClientSchema(Schema):

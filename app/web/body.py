@@ -8,13 +8,18 @@ from typing import Any, NoReturn, TypeVar
 
 from flask import Request, request
 from flask.json.provider import DefaultJSONProvider
+from gunicorn.http.errors import ParseException
 from webargs import missing
 from webargs.flaskparser import FlaskParser
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.errors import ProbedeckError
 
 View = TypeVar("View", bound=Callable[..., Any])
 MAX_BODY_BYTES = 16 * 1024
+# Of a body without Content-Length (chunked) werkzeug reads this much and leaves the rest: a
+# byte more than is let in, so that it shows.
+READ_BYTES = MAX_BODY_BYTES + 1
 BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -25,7 +30,13 @@ def check_body() -> None:
     """
     if request.method in BODILESS:
         return
-    if request.get_data(cache=True) and request.mimetype != "application/json":
+    try:
+        body = request.get_data(cache=True)
+    except (OSError, ParseException) as error:  # too slow, gone, or chunks that are none
+        raise ProbedeckError(400, "bad_request", "The body did not come as announced.") from error
+    if len(body) > MAX_BODY_BYTES:
+        raise RequestEntityTooLarge
+    if body and request.mimetype != "application/json":
         raise ProbedeckError(
             415, "not_json", "A body needs the header `Content-Type: application/json`."
         )

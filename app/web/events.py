@@ -6,10 +6,10 @@ from typing import Any
 
 from flask import Response, jsonify
 
-from app.hub import Hub
+from app.hub import Held
 from app.web.answers import EventsSchema
 from app.web.blueprint import Blueprint
-from app.web.cursor import Cursor
+from app.web.cursor import cursor_row, cursor_text
 from app.web.rows import rows_of
 from app.web.schemas import EventsQuerySchema
 from app.web.service import Service, current_service
@@ -26,12 +26,15 @@ def events(query: dict[str, Any]) -> Response:
     service = current_service()
     probes = known_probes(service, query.get("probe"))
     if "after" in query:
-        cursor = Cursor.parse(query["after"], service.run_id)
-        rows, reached, missed = rows_after(service.hub, probes, cursor, query["limit"])
+        after = cursor_row(query["after"], service.run_id, service.hub.next_row)
+        held = service.hub.recent(probes, after_row=after)
+        rows, reached = rows_after(held, after, query["limit"])
+        missed = held.missed
     else:
-        rows, reached = newest_rows(service.hub, probes, query["limit"])
-        missed = 0
-    return jsonify({"events": rows, "next": reached.text(service.run_id), "missed": missed})
+        held = service.hub.recent(probes)
+        rows, reached, missed = newest_rows(held, query["limit"]), held.next_row, 0
+    cursor = cursor_text(reached, service.run_id)
+    return jsonify({"events": rows, "next": cursor, "missed": missed})
 
 
 def known_probes(service: Service, asked: list[str] | None) -> frozenset[str] | None:
@@ -43,31 +46,25 @@ def known_probes(service: Service, asked: list[str] | None) -> frozenset[str] | 
     return frozenset(asked)
 
 
-def newest_rows(
-    hub: Hub, probes: frozenset[str] | None, limit: int
-) -> tuple[list[dict[str, Any]], Cursor]:
-    """The newest `limit` rows, oldest first, and the cursor behind them."""
-    held = hub.recent(probes)
-    chosen, wanted = [], limit
+def newest_rows(held: Held, limit: int) -> list[dict[str, Any]]:
+    """The newest `limit` rows, oldest first."""
+    chosen = []
+    wanted = limit
     for batch in reversed(held.batches):
         if wanted <= 0:
             break
         chosen.append((batch, max(batch.rows - wanted, 0)))
         wanted -= batch.rows
-    rows = [row for batch, start in reversed(chosen) for row in rows_of(batch.data, start)]
-    return rows, Cursor(held.next_row)
+    return [row for batch, start in reversed(chosen) for row in rows_of(batch.data, start)]
 
 
-def rows_after(
-    hub: Hub, probes: frozenset[str] | None, cursor: Cursor, limit: int
-) -> tuple[list[dict[str, Any]], Cursor, int]:
-    """The oldest `limit` rows behind the cursor, the cursor behind them, and how many are lost."""
-    held = hub.recent(probes, after_row=cursor.row)
+def rows_after(held: Held, after_row: int, limit: int) -> tuple[list[dict[str, Any]], int]:
+    """The oldest `limit` rows from number `after_row` on, and the number of the row behind them."""
     rows: list[dict[str, Any]] = []
     for batch in held.batches:
-        start = max(cursor.row - batch.first_row, 0)
+        start = max(after_row - batch.first_row, 0)
         stop = min(batch.rows, start + limit - len(rows))
         rows.extend(rows_of(batch.data, start, stop))
-        if len(rows) >= limit:
-            return rows, Cursor(batch.first_row + stop), held.missed
-    return rows, Cursor(held.next_row), held.missed
+        if stop < batch.rows:
+            return rows, batch.first_row + stop
+    return rows, held.next_row

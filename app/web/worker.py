@@ -26,7 +26,9 @@ from app.web.service import Service
 from app.web.wire import hang_up
 
 READ_TIMEOUT_S = 10  # for one piece of a request; a slow sender must not keep a thread
-ANSWERS_S = 1.0  # for answers under way and goodbyes of websockets, when the service ends
+LINGER_S = 2.0
+LINGER_BYTES = 64 * 1024
+ANSWERS_S = 0.5  # for answers under way and goodbyes of websockets, when the service ends
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
@@ -68,7 +70,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         timeval = struct.pack("ll", READ_TIMEOUT_S, 0)
         conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval)
         conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
-        return super().handle(conn)
+        keep = super().handle(conn)
+        if keep is False:
+            linger(conn.sock)
+        return keep
 
     def handle_request(self, req: Any, conn: TConn) -> Any:
         self._answering.add(conn)
@@ -98,6 +103,26 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
             time.sleep(0.01)
         for conn in list(self._connections):
             hang_up(conn.sock)
+
+
+def linger(connection: socket.socket) -> None:
+    """Close our half and wait a little for the client's (RFC 9112, 9.6), in this pool thread.
+
+    gunicorn does it in its main thread, where one client that stays keeps out all others.
+    """
+    deadline_s = time.monotonic() + LINGER_S
+    unread_bytes = LINGER_BYTES
+    try:
+        connection.shutdown(socket.SHUT_WR)
+        while unread_bytes > 0 and (left_s := deadline_s - time.monotonic()) > 0:
+            connection.settimeout(left_s)
+            received = connection.recv(4096)
+            if not received:
+                break
+            unread_bytes -= len(received)
+    except OSError:
+        pass  # gone
+    hang_up(connection)
 
 
 def raw_answer(problem: ProbedeckError) -> bytes:

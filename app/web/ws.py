@@ -31,7 +31,7 @@ MAX_MESSAGE_BYTES = 4096
 PROTOCOL_VERSION = 1
 LOOK_EVERY_S = 1.0
 PING_EVERY_S = 10.0
-SILENT_AFTER_S = 20.0
+PONG_WITHIN_S = 20.0
 GOODBYE_S = 1.0  # for the client's half of the closing handshake
 
 blueprint = Blueprint("ws", __name__)
@@ -83,7 +83,7 @@ def websocket(ws: Server) -> None:
     """Serve one client until it leaves, falls silent, stalls, or the service ends."""
     ws.input_buffer = _Nothing()
     service: Service = current_service()
-    reason = CloseReason.NORMAL_CLOSURE
+    reason = CloseReason.INTERNAL_ERROR  # unless it ends in one of the ways below
     try:
         with service.hub.subscribe(
             kind="websocket", peer=g.peer, probes=g.probes, recent=g.recent
@@ -96,14 +96,14 @@ def websocket(ws: Server) -> None:
     except HubClosed:
         reason = CloseReason.GOING_AWAY
     except (ConnectionClosed, LocalProtocolError):
-        pass  # the client closed while something was being sent
+        reason = CloseReason.NORMAL_CLOSURE  # the client closed while something was being sent
     finally:
         say_goodbye(ws, g.frames, reason)
 
 
 def serve(ws: Server, frames: FrameSocket, subscription: Subscription) -> CloseReason:
     """Send what comes, and a ping now and then; returns why it ended."""
-    pinged_at_s = time.monotonic()
+    pinged_at_s = frames.heard_at_s
     while ws.connected and not frames.lost:
         for item in subscription.get(LOOK_EVERY_S):
             if isinstance(item, Batch):
@@ -113,11 +113,12 @@ def serve(ws: Server, frames: FrameSocket, subscription: Subscription) -> CloseR
             else:
                 ws.send(json.dumps(item))
         now_s = time.monotonic()
-        if now_s - frames.heard_at_s > SILENT_AFTER_S:
-            return CloseReason.POLICY_VIOLATION
-        if now_s - pinged_at_s > PING_EVERY_S:
-            frames.send(ws.ws.send(Ping()))
+        if frames.heard_at_s < pinged_at_s:  # that ping is not answered yet
+            if now_s - pinged_at_s > PONG_WITHIN_S:
+                return CloseReason.POLICY_VIOLATION
+        elif now_s - pinged_at_s > PING_EVERY_S:
             pinged_at_s = now_s
+            frames.send(ws.ws.send(Ping()))
     return CloseReason.NORMAL_CLOSURE
 
 

@@ -1,9 +1,6 @@
-// Wires the page: the feed fills the store, a frame at a time the view and the table follow.
+// Wires the page: the feed fills the store, and frame by frame the view and the table follow.
 
-import { decodeBatch } from "./data/decode.js";
-import { Losses } from "./data/losses.js";
-import { Rate } from "./data/rate.js";
-import { Replay } from "./data/replay.js";
+import { Intake } from "./data/intake.js";
 import { EventStore } from "./data/store.js";
 import { View } from "./data/view.js";
 import { compileFilter, EVERYTHING } from "./filter/compile.js";
@@ -16,100 +13,94 @@ import { ConnectionState } from "./ui/connection.js";
 import { Counters } from "./ui/counters.js";
 import { byId, setText } from "./ui/dom.js";
 import { Empty } from "./ui/empty.js";
+import { Frames } from "./ui/frames.js";
 import { Notices } from "./ui/notices.js";
 import { ProbeBar } from "./ui/probebar.js";
 import { Table } from "./ui/table.js";
 import { Toolbar } from "./ui/toolbar.js";
 
-const COUNTERS_MS = 500;
+const RATES_MS = 500;
 
 class Console {
   #store = new EventStore();
+  #intake = new Intake(this.#store);
   #view = new View(this.#store, EVERYTHING);
-  #losses = new Losses();
-  #rates = new Map();
-  #replay = new Replay();
   #filter = EVERYTHING;
   #isFilterNew = false;
-  #client = null;
-  #frame = 0;
+  #isLive = false;
+  #frames = new Frames(() => this.#render());
   #notices = new Notices(byId("notices"));
   #counters = new Counters();
-  #bar = new ProbeBar(this.#notices, (probes) => this.#takeProbes(probes));
+  #bar = new ProbeBar(this.#notices, {
+    answer: (probes) => this.#takeAnswer(probes),
+    availability: (probes) => this.#takeProbes(probes),
+  });
   #table = new Table(byId("grid"), this.#store, this.#view, {
-    change: () => this.#schedule(),
+    change: () => this.#frames.soon(),
     filter: () => this.#refilter(),
   });
   #toolbar = new Toolbar({
     filter: () => this.#refilter(),
-    change: () => this.#schedule(),
+    change: () => this.#frames.soon(),
     follow: () => this.#table.scroll.follow(),
     clear: () => this.#clear(),
   });
   #empty = new Empty(() => this.#clearFilters());
   #feed = new Feed(`${location.origin.replace(/^http/, "ws")}/ws`, {
-    message: (message) => this.#message(message),
-    batch: (bytes) => this.#batch(bytes),
-    connection: (state) => this.#connection.show(state),
+    message: (message) => this.#takeMessage(message),
+    batch: (bytes) => this.#intake.batch(bytes, performance.now()) && this.#frames.stream(),
+    failure: (error) => this.#notices.add("A message of the service was not understood", error),
+    connection: (state) => this.#connectionChanged(state),
   });
   #connection = new ConnectionState(() => this.#feed.connect());
 
   async run() {
     byId("grid").before(this.#table.header.fault);
     this.#feed.connect();
-    setInterval(() => this.#showRates(), COUNTERS_MS);
-    this.#schedule();
+    setInterval(() => this.#showRates(), RATES_MS);
+    this.#frames.soon();
     try {
       const { probes, kernel } = await listProbes();
       setText(byId("host"), `${kernel.hostname} · Linux ${kernel.release} · ${kernel.machine}`);
-      this.#takeProbes(probes);
+      this.#takeAnswer(probes);
     } catch (error) {
       if (!(error instanceof CallError)) throw error;
       this.#notices.add("The probes are not known", error);
     }
   }
 
-  #message(message) {
+  #connectionChanged(state) {
+    if (state.state !== "open") this.#isLive = false;
+    this.#connection.show(state);
+  }
+
+  #takeMessage(message) {
     if (message.type === "hello") {
-      this.#client = message.client;
-      this.#replay.connected();
-      this.#losses.connected();
+      this.#isLive = true;
+      this.#intake.hello(message);
       this.#takeProbes(message.probes);
     } else if (message.type === "state") {
       this.#takeProbes([message.probe]);
     } else if (message.type === "gap") {
-      this.#losses.gap(message);
-      if (this.#replay.takeGap(message)) this.#store.mark(message);
-      this.#showLosses();
-      this.#schedule();
+      this.#intake.gap(message);
+      this.#frames.stream();
     }
   }
 
-  #batch(bytes) {
-    const batch = decodeBatch(bytes);
-    const { isNew, isAfterHole, gaps } = this.#replay.take(batch);
-    if (!isNew) return;
-    for (const gap of gaps) this.#store.mark(gap);
-    if (isAfterHole) this.#store.mark({ probe: batch.probe, where: "reconnect", rows: null });
-    this.#store.append(batch);
-    this.#rate(batch.probe).add(batch.rows, performance.now());
-    this.#schedule();
+  /** What a call answered can be older than what the websocket has told meanwhile. */
+  #takeAnswer(probes) {
+    if (!this.#isLive) this.#takeProbes(probes);
   }
 
   #takeProbes(probes) {
-    for (const probe of probes) {
-      this.#store.columns.describe(probe.columns);
-      if (isActive(probe)) this.#store.columns.add(probe.columns);
-      this.#losses.update(probe, this.#client);
-    }
+    this.#intake.probes(probes);
     this.#bar.update(probes);
-    this.#showLosses();
-    this.#schedule();
+    this.#frames.stream();
   }
 
   #refilter() {
     this.#isFilterNew = true;
-    this.#schedule();
+    this.#frames.soon();
   }
 
   #clearFilters() {
@@ -119,70 +110,41 @@ class Console {
   }
 
   #clear() {
-    this.#store.clear();
+    this.#intake.clear();
     this.#view.reset();
-    this.#losses.clear();
-    this.#showLosses();
     this.#toolbar.cleared(this.#store.end);
     this.#table.scroll.follow();
-    this.#schedule();
-  }
-
-  /** One render a frame, however much came. */
-  #schedule() {
-    this.#frame ||= requestAnimationFrame(() => {
-      this.#frame = 0;
-      this.#render();
-    });
+    this.#frames.soon();
   }
 
   #render() {
     if (this.#isFilterNew) this.#applyFilter();
     this.#view.advance(this.#toolbar.endOfView(this.#store.end));
     this.#table.render();
-    this.#counters.show(this.#store, this.#view);
     this.#toolbar.show(this.#store, this.#view, this.#table.scroll.isFollowing);
-    this.#empty.show({
-      shown: this.#view.length,
-      held: this.#store.length,
-      isFiltered: this.#filter.active,
-      probes: this.#bar.probes,
-    });
+    this.#counters.show(this.#store, this.#view);
+    this.#counters.showLosses(this.#intake.losses.list());
+    const isFiltered = this.#filter.active;
+    this.#empty.show(this.#view.length, this.#store.events, isFiltered, this.#bar.probes);
   }
 
   #applyFilter() {
     this.#isFilterNew = false;
     const columns = this.#store.columns.all;
     const { header } = this.#table;
-    this.#filter = compileFilter(
-      this.#toolbar.text,
-      header.typed,
-      columns,
-      (column) => presentation(column).numberOf,
-    );
+    const names = (column) => presentation(column).numberOf;
+    this.#filter = compileFilter(this.#toolbar.text, header.typed, columns, names);
     header.showErrors(this.#filter.errors, columns);
     this.#view.refilter(this.#filter);
   }
 
-  #rate(probe) {
-    if (!this.#rates.has(probe)) this.#rates.set(probe, new Rate());
-    return this.#rates.get(probe);
-  }
-
   #showRates() {
     const now = performance.now();
-    const perSecond = (id) => this.#rates.get(id)?.perSecond(now) ?? 0;
+    const perSecond = (probe) => this.#intake.perSecond(probe, now);
+    this.#bar.showRates(perSecond, (probe) => this.#intake.losses.of(probe));
     const running = this.#bar.probes.filter(isActive);
     this.#counters.showRates(running.map(({ id }) => ({ probe: id, perSecond: perSecond(id) })));
-    const losses = this.#losses.list();
-    const lost = (id) =>
-      losses.filter(({ probe }) => probe === id).reduce((sum, { rows }) => sum + rows, 0);
-    this.#bar.showRates(perSecond, lost);
     this.#connection.tick();
-  }
-
-  #showLosses() {
-    this.#counters.showLosses(this.#losses.list());
   }
 }
 

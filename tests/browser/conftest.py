@@ -10,8 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_service import FakeService, Server
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.browser.fake_service import FakeService, Server
+from tests.support.fixtures import (  # noqa: F401  fixtures
+    cache,
+    idle,
+    modes,
+    session_service,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "test-results"
@@ -71,6 +78,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     yield opened
     for page in pages:
         errors += page.evaluate("window.violations")
+        errors += page.locator(".notice", has_text="was not understood").all_text_contents()
         page.context.close()
     assert errors == []
 

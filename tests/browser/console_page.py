@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from playwright.sync_api import Locator, Page, expect
 
-# Cells by column title, for each row element in use, in the order of the rows. Only rows of
-# events; what marks a gap is asked for apart.
-ROWS = """() => {
-    const titles = [...document.querySelectorAll("[role=columnheader]")].map((it) => it.textContent);
-    return [...document.querySelectorAll(".table__body .row:not([hidden]):not(.row--mark)")]
-        .sort((a, b) => a.getAttribute("aria-rowindex") - b.getAttribute("aria-rowindex"))
-        .map((row) => Object.fromEntries(titles.map((title, i) => [title, row.children[i].textContent])));
-}"""
+IN_ORDER = """(rows) => rows.sort((a, b) =>
+    a.getAttribute("aria-rowindex") - b.getAttribute("aria-rowindex"))"""
+# Cells by column title, for each row element that shows an event.
+ROWS = f"""() => {{
+    const titles = [...document.querySelectorAll("[role=columnheader]")];
+    const cells = (row) => titles.map(({{ textContent }}, i) =>
+        [textContent, row.children[i].textContent]);
+    return ({IN_ORDER})([...document.querySelectorAll(".table__body .row:not([hidden])")])
+        .filter((row) => !row.classList.contains("row--mark"))
+        .map((row) => Object.fromEntries(cells(row)));
+}}"""
+ARE_MARKS = f"(rows) => ({IN_ORDER})(rows).map((row) => row.classList.contains('row--mark'))"
 
 
 def rows(page: Page) -> list[dict[str, str]]:
@@ -22,6 +26,12 @@ def rows(page: Page) -> list[dict[str, str]]:
 
 def row(page: Page, text: str) -> Locator:
     return page.locator(".table__body .row:visible").filter(has_text=text)
+
+
+def marks_among_rows(page: Page) -> list[bool]:
+    """For each row element in use, in order, whether it marks a gap."""
+    found: list[bool] = page.locator(".table__body .row:visible").evaluate_all(ARE_MARKS)
+    return found
 
 
 def card(page: Page, name: str) -> Locator:

@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from arrow_batches import encode
 from flask import Flask, Response, render_template, request
 from flask_sock import Sock
 from werkzeug.serving import make_server
 
 from app.probes.modes import MODES
+from tests.browser.arrow_batches import encode
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -59,6 +59,8 @@ class FakeService:
         self._clients: dict[int, queue.Queue[bytes | str | None]] = {}
         self._connections = 0
         self.serves_websockets = True
+        self.answers_lists = threading.Event()
+        self.answers_lists.set()
         for name, mode in MODES.items():
             refused = name in self.refused
             record = {
@@ -112,15 +114,15 @@ class FakeService:
         probe.batch += 1
         probe.record["counters"]["produced"] += rows
         probe.record["counters"]["delivered"] += rows
-        self._send(encode(columns, values, metadata))
+        self.send(encode(columns, values, metadata))
 
     def gap(self, name: str, where: str, rows: int) -> None:
         self.probes[name].record["counters"]["produced"] += rows
         self.probes[name].record["counters"]["dropped_" + where] += rows
-        self._send(json.dumps({"type": "gap", "probe": name, "where": where, "rows": rows}))
+        self.send(json.dumps({"type": "gap", "probe": name, "where": where, "rows": rows}))
 
     def tell_state(self, name: str) -> None:
-        self._send(json.dumps({"type": "state", "probe": self.probes[name].record}), recent=False)
+        self.send(json.dumps({"type": "state", "probe": self.probes[name].record}), recent=False)
 
     def stream(self, name: str, rows_per_second: int, rows: int, batch_rows: int = 1000) -> None:
         """Send that many rows at that pace, from the calling thread."""
@@ -145,15 +147,16 @@ class FakeService:
         """How many websockets were opened so far."""
         return self._connections
 
-    # What the routes do
-
-    def _send(self, frame: bytes | str, recent: bool = True) -> None:
+    def send(self, frame: bytes | str, recent: bool = True) -> None:
+        """Send a frame as it is, to all clients and, if `recent`, to those that come later."""
         with self._lock:
             if recent:
                 self._recent.append(frame)
                 del self._recent[:-400]
             for waiting in self._clients.values():
                 waiting.put(frame)
+
+    # What the routes do
 
     def feed(self, ws: Any) -> None:
         waiting: queue.Queue[bytes | str | None] = queue.Queue()
@@ -164,8 +167,8 @@ class FakeService:
             waiting.put(
                 json.dumps({"type": "hello", "version": 1, "client": client, "probes": records})
             )
-            for frame in self._recent:
-                waiting.put(frame)
+            for recent in self._recent:
+                waiting.put(recent)
             self._clients[client] = waiting
         try:
             while (frame := waiting.get()) is not None:
@@ -215,13 +218,18 @@ def create_app(fake: FakeService, root: str) -> Flask:
 
     @app.get("/probes")
     @app.post("/availability")
-    def probes() -> dict[str, Any]:
+    def probes() -> Response:
+        if request.method == "POST":
+            fake.calls.append(("POST", "availability", None))
         kernel = {"release": "6.12.0-fake", "machine": "x86_64", "hostname": "fake-host"}
-        return {"probes": [probe.record for probe in fake.probes.values()], "kernel": kernel}
+        answer = {"probes": [probe.record for probe in fake.probes.values()], "kernel": kernel}
+        text = json.dumps(answer)
+        assert fake.answers_lists.wait(60)
+        return Response(text, mimetype="application/json")
 
     @app.route("/probes/<name>", methods=["POST", "PATCH", "DELETE"])
     def probe(name: str) -> Any:
-        spec = request.get_json(silent=True)
+        spec: Any = request.get_json(silent=True)
         fake.calls.append((request.method, name, spec))
         if fake.next_problem:
             status, members = fake.next_problem

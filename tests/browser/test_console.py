@@ -7,11 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from console_page import card, expect_counts, filter_box, row, rows
-from fake_service import REFUSED, FakeService, Server, plausible
 from playwright.sync_api import Page, expect
 
-NARROW = {"width": 360, "height": 740}
+from tests.browser.console_page import (
+    card,
+    expect_counts,
+    filter_box,
+    marks_among_rows,
+    row,
+    rows,
+)
+from tests.browser.fake_service import REFUSED, FakeService, Server, plausible
 
 
 def test_a_click_starts_the_best_mode_and_rows_appear(page: Page, fake: FakeService) -> None:
@@ -22,13 +28,16 @@ def test_a_click_starts_the_best_mode_and_rows_appear(page: Page, fake: FakeServ
     expect(page.locator("#empty-title")).to_have_text("Watching. Nothing was deleted yet")
     fake.emit("fexit", {"filename": [b"/tmp/hello"], "comm": [b"rm"], "ret": [-2], "pid": [12345]})
     expect(row(page, "/tmp/hello")).to_be_visible()
-    assert rows(page)[0].items() >= {
-        "Probe": "fexit",
-        "PID": "12345",
-        "Process": "rm",
-        "File": "/tmp/hello",
-        "Result": "ENOENT",
-    }.items()
+    assert (
+        rows(page)[0].items()
+        >= {
+            "Probe": "fexit",
+            "PID": "12345",
+            "Process": "rm",
+            "File": "/tmp/hello",
+            "Result": "ENOENT",
+        }.items()
+    )
     expect(page.locator("#empty")).to_be_hidden()
 
 
@@ -44,6 +53,28 @@ def test_what_another_caller_starts_is_seen(page: Page, fake: FakeService) -> No
     fake.start("tracepoint", {"filter": {"pid": 77}})
     expect(card(page, "tracepoint").locator(".state")).to_have_text("running")
     expect(card(page, "tracepoint")).to_contain_text("pid 77")
+
+
+def test_an_answer_that_comes_late_does_not_undo_newer_news(
+    open_page: Callable[..., Page], server: Server
+) -> None:
+    fake = server.fake
+    fake.answers_lists.clear()
+    page = open_page(server.url)
+    expect(page.locator("#connection-text")).to_have_text("Live")
+    fake.start("tracepoint")
+    expect(card(page, "tracepoint").locator(".state")).to_have_text("running")
+    fake.answers_lists.set()
+    expect(page.locator("#host")).to_contain_text("fake-host")
+    expect(card(page, "tracepoint").locator(".state")).to_have_text("running")
+
+
+def test_asking_the_kernel_again_shows_what_it_allows_now(page: Page, fake: FakeService) -> None:
+    for name in ("fentry", "fexit"):
+        fake.probes[name].record.update(available=False, **REFUSED)
+    page.get_by_role("button", name="Ask the kernel again").click()
+    expect(card(page, "fexit").locator(".state")).to_have_text("not available")
+    expect(page.locator("#probes-summary")).to_contain_text("starts kretprobe")
 
 
 def test_an_unavailable_mode_says_why_and_the_best_available_is_started(
@@ -264,11 +295,7 @@ def test_losses_are_told_in_a_badge_and_at_their_place(page: Page, fake: FakeSer
             re.compile("1 event of fexit is missing here: lost on the way to this page"),
         ]
     )
-    places = page.locator(".table__body .row:visible").evaluate_all(
-        """(rows) => rows.sort((a, b) => a.getAttribute("aria-rowindex") - b.getAttribute("aria-rowindex"))
-                         .map((row) => row.classList.contains("row--mark"))"""
-    )
-    assert places == [False, False, False, True, False, False, True]
+    assert marks_among_rows(page) == [False, False, False, True, False, False, True]
     page.get_by_label("Filter", exact=True).fill("nothing has this word")
     expect(page.locator("#count-shown")).to_have_text("0")
     expect(marks).to_have_count(2)
@@ -289,7 +316,9 @@ def test_probes_with_other_columns_share_the_table(page: Page, fake: FakeService
 
 def test_hovering_tells_the_whole_value(page: Page, fake: FakeService) -> None:
     fake.start("fexit")
-    fake.emit("fexit", {"time": [1_795_341_600_123_456_789], "ret": [-13], "latency_ns": [1_234_567]})
+    fake.emit(
+        "fexit", {"time": [1_795_341_600_123_456_789], "ret": [-13], "latency_ns": [1_234_567]}
+    )
     expect_counts(page, "1", "1")
     for text, title in (
         (re.compile(r":00\.123456$"), "2026-11-22T10:00:00.123456789Z (UTC)"),
@@ -395,6 +424,17 @@ def test_what_the_service_no_longer_held_is_marked(page: Page, fake: FakeService
     )
 
 
+def test_a_frame_that_is_no_batch_is_told_and_the_next_is_taken(
+    page: Page, fake: FakeService
+) -> None:
+    fake.start("fexit")
+    fake.send(b"no Arrow at all")
+    fake.emit("fexit", plausible(3))
+    expect_counts(page, "3", "3")
+    expect(page.locator(".notice")).to_contain_text("A message of the service was not understood")
+    page.get_by_role("button", name="Dismiss").click()
+
+
 def test_all_of_it_by_keyboard(page: Page, fake: FakeService) -> None:
     fake.start("fexit")
     fake.emit("fexit", plausible(500))
@@ -428,7 +468,8 @@ def test_copying_gives_cells_apart_by_tabs(page: Page, fake: FakeService) -> Non
         """() => {
             const body = document.querySelector(".table__body");
             getSelection().selectAllChildren(body);
-            const event = new ClipboardEvent("copy", { clipboardData: new DataTransfer(), bubbles: true });
+            const clipboardData = new DataTransfer();
+            const event = new ClipboardEvent("copy", { clipboardData, bubbles: true });
             body.dispatchEvent(event);
             return event.clipboardData.getData("text/plain");
         }"""
@@ -437,25 +478,22 @@ def test_copying_gives_cells_apart_by_tabs(page: Page, fake: FakeService) -> Non
     assert [("rm" in line, "/a/b/c" in line) for line in lines] == [(True, True), (False, False)]
 
 
+@pytest.mark.parametrize("width", [360, 1440, 3840])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [NARROW, {"width": 1440, "height": 900}], ids=["narrow", "wide"])
 def test_the_page_fits_its_window(
-    open_page: Callable[..., Page],
-    fake: FakeService,
-    server: Server,
-    results: Path,
-    scheme: str,
-    viewport: dict[str, int],
+    open_page: Callable[..., Page], server: Server, results: Path, scheme: str, width: int
 ) -> None:
+    fake = server.fake
     for name in ("fentry", "fexit"):
         fake.probes[name].record.update(available=False, **REFUSED)
+    viewport = {"width": width, "height": max(740, width * 9 // 16)}
     page = open_page(server.url, viewport=viewport, color_scheme=scheme)
     fake.start("tracepoint")
     fake.emit("tracepoint", plausible(40))
     fake.gap("tracepoint", "kernel", 12)
     fake.emit("tracepoint", {"filename": HOSTILE})
     expect_counts(page, "46", "46")
-    page.screenshot(path=results / f"console-{scheme}-{viewport['width']}.png")
+    page.screenshot(path=results / f"console-{scheme}-{width}.png")
     overflow = page.evaluate("document.scrollingElement.scrollWidth - window.innerWidth")
     assert overflow <= 0
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")

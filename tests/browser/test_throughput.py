@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
-from console_page import expect_counts, filter_box, rows
-from fake_service import FakeService
 from playwright.sync_api import Page, expect
+
+from tests.browser.console_page import expect_counts, filter_box, rows
+from tests.browser.fake_service import FakeService
 
 ROWS_PER_SECOND = 20_000
 ROWS = 240_000
@@ -45,11 +47,13 @@ def test_20000_events_a_second(page: Page, fake: FakeService, results: Path) -> 
     fake.stream("tracepoint", ROWS_PER_SECOND, ROWS)
     expect_counts(page, f"{ROWS:,}", f"{CAPACITY:,}")
     measured = page.evaluate(MEASURED)
-    print(f"\n{ROWS:,} rows offered at {ROWS_PER_SECOND:,}/s: {json.dumps(measured)}")
+    sys.stdout.write(f"\n{ROWS:,} rows at {ROWS_PER_SECOND:,}/s: {json.dumps(measured)}\n")
     (results / "throughput.json").write_text(json.dumps(measured, indent=1))
     in_sight = page.evaluate("document.getElementById('grid').clientHeight / 28")
     assert measured["most_row_elements"] < in_sight + 30
     assert rows(page)[-1]["File"].endswith(f"/file-{ROWS - 1}.o")
-    expect(page.locator("#count-held")).to_have_text(f"{CAPACITY:,}, {ROWS - CAPACITY:,} older let go")
+    expect(page.locator("#count-held")).to_have_text(
+        f"{CAPACITY:,}, {ROWS - CAPACITY:,} older let go"
+    )
     filter_box(page, "File").fill(f"file-{ROWS - 1}.o")
     expect(page.locator("#count-shown")).to_have_text("1")

@@ -1,8 +1,9 @@
 from tests.support.fixtures import (  # noqa: F401  fixtures
     cache,
+    idle,
     mode,
     modes,
-    service,
     session_service,
+    tracing,
     workload,
 )

@@ -47,17 +47,17 @@ def curl(service: Service, path: str, *options: str, user: int = 0) -> tuple[int
     return int(status), json.loads(body)
 
 
-def test_the_readme_way(service: Service, modes: tuple[str, ...], tmp_path: Path) -> None:
+def test_the_readme_way(idle: Service, modes: tuple[str, ...], tmp_path: Path) -> None:
     """Start, delete a file, see it, stop: by curl alone, without a body and without a header."""
     mode = "tracepoint" if "tracepoint" in modes else modes[0]
-    assert curl(service, f"/probes/{mode}", "-X", "POST")[0] == 201
+    assert curl(idle, f"/probes/{mode}", "-X", "POST")[0] == 201
     file = tmp_path / "f"
     file.touch()
     subprocess.run(["rm", str(file)], check=True)
-    status, stopped = curl(service, f"/probes/{mode}", "-X", "DELETE")
+    status, stopped = curl(idle, f"/probes/{mode}", "-X", "DELETE")
     assert status == 200
     check_nothing_lost(stopped)
-    status, shown = curl(service, f"/events?probe={mode}&limit=10000")
+    status, shown = curl(idle, f"/events?probe={mode}&limit=10000")
     assert status == 200
     (event,) = (event for event in shown["events"] if event["filename"] == str(file))
     assert (event["comm"], event["uid"]) == ("rm", 0)
@@ -79,16 +79,16 @@ def test_the_readme_way(service: Service, modes: tuple[str, ...], tmp_path: Path
 )
 @pytest.mark.parametrize("request_line", [["-X", "GET"], ["-X", "POST"]])
 def test_other_sites_are_kept_out(
-    service: Service, options: list[str], code: str, request_line: list[str]
+    session_service: Service, options: list[str], code: str, request_line: list[str]
 ) -> None:
-    status, problem = curl(service, "/probes/tracepoint", *request_line, *options)
+    status, problem = curl(session_service, "/probes/tracepoint", *request_line, *options)
     assert (status, problem["code"]) == (403, code)
-    assert service.probe("tracepoint")["state"] != "running"
+    assert session_service.probe("tracepoint")["state"] != "running"
 
 
 @pytest.mark.parametrize("request_line", [["-X", "GET"], ["-X", "POST"], ["-X", "DELETE"]])
-def test_other_users_are_kept_out(service: Service, request_line: list[str]) -> None:
-    status, problem = curl(service, "/probes/tracepoint", *request_line, user=NOBODY)
+def test_other_users_are_kept_out(session_service: Service, request_line: list[str]) -> None:
+    status, problem = curl(session_service, "/probes/tracepoint", *request_line, user=NOBODY)
     assert (status, problem["code"]) == (403, "forbidden")
 
 
@@ -100,12 +100,14 @@ def test_owner_may_be_another_user(session_service: Service, tmp_path: Path, cac
         assert (status, problem["code"]) == (403, "forbidden")
 
 
-def test_refused_mode_names_the_kernels_own_words(service: Service, modes: tuple[str, ...]) -> None:
+def test_refused_mode_names_the_kernels_own_words(
+    session_service: Service, modes: tuple[str, ...]
+) -> None:
     refused = [mode for mode in FUNCTION_MODES if mode not in modes]
     if not refused:
         pytest.skip("this kernel refuses nothing")
     for mode in refused:
-        status, problem = curl(service, f"/probes/{mode}", "-X", "POST")
+        status, problem = curl(session_service, f"/probes/{mode}", "-X", "POST")
         assert (status, problem["code"]) == (501, "unavailable")
         assert problem["alternatives"] == [m for m in problem["alternatives"] if m in modes]
         assert problem["alternatives"]
@@ -127,22 +129,22 @@ def test_without_type_information_it_says_so(
             assert set(problem["alternatives"]) == available
 
 
-def test_second_instance_is_refused(service: Service, tmp_path: Path, cache: Path) -> None:
+def test_second_instance_is_refused(session_service: Service, tmp_path: Path, cache: Path) -> None:
     """It says in a sentence what is the matter, and the first goes on."""
     command = [sys.executable, "-m", "app", "--port", str(free_port())]
-    command += ["--run-dir", str(service.run_dir), "--cache-dir", str(cache)]
+    command += ["--run-dir", str(session_service.run_dir), "--cache-dir", str(cache)]
     second = subprocess.run(
         command, cwd=TREE, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
     shown = second.stdout + second.stderr
     assert second.returncode != 0
     assert "Traceback" not in shown
-    assert str(service.run_dir) in shown
-    assert service.request("GET", "/healthz").status == 200
+    assert str(session_service.run_dir) in shown
+    assert session_service.request("GET", "/healthz").status == 200
 
 
-def test_taken_port_is_refused(service: Service, tmp_path: Path, cache: Path) -> None:
-    command = [sys.executable, "-m", "app", "--port", str(service.port)]
+def test_taken_port_is_refused(session_service: Service, tmp_path: Path, cache: Path) -> None:
+    command = [sys.executable, "-m", "app", "--port", str(session_service.port)]
     command += ["--run-dir", str(tmp_path / "run"), "--cache-dir", str(cache)]
     second = subprocess.run(
         command, cwd=TREE, capture_output=True, text=True, timeout=PATIENCE_S, check=False
@@ -150,8 +152,8 @@ def test_taken_port_is_refused(service: Service, tmp_path: Path, cache: Path) ->
     shown = second.stdout + second.stderr
     assert second.returncode != 0
     assert "Traceback" not in shown
-    assert str(service.port) in shown
-    assert service.request("GET", "/healthz").status == 200
+    assert str(session_service.port) in shown
+    assert session_service.request("GET", "/healthz").status == 200
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda s: s.name)

@@ -42,16 +42,16 @@ def names(rows: list[Row]) -> list[Any]:
     return [row["filename"] for row in rows]
 
 
-def test_late_clients_get_recent_then_live(service: Service, probe: str, flood: Workload) -> None:
+def test_late_clients_get_recent_then_live(idle: Service, probe: str, flood: Workload) -> None:
     """They connect while a flood runs: each call once, from the first on, in order."""
-    service.start(probe, filter={"pid": flood.pid})
-    recording = Recording(service, [probe])
-    base = flood.begin("flood", count=10**9, name_bytes=NAME_BYTES, threads=1, pause_every=50)
+    idle.start(probe, filter={"pid": flood.pid})
+    recording = Recording(idle, [probe])
+    base = flood.begin("flood", count=10**9, name_bytes=NAME_BYTES, threads=1, pause_every=10)
     recording.wait_for_name(flood_names(base, 0, 1, NAME_BYTES)[0])
     with ExitStack() as stack:
         clients: list[Stream] = []
         for number in range(8):
-            client = STREAMS[number % 2](service.port, f"?probe={probe}")
+            client = STREAMS[number % 2](idle.port, f"?probe={probe}")
             clients.append(stack.enter_context(client))
             # Each comes after so many more calls, in the midst of the flood.
             wanted = flood_names(base, 0, 400 * (number + 1), NAME_BYTES)[-1]
@@ -60,7 +60,7 @@ def test_late_clients_get_recent_then_live(service: Service, probe: str, flood: 
         expected = flood_names(base, 0, made, NAME_BYTES)
         for late in clients:
             late.wait_for_name(probe, expected[-1])
-        stopped = service.stop(probe)
+        stopped = idle.stop(probe)
     for late in clients:
         # The session's service may have shown events of other tests before.
         shown = [row for row in late.rows if row["pid"] == flood.pid]
@@ -70,13 +70,13 @@ def test_late_clients_get_recent_then_live(service: Service, probe: str, flood: 
     assert stopped["counters"]["produced"] == made
 
 
-def test_recent_zero_shows_only_what_comes(service: Service, probe: str) -> None:
-    service.start(probe)
-    recording = Recording(service, [probe])
+def test_recent_zero_shows_only_what_comes(idle: Service, probe: str) -> None:
+    idle.start(probe)
+    recording = Recording(idle, [probe])
     before = mark()
     recording.wait_for_name(before)
     with ExitStack() as stack:
-        clients = [kind(service.port, "?recent=0") for kind in STREAMS]
+        clients = [kind(idle.port, "?recent=0") for kind in STREAMS]
         for client in clients:
             stack.enter_context(client)
         # The NDJSON stream has no first message that would say from when on it follows: its
@@ -88,27 +88,27 @@ def test_recent_zero_shows_only_what_comes(service: Service, probe: str) -> None
             assert before not in names(client.rows)
 
 
-def test_streams_show_only_the_probes_asked_for(service: Service, modes: tuple[str, ...]) -> None:
+def test_streams_show_only_the_probes_asked_for(idle: Service, modes: tuple[str, ...]) -> None:
     if len(modes) < 2:
         pytest.skip("only one mode is available")
     wanted, other = modes[:2]
-    service.start(wanted)
-    service.start(other)
-    cursor = service.cursor()
-    with service.ndjson(f"?probe={wanted}&recent=0") as stream:
+    idle.start(wanted)
+    idle.start(other)
+    cursor = idle.cursor()
+    with idle.ndjson(f"?probe={wanted}&recent=0") as stream:
         name = mark()
-        Recording(service, modes[:2]).rows()
+        Recording(idle, modes[:2]).rows()
         last = mark()
         stream.wait_for_name(wanted, last)
         assert {row["probe"] for row in stream.rows} == {wanted}
         assert names(stream.rows).count(name) == 1
-    page = service.expect(200, "GET", f"/events?probe={other}&after={cursor}")
+    page = idle.expect(200, "GET", f"/events?probe={other}&after={cursor}")
     assert {row["probe"] for row in page["events"]} == {other}
 
 
-def test_websocket_tells_states(service: Service, probe: str) -> None:
+def test_websocket_tells_states(idle: Service, probe: str) -> None:
     """Start, filter and stop are told to whoever listens, without asking."""
-    with service.websocket("?recent=0") as websocket:
+    with idle.websocket("?recent=0") as websocket:
 
         def state(wanted: str, uid: int | None) -> Any:
             return websocket.wait(
@@ -125,12 +125,12 @@ def test_websocket_tells_states(service: Service, probe: str) -> None:
 
         hello = websocket.wait(lambda: websocket.controls, "hello")[0]
         assert hello["version"] == 1
-        assert {p["id"]: p for p in hello["probes"]}.keys() == service.probes().keys()
-        service.start(probe)
+        assert {p["id"]: p for p in hello["probes"]}.keys() == idle.probes().keys()
+        idle.start(probe)
         assert state("running", None)["counters"]["produced"] >= 0
-        service.change(probe, uid=4242)
+        idle.change(probe, uid=4242)
         state("running", 4242)
-        service.stop(probe)
+        idle.stop(probe)
         stopped = state("stopped", 4242)
         assert stopped["ended"]["code"] == "requested"
 
@@ -200,33 +200,33 @@ def test_slow_client_is_told_of_its_gap(
     assert own == {(made, 0, made), (made - lost, lost, made)}
 
 
-def test_client_that_leaves_is_forgotten(service: Service, probe: str) -> None:
-    service.start(probe)
-    with service.websocket("?recent=0") as websocket, service.ndjson("?recent=0") as ndjson:
+def test_client_that_leaves_is_forgotten(idle: Service, probe: str) -> None:
+    idle.start(probe)
+    with idle.websocket("?recent=0") as websocket, idle.ndjson("?recent=0") as ndjson:
         name = mark()
         for stream in (websocket, ndjson):
             stream.wait_for_name(probe, name)
-        clients = service.probe(probe)["clients"]
+        clients = idle.probe(probe)["clients"]
         assert {client["kind"] for client in clients} >= {"websocket"}
         assert len(clients) == 2
         for client in clients:
             check_ledger(client["counters"])
-    wait_until(lambda: not service.probe(probe)["clients"], "the clients to be forgotten")
+    wait_until(lambda: not idle.probe(probe)["clients"], "the clients to be forgotten")
 
 
-def test_events_page_by_page(service: Service, probe: str, flood: Workload) -> None:
+def test_events_page_by_page(idle: Service, probe: str, flood: Workload) -> None:
     """Cursors lead through all events, whatever the size of the pages, forwards without a hole."""
-    service.start(probe, filter={"pid": flood.pid})
-    cursor = service.cursor()
+    idle.start(probe, filter={"pid": flood.pid})
+    cursor = idle.cursor()
     base = flood.begin("flood", count=537, name_bytes=NAME_BYTES, threads=1)
     flood.made()
-    service.stop(probe)
+    idle.stop(probe)
     expected = flood_names(base, 0, 537, NAME_BYTES)
     for limit in (1, 7, 100, 537, 10000):
         rows: list[Row] = []
         after = cursor
         while True:
-            page = service.expect(200, "GET", f"/events?limit={limit}&after={after}")
+            page = idle.expect(200, "GET", f"/events?limit={limit}&after={after}")
             assert page["missed"] == 0
             assert len(page["events"]) <= limit
             if not page["events"]:
@@ -237,16 +237,16 @@ def test_events_page_by_page(service: Service, probe: str, flood: Workload) -> N
                 break
         assert names(rows) == expected[: len(rows)]
         assert len(rows) == (50 if limit == 1 else 537)
-    newest = service.expect(200, "GET", f"/events?probe={probe}&limit=5")["events"]
+    newest = idle.expect(200, "GET", f"/events?probe={probe}&limit=5")["events"]
     assert names(newest) == expected[-5:]
 
 
 @pytest.mark.parametrize("query", ["after=nonsense", "after=", "after=1-2-3"])
-def test_wrong_cursor(service: Service, query: str) -> None:
-    assert service.expect(400, "GET", f"/events?{query}")["code"] == "bad_cursor"
+def test_wrong_cursor(session_service: Service, query: str) -> None:
+    assert session_service.expect(400, "GET", f"/events?{query}")["code"] == "bad_cursor"
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=10001", "limit=x", "probe=nonsense"])
-def test_wrong_query(service: Service, query: str) -> None:
-    status = service.request("GET", f"/events?{query}").status
+def test_wrong_query(session_service: Service, query: str) -> None:
+    status = session_service.request("GET", f"/events?{query}").status
     assert status == (404 if query.startswith("probe") else 422)

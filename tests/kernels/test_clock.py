@@ -30,11 +30,9 @@ def clock_set_by(seconds: int) -> Iterator[None]:
 
 @pytest.mark.parametrize("seconds", [HOUR_S, -HOUR_S])
 def test_time_is_right_after_the_clock_was_set(
-    service: Service, modes: tuple[str, ...], seconds: int
+    tracing: Service, modes: tuple[str, ...], seconds: int
 ) -> None:
-    for mode in modes:
-        service.start(mode)
-    recording = Recording(service, modes)
+    recording = Recording(tracing, modes)
     recording.rows()
     with clock_set_by(seconds):
         before_ns = time.time_ns()
@@ -47,10 +45,8 @@ def test_time_is_right_after_the_clock_was_set(
         assert time_ns(shown["time"]) <= after_ns + TIME_TOLERANCE_NS
 
 
-def test_times_bracket_the_call(service: Service, modes: tuple[str, ...]) -> None:
-    for mode in modes:
-        service.start(mode)
-    recording = Recording(service, modes)
+def test_times_bracket_the_call(tracing: Service, modes: tuple[str, ...]) -> None:
+    recording = Recording(tracing, modes)
     brackets = {}
     for _ in range(20):
         before_ns = time.time_ns()

@@ -11,6 +11,7 @@ import pytest
 from tests.support.calls import EXIT_MODES, Call, Workload, seen_by
 from tests.support.recording import (
     Recording,
+    change,
     check_nothing_lost,
     check_rows,
     flood_names,
@@ -57,106 +58,83 @@ def passing(calls: list[Call], wanted: dict[str, Any]) -> list[Call]:
 
 
 def test_every_combination_lets_through_exactly_its_calls(
-    service: Service, modes: tuple[str, ...], matrix: Workload
+    tracing: Service, modes: tuple[str, ...], matrix: Workload
 ) -> None:
-    """Each set on the running probes, one after the other, by PATCH."""
-    for mode in modes:
-        service.start(mode)
-    programs = service.programs()
+    """Each set on the running probes, one after the other."""
+    programs = tracing.programs()
+    assert programs
     for parts in COMBINATIONS:
         filters = {mode: filter_of(matrix, parts, mode) for mode in modes}
         for mode in modes:
-            service.change(mode, **filters[mode])
-        recording = Recording(service, modes)
-        before = service.probes()
+            tracing.change(mode, **filters[mode])
+        recording = Recording(tracing, modes)
+        before = tracing.probes()
         sentinel = f"sentinel-{next(_sentinels)}"
         base = matrix.begin("matrix", sentinel=sentinel)
         calls = matrix.calls()
         # The last call passes every filter, and its row comes after all others.
         recording.wait_for_name(f"{base}/{sentinel}")
-        after = service.probes()
+        after = tracing.probes()
         for mode, rows in recording.by_probe().items():
             expected = passing(calls, filters[mode])
             assert 0 < len(expected) <= len(calls)
             check_rows(rows, expected, mode)
             pids = {call.pid for call in calls} - {call.pid for call in expected}
             assert not [row for row in rows if row["pid"] in pids]
-            check_nothing_lost(after[mode])
+            check_nothing_lost(after[mode], before[mode])
             if parts - {"only_failures"}:
                 # Counted in the kernel, before anything is copied: nothing was let through
                 # to be left out later.
-                produced = [probes[mode]["counters"]["produced"] for probes in (before, after)]
-                assert produced[1] - produced[0] == len(seen_by(mode, expected))
-    assert service.programs() == programs
+                produced = change("counters", before[mode], after[mode])["produced"]
+                assert produced == len(seen_by(mode, expected))
+    assert tracing.programs() == programs
 
 
-def test_filter_given_at_the_start(service: Service, mode: str, matrix: Workload) -> None:
-    parts = {"pid", "uid", "comm"}
-    wanted = filter_of(matrix, parts, mode)
-    started = service.start(
-        mode, filter={name: value for name, value in wanted.items() if value is not None}
-    )
-    assert started["filter"] == {**wanted, "only_failures": False}
-    recording = Recording(service, [mode])
-    base = matrix.begin("matrix", sentinel="at-start")
-    calls = matrix.calls()
-    recording.wait_for_name(f"{base}/at-start")
-    expected = passing(calls, wanted)
-    check_rows(recording.by_probe()[mode], expected, mode)
-    stopped = service.stop(mode)
-    check_nothing_lost(stopped)
-    assert stopped["counters"]["produced"] == len(seen_by(mode, expected))
-
-
-def test_patch_merges(service: Service, modes: tuple[str, ...]) -> None:
+def test_patch_merges(tracing: Service, modes: tuple[str, ...]) -> None:
     mode = modes[0]
     none = {"pid": None, "uid": None, "comm": None, "only_failures": False}
-    service.start(mode, filter={"uid": 7})
-    assert service.change(mode, pid=1)["filter"] == {**none, "uid": 7, "pid": 1}
-    assert service.change(mode, comm="x", uid=None)["filter"] == {**none, "pid": 1, "comm": "x"}
-    assert service.expect(200, "PATCH", f"/probes/{mode}", {})["filter"]["comm"] == "x"
-    cleared = service.expect(200, "PATCH", f"/probes/{mode}", {"filter": None})
+    assert tracing.change(mode, uid=7)["filter"] == {**none, "uid": 7}
+    assert tracing.change(mode, pid=1)["filter"] == {**none, "uid": 7, "pid": 1}
+    assert tracing.change(mode, comm="x", uid=None)["filter"] == {**none, "pid": 1, "comm": "x"}
+    cleared = tracing.expect(200, "PATCH", f"/probes/{mode}", {"filter": None})
     assert cleared["filter"] == none
-    assert service.probe(mode)["filter"] == none
-    # The same start as the one that runs now is the one without a filter.
-    service.expect(200, "POST", f"/probes/{mode}")
+    assert tracing.probe(mode)["filter"] == none
+    # What runs now is what a start without a body asks for.
+    tracing.expect(200, "POST", f"/probes/{mode}")
 
 
-def test_changing_the_filter_loses_nothing(service: Service, modes: tuple[str, ...]) -> None:
+def test_changing_the_filter_loses_nothing(tracing: Service, modes: tuple[str, ...]) -> None:
     """While a flood runs, the filter changes to and fro between two that both let it through."""
     with Workload(uid=UID, comm=COMM) as flood:
         for mode in modes:
-            service.start(mode, filter={"pid": flood.pid})
-        programs = service.programs()
-        recording = Recording(service, modes)
+            tracing.change(mode, pid=flood.pid)
+        programs = tracing.programs()
+        before = tracing.probes()
+        recording = Recording(tracing, modes)
         base = flood.begin("flood", count=10**9, name_bytes=50, threads=1, pause_every=20)
         recording.wait_for_name(flood_names(base, 0, 1, 50)[0])
-        for _ in range(10):
+        for _ in range(5):
             for mode in modes:
-                service.change(mode, uid=UID)
-                service.change(mode, uid=None)
+                tracing.change(mode, uid=UID)
+                tracing.change(mode, uid=None)
         ((_, made),) = flood.end_flood().items()
+        assert tracing.programs() == programs
         names = flood_names(base, 0, made, 50)
         recording.wait_for_name(names[-1])
-        for mode, rows in recording.by_probe().items():
-            assert [row["filename"] for row in rows] == names, mode
-            stopped = service.stop(mode)
-            check_nothing_lost(stopped)
-            assert stopped["counters"]["produced"] == made
-        assert programs
-        assert made > 20
+        after = tracing.probes()
+    assert made > 20
+    for mode, rows in recording.by_probe().items():
+        assert [row["filename"] for row in rows] == names, mode
+        check_nothing_lost(after[mode], before[mode])
+        assert change("counters", before[mode], after[mode])["produced"] == made
 
 
-@pytest.mark.parametrize("method", ["POST", "PATCH"])
-def test_only_failures_needs_a_return_value(service: Service, mode: str, method: str) -> None:
+def test_only_failures_needs_a_return_value(tracing: Service, mode: str) -> None:
     wish = {"filter": {"only_failures": True}}
-    if method == "PATCH":
-        service.start(mode)
     if mode in EXIT_MODES:
-        assert service.request(method, f"/probes/{mode}", wish).status in {200, 201}
-        assert service.probe(mode)["filter"]["only_failures"] is True
-    else:
-        assert service.expect(422, method, f"/probes/{mode}", wish)["code"] == "not_at_entry"
-        state = "running" if method == "PATCH" else "stopped"
-        assert service.probe(mode)["state"] == state
-        assert service.probe(mode)["filter"]["only_failures"] is False
+        assert tracing.expect(200, "PATCH", f"/probes/{mode}", wish)["filter"]["only_failures"]
+        return
+    for method in ("PATCH", "POST"):
+        assert tracing.expect(422, method, f"/probes/{mode}", wish)["code"] == "not_at_entry"
+    probe = tracing.probe(mode)
+    assert (probe["state"], probe["filter"]["only_failures"]) == ("running", False)

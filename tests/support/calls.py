@@ -192,13 +192,13 @@ class HeldNames:
     names: dict[int, str]
 
 
-def hold_names(threads: int, name_bytes: int, prefix: str) -> HeldNames:
-    """Deletions whose names are overwritten while the kernel is at them; see held_names.py."""
+def hold_names(sizes: list[int], prefix: str) -> HeldNames:
+    """Deletions whose names, of these sizes, are overwritten while the kernel is at them."""
     place = tempfile.mkdtemp(prefix="pd-held-")
     script = Script(HELD_NAMES, place)
     try:
         pid: int = script.answer()["pid"]
-        script.tell(threads=threads, name_bytes=name_bytes, prefix=prefix)
+        script.tell(sizes=sizes, prefix=prefix)
         names = script.answer()["names"]
     finally:
         script.close()

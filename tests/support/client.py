@@ -28,6 +28,7 @@ from tests.support.batches import Batch, Row, read_batch
 from tests.support.waiting import PATIENCE_S
 
 Value = TypeVar("Value")
+Own = TypeVar("Own", bound="Stream")
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,7 @@ class Stream:
     def resume(self) -> None:
         self._reading.set()
 
-    def __enter__(self) -> Stream:
+    def __enter__(self: Own) -> Own:
         self._thread.start()
         return self
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,25 +42,6 @@ def session_service(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> It
         yield service
 
 
-@pytest.fixture
-def service(session_service: Service) -> Iterator[Service]:
-    """The session's service with nothing running, and nothing left of the test in the kernel."""
-    yield session_service
-    stop_all(session_service)
-    session_service.wait_until_gone_from_kernel()
-
-
-def stop_all(service: Service) -> None:
-    """Stop every probe that runs, whatever a failed test left behind."""
-    for name, probe in service.probes().items():
-        if probe["state"] in {"starting", "running", "stopping"}:
-            service.request("DELETE", f"/probes/{name}")
-    wait_until(
-        lambda: {p["state"] for p in service.probes().values()} <= {"stopped", "failed"},
-        "all probes to stop",
-    )
-
-
 @pytest.fixture(scope="session")
 def modes(session_service: Service) -> tuple[str, ...]:
     """The modes this kernel offers; where every test must run, all five."""
@@ -79,6 +62,55 @@ def mode(request: pytest.FixtureRequest, session_service: Service) -> str:
     if not probe["available"]:
         skip(probe["reason"])
     return name
+
+
+@pytest.fixture
+def idle(session_service: Service) -> Service:
+    """The service with no probe running, and nothing of one in the kernel."""
+    stop_all(session_service)
+    session_service.wait_until_gone_from_kernel()
+    return session_service
+
+
+@pytest.fixture
+def tracing(session_service: Service, modes: tuple[str, ...]) -> Service:
+    """The service with every mode running, without a filter.
+
+    They go on to run for the next test that wants them: a start takes seconds under emulation.
+    """
+    trace_all(session_service, modes)
+    return session_service
+
+
+def trace_all(service: Service, modes: tuple[str, ...]) -> None:
+    """Have every mode run without a filter, started together where they do not run yet."""
+    probes = service.probes()
+    waiting = [mode for mode in modes if probes[mode]["state"] != "running"]
+    for mode in set(modes).difference(waiting):
+        if probes[mode]["duration_s"] is None:
+            service.expect(200, "PATCH", f"/probes/{mode}", {"filter": None})
+        else:
+            service.stop(mode)
+            waiting.append(mode)
+    start_all(service, waiting)
+
+
+def start_all(service: Service, modes: Iterable[str], **spec: object) -> dict[str, Any]:
+    """Start these modes at the same time; their probes, by mode."""
+    modes = tuple(modes)
+    with ThreadPoolExecutor(len(MODES)) as pool:
+        return dict(zip(modes, pool.map(lambda m: service.start(m, **spec), modes), strict=True))
+
+
+def stop_all(service: Service) -> None:
+    """Stop every probe that runs, whatever a failed test left behind."""
+    for name, probe in service.probes().items():
+        if probe["state"] in {"starting", "running", "stopping"}:
+            service.request("DELETE", f"/probes/{name}")
+    wait_until(
+        lambda: {p["state"] for p in service.probes().values()} <= {"stopped", "failed"},
+        "all probes to stop",
+    )
 
 
 @pytest.fixture

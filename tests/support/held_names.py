@@ -5,9 +5,10 @@ them until all threads are in their call and every buffer that held a name has o
 and half of them are unmapped. Then all fail with ENOENT. So a tracer that reads the name at return
 shows another one, or none.
 
-One command, `{"threads": N, "name_bytes": N, "prefix": "..."}`; the answer is `{"pid": ...,
-"names": {tid: name in hexadecimal}}`, names being relative to the working directory. The file
-system is mounted in a namespace of this process only and goes with it. Standard library only.
+The one command is `{"sizes": [N, ...], "prefix": "..."}`: a thread for each size of a name in
+bytes. The answer is `{"pid": ..., "names": {tid: name in hexadecimal}}`, names being relative
+to the working directory. The file system is mounted in a namespace of this process only and
+goes with it. Standard library only.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def blocked_in_call(tid: int) -> bool:
 UNLINK_NUMBERS = {"87", "263", "35"}  # unlink and unlinkat, x86-64; unlinkat, arm64
 
 
-def hold(place: bytes, threads: int, name_bytes: int, prefix: str) -> dict[str, object]:
+def hold(place: bytes, sizes: list[int], prefix: str) -> dict[str, object]:
     release = threading.Event()
     device = mount_fuse(place)
     server = threading.Thread(target=serve, args=(device, release), daemon=True)
@@ -91,7 +92,8 @@ def hold(place: bytes, threads: int, name_bytes: int, prefix: str) -> dict[str, 
 
     memory_bytes = 2 * mmap.PAGESIZE
     memories, names, tids = [], [], {}
-    for number in range(threads):
+    threads = len(sizes)
+    for number, name_bytes in enumerate(sizes):
         address = LIBC.mmap(None, ctypes.c_size_t(memory_bytes), 3, 0x22, -1, ctypes.c_long(0))
         name = f"{prefix}{number}-".encode()
         # Made of "./" in front: a single component is at most 255 bytes long.
@@ -123,9 +125,9 @@ def hold(place: bytes, threads: int, name_bytes: int, prefix: str) -> dict[str, 
 
 def main() -> None:
     place = os.fsencode(sys.argv[1])
-    print(json.dumps({"pid": os.getpid()}), flush=True)  # noqa: T201  the answer
+    print(json.dumps({"pid": os.getpid()}), flush=True)
     command = json.loads(sys.stdin.readline())
-    print(json.dumps(hold(place, **command)), flush=True)  # noqa: T201  the answer
+    print(json.dumps(hold(place, **command)), flush=True)
     # The mount goes with the namespace, whose last process this is; the server ends with it.
     os._exit(0)
 

@@ -7,7 +7,7 @@ import os
 import platform
 import struct
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def forced() -> bool:
 
 def in_test_machine() -> bool:
     """Whether this is the virtual machine of the tests, whose clock may be set."""
-    return "vm.run=" in Path("/proc/cmdline").read_text()
+    return "init=/run/vm/init" in Path("/proc/cmdline").read_text().split()
 
 
 def in_initial_pid_namespace() -> bool:
@@ -53,7 +53,7 @@ def _bpf_ids(kind: str) -> Iterator[int]:
         yield number
 
 
-def bpf_objects_held_by(pids: Iterator[int]) -> set[BpfObject]:
+def bpf_objects_held_by(pids: Iterable[int]) -> set[BpfObject]:
     """The BPF objects that these processes hold open."""
     held = set()
     for pid in pids:
@@ -65,6 +65,8 @@ def bpf_objects_held_by(pids: Iterator[int]) -> set[BpfObject]:
                         held.add((kind, int(number)))
         except (FileNotFoundError, ProcessLookupError):
             pass  # it, or the descriptor, is gone: then it holds nothing
+        except PermissionError:
+            pass  # a sandbox hides its own process 1 even from root; it is none of ours
     return held
 
 
@@ -101,9 +103,11 @@ def deletion_function() -> str:
 
 @dataclass(frozen=True)
 class Process:
+    """A process as /proc shows it. `started` is in clock ticks since boot: pids are reused."""
+
     pid: int
     parent: int
-    session: int
+    started: int
     state: str
     command: tuple[str, ...]
 
@@ -126,7 +130,7 @@ def processes() -> list[Process]:
                 Process(
                     pid=int(folder.name),
                     parent=int(stat[1]),
-                    session=int(stat[3]),
+                    started=int(stat[19]),
                     state=stat[0].decode(),
                     command=tuple(os.fsdecode(word) for word in command),
                 )

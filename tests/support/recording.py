@@ -6,6 +6,7 @@ import itertools
 import os
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Any
 
 from tests.support.batches import Row, time_ns
 from tests.support.calls import Call, expected_row, seen_by, text
@@ -15,12 +16,14 @@ from tests.support.waiting import wait_until
 # A row's time is the kernel's monotonic stamp plus the wall clock's distance from it.
 TIME_TOLERANCE_NS = 1_000_000
 
+Probe = dict[str, Any]
+
 _marks = itertools.count()
 
 
 def mark() -> str:
     """Delete a file that is not there, once, from this very process; its name, never used again."""
-    name = f"/pd-mark-{os.getpid()}-{next(_marks)}"
+    name = f"/run/pd-mark-{os.getpid()}-{next(_marks)}"
     try:
         os.unlink(name)  # noqa: PTH108  exactly one call
     except FileNotFoundError:
@@ -36,6 +39,7 @@ class Recording:
         self._probes = tuple(probes)
         self._cursor = client.cursor()
         self._rows: list[Row] = []
+        self._shown: set[tuple[str, str | None]] = set()
 
     def rows(self) -> dict[str, list[Row]]:
         """The rows of each probe. The probes must run, without filter.
@@ -49,16 +53,15 @@ class Recording:
         return self.by_probe()
 
     def wait_for_name(self, name: str) -> None:
-        """Until each probe has shown a row with this name."""
-        missing = set(self._probes)
+        """Until each probe has shown a row with this name, before or from now on."""
 
         def shown() -> bool:
             fresh, self._cursor = self._client.events_after(self._cursor)
             self._rows += fresh
-            missing.difference_update(r["probe"] for r in fresh if r["filename"] == name)
-            return not missing
+            self._shown.update((row["probe"], row["filename"]) for row in fresh)
+            return all((probe, name) in self._shown for probe in self._probes)
 
-        wait_until(shown, f"{name} in {missing}")
+        wait_until(shown, f"{name} in each of {self._probes}")
 
     def by_probe(self) -> dict[str, list[Row]]:
         """What was fetched so far."""
@@ -71,6 +74,12 @@ class Recording:
 def names_since(client: Client, cursor: str, mode: str) -> list[str | None]:
     """The names of the probe's rows after the cursor."""
     return [row["filename"] for row in client.events_after(cursor)[0] if row["probe"] == mode]
+
+
+def wait_until_shown(client: Client, cursor: str, probes: Iterable[str], name: str) -> None:
+    """Until each of the probes shows this name after the cursor."""
+    for probe in probes:
+        wait_until(lambda p=probe: name in names_since(client, cursor, p), f"{name} in {probe}")
 
 
 def rows_of(calls: Iterable[Call], rows: Iterable[Row]) -> list[Row]:
@@ -119,15 +128,19 @@ def check_ledger(counters: dict[str, int]) -> None:
     assert counters["produced"] == counters["delivered"] + lost, counters
 
 
-def check_nothing_lost(probe: dict[str, object]) -> None:
-    """No row of this probe was lost anywhere."""
-    counters = probe["counters"]
-    assert isinstance(counters, dict)
-    check_ledger(counters)
-    assert counters["produced"] == counters["delivered"], counters
-    drops = probe["drops"]
-    assert isinstance(drops, dict)
-    assert not any(drops.values()), drops
+def check_nothing_lost(probe: Probe, before: Probe | None = None) -> None:
+    """No row of this probe was lost anywhere, since it was as in `before` or since its start."""
+    check_ledger(probe["counters"])
+    lost = {**change("counters", before, probe), **change("drops", before, probe)}
+    delivered = lost.pop("delivered")
+    assert lost.pop("produced") == delivered
+    assert not any(lost.values()), lost
+
+
+def change(member: str, before: Probe | None, after: Probe) -> dict[str, int]:
+    """By how much the numbers in this member of a probe grew."""
+    earlier = before[member] if before else {}
+    return {name: count - earlier.get(name, 0) for name, count in after[member].items()}
 
 
 def flood_names(base: object, number: int, count: int, name_bytes: int) -> list[str]:

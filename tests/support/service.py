@@ -17,7 +17,7 @@ from tests.support.client import Client, Ndjson, Websocket
 from tests.support.kernel import BpfObject, Process
 from tests.support.waiting import wait_until
 
-TREE = Path(__file__).parents[2]
+TREE = Path(__file__).resolve().parents[2]
 
 
 class Service(Client):
@@ -33,8 +33,9 @@ class Service(Client):
         self._mounts_before = kernel.mounts()
         command = [sys.executable, "-m", "app", "--port", str(self.port)]
         command += ["--run-dir", str(self.run_dir), "--cache-dir", str(cache), *options]
+        self._seen: dict[int, int] = {}
         with self.log.open("wb") as log:
-            # A session of its own, by which every process of it is known.
+            # A session of its own: Ctrl-C in the tests' terminal is not for it.
             self.process = subprocess.Popen(
                 command, cwd=TREE, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
             )
@@ -45,7 +46,8 @@ class Service(Client):
         def ready() -> bool:
             assert self.process.poll() is None, f"the service ended:\n{self.log.read_text()}"
             try:
-                return self.request("GET", "/healthz").status == 200
+                # 403: it serves, but another user than the one who runs the tests.
+                return self.request("GET", "/healthz").status in {200, 403}
             except (ConnectionError, HTTPException):
                 return False
 
@@ -60,17 +62,30 @@ class Service(Client):
     # --- Its processes ---
 
     def processes(self) -> list[Process]:
-        """All of them that live: of its session, whoever their parent is by now."""
-        return [p for p in kernel.processes() if p.session == self.process.pid and p.alive]
+        """All of them that live: those below it, and those that were and have lost their parent."""
+        own = {process.pid for process in kernel.descendants(self.process.pid)}
+        own |= {self.process.pid}
+        found = [
+            process
+            for process in kernel.processes()
+            if process.pid in own or self._seen.get(process.pid) == process.started
+        ]
+        self._seen |= {process.pid: process.started for process in found}
+        return [process for process in found if process.alive]
 
     def worker(self) -> Process:
-        """gunicorn's only worker: the master's child that has the service's threads."""
+        """gunicorn's only worker."""
         children = [p for p in self.processes() if p.parent == self.process.pid]
         assert len(children) == 1, children
         return children[0]
 
     def tracers(self) -> list[Process]:
-        return [p for p in kernel.descendants(self.worker().pid) if "app.tracer" in p.command]
+        """The processes that trace; not the one that waits for a start, with nothing loaded."""
+        return [
+            process
+            for process in kernel.descendants(self.worker().pid)
+            if "app.tracer" in process.command and kernel.bpf_objects_held_by([process.pid])
+        ]
 
     # --- What it has in the kernel ---
 
@@ -103,6 +118,7 @@ class Service(Client):
     def check_nothing_left(self) -> None:
         """No process, BPF object, tracefs event, mount or open port of it."""
         wait_until(lambda: not self.processes(), "its processes to be gone")
+        wait_until(lambda: not orphaned_tracers(), "tracers without a service to be gone")
         self.wait_until_gone_from_kernel()
         wait_until(lambda: kernel.tracefs_events() <= self._tracefs_before, "its events to be gone")
         wait_until(lambda: kernel.mounts() <= self._mounts_before, "its mounts to be gone")
@@ -117,6 +133,18 @@ class Service(Client):
             except ProcessLookupError:
                 pass  # it ended by itself
         self.process.wait()
+
+
+def orphaned_tracers() -> list[Process]:
+    """Tracers from this tree whose service is gone."""
+    everyone = {process.pid: process for process in kernel.processes() if process.alive}
+    return [
+        process
+        for process in everyone.values()
+        if "app.tracer" in process.command
+        and Path(f"/proc/{process.pid}/cwd").resolve() == TREE
+        and (process.parent not in everyone or "app" not in everyone[process.parent].command)
+    ]
 
 
 def free_port() -> int:

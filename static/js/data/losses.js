@@ -39,7 +39,11 @@ export class Losses {
 
   /** The connection was opened again: gaps may be told a second time. */
   connected() {
-    for (const run of this.#runs.values()) run.seen = zeros();
+    for (const run of this.#runs.values()) {
+      run.past.client += Math.max(run.reported.client, run.seen.client);
+      run.reported.client = 0; // the new connection is another client, with a ledger of its own
+      run.seen = zeros();
+    }
   }
 
   /** @returns {{probe: string, where: string, rows: number}[]} only what is not zero */
@@ -52,6 +56,11 @@ export class Losses {
       }
     }
     return found;
+  }
+
+  /** How many rows of a probe were lost, wherever. */
+  of(probe) {
+    return this.list().reduce((sum, loss) => sum + (loss.probe === probe ? loss.rows : 0), 0);
   }
 
   /** Counters begin again with each start; what earlier runs lost stays counted. */

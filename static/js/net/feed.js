@@ -14,9 +14,9 @@ export class Feed {
 
   /**
    * @param {string} url
-   * @param {{message: Function, batch: Function, connection: Function}} handlers
-   *   `message(object)` for each control message, `batch(ArrayBuffer)`, and
-   *   `connection({state: "connecting"|"open"|"waiting", retryAt, reason})` with `retryAt` in
+   * @param {{message: Function, batch: Function, failure: Function, connection: Function}} handlers
+   *   `message(object)` for each control message, `batch(ArrayBuffer)`, `failure(Error)` when
+   *   one of these threw, and `connection({state: "connecting"|"open"|"waiting", retryAt, reason})` with `retryAt` in
    *   milliseconds since 1970
    */
   constructor(url, handlers) {
@@ -37,15 +37,22 @@ export class Feed {
       this.#handlers.connection({ state: "open" });
     };
     socket.onmessage = ({ data }) => {
-      if (socket !== this.#socket) return;
-      if (typeof data === "string") this.#handlers.message(JSON.parse(data));
-      else this.#handlers.batch(data);
+      if (socket === this.#socket) this.#take(data);
     };
     socket.onclose = ({ reason }) => {
       if (socket !== this.#socket) return;
       if (openedAt !== null && performance.now() - openedAt > STEADY_MS) this.#failures = 0;
       this.#waitAndConnect(reason);
     };
+  }
+
+  #take(data) {
+    try {
+      if (typeof data === "string") this.#handlers.message(JSON.parse(data));
+      else this.#handlers.batch(data);
+    } catch (error) {
+      this.#handlers.failure(error);
+    }
   }
 
   #waitAndConnect(reason) {

@@ -2,7 +2,7 @@
 
 import { rate } from "../format/number.js";
 import { hueClass } from "../format/hue.js";
-import { visibleText } from "../format/text.js";
+import { sentence, visibleText } from "../format/text.js";
 import { isActive } from "../probes/choice.js";
 import { filterWords } from "../probes/options.js";
 import { el, setText } from "./dom.js";
@@ -50,7 +50,7 @@ export class Card {
     setText(this.#function, probe.function ?? "no function to attach to");
     this.#function.title = this.#function.textContent;
     setText(this.#reason, usable ? endWords(probe) : sentence(probe.reason ?? "The kernel refuses it"));
-    setText(this.#hint, usable ? "" : probe.hint ?? "");
+    setText(this.#hint, usable || !probe.hint ? "" : sentence(probe.hint));
     this.#showButtons(probe, active, usable, isBusy);
   }
 
@@ -90,9 +90,4 @@ function endWords({ state, ended }) {
   if (!ended || ended.code === "requested" || isActive({ state })) return "";
   if (ended.code === "duration") return "Stopped by itself: its time was over.";
   return sentence(ended.detail || ended.code);
-}
-
-function sentence(text) {
-  const visible = visibleText(text.trim());
-  return /[.!?]$/.test(visible) ? visible : `${visible}.`;
 }

@@ -11,7 +11,7 @@ export class ProbeBar {
   #cards = new Map();
   #busy = new Set();
   #notices;
-  #onChange;
+  #on;
   #watch = byId("watch");
   #list = byId("cards");
   #summary = byId("probes-summary");
@@ -20,11 +20,12 @@ export class ProbeBar {
 
   /**
    * @param {Notices} notices  where failures are said
-   * @param {(probes: object[]) => void} onChange  a call brought newer probes
+   * @param {{answer: (probes: object[]) => void, availability: (probes: object[]) => void}} on
+   *   `answer`: to a start, a stop or a change of the filter; the websocket tells of these too
    */
-  constructor(notices, onChange) {
+  constructor(notices, on) {
     this.#notices = notices;
-    this.#onChange = onChange;
+    this.#on = on;
     this.dialog = new OptionsDialog((probe, spec) => this.#submit(probe, spec));
     this.#watch.addEventListener("click", () => this.#watchOrStop());
     this.#askAgainButton.addEventListener("click", () => this.#askAgain());
@@ -98,13 +99,13 @@ export class ProbeBar {
     const call = isActive(probe)
       ? () => changeFilter(probe.id, spec.filter)
       : () => startProbe(probe.id, spec);
-    this.#onChange([await this.#whileBusy(probe, call)]);
+    this.#on.answer([await this.#whileBusy(probe, call)]);
   }
 
   async #call(probe, failure, call) {
     this.#notices.clear();
     try {
-      this.#onChange([await this.#whileBusy(probe, call)]);
+      this.#on.answer([await this.#whileBusy(probe, call)]);
     } catch (error) {
       if (!(error instanceof CallError)) throw error;
       this.#notices.add(failure, error);
@@ -126,7 +127,7 @@ export class ProbeBar {
     const button = this.#askAgainButton;
     button.disabled = true;
     try {
-      this.#onChange((await askAvailability()).probes);
+      this.#on.availability((await askAvailability()).probes);
     } catch (error) {
       if (!(error instanceof CallError)) throw error;
       this.#notices.add("The kernel was not asked", error);

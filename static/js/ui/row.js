@@ -4,6 +4,7 @@ import { MISSING, NULL } from "../data/chunk.js";
 import { PLACE_WORDS } from "../data/losses.js";
 import { counted } from "../format/number.js";
 import { visibleText } from "../format/text.js";
+import { Cell } from "./cell.js";
 import { el, setText } from "./dom.js";
 
 /** Which row the element shows; rows of the store are numbered from 0. */
@@ -18,11 +19,10 @@ export class Row {
   constructor(shown, id) {
     this.shown = shown;
     this.number = NONE;
-    this.#cells = shown.map(({ look }) =>
-      el("div", { class: cellClass(look), role: "gridcell" }),
-    );
+    this.#cells = shown.map(({ look }) => new Cell(look));
     this.#mark.setAttribute("aria-colspan", String(shown.length));
-    this.element = el("div", { class: "row", role: "row", id }, ...this.#cells, this.#mark);
+    this.element = el("div", { class: "row", role: "row", id });
+    this.element.append(...this.#cells.map((cell) => cell.element), this.#mark);
   }
 
   /** Show a row of the store at a place of the view. */
@@ -54,8 +54,8 @@ export class Row {
   }
 
   /** The whole of a cell's value as one line, for its title. */
-  describe(store, cell) {
-    const index = this.#cells.indexOf(cell);
+  describe(store, element) {
+    const index = this.#cells.findIndex((cell) => cell.element === element);
     if (index < 0 || this.number < store.first) return "";
     const { column, look } = this.shown[index];
     const state = store.stateAt(this.number, column.key);
@@ -67,36 +67,16 @@ export class Row {
   #paint(store, number) {
     for (let i = 0; i < this.#cells.length; i++) {
       const { column, look } = this.shown[i];
-      const cell = this.#cells[i];
-      cell.removeAttribute("title");
       const state = store.stateAt(number, column.key);
-      if (state === MISSING) cell.textContent = "";
-      else if (state === NULL) paintParts(cell, NO_VALUE);
-      else paintParts(cell, look.parts(store.valueAt(number, column.key)));
+      if (state === MISSING) this.#cells[i].show(NOTHING);
+      else if (state === NULL) this.#cells[i].show(NO_VALUE);
+      else this.#cells[i].show(look.parts(store.valueAt(number, column.key)));
     }
   }
 }
 
-function cellClass(look) {
-  return ["cell", look.align === "end" ? "cell--end" : "", look.className ?? ""].join(" ").trim();
-}
-
+const NOTHING = [];
 const NO_VALUE = [{ text: "∅", className: "faint" }];
-
-function paintParts(cell, parts) {
-  if (parts.length === 1 && parts[0].className === "") {
-    cell.textContent = parts[0].text;
-    return;
-  }
-  if (cell.childElementCount === 0) cell.textContent = "";
-  while (cell.childElementCount > parts.length) cell.lastChild.remove();
-  while (cell.childElementCount < parts.length) cell.append(document.createElement("span"));
-  for (let i = 0; i < parts.length; i++) {
-    const span = cell.children[i];
-    span.className = parts[i].className;
-    span.textContent = parts[i].text;
-  }
-}
 
 function markText({ probe, where, rows }) {
   const what = rows === null ? "Events" : counted(rows, "event");

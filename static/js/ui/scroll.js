@@ -45,10 +45,10 @@ export class Scroll {
 
   #scrolled() {
     const { scrollTop } = this.#element;
-    if (scrollTop < this.#set - 1) this.leave();
-    else if (!this.isFollowing && scrollTop > this.#set && scrollTop >= this.#bottom() - 2) {
-      this.isFollowing = true;
-    }
+    // A table that grew taller is moved by the browser too, but then it shows the newest row.
+    const showsNewest = scrollTop >= this.#bottom() - 2;
+    if (scrollTop < this.#set - 1 && !showsNewest) this.leave();
+    else if (scrollTop > this.#set && showsNewest) this.isFollowing = true;
     this.#set = scrollTop;
     this.#onChange();
   }

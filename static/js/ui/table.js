@@ -9,6 +9,7 @@ import { Row } from "./row.js";
 import { Scroll } from "./scroll.js";
 
 const ROW_PX = 28;
+const GROWN_PX = 1000; // wider, and the eye loses the row on a 4K screen
 const SPARE_ROWS = 8; // above and below, for the time until the next frame
 const HEADING_ROWS = 2;
 
@@ -97,7 +98,7 @@ export class Table {
     }));
     const widths = this.#shown.map(({ look }) => this.#width(look));
     const tracks = this.#shown.map(({ look }, i) =>
-      look.grows ? `minmax(${widths[i]}px, 1fr)` : `${widths[i]}px`,
+      look.grows ? `minmax(${widths[i]}px, ${GROWN_PX}px)` : `${widths[i]}px`,
     );
     this.element.style.setProperty("--tracks", tracks.join(" "));
     this.element.style.setProperty("--least-width", `${widths.reduce((a, b) => a + b, 0)}px`);

@@ -87,6 +87,16 @@ test("gap messages and the ledger tell of the same rows", () => {
   assert.deepEqual(losses.list().map(({ rows }) => rows), [6]);
 });
 
+test("what this page missed on an earlier connection stays counted", () => {
+  const losses = new Losses();
+  const own = (client, dropped_client) => probe({}, "t1", [{ client, counters: { dropped_client } }]);
+  losses.update(own(7, 5), 7);
+  losses.connected();
+  losses.update(own(8, 0), 8);
+  losses.update(own(8, 2), 8);
+  assert.deepEqual(losses.list(), [{ probe: "fexit", where: "client", rows: 7 }]);
+});
+
 test("what earlier runs lost stays counted, until cleared", () => {
   const losses = new Losses();
   losses.update(probe({ dropped_kernel: 5 }, "t1"), 1);

@@ -15,7 +15,8 @@ from nanoarrow.ipc import InputStream
 
 from app.probes.modes import MODES
 from app.tracer.batches import Encoder
-from app.tracer.records import DROP_KINDS, HEAD_BYTES, NAME_BYTES, slot_dtype
+from app.tracer.records import DROP_KINDS, HEAD_BYTES, NAME_BYTES
+from app.tracer.ring import slot_dtype
 
 RECORD_C = (Path(__file__).parents[3] / "bpf/record.c").read_text()
 

@@ -13,8 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from app.tracer.records import slot_dtype
-from app.tracer.ring import BUSY, CorruptRing, Ring
+from app.tracer.ring import BUSY, CorruptRing, Ring, slot_dtype
 
 PAGE = mmap.PAGESIZE
 SLOT = slot_dtype(64)

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from web_fakes import FakeConnection, FakeHub, FakeManager, fake_service
+from web_fakes import FakeConnection, FakeManager, fake_service
 
 from app import create_app
+from app.hub import Hub
 from app.web.service import Service
 
 ORIGIN = "http://localhost:5000"
@@ -30,8 +31,8 @@ def service() -> Service:
 
 
 @pytest.fixture
-def hub(service: Service) -> FakeHub:
-    return service.hub  # type: ignore[return-value]
+def hub(service: Service) -> Hub:
+    return service.hub
 
 
 @pytest.fixture
@@ -39,14 +40,23 @@ def manager(service: Service) -> FakeManager:
     return service.manager  # type: ignore[return-value]
 
 
-@pytest.fixture
-def flask_app(service: Service) -> Flask:
+@pytest.fixture(scope="session")
+def shared_app() -> Flask:
+    """Made once, for making the OpenAPI document takes its time."""
+
     def owner(peer: tuple[str, int], local: tuple[str, int]) -> int | None:
         return {40412: 1000, 40413: 1001}.get(peer[1])
 
-    application = create_app(service, owner)
+    application = create_app(fake_service(), owner)
     application.test_client_class = LocalClient
     return application
+
+
+@pytest.fixture
+def flask_app(shared_app: Flask, service: Service) -> Flask:
+    """The application around this test's service."""
+    shared_app.extensions["probedeck"] = service
+    return shared_app
 
 
 @pytest.fixture

@@ -8,8 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
@@ -17,20 +16,10 @@ from typing import Any
 
 from simple_websocket import Client
 
+from tests.support.waiting import PATIENCE_S, wait_until
+
 PROGRAM = Path(__file__).with_name("web_server.py")
-WAIT_S = 30.0  # how long a condition may take to come true, on a machine busy with other tests
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # of RFC 6455, 1.3
-
-
-def until(condition: Callable[[], Any], what: str) -> Any:
-    """Wait for a condition; returns its value."""
-    deadline_s = time.monotonic() + WAIT_S
-    while time.monotonic() < deadline_s:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.01)
-    raise AssertionError(f"not in {WAIT_S:.0f} s: {what}")
 
 
 def free_port() -> int:
@@ -56,7 +45,7 @@ class Server:
     def request(
         self, method: str, path: str, headers: dict[str, str] | None = None
     ) -> tuple[HTTPResponse, bytes]:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=WAIT_S)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         try:
             connection.request(method, path, headers=headers or {})
             response = connection.getresponse()
@@ -68,7 +57,7 @@ class Server:
         return json.loads(self.request(method, path)[1])
 
     def connect(self, address: str = "127.0.0.1") -> socket.socket:
-        return socket.create_connection((address, self.port), timeout=WAIT_S)
+        return socket.create_connection((address, self.port), timeout=PATIENCE_S)
 
     def send(self, raw: str | bytes) -> bytes:
         """The whole answer to raw bytes; LOCAL stands for the right Host."""
@@ -80,13 +69,17 @@ class Server:
                 answer += piece
             return answer
 
-    def websocket(self, query: str = "", headers: dict[str, str] | None = None) -> WebsocketClient:
-        return WebsocketClient.connect(
-            f"ws://localhost:{self.port}/ws{query}", headers=headers or {}
-        )
+    @contextmanager
+    def websocket(self, query: str = "") -> Iterator[WebsocketClient]:
+        client = WebsocketClient.connect(f"ws://localhost:{self.port}/ws{query}")
+        try:
+            yield client
+        finally:
+            if client.connected:
+                client.close()
 
-    def upgrade(self, connection: socket.socket, query: str = "") -> bytes:
-        """A websocket handshake by hand; returns the head of the answer."""
+    def upgrade(self, connection: socket.socket, query: str = "") -> None:
+        """A websocket handshake by hand, which must succeed."""
         connection.sendall(
             f"GET /ws{query} HTTP/1.1\r\nHost: localhost:{self.port}\r\nConnection: Upgrade\r\n"
             f"Upgrade: websocket\r\nSec-WebSocket-Key: {KEY}\r\n"
@@ -97,24 +90,26 @@ class Server:
             piece = connection.recv(1)
             assert piece, head
             head += piece
-        return head
+        assert head.startswith(b"HTTP/1.1 101 "), head
 
     def workers(self) -> list[int]:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         return [int(pid) for pid in children.read_text().split()]
 
     def threads(self) -> list[str]:
-        """The worker's threads that serve a websocket's reading side, or anything but the pool."""
+        """The worker's threads, by number."""
         (pid,) = self.workers()
-        return os.listdir(f"/proc/{pid}/task")
+        return [each.name for each in Path(f"/proc/{pid}/task").iterdir()]
 
     def clients(self) -> int:
-        return len(self.json("GET", "/probes/fexit")["clients"])
+        """How many websockets and streams the service believes to serve."""
+        probes = self.json("GET", "/probes")["probes"]
+        return len({client["client"] for probe in probes for client in probe["clients"]})
 
     def end(self, sig: int = signal.SIGTERM) -> tuple[int, str]:
         """Send a signal; the exit code and what went to stderr."""
         self.process.send_signal(sig)
-        _, errors = self.process.communicate(timeout=WAIT_S)
+        _, errors = self.process.communicate(timeout=PATIENCE_S)
         return self.process.returncode, errors
 
 
@@ -125,7 +120,7 @@ def running(run_dir: Path, *options: str, port: int | None = None) -> Iterator[S
     process = start(run_dir, port, *options)
     server = Server(process, port, run_dir)
     try:
-        until(lambda: _serves(server), "the server serves")
+        wait_until(lambda: _serves(server), "the server to serve")
         yield server
     finally:
         if process.poll() is None:
@@ -135,6 +130,7 @@ def running(run_dir: Path, *options: str, port: int | None = None) -> Iterator[S
 
 def start(run_dir: Path, port: int, *options: str) -> subprocess.Popen[str]:
     arguments = ["--port", str(port), "--run-dir", str(run_dir), "--owner-uid", str(os.getuid())]
+    arguments += ["--recent-mib", "4", "--client-queue-mib", "2"]
     return subprocess.Popen(
         [sys.executable, "-W", "error", str(PROGRAM), *arguments, *options],
         stdout=subprocess.PIPE,

@@ -1,17 +1,14 @@
-"""In-memory fakes of the hub and the probe manager, and batches as the tracer makes them.
+"""A fake probe manager, a fake connection, and batches as the tracer makes them.
 
-They stand for the parts that the web tests do not test: no process, no kernel.
+They stand for the parts that the web tests do not test: no process, no kernel. The hub is real.
 """
 
 from __future__ import annotations
 
 import array
 import io
-import threading
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 import nanoarrow as na
@@ -19,7 +16,7 @@ from nanoarrow import ipc
 
 from app.config import Settings
 from app.errors import ProbedeckError
-from app.hub import Batch, HubClosed
+from app.hub import Hub
 from app.probes.modes import MODES
 from app.probes.spec import Filter, ProbeSpec
 from app.web.seats import Seats
@@ -32,7 +29,7 @@ FIXED = {
     "uint64": (na.uint64(), "Q"),
     "int64": (na.int64(), "q"),
 }
-QUEUE_BATCHES = 64
+MIB = 1 << 20
 
 
 def arrow_batch(
@@ -88,107 +85,10 @@ def deletions(names: Sequence[str | bytes | None], *, probe: str = "fexit") -> b
     )
 
 
-class FakeSubscription:
-    """A fake of app.hub.Subscription: a bounded queue; what does not fit becomes a gap."""
-
-    def __init__(self, hub: FakeHub, number: int, probes: frozenset[str] | None) -> None:
-        self._hub, self.id, self._probes = hub, number, probes
-        self._queue: deque[Batch | dict[str, Any]] = deque()
-        self.delivered_rows = 0
-
-    def __enter__(self) -> FakeSubscription:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with self._hub.changed:
-            self._hub.subscriptions.remove(self)
-
-    def put(self, item: Batch | dict[str, Any]) -> None:
-        if isinstance(item, Batch) and self._probes is not None and item.probe not in self._probes:
-            return
-        if len(self._queue) < QUEUE_BATCHES:
-            self._queue.append(item)
-
-    def get(self, timeout_s: float) -> list[Batch | dict[str, Any]]:
-        with self._hub.changed:
-            self._hub.changed.wait_for(lambda: self._queue or self._hub.closed, timeout_s)
-            if not self._queue and self._hub.closed:
-                raise HubClosed
-            items = list(self._queue)
-            self._queue.clear()
-            return items
-
-    def delivered(self, batch: Batch) -> None:
-        self.delivered_rows += batch.rows
-
-
-class FakeHub:
-    """A fake of app.hub.Hub that holds everything."""
-
-    def __init__(self) -> None:
-        self.changed = threading.Condition()
-        self.batches: list[Batch] = []
-        self.evicted: list[Batch] = []
-        self.subscriptions: list[FakeSubscription] = []
-        self.next_seq = 0
-        self.clients = 0
-        self.closed = False
-
-    def publish(self, data: bytes, rows: int, probe: str = "fexit", *, keep: bool = True) -> None:
-        with self.changed:
-            batch = Batch(self.next_seq, probe, rows, data)
-            self.next_seq += 1
-            if keep:
-                self.batches.append(batch)
-            for subscription in self.subscriptions:
-                subscription.put(batch)
-            self.changed.notify_all()
-
-    def control(self, message: dict[str, Any]) -> None:
-        with self.changed:
-            for subscription in self.subscriptions:
-                subscription.put(message)
-            self.changed.notify_all()
-
-    def evict(self, count: int) -> None:
-        self.evicted += self.batches[:count]
-        del self.batches[:count]
-
-    def subscribe(
-        self, *, kind: str, peer: str, probes: frozenset[str] | None, recent: bool
-    ) -> FakeSubscription:
-        with self.changed:
-            if self.closed:
-                raise HubClosed
-            self.clients += 1
-            subscription = FakeSubscription(self, self.clients, probes)
-            if recent:
-                for batch in self.batches:
-                    subscription.put(batch)
-            self.subscriptions.append(subscription)
-            return subscription
-
-    def recent(
-        self, probes: frozenset[str] | None, *, after_seq: int | None = None
-    ) -> tuple[list[Batch], int]:
-        def wanted(batch: Batch) -> bool:
-            return (probes is None or batch.probe in probes) and (
-                after_seq is None or batch.seq > after_seq
-            )
-
-        missed = sum(b.rows for b in self.evicted if wanted(b)) if after_seq is not None else 0
-        return [b for b in self.batches if wanted(b)], missed
-
-    def close(self) -> None:
-        with self.changed:
-            self.closed = True
-            self.changed.notify_all()
-
-
 class FakeManager:
     """A fake of app.probes.manager.ProbeManager: five probes that trace nothing."""
 
-    def __init__(self, hub: FakeHub) -> None:
+    def __init__(self, hub: Hub) -> None:
         self.hub = hub
         self.specs: dict[str, ProbeSpec] = {}
         self.calls: list[tuple[Any, ...]] = []
@@ -221,15 +121,9 @@ class FakeManager:
             "started_at": "2026-11-22T10:00:00.123456Z" if spec else None,
             "ended": None,
             "columns": [column.as_json() for column in MODES[probe_id].columns],
-            "counters": {
-                "produced": 0,
-                "delivered": 0,
-                "dropped_kernel": 0,
-                "dropped_pipe": 0,
-                "dropped_client": 0,
-            },
+            "counters": self.hub.counters(probe_id),
             "drops": {"ring_full": 0, "stash_full": 0, "missed_return": 0, "recursion": 0},
-            "clients": [],
+            "clients": self.hub.clients(probe_id),
         }
 
     def start(self, probe_id: str, spec: ProbeSpec) -> tuple[dict[str, Any], bool]:
@@ -301,9 +195,14 @@ class FakeConnection:
         pass
 
 
-def fake_service(settings: Settings | None = None, run_dir: Path | None = None) -> Service:
-    """A service on fakes; `service.hub` and `service.manager` are the fakes."""
+def fake_service(settings: Settings | None = None) -> Service:
+    """A service with a fake manager."""
     settings = settings or Settings(owner_uid=1000)
-    hub = FakeHub()
+    hub = Hub(settings.recent_mib * MIB, settings.client_queue_mib * MIB)
     seats = Seats(settings.max_websockets)
     return Service(settings, hub, FakeManager(hub), seats)  # type: ignore[arg-type]
+
+
+def publish(hub: Hub, names: Sequence[str | bytes | None], probe: str = "fexit") -> None:
+    """One batch of deletions of these names."""
+    hub.publish(hub.begin_run(probe), len(names), deletions(names, probe=probe))

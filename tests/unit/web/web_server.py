@@ -20,35 +20,42 @@ ROOT = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 
 from flask import Flask  # noqa: E402
-from web_fakes import FakeHub, FakeManager, deletions  # noqa: E402
+from web_fakes import MIB, FakeManager, deletions, publish  # noqa: E402
 
+import app.web.stream  # noqa: E402
 import app.web.wire  # noqa: E402
 import app.web.ws  # noqa: E402
 from app import create_app  # noqa: E402
 from app.config import Settings, parse_arguments  # noqa: E402
 from app.errors import ProbedeckError  # noqa: E402
+from app.hub import Hub  # noqa: E402
 from app.probes.spec import ProbeSpec  # noqa: E402
 from app.web.seats import Seats  # noqa: E402
 from app.web.server import serve  # noqa: E402
 from app.web.service import Service  # noqa: E402
+from tests.support.waiting import wait_until  # noqa: E402
+
+CHECK: str | None = None  # what the check of the modes does: pass, wait for the test, or fail
 
 
 class FeedingManager(FakeManager):
     """A fake manager whose probes see deletions that never were."""
 
-    def __init__(self, hub: FakeHub, run_dir: Path) -> None:
+    def __init__(self, hub: Hub, run_dir: Path) -> None:
         super().__init__(hub)
         self._run_dir = run_dir
         self._stop = {"fentry": threading.Event(), "kprobe": threading.Event()}
 
-    def describe(self, probe_id: str) -> dict[str, Any]:
-        clients = [{"client": each.id} for each in list(self.hub.subscriptions)]
-        return {**super().describe(probe_id), "clients": clients}
+    def start_service(self) -> None:
+        if CHECK == "waits":
+            wait_until((self._run_dir / "go").exists, "the test to let the check end")
+        if CHECK == "fails":
+            raise RuntimeError("no kernel")
 
     def start(self, probe_id: str, spec: ProbeSpec) -> tuple[dict[str, Any], bool]:
         answer = super().start(probe_id, spec)
         if probe_id == "tracepoint":
-            self.hub.publish(deletions(["/tmp/a", "/tmp/\x1b[31m", None]), 3, "tracepoint")
+            publish(self.hub, ["/tmp/a", "/tmp/\x1b[31m", None], "tracepoint")
         elif probe_id == "fentry":
             self._feed(probe_id, deletions(["/tmp/x"], probe="fentry"), 1)
         elif probe_id == "kprobe":
@@ -56,9 +63,13 @@ class FeedingManager(FakeManager):
         return answer
 
     def _feed(self, probe_id: str, data: bytes, rows: int) -> None:
+        self._stop[probe_id].clear()
+
+        ledger = self.hub.begin_run(probe_id)
+
         def feed() -> None:
             while not self._stop[probe_id].wait(0.005):
-                self.hub.publish(data, rows, probe_id, keep=False)
+                self.hub.publish(ledger, rows, data)
 
         threading.Thread(target=feed, daemon=True).start()
 
@@ -75,7 +86,7 @@ class FeedingManager(FakeManager):
 
 
 def load(settings: Settings) -> Flask:
-    hub = FakeHub()
+    hub = Hub(settings.recent_mib * MIB, settings.client_queue_mib * MIB)
     manager = FeedingManager(hub, settings.run_dir)
     seats = Seats(settings.max_websockets)
     return create_app(Service(settings, hub, manager, seats))  # type: ignore[arg-type]
@@ -85,11 +96,17 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--stalled-after", type=int, default=app.web.wire.STALLED_AFTER_S)
     parser.add_argument("--ping-every", type=float, default=app.web.ws.PING_EVERY_S)
-    parser.add_argument("--silent-after", type=float, default=app.web.ws.SILENT_AFTER_S)
+    parser.add_argument("--pong-within", type=float, default=app.web.ws.PONG_WITHIN_S)
+    parser.add_argument("--look-every", type=float, default=0.05)
+    parser.add_argument("--check-waits", dest="check", action="store_const", const="waits")
+    parser.add_argument("--check-fails", dest="check", action="store_const", const="fails")
     options, rest = parser.parse_known_args()
+    global CHECK  # noqa: PLW0603
+    CHECK = options.check
     app.web.wire.STALLED_AFTER_S = options.stalled_after
     app.web.ws.PING_EVERY_S = options.ping_every
-    app.web.ws.SILENT_AFTER_S = options.silent_after
+    app.web.ws.PONG_WITHIN_S = options.pong_within
+    app.web.ws.LOOK_EVERY_S = app.web.stream.LOOK_EVERY_S = options.look_every
     settings = parse_arguments(argparse.ArgumentParser(), rest)
     try:
         serve(settings, lambda: load(settings))

@@ -1,0 +1,75 @@
+// What comes from the service, put where it belongs: rows and marks into the store, losses
+// and rates into their books. Nothing twice, also when the service tells it again.
+
+import { isActive } from "../probes/choice.js";
+import { decodeBatch } from "./decode.js";
+import { Losses } from "./losses.js";
+import { Rate } from "./rate.js";
+import { Replay } from "./replay.js";
+
+export class Intake {
+  #client = null;
+  #replay = new Replay();
+  #rates = new Map();
+
+  /** @param {EventStore} store */
+  constructor(store) {
+    this.store = store;
+    this.losses = new Losses();
+  }
+
+  /** The first message of a connection; `client` is what the service calls this page. */
+  hello({ client }) {
+    this.#client = client;
+    this.#replay.connected();
+    this.losses.connected();
+  }
+
+  /** @param {object[]} probes  as in docs/protocol.md, from whatever answer or message */
+  probes(probes) {
+    for (const probe of probes) {
+      this.store.columns.describe(probe.columns);
+      // So that there is a table to filter before the first event.
+      if (isActive(probe)) this.store.columns.add(probe.columns);
+      this.losses.update(probe, this.#client);
+    }
+  }
+
+  /** A gap message. */
+  gap(message) {
+    this.losses.gap(message);
+    if (this.#replay.takeGap(message)) this.store.mark(message);
+  }
+
+  /**
+   * A binary frame.
+   * @returns {boolean} whether it was new
+   * @throws {Error} when it is no batch
+   */
+  batch(bytes, nowMs) {
+    const batch = decodeBatch(bytes);
+    const { isNew, isAfterHole, gaps } = this.#replay.take(batch);
+    if (!isNew) return false;
+    for (const gap of gaps) this.store.mark(gap);
+    if (isAfterHole) this.store.mark({ probe: batch.probe, where: "reconnect", rows: null });
+    this.store.append(batch);
+    this.#rate(batch.probe).add(batch.rows, nowMs);
+    return true;
+  }
+
+  /** Forget events and start counting again. */
+  clear() {
+    this.store.clear();
+    this.losses.clear();
+  }
+
+  /** Events per second of a probe that reached this page. */
+  perSecond(probe, nowMs) {
+    return this.#rate(probe).perSecond(nowMs);
+  }
+
+  #rate(probe) {
+    if (!this.#rates.has(probe)) this.#rates.set(probe, new Rate());
+    return this.#rates.get(probe);
+  }
+}

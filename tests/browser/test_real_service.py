@@ -1,0 +1,153 @@
+"""The page against the real service on this machine's own kernel: a start by clicking, real
+deletions, their rows and a filter seen, a stop by clicking.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.console_page import card, filter_box, row, rows
+from tests.support.fixtures import skip
+from tests.support.service import Service
+
+LATENCY = re.compile(r"\d[\d.,]* (ns|µs|ms|s)")
+
+
+@pytest.fixture
+def console(open_page: Callable[..., Page], idle: Service) -> Page:
+    page = open_page(f"http://localhost:{idle.port}/")
+    expect(page.locator("#connection-text")).to_have_text("Live")
+    return page
+
+
+def delete(file: Path) -> int:
+    """Delete an existing file by rm; returns the process id it had."""
+    file.touch()
+    process = subprocess.Popen(["rm", str(file)])
+    assert process.wait() == 0
+    return process.pid
+
+
+def test_deletions_are_watched_from_start_to_stop(
+    console: Page, modes: tuple[str, ...], tmp_path: Path, results: Path
+) -> None:
+    if "tracepoint" not in modes:
+        skip("this kernel refuses tracepoint mode")
+    page = console
+    tracepoint = card(page, "tracepoint")
+    page.get_by_role("button", name="Start tracepoint", exact=True).click()
+    expect(tracepoint.locator(".state")).to_have_text("running")
+
+    existing, missing = tmp_path / "existing", tmp_path / "missing"
+    pid = delete(existing)
+    with pytest.raises(FileNotFoundError):
+        missing.unlink()
+
+    # Other processes of this machine delete files too: the text filter leaves these two.
+    page.get_by_label("Filter", exact=True).fill(str(tmp_path))
+    expect(row(page, "/existing")).to_be_visible()
+    expect(row(page, "/missing")).to_be_visible()
+    page.screenshot(path=results / "console-real.png")
+    deleted, failed = rows(page)
+    assert (
+        deleted.items()
+        >= {
+            "Probe": "tracepoint",
+            "PID": str(pid),
+            "User": "0",
+            "Process": "rm",
+            "File": str(existing),
+            "Result": "0",
+        }.items()
+    )
+    assert LATENCY.fullmatch(deleted["Latency"])
+    own_name = Path("/proc/self/comm").read_text().rstrip("\n")
+    assert (
+        failed.items()
+        >= {
+            "PID": str(os.getpid()),
+            "Process": own_name,
+            "File": str(missing),
+            "Result": "ENOENT",
+        }.items()
+    )
+
+    filter_box(page, "Result").fill("<0")
+    expect(page.locator("#count-shown")).to_have_text("1")
+    assert [it["File"] for it in rows(page)] == [str(missing)]
+    filter_box(page, "Result").fill("")
+    expect(page.locator("#count-shown")).to_have_text("2")
+
+    page.get_by_role("button", name="Stop tracepoint").click()
+    expect(tracepoint.locator(".state")).to_have_text("stopped")
+    delete(tmp_path / "unseen")
+
+    # Rows come in order: had the deletion after the stop been seen, its row would stand
+    # before that of the one after the next start.
+    page.get_by_role("button", name="Start tracepoint", exact=True).click()
+    expect(tracepoint.locator(".state")).to_have_text("running")
+    delete(tmp_path / "seen-again")
+    expect(row(page, "/seen-again")).to_be_visible()
+    names = [Path(it["File"]).name for it in rows(page)]
+    assert names == ["existing", "missing", "seen-again"]
+    page.get_by_role("button", name="Stop tracepoint").click()
+    expect(tracepoint.locator(".state")).to_have_text("stopped")
+
+
+def test_the_best_available_mode_is_started_by_the_main_button(
+    console: Page, idle: Service, modes: tuple[str, ...], tmp_path: Path
+) -> None:
+    page = console
+    best = next(
+        mode for mode in ("fexit", "kretprobe", "tracepoint", "fentry", "kprobe") if mode in modes
+    )
+    page.get_by_role("button", name="Watch deletions").click()
+    expect(card(page, best).locator(".state")).to_have_text("running")
+    assert idle.probes()[best]["state"] == "running"
+    file = tmp_path / "watched"
+    delete(file)
+    page.get_by_label("Filter", exact=True).fill(str(file))
+    expect(row(page, "/watched")).to_be_visible()
+    page.get_by_role("button", name="Stop watching").click()
+    expect(card(page, best).locator(".state")).to_have_text("stopped")
+    assert idle.probes()[best]["state"] == "stopped"
+
+
+def test_a_filter_given_at_the_start_holds_in_the_kernel(
+    console: Page, modes: tuple[str, ...], tmp_path: Path
+) -> None:
+    if "tracepoint" not in modes:
+        skip("this kernel refuses tracepoint mode")
+    page = console
+    page.get_by_role("button", name="Start tracepoint with options").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Process id").fill(str(os.getpid()))
+    dialog.get_by_label("Only failed calls").check()
+    dialog.get_by_role("button", name="Start").click()
+    expect(card(page, "tracepoint")).to_contain_text(f"pid {os.getpid()} · only failures")
+    delete(tmp_path / "by another")
+    (tmp_path / "succeeds").touch()
+    (tmp_path / "succeeds").unlink()
+    with pytest.raises(FileNotFoundError):
+        (tmp_path / "fails").unlink()
+    page.get_by_label("Filter", exact=True).fill(str(tmp_path))
+    expect(row(page, "/fails")).to_be_visible()
+    assert [Path(it["File"]).name for it in rows(page)] == ["fails"]
+
+
+def test_each_refused_mode_shows_the_kernels_reason(console: Page, idle: Service) -> None:
+    for name, probe in idle.probes().items():
+        shown = card(console, name)
+        if probe["available"]:
+            expect(shown.get_by_role("button", name=f"Start {name}", exact=True)).to_be_enabled()
+        else:
+            reason = probe["reason"]
+            expect(shown.locator(".card__reason")).to_have_text(re.compile(re.escape(reason), re.I))
+            expect(shown.get_by_role("button")).to_have_count(0)

@@ -1,0 +1,313 @@
+"""Which modes are available, and the words when one is not."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import struct
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.kernel import bpf, features, hints, perf, trials
+from app.kernel.bpf import ProgramRefusedError
+from app.kernel.features import Availability, check_modes
+from app.kernel.hints import may_trace
+from app.kernel.symbols import TextSymbols
+from app.kernel.tracefs import find_or_mount
+from app.probes.modes import DELETION_FUNCTIONS, DELETION_SYSCALLS, MODES
+
+from .btf_builder import BtfBuilder
+from .waiting import wait_until
+
+MAP_TYPE_ARRAY = 2
+PROJECT = Path(__file__).resolve().parents[3]
+RUNNING = Path("/sys/kernel/btf/vmlinux")
+TRACEPOINTS = "sys_enter/exit: unlink, unlinkat, rmdir"
+
+
+def raising(error: Exception) -> Callable[..., None]:
+    def refuse(*arguments: object) -> None:
+        raise error
+
+    return refuse
+
+
+class FakeKernel:
+    """A kernel that allows everything; the tests take things away."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.monkeypatch = monkeypatch
+        self.folder = folder
+        b = BtfBuilder()
+        char, long = b.integer("char", 1), b.integer("long unsigned int", 8)
+        b.record("task_struct", 16, [("comm", b.array(char, 16), 0)])
+        b.record("pt_regs", 8, [("di", long, 0)])
+        filename = b.record("filename", 8, [("name", b.pointer(char), 0)])
+        b.function("do_unlinkat", char, [("dfd", char), ("name", b.pointer(filename))])
+        self.btf = folder / "vmlinux"
+        self.btf.write_bytes(b.build())
+        self.symbols(b"ffffffff80000000 T do_unlinkat\n")
+        self.pmu = folder / "kprobe"
+        self.pmu.mkdir()
+        monkeypatch.setattr(perf, "KPROBE_PMU", self.pmu)
+        monkeypatch.setattr(features, "bcc_problem", lambda: None)
+        monkeypatch.setattr(hints, "may_trace", lambda: True)
+        monkeypatch.setattr(hints, "lockdown_mode", lambda: None)
+        for trial in ("ring_buffer", "trampolines", "kprobes", "tracepoints"):
+            monkeypatch.setattr(trials, trial, lambda *arguments: None)
+
+    def symbols(self, kallsyms: bytes) -> None:
+        self.monkeypatch.setattr(TextSymbols, "load", lambda: TextSymbols(kallsyms))
+
+    def refuse(self, trial: str, number: int, needs: str = "run another kernel") -> None:
+        error = trials.RefusedError(f"do {trial}", OSError(number, ""), needs)
+        self.monkeypatch.setattr(trials, trial, raising(error))
+
+    def modes(self) -> dict[str, Availability]:
+        return check_modes(
+            ("filename_unlinkat", "do_unlinkat"),
+            ("unlink", "unlinkat", "rmdir"),
+            btf_path=self.btf,
+            cache_dir=self.folder / "cache",
+            find_tracefs=lambda: self.folder,
+        )
+
+
+@pytest.fixture
+def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeKernel:
+    return FakeKernel(tmp_path, monkeypatch)
+
+
+def test_all_modes(kernel: FakeKernel) -> None:
+    modes = kernel.modes()
+    assert list(modes) == list(MODES)
+    assert modes.pop("tracepoint") == Availability(True, TRACEPOINTS)
+    assert set(modes.values()) == {Availability(True, "do_unlinkat")}
+
+
+@pytest.mark.parametrize(
+    ("trial", "refused"),
+    [
+        ("ring_buffer", {"fentry", "fexit", "kprobe", "kretprobe", "tracepoint"}),
+        ("trampolines", {"fentry", "fexit"}),
+        ("kprobes", {"kprobe", "kretprobe"}),
+        ("tracepoints", {"tracepoint"}),
+    ],
+)
+def test_refusals_are_told_in_the_kernels_words(
+    kernel: FakeKernel, trial: str, refused: set[str]
+) -> None:
+    kernel.refuse(trial, errno.EINVAL)
+    modes = kernel.modes()
+    assert {name for name, found in modes.items() if not found.available} == refused
+    for name in refused:
+        assert modes[name].reason == f"the kernel refused to do {trial}: EINVAL, Invalid argument"
+        assert modes[name].hint == "run another kernel"
+        assert modes[name].errno == "EINVAL"
+        assert modes[name].function == (TRACEPOINTS if name == "tracepoint" else "do_unlinkat")
+
+
+def test_the_kernels_own_refusal_comes_before_what_can_be_installed(kernel: FakeKernel) -> None:
+    kernel.monkeypatch.setattr(features, "bcc_problem", lambda: ("no BCC", "install it"))
+    kernel.refuse("trampolines", errno.EPERM)
+    modes = kernel.modes()
+    assert "EPERM, Operation not permitted" in (modes["fexit"].reason or "")
+    assert modes["kprobe"].reason == modes["tracepoint"].reason == "no BCC"
+    assert modes["kprobe"].hint == "install it"
+    assert not any(found.available for found in modes.values())
+
+
+def test_without_btf_and_headers_nothing_works(kernel: FakeKernel) -> None:
+    kernel.btf.unlink()
+    modes = kernel.modes()
+    for name in ("fentry", "fexit"):
+        assert "offers no BTF" in (modes[name].reason or "")
+        assert "CONFIG_DEBUG_INFO_BTF" in (modes[name].hint or "")
+        assert modes[name].errno == "ENOENT"
+    for name in ("kprobe", "kretprobe", "tracepoint"):
+        assert "no kernel headers" in (modes[name].reason or "")
+        assert "linux-headers" in (modes[name].hint or "")
+
+
+def test_without_btf_but_with_headers_kprobes_and_tracepoints_work(kernel: FakeKernel) -> None:
+    kernel.btf.unlink()
+    kernel.monkeypatch.setattr(features, "find_headers", lambda *arguments: None)
+    available = {name for name, found in kernel.modes().items() if found.available}
+    assert available == {"kprobe", "kretprobe", "tracepoint"}
+
+
+def test_without_kprobes(kernel: FakeKernel) -> None:
+    kernel.pmu.rmdir()
+    modes = kernel.modes()
+    assert {name for name, found in modes.items() if not found.available} == {"kprobe", "kretprobe"}
+    assert "no kprobes" in (modes["kprobe"].reason or "")
+    assert "CONFIG_KPROBES" in (modes["kprobe"].hint or "")
+    assert modes["kprobe"].function == "do_unlinkat"
+
+
+def test_without_the_function(kernel: FakeKernel) -> None:
+    kernel.symbols(b"ffffffff80000000 t do_unlinkat.isra.0\n")
+    modes = kernel.modes()
+    assert modes["fentry"].available
+    for name in ("kprobe", "kretprobe"):
+        assert modes[name].function is None
+        assert "do_unlinkat.isra.0" in (modes[name].reason or "")
+        assert "tracepoint" in (modes[name].hint or "")
+
+
+def test_without_tracefs(kernel: FakeKernel) -> None:
+    found = check_modes(
+        (),
+        ("unlink",),
+        btf_path=kernel.btf,
+        cache_dir=kernel.folder / "cache",
+        find_tracefs=raising(PermissionError(errno.EPERM, "no mount")),  # type: ignore[arg-type]
+    )["tracepoint"]
+    assert not found.available
+    assert "EPERM, Operation not permitted" in (found.reason or "")
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        "func#0 @0\nunknown func bpf_x#113\nprocessed 4 insns (limit 1)\n",
+        # Linux 7.3 explains.
+        "0: R1=ctx()\nunknown func bpf_x#113\n\nVerification failed: Helper\n\nReason:\n  ...\n\n"
+        "processed 4 insns (limit 1)\n",
+        "unknown func bpf_x#113",
+    ],
+)
+def test_the_verifiers_complaint_is_in_the_reason(log: str) -> None:
+    error = ProgramRefusedError(errno.EINVAL, "Invalid argument")
+    error.log = log
+    assert str(trials.RefusedError("load", error, "")) == (
+        "the kernel refused to load: EINVAL, Invalid argument (verifier: unknown func bpf_x#113)"
+    )
+
+
+needs_bpf = pytest.mark.skipif(
+    not may_trace() or not RUNNING.exists(), reason="needs the capabilities to use BPF, and BTF"
+)
+
+
+def in_child(check: Callable[[], None]) -> None:
+    """Run a check in a process of its own, as it may take itself into a mount namespace."""
+    child = os.fork()
+    if child == 0:
+        try:
+            check()
+        except BaseException:  # noqa: BLE001 - shown, and a failure for the parent
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@needs_bpf
+def test_running_kernel_is_left_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    load = bpf.load_program
+
+    def remember(*arguments: object, **options: object) -> int:
+        fd = load(*arguments, **options)  # type: ignore[arg-type]
+        made.append(bpf.prog_info(fd).id)
+        return fd
+
+    monkeypatch.setattr(bpf, "load_program", remember)
+    # Several checks at once do not disturb each other: only this one's are looked for.
+    own = f"check_{os.getpid()}"
+    monkeypatch.setattr(trials, "_NAME", own)
+
+    def check() -> None:
+        find_or_mount()
+        descriptors = open_descriptors()
+        modes = check_modes(
+            DELETION_FUNCTIONS, DELETION_SYSCALLS, btf_path=RUNNING, cache_dir=tmp_path / "cache"
+        )
+        assert len(made) >= sum(found.available for found in modes.values())
+        assert made, modes
+        assert open_descriptors() == descriptors
+        wait_until(lambda: not set(made) & set(bpf.prog_ids()))
+        assert own not in {name_of(prog_id) for prog_id in bpf.prog_ids()}
+
+    in_child(check)
+
+
+def open_descriptors() -> list[str]:
+    return sorted(path.name for path in Path("/proc/self/fd").iterdir())
+
+
+def name_of(prog_id: int) -> str | None:
+    try:
+        with bpf.program(prog_id) as fd:
+            return bpf.prog_info(fd).name
+    except FileNotFoundError:  # somebody else's, gone in the meantime
+        return None
+
+
+@needs_bpf
+def test_command_prints_the_modes_and_keeps_its_mounts_to_itself(tmp_path: Path) -> None:
+    mounts = Path("/proc/self/mountinfo").read_text()
+    done = subprocess.run(
+        [sys.executable, "-m", "app.kernel"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=PROJECT,
+        env={**os.environ, "PROBEDECK_CACHE_DIR": str(tmp_path / "cache")},
+    )
+    assert done.stderr == ""
+    answer = json.loads(done.stdout)
+    system = os.uname()
+    assert answer.pop("release") == system.release
+    assert answer.pop("machine") == system.machine
+    assert answer.pop("hostname") == system.nodename
+    modes = answer.pop("modes")
+    assert answer == {}
+    assert list(modes) == list(MODES)
+    for found in modes.values():
+        assert list(found) == ["available", "function", "reason", "hint"]
+        assert found["available"] is (found["reason"] is None)
+    assert Path("/proc/self/mountinfo").read_text() == mounts
+
+
+@needs_bpf
+def test_an_attached_program_runs() -> None:
+    """Else a trial that attaches nothing would call everything available."""
+    in_child(runs_on_unlink)
+
+
+def runs_on_unlink() -> None:
+    tracefs = find_or_mount()
+    number = trials.tracepoint_id(tracefs, "syscalls", "sys_enter_unlink")
+    array = bpf.create_map(MAP_TYPE_ARRAY, 4, 8, 1, "test_ran")
+    # Stores 7 in the array; written down by hand, as there is no assembler here.
+    store_zero_key = bytes([0x62, 10]) + struct.pack("<hi", -4, 0)  # *(u32 *)(r10 - 4) = 0
+    store_seven = bytes([0x7A, 10]) + struct.pack("<hi", -16, 7)  # *(u64 *)(r10 - 16) = 7
+    program = bpf.load_program(
+        bpf.PROG_TYPE_TRACEPOINT,
+        store_zero_key
+        + store_seven
+        + bpf.instruction(0x18, dst=1, src=1, immediate=array)  # r1 = array
+        + bytes(8)
+        + bpf.instruction(0xBF, dst=2, src=10)  # r2 = key
+        + bpf.instruction(0x07, dst=2, immediate=-4)
+        + bpf.instruction(0xBF, dst=3, src=10)  # r3 = value
+        + bpf.instruction(0x07, dst=3, immediate=-16)
+        + bpf.instruction(0xB7, dst=4)  # r4 = BPF_ANY
+        + bpf.instruction(0x85, immediate=2)  # bpf_map_update_elem
+        + bpf.instruction(0xB7)
+        + bpf.instruction(0x95),
+        name="test_ran",
+    )
+    with perf.tracepoint_event(number) as event:
+        perf.attach_program(event, program)
+        with pytest.raises(FileNotFoundError):
+            os.unlink("/nonexistent")  # noqa: PTH108 - the system call itself
+    assert bpf.map_lookup(array, bytes(4), 8) == struct.pack("<Q", 7)

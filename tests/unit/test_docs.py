@@ -1,0 +1,140 @@
+"""What a user can name is documented: routes, members, codes, modes, columns, settings."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from http import HTTPStatus
+
+import pytest
+
+from app import ROOT, create_app
+from app.config import ENVIRONMENT_PREFIX, Settings
+from app.hub import Hub
+from app.probes.manager import ProbeManager
+from app.probes.modes import MODES
+from app.probes.spec import Filter, ProbeSpec
+from app.web.problem import CODES
+from app.web.schemas import EventsQuerySchema, FilterSchema, SpecSchema, StreamQuerySchema
+from app.web.seats import Seats
+from app.web.service import Service
+
+PROTOCOL = (ROOT / "docs/protocol.md").read_text()
+SETTINGS = (ROOT / "docs/settings.md").read_text()
+README = (ROOT / "README.md").read_text()
+
+
+def routes() -> list[tuple[str, str]]:
+    """Method and path of every route, paths as the documents write them."""
+    settings = Settings()
+    hub = Hub(1, 1)
+    app = create_app(Service(settings, hub, ProbeManager(settings, hub), Seats(1)))
+    found = []
+    for rule in app.url_map.iter_rules():
+        path = re.sub(r"<string:probe_id>", "{id}", rule.rule)
+        path = re.sub(r"<path:filename>", "", path)
+        methods = (rule.methods or {"GET"}) - {"HEAD", "OPTIONS"}
+        found.extend((method, path) for method in methods)
+    return sorted(found)
+
+
+def raised_codes() -> Iterator[tuple[str, int | None, str]]:
+    """Every `ProbedeckError(status, "code", …)` in the sources, with its place."""
+    for path in sorted((ROOT / "app").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+                continue
+            if node.func.id == "ProbedeckError" and len(node.args) >= 2:
+                status, code = node.args[:2]
+                if isinstance(code, ast.Constant):
+                    number = status.value if isinstance(status, ast.Constant) else None
+                    yield f"{path.relative_to(ROOT)}:{node.lineno}", number, code.value
+
+
+def documented_codes() -> dict[str, set[int]]:
+    """The table of codes: code -> its statuses."""
+    section = PROTOCOL.split("### Codes")[1].split("\n### ")[0]
+    table: dict[str, set[int]] = {}
+    for statuses, codes in re.findall(r"^\| ([0-9, ]*)\| ([^|]*) \|", section, re.MULTILINE):
+        for code in re.findall(r"`([a-z_]+)`", codes):
+            table.setdefault(code, set()).update(int(s) for s in re.findall(r"\d+", statuses))
+    return table
+
+
+@pytest.mark.parametrize(("method", "path"), routes())
+def test_routes(method: str, path: str) -> None:
+    calls = re.findall(r"`(GET|POST|PATCH|DELETE) ([^`?]*)[^`]*`", PROTOCOL)
+    assert (method, path) in calls or f"`{path}`" in PROTOCOL
+
+
+def test_no_route_is_documented_that_is_not_there() -> None:
+    table = PROTOCOL.split("| call | answer |")[1].split("\n\n")[0]
+    documented = re.findall(r"^\| `([A-Z]+) ([^`?]*)", table, re.MULTILINE)
+    assert len(documented) > 10
+    assert set(documented) <= set(routes())
+
+
+def test_codes() -> None:
+    table = documented_codes()
+    raised = list(raised_codes())
+    assert len(raised) > 20
+    for place, status, code in raised:
+        assert code in table, f"{place}: {code} is not in docs/protocol.md"
+        if status is not None and table[code]:
+            assert status in table[code], f"{place}: {code} is documented for another status"
+    for status, code in CODES.items():
+        assert status in table[code]
+    for code, statuses in table.items():
+        for status in statuses:
+            HTTPStatus(status)  # raises for what is no status
+            assert code
+
+
+@pytest.mark.parametrize("mode", MODES.values(), ids=lambda mode: mode.name)
+def test_modes_and_their_columns(mode: object) -> None:
+    assert f"| `{mode.name}` |" in README  # type: ignore[attr-defined]
+    for column in mode.columns:  # type: ignore[attr-defined]
+        assert re.search(rf"^\| `{column.name}` \| ", PROTOCOL, re.MULTILINE)
+
+
+def test_filters() -> None:
+    """One declaration, one documentation, one thing that is traced by."""
+    names = {field.name for field in fields(Filter)}
+    assert set(FilterSchema().fields) == names
+    for name in names:
+        assert f"| `filter.{name}` |" in PROTOCOL
+        assert f'"{name}"' in README
+
+
+def test_members_of_a_start() -> None:
+    assert set(SpecSchema().fields) == {field.name for field in fields(ProbeSpec)}
+    assert "| `duration_s` |" in PROTOCOL
+
+
+@pytest.mark.parametrize("schema", [EventsQuerySchema, StreamQuerySchema])
+def test_queries(schema: type) -> None:
+    for name in schema().fields:
+        assert re.search(rf"`GET /[^`]*[?&]{name}=", PROTOCOL)
+
+
+@pytest.mark.parametrize("field", fields(Settings), ids=lambda field: field.name)
+def test_settings(field: object) -> None:
+    name: str = field.name  # type: ignore[attr-defined]
+    option, variable = "--" + name.replace("_", "-"), ENVIRONMENT_PREFIX + name.upper()
+    row = re.search(rf"^\| `{option}` \| `{variable}` \| ([^|]*) \|", SETTINGS, re.MULTILINE)
+    assert row, f"{option} is not in docs/settings.md"
+    if name not in ("owner_uid", "trusted_peer"):  # whose defaults are told in words
+        assert row[1] == f"`{field.default}`"  # type: ignore[attr-defined]
+
+
+def test_no_setting_is_documented_that_is_not_there() -> None:
+    options = set(re.findall(r"^\| `--([a-z-]+)`", SETTINGS, re.MULTILINE))
+    assert options == {field.name.replace("_", "-") for field in fields(Settings)}
+
+
+def test_links_between_the_documents_lead_somewhere() -> None:
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        for target in re.findall(r"\]\(([^)#:]+\.md)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"

@@ -1,0 +1,65 @@
+"""What the terminal shows, and what hostile text does to it: nothing."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from app.probes.modes import MODES
+from app.web.announce import summary
+from app.web.log import FORMAT, EscapingFormatter, printable
+
+
+def probes(**reasons: str | None) -> list[dict[str, Any]]:
+    return [
+        {"id": name, "available": name not in reasons, "reason": reasons.get(name)}
+        for name in MODES
+    ]
+
+
+def test_all_modes_work() -> None:
+    assert summary(probes()) == ["  modes: fentry, fexit, kprobe, kretprobe, tracepoint"]
+
+
+def test_what_does_not_work_says_why_once_and_what_helps() -> None:
+    assert summary(probes(fentry="EPERM", fexit="EPERM", kprobe="no kprobes")) == [
+        "  modes: kretprobe, tracepoint",
+        "  not on this kernel: fentry, fexit (EPERM)",
+        "  not on this kernel: kprobe (no kprobes)",
+        "  ./run --vm shows all modes inside a virtual machine",
+    ]
+
+
+def test_nothing_works() -> None:
+    lines = summary(probes(**dict.fromkeys(MODES)))
+    assert lines[0] == "  modes: none on this kernel"
+    assert lines[-1].startswith("  ./run --vm")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain é \U0001f600", "plain é \U0001f600"),
+        ("a\nb\r\tc", "a\\nb\\r\\tc"),
+        ("\x1b[31m\x07\x00\x7f", "\\x1b[31m\\x07\\x00\\x7f"),
+        ("\u009b\u202e\u2028", "\\x9b\\u202e\\u2028"),
+        ("\udcff", "\\udcff"),
+    ],
+)
+def test_printable(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+def test_a_message_stays_one_line_and_a_traceback_lines() -> None:
+    try:
+        raise ValueError("evil\x1b[2J\nFAKE 2026 ERROR line")
+    except ValueError as error:
+        record = logging.LogRecord(
+            "x", logging.ERROR, "f", 1, "GET %s", ("/a\nb",), (type(error), error, None)
+        )
+    shown = EscapingFormatter(FORMAT).format(record)
+    assert "GET /a\\nb" in shown.splitlines()[0]
+    assert "\x1b" not in shown
+    assert "ValueError: evil\\x1b[2J" in shown.splitlines()[1]

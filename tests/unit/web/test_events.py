@@ -1,0 +1,131 @@
+"""Recent events by the page: the newest, what came after a cursor, and what was lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from web_fakes import deletions, fake_service, publish
+
+from app.config import Settings
+from app.hub import Hub
+
+
+def names(answer: Any) -> str:
+    assert answer.status_code == 200
+    return "".join(row["filename"] for row in answer.json["events"])
+
+
+def test_nothing_yet(client: FlaskClient) -> None:
+    answer = client.get("/events")
+    assert (answer.json["events"], answer.json["missed"]) == ([], 0)
+    assert names(client.get(f"/events?after={answer.json['next']}")) == ""
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [(1, "j"), (2, "ij"), (3, "hij"), (7, "defghij"), (10, "abcdefghij"), (11, "abcdefghij")],
+)
+def test_the_newest_oldest_first(client: FlaskClient, hub: Hub, limit: int, expected: str) -> None:
+    for batch in ("abc", "d", "efgh", "ij"):
+        publish(hub, list(batch))
+    assert names(client.get(f"/events?limit={limit}")) == expected
+
+
+@pytest.mark.parametrize("limit", range(1, 12))
+def test_pages_lead_through_all(client: FlaskClient, hub: Hub, limit: int) -> None:
+    after = client.get("/events").json["next"]
+    for batch in ("abc", "d", "", "efgh", "ij"):
+        publish(hub, list(batch))
+    seen = ""
+    while page := names(answer := client.get(f"/events?limit={limit}&after={after}")):
+        assert len(page) <= limit
+        seen += page
+        after = answer.json["next"]
+    assert seen == "abcdefghij"
+    publish(hub, ["k"])
+    assert names(client.get(f"/events?limit={limit}&after={after}")) == "k"
+
+
+def test_only_the_probes_asked_for(client: FlaskClient, hub: Hub) -> None:
+    publish(hub, ["a"], "fexit")
+    publish(hub, ["b"], "kprobe")
+    publish(hub, ["c"], "tracepoint")
+    start = client.get("/events?limit=1&probe=fexit").json
+    assert [row["probe"] for row in start["events"]] == ["fexit"]
+    assert names(client.get("/events?probe=fexit&probe=tracepoint")) == "ac"
+    publish(hub, ["d"], "kprobe")
+    assert names(client.get(f"/events?probe=fexit&after={start['next']}")) == ""
+    assert names(client.get(f"/events?probe=kprobe&after={start['next']}")) == "d"
+
+
+def test_rows_no_longer_held_are_counted() -> None:
+    size = len(deletions(["a", "b"]))
+    hub = Hub(3 * size, 3 * size)
+    service = fake_service(Settings(owner_uid=1000))
+    object.__setattr__(service, "hub", hub)
+    client = _client(service)
+    after = client.get("/events").json["next"]
+    for batch in ("ab", "cd", "ef", "gh"):
+        publish(hub, list(batch))
+    answer = client.get(f"/events?after={after}")
+    assert names(answer) == "abcdefgh"[answer.json["missed"] :]
+    assert answer.json["missed"] > 0
+    assert client.get(f"/events?after={answer.json['next']}").json["missed"] == 0
+
+
+def _client(service: Any) -> FlaskClient:
+    from conftest import LocalClient
+
+    from app import create_app
+
+    application = create_app(service, lambda _peer, _local: 1000)
+    application.test_client_class = LocalClient
+    return application.test_client()
+
+
+@pytest.mark.parametrize(
+    "after",
+    ["", "x", "{run}", "{run}-", "{run}--1", "{run}-1", "{run}-0-0", "{run}-0 ", "{run}-00x",
+     "ffffffff-0", "{run}-" + "9" * 18, "{run}-" + "9" * 30, "{run}-\N{ARABIC-INDIC DIGIT ZERO}"],
+)  # fmt: skip
+def test_what_is_no_cursor(client: FlaskClient, after: str) -> None:
+    run = client.get("/events").json["next"].rpartition("-")[0]
+    answer = client.get("/events", query_string={"after": after.replace("{run}", run)})
+    assert (answer.status_code, answer.json["code"]) == (400, "bad_cursor")
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("limit=0", "limit"),
+        ("limit=10001", "limit"),
+        ("limit=-1", "limit"),
+        ("limit=%2B5", "limit"),
+        ("limit=5_0", "limit"),
+        ("limit=", "limit"),
+        ("limit=5.0", "limit"),
+        ("limit=%D9%A5", "limit"),
+        ("limt=5", "limt"),
+    ],
+)
+def test_queries_that_are_refused(client: FlaskClient, query: str, field: str) -> None:
+    answer = client.get(f"/events?{query}")
+    assert (answer.status_code, answer.json["code"]) == (422, "invalid")
+    assert [fault["field"] for fault in answer.json["errors"]] == [field]
+
+
+def test_an_unknown_probe(client: FlaskClient) -> None:
+    for path in ("/events", "/events/stream"):
+        answer = client.get(f"{path}?probe=nonesuch")
+        assert (answer.status_code, answer.json["code"]) == (404, "unknown_probe")
+
+
+def test_hostile_names_are_plain_ascii(client: FlaskClient, hub: Hub) -> None:
+    hostile = "\x1b[2J\x00\u009b\u202e\U0001f600</script>\r\n\\"
+    publish(hub, [hostile])
+    answer = client.get("/events")
+    assert answer.data.isascii()
+    assert not [byte for byte in answer.data[:-1] if byte < 32]
+    assert names(answer) == hostile

@@ -1,0 +1,68 @@
+"""The OpenAPI document: made from the declarations that validate, and whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+
+@pytest.fixture
+def document(client: FlaskClient) -> Any:
+    answer = client.get("/openapi.json")
+    assert (answer.status_code, answer.content_type) == (200, "application/json")
+    return answer.json
+
+
+def test_every_http_route_is_in_it(flask_app: Flask, document: Any) -> None:
+    rules = {
+        rule.rule.replace("<string:probe_id>", "{probe_id}")
+        for rule in flask_app.url_map.iter_rules()
+    }
+    assert set(document["paths"]) == rules - {"/ws", "/openapi.json", "/static/<path:filename>"}
+
+
+def test_limits_are_those_of_the_validation(document: Any) -> None:
+    properties = document["components"]["schemas"]["Filter"]["properties"]
+    assert (properties["pid"]["minimum"], properties["pid"]["maximum"]) == (1, 4194304)
+    assert document["components"]["schemas"]["Spec"]["additionalProperties"] is False
+
+
+def test_problems_are_documented_as_such(document: Any) -> None:
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if method == "parameters":
+                continue
+            for status, response in operation["responses"].items():
+                name = response.get("$ref", "").split("/")[-1]
+                answer = document["components"]["responses"][name] if name else response
+                if status == "default" or int(status) >= 400:
+                    assert list(answer["content"]) == ["application/problem+json"], (path, method)
+
+
+def test_starting_has_its_statuses(document: Any) -> None:
+    post = document["paths"]["/probes/{probe_id}"]["post"]
+    assert {"200", "201", "404", "409", "422", "501", "502", "503", "504"} <= set(post["responses"])
+    assert not post["requestBody"].get("required")
+
+
+def test_references_lead_somewhere(document: Any) -> None:
+    def references(node: Any) -> Any:
+        if isinstance(node, dict):
+            for key, value in node.items():
+                if key == "$ref":
+                    yield value
+                else:
+                    yield from references(value)
+        elif isinstance(node, list):
+            for value in node:
+                yield from references(value)
+
+    found = set(references(document))
+    assert found
+    for reference in found:
+        node = document
+        for part in reference.removeprefix("#/").split("/"):
+            node = node[part]

@@ -1,0 +1,196 @@
+"""The real gunicorn over real sockets: what reaches the guard raw, and how it answers."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from web_clients import Server, free_port, running, start
+
+from app.web.headers import CONTENT_SECURITY_POLICY
+from tests.support.waiting import PATIENCE_S, wait_until
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running(tmp_path_factory.mktemp("http") / "run") as server:
+        yield server
+
+
+def status_and_code(answer: bytes) -> tuple[int, str]:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return int(head.split()[1]), json.loads(body)["code"]
+
+
+END = "Connection: close\n\n"
+
+
+@pytest.mark.parametrize(
+    ("request_text", "status", "code"),
+    [
+        (f"GET /probes HTTP/1.1\n{END}", 403, "bad_host"),
+        ("GET /probes HTTP/1.0\n\n", 403, "bad_host"),
+        (f"GET /probes HTTP/1.1\nHost: evil.test\n{END}", 403, "bad_host"),
+        (f"GET /probes HTTP/1.1\nHost: localhost\n{END}", 403, "bad_host"),
+        (f"GET /probes HTTP/1.1\nHost: LOCAL\nHost: LOCAL\n{END}", 400, "bad_request"),
+        (f"GET /probes HTTP/1.1\nHost: LOCAL\nHost: evil.test\n{END}", 400, "bad_request"),
+        (f"GET http://evil.test/probes HTTP/1.1\nHost: LOCAL\n{END}", 403, "bad_host"),
+        (f"GET http://LOCAL/probes HTTP/1.1\nHost: evil.test\n{END}", 403, "bad_host"),
+        (f"CONNECT LOCAL HTTP/1.1\nHost: LOCAL\n{END}", 403, "bad_host"),
+        (f"GET /static/x.js HTTP/1.1\nHost: evil.test\n{END}", 403, "bad_host"),
+        (f"GET /nonesuch HTTP/1.1\nHost: evil.test\n{END}", 403, "bad_host"),
+        (f"BREW /probes HTTP/1.1\nHost: evil.test\n{END}", 403, "bad_host"),
+        (f"GET /probes HTTP/1.1\nHost: LOCAL\nOrigin: null\n{END}", 403, "bad_origin"),
+        (
+            f"GET /probes HTTP/1.1\nHost: LOCAL\nOrigin: http://LOCAL\nOrigin: http://LOCAL\n{END}",
+            403,
+            "bad_origin",
+        ),
+        (f"GET /probes HTTP/1.1\nHost: LOCAL\nX-Forwarded-For: ::1\n{END}", 403, "forbidden"),
+        (f"GET /x/probes HTTP/1.1\nHost: LOCAL\nSCRIPT_NAME: /x\n{END}", 400, "bad_request"),
+        (f"GET /probes HTTP/1.1\nHost: LOCAL\nX_Real_IP: ::1\n{END}", 400, "bad_request"),
+        (f"GET /probes HTTP/1.1\nHost: LOCAL\nA: b\n c\n{END}", 400, "bad_request"),
+        ("\x16\x03\x01\x02\n\n", 400, "bad_request"),
+        ("PROXY TCP4 127.0.0.1 127.0.0.1 1 2\nGET / HTTP/1.1\nHost: LOCAL\n\n", 400, "bad_request"),
+        (f"GET /{'x' * 5000} HTTP/1.1\nHost: LOCAL\n{END}", 414, "bad_request"),
+        (f"GET / HTTP/1.1\nHost: LOCAL\n{'A: b' + chr(10)}" * 80 + END, 400, "bad_request"),
+        ("GET / HTTP/1.1\nHost: LOCAL\n" + "A: b\n" * 80 + END, 431, "bad_request"),
+        (
+            f"POST /probes/fexit HTTP/1.1\nHost: LOCAL\nContent-Length: 17000\n{END}",
+            413,
+            "too_large",
+        ),
+        (
+            "POST /probes/fexit HTTP/1.1\nHost: LOCAL\nContent-Type: application/json\n"
+            f"Transfer-Encoding: chunked\nConnection: close\n\n4e20\n{' ' * 20000}\n0\n\n",
+            413,
+            "too_large",
+        ),
+        (
+            "POST /probes/fexit HTTP/1.1\nHost: LOCAL\nContent-Type: application/json\n"
+            "Content-Length: 5\nTransfer-Encoding: chunked\nConnection: close\n\n0\n\n",
+            400,
+            "bad_request",
+        ),
+        (
+            "POST /probes/fexit HTTP/1.1\nHost: LOCAL\nContent-Type: application/json\n"
+            "Transfer-Encoding: chunked\nConnection: close\n\nnonsense\n\n",
+            400,
+            "bad_request",
+        ),
+    ],
+)
+def test_raw_requests(server: Server, request_text: str, status: int, code: str) -> None:
+    answer = server.send(request_text)
+    assert status_and_code(answer) == (status, code)
+    assert f"Content-Security-Policy: {CONTENT_SECURITY_POLICY}\r\n".encode() in answer
+    assert b"Content-Type: application/problem+json\r\n" in answer
+    assert b"Traceback" not in answer
+
+
+@pytest.mark.parametrize("target", ["/healthz", "http://LOCAL/healthz"])
+def test_a_plain_request(server: Server, target: str) -> None:
+    answer = server.send(f"GET {target} HTTP/1.1\nHost: LOCAL\n{END}")
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert answer.endswith(b'{"status":"ok"}\n')
+
+
+def test_every_request_of_a_connection_is_checked(server: Server) -> None:
+    with server.connect() as connection, connection.makefile("rb") as answers:
+        good = f"GET /healthz HTTP/1.1\r\nHost: localhost:{server.port}\r\n\r\n".encode()
+        bad = b"GET /healthz HTTP/1.1\r\nHost: evil.test\r\n\r\n"
+        for sent, expected in [(good, b"200"), (bad, b"403"), (good, b"200")]:
+            connection.sendall(sent)
+            assert answers.readline().split()[1] == expected
+            length = 0
+            while (line := answers.readline()) != b"\r\n":
+                if line.lower().startswith(b"content-length:"):
+                    length = int(line.split(b":")[1])
+            answers.read(length)
+
+
+def test_localhost_is_ours_on_ipv6_too(server: Server) -> None:
+    if not Path("/proc/net/tcp6").exists():
+        pytest.skip("no IPv6 here")
+    with server.connect("::1") as connection:
+        connection.sendall(f"GET /healthz HTTP/1.0\r\nHost: [::1]:{server.port}\r\n\r\n".encode())
+        assert connection.recv(12) == b"HTTP/1.0 200"
+
+
+def test_a_bodiless_post_starts_a_probe(server: Server) -> None:
+    # What `curl -X POST localhost:5000/probes/fexit` sends.
+    answer = server.send(f"POST /probes/fexit HTTP/1.1\nHost: LOCAL\nAccept: */*\n{END}")
+    assert answer.startswith(b"HTTP/1.1 201 ")
+    assert b"\r\nLocation: /probes/fexit\r\n" in answer
+
+
+def test_the_web_process_loads_neither_numpy_nor_bcc(server: Server) -> None:
+    server.request("POST", "/probes/tracepoint")
+    assert server.json("GET", "/events")["events"]  # decoded: whatever that needs is loaded now
+    (worker,) = server.workers()
+    maps = Path(f"/proc/{worker}/maps").read_text()
+    assert "nanoarrow" in maps
+    assert not [word for word in ("numpy", "libbcc", "libLLVM", "pydantic") if word in maps]
+
+
+def test_a_client_that_holds_its_end_open_holds_up_nobody(server: Server) -> None:
+    with server.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        answer = connection.recv(65536)
+        assert answer.startswith(b"HTTP/1.0 403 ")
+        assert server.request("GET", "/healthz")[0].status == 200
+
+
+def test_it_answers_while_the_modes_are_checked(tmp_path: Path) -> None:
+    with running(tmp_path / "run", "--check-waits") as server:  # until it answered /healthz
+        assert server.request("GET", "/openapi.json")[0].status == 200
+        assert server.process.stdout is not None
+        assert "http://localhost:" in server.process.stdout.readline()
+        (server.run_dir / "go").touch()
+        assert server.process.stdout.readline().startswith("  modes: ")
+        assert server.end() == (0, "")
+
+
+def test_a_check_that_fails_ends_the_service(tmp_path: Path) -> None:
+    process = start(tmp_path / "run", free_port(), "--check-fails")
+    _, errors = process.communicate(timeout=PATIENCE_S)
+    assert "RuntimeError: no kernel" in errors
+
+
+def test_the_stream_is_lines_of_json(server: Server) -> None:
+    server.request("POST", "/probes/tracepoint")
+    with server.connect() as connection, connection.makefile("rb") as answer:
+        connection.sendall(
+            f"GET /events/stream?probe=tracepoint HTTP/1.0\r\nHost: localhost:{server.port}"
+            "\r\n\r\n".encode()
+        )
+        head = b"".join(iter(answer.readline, b"\r\n"))
+        assert head.startswith(b"HTTP/1.0 200 OK\r\n")
+        assert b"\r\nContent-Type: application/x-ndjson\r\n" in head
+        rows = [json.loads(answer.readline()) for _ in range(3)]
+        assert [row["filename"] for row in rows] == ["/tmp/a", "/tmp/\x1b[31m", None]
+        assert server.clients() == 1
+    wait_until(lambda: server.clients() == 0, "the stream notices that its client left")
+
+
+def test_the_head_of_a_stream_does_not_answer_for_ever(server: Server) -> None:
+    assert server.request("HEAD", "/events/stream")[0].status == 200
+    assert server.request("GET", "/events/stream?probe=nonesuch")[0].status == 404
+    assert server.clients() == 0
+
+
+def test_a_stream_that_is_not_read_is_freed(tmp_path: Path) -> None:
+    with running(tmp_path / "run", "--stalled-after", "1") as server:
+        with socket.socket() as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.connect(("127.0.0.1", server.port))
+            connection.sendall(
+                f"GET /events/stream HTTP/1.1\r\nHost: localhost:{server.port}\r\n\r\n".encode()
+            )
+            wait_until(lambda: server.clients() == 1, "the stream has begun")
+            server.request("POST", "/probes/kprobe")
+            wait_until(lambda: server.clients() == 0, "the stream that nobody reads is dropped")
+        assert server.end() == (0, "")

@@ -1,0 +1,288 @@
+"""The websocket over real sockets: frames, handshakes, seats, and no thread left behind."""
+
+from __future__ import annotations
+
+import json
+import random
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from simple_websocket import ConnectionClosed
+from web_clients import KEY, Server, running
+
+from app.web.rows import rows_of
+from tests.support.waiting import wait_until
+
+SEATS = 4
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    options = ("--max-websockets", str(SEATS), "--threads", "16")
+    with running(tmp_path_factory.mktemp("ws") / "run", *options) as server:
+        yield server
+
+
+def frame(opcode: int, payload: bytes, *, fin: bool = True) -> bytes:
+    """A client's frame (RFC 6455, 5.2), masked with zeros."""
+    head = bytes([opcode | (0x80 if fin else 0)])
+    if len(payload) < 126:
+        return head + bytes([0x80 | len(payload)]) + bytes(4) + payload
+    return head + bytes([0x80 | 126]) + struct.pack(">H", len(payload)) + bytes(4) + payload
+
+
+def close_code(connection: socket.socket) -> int | None:
+    """Read to the end; the code of the server's close frame, None without one."""
+    received = b""
+    try:
+        while piece := connection.recv(65536):
+            received += piece
+    except ConnectionResetError:
+        pass
+    at = 0
+    while at < len(received):
+        opcode, size = received[at] & 15, received[at + 1]
+        at += 2
+        if size >= 126:
+            wide = 2 if size == 126 else 8
+            size = int.from_bytes(received[at : at + wide], "big")
+            at += wide
+        if opcode == 8 and size == 0:
+            return 1005  # "no status received" (RFC 6455, 7.4.1)
+        if opcode == 8:
+            return int(struct.unpack(">H", received[at : at + 2])[0])
+        at += size
+    return None
+
+
+def test_hello_then_batches_then_control(server: Server) -> None:
+    server.request("POST", "/probes/tracepoint")
+    with server.websocket("?probe=tracepoint") as websocket:
+        hello = json.loads(websocket.receive(timeout=30))
+        assert (hello["type"], hello["version"], len(hello["probes"])) == ("hello", 1, 5)
+        assert isinstance(hello["client"], int)
+        names = [row["filename"] for row in rows_of(bytes(websocket.receive(timeout=30)))]
+        assert names == ["/tmp/a", "/tmp/\x1b[31m", None]
+    wait_until(lambda: server.clients() == 0, "the websocket notices that its client left")
+
+
+def test_without_recent_only_live_batches_come(server: Server) -> None:
+    server.request("POST", "/probes/tracepoint")
+    with server.websocket("?recent=0") as websocket:
+        assert json.loads(websocket.receive(timeout=30))["type"] == "hello"
+        server.request("POST", "/probes/fentry")
+        assert next(rows_of(bytes(websocket.receive(timeout=30))))["probe"] == "fentry"
+        server.request("DELETE", "/probes/fentry")
+
+
+UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Key": KEY,
+    "Sec-WebSocket-Version": "13",
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "refusal"),
+    [
+        ("GET", "/ws", {"Sec-WebSocket-Key": None}, (400, "bad_request")),
+        ("GET", "/ws", {"Sec-WebSocket-Key": "x"}, (400, "bad_request")),
+        ("GET", "/ws", {"Sec-WebSocket-Key": "dG9vIHNob3J0"}, (400, "bad_request")),
+        ("GET", "/ws", {"Sec-WebSocket-Version": None}, (400, "bad_request")),
+        ("GET", "/ws", {"Sec-WebSocket-Version": "8"}, (400, "bad_request")),
+        ("GET", "/ws", {"Upgrade": None}, (400, "bad_request")),
+        ("GET", "/ws", {"Upgrade": "h2c"}, (400, "bad_request")),
+        ("GET", "/ws", {"Connection": None}, (400, "bad_request")),
+        ("GET", "/ws", {"X-Odd": "caf\xe9"}, (400, "bad_request")),
+        ("POST", "/ws", {}, (405, "method_not_allowed")),
+        ("GET", "/ws?probe=nonesuch", {}, (404, "unknown_probe")),
+        ("GET", "/ws?recent=yes", {}, (422, "invalid")),
+        ("GET", "/ws?limit=5", {}, (422, "invalid")),
+        ("GET", "/ws", {"Origin": "null"}, (403, "bad_origin")),
+        ("GET", "/ws", {"Origin": "http://evil.test"}, (403, "bad_origin")),
+        ("GET", "/ws", {"User-Agent": "Mozilla/5.0"}, (403, "bad_origin")),
+        ("GET", "/ws", {"User-Agent": "x", "Sec-Fetch-Mode": "websocket"}, (403, "bad_origin")),
+        ("GET", "/probes/nonesuch", {}, (400, "bad_request")),
+    ],
+)
+def test_handshakes_that_are_refused(
+    server: Server, method: str, path: str, headers: dict[str, str | None], refusal: tuple[int, str]
+) -> None:
+    sent = {name: value for name, value in {**UPGRADE, **headers}.items() if value is not None}
+    response, body = server.request(method, path, sent)
+    assert (response.status, json.loads(body)["code"]) == refusal
+
+
+def test_a_browsers_handshake_and_no_compression(server: Server) -> None:
+    with server.connect() as connection:
+        connection.sendall(
+            f"GET /ws HTTP/1.1\r\nHost: localhost:{server.port}\r\n"
+            f"Origin: http://localhost:{server.port}\r\nUser-Agent: Mozilla/5.0\r\n"
+            "Sec-Fetch-Site: same-origin\r\nConnection: keep-alive, Upgrade\r\n"
+            f"Upgrade: websocket\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n".encode()
+        )
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += connection.recv(1)
+    assert head.startswith(b"HTTP/1.1 101 ")
+    assert b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in head  # RFC 6455, 1.3
+    assert b"extensions" not in head.lower()
+
+
+def test_seats_are_counted_and_given_back(server: Server) -> None:
+    wait_until(lambda: server.clients() == 0, "earlier clients are gone")
+    with ExitStack() as visitors:
+        for _ in range(SEATS - 1):
+            visitors.enter_context(server.websocket())
+        stream = visitors.enter_context(server.connect())
+        stream.sendall(
+            f"GET /events/stream HTTP/1.1\r\nHost: localhost:{server.port}\r\n\r\n".encode()
+        )
+        wait_until(lambda: server.clients() == SEATS, "all seats are taken")
+        for path in ("/ws", "/events/stream"):
+            response, body = server.request("GET", path, UPGRADE if path == "/ws" else {})
+            assert (response.status, json.loads(body)["code"]) == (503, "busy")
+        assert server.request("GET", "/healthz")[0].status == 200
+    wait_until(lambda: server.clients() == 0, "the seats are free")
+    with server.websocket() as again:
+        assert json.loads(again.receive(timeout=30))["type"] == "hello"
+
+
+def test_no_thread_stays_when_clients_leave(server: Server) -> None:
+    wait_until(lambda: server.clients() == 0, "earlier clients are gone")
+
+    def visit() -> None:
+        polite, rude, reset = (server.connect() for _ in range(3))
+        for connection in (polite, rude, reset):
+            server.upgrade(connection)
+        polite.sendall(frame(8, struct.pack(">H", 1000)))
+        assert close_code(polite) == 1000
+        reset.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        for connection in (polite, rude, reset):
+            connection.close()
+        wait_until(lambda: server.clients() == 0, "the visitors are gone")
+
+    # The pool makes threads up to its size; once it has, what grows is a leak.
+    connections = [server.connect() for _ in range(16)]
+    wait_until(lambda: len(server.threads()) >= 17, "the pool is complete")
+    for connection in connections:
+        connection.close()
+    before = len(server.threads())
+    for _ in range(10):
+        visit()
+    wait_until(lambda: len(server.threads()) <= before, "the threads of the visitors ended")
+    (worker,) = server.workers()
+    descriptors = Path(f"/proc/{worker}/fd")
+    sockets = [str(each.readlink()) for each in descriptors.iterdir()]
+    assert len([name for name in sockets if name.startswith("socket:")]) < 10
+
+
+def test_what_a_client_sends_is_ignored(server: Server) -> None:
+    with server.websocket("?recent=0") as websocket:
+        for size in (0, 1, 4096):
+            websocket.send(b"x" * size)
+        websocket.send("text")
+        server.request("POST", "/probes/fentry")
+        assert json.loads(websocket.receive(timeout=30))["type"] == "hello"
+        assert isinstance(websocket.receive(timeout=30), bytes | bytearray)
+        server.request("DELETE", "/probes/fentry")
+
+
+@pytest.mark.parametrize(
+    ("frames", "code"),
+    [
+        (frame(2, b"x" * 4097), 1009),
+        (frame(2, b"x" * 4096, fin=False) + frame(0, b"x"), 1009),
+        (frame(1, b"\xff\xff"), 1007),
+        (frame(0, b"x"), 1002),
+        (frame(3, b"x"), 1002),
+        (bytes([0x81, 1, 65]), 1002),  # not masked
+        (frame(9, b"x" * 200), 1002),
+        (frame(8, struct.pack(">H", 4000) + b"bye"), 4000),
+        (frame(8, b""), 1005),
+    ],
+)
+def test_frames_against_the_protocol_close(server: Server, frames: bytes, code: int) -> None:
+    with server.connect() as connection:
+        server.upgrade(connection, "?recent=0")
+        connection.sendall(frames)
+        assert close_code(connection) == code
+    wait_until(lambda: server.clients() == 0, "its subscription ended")
+
+
+def test_random_bytes_do_no_harm(server: Server) -> None:
+    chance = random.Random(20261122)
+    for _ in range(30):
+        with server.connect() as connection:
+            server.upgrade(connection, "?recent=0")
+            connection.sendall(chance.randbytes(chance.randrange(1, 3000)))
+            connection.shutdown(socket.SHUT_WR)
+            close_code(connection)
+        wait_until(lambda: server.clients() == 0, "its subscription ended")
+    assert server.request("GET", "/healthz")[0].status == 200
+
+
+def test_a_ping_is_answered_between_large_frames(server: Server) -> None:
+    server.request("POST", "/probes/kprobe")
+    try:
+        with server.connect() as connection:
+            server.upgrade(connection, "?recent=0")
+            for number in range(50):
+                connection.sendall(frame(9, b"%d" % number))
+            pongs = []
+            reader = connection.makefile("rb")
+            while len(pongs) < 50:
+                first, size = reader.read(2)
+                size = (
+                    int.from_bytes(reader.read({126: 2, 127: 8}[size]), "big")
+                    if size > 125
+                    else size
+                )
+                payload = reader.read(size)
+                # A frame cut in two would show here as an opcode of no kind.
+                assert first in (0x81, 0x82, 0x8A)
+                if first == 0x8A:
+                    pongs.append(int(payload))
+            assert pongs == list(range(50))
+            reader.close()
+    finally:
+        server.request("DELETE", "/probes/kprobe")
+
+
+def test_a_client_that_does_not_read_is_dropped(tmp_path: Path) -> None:
+    with running(tmp_path / "run", "--stalled-after", "1") as server:
+        with socket.socket() as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.connect(("127.0.0.1", server.port))
+            server.upgrade(connection)
+            wait_until(lambda: server.clients() == 1, "the websocket is subscribed")
+            server.request("POST", "/probes/kprobe")
+            wait_until(lambda: server.clients() == 0, "the client that reads nothing is dropped")
+        assert server.end() == (0, "")
+
+
+def test_a_client_that_never_answers_a_ping_is_closed(tmp_path: Path) -> None:
+    options = ("--ping-every", "0.1", "--pong-within", "1")
+    with (
+        running(tmp_path / "run", *options) as server,
+        server.websocket(),
+        server.connect() as silent,
+    ):
+        server.upgrade(silent)
+        assert close_code(silent) == 1008
+        assert server.clients() == 1  # the one that answers stays
+
+
+def test_the_end_of_the_service_is_going_away(tmp_path: Path) -> None:
+    with running(tmp_path / "run") as server, server.websocket() as websocket:
+        assert json.loads(websocket.receive(timeout=30))["type"] == "hello"
+        assert server.end() == (0, "")
+        with pytest.raises(ConnectionClosed) as closed:
+            websocket.receive(timeout=30)
+        assert closed.value.reason == 1001
