@@ -167,7 +167,11 @@ def in_machine(suite: str) -> Count:
             machine = Machine(
                 kernel,
                 Path(share),
-                [*pytest_command(Path(SHARE, report)), "-v", "tests/kernels"],
+                # Hypothesis would want a folder to write to, and no test here uses it.
+                [
+                    *pytest_command(Path(SHARE, report)),
+                    *["-p", "no:hypothesispytest", "-v", "tests/kernels"],
+                ],
                 environment={
                     "PROBEDECK_KERNEL_TESTS": "force",
                     "PROBEDECK_KERNEL_SUITE": suite,
