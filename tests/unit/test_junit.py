@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import junit
+from tests import junit, parts
 from tests.junit import Count
 from tests.parts import Result, account, confirmed, count_tap
 
@@ -79,3 +79,13 @@ def test_the_last_line_is_the_sum() -> None:
     lines = account(results).splitlines()
     assert lines[-1] == "9 passed, 1 failed"
     assert "FAILED browser: a::b" in lines
+
+
+def test_the_report_that_counts_is_the_one_this_run_wrote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "RESULTS", tmp_path)
+    (tmp_path / "case").mkdir()
+    (tmp_path / "case/test_case.py").write_text("def test_one(): pass\ndef test_two(): assert 0\n")
+    count = parts.pytest("case", "--rootdir", str(tmp_path), str(tmp_path / "case"))
+    assert (count.passed, count.failed) == (1, 1)
