@@ -149,6 +149,7 @@ class Session:
         """The service's exit status once it has ended; 0 once the shell has, and it with that."""
         name, status = self._ended.get()
         if name == "shell":
+            status = 0  # a shell's own is that of its last command, and means nothing here
             self._service.terminate()
             try:
                 self._service.wait(STOP_TIMEOUT_S)
