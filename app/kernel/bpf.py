@@ -1,8 +1,6 @@
 """bpf(2) for what Probedeck does without BCC: feature checks, counters, ids of what is loaded.
 
 Descriptors are plain ints that the caller closes; the kernel makes them close-on-exec.
-Layouts are those of `union bpf_attr` and `struct bpf_prog_info` in include/uapi/linux/bpf.h;
-a kernel that knows fewer fields accepts them as long as those it does not know are zero.
 """
 
 from __future__ import annotations
@@ -14,9 +12,18 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import IntEnum
 from pathlib import Path
 
+from app.kernel.bpf_layouts import (
+    Command,
+    Id,
+    InfoByFd,
+    MapCreate,
+    MapElement,
+    ProgInfoLayout,
+    ProgLoad,
+    RawTracepointOpen,
+)
 from app.kernel.syscalls import bpf as _bpf
 
 POSSIBLE_CPUS = Path("/sys/devices/system/cpu/possible")
@@ -31,107 +38,6 @@ MAP_TYPE_PERCPU_ARRAY = 6
 MAP_TYPE_RINGBUF = 27
 
 _LOG_SIZE = 1 << 16
-
-
-class _Command(IntEnum):
-    MAP_CREATE = 0
-    MAP_LOOKUP_ELEM = 1
-    MAP_UPDATE_ELEM = 2
-    PROG_LOAD = 5
-    PROG_GET_NEXT_ID = 11
-    MAP_GET_NEXT_ID = 12
-    PROG_GET_FD_BY_ID = 13
-    OBJ_GET_INFO_BY_FD = 15
-    RAW_TRACEPOINT_OPEN = 17
-    LINK_GET_NEXT_ID = 31
-
-
-class _MapCreate(ctypes.Structure):
-    _fields_ = (
-        ("map_type", ctypes.c_uint32),
-        ("key_size", ctypes.c_uint32),
-        ("value_size", ctypes.c_uint32),
-        ("max_entries", ctypes.c_uint32),
-        ("map_flags", ctypes.c_uint32),
-        ("inner_map_fd", ctypes.c_uint32),
-        ("numa_node", ctypes.c_uint32),
-        ("map_name", ctypes.c_char * 16),
-    )
-
-
-class _MapElement(ctypes.Structure):
-    _fields_ = (
-        ("map_fd", ctypes.c_uint64),  # 32 bits and padding
-        ("key", ctypes.c_void_p),
-        ("value", ctypes.c_void_p),
-        ("flags", ctypes.c_uint64),
-    )
-
-
-class _ProgLoad(ctypes.Structure):
-    _fields_ = (
-        ("prog_type", ctypes.c_uint32),
-        ("insn_cnt", ctypes.c_uint32),
-        ("insns", ctypes.c_void_p),
-        ("license", ctypes.c_void_p),
-        ("log_level", ctypes.c_uint32),
-        ("log_size", ctypes.c_uint32),
-        ("log_buf", ctypes.c_void_p),
-        ("kern_version", ctypes.c_uint32),
-        ("prog_flags", ctypes.c_uint32),
-        ("prog_name", ctypes.c_char * 16),
-        ("prog_ifindex", ctypes.c_uint32),
-        ("expected_attach_type", ctypes.c_uint32),
-        ("prog_btf_fd", ctypes.c_uint32),
-        ("func_info_rec_size", ctypes.c_uint32),
-        ("func_info", ctypes.c_void_p),
-        ("func_info_cnt", ctypes.c_uint32),
-        ("line_info_rec_size", ctypes.c_uint32),
-        ("line_info", ctypes.c_void_p),
-        ("line_info_cnt", ctypes.c_uint32),
-        ("attach_btf_id", ctypes.c_uint32),
-    )
-
-
-class _RawTracepointOpen(ctypes.Structure):
-    _fields_ = (("name", ctypes.c_void_p), ("prog_fd", ctypes.c_uint64))
-
-
-class _Id(ctypes.Structure):
-    _fields_ = (
-        ("id", ctypes.c_uint32),
-        ("next_id", ctypes.c_uint32),
-        ("open_flags", ctypes.c_uint32),
-    )
-
-
-class _InfoByFd(ctypes.Structure):
-    _fields_ = (
-        ("bpf_fd", ctypes.c_uint32),
-        ("info_len", ctypes.c_uint32),
-        ("info", ctypes.c_void_p),
-    )
-
-
-class _ProgInfo(ctypes.Structure):
-    _fields_ = (
-        ("type", ctypes.c_uint32),
-        ("id", ctypes.c_uint32),
-        ("tag", ctypes.c_uint8 * 8),
-        ("instructions", ctypes.c_uint32 * 2),
-        ("instruction_buffers", ctypes.c_uint64 * 2),
-        ("load_time", ctypes.c_uint64),
-        ("created_by_uid", ctypes.c_uint32),
-        ("nr_map_ids", ctypes.c_uint32),
-        ("map_ids", ctypes.c_uint64),
-        ("name", ctypes.c_char * 16),
-        ("ifindex_and_gpl", ctypes.c_uint32 * 2),
-        ("netns", ctypes.c_uint64 * 2),
-        ("debug_info", ctypes.c_uint64 * 11),  # from nr_jited_ksyms to prog_tags
-        ("run_time_ns", ctypes.c_uint64),
-        ("run_cnt", ctypes.c_uint64),
-        ("recursion_misses", ctypes.c_uint64),
-    )
 
 
 class ProgramRefusedError(OSError):
@@ -161,10 +67,8 @@ def create_map(
     map_type: int, key_size: int, value_size: int, max_entries: int, name: str = ""
 ) -> int:
     """A new map's descriptor; sizes in bytes (a ring buffer's size is its `max_entries`)."""
-    attributes = _MapCreate(
-        map_type, key_size, value_size, max_entries, map_name=name.encode()[:15]
-    )
-    return _bpf(_Command.MAP_CREATE, attributes)
+    attributes = MapCreate(map_type, key_size, value_size, max_entries, map_name=name.encode()[:15])
+    return _bpf(Command.MAP_CREATE, attributes)
 
 
 def map_lookup(fd: int, key: bytes, value_size: int) -> bytes | None:
@@ -175,9 +79,9 @@ def map_lookup(fd: int, key: bytes, value_size: int) -> bytes | None:
     """
     value = ctypes.create_string_buffer(value_size)
     key_buffer = ctypes.create_string_buffer(key, len(key))
-    element = _MapElement(fd, ctypes.addressof(key_buffer), ctypes.addressof(value), 0)
+    element = MapElement(fd, ctypes.addressof(key_buffer), ctypes.addressof(value), 0)
     try:
-        _bpf(_Command.MAP_LOOKUP_ELEM, element)
+        _bpf(Command.MAP_LOOKUP_ELEM, element)
     except OSError as error:
         if error.errno == errno.ENOENT:
             return None
@@ -190,8 +94,8 @@ def map_update(fd: int, key: bytes, value: bytes) -> None:
     value_buffer = ctypes.create_string_buffer(value, len(value))
     key_buffer = ctypes.create_string_buffer(key, len(key))
     _bpf(
-        _Command.MAP_UPDATE_ELEM,
-        _MapElement(fd, ctypes.addressof(key_buffer), ctypes.addressof(value_buffer), 0),
+        Command.MAP_UPDATE_ELEM,
+        MapElement(fd, ctypes.addressof(key_buffer), ctypes.addressof(value_buffer), 0),
     )
 
 
@@ -226,7 +130,7 @@ def load_program(
     """A GPL program's descriptor; raises ProgramRefusedError with the verifier's log."""
     code = ctypes.create_string_buffer(instructions, len(instructions))
     terms = ctypes.create_string_buffer(b"GPL")
-    attributes = _ProgLoad(
+    attributes = ProgLoad(
         prog_type,
         len(instructions) // 8,
         ctypes.addressof(code),
@@ -237,21 +141,21 @@ def load_program(
         attach_btf_id=attach_btf_id,
     )
     try:
-        return _bpf(_Command.PROG_LOAD, attributes)
+        return _bpf(Command.PROG_LOAD, attributes)
     except OSError as error:
         refusal = ProgramRefusedError(error.errno, error.strerror)
         refusal.log = _verifier_log(attributes)
         raise refusal from error
 
 
-def _verifier_log(attributes: _ProgLoad) -> str:
+def _verifier_log(attributes: ProgLoad) -> str:
     """Load once more, with a log: asking for one at first would make each load slow."""
     log = ctypes.create_string_buffer(_LOG_SIZE)
     attributes.log_level = 1
     attributes.log_size = _LOG_SIZE
     attributes.log_buf = ctypes.addressof(log)
     try:
-        os.close(_bpf(_Command.PROG_LOAD, attributes))
+        os.close(_bpf(Command.PROG_LOAD, attributes))
     except OSError:
         pass  # the first attempt's error is the one that counts
     return log.value.decode("utf-8", "replace")
@@ -259,30 +163,30 @@ def _verifier_log(attributes: _ProgLoad) -> str:
 
 def open_raw_tracepoint(prog_fd: int) -> int:
     """Attach a tracing program where its `attach_btf_id` says; closing the result detaches."""
-    return _bpf(_Command.RAW_TRACEPOINT_OPEN, _RawTracepointOpen(None, prog_fd))
+    return _bpf(Command.RAW_TRACEPOINT_OPEN, RawTracepointOpen(None, prog_fd))
 
 
 def prog_ids() -> list[int]:
     """Ids of all programs in the kernel."""
-    return list(_ids(_Command.PROG_GET_NEXT_ID))
+    return list(_ids(Command.PROG_GET_NEXT_ID))
 
 
 def map_ids() -> list[int]:
     """Ids of all maps in the kernel."""
-    return list(_ids(_Command.MAP_GET_NEXT_ID))
+    return list(_ids(Command.MAP_GET_NEXT_ID))
 
 
 def link_ids() -> list[int]:
     """Ids of all links in the kernel; raises OSError (EINVAL) before Linux 5.8."""
-    return list(_ids(_Command.LINK_GET_NEXT_ID))
+    return list(_ids(Command.LINK_GET_NEXT_ID))
 
 
 def prog_info(fd: int) -> ProgInfo:
     """What the kernel says about a program, by its descriptor."""
-    info = _ProgInfo()
-    request = _InfoByFd(fd, ctypes.sizeof(info), ctypes.addressof(info))
-    _bpf(_Command.OBJ_GET_INFO_BY_FD, request)
-    counts_misses = request.info_len >= _ProgInfo.recursion_misses.offset + 8
+    info = ProgInfoLayout()
+    request = InfoByFd(fd, ctypes.sizeof(info), ctypes.addressof(info))
+    _bpf(Command.OBJ_GET_INFO_BY_FD, request)
+    counts_misses = request.info_len >= ProgInfoLayout.recursion_misses.offset + 8
     return ProgInfo(
         info.id,
         info.type,
@@ -297,15 +201,15 @@ def prog_info(fd: int) -> ProgInfo:
 @contextmanager
 def program(prog_id: int) -> Iterator[int]:
     """A descriptor of the program with this id; raises OSError (ENOENT) when it is gone."""
-    fd = _bpf(_Command.PROG_GET_FD_BY_ID, _Id(prog_id))
+    fd = _bpf(Command.PROG_GET_FD_BY_ID, Id(prog_id))
     try:
         yield fd
     finally:
         os.close(fd)
 
 
-def _ids(command: _Command) -> Iterator[int]:
-    request = _Id()
+def _ids(command: Command) -> Iterator[int]:
+    request = Id()
     while True:
         try:
             _bpf(command, request)
@@ -314,4 +218,4 @@ def _ids(command: _Command) -> Iterator[int]:
                 return
             raise
         yield request.next_id
-        request = _Id(request.next_id)
+        request = Id(request.next_id)

@@ -10,7 +10,6 @@ from pathlib import Path
 from app.errors import ProbedeckError
 from app.kernel import tree_cache
 from app.kernel.btf import Btf
-from app.kernel.btf_format import BtfError
 from app.kernel.include_tree import GENERATOR_VERSION, Machine, include_files
 from app.kernel.version import running_build_id, running_version_code
 
@@ -46,7 +45,8 @@ def ensure_tree(btf_path: Path, cache_dir: Path) -> Path:
 
     Kept in `cache_dir` under a name that stands for the kernel's build, its BTF's content, its
     version, this machine's page size and this generator. Raises OSError
-    (tree_cache.UnsafeDirectoryError for a folder that others can write), BtfError.
+    (tree_cache.UnsafeDirectoryError for a folder that others can write), BtfError,
+    ValueError when the kernel names no version.
     """
     data = btf_path.read_bytes()
     machine = Machine(running_version_code(), os.sysconf("SC_PAGE_SIZE"))
@@ -69,7 +69,7 @@ def find_headers(btf_path: Path, cache_dir: Path, modules: Path = MODULES) -> He
     try:
         tree = ensure_tree(btf_path, cache_dir)
         return HeaderSource("btf", tree, {"BCC_KERNEL_SOURCE": str(tree)})
-    except (OSError, BtfError) as error:
+    except (OSError, ValueError) as error:  # a folder, the BTF, or the version cannot be used
         trouble = error
     release = os.uname().release
     build = modules / release / "build"

@@ -71,10 +71,10 @@ def secure_directory(path: Path) -> Path:
     _check_way(path)
     for folder in (*reversed(path.parents), path):
         try:
-            folder.mkdir(mode=0o755)
+            folder.mkdir()
         except FileExistsError:
             continue
-        folder.chmod(0o755)  # whatever the umask: programs of other users never read secrets here
+        folder.chmod(0o755)  # whatever the umask says
     real = path.resolve(strict=True)
     _check_way(real)
     _check(real, sticky_allowed=False)

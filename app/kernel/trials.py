@@ -61,7 +61,9 @@ def in_words(error: OSError) -> str:
         return str(error)
     words = f"{error_name(number)}, {os.strerror(number)}"
     log = error.log.strip() if isinstance(error, bpf.ProgramRefusedError) else ""
-    complaints = [line for line in log.splitlines() if not line.startswith("processed ")]
+    # The complaint comes last, before statistics; Linux 7 explains it in further paragraphs.
+    first = log.split("\n\n")[0].splitlines()
+    complaints = [line for line in first if not line.startswith("processed ")]
     return f"{words} (verifier: {complaints[-1]})" if complaints else words
 
 

@@ -28,7 +28,7 @@ from app.web.wire import hang_up
 READ_TIMEOUT_S = 10  # for one piece of a request; a slow sender must not keep a thread
 LINGER_S = 2.0
 LINGER_BYTES = 64 * 1024
-ANSWERS_S = 1.0  # for answers under way and goodbyes of websockets, when the service ends
+ANSWERS_S = 0.5  # for answers under way and goodbyes of websockets, when the service ends
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types

@@ -124,24 +124,16 @@ class Console {
     this.#toolbar.show(this.#store, this.#view, this.#table.scroll.isFollowing);
     this.#counters.show(this.#store, this.#view);
     this.#counters.showLosses(this.#intake.losses.list());
-    this.#empty.show({
-      shown: this.#view.length,
-      held: this.#store.length,
-      isFiltered: this.#filter.active,
-      probes: this.#bar.probes,
-    });
+    const isFiltered = this.#filter.active;
+    this.#empty.show(this.#view.length, this.#store.events, isFiltered, this.#bar.probes);
   }
 
   #applyFilter() {
     this.#isFilterNew = false;
     const columns = this.#store.columns.all;
     const { header } = this.#table;
-    this.#filter = compileFilter(
-      this.#toolbar.text,
-      header.typed,
-      columns,
-      (column) => presentation(column).numberOf,
-    );
+    const names = (column) => presentation(column).numberOf;
+    this.#filter = compileFilter(this.#toolbar.text, header.typed, columns, names);
     header.showErrors(this.#filter.errors, columns);
     this.#view.refilter(this.#filter);
   }
@@ -149,10 +141,7 @@ class Console {
   #showRates() {
     const now = performance.now();
     const perSecond = (probe) => this.#intake.perSecond(probe, now);
-    const losses = this.#intake.losses.list();
-    const lost = (id) =>
-      losses.filter(({ probe }) => probe === id).reduce((sum, { rows }) => sum + rows, 0);
-    this.#bar.showRates(perSecond, lost);
+    this.#bar.showRates(perSecond, (probe) => this.#intake.losses.of(probe));
     const running = this.#bar.probes.filter(isActive);
     this.#counters.showRates(running.map(({ id }) => ({ probe: id, perSecond: perSecond(id) })));
     this.#connection.tick();

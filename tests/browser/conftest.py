@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.browser.fake_service import FakeService, Server
 from tests.support.fixtures import (  # noqa: F401  fixtures
     cache,
+    idle,
     modes,
-    service,
     session_service,
 )
 

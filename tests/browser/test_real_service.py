@@ -21,8 +21,8 @@ LATENCY = re.compile(r"\d[\d.,]* (ns|µs|ms|s)")
 
 
 @pytest.fixture
-def console(open_page: Callable[..., Page], service: Service) -> Page:
-    page = open_page(f"http://localhost:{service.port}/")
+def console(open_page: Callable[..., Page], idle: Service) -> Page:
+    page = open_page(f"http://localhost:{idle.port}/")
     expect(page.locator("#connection-text")).to_have_text("Live")
     return page
 
@@ -102,7 +102,7 @@ def test_deletions_are_watched_from_start_to_stop(
 
 
 def test_the_best_available_mode_is_started_by_the_main_button(
-    console: Page, service: Service, modes: tuple[str, ...], tmp_path: Path
+    console: Page, idle: Service, modes: tuple[str, ...], tmp_path: Path
 ) -> None:
     page = console
     best = next(
@@ -110,14 +110,14 @@ def test_the_best_available_mode_is_started_by_the_main_button(
     )
     page.get_by_role("button", name="Watch deletions").click()
     expect(card(page, best).locator(".state")).to_have_text("running")
-    assert service.probes()[best]["state"] == "running"
+    assert idle.probes()[best]["state"] == "running"
     file = tmp_path / "watched"
     delete(file)
     page.get_by_label("Filter", exact=True).fill(str(file))
     expect(row(page, "/watched")).to_be_visible()
     page.get_by_role("button", name="Stop watching").click()
     expect(card(page, best).locator(".state")).to_have_text("stopped")
-    assert service.probes()[best]["state"] == "stopped"
+    assert idle.probes()[best]["state"] == "stopped"
 
 
 def test_a_filter_given_at_the_start_holds_in_the_kernel(
@@ -142,8 +142,8 @@ def test_a_filter_given_at_the_start_holds_in_the_kernel(
     assert [Path(it["File"]).name for it in rows(page)] == ["fails"]
 
 
-def test_each_refused_mode_shows_the_kernels_reason(console: Page, service: Service) -> None:
-    for name, probe in service.probes().items():
+def test_each_refused_mode_shows_the_kernels_reason(console: Page, idle: Service) -> None:
+    for name, probe in idle.probes().items():
         shown = card(console, name)
         if probe["available"]:
             expect(shown.get_by_role("button", name=f"Start {name}", exact=True)).to_be_enabled()

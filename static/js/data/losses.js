@@ -58,6 +58,11 @@ export class Losses {
     return found;
   }
 
+  /** How many rows of a probe were lost, wherever. */
+  of(probe) {
+    return this.list().reduce((sum, loss) => sum + (loss.probe === probe ? loss.rows : 0), 0);
+  }
+
   /** Counters begin again with each start; what earlier runs lost stays counted. */
   #run(probe, startedAt) {
     let run = this.#runs.get(probe);

@@ -34,6 +34,13 @@ export function visibleText(text) {
   return text.replace(UNSEEN, escapeOf);
 }
 
+/** A reason as a sentence, safe to read: capital letter first, full stop last. */
+export function sentence(text) {
+  const visible = visibleText(text.trim());
+  const ended = /[.!?]$/.test(visible) ? visible : `${visible}.`;
+  return ended.charAt(0).toUpperCase() + ended.slice(1);
+}
+
 const SHORT = { 7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r", 27: "\\e" };
 
 function escapeOf(character) {

@@ -2,7 +2,7 @@
 
 import { rate } from "../format/number.js";
 import { hueClass } from "../format/hue.js";
-import { visibleText } from "../format/text.js";
+import { sentence, visibleText } from "../format/text.js";
 import { isActive } from "../probes/choice.js";
 import { filterWords } from "../probes/options.js";
 import { el, setText } from "./dom.js";
@@ -90,10 +90,4 @@ function endWords({ state, ended }) {
   if (!ended || ended.code === "requested" || isActive({ state })) return "";
   if (ended.code === "duration") return "Stopped by itself: its time was over.";
   return sentence(ended.detail || ended.code);
-}
-
-function sentence(text) {
-  const visible = visibleText(text.trim());
-  const ended = /[.!?]$/.test(visible) ? visible : `${visible}.`;
-  return ended.charAt(0).toUpperCase() + ended.slice(1);
 }

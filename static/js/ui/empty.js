@@ -15,11 +15,14 @@ export class Empty {
     this.#clear.addEventListener("click", onClearFilters);
   }
 
-  /** @param {{shown: number, held: number, isFiltered: boolean, probes: object[]}} now */
-  show(now) {
-    this.#element.hidden = now.shown > 0;
-    if (now.shown > 0) return;
-    const { title, text, command = "", offersClear = false } = words(now);
+  /**
+   * @param {number} shown  rows in the table  @param {number} held  events in memory
+   * @param {boolean} isFiltered  @param {object[]} probes
+   */
+  show(shown, held, isFiltered, probes) {
+    this.#element.hidden = shown > 0;
+    if (shown > 0) return;
+    const { title, text, command = "", offersClear = false } = words(held, isFiltered, probes);
     setText(this.#title, title);
     setText(this.#text, text);
     setText(this.#command, command);
@@ -28,7 +31,7 @@ export class Empty {
   }
 }
 
-function words({ held, isFiltered, probes }) {
+function words(held, isFiltered, probes) {
   if (held > 0 && isFiltered) {
     return {
       title: "No event passes the filter",

@@ -1,7 +1,7 @@
 // Failures, said in words, until the person closes them or tries again.
 
 import { el } from "./dom.js";
-import { visibleText } from "../format/text.js";
+import { sentence } from "../format/text.js";
 
 const MOST = 4;
 
@@ -14,7 +14,7 @@ export class Notices {
 
   /** @param {string} what  did not happen  @param {CallError|Error} error  why */
   add(what, error) {
-    const words = visibleText([error.message, ...(error.notes ?? [])].join(" "));
+    const words = [error.message, ...(error.notes ?? [])].map(sentence).join(" ");
     const text = `${what}: ${words}`;
     if ([...this.#element.children].some((notice) => notice.dataset.text === text)) return;
     const close = el("button", { type: "button", class: "notice__close", "aria-label": "Dismiss" }, "×");

@@ -1,5 +1,6 @@
 // The dialog with a probe's start options, and with the filter of a running one.
 
+import { sentence } from "../format/text.js";
 import { CallError } from "../net/problem.js";
 import { isActive } from "../probes/choice.js";
 import { parseOptions, seesReturn } from "../probes/options.js";
@@ -51,7 +52,7 @@ export class OptionsDialog {
       this.#dialog.close();
     } catch (error) {
       if (!(error instanceof CallError)) throw error;
-      this.#showFault([error.message, ...error.notes].join(" "));
+      this.#showFault([error.message, ...error.notes].map(sentence).join(" "));
     } finally {
       this.#submit.disabled = false;
     }

@@ -6,7 +6,7 @@ import { errnoMeaning, errnoName, errnoValue } from "../../../static/js/format/e
 import { hueClass } from "../../../static/js/format/hue.js";
 import { counted, grouped, rate } from "../../../static/js/format/number.js";
 import { presentation, shownColumns } from "../../../static/js/format/presentation.js";
-import { splitPath, visibleParts, visibleText } from "../../../static/js/format/text.js";
+import { sentence, splitPath, visibleParts, visibleText } from "../../../static/js/format/text.js";
 import { localTime, utcTime } from "../../../static/js/format/time.js";
 
 const DURATIONS = [
@@ -81,6 +81,12 @@ test("readable text of any script is left as it is", () => {
     assert.deepEqual(visibleParts(text), [{ text, className: "" }]);
   }
   assert.deepEqual(visibleParts(""), []);
+});
+
+test("a reason becomes a sentence", () => {
+  assert.equal(sentence("the kernel refused: EPERM "), "The kernel refused: EPERM.");
+  assert.equal(sentence("Is it running?"), "Is it running?");
+  assert.equal(sentence("a\nb"), "A\\nb.");
 });
 
 test("a path is split so that its last name can be kept", () => {

@@ -13,6 +13,7 @@ import pytest
 
 from app.kernel import bpf, tracefs, trials
 from app.kernel.bpf import ProgramRefusedError
+from app.kernel.bpf_layouts import ProgInfoLayout, ProgLoad
 from app.kernel.hints import may_trace
 
 from .waiting import wait_until
@@ -44,7 +45,7 @@ def test_possible_cpus(tmp_path: Path, text: str, count: int) -> None:
 
 def test_layouts_are_the_kernels() -> None:
     """Offsets from include/uapi/linux/bpf.h."""
-    load, info = bpf._ProgLoad, bpf._ProgInfo
+    load, info = ProgLoad, ProgInfoLayout
     assert (load.kern_version.offset, load.expected_attach_type.offset) == (40, 68)
     assert (load.attach_btf_id.offset, info.name.offset) == (108, 64)
     assert (info.run_time_ns.offset, info.recursion_misses.offset) == (192, 208)

@@ -6,7 +6,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.kernel.btf import Btf, Enumerator, Function, Member, Parameter
@@ -200,6 +200,7 @@ def test_refuses_references_that_lead_nowhere_or_never_end() -> None:
         btf.size(0)
 
 
+@settings(deadline=None)  # an emulated machine takes its time
 @given(st.data())
 def test_damaged_btf_never_fails_otherwise(data: st.DataObject) -> None:
     """Whatever bytes are changed: answers, or BtfError."""

@@ -173,12 +173,21 @@ def test_without_tracefs(kernel: FakeKernel) -> None:
     assert "EPERM, Operation not permitted" in (found.reason or "")
 
 
-def test_the_verifiers_last_complaint_is_in_the_reason() -> None:
+@pytest.mark.parametrize(
+    "log",
+    [
+        "func#0 @0\nunknown func bpf_x#113\nprocessed 4 insns (limit 1)\n",
+        # Linux 7.3 explains.
+        "0: R1=ctx()\nunknown func bpf_x#113\n\nVerification failed: Helper\n\nReason:\n  ...\n\n"
+        "processed 4 insns (limit 1)\n",
+        "unknown func bpf_x#113",
+    ],
+)
+def test_the_verifiers_complaint_is_in_the_reason(log: str) -> None:
     error = ProgramRefusedError(errno.EINVAL, "Invalid argument")
-    error.log = "func#0 @0\nunknown func bpf_probe_read_kernel#113\nprocessed 4 insns (limit 1)\n"
+    error.log = log
     assert str(trials.RefusedError("load", error, "")) == (
-        "the kernel refused to load: EINVAL, Invalid argument "
-        "(verifier: unknown func bpf_probe_read_kernel#113)"
+        "the kernel refused to load: EINVAL, Invalid argument (verifier: unknown func bpf_x#113)"
     )
 
 

@@ -1,0 +1,127 @@
+"""Commands of bpf(2) and the layout of their arguments, from include/uapi/linux/bpf.h.
+
+Each structure is one command's part of `union bpf_attr`. A kernel that knows fewer fields
+accepts them as long as those it does not know are zero.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from enum import IntEnum
+
+
+class Command(IntEnum):
+    """What bpf(2) is asked to do."""
+
+    MAP_CREATE = 0
+    MAP_LOOKUP_ELEM = 1
+    MAP_UPDATE_ELEM = 2
+    PROG_LOAD = 5
+    PROG_GET_NEXT_ID = 11
+    MAP_GET_NEXT_ID = 12
+    PROG_GET_FD_BY_ID = 13
+    OBJ_GET_INFO_BY_FD = 15
+    RAW_TRACEPOINT_OPEN = 17
+    LINK_GET_NEXT_ID = 31
+
+
+class MapCreate(ctypes.Structure):
+    """BPF_MAP_CREATE."""
+
+    _fields_ = (
+        ("map_type", ctypes.c_uint32),
+        ("key_size", ctypes.c_uint32),
+        ("value_size", ctypes.c_uint32),
+        ("max_entries", ctypes.c_uint32),
+        ("map_flags", ctypes.c_uint32),
+        ("inner_map_fd", ctypes.c_uint32),
+        ("numa_node", ctypes.c_uint32),
+        ("map_name", ctypes.c_char * 16),
+    )
+
+
+class MapElement(ctypes.Structure):
+    """BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM."""
+
+    _fields_ = (
+        ("map_fd", ctypes.c_uint64),  # 32 bits and padding
+        ("key", ctypes.c_void_p),
+        ("value", ctypes.c_void_p),
+        ("flags", ctypes.c_uint64),
+    )
+
+
+class ProgLoad(ctypes.Structure):
+    """BPF_PROG_LOAD, up to attach_btf_id."""
+
+    _fields_ = (
+        ("prog_type", ctypes.c_uint32),
+        ("insn_cnt", ctypes.c_uint32),
+        ("insns", ctypes.c_void_p),
+        ("license", ctypes.c_void_p),
+        ("log_level", ctypes.c_uint32),
+        ("log_size", ctypes.c_uint32),
+        ("log_buf", ctypes.c_void_p),
+        ("kern_version", ctypes.c_uint32),
+        ("prog_flags", ctypes.c_uint32),
+        ("prog_name", ctypes.c_char * 16),
+        ("prog_ifindex", ctypes.c_uint32),
+        ("expected_attach_type", ctypes.c_uint32),
+        ("prog_btf_fd", ctypes.c_uint32),
+        ("func_info_rec_size", ctypes.c_uint32),
+        ("func_info", ctypes.c_void_p),
+        ("func_info_cnt", ctypes.c_uint32),
+        ("line_info_rec_size", ctypes.c_uint32),
+        ("line_info", ctypes.c_void_p),
+        ("line_info_cnt", ctypes.c_uint32),
+        ("attach_btf_id", ctypes.c_uint32),
+    )
+
+
+class RawTracepointOpen(ctypes.Structure):
+    """BPF_RAW_TRACEPOINT_OPEN."""
+
+    _fields_ = (("name", ctypes.c_void_p), ("prog_fd", ctypes.c_uint64))
+
+
+class Id(ctypes.Structure):
+    """BPF_*_GET_NEXT_ID, BPF_*_GET_FD_BY_ID."""
+
+    _fields_ = (
+        ("id", ctypes.c_uint32),
+        ("next_id", ctypes.c_uint32),
+        ("open_flags", ctypes.c_uint32),
+    )
+
+
+class InfoByFd(ctypes.Structure):
+    """BPF_OBJ_GET_INFO_BY_FD."""
+
+    _fields_ = (
+        ("bpf_fd", ctypes.c_uint32),
+        ("info_len", ctypes.c_uint32),
+        ("info", ctypes.c_void_p),
+    )
+
+
+class ProgInfoLayout(ctypes.Structure):
+    """struct bpf_prog_info, up to recursion_misses."""
+
+    _fields_ = (
+        ("type", ctypes.c_uint32),
+        ("id", ctypes.c_uint32),
+        ("tag", ctypes.c_uint8 * 8),
+        ("instructions", ctypes.c_uint32 * 2),
+        ("instruction_buffers", ctypes.c_uint64 * 2),
+        ("load_time", ctypes.c_uint64),
+        ("created_by_uid", ctypes.c_uint32),
+        ("nr_map_ids", ctypes.c_uint32),
+        ("map_ids", ctypes.c_uint64),
+        ("name", ctypes.c_char * 16),
+        ("ifindex_and_gpl", ctypes.c_uint32 * 2),
+        ("netns", ctypes.c_uint64 * 2),
+        ("debug_info", ctypes.c_uint64 * 11),  # from nr_jited_ksyms to prog_tags
+        ("run_time_ns", ctypes.c_uint64),
+        ("run_cnt", ctypes.c_uint64),
+        ("recursion_misses", ctypes.c_uint64),
+    )
