@@ -75,12 +75,18 @@ class ProbeManager:
         """The kernel's last answer; waits for the first. Raises ProbedeckError when it failed."""
         self._asked.wait()
         if self._kernel is None:
-            self.check_availability()
+            self._ask_kernel()
         assert self._kernel is not None  # else the check has raised
         return self._kernel
 
     def check_availability(self) -> None:
-        """Ask the kernel (again) which modes it allows. Raises ProbedeckError."""
+        """Ask the kernel (again) which modes it allows, and tell clients. Raises ProbedeckError."""
+        self._ask_kernel()
+        for probe in self._probes.values():
+            with probe.changed:
+                self._tell_state(probe)
+
+    def _ask_kernel(self) -> None:
         with self._check_lock:
             try:
                 self._kernel = ask_kernel(self._settings)
@@ -225,7 +231,7 @@ class ProbeManager:
 
     def _refuse_unavailable(self, mode: Mode) -> None:
         if not self.kernel.modes[mode.name].available:
-            self.check_availability()  # it may have been put right meanwhile
+            self._ask_kernel()  # it may have been put right meanwhile
         answer = self.kernel.modes[mode.name]
         if not answer.available:
             raise ProbedeckError(

@@ -41,6 +41,7 @@ class Broker:
 
     def __init__(self) -> None:
         self._agent: asyncio.StreamWriter | None = None
+        self._open: set[asyncio.StreamWriter] = set()
         self._clients: dict[int, asyncio.StreamWriter] = {}
         self._ids = itertools.count(1)
 
@@ -55,6 +56,9 @@ class Broker:
                 await self._answer(json.loads(line))
         finally:
             server.close()
+            for writer in (self._agent, *self._open):
+                writer.transport.abort()
+            await asyncio.sleep(0)  # the loop closes their sockets in its next turn
 
     async def tell(self, message: dict[str, Any]) -> None:
         """Send a message to the agent."""
@@ -64,6 +68,7 @@ class Broker:
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         number = next(self._ids)
+        self._open.add(writer)
         try:
             if peer_uid(writer.get_extra_info("socket")) != 0:
                 return
@@ -75,6 +80,7 @@ class Broker:
                 await self.tell({"id": number, "cancel": True})
         finally:
             self._clients.pop(number, None)
+            self._open.discard(writer)
             writer.transport.abort()
 
     async def _answer(self, message: dict[str, Any]) -> None:

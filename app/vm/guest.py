@@ -49,18 +49,19 @@ class Agent:
         self._running: dict[int, subprocess.Popen[bytes]] = {}
 
     def serve(self) -> None:
-        """Until the port's end of file."""
+        """Until the port's end of file; what still runs then is ended."""
         with os.fdopen(os.dup(self._port), "rb") as lines:
             for line in lines:
                 self._take(json.loads(line))
+        for process in list(self._running.values()):
+            _end(process)
 
     def _take(self, message: dict[str, Any]) -> None:
         if "shell" in message:
             self._shell(message["shell"])
         elif message.get("cancel"):
-            process = self._running.get(message["id"])
-            if process and process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
+            if process := self._running.get(message["id"]):
+                _end(process)
         else:
             self._start(message["id"], message["argv"])
 
@@ -102,8 +103,17 @@ class Agent:
     def _send(self, message: dict[str, Any]) -> None:
         data = json.dumps(message).encode() + b"\n"
         with self._write_lock:
-            while data:
-                data = data[os.write(self._port, data) :]
+            try:
+                while data:
+                    data = data[os.write(self._port, data) :]
+            except BrokenPipeError:
+                pass  # the machine is ending, and nobody is there to be told
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill a command with all that it started, unless it has ended."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 class Session:

@@ -46,7 +46,7 @@ def test_late_clients_get_recent_then_live(idle: Service, probe: str, flood: Wor
     """They connect while a flood runs: each call once, from the first on, in order."""
     idle.start(probe, filter={"pid": flood.pid})
     recording = Recording(idle, [probe])
-    base = flood.begin("flood", count=10**9, name_bytes=NAME_BYTES, threads=1, pause_every=5)
+    base = flood.begin("flood", count=10**9, name_bytes=NAME_BYTES, threads=1, pause_every=10)
     recording.wait_for_name(flood_names(base, 0, 1, NAME_BYTES)[0])
     with ExitStack() as stack:
         clients: list[Stream] = []
@@ -158,7 +158,7 @@ def test_slow_client_is_told_of_its_gap(
     """It alone misses rows; the ledger counts them, and its own agrees with what it got."""
     with ExitStack() as stack:
         quick = stack.enter_context(Websocket(narrow.port, "?recent=0"))
-        slow = kind(narrow.port, "?recent=0", receive_buffer_bytes=1 << 17)
+        slow = kind(narrow.port, "?recent=0", receive_buffer_bytes=4096)
         slow.pause()
         stack.enter_context(slow)
         narrow.start(probe, filter={"pid": flood.pid})
