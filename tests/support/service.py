@@ -33,8 +33,8 @@ class Service(Client):
         self._mounts_before = kernel.mounts()
         command = [sys.executable, "-m", "app", "--port", str(self.port)]
         command += ["--run-dir", str(self.run_dir), "--cache-dir", str(cache)]
-        # Five probes compile at once, on two emulated processors.
-        command += ["--start-timeout-s", "200", *options]
+        # Five probes compile, and drain, at once on two emulated processors.
+        command += ["--start-timeout-s", "200", "--stop-timeout-s", "100", *options]
         self._seen: dict[int, int] = {}
         with self.log.open("wb") as log:
             # A session of its own: Ctrl-C in the tests' terminal is not for it.
