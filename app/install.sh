@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # What `run` and `test` install, and how. Sourced by both, from the project's folder; POSIX sh.
 # Each step says what it does and why. What is there already is not installed again, and then
 # nothing is asked of the network.
@@ -8,6 +9,7 @@ python=/usr/bin/python3 # the one that the distribution's BCC belongs to
 distribution() {
     (
         ID=unknown VERSION_ID=
+        # shellcheck source=/dev/null
         [ ! -r /etc/os-release ] || . /etc/os-release
         echo "$ID $VERSION_ID"
     )
@@ -23,10 +25,10 @@ die() {
 # has PACKAGE: whether what the package is for is there, by whatever name it was installed.
 has() {
     case $1 in
-    python3) [ -x $python ] ;;
-    python3-venv) $python -c 'import venv, ensurepip' 2>/dev/null ;;
+    python3) [ -x "$python" ] ;;
+    python3-venv) "$python" -c 'import venv, ensurepip' 2>/dev/null ;;
     python3-bpfcc | python3-bcc)
-        $python -c 'import importlib.util as i, sys; sys.exit(i.find_spec("bcc") is None)' ;;
+        "$python" -c 'import importlib.util as i, sys; sys.exit(i.find_spec("bcc") is None)' ;;
     qemu-system-x86 | qemu-system-x86-core) command -v qemu-system-x86_64 >/dev/null ;;
     qemu-system-common | virtiofsd) [ -x /usr/libexec/virtiofsd ] || [ -x /usr/lib/qemu/virtiofsd ] ;;
     # Built into the first root of a machine, where no library is.
@@ -109,16 +111,17 @@ install_packages() {
 # interpreter or the folder has changed. The stamp is written last: an interrupted
 # installation has none, and is begun again.
 make_environment() {
-    wanted=$({ cat requirements.txt "$2" && $python -VV && pwd; } | sha256sum)
+    wanted=$({ cat requirements.txt "$2" && "$python" -VV && pwd; } | sha256sum)
     [ "$(cat "$1/.installed" 2>/dev/null)" != "$wanted" ] || return 0
     mkdir -p .cache
+    # shellcheck disable=SC2094 # the lock file is only locked
     (
         flock 9 # another one may be at it; it is done then
         [ "$(cat "$1/.installed" 2>/dev/null)" != "$wanted" ] || exit 0
         say "Making the virtual environment $1 and installing what $2 lists (pip)"
         rm -rf "$1"
         # Started by sudo, it still belongs to whom the folder belongs to.
-        $python -m venv --system-site-packages "$1" &&
+        "$python" -m venv --system-site-packages "$1" &&
             "$1/bin/python" -m pip install -q --disable-pip-version-check -r "$2" &&
             chown -R "$(stat -c %u:%g .)" "$1" .cache/install.lock &&
             printf '%s\n' "$wanted" >"$1/.installed"

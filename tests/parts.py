@@ -64,7 +64,8 @@ def pytest(name: str, *arguments: str, prefix: Sequence[str] = (), **environment
     """A pytest process on this machine."""
     report = RESULTS / f"{name}.xml"
     argv = [*prefix, *pytest_command(report), *arguments]
-    return confirmed(junit.read(report), command(argv, **environment))
+    status = command(argv, **environment)  # which writes the report
+    return confirmed(junit.read(report), status)
 
 
 def pytest_command(report: Path) -> list[str]:

@@ -26,6 +26,8 @@ from app.vm.terminal import Terminal
 # QEMU's user network: the guest sees every forwarded connection come from here.
 RELAY_SEEN_BY_GUEST = "10.0.2.2"
 NO_MACHINE = 125
+# Five compilers at once on two emulated processors: a start took 48 s on a busy machine.
+EMULATED_START_TIMEOUT_S = 300
 # Compiling a probe takes 10 s and more in emulation, several times that on a busy computer.
 EMULATED_START_TIMEOUT_S = 300
 
