@@ -6,6 +6,7 @@ Used on both sides of the socket: imports neither bcc nor flask.
 from __future__ import annotations
 
 import json
+import select
 import socket
 import struct
 from collections import deque
@@ -18,6 +19,7 @@ from app.probes.spec import Filter
 HEADER = struct.Struct("<IIQ")  # size of the body in bytes, kind, rows
 KIND_JSON, KIND_BATCH = 1, 2
 MAX_BODY_BYTES = 64 << 20
+FLUSH_TIMEOUT_S = 10.0  # without anything taken
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,10 @@ class TracerRequest:
         return cls(**members)
 
 
+class ServiceGone(Exception):
+    """The service closed its end, or takes nothing any more: there is nobody to trace for."""
+
+
 class Outbox:
     """Frames waiting for the service, sent as far as its socket takes them, never blocking."""
 
@@ -71,18 +77,27 @@ class Outbox:
             self.waiting_bytes += len(part)
 
     def send(self) -> None:
-        """Send what the socket takes now. Raises BrokenPipeError when the service is gone."""
+        """Send what the socket takes now. Raises ServiceGone."""
         while self._waiting:
             part = self._waiting[0]
             try:
                 sent = self._socket.send(part, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
             except BlockingIOError:
                 return
+            except (BrokenPipeError, ConnectionResetError):
+                raise ServiceGone from None
             self.waiting_bytes -= sent
             if sent == len(part):
                 self._waiting.popleft()
             else:
                 self._waiting[0] = part[sent:]
+
+    def flush(self) -> None:
+        """Send everything, waiting for the service to take it. Raises ServiceGone."""
+        while self.waiting_bytes:
+            if not select.select([], [self._socket], [], FLUSH_TIMEOUT_S)[1]:
+                raise ServiceGone
+            self.send()
 
 
 class BadFrame(Exception):

@@ -27,6 +27,8 @@ TREE = Path(__file__).resolve().parents[1]
 RESULTS = TREE / "test-results"
 SCRIPTS = ["run", "test", ".ci/run", "app/install.sh", "app/vm/init"]
 PART_TIMEOUT_S = 1200.0
+# hypothesis would keep examples in the tree, which is read-only in a machine.
+IN_MACHINE = ["-v", "-p", "no:hypothesispytest"]
 
 
 def say(text: str) -> None:
@@ -168,11 +170,7 @@ def in_machine(suite: str) -> Count:
             machine = Machine(
                 kernel,
                 Path(share),
-                # Hypothesis would want a folder to write to, and no test here uses it.
-                [
-                    *pytest_command(Path(SHARE, report)),
-                    *["-p", "no:hypothesispytest", "-v", "tests/kernels"],
-                ],
+                [*pytest_command(Path(SHARE, report)), *IN_MACHINE, "tests/kernels"],
                 environment={
                     "PROBEDECK_KERNEL_TESTS": "force",
                     "PROBEDECK_KERNEL_SUITE": suite,

@@ -31,12 +31,21 @@ def find_or_mount() -> Path:
         return find()
     except FileNotFoundError:
         pass  # so it is mounted here
-    syscalls.unshare(syscalls.CLONE_NEWNS)
-    # Mounts are shared with the parent namespace by default: ours would appear there too.
-    syscalls.mount("none", "/", "none", syscalls.MS_REC | syscalls.MS_PRIVATE)
+    own_mounts()
     flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
     syscalls.mount("tracefs", os.fspath(PLACES[0]), "tracefs", flags)
     return find()
+
+
+def own_mounts() -> None:
+    """Take the calling thread into a mount namespace of its own; raises OSError.
+
+    Whatever is mounted from then on ends with the process. That includes the tracefs inside
+    debugfs, which the kernel itself mounts for whoever looks there, as BCC does.
+    """
+    syscalls.unshare(syscalls.CLONE_NEWNS)
+    # Mounts are shared with the parent namespace by default: ours would appear there too.
+    syscalls.mount("none", "/", "none", syscalls.MS_REC | syscalls.MS_PRIVATE)
 
 
 def tracepoint_id(tracefs: Path, category: str, name: str) -> int:

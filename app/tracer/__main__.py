@@ -7,19 +7,13 @@ from __future__ import annotations
 
 import ctypes
 import os
-import select
 import signal
 import socket
 import sys
-from pathlib import Path
 
 from app.errors import ProbedeckError
-from app.frames import Outbox, TracerRequest
-from app.kernel.headers import find_headers
-from app.kernel.tracefs import find_or_mount
-from app.tracer.drain import Drain
-from app.tracer.loop import LAST_SEND_TIMEOUT_S, Loop, ServiceGone
-from app.tracer.programs import Programs
+from app.frames import Outbox, ServiceGone, TracerRequest
+from app.kernel.tracefs import own_mounts
 
 PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -41,32 +35,13 @@ def read_request(sock: socket.socket) -> TracerRequest:
     return TracerRequest.decode(line)
 
 
-def trace(request: TracerRequest, sock: socket.socket, outbox: Outbox) -> None:
-    """Attach and drain until stopped. Raises ProbedeckError when the kernel or BCC refuses."""
-    find_headers(Path(request.btf_path), Path(request.cache_dir)).apply()
-    if request.mode == "tracepoint":
-        find_or_mount()
-    with (
-        Programs(request.mode, request.function, request.ring_bytes) as programs,
-        Drain(request, programs, outbox) as drain,
-    ):
-        programs.set_filter(request.filter)
-        outbox.message({"type": "attached", "function": request.function})
-        Loop(request, sock, outbox, programs).run(drain)
-    flush(sock, outbox)
-
-
-def flush(sock: socket.socket, outbox: Outbox) -> None:
-    """Send the last messages, waiting for the service to take them."""
-    while outbox.waiting_bytes:
-        if not select.select([], [sock], [], LAST_SEND_TIMEOUT_S)[1]:
-            raise ServiceGone
-        outbox.send()
-
-
 def main() -> int:
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # of the service's spawning thread
     set_process_name("pd:waiting")
+    own_mounts()
+
+    from app.tracer.session import trace  # noqa: PLC0415 - BCC looks at tracefs when it is loaded
+
     with socket.socket(fileno=os.dup(0)) as sock:
         outbox = Outbox(sock)
         try:
@@ -87,7 +62,7 @@ def main() -> int:
                     **error.extra,
                 }
             )
-            flush(sock, outbox)
+            outbox.flush()
             return 1
     return 0
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
+from time import CLOCK_MONOTONIC, clock_gettime_ns
 from types import TracebackType
+
+import numpy as np
 
 from app.frames import Outbox, TracerRequest
 from app.probes.modes import MODES
-from app.tracer.batches import Encoder
+from app.tracer.batches import Encoder, Records
 from app.tracer.clock import wall_offset_ns
 from app.tracer.programs import Programs
 from app.tracer.records import NAME_BYTES
@@ -18,6 +22,25 @@ from app.tracer.ring import Ring, slot_dtype
 MOST_ROWS = {"ring_short": 8192, "ring_medium": 4096, "ring_long": 512}
 # When the service takes nothing, records wait in the rings, where their loss is counted.
 OUTBOX_BYTES = 8 << 20
+
+
+def in_order(peeked: Sequence[tuple[Records, bool]], before_ns: int) -> list[int]:
+    """How many records of each ring to take, so that a thread's calls stay in order.
+
+    Rings are looked at one after the other: a thread may have put a record into one that was
+    looked at already, and its next into another. `before_ns` is the monotonic time before the
+    first look. A record X that is left behind was written either after that, or behind
+    all the records L that its ring gave. The same thread's next record has a later stamp than
+    X's end, so later than `before_ns` or than each L: take nothing with a stamp beyond these.
+    """
+    cutoff = before_ns
+    stamps = [view["entry_ns"] + view["latency_ns"] for view, _ in peeked]
+    for stamp, (_, all_there) in zip(stamps, peeked, strict=True):
+        if not all_there:
+            cutoff = min(cutoff, int(stamp.max()) if len(stamp) else 0)
+    return [
+        int(np.argmax(late)) if (late := stamp > cutoff).any() else len(stamp) for stamp in stamps
+    ]
 
 
 class Drain:
@@ -60,14 +83,16 @@ class Drain:
         """One batch of what is there; the number of rows. 0 too when the outbox is full."""
         if self._outbox.waiting_bytes > OUTBOX_BYTES:
             return 0
-        parts = {name: ring.peek(MOST_ROWS[name]) for name, ring in self._rings.items()}
-        filled = [part for part in parts.values() if len(part)]
-        if not filled:
+        before_ns = clock_gettime_ns(CLOCK_MONOTONIC)
+        peeked = [ring.peek(MOST_ROWS[name]) for name, ring in self._rings.items()]
+        counts = in_order(peeked, before_ns)
+        rows = sum(counts)
+        if not rows:
             return 0
-        rows = sum(map(len, filled))
+        filled = [view[:count] for (view, _), count in zip(peeked, counts, strict=True) if count]
         self._outbox.batch(rows, self._encoder.encode(filled, wall_offset_ns()))
-        for name, part in parts.items():
-            self._rings[name].release(len(part))
+        for ring, count in zip(self._rings.values(), counts, strict=True):
+            ring.release(count)
         return rows
 
     def report(self, unfinished: int = 0) -> None:

@@ -8,7 +8,7 @@ import socket
 import time
 
 from app.errors import ProbedeckError
-from app.frames import Outbox, TracerRequest
+from app.frames import Outbox, ServiceGone, TracerRequest
 from app.probes.spec import Filter
 from app.tracer.drain import Drain
 from app.tracer.programs import Programs
@@ -20,11 +20,7 @@ BUSY_INTERVAL_S = 0.010
 QUIET_INTERVAL_S = 0.025
 REPORT_INTERVAL_S = 0.1
 RETURNS_TIMEOUT_S = 0.25
-LAST_SEND_TIMEOUT_S = 10.0
-
-
-class ServiceGone(Exception):
-    """The other end of the socket was closed: there is nobody to trace for."""
+DRAIN_TIMEOUT_S = 10.0
 
 
 class Loop:
@@ -52,7 +48,7 @@ class Loop:
             if now >= next_report:
                 drain.report()
                 next_report = now + REPORT_INTERVAL_S
-            self._send()
+            self._outbox.send()
             if self._request.duration_s is not None and now - started >= self._request.duration_s:
                 self._stop_code = "duration"
         self._finish(drain)
@@ -62,10 +58,10 @@ class Loop:
         self._programs.set_filter(Filter(), enabled=False)
         self._programs.wait_for_returns(RETURNS_TIMEOUT_S)
         self._programs.detach()
-        deadline = time.monotonic() + LAST_SEND_TIMEOUT_S
+        deadline = time.monotonic() + DRAIN_TIMEOUT_S
         while drain.consumed < drain.produced or self._outbox.waiting_bytes:
             drain.once()
-            self._send()
+            self._outbox.send()
             if self._outbox.waiting_bytes:
                 select.select([], [self._socket], [], 0.1)
             if time.monotonic() > deadline:
@@ -95,12 +91,6 @@ class Loop:
             self._outbox.message({"type": "filtered", "filter": message["filter"]})
         else:
             raise ValueError(f"unknown message {message['type']!r}")
-
-    def _send(self) -> None:
-        try:
-            self._outbox.send()
-        except (BrokenPipeError, ConnectionResetError):
-            raise ServiceGone from None
 
 
 def _interval_s(rows: int) -> float:

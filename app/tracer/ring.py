@@ -73,13 +73,15 @@ class Ring:
         """Records given back to the kernel since the start."""
         return int(self._consumer[0]) // self._slot.itemsize
 
-    def peek(self, most: int) -> np.ndarray[Any, np.dtype[np.void]]:
-        """Up to `most` finished records, oldest first: a view, valid until `release`.
+    def peek(self, most: int) -> tuple[np.ndarray[Any, np.dtype[np.void]], bool]:
+        """Up to `most` finished records, oldest first, and whether those are all.
 
-        A record that another CPU is still writing ends the view. Raises CorruptRing.
+        The records are a view, valid until `release`. One that another CPU is still writing ends
+        it. Raises CorruptRing.
         """
         start = int(self._consumer[0])
-        count = min((int(self._producer[0]) - start) // self._slot.itemsize, most)
+        there = (int(self._producer[0]) - start) // self._slot.itemsize
+        count = min(there, most)
         slots = np.frombuffer(
             self._producer_map,
             dtype=self._slot,
@@ -92,7 +94,7 @@ class Ring:
             if not int(slots["length"][first]) & BUSY:
                 raise CorruptRing(f"a record of length {int(slots['length'][first]):#x}")
             slots = slots[:first]
-        return slots
+        return slots, len(slots) == there
 
     def release(self, count: int) -> None:
         """Give `count` records back to the kernel; views on them must not be used any more."""

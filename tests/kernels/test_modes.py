@@ -9,7 +9,7 @@ import pytest
 
 from tests.support import kernel
 from tests.support.calls import FUNCTION_MODES
-from tests.support.fixtures import MODES, stop_all
+from tests.support.fixtures import MODES
 from tests.support.service import Service
 
 
@@ -53,12 +53,6 @@ def test_refused_mode_says_why_and_what_works_instead(
 def test_available_mode_has_no_reason_against_it(session_service: Service, mode: str) -> None:
     probe = session_service.probe(mode)
     assert (probe["reason"], probe["hint"]) == (None, None)
-
-
-def test_asking_again_finds_the_same(session_service: Service) -> None:
-    stop_all(session_service)
-    before = session_service.expect(200, "GET", "/probes")
-    assert session_service.expect(200, "POST", "/availability") == before
 
 
 def test_no_kernel_headers_are_needed() -> None:

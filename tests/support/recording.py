@@ -78,8 +78,11 @@ def names_since(client: Client, cursor: str, mode: str) -> list[str | None]:
 
 def wait_until_shown(client: Client, cursor: str, probes: Iterable[str], name: str) -> None:
     """Until each of the probes shows this name after the cursor."""
-    for probe in probes:
-        wait_until(lambda p=probe: name in names_since(client, cursor, p), f"{name} in {probe}")
+    wanted = {(probe, name) for probe in probes}
+    wait_until(
+        lambda: wanted <= {(r["probe"], r["filename"]) for r in client.events_after(cursor)[0]},
+        f"{name} in each of {wanted}",
+    )
 
 
 def rows_of(calls: Iterable[Call], rows: Iterable[Row]) -> list[Row]:

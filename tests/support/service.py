@@ -32,7 +32,9 @@ class Service(Client):
         self._tracefs_before = kernel.tracefs_events()
         self._mounts_before = kernel.mounts()
         command = [sys.executable, "-m", "app", "--port", str(self.port)]
-        command += ["--run-dir", str(self.run_dir), "--cache-dir", str(cache), *options]
+        command += ["--run-dir", str(self.run_dir), "--cache-dir", str(cache)]
+        # Five probes compile, and drain, at once on two emulated processors.
+        command += ["--start-timeout-s", "200", "--stop-timeout-s", "100", *options]
         self._seen: dict[int, int] = {}
         with self.log.open("wb") as log:
             # A session of its own: Ctrl-C in the tests' terminal is not for it.

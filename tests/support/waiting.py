@@ -9,7 +9,7 @@ from typing import TypeVar
 Value = TypeVar("Value")
 
 # Only says when to give up on what will not come; no test asserts how long something takes.
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
 
 
 def wait_until(condition: Callable[[], Value], what: str, patience_s: float = PATIENCE_S) -> Value:

@@ -272,6 +272,7 @@ def hostile_names(recorder: Recorder, base: bytes) -> None:
 
 def pointers(recorder: Recorder, base: bytes) -> None:
     """Pointers to nothing, to the end of what is mapped, and to memory not yet paged in."""
+    os.chdir(base)
     expect(recorder.call("unlink", b""), -2)
     expect(recorder.call("unlinkat", b""), -2)
     for address in (0, 1, 2**47 - 1, 2**64 - mmap.PAGESIZE, 0xDEAD000000000000):
@@ -303,6 +304,7 @@ def pointers(recorder: Recorder, base: bytes) -> None:
                 start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
                 expect(recorder.call("unlink", name, address=start + offset), -2)
     os.close(memory_file)
+    os.chdir("/")
 
 
 COMMS = (

@@ -1,0 +1,57 @@
+"""Take the README's screenshot: python docs/img/take.py PORT, with a service on PORT.
+
+`./run --vm --port PORT` must serve there: deletions are made inside the machine, by `./run
+--vm-exec`, so that what is shown really happened. Needs what `./test browser` needs.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from playwright.sync_api import expect, sync_playwright
+
+HERE = Path(__file__).resolve().parent
+RUN = HERE.parents[1] / "run"
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+DELETIONS = """
+mkdir -p /tmp/build/cache && cd /tmp/build
+for i in 1 2 3 4 5 6 7 8; do touch main-$i.o cache/part-$i.tmp; done
+rm main-1.o main-2.o main-3.o
+rm missing.log
+find cache -name 'part-*' -delete
+rm -f /proc/version
+sh -c 'cd /tmp/build && rm main-4.o main-5.o'
+unlink main-6.o
+rm cache
+rm -r /tmp/build
+"""
+
+
+def main(port: str) -> None:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.goto(f"http://localhost:{port}/")
+        page.get_by_role("button", name="Watch deletions").click()
+        expect(page.get_by_role("button", name="Stop watching")).to_be_visible(timeout=300_000)
+        # Some of the deletions fail, and are meant to.
+        subprocess.run([RUN, "--port", port, "--vm-exec", "sh", "-c", DELETIONS], check=False)
+        expect(page.get_by_text("/tmp/build").first).to_be_visible(timeout=60_000)
+        page.wait_for_timeout(1500)
+        page.screenshot(path=HERE / "console.png")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

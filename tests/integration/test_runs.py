@@ -1,0 +1,39 @@
+"""Runs of a probe, which are the same whatever its mode."""
+
+from __future__ import annotations
+
+import os
+
+from tests.support.recording import check_nothing_lost, mark
+from tests.support.service import Service
+from tests.support.waiting import wait_until
+
+
+def test_ends_by_itself_after_its_duration(idle: Service, modes: tuple[str, ...]) -> None:
+    mode = modes[-1]
+    idle.start(mode, duration_s=0.5)
+    wait_until(lambda: idle.probe(mode)["state"] == "stopped", "the probe to end by itself")
+    probe = idle.probe(mode)
+    assert probe["ended"]["code"] == "duration"
+    check_nothing_lost(probe)
+    idle.wait_until_gone_from_kernel()
+    assert idle.expect(404, "DELETE", f"/probes/{mode}")["code"] == "not_running"
+
+
+def test_runs_are_told_apart(idle: Service, modes: tuple[str, ...]) -> None:
+    """A second run of a probe has a number, counters and times of its own."""
+    mode = modes[-1]
+    with idle.websocket("?recent=0") as websocket:
+        for _ in range(2):
+            started = idle.start(mode, filter={"pid": os.getpid()})
+            assert started["counters"]["produced"] == 0
+            name = mark()
+            assert idle.stop(mode)["counters"]["produced"] == 1
+            websocket.wait_for_name(mode, name)
+    assert len({batch.run for batch in websocket.batches}) == 2
+    assert [batch.number for batch in websocket.batches] == [0, 0]
+
+
+def test_asking_again_finds_the_same(idle: Service) -> None:
+    before = idle.expect(200, "GET", "/probes")
+    assert idle.expect(200, "POST", "/availability") == before

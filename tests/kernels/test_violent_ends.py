@@ -1,0 +1,80 @@
+"""Processes killed without a word: the kernel keeps nothing of theirs.
+
+The last of the kernel tests, and in the order of this file: the session's service gets a new
+worker, and then ends. Under emulation each start, of a probe or of a service, takes seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from tests.support import kernel
+from tests.support.calls import EXIT_MODES
+from tests.support.fixtures import start_all
+from tests.support.kernel import Process
+from tests.support.recording import check_ledger, mark, wait_until_shown
+from tests.support.service import Service
+from tests.support.waiting import wait_until
+
+
+def test_killed_tracers(idle: Service, modes: tuple[str, ...]) -> None:
+    """A tracer's programs go with it, its probe says why it ended and can be started again.
+
+    The other probes go on as if nothing had happened. With the modes that attach in different
+    ways: BPF trampolines, kprobes, tracepoints.
+    """
+    alive = {mode for mode in modes if mode in EXIT_MODES}
+    start_all(idle, alive)
+    cursor = idle.cursor()
+    for tracer in idle.tracers():
+        kill_and_wait_until_gone(tracer)
+        wait_until(lambda: failed_probes(idle) & alive, "its probe to have failed")
+        (mode,) = failed_probes(idle) & alive
+        alive.remove(mode)
+        failed = idle.probe(mode)
+        assert failed["ended"]["code"] == "tracer_failed"
+        assert "SIGKILL" in failed["ended"]["detail"]
+        check_ledger(failed["counters"])
+        wait_until_shown(idle, cursor, alive, mark())
+    assert not alive
+    idle.start(mode)
+    wait_until_shown(idle, cursor, {mode}, mark())
+
+
+def kill_and_wait_until_gone(tracer: Process) -> None:
+    """Kill a tracer; until the BPF objects that it held are gone from the kernel."""
+    held = kernel.bpf_objects_held_by([tracer.pid])
+    assert {kind for kind, _ in held} >= {"prog", "map"}
+    os.kill(tracer.pid, signal.SIGKILL)
+    wait_until(lambda: not held & kernel.bpf_objects(), "its BPF objects to be gone")
+
+
+def failed_probes(service: Service) -> set[str]:
+    return {name for name, probe in service.probes().items() if probe["state"] == "failed"}
+
+
+def test_killed_worker(session_service: Service, modes: tuple[str, ...]) -> None:
+    """Tracers do not outlive the process they report to; its successor can start them anew."""
+    worker = session_service.worker()
+    tracers = session_service.tracers()
+    assert tracers, "the test before left one"
+    os.kill(worker.pid, signal.SIGKILL)
+    gone = {worker.pid, *(tracer.pid for tracer in tracers)}
+    wait_until(
+        lambda: not gone & {process.pid for process in session_service.processes()},
+        "the worker and its tracers to be gone",
+    )
+    session_service.wait_until_gone_from_kernel()
+    session_service.wait_until_ready()
+    assert {probe["state"] for probe in session_service.probes().values()} == {"stopped"}
+
+
+def test_killed_master(session_service: Service, modes: tuple[str, ...]) -> None:
+    """All goes with gunicorn's first process."""
+    session_service.start(modes[-1])
+    assert session_service.tracers()
+    assert session_service.bpf_objects()
+    session_service.process.kill()
+    session_service.process.wait()
+    session_service.check_nothing_left()

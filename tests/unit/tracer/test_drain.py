@@ -1,0 +1,43 @@
+"""Which records of several rings may be taken together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.tracer.drain import in_order
+from app.tracer.ring import slot_dtype
+
+
+def view(*stamps: int) -> np.ndarray[Any, np.dtype[np.void]]:
+    """Records that were written at these times: entry some time before, and the latency."""
+    slots = np.zeros(len(stamps), dtype=slot_dtype(64))
+    slots["entry_ns"] = [stamp - 5 for stamp in stamps]
+    slots["latency_ns"] = 5
+    return slots
+
+
+@pytest.mark.parametrize(
+    ("peeked", "before_ns", "counts"),
+    [
+        ([((10, 20), True), ((15,), True)], 100, [2, 1]),
+        ([((), True), ((), True)], 100, [0, 0]),
+        # Written after the first look began: an earlier one may be in a ring looked at before.
+        ([((10, 20), True), ((15, 101), True)], 100, [2, 1]),
+        ([((101,), True), ((), True)], 100, [0, 0]),
+        # A ring left something behind: nothing beyond what it gave.
+        ([((10, 20), False), ((15, 25), True)], 100, [2, 1]),
+        # Stamps are taken before the place in the ring is: not quite in order.
+        ([((20, 10), False), ((15, 25), True)], 100, [2, 1]),
+        # Nothing of a ring can be read yet, as its first record is still being written.
+        ([((), False), ((15,), True)], 100, [0, 0]),
+        # The ring that holds the others back is itself taken whole: it always goes on.
+        ([((10, 20), False), ((5, 30), False)], 100, [2, 1]),
+    ],
+)
+def test_counts(
+    peeked: list[tuple[tuple[int, ...], bool]], before_ns: int, counts: list[int]
+) -> None:
+    assert in_order([(view(*stamps), whole) for stamps, whole in peeked], before_ns) == counts
