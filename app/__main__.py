@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from app.config import parse_arguments
 from app.errors import ProbedeckError
+from app.vm import options
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -32,6 +33,7 @@ def main(argv: Sequence[str]) -> int:
         description="Serve the Probedeck console: see live which process deletes which file.",
         epilog="./run --vm does the same inside a virtual machine.",
     )
+    options.add_arguments(parser)
     settings = parse_arguments(parser, argv)
     if os.geteuid() != 0:
         sys.stderr.write(NEEDS_ROOT)

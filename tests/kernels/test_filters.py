@@ -104,14 +104,17 @@ def test_patch_merges(tracing: Service, modes: tuple[str, ...]) -> None:
 
 
 def test_changing_the_filter_loses_nothing(tracing: Service, modes: tuple[str, ...]) -> None:
-    """While a flood runs, the filter changes to and fro between two that both let it through."""
+    """While a flood runs, the filter changes to and fro between two that both let it through.
+
+    The flood is a slow one: five probes' rows of it go through JSON, under emulation.
+    """
     with Workload(uid=UID, comm=COMM) as flood:
         for mode in modes:
             tracing.change(mode, pid=flood.pid)
         programs = tracing.programs()
         before = tracing.probes()
         recording = Recording(tracing, modes)
-        base = flood.begin("flood", count=10**9, name_bytes=50, threads=1, pause_every=20)
+        base = flood.begin("flood", count=10**9, name_bytes=50, threads=1, pause_every=1)
         recording.wait_for_name(flood_names(base, 0, 1, 50)[0])
         for _ in range(5):
             for mode in modes:
