@@ -51,6 +51,7 @@ def ask_kernel(settings: Settings) -> KernelAnswer:
             capture_output=True,
             timeout=CHECK_TIMEOUT_S,
             check=True,
+            start_new_session=True,  # Ctrl-C is for the service
         )
         answer: dict[str, Any] = json.loads(done.stdout)
         return KernelAnswer(
