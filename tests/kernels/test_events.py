@@ -10,7 +10,7 @@ import pytest
 
 from tests.support import kernel
 from tests.support.batches import Row, time_ns
-from tests.support.calls import EXIT_MODES, Call, Workload, seen_by
+from tests.support.calls import EXIT_MODES, Call, Workload
 from tests.support.client import Websocket
 from tests.support.fixtures import trace_all
 from tests.support.recording import (
@@ -21,7 +21,9 @@ from tests.support.recording import (
     check_nothing_lost,
     check_rows,
     mark,
+    match_rows,
     rows_of,
+    skipped_calls,
 )
 from tests.support.service import Service
 
@@ -75,39 +77,34 @@ def seen(request: pytest.FixtureRequest) -> Seen:
 
 
 def test_each_call_is_shown_once_and_right(seen: Seen, mode: str) -> None:
-    check_rows(seen.rows[mode], seen.calls, mode)
+    skipped = skipped_calls(seen.before[mode], seen.after[mode])
+    check_rows(seen.rows[mode], seen.calls, mode, skipped)
 
 
 def test_modes_agree(seen: Seen, modes: tuple[str, ...]) -> None:
     """Call by call, matched by thread and order, in every column that two modes both have."""
     rows = {mode: in_function(seen, mode) for mode in modes}
     reference = rows[modes[0]]
-    assert reference
+    assert any(reference)
+    compared = 0
     for mode in modes[1:]:
         assert len(rows[mode]) == len(reference)
         for row, other in zip(rows[mode], reference, strict=True):
+            if row is None or other is None:
+                continue  # counted by the kernel as left out: see the test above
             shared = (row.keys() & other.keys()) - {"probe", "mode", "time", "latency_ns"}
             differing = {name for name in shared if row[name] != other[name]}
             if None in (row["filename"], other["filename"]):
                 # Only the tracepoint sees a name that the kernel itself refused to take.
                 differing.discard("filename")
             assert not differing, (row, other)
+            compared += 1
+    assert compared >= 0.9 * len(reference) * (len(modes) - 1)
 
 
-def in_function(seen: Seen, mode: str) -> list[Row]:
+def in_function(seen: Seen, mode: str) -> list[Row | None]:
     """The rows of the calls that reach the traced function, thread after thread."""
-    rows: dict[int, list[Row]] = defaultdict(list)
-    for row in rows_of(seen.calls, seen.rows[mode]):
-        rows[row["tid"]].append(row)
-    calls: dict[int, list[Call]] = defaultdict(list)
-    for call in seen_by(mode, seen.calls):
-        calls[call.tid].append(call)
-    return [
-        row
-        for tid in sorted(calls)
-        for row, call in zip(rows[tid], calls[tid], strict=True)
-        if call.in_function
-    ]
+    return [row for call, row in match_rows(seen.rows[mode], seen.calls, mode) if call.in_function]
 
 
 def test_rows_are_in_order_of_time(seen: Seen, mode: str) -> None:
@@ -164,4 +161,5 @@ def test_names_were_read_before_the_kernel_gave_them_back(
     """Each name is used once, so that another call's name in a row cannot go unseen."""
     for mode in modes:
         names = [row["filename"] for row in rows_of(many.calls, many.rows[mode])]
-        assert len(names) == len(set(names)) == len(many.calls)
+        skipped = skipped_calls(many.before[mode], many.after[mode])
+        assert len(many.calls) - skipped <= len(names) == len(set(names)) <= len(many.calls)

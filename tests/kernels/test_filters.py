@@ -15,6 +15,7 @@ from tests.support.recording import (
     check_nothing_lost,
     check_rows,
     flood_names,
+    skipped_calls,
 )
 from tests.support.service import Service
 
@@ -78,15 +79,17 @@ def test_every_combination_lets_through_exactly_its_calls(
         for mode, rows in recording.by_probe().items():
             expected = passing(calls, filters[mode])
             assert 0 < len(expected) <= len(calls)
-            check_rows(rows, expected, mode)
+            skipped = skipped_calls(before[mode], after[mode])
+            check_rows(rows, expected, mode, skipped)
             pids = {call.pid for call in calls} - {call.pid for call in expected}
             assert not [row for row in rows if row["pid"] in pids]
             check_nothing_lost(after[mode], before[mode])
             if parts - {"only_failures"}:
                 # Counted in the kernel, before anything is copied: nothing was let through
                 # to be left out later.
-                produced = change("counters", before[mode], after[mode])["produced"]
-                assert produced == len(seen_by(mode, expected))
+                delivered = change("counters", before[mode], after[mode])["delivered"]
+                wanted = len(seen_by(mode, expected))
+                assert wanted - skipped <= delivered <= wanted
     assert tracing.programs() == programs
 
 
@@ -127,9 +130,11 @@ def test_changing_the_filter_loses_nothing(tracing: Service, modes: tuple[str, .
         after = tracing.probes()
     assert made > 20
     for mode, rows in recording.by_probe().items():
-        assert [row["filename"] for row in rows] == names, mode
+        shown = [row["filename"] for row in rows]
+        skipped = skipped_calls(before[mode], after[mode])
+        assert shown == [name for name in names if name in set(shown)], mode
+        assert made - skipped <= len(shown) <= made
         check_nothing_lost(after[mode], before[mode])
-        assert change("counters", before[mode], after[mode])["produced"] == made
 
 
 def test_only_failures_needs_a_return_value(tracing: Service, mode: str) -> None:

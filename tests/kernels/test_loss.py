@@ -19,6 +19,7 @@ from tests.support.recording import (
     flood_names,
     mark,
     names_since,
+    skipped_calls,
     wait_until_shown,
 )
 from tests.support.service import Service
@@ -66,7 +67,9 @@ def test_what_the_rings_cannot_hold_is_counted(tracing: Service, modes: tuple[st
         counters = change("counters", before[mode], probe)
         drops = change("drops", before[mode], probe)
         check_ledger(counters)
-        assert counters["produced"] == sum(made.values()) == 2 * FLOOD_PER_THREAD
+        skipped = skipped_calls(before[mode], probe)
+        assert sum(made.values()) == 2 * FLOOD_PER_THREAD
+        assert counters["produced"] - skipped <= sum(made.values()) <= counters["produced"]
         assert counters["dropped_kernel"] == sum(drops.values())
         assert drops["ring_full"] > 0
         assert counters["dropped_pipe"] == counters["dropped_client"] == 0
@@ -77,7 +80,7 @@ def test_what_the_rings_cannot_hold_is_counted(tracing: Service, modes: tuple[st
             places = {name: place for place, name in enumerate(names)}
             kept = [places[row["filename"]] for row in rows[mode, tid]]
             assert kept == sorted(set(kept))
-            assert kept[:50] == list(range(50))
+            assert skipped or kept[:50] == list(range(50))
 
 
 def test_flood_is_accounted_for(tracing: Service, modes: tuple[str, ...]) -> None:
@@ -91,9 +94,10 @@ def test_flood_is_accounted_for(tracing: Service, modes: tuple[str, ...]) -> Non
         for mode in modes:
             produced = before[mode]["counters"]["produced"] + made
             wait_for_produced(tracing, mode, produced)
-            counters = tracing.probe(mode)["counters"]
-            check_ledger(counters)
-            assert counters["produced"] == produced, mode
+            probe = tracing.probe(mode)
+            check_ledger(probe["counters"])
+            skipped = skipped_calls(before[mode], probe)
+            assert produced <= probe["counters"]["produced"] <= produced + skipped, mode
 
 
 @pytest.fixture

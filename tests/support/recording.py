@@ -91,10 +91,23 @@ def rows_of(calls: Iterable[Call], rows: Iterable[Row]) -> list[Row]:
     return [row for row in rows if row["pid"] in pids]
 
 
-def check_rows(rows: Iterable[Row], calls: Iterable[Call], mode: str) -> None:
+def check_rows(rows: Iterable[Row], calls: Iterable[Call], mode: str, skipped: int = 0) -> None:
     """Each call that the mode sees has exactly one row, right in every column, and no other is.
 
-    Calls and rows are matched by thread and order. `rows` are all those of the recording.
+    Calls and rows are matched by thread and order. `rows` are all those of the recording. Up to
+    `skipped` calls may have none: those that the kernel says it did not show (see `skipped_calls`).
+    """
+    matched = match_rows(rows, calls, mode)
+    missing = [call for call, row in matched if row is None]
+    assert len(missing) <= skipped, f"{mode}: {len(missing)} calls have no row: {missing[:3]}"
+
+
+def match_rows(
+    rows: Iterable[Row], calls: Iterable[Call], mode: str
+) -> list[tuple[Call, Row | None]]:
+    """Every call that the mode sees with its row, thread after thread; None when it has none.
+
+    AssertionError when a row is of no call, or of one in another place.
     """
     calls = list(calls)
     found: dict[int, list[Row]] = defaultdict(list)
@@ -104,25 +117,46 @@ def check_rows(rows: Iterable[Row], calls: Iterable[Call], mode: str) -> None:
     wanted: dict[int, list[Call]] = defaultdict(list)
     for call in seen_by(mode, calls):
         wanted[call.tid].append(call)
-    differing = found.keys() ^ wanted.keys()
-    assert not differing, f"{mode}: only rows, or only calls, are of these threads"
-    for tid, thread_calls in wanted.items():
-        thread_rows = found[tid]
-        for position, (row, call) in enumerate(zip(thread_rows, thread_calls, strict=False)):
-            where = f"{mode}, thread {tid}, call {position}"
-            _check_row(row, call, mode, where)
-        assert len(thread_rows) == len(thread_calls), f"{mode}, thread {tid}: rows and calls"
+    assert found.keys() <= wanted.keys(), f"{mode}: rows of threads that made no call"
+    matched: list[tuple[Call, Row | None]] = []
+    for tid in sorted(wanted):
+        waiting = found[tid]
+        for call in wanted[tid]:
+            row = waiting[0] if waiting and _is_row_of(waiting[0], call, mode) else None
+            if row is not None:
+                del waiting[0]
+            matched.append((call, row))
+        assert not waiting, (f"{mode}, thread {tid}: no call is this row's", waiting[0])
+    return matched
 
 
-def _check_row(row: Row, call: Call, mode: str, where: str) -> None:
+def _is_row_of(row: Row, call: Call, mode: str) -> bool:
     expected = expected_row(call, mode)
-    assert {name: row[name] for name in expected} == expected, where
+    if {name: row[name] for name in expected} != expected:
+        return False
     time = time_ns(row["time"])
     earliest, latest = call.before_ns - TIME_TOLERANCE_NS, call.after_ns + TIME_TOLERANCE_NS
-    assert earliest <= time <= latest, where
-    if "ret" in expected:
-        assert 0 < row["latency_ns"] <= call.after_ns - call.before_ns + TIME_TOLERANCE_NS, where
-        assert time + row["latency_ns"] <= latest, where
+    if not earliest <= time <= latest:
+        return False
+    return "ret" not in expected or (
+        0 < row["latency_ns"] <= call.after_ns - call.before_ns + TIME_TOLERANCE_NS
+        and time + row["latency_ns"] <= latest
+    )
+
+
+def skipped_calls(before: Probe | None, after: Probe) -> int:
+    """Calls that the kernel counted as not shown to a program, or whose return it did not show.
+
+    Linux runs no program twice at once on a CPU: when one is preempted by a task that calls the
+    same function there, that call is left out. Kernels that preempt the kernel (the newest) do so
+    now and then, above all in emulation, where a program takes a hundred times as long and the
+    timer does not. Debian 12's and 13's do not: there, none may be left out.
+    """
+    drops = change("drops", before, after)
+    skipped = drops["recursion"] + drops["missed_return"]
+    if os.environ.get("PROBEDECK_KERNEL_SUITE") in {"bookworm", "trixie"}:
+        assert skipped == 0, drops
+    return skipped
 
 
 def check_ledger(counters: dict[str, int]) -> None:
@@ -132,12 +166,18 @@ def check_ledger(counters: dict[str, int]) -> None:
 
 
 def check_nothing_lost(probe: Probe, before: Probe | None = None) -> None:
-    """No row of this probe was lost anywhere, since it was as in `before` or since its start."""
+    """No row was lost anywhere, since it was as in `before` or since its start.
+
+    But for calls that the kernel itself says it left out.
+    """
     check_ledger(probe["counters"])
-    lost = {**change("counters", before, probe), **change("drops", before, probe)}
-    delivered = lost.pop("delivered")
-    assert lost.pop("produced") == delivered
-    assert not any(lost.values()), lost
+    skipped = skipped_calls(before, probe)
+    lost = change("counters", before, probe)
+    delivered, produced = lost.pop("delivered"), lost.pop("produced")
+    assert produced == delivered + skipped
+    assert lost == {"dropped_kernel": skipped, "dropped_pipe": 0, "dropped_client": 0}
+    drops = change("drops", before, probe)
+    assert sum(drops.values()) == skipped, drops
 
 
 def change(member: str, before: Probe | None, after: Probe) -> dict[str, int]:
