@@ -134,13 +134,13 @@ class TracerRun:
         Totals follow the batches they count, so the difference is exact.
         """
         ledger = self.ledger
-        self.drops = totals["drops"]
         kernel = totals["dropped_kernel"] - ledger.dropped_kernel
         if kernel:
             self._hub.lost(ledger, "kernel", kernel)
         pipe = totals["produced"] - totals["dropped_kernel"] - ledger.received - ledger.dropped_pipe
         if pipe:
             self._hub.lost(ledger, "pipe", pipe)
+        self.drops = totals["drops"]
 
     def _how_it_ended(self, fault: str | None, status: int) -> End:
         if fault is None and self._last_word is not None:

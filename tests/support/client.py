@@ -44,6 +44,9 @@ class Answer:
         return json.loads(self.body)
 
 
+PAGE_ROWS = 10_000  # the most that one answer holds
+
+
 class Client:
     """Requests to the service on this port of the loopback address, a connection each."""
 
@@ -100,12 +103,13 @@ class Client:
         """All events after the cursor, page by page, none missed; and where they end."""
         rows: list[Row] = []
         while True:
-            page = self.expect(200, "GET", f"/events?limit=10000&after={cursor}")
+            page = self.expect(200, "GET", f"/events?limit={PAGE_ROWS}&after={cursor}")
             assert page["missed"] == 0
             cursor = page["next"]
-            if not page["events"]:
-                return rows, cursor
             rows += page["events"]
+            # Not until a page is empty: while events come, there may always be another.
+            if len(page["events"]) < PAGE_ROWS:
+                return rows, cursor
 
 
 class Stream:
