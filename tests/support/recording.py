@@ -67,7 +67,8 @@ class Recording:
         """What was fetched so far."""
         found: dict[str, list[Row]] = {probe: [] for probe in self._probes}
         for row in self._rows:
-            found[row["probe"]].append(row)
+            if row["probe"] in found:
+                found[row["probe"]].append(row)
         return found
 
 
