@@ -88,24 +88,6 @@ def test_recent_zero_shows_only_what_comes(idle: Service, probe: str) -> None:
             assert before not in names(client.rows)
 
 
-def test_streams_show_only_the_probes_asked_for(idle: Service, modes: tuple[str, ...]) -> None:
-    if len(modes) < 2:
-        pytest.skip("only one mode is available")
-    wanted, other = modes[:2]
-    idle.start(wanted)
-    idle.start(other)
-    cursor = idle.cursor()
-    with idle.ndjson(f"?probe={wanted}&recent=0") as stream:
-        name = mark()
-        Recording(idle, modes[:2]).rows()
-        last = mark()
-        stream.wait_for_name(wanted, last)
-        assert {row["probe"] for row in stream.rows} == {wanted}
-        assert names(stream.rows).count(name) == 1
-    page = idle.expect(200, "GET", f"/events?probe={other}&after={cursor}")
-    assert {row["probe"] for row in page["events"]} == {other}
-
-
 def test_websocket_tells_states(idle: Service, probe: str) -> None:
     """Start, filter and stop are told to whoever listens, without asking."""
     with idle.websocket("?recent=0") as websocket:

@@ -172,3 +172,20 @@ def test_names_were_read_before_the_kernel_gave_them_back(
         names = [row["filename"] for row in rows_of(many.calls, many.rows[mode])]
         skipped = skipped_calls(many.before[mode], many.after[mode])
         assert len(many.calls) - skipped <= len(names) == len(set(names)) <= len(many.calls)
+
+
+def test_only_the_probes_asked_for(tracing: Service, modes: tuple[str, ...]) -> None:
+    """A stream and a page can be limited to one probe of those that run."""
+    if len(modes) < 2:
+        pytest.skip("only one mode is available")
+    wanted, other = modes[:2]
+    cursor = tracing.cursor()
+    with tracing.ndjson(f"?probe={wanted}&recent=0") as stream:
+        name = mark()
+        Recording(tracing, modes[:2]).rows()
+        stream.wait_for_name(wanted, mark())
+        assert {row["probe"] for row in stream.rows} == {wanted}
+        assert [row["filename"] for row in stream.rows].count(name) == 1
+    page = tracing.expect(200, "GET", f"/events?probe={other}&after={cursor}")
+    assert {row["probe"] for row in page["events"]} == {other}
+    assert [row["filename"] for row in page["events"]].count(name) == 1
