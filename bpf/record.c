@@ -217,6 +217,11 @@ static __always_inline void stash_entry(struct long_record *r)
     failed = stash_short.insert(&tid, (struct short_record *)r);
     if (failed == -17) { // EEXIST: this thread's last return was missed (no free kretprobe instance)
         count_drop(DROP_MISSED_RETURN);
+        // What that call left in a stash of another size would stay there.
+        if (r->head.name_size <= NAME_MEDIUM)
+            stash_long.delete(&tid);
+        if (r->head.name_size <= NAME_SHORT || r->head.name_size > NAME_MEDIUM)
+            stash_medium.delete(&tid);
         failed = stash_short.update(&tid, (struct short_record *)r);
     }
     if (failed) {

@@ -33,6 +33,7 @@ class Loop:
         self._socket = sock
         self._outbox = outbox
         self._programs = programs
+        self._filter = request.filter
         self._received = b""
         self._stop_code: str | None = None
 
@@ -55,7 +56,8 @@ class Loop:
 
     def _finish(self, drain: Drain) -> None:
         # No new calls; those under way may return; then off the hooks; then the rest.
-        self._programs.set_filter(Filter(), enabled=False)
+        # The tests stay: calls that return yet must still pass them.
+        self._programs.set_filter(self._filter, enabled=False)
         self._programs.wait_for_returns(RETURNS_TIMEOUT_S)
         self._programs.detach()
         deadline = time.monotonic() + DRAIN_TIMEOUT_S
@@ -87,7 +89,8 @@ class Loop:
         if message["type"] == "stop":
             self._stop_code = "requested"
         elif message["type"] == "filter" and isinstance(message["filter"], dict):
-            self._programs.set_filter(Filter(**message["filter"]))
+            self._filter = Filter(**message["filter"])
+            self._programs.set_filter(self._filter)
             self._outbox.message({"type": "filtered", "filter": message["filter"]})
         else:
             raise ValueError(f"unknown message {message['type']!r}")

@@ -66,13 +66,14 @@ class StreamResponse(Response):
     def _serve(self, connection: socket.socket, write: Callable[[bytes], object]) -> None:
         bound_waits(connection)
         try:
-            write(b"")  # the head now, not with the first event
             with self._service.hub.subscribe(
                 kind="stream",
                 peer=peer_name(connection),
                 probes=self._probes,
                 recent=self._recent,
             ) as subscription:
+                # The head now, not with the first event; whoever has it misses nothing.
+                write(b"")
                 for lines, batch in items(subscription, lambda: has_left(connection)):
                     write(lines)
                     if batch is not None:
