@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from time import CLOCK_MONOTONIC, clock_gettime_ns
-from types import TracebackType
 
 import numpy as np
 
@@ -62,12 +61,7 @@ class Drain:
     def __enter__(self) -> Drain:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self._stack.close()
 
     @property

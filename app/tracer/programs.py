@@ -6,7 +6,6 @@ import ctypes
 import os
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from bcc import BPF
@@ -108,12 +107,7 @@ class Programs:
     def __enter__(self) -> Programs:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self._bpf.cleanup()
 
     def rings(self) -> dict[str, tuple[int, int]]:

@@ -8,7 +8,6 @@ round is contiguous. Positions are bytes since the start and never wrap.
 from __future__ import annotations
 
 import mmap
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ import numpy as np
 from app.tracer.records import HEAD, HEADER
 
 BUSY = 1 << 31  # reserved, and not yet written
-DISCARD = 1 << 30
 PAGE_BYTES = mmap.PAGESIZE
 
 
@@ -49,12 +47,7 @@ class Ring:
     def __enter__(self) -> Ring:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self._consumer.release()
         self._producer.release()
         self._consumer_map.close()
