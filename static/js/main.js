@@ -103,6 +103,12 @@ class Console {
     this.#frames.soon();
   }
 
+  /** Add a test to the filter: `{name, operator, value}`, from a cell, a bar or a detail. */
+  #narrow({ value }) {
+    this.#toolbar.narrow(String(value));
+    this.#refilter();
+  }
+
   #clearFilters() {
     this.#toolbar.clearFilter();
     this.#table.header.clear();

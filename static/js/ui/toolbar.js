@@ -27,6 +27,11 @@ export class Toolbar {
     return this.#text.value;
   }
 
+  /** Ask for one more text, exactly as it is. */
+  narrow(text) {
+    this.#text.value = `${this.#text.value} "${text}"`.trim();
+  }
+
   clearFilter() {
     this.#text.value = "";
     this.#text.focus();
