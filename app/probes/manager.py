@@ -56,6 +56,7 @@ class ProbeManager:
         self._hub = hub
         self._probes = {name: Probe(mode) for name, mode in MODES.items()}
         self._runs = itertools.count(time.time_ns() // 1000)  # differs between services too
+        self._filters = itertools.count(1)
         self._closing = threading.Event()
         self._check_lock = threading.Lock()
         self._asked = threading.Event()
@@ -169,7 +170,10 @@ class ProbeManager:
             return self._await_attached(probe, deadline), True
 
     def change_filter(self, probe_id: str, changes: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Merge changes (RFC 7396) into a running probe's filter; None removes all of it."""
+        """Merge changes (RFC 7396) into a running probe's filter; None removes all of it.
+
+        On return no event passes the old one, and the counters hold what was lost under it.
+        """
         probe = self._probe(probe_id)
         with probe.changed:
             probe.wait_until_settled(time.monotonic() + self._settings.start_timeout_s)
@@ -178,10 +182,10 @@ class ProbeManager:
                 raise ProbedeckError(404, "not_running", f"{probe_id} is not running")
             wanted = merge_filter(probe.spec.filter, changes)
             check_filter(probe.mode, wanted)
-            asked = wanted.as_json()
-            run.tell({"type": "filter", "filter": asked})
-            probe.changed.wait_for(lambda: run.filter == asked or run.end, FILTER_TIMEOUT_S)
-            if run.filter != asked:
+            number = next(self._filters)
+            run.tell({"type": "filter", "filter": wanted.as_json(), "number": number})
+            probe.changed.wait_for(lambda: run.filtered >= number or run.end, FILTER_TIMEOUT_S)
+            if run.filtered < number:
                 raise ProbedeckError(502, "tracer_failed", "the tracer did not take the filter")
             probe.spec = replace(probe.spec, filter=wanted)
             return self._tell_state(probe)

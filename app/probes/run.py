@@ -45,7 +45,7 @@ class TracerRun:
         self.ledger = ledger
         self.function: str | None = None
         self.attached = False
-        self.filter: dict[str, Any] | None = None  # the last that the tracer confirmed
+        self.filtered = 0  # number of the last filter that the tracer confirmed
         self.drops: dict[str, int] = {}
         self.end: End | None = None
         self._last_word: End | None = None
@@ -114,7 +114,7 @@ class TracerRun:
             self.attached = True
             self._on_change()
         elif kind == "filtered":
-            self.filter = message["filter"]
+            self.filtered = message["number"]
             self._on_change()
         elif kind == "stopped":
             self._last_word = End(message["code"], message["detail"])

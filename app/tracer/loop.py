@@ -43,7 +43,8 @@ class Loop:
         next_report = started
         rows = 0
         while self._stop_code is None:
-            self._wait(_interval_s(rows))
+            for message in self._messages(_interval_s(rows)):
+                self._obey(message, drain)
             rows = drain.once()
             now = time.monotonic()
             if now >= next_report:
@@ -73,25 +74,26 @@ class Loop:
             {"type": "stopped", "code": self._stop_code, "detail": _ENDS[self._stop_code or ""]}
         )
 
-    def _wait(self, interval_s: float) -> None:
+    def _messages(self, interval_s: float) -> list[dict[str, object]]:
+        """What the service asks for within the interval. Raises ServiceGone."""
         waiting_to_send = [self._socket] if self._outbox.waiting_bytes else []
         readable, _, _ = select.select([self._socket], waiting_to_send, [], interval_s)
-        if readable:
-            data = self._socket.recv(65536)
-            if not data:
-                raise ServiceGone
-            self._received += data
-            *lines, self._received = self._received.split(b"\n")
-            for line in lines:
-                self._obey(json.loads(line))
+        if not readable:
+            return []
+        data = self._socket.recv(65536)
+        if not data:
+            raise ServiceGone
+        *lines, self._received = (self._received + data).split(b"\n")
+        return [json.loads(line) for line in lines]
 
-    def _obey(self, message: dict[str, object]) -> None:
+    def _obey(self, message: dict[str, object], drain: Drain) -> None:
         if message["type"] == "stop":
             self._stop_code = "requested"
         elif message["type"] == "filter" and isinstance(message["filter"], dict):
             self._filter = Filter(**message["filter"])
             self._programs.set_filter(self._filter)
-            self._outbox.message({"type": "filtered", "filter": message["filter"]})
+            drain.report()  # so that who changed the filter knows what was lost until then
+            self._outbox.message({"type": "filtered", "number": message["number"]})
         else:
             raise ValueError(f"unknown message {message['type']!r}")
 

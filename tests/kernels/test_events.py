@@ -44,7 +44,7 @@ class Seen:
 def record(service: Service, modes: tuple[str, ...], run: str, **parameters: int) -> Seen:
     """Run a workload with all modes tracing at once and clients of both streams."""
     trace_all(service, modes)
-    before = service.probes()
+    before = service.accounts(modes)
     ndjson, websocket = service.ndjson("?recent=0"), service.websocket("?recent=0")
     with ndjson, websocket, Workload() as workload:
         recording = Recording(service, modes)
@@ -54,7 +54,7 @@ def record(service: Service, modes: tuple[str, ...], run: str, **parameters: int
         for mode in modes:
             ndjson.wait_for_name(mode, last)
             websocket.wait_for_name(mode, last)
-        after = service.probes()
+        after = service.accounts(modes)
         for mode in modes:
             told = skipped_calls(before[mode], after[mode])
             wait_until(
@@ -83,8 +83,7 @@ def seen(request: pytest.FixtureRequest) -> Seen:
 
 
 def test_each_call_is_shown_once_and_right(seen: Seen, mode: str) -> None:
-    skipped = skipped_calls(seen.before[mode], seen.after[mode])
-    check_rows(seen.rows[mode], seen.calls, mode, skipped)
+    check_rows(seen.rows, {mode: seen.calls}, seen.before, seen.after)
 
 
 def test_modes_agree(seen: Seen, modes: tuple[str, ...]) -> None:

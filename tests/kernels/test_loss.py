@@ -44,7 +44,7 @@ def test_what_the_rings_cannot_hold_is_counted(tracing: Service, modes: tuple[st
     with Workload(comm="pd-flood") as workload:
         for mode in modes:
             tracing.change(mode, pid=workload.pid)
-        before = tracing.probes()
+        before = tracing.accounts(modes)
         cursor = tracing.cursor()
         tracers = tracing.tracers()
         assert len(tracers) == len(modes)
@@ -63,7 +63,7 @@ def test_what_the_rings_cannot_hold_is_counted(tracing: Service, modes: tuple[st
     for row in tracing.events_after(cursor)[0]:
         rows[row["probe"], row["tid"]].append(row)
     for mode in modes:
-        probe = tracing.probe(mode)
+        probe = tracing.change(mode)
         counters = change("counters", before[mode], probe)
         drops = change("drops", before[mode], probe)
         check_ledger(counters)
@@ -88,13 +88,13 @@ def test_flood_is_accounted_for(tracing: Service, modes: tuple[str, ...]) -> Non
     with Workload(comm="pd-flood") as workload:
         for mode in modes:
             tracing.change(mode, pid=workload.pid)
-        before = tracing.probes()
+        before = tracing.accounts(modes)
         workload.begin("flood", count=4 * FLOOD_PER_THREAD, name_bytes=48, threads=2)
         made = sum(workload.made().values())
         for mode in modes:
             produced = before[mode]["counters"]["produced"] + made
             wait_for_produced(tracing, mode, produced)
-            probe = tracing.probe(mode)
+            probe = tracing.change(mode)
             check_ledger(probe["counters"])
             skipped = skipped_calls(before[mode], probe)
             assert produced <= probe["counters"]["produced"] <= produced + skipped, mode
@@ -135,7 +135,7 @@ def test_more_calls_at_once_than_can_be_remembered(
     when a probe is stopped: until then, a return may still come. So all are stopped here, one
     after the other, and each leaves nothing in the kernel and the others as they are.
     """
-    before = tracing.probes()
+    before = tracing.accounts(modes)
     recording = Recording(tracing, modes)
     held = hold_names([4000] * 280 + [250] * 20 + [60] * 20, prefix="many-")
     rows = recording.rows()

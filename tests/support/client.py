@@ -6,7 +6,7 @@ import http.client
 import json
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from types import TracebackType
@@ -91,6 +91,13 @@ class Client:
 
     def change(self, probe: str, **filters: Any) -> Any:
         return self.expect(200, "PATCH", f"/probes/{probe}", {"filter": filters})
+
+    def accounts(self, probes: Iterable[str]) -> dict[str, Any]:
+        """These running probes, with all that was lost until now.
+
+        Else a tracer tells what was lost in the kernel at intervals; here it is asked.
+        """
+        return {probe: self.change(probe) for probe in probes}
 
     def stop(self, probe: str) -> Any:
         return self.expect(200, "DELETE", f"/probes/{probe}")

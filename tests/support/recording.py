@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tests.support.batches import Row, time_ns
@@ -92,15 +92,36 @@ def rows_of(calls: Iterable[Call], rows: Iterable[Row]) -> list[Row]:
     return [row for row in rows if row["pid"] in pids]
 
 
-def check_rows(rows: Iterable[Row], calls: Iterable[Call], mode: str, skipped: int = 0) -> None:
-    """Each call that the mode sees has exactly one row, right in every column, and no other is.
+def check_rows(
+    rows: Mapping[str, list[Row]],
+    calls: Mapping[str, list[Call]],
+    before: Mapping[str, Probe],
+    after: Mapping[str, Probe],
+) -> None:
+    """Each call that a mode sees has exactly one row, right in every column, and no other is.
 
-    Calls and rows are matched by thread and order. `rows` are all those of the recording. Up to
-    `skipped` calls may have none: those that the kernel says it did not show (see `skipped_calls`).
+    `rows` are all those of the recording, by mode, `calls` what each mode is to show. Calls and
+    rows are matched by thread and order. Those may have no row of which the kernel
+    says that it did not show them (see `skipped_calls`).
     """
-    matched = match_rows(rows, calls, mode)
-    missing = [call for call, row in matched if row is None]
-    assert len(missing) <= skipped, f"{mode}: {len(missing)} calls have no row: {missing[:3]}"
+    missing = {
+        mode: [call for call, row in match_rows(rows[mode], calls[mode], mode) if row is None]
+        for mode in calls
+    }
+    skipped = {mode: skipped_calls(before[mode], after[mode]) for mode in calls}
+    if any(len(missing[mode]) > skipped[mode] for mode in calls):
+        said = [
+            f"{mode}: {len(gone)} of {len(calls[mode])} calls have no row,"
+            f" at {places(gone, calls[mode])}; counted as lost:"
+            f" {change('drops', before[mode], after[mode])}, counters: {change('counters', before[mode], after[mode])}"
+            for mode, gone in missing.items()
+        ]
+        raise AssertionError("\n".join(said))
+
+
+def places(some: list[Call], calls: list[Call]) -> list[int]:
+    """Where these stand among the calls."""
+    return [calls.index(call) for call in some]
 
 
 def match_rows(
