@@ -24,7 +24,17 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
     # Imported here because the tracer and `./run --help` import `app` without flask.
     from flask import Flask  # noqa: PLC0415
 
-    from app.web import body, events, headers, pages, probes, seats, stream, ws  # noqa: PLC0415
+    from app.web import (  # noqa: PLC0415
+        body,
+        events,
+        headers,
+        pages,
+        probes,
+        seats,
+        stream,
+        users,
+        ws,
+    )
     from app.web.guard import Guard  # noqa: PLC0415
     from app.web.problem import ProblemApi  # noqa: PLC0415
 
@@ -43,8 +53,8 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
     app.teardown_request(seats.leave)
 
     api = ProblemApi(app)
-    for part in (pages.blueprint, probes.blueprint, events.blueprint, stream.blueprint):
-        api.register_blueprint(part)
+    for part in (pages, probes, events, stream, users):
+        api.register_blueprint(part.blueprint)
     app.register_blueprint(ws.blueprint)
 
     guarded = Guard(app.wsgi_app, service.settings, owner)

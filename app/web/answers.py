@@ -78,5 +78,14 @@ class EventsSchema(Schema):
     )
 
 
+class UserSchema(Schema):
+    uid = fields.Integer(required=True)
+    name = fields.String(required=True)
+
+
+class UsersSchema(Schema):
+    users = fields.List(fields.Nested(UserSchema), required=True)
+
+
 class HealthSchema(Schema):
     status = fields.String(required=True)

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load
-from marshmallow.validate import Range
+from marshmallow.validate import Length, Range
 
 from app.probes.spec import Filter, ProbeSpec
 
@@ -19,6 +19,8 @@ MAX_COMM_BYTES = 15  # TASK_COMM_LEN - 1
 MAX_DURATION_S = 86400
 MAX_LIMIT = 10_000
 DEFAULT_LIMIT = 1_000
+MAX_USERS = 100
+MAX_USER_NAME = 256  # LOGIN_NAME_MAX
 
 
 class StrictInteger(fields.Integer):
@@ -46,7 +48,7 @@ class QueryInteger(fields.Integer):
     """A whole number in a query: decimal digits, where int() also takes `+5`, ` 5` and `5_0`."""
 
     def _validated(self, value: Any) -> int:
-        if not re.fullmatch(r"[0-9]{1,9}", str(value)):
+        if not re.fullmatch(r"[0-9]{1,10}", str(value)):
             raise self.make_error("invalid", input=value)
         return super()._validated(value)
 
@@ -107,3 +109,19 @@ class EventsQuerySchema(StrictSchema):
     probe = fields.List(fields.String())
     limit = QueryInteger(load_default=DEFAULT_LIMIT, validate=Range(1, MAX_LIMIT))
     after = fields.String()
+
+
+def _check_user_name(name: str) -> None:
+    if not 1 <= len(name) <= MAX_USER_NAME or not name.isprintable():
+        raise ValidationError(f"Must be 1 to {MAX_USER_NAME} printable characters.")
+
+
+class UsersQuerySchema(StrictSchema):
+    """Which users; both may be repeated."""
+
+    uid = fields.List(
+        QueryInteger(validate=Range(0, MAX_UID)), load_default=list, validate=Length(max=MAX_USERS)
+    )
+    name = fields.List(
+        fields.String(validate=_check_user_name), load_default=list, validate=Length(max=MAX_USERS)
+    )

@@ -113,7 +113,8 @@ def check_rows(
         said = [
             f"{mode}: {len(gone)} of {len(calls[mode])} calls have no row,"
             f" at {places(gone, calls[mode])}; counted as lost:"
-            f" {change('drops', before[mode], after[mode])}, counters: {change('counters', before[mode], after[mode])}"
+            f" {change('drops', before[mode], after[mode])};"
+            f" counters: {change('counters', before[mode], after[mode])}"
             for mode, gone in missing.items()
         ]
         raise AssertionError("\n".join(said))

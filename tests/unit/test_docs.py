@@ -17,7 +17,13 @@ from app.probes.manager import ProbeManager
 from app.probes.modes import MODES
 from app.probes.spec import Filter, ProbeSpec
 from app.web.problem import CODES
-from app.web.schemas import EventsQuerySchema, FilterSchema, SpecSchema, StreamQuerySchema
+from app.web.schemas import (
+    EventsQuerySchema,
+    FilterSchema,
+    SpecSchema,
+    StreamQuerySchema,
+    UsersQuerySchema,
+)
 from app.web.seats import Seats
 from app.web.service import Service
 
@@ -113,7 +119,7 @@ def test_members_of_a_start() -> None:
     assert "| `duration_s` |" in PROTOCOL
 
 
-@pytest.mark.parametrize("schema", [EventsQuerySchema, StreamQuerySchema])
+@pytest.mark.parametrize("schema", [EventsQuerySchema, StreamQuerySchema, UsersQuerySchema])
 def test_queries(schema: type) -> None:
     for name in schema().fields:
         assert re.search(rf"`GET /[^`]*[?&]{name}=", PROTOCOL)
