@@ -16,6 +16,7 @@ from pathlib import Path
 
 from app.kernel.bpf_layouts import (
     Command,
+    EnableStats,
     Id,
     InfoByFd,
     MapCreate,
@@ -36,6 +37,7 @@ ATTACH_TRACE_FEXIT = 25
 MAP_TYPE_HASH = 1
 MAP_TYPE_PERCPU_ARRAY = 6
 MAP_TYPE_RINGBUF = 27
+STATS_RUN_TIME = 0
 
 _LOG_SIZE = 1 << 16
 
@@ -48,7 +50,8 @@ class ProgramRefusedError(OSError):
 
 @dataclass(frozen=True)
 class ProgInfo:
-    """A loaded program. Run time (ns) and count stay 0 unless kernel.bpf_stats_enabled is 1.
+    """A loaded program. Run time (ns) and count grow only while someone has the kernel count
+    them (`enable_run_time_stats`, or kernel.bpf_stats_enabled).
 
     `recursion_misses` are runs the kernel left out because the program was already
     running on that CPU; None before Linux 5.12, which does not count them.
@@ -196,6 +199,14 @@ def prog_info(fd: int) -> ProgInfo:
         info.run_cnt,
         info.recursion_misses if counts_misses else None,
     )
+
+
+def enable_run_time_stats() -> int:
+    """Have the kernel count run time and runs of all programs until the result is closed.
+
+    Raises OSError: EINVAL before Linux 5.8.
+    """
+    return _bpf(Command.ENABLE_STATS, EnableStats(STATS_RUN_TIME))
 
 
 @contextmanager

@@ -23,6 +23,7 @@ class Command(IntEnum):
     OBJ_GET_INFO_BY_FD = 15
     RAW_TRACEPOINT_OPEN = 17
     LINK_GET_NEXT_ID = 31
+    ENABLE_STATS = 32
 
 
 class MapCreate(ctypes.Structure):
@@ -92,6 +93,12 @@ class Id(ctypes.Structure):
         ("next_id", ctypes.c_uint32),
         ("open_flags", ctypes.c_uint32),
     )
+
+
+class EnableStats(ctypes.Structure):
+    """BPF_ENABLE_STATS."""
+
+    _fields_ = (("type", ctypes.c_uint32),)
 
 
 class InfoByFd(ctypes.Structure):

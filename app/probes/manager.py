@@ -129,6 +129,7 @@ class ProbeManager:
             "columns": [column.as_json() for column in probe.mode.columns],
             "counters": self._hub.counters(name),
             "drops": {**NO_DROPS, **(run.drops if run else {})},
+            "cost": run.cost if run else None,
             "clients": self._hub.clients(name),
         }
 

@@ -47,6 +47,7 @@ class TracerRun:
         self.attached = False
         self.filtered = 0  # number of the last filter that the tracer confirmed
         self.drops: dict[str, int] = {}
+        self.cost: dict[str, float] | None = None
         self.end: End | None = None
         self._last_word: End | None = None
         self._stderr = b""
@@ -141,6 +142,7 @@ class TracerRun:
         if pipe:
             self._hub.lost(ledger, "pipe", pipe)
         self.drops = totals["drops"]
+        self.cost = totals["cost"]
 
     def _how_it_ended(self, fault: str | None, status: int) -> End:
         if fault is None and self._last_word is not None:

@@ -12,6 +12,7 @@ from app.frames import Outbox, TracerRequest
 from app.probes.modes import MODES
 from app.tracer.batches import Encoder, Records
 from app.tracer.clock import wall_offset_ns
+from app.tracer.cost import CostMeter
 from app.tracer.programs import Programs
 from app.tracer.records import NAME_BYTES
 from app.tracer.ring import Ring, slot_dtype
@@ -56,6 +57,7 @@ class Drain:
             name: self._stack.enter_context(Ring(map_fd, size, slot_dtype(NAME_BYTES[name])))
             for name, (map_fd, size) in programs.rings().items()
         }
+        self._cost = self._stack.enter_context(CostMeter(programs.run_time))
         self._reported: dict[str, object] = {}
 
     def __enter__(self) -> Drain:
@@ -100,6 +102,7 @@ class Drain:
             "dropped_kernel": dropped,
             "dropped_pipe": 0,
             "drops": drops,
+            "cost": self._cost.measure(),
         }
         if counters != self._reported:
             self._outbox.message({"type": "counters", **counters})

@@ -15,6 +15,7 @@ from app.kernel.bpf import prog_info
 from app.kernel.syscalls import wait_for_running_programs
 from app.probes.modes import DELETION_SYSCALLS, MODES
 from app.probes.spec import Filter
+from app.tracer.cost import RunTime
 from app.tracer.records import DROP_KINDS, NAME_BYTES
 
 SOURCES = Path(__file__).resolve().parents[2] / "bpf"
@@ -67,6 +68,10 @@ def compiler_flags(mode: str, function: str, ring_bytes: int) -> list[str]:
     else:
         raise ValueError(f"{function!r} is not a C identifier")
     return flags
+
+
+def _is_at_entry(program: bytes) -> bool:
+    return program.startswith((b"kfunc__", b"on_en"))  # on_entry, on_enter_*
 
 
 class Programs:
@@ -148,7 +153,15 @@ class Programs:
         return sum(
             prog_info(function.fd).recursion_misses or 0
             for name, function in self._bpf.funcs.items()
-            if name.startswith((b"kfunc__", b"on_en"))  # on_entry, on_enter_*
+            if _is_at_entry(name)
+        )
+
+    def run_time(self) -> RunTime:
+        """Time in all programs and calls that entered, as far as the kernel counted them."""
+        infos = {name: prog_info(function.fd) for name, function in self._bpf.funcs.items()}
+        return RunTime(
+            sum(info.run_time_ns for info in infos.values()),
+            sum(info.run_cnt for name, info in infos.items() if _is_at_entry(name)),
         )
 
     def calls_in_progress(self) -> int:

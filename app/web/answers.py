@@ -41,6 +41,13 @@ class ClientSchema(Schema):
     counters = fields.Nested(CountersSchema, required=True)
 
 
+class CostSchema(Schema):
+    """Time inside the BPF programs, measured by the kernel over the last `calls` it counted."""
+
+    calls = fields.Integer(required=True)
+    ns_per_call = fields.Float(required=True)
+
+
 class ProbeSchema(Schema):
     id = fields.String(required=True)
     mode = fields.String(required=True)
@@ -56,6 +63,7 @@ class ProbeSchema(Schema):
     columns = fields.List(fields.Nested(ColumnSchema), required=True)
     counters = fields.Nested(CountersSchema, required=True)
     drops = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
+    cost = fields.Nested(CostSchema, required=True, allow_none=True)
     clients = fields.List(fields.Nested(ClientSchema), required=True)
 
 

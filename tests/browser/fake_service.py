@@ -80,6 +80,7 @@ class FakeService:
                 "columns": [column.as_json() for column in mode.columns],
                 "counters": dict.fromkeys(COUNTERS, 0),
                 "drops": {},
+                "cost": None,
                 "clients": [],
             }
             self.probes[name] = FakeProbe(record)

@@ -123,6 +123,7 @@ class FakeManager:
             "columns": [column.as_json() for column in MODES[probe_id].columns],
             "counters": self.hub.counters(probe_id),
             "drops": {"ring_full": 0, "stash_full": 0, "missed_return": 0, "recursion": 0},
+            "cost": None,
             "clients": self.hub.clients(probe_id),
         }
 
