@@ -134,10 +134,14 @@ static __always_inline struct long_record *begin_record(s32 dfd, u32 flags)
 
     if (!r)
         return NULL;
+
+    u64 *mine = (u64 *)r->head.comm, *wanted = (u64 *)f->comm;
+
+    // Before Linux 6.4 ("bpf: ensure all memory is initialized in bpf_get_current_comm") the
+    // helper may leave what stands behind the name's NUL as it was.
+    mine[0] = mine[1] = 0;
     bpf_get_current_comm(&r->head.comm, sizeof(r->head.comm));
     if (f->tests & TEST_COMM) {
-        u64 *mine = (u64 *)r->head.comm, *wanted = (u64 *)f->comm;
-
         if (mine[0] != wanted[0] || mine[1] != wanted[1])
             return NULL;
     }

@@ -506,7 +506,12 @@ def run_matrix(base: bytes, comm: bytes, sentinel: str) -> dict[str, Any]:
         return calls
 
     own_uid = os.getuid()
-    made = []
+    # On one CPU a short name right after a long one, of which nothing may be left.
+    everywhere = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(everywhere)})
+    made = body(b"longer-than-all", own_uid)()
+    made += body(comm, own_uid)()
+    os.sched_setaffinity(0, everywhere)
     # A name that starts with ours, one that ours starts with, one of other case, and none.
     for name in (comm, comm + b"x", comm[:-1], comm.swapcase(), b""):
         calls = body(name, own_uid)
