@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-PUBLIC_MIRROR = "http://deb.debian.org/debian"
 MIRROR_VARIABLE = "PROBEDECK_DEBIAN_MIRROR"
 KEYRINGS = (
     Path("/usr/share/keyrings/debian-archive-keyring.gpg"),
@@ -56,8 +55,13 @@ class Source:
 class Mirror:
     """Where the archive and its security updates are."""
 
-    main: str = PUBLIC_MIRROR
-    security: str = PUBLIC_MIRROR + "-security"
+    main: str
+    security: str
+
+    @classmethod
+    def beside(cls, main: str) -> Mirror:
+        """A mirror whose security archive is at the same address with `-security` appended."""
+        return cls(main, main + "-security")
 
 
 def find_mirror(
@@ -65,18 +69,27 @@ def find_mirror(
     apt_folder: Path = Path("/etc/apt"),
     os_release: Path = Path("/etc/os-release"),
 ) -> Mirror:
-    """The mirror to ask: the setting's, else the machine's own on Debian, else the public one."""
+    """The mirror to ask: the setting's, else the machine's own on Debian.
+
+    Raises ArchiveError where neither tells one.
+    """
     if chosen := environ.get(MIRROR_VARIABLE, "").rstrip("/"):
-        return Mirror(chosen, chosen + "-security")
+        return Mirror.beside(chosen)
     release = _os_release(os_release)
     if release.get("ID") != "debian":
-        return Mirror()
+        raise ArchiveError(
+            f"this machine is not Debian: set {MIRROR_VARIABLE} to the address of a Debian mirror"
+        )
     codename = release.get("VERSION_CODENAME", "")
     sources = list(machine_sources(apt_folder))
-    return Mirror(
-        _uri_of(sources, codename) or Mirror.main,
-        _uri_of(sources, codename + "-security") or Mirror.security,
-    )
+    main = _uri_of(sources, codename)
+    if main is None:
+        raise ArchiveError(
+            f"apt's sources on this machine have none for {codename or 'its release'}:"
+            f" set {MIRROR_VARIABLE} to the address of a Debian mirror"
+        )
+    security = _uri_of(sources, codename + "-security")
+    return Mirror(main, security) if security else Mirror.beside(main)
 
 
 def machine_sources(apt_folder: Path) -> Iterator[Source]:

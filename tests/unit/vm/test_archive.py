@@ -86,18 +86,11 @@ def test_one_line_sources() -> None:
             id="Debian, one line",
         ),
         pytest.param(
-            "ID=debian\nVERSION_CODENAME=trixie\n",
-            ("sources.list", ONE_LINE),
+            "ID=debian\nVERSION_CODENAME=bookworm\n",
+            ("sources.list", "deb http://mirror.example/debian bookworm main"),
             {},
-            Mirror(),
-            id="no source for this release",
-        ),
-        pytest.param(
-            "ID=ubuntu\nVERSION_CODENAME=bookworm\n",
-            ("sources.list", ONE_LINE),
-            {},
-            Mirror(),
-            id="not Debian",
+            Mirror("http://mirror.example/debian", "http://mirror.example/debian-security"),
+            id="no source of security updates",
         ),
         pytest.param(
             "ID=debian\nVERSION_CODENAME=bookworm\n",
@@ -122,8 +115,21 @@ def test_the_mirror_to_ask(
     assert find_mirror(environ, tmp_path / "apt", tmp_path / "os-release") == expected
 
 
-def test_a_machine_without_any_of_that(tmp_path: Path) -> None:
-    assert find_mirror({}, tmp_path, tmp_path / "os-release") == Mirror()
+@pytest.mark.parametrize(
+    ("release", "said"),
+    [
+        ("ID=debian\nVERSION_CODENAME=trixie\n", "none for trixie"),
+        ("ID=ubuntu\nVERSION_CODENAME=bookworm\n", "not Debian"),
+        (None, "not Debian"),
+    ],
+)
+def test_no_mirror_is_known(tmp_path: Path, release: str | None, said: str) -> None:
+    """None is guessed; what to set is said."""
+    if release:
+        (tmp_path / "os-release").write_text(release)
+    (tmp_path / "sources.list").write_text(ONE_LINE)
+    with pytest.raises(ArchiveError, match=f"{said}.*PROBEDECK_DEBIAN_MIRROR"):
+        find_mirror({}, tmp_path, tmp_path / "os-release")
 
 
 @pytest.fixture
@@ -152,6 +158,8 @@ def test_a_mirror_that_does_not_answer_is_an_error(tmp_path: Path, keyring: Path
 
 
 def test_missing_keys_are_said(tmp_path: Path) -> None:
-    archive = Archive(tmp_path / "state", "trixie", Mirror(), (tmp_path / "none.gpg",))
+    archive = Archive(
+        tmp_path / "state", "trixie", Mirror.beside("file:/none"), (tmp_path / "none.gpg",)
+    )
     with pytest.raises(ArchiveError, match="debian-archive-keyring"):
         archive.update()
