@@ -49,6 +49,16 @@ def test_a_card_starts_and_stops_its_probe(page: Page, fake: FakeService) -> Non
     assert [call[:2] for call in fake.calls] == [("POST", "kprobe"), ("DELETE", "kprobe")]
 
 
+def test_a_card_tells_what_its_probe_costs(page: Page, fake: FakeService) -> None:
+    record = fake.start("tracepoint")
+    facts = card(page, "tracepoint").locator(".card__facts")
+    expect(facts).to_have_text("0/s")
+    record["cost"] = {"calls": 1204, "ns_per_call": 693.5}
+    fake.tell_state("tracepoint")
+    expect(facts).to_have_text("0/s · 694 ns a call")
+    expect(facts).to_have_attribute("title", re.compile("694 ns.* last 1,204 calls"))
+
+
 def test_what_another_caller_starts_is_seen(page: Page, fake: FakeService) -> None:
     fake.start("tracepoint", {"filter": {"pid": 77}})
     expect(card(page, "tracepoint").locator(".state")).to_have_text("running")

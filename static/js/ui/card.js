@@ -1,7 +1,8 @@
 // One probe of the probe bar: its state, what it attaches to, start and stop.
 
-import { rate } from "../format/number.js";
+import { duration } from "../format/duration.js";
 import { hueClass } from "../format/hue.js";
+import { counted, rate } from "../format/number.js";
 import { sentence, visibleText } from "../format/text.js";
 import { isActive } from "../probes/choice.js";
 import { filterWords } from "../probes/options.js";
@@ -57,9 +58,15 @@ export class Card {
   /** @param {number} perSecond  of the events that reach this page  @param {number} lost */
   showRate(perSecond, lost) {
     const words = [];
-    if (this.probe.state === "running") words.push(rate(perSecond), ...filterWords(this.probe.filter));
+    const { state, filter, cost } = this.probe;
+    if (state === "running") {
+      words.push(rate(perSecond));
+      if (cost) words.push(`${duration(Math.round(cost.ns_per_call))} a call`);
+      words.push(...filterWords(filter));
+    }
     if (lost > 0) words.push(`${lost.toLocaleString("en-US")} lost`);
     setText(this.#facts, visibleText(words.join(" · ")));
+    this.#facts.title = cost ? costWords(cost) : "";
     this.#facts.classList.toggle("card__facts--lost", lost > 0);
   }
 
@@ -84,6 +91,10 @@ const STATES = {
   stopping: "stopping…",
   failed: "failed",
 };
+
+function costWords({ calls, ns_per_call }) {
+  return `Each traced call spends ${duration(Math.round(ns_per_call))} in the probe's programs, by the kernel's measuring of the last ${counted(calls, "call")}.`;
+}
 
 /** How the last run ended, when not because someone asked for it. */
 function endWords({ state, ended }) {
