@@ -90,8 +90,14 @@ def websocket(ws: Server) -> None:
         ) as subscription:
             # Described after subscribing: no change of state falls between the two.
             described = service.manager.describe_all()["probes"]
-            hello = {"type": "hello", "version": PROTOCOL_VERSION}
-            ws.send(json.dumps({**hello, "client": subscription.id, "probes": described}))
+            hello = {
+                "type": "hello",
+                "version": PROTOCOL_VERSION,
+                "service": service.run_id,
+                "client": subscription.id,
+                "probes": described,
+            }
+            ws.send(json.dumps(hello))
             reason = serve(ws, g.frames, subscription)
     except HubClosed:
         reason = CloseReason.GOING_AWAY

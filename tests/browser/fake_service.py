@@ -58,6 +58,7 @@ class FakeService:
         self._recent: list[bytes | str] = []
         self._clients: dict[int, queue.Queue[bytes | str | None]] = {}
         self._connections = 0
+        self.service = "fake"
         self.serves_websockets = True
         self.answers_lists = threading.Event()
         self.answers_lists.set()
@@ -166,7 +167,15 @@ class FakeService:
             client = self._connections
             records = [probe.record for probe in self.probes.values()]
             waiting.put(
-                json.dumps({"type": "hello", "version": 1, "client": client, "probes": records})
+                json.dumps(
+                    {
+                        "type": "hello",
+                        "version": 1,
+                        "service": self.service,
+                        "client": client,
+                        "probes": records,
+                    }
+                )
             )
             for recent in self._recent:
                 waiting.put(recent)

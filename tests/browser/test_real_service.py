@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.console_page import card, filter_box, row, rows
 from tests.support.fixtures import skip
-from tests.support.service import Service
+from tests.support.service import Service, running_service
 
 LATENCY = re.compile(r"\d[\d.,]* (ns|µs|ms|s)")
 
@@ -151,3 +151,36 @@ def test_each_refused_mode_shows_the_kernels_reason(console: Page, idle: Service
             reason = probe["reason"]
             expect(shown.locator(".card__reason")).to_have_text(re.compile(re.escape(reason), re.I))
             expect(shown.get_by_role("button")).to_have_count(0)
+
+
+def test_the_service_is_killed_and_started_again(
+    open_page: Callable[..., Page],
+    modes: tuple[str, ...],
+    cache: Path,
+    tmp_path: Path,
+) -> None:
+    """What was seen stays, where events may be missing is marked, and then it goes on."""
+    if "tracepoint" not in modes:
+        skip("this kernel refuses tracepoint mode")
+    (tmp_path / "first").mkdir()
+    (tmp_path / "second").mkdir()
+    with running_service(tmp_path / "first", cache) as service:
+        page = open_page(f"http://localhost:{service.port}/")
+        page.get_by_role("button", name="Start tracepoint", exact=True).click()
+        expect(card(page, "tracepoint").locator(".state")).to_have_text("running")
+        delete(tmp_path / "before")
+        expect(row(page, str(tmp_path / "before"))).to_be_visible()
+        service.process.kill()
+        service.process.wait()
+        expect(page.locator("#connection-text")).to_contain_text("Connection lost")
+        service.check_nothing_left()
+    with running_service(tmp_path / "second", cache, port=service.port):
+        expect(page.locator("#connection-text")).to_have_text("Live")
+        expect(card(page, "tracepoint").locator(".state")).to_have_text("stopped")
+        expect(row(page, "when the service ended and was started again")).to_be_visible()
+        page.get_by_role("button", name="Start tracepoint", exact=True).click()
+        expect(card(page, "tracepoint").locator(".state")).to_have_text("running")
+        delete(tmp_path / "after")
+        expect(row(page, str(tmp_path / "after"))).to_be_visible()
+        shown = [it["File"] for it in rows(page) if it["File"].startswith(str(tmp_path))]
+        assert shown == [str(tmp_path / "before"), str(tmp_path / "after")]

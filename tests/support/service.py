@@ -23,8 +23,10 @@ TREE = Path(__file__).resolve().parents[2]
 class Service(Client):
     """`python -m app` on a free port, with folders of its own; use `running_service`."""
 
-    def __init__(self, folder: Path, cache: Path, options: tuple[str, ...]) -> None:
-        super().__init__(free_port())
+    def __init__(
+        self, folder: Path, cache: Path, options: tuple[str, ...], port: int | None = None
+    ) -> None:
+        super().__init__(port or free_port())
         self.folder = folder
         self.run_dir = folder / "run"
         self.log = folder / "service.log"
@@ -156,12 +158,15 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_service(folder: Path, cache: Path, *options: str) -> Iterator[Service]:
+def running_service(
+    folder: Path, cache: Path, *options: str, port: int | None = None
+) -> Iterator[Service]:
     """A service that answers. On leaving, it is ended (if a test has not) and checked for remains.
 
-    `folder` takes its run folder and its log; `cache` may be shared by services.
+    `folder` takes its run folder and its log; `cache` may be shared by services. Without `port`,
+    any that is free.
     """
-    service = Service(folder, cache, options)
+    service = Service(folder, cache, options, port)
     try:
         service.wait_until_ready()
         yield service

@@ -9,6 +9,8 @@ import { Replay } from "./replay.js";
 
 export class Intake {
   #client = null;
+  #service = null;
+  #active = new Set(); // probes that may have events we have not got
   #replay = new Replay();
   #rates = new Map();
 
@@ -19,7 +21,9 @@ export class Intake {
   }
 
   /** The first message of a connection; `client` is what the service calls this page. */
-  hello({ client }) {
+  hello({ client, service }) {
+    if (this.#service !== null && this.#service !== service) this.#markRestart();
+    this.#service = service;
     this.#client = client;
     this.#replay.connected();
     this.losses.connected();
@@ -30,7 +34,10 @@ export class Intake {
     for (const probe of probes) {
       this.store.columns.describe(probe.columns);
       // So that there is a table to filter before the first event.
-      if (isActive(probe)) this.store.columns.add(probe.columns);
+      if (isActive(probe)) {
+        this.store.columns.add(probe.columns);
+        this.#active.add(probe.id);
+      } else this.#active.delete(probe.id);
       this.losses.update(probe, this.#client);
     }
   }
@@ -66,6 +73,12 @@ export class Intake {
   /** Events per second of a probe that reached this page. */
   perSecond(probe, nowMs) {
     return this.#rate(probe).perSecond(nowMs);
+  }
+
+  /** Of what the earlier service had and we had not got, nobody knows anything any more. */
+  #markRestart() {
+    for (const probe of this.#active) this.store.mark({ probe, where: "restart", rows: null });
+    this.#active.clear();
   }
 
   #rate(probe) {

@@ -10,6 +10,7 @@ export const PLACE_WORDS = {
   pipe: "between tracer and service",
   client: "on the way to this page",
   reconnect: "while the connection was lost",
+  restart: "when the service ended and was started again",
 };
 
 export class Losses {

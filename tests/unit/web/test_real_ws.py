@@ -65,6 +65,7 @@ def test_hello_then_batches_then_control(server: Server) -> None:
         hello = json.loads(websocket.receive(timeout=30))
         assert (hello["type"], hello["version"], len(hello["probes"])) == ("hello", 1, 5)
         assert isinstance(hello["client"], int)
+        assert hello["service"]
         names = [row["filename"] for row in rows_of(bytes(websocket.receive(timeout=30)))]
         assert names == ["/tmp/a", "/tmp/\x1b[31m", None]
     wait_until(lambda: server.clients() == 0, "the websocket notices that its client left")
