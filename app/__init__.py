@@ -46,7 +46,10 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
         OPENAPI_VERSION="3.0.3",
         OPENAPI_URL_PREFIX="/",
         MAX_CONTENT_LENGTH=body.READ_BYTES,
-        SOCK_SERVER_OPTIONS={"max_message_size": ws.MAX_MESSAGE_BYTES},
+        SOCK_SERVER_OPTIONS={
+            "max_message_size": ws.MAX_MESSAGE_BYTES,
+            "subprotocols": [ws.SUBPROTOCOL],
+        },
     )
     app.json = body.StrictJSON(app)
     app.before_request(body.check_body)

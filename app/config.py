@@ -44,6 +44,12 @@ def _seconds(low: float, high: float) -> Callable[[str], float]:
     return parse
 
 
+def _flag(text: str) -> bool:
+    if text not in ("True", "False"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither True nor False")
+    return text == "True"
+
+
 def _address(text: str) -> str:
     try:
         return str(ipaddress.ip_address(text)) if text else ""
@@ -76,6 +82,9 @@ class Settings:
         _integer(0, 2**32 - 2),
         "numeric id of the user whose local programs may use the service without a token "
         "(default: the user who called sudo, else root)",
+    )
+    require_token: bool = _setting(
+        default=False, parse=_flag, text="let nobody in without a token, not even who started it"
     )
     threads: int = _setting(64, _integer(8, 1024), "threads of the web server")
     max_websockets: int = _setting(
@@ -146,8 +155,14 @@ class Settings:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add one `--option` for each setting."""
     for f in fields(Settings):
+        option = "--" + f.name.replace("_", "-")
+        if isinstance(f.default, bool):
+            parser.add_argument(
+                option, action="store_true", default=argparse.SUPPRESS, help=f.metadata["help"]
+            )
+            continue
         parser.add_argument(
-            "--" + f.name.replace("_", "-"),
+            option,
             type=f.metadata["parse"],
             default=argparse.SUPPRESS,
             metavar=f.name.rsplit("_", maxsplit=1)[-1].upper(),

@@ -58,6 +58,23 @@ def summary(probes: Iterable[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
+def announce_tokens(made: Mapping[str, str], port: int) -> None:
+    """Show the first tokens (name -> token) to a person; what goes to a file or a log has none."""
+    if not made:
+        return
+    if not sys.stdout.isatty():
+        _say("  tokens for others were made; ./run token rotate NAME shows a new one")
+        return
+    _say("For others, with a token, which is shown this once (./run token --help):")
+    for name, token in made.items():
+        _say(f"  {name}: {token_address(token, port)}")
+
+
+def token_address(token: str, port: int) -> str:
+    """What to open in a browser. A fragment is never sent: it is in no log and no Referer."""
+    return f"http://localhost:{port}/#token={token}"
+
+
 def _say(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
