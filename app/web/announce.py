@@ -12,6 +12,7 @@ from typing import Any
 
 from app.errors import ProbedeckError
 from app.probes.modes import MODES
+from app.tokens import TokenFile
 from app.web.service import Service
 from app.web.worker import Worker
 
@@ -22,7 +23,9 @@ TRACING = frozenset({"fentry", "fexit", "kprobe", "kretprobe"})
 def announce(worker: Worker) -> None:
     """In the new worker, which can serve now: say where, and check the modes meanwhile."""
     service = worker.service
-    _say(f"Probedeck on http://localhost:{service.settings.port}/ (Ctrl-C ends it)")
+    settings = service.settings
+    _say(f"Probedeck on http://localhost:{settings.port}/ (Ctrl-C ends it)")
+    announce_tokens(TokenFile(settings.run_dir).make_first(), settings.port)
     # A thread, for the check takes seconds and the service answers from the first moment.
     threading.Thread(target=_check, args=(service,), name="availability", daemon=True).start()
 

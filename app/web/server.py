@@ -20,8 +20,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.sock import TCP6Socket, TCPSocket
 
 from app.config import Settings
-from app.tokens import TokenFile
-from app.web.announce import announce, announce_tokens
+from app.web.announce import announce
 from app.web.instance import listening, sole_instance
 from app.web.log import ServerLogger, log_to_stderr
 from app.web.worker import Worker
@@ -42,7 +41,6 @@ def serve(settings: Settings, load: Callable[[], Flask]) -> None:
         os.environ.pop(name, None)
     with sole_instance(settings.run_dir):
         listeners = listening(settings.listen, settings.port)
-        announce_tokens(TokenFile(settings.run_dir).make_first(), settings.port)
         Application(gunicorn_settings(settings), load, listeners).run()
 
 
