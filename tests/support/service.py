@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
+from typing import Any
 
 from tests.support import kernel
 from tests.support.client import Client, Ndjson, Websocket
@@ -57,10 +58,10 @@ class Service(Client):
 
         wait_until(ready, "the service to answer")
 
-    def ndjson(self, query: str = "", **options: int) -> Ndjson:
+    def ndjson(self, query: str = "", **options: Any) -> Ndjson:
         return Ndjson(self.port, query, **options)
 
-    def websocket(self, query: str = "", **options: int) -> Websocket:
+    def websocket(self, query: str = "", **options: Any) -> Websocket:
         return Websocket(self.port, query, **options)
 
     # --- Its processes ---

@@ -1,5 +1,6 @@
 // The calls of the service that the page makes. Each throws CallError.
 
+import { authorization } from "./credentials.js";
 import { CallError, problemError } from "./problem.js";
 
 /** Every probe, and the kernel they run on. */
@@ -29,7 +30,8 @@ async function call(method, path, body) {
 }
 
 async function send(method, path, body) {
-  const options = { method, headers: { Accept: "application/json" }, redirect: "error" };
+  const headers = { Accept: "application/json", ...authorization() };
+  const options = { method, headers, redirect: "error" };
   if (body !== undefined) {
     options.headers["Content-Type"] = "application/json";
     options.body = JSON.stringify(body);
