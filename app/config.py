@@ -110,6 +110,11 @@ class Settings:
     run_dir: Path = _setting(
         Path("/run/probedeck"), Path, "folder for the lock file and what must not survive a boot"
     )
+    audit_log: Path = _setting(
+        Path("/var/log/probedeck/audit.jsonl"),
+        Path,
+        "file to which each start, stop and change is appended; without it none is made",
+    )
     cache_dir: Path = _setting(
         Path("/var/cache/probedeck"), Path, "folder for include files made from the kernel's BTF"
     )

@@ -95,6 +95,35 @@ def test_tokens_are_nowhere_to_be_read(strict: Service) -> None:
     assert not [path for path in files if token[3:] in path.read_text(errors="replace")]
 
 
+def test_who_did_what_is_written_down(strict: Service, modes: tuple[str, ...]) -> None:
+    operator = command(strict, "add", "lab1", "--role", "operator")
+    path = f"/probes/{modes[-1]}"
+    spec = ["-H", "Content-Type: application/json", "-d", '{"filter": {"comm": "\\u001b[31m"}}']
+    assert curl(strict, path, "-X", "POST", *spec, *bearer(operator), user=NOBODY)[0] == 201
+    with strict.ndjson(token=operator) as stream:
+        kept = strict.audit_log.rename(strict.folder / "kept")
+        strict.audit_log.mkdir()  # a root process can write to any file, but to no folder
+        status, problem = curl(strict, path, "-X", "DELETE", *bearer(operator))
+        assert (status, problem["code"]) == (503, "audit_unwritable")
+        assert curl(strict, path, *bearer(operator))[1]["state"] == "running"
+        assert not stream.ended
+        strict.audit_log.rmdir()
+        kept.rename(strict.audit_log)
+        assert curl(strict, path, "-X", "DELETE", *bearer(operator))[0] == 200
+    entries = curl(strict, "/audit", *bearer(operator))[1]["entries"]
+    mine = [entry for entry in entries if entry["who"] == "token lab1"]
+    assert [(entry["action"], entry["result"]) for entry in mine] == [
+        (f"POST {path}", "asked"),
+        (f"POST {path}", 201),
+        (f"DELETE {path}", "asked"),
+        (f"DELETE {path}", 200),
+    ]
+    assert mine[0]["spec"] == {"filter": {"comm": "\x1b[31m"}}
+    assert "\x1b" not in strict.audit_log.read_text()
+    viewer = command(strict, "add", "lab2")
+    assert curl(strict, "/audit", *bearer(viewer))[1]["code"] == "operator_only"
+
+
 def test_damaged_tokens_let_in_nobody_but_the_user(
     session_service: Service, tmp_path: Path, cache: Path
 ) -> None:

@@ -36,6 +36,8 @@ class Service(Client):
         self._mounts_before = kernel.mounts()
         command = [sys.executable, "-m", "app", "--port", str(self.port)]
         command += ["--run-dir", str(self.run_dir), "--cache-dir", str(cache)]
+        self.audit_log = folder / "audit.jsonl"
+        command += ["--audit-log", str(self.audit_log)]
         # Five probes compile, and drain, at once on two emulated processors.
         command += ["--start-timeout-s", "200", "--stop-timeout-s", "100", *options]
         self._seen: dict[int, int] = {}
