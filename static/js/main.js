@@ -10,6 +10,7 @@ import { takeFromAddress } from "./net/credentials.js";
 import { Feed } from "./net/feed.js";
 import { CallError } from "./net/problem.js";
 import { isActive } from "./probes/choice.js";
+import { Audit } from "./ui/audit.js";
 import { ConnectionState } from "./ui/connection.js";
 import { Counters } from "./ui/counters.js";
 import { byId, setText } from "./ui/dom.js";
@@ -47,6 +48,7 @@ class Console {
     follow: () => this.#table.scroll.follow(),
     clear: () => this.#clear(),
   });
+  #audit = new Audit();
   #signIn = new SignIn(() => location.reload());
   #empty = new Empty(() => this.#clearFilters());
   #feed = new Feed(`${location.origin.replace(/^http/, "ws")}/ws`, {
@@ -94,6 +96,7 @@ class Console {
       this.#isLive = true;
       this.#intake.hello(message);
       this.#bar.allow(message.caller);
+      this.#audit.allow(message.caller);
       this.#signIn.done();
       this.#takeProbes(message.probes);
     } else if (message.type === "state") {

@@ -44,6 +44,7 @@ def test_a_link_with_a_token(
     start = page.get_by_role("button", name=f"Start {modes[-1]}", exact=True)
     expect(start).to_be_disabled()
     expect(page.locator("#watch")).to_be_disabled()
+    expect(page.get_by_role("button", name="Audit log")).to_be_hidden()
     page.reload()
     expect(page.locator("#connection-text")).to_have_text("Live")
     assert viewer not in page.url
@@ -55,6 +56,7 @@ def test_a_page_without_a_token_asks_for_one(
     strict: Service,
     token: Callable[[str], str],
     modes: tuple[str, ...],
+    results: Path,
 ) -> None:
     page = open_page(f"http://localhost:{strict.port}/")
     dialog = page.get_by_role("dialog", name="A token is needed")
@@ -73,6 +75,15 @@ def test_a_page_without_a_token_asks_for_one(
     page.get_by_role("button", name=f"Start {mode}", exact=True).click()
     page.get_by_role("button", name=f"Stop {mode}", exact=True).click()
     expect(page.get_by_role("button", name=f"Start {mode}", exact=True)).to_be_enabled()
+    page.get_by_role("button", name="Audit log").click()
+    audit = page.get_by_role("dialog", name="Who changed what")
+    newest = audit.locator("tbody tr").first
+    expect(newest).to_contain_text(f"DELETE /probes/{mode}")
+    expect(newest).to_contain_text("200")
+    expect(audit.locator("tbody tr")).to_have_count(2)
+    page.screenshot(path=results / "audit.png")
+    audit.get_by_role("button", name="Close").click()
+    expect(audit).to_be_hidden()
 
 
 def test_a_revoked_token_ends_the_session(

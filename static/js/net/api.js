@@ -16,6 +16,9 @@ export const changeFilter = (id, filter) => call("PATCH", probePath(id), { filte
 /** Ask the kernel again which modes it allows. */
 export const askAvailability = () => call("POST", "/availability");
 
+/** The newest entries of the audit log, oldest first; operators only. */
+export const auditEntries = (limit) => call("GET", `/audit?limit=${limit}`);
+
 function probePath(id) {
   return `/probes/${encodeURIComponent(id)}`;
 }

@@ -1,6 +1,6 @@
 // Asking for a token, when the service does not let this page in.
 
-import { forget, remember, token } from "../net/credentials.js";
+import { forget, remember } from "../net/credentials.js";
 import { byId, setText } from "./dom.js";
 
 /** Codes of docs/protocol.md that a token would help against. */
@@ -29,7 +29,8 @@ export class SignIn {
   ask(error) {
     if (!HELPED.has(error.code)) return false;
     if (error.code === "bad_token") forget();
-    setText(this.#why, error.message);
+    // Open already, it says why; that there is no token now is the consequence.
+    if (error.code === "bad_token" || !this.#dialog.open) setText(this.#why, error.message);
     if (!this.#dialog.open) this.#dialog.showModal();
     return true;
   }
@@ -37,12 +38,7 @@ export class SignIn {
   /** Let in after all: by a token typed in another way, or because the service was started anew. */
   done() {
     if (this.#dialog.open) this.#dialog.close();
-  }
-
-  get hasToken() {
-    return token() !== null;
-  }
-}
+  }}
 
 /** People paste the whole address as it was shown. */
 function fromAddress(text) {
