@@ -25,6 +25,7 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
     from flask import Flask  # noqa: PLC0415
 
     from app.web import (  # noqa: PLC0415
+        audit,
         body,
         events,
         headers,
@@ -46,14 +47,19 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
         OPENAPI_VERSION="3.0.3",
         OPENAPI_URL_PREFIX="/",
         MAX_CONTENT_LENGTH=body.READ_BYTES,
-        SOCK_SERVER_OPTIONS={"max_message_size": ws.MAX_MESSAGE_BYTES},
+        SOCK_SERVER_OPTIONS={
+            "max_message_size": ws.MAX_MESSAGE_BYTES,
+            "subprotocols": [ws.SUBPROTOCOL],
+        },
     )
     app.json = body.StrictJSON(app)
     app.before_request(body.check_body)
+    app.before_request(audit.write_down)
+    app.after_request(audit.write_result)
     app.teardown_request(seats.leave)
 
     api = ProblemApi(app)
-    for part in (pages, probes, events, stream, users):
+    for part in (pages, probes, events, stream, users, audit):
         api.register_blueprint(part.blueprint)
     app.register_blueprint(ws.blueprint)
 

@@ -44,6 +44,12 @@ def _seconds(low: float, high: float) -> Callable[[str], float]:
     return parse
 
 
+def _flag(text: str) -> bool:
+    if text not in ("True", "False"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither True nor False")
+    return text == "True"
+
+
 def _address(text: str) -> str:
     try:
         return str(ipaddress.ip_address(text)) if text else ""
@@ -77,6 +83,9 @@ class Settings:
         "numeric id of the user whose local programs may use the service without a token "
         "(default: the user who called sudo, else root)",
     )
+    require_token: bool = _setting(
+        default=False, parse=_flag, text="let nobody in without a token, not even who started it"
+    )
     threads: int = _setting(64, _integer(8, 1024), "threads of the web server")
     max_websockets: int = _setting(
         24, _integer(1, 500), "websockets and event streams served at once; further ones get 503"
@@ -100,6 +109,11 @@ class Settings:
     )
     run_dir: Path = _setting(
         Path("/run/probedeck"), Path, "folder for the lock file and what must not survive a boot"
+    )
+    audit_log: Path = _setting(
+        Path("/var/log/probedeck/audit.jsonl"),
+        Path,
+        "file to which each start, stop and change is appended; without it none is made",
     )
     cache_dir: Path = _setting(
         Path("/var/cache/probedeck"), Path, "folder for include files made from the kernel's BTF"
@@ -146,8 +160,14 @@ class Settings:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add one `--option` for each setting."""
     for f in fields(Settings):
+        option = "--" + f.name.replace("_", "-")
+        if isinstance(f.default, bool):
+            parser.add_argument(
+                option, action="store_true", default=argparse.SUPPRESS, help=f.metadata["help"]
+            )
+            continue
         parser.add_argument(
-            "--" + f.name.replace("_", "-"),
+            option,
             type=f.metadata["parse"],
             default=argparse.SUPPRESS,
             metavar=f.name.rsplit("_", maxsplit=1)[-1].upper(),

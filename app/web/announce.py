@@ -12,6 +12,7 @@ from typing import Any
 
 from app.errors import ProbedeckError
 from app.probes.modes import MODES
+from app.tokens import TokenFile
 from app.web.service import Service
 from app.web.worker import Worker
 
@@ -22,7 +23,9 @@ TRACING = frozenset({"fentry", "fexit", "kprobe", "kretprobe"})
 def announce(worker: Worker) -> None:
     """In the new worker, which can serve now: say where, and check the modes meanwhile."""
     service = worker.service
-    _say(f"Probedeck on http://localhost:{service.settings.port}/ (Ctrl-C ends it)")
+    settings = service.settings
+    _say(f"Probedeck on http://localhost:{settings.port}/ (Ctrl-C ends it)")
+    announce_tokens(TokenFile(settings.run_dir).make_first(), settings.port)
     # A thread, for the check takes seconds and the service answers from the first moment.
     threading.Thread(target=_check, args=(service,), name="availability", daemon=True).start()
 
@@ -56,6 +59,23 @@ def summary(probes: Iterable[Mapping[str, Any]]) -> list[str]:
     if TRACING - set(working):
         lines.append("  ./run --vm shows all modes inside a virtual machine")
     return lines
+
+
+def announce_tokens(made: Mapping[str, str], port: int) -> None:
+    """Show the first tokens (name -> token) to a person; what goes to a file or a log has none."""
+    if not made:
+        return
+    if not sys.stdout.isatty():
+        _say("  tokens for others were made; ./run token rotate NAME shows a new one")
+        return
+    _say("For others, with a token, which is shown this once (./run token --help):")
+    for name, token in made.items():
+        _say(f"  {name}: {token_address(token, port)}")
+
+
+def token_address(token: str, port: int) -> str:
+    """What to open in a browser. A fragment is never sent: it is in no log and no Referer."""
+    return f"http://localhost:{port}/#token={token}"
 
 
 def _say(line: str) -> None:

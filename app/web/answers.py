@@ -86,6 +86,10 @@ class EventsSchema(Schema):
     )
 
 
+class AuditSchema(Schema):
+    entries = fields.List(fields.Dict(), required=True)
+
+
 class UserSchema(Schema):
     uid = fields.Integer(required=True)
     name = fields.String(required=True)

@@ -1,6 +1,6 @@
 """Who may do what: the checks that every request passes, in this order, before the application.
 
-Host, Origin, Sec-Fetch-Site, caller. They stand around the whole application as WSGI
+Host, Origin, Sec-Fetch-Site, caller, role. They stand around the whole application as WSGI
 middleware, so that websockets, static files, unknown routes and errors are behind them too;
 and they look at every request anew, also on a connection that was let in before.
 """
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from app.config import Settings
 from app.errors import ProbedeckError
 from app.peer import owner_uid
+from app.tokens import OPERATOR, TokenFile
+from app.web.caller import ENVIRON, NOBODY, Caller
 from app.web.problem import problem_response
 
 if TYPE_CHECKING:
@@ -22,11 +24,17 @@ if TYPE_CHECKING:
 
 PeerOwner = Callable[[tuple[str, int], tuple[str, int]], int | None]
 NAMES = ("localhost", "127.0.0.1", "[::1]")
+# Hold no data: the page, which asks for a token, and the sign of life.
+OPEN = ("/", "/healthz")
+OPEN_FOLDER = "/static/"
+READING = ("GET", "HEAD", "OPTIONS")  # no such request changes anything
+# A browser's websocket can send no header of its own but this list (docs/protocol.md).
+TOKEN_PROTOCOL = "bearer."  # what a token stands behind
 FORWARDING = ("HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_REAL_IP", "HTTP_X_FORWARDED")
 
 
 class Guard:
-    """WSGI middleware: passes on what is allowed and answers 403 for the rest.
+    """WSGI middleware: passes on what is allowed, with the caller, and answers 401 or 403 else.
 
     `owner` tells who holds the peer's end of a connection; see `app.peer.owner_uid`.
     """
@@ -41,6 +49,8 @@ class Guard:
         self._owner = owner
         self._owner_uid = settings.owner_uid
         self._trusted_peer = settings.trusted_peer
+        self._require_token = settings.require_token
+        self._tokens = TokenFile(settings.run_dir)
         self._hosts = own_hosts(settings.port)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -48,19 +58,37 @@ class Guard:
             host = check_host(environ, self._hosts)
             check_origin(environ, host)
             check_site(environ)
-            self._check_caller(environ)
+            environ[ENVIRON] = caller = self._caller(environ)
+            check_role(environ, caller)
         except ProbedeckError as error:
             return problem_response(error)(environ, start_response)
         return self._app(environ, start_response)
 
-    def _check_caller(self, environ: WSGIEnvironment) -> None:
-        """Only local programs of the user who started the service.
+    def _caller(self, environ: WSGIEnvironment) -> Caller:
+        """Who asks; raises 401 or 403 for one who may not, unless what is asked for is open."""
+        shown = shown_token(environ)
+        if shown is not None:
+            token = self._tokens.find(shown)
+            if token is None:
+                raise ProbedeckError(401, "bad_token", "The token is not, or no longer, valid.")
+            return Caller(f"token {token.name}", token.role, token, self._tokens)
+        try:
+            if self._require_token:
+                raise ProbedeckError(401, "token_needed", "Probedeck takes requests with a token.")
+            return Caller(self._local_user(environ), OPERATOR)
+        except ProbedeckError:
+            if is_open(environ):
+                return NOBODY
+            raise
+
+    def _local_user(self, environ: WSGIEnvironment) -> str:
+        """Only local programs of the user who started the service need no token.
 
         Not even root's, when another user started it: a root-owned forwarder (a container
         runtime's proxy, say) would carry in whoever can reach it. Root can say --owner-uid 0.
         """
         if any(name.startswith(FORWARDING) for name in environ):
-            raise _forbidden("A request that a proxy forwards is not let in.")
+            raise _forbidden("A request that a proxy forwards is not let in without a token.")
         connection: socket.socket = environ["gunicorn.socket"]
         try:
             peer, local = connection.getpeername(), connection.getsockname()
@@ -70,16 +98,60 @@ class Guard:
         if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
             address = address.ipv4_mapped
         if self._trusted_peer and address == ipaddress.ip_address(self._trusted_peer):
-            return  # our own relay, which asked the same question on its side
+            return "relay"  # our own, which asked the same question on its side
         if not address.is_loopback:
-            raise _forbidden("Only programs on this machine are let in.")
+            raise _forbidden("Only programs on this machine are let in without a token.")
         uid = self._owner(peer[:2], local[:2])
         if uid != self._owner_uid:
             who = "an unknown user" if uid is None else f"user {uid}"
             raise _forbidden(
-                f"Only programs of user {self._owner_uid}, who started Probedeck, are let in; "
-                f"this connection belongs to {who}. (--owner-uid names another.)"
+                f"Only programs of user {self._owner_uid}, who started Probedeck, are let in "
+                f"without a token; this connection belongs to {who}. (--owner-uid names another.)"
             )
+        return f"uid {uid}"
+
+
+def shown_token(environ: WSGIEnvironment) -> str | None:
+    """The token of `Authorization: Bearer` (RFC 6750), or of a websocket's list of subprotocols.
+
+    None when there is none. Raises 401 `bad_token` for other kinds of credentials, and for two.
+    """
+    found = []
+    if (header := environ.get("HTTP_AUTHORIZATION")) is not None:
+        scheme, _, value = header.partition(" ")
+        if scheme.lower() != "bearer":
+            raise ProbedeckError(
+                401, "bad_token", "The only kind of credentials is a bearer token."
+            )
+        found.append(value.strip())
+    if _is_websocket(environ):
+        offered = environ.get("HTTP_SEC_WEBSOCKET_PROTOCOL", "").split(",")
+        found += [
+            each.strip()[len(TOKEN_PROTOCOL) :]
+            for each in offered
+            if each.strip().startswith(TOKEN_PROTOCOL)
+        ]
+    if len(found) > 1:
+        raise ProbedeckError(401, "bad_token", "There is more than one token.")
+    return found[0] if found else None
+
+
+def is_open(environ: WSGIEnvironment) -> bool:
+    """Whether the request is for something that holds no data and does nothing."""
+    path = environ.get("PATH_INFO", "")
+    return environ["REQUEST_METHOD"] in ("GET", "HEAD") and (
+        path in OPEN or path.startswith(OPEN_FOLDER)
+    )
+
+
+def check_role(environ: WSGIEnvironment, caller: Caller) -> None:
+    """Who only views changes nothing; raises 403 `operator_only`."""
+    if environ["REQUEST_METHOD"] not in READING and not caller.is_operator:
+        raise ProbedeckError(
+            403,
+            "operator_only",
+            f"{caller.name} may watch; starting and stopping is an operator's.",
+        )
 
 
 def own_hosts(port: int) -> frozenset[str]:

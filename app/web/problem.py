@@ -82,7 +82,10 @@ def problem_document(error: ProbedeckError) -> bytes:
 
 
 def problem_response(error: ProbedeckError) -> Response:
-    return Response(problem_document(error), status=error.status, content_type=CONTENT_TYPE)
+    response = Response(problem_document(error), status=error.status, content_type=CONTENT_TYPE)
+    if error.status == 401:  # RFC 9110, 11.6.1
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
 
 
 def _from_werkzeug(error: HTTPException) -> WerkzeugResponse:

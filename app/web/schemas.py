@@ -111,6 +111,12 @@ class EventsQuerySchema(StrictSchema):
     after = fields.String()
 
 
+class AuditQuerySchema(StrictSchema):
+    """How much of the audit log."""
+
+    limit = QueryInteger(load_default=DEFAULT_LIMIT, validate=Range(1, MAX_LIMIT))
+
+
 def _check_user_name(name: str) -> None:
     if not 1 <= len(name) <= MAX_USER_NAME or not name.isprintable():
         raise ValidationError(f"Must be 1 to {MAX_USER_NAME} printable characters.")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import secrets
 import threading
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from flask import current_app
 
+from app.audit import AuditLog
 from app.config import Settings
 from app.hub import Hub
 from app.probes.manager import ProbeManager
@@ -32,6 +34,11 @@ class Service:
         """A service whose probes are not checked yet; see `ProbeManager.start_service`."""
         hub = Hub(settings.recent_mib * MIB, settings.client_queue_mib * MIB)
         return cls(settings, hub, ProbeManager(settings, hub), Seats(settings.max_websockets))
+
+    @cached_property
+    def audit(self) -> AuditLog:
+        """Where each change is written down."""
+        return AuditLog(self.settings.audit_log)
 
     def close(self) -> None:
         """Stop all probes, then end all streams, which by then have the last rows. Only once."""

@@ -11,6 +11,7 @@ from flask import Response
 
 from app.hub import Batch, HubClosed, Subscription
 from app.web.blueprint import Blueprint
+from app.web.caller import Caller, current_caller
 from app.web.events import known_probes
 from app.web.rows import rows_of
 from app.web.schemas import StreamQuerySchema
@@ -36,7 +37,7 @@ def stream(query: dict[str, Any]) -> Response:
     service = current_service()
     probes = known_probes(service, query.get("probe"))
     service.seats.take_for_request()
-    return StreamResponse(service, probes, recent=query["recent"])
+    return StreamResponse(service, probes, current_caller(), recent=query["recent"])
 
 
 class StreamResponse(Response):
@@ -47,9 +48,12 @@ class StreamResponse(Response):
     once it is written, not once it is asked for.
     """
 
-    def __init__(self, service: Service, probes: frozenset[str] | None, *, recent: bool) -> None:
+    def __init__(
+        self, service: Service, probes: frozenset[str] | None, caller: Caller, *, recent: bool
+    ) -> None:
         super().__init__(content_type="application/x-ndjson")
         self._service, self._probes, self._recent = service, probes, recent
+        self._caller = caller
 
     def get_wsgi_headers(self, environ: WSGIEnvironment) -> Any:
         headers = super().get_wsgi_headers(environ)
@@ -74,12 +78,15 @@ class StreamResponse(Response):
             ) as subscription:
                 # The head now, not with the first event; whoever has it misses nothing.
                 write(b"")
-                for lines, batch in items(subscription, lambda: has_left(connection)):
+                for lines, batch in items(subscription, lambda: self._is_over(connection)):
                     write(lines)
                     if batch is not None:
                         subscription.delivered(batch)
         except OSError:
             hang_up(connection)  # left, or took nothing for too long
+
+    def _is_over(self, connection: socket.socket) -> bool:
+        return has_left(connection) or not self._caller.is_still_let_in()
 
 
 def items(

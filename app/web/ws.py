@@ -22,13 +22,15 @@ from wsproto.utilities import LocalProtocolError
 from app.errors import ProbedeckError
 from app.hub import Batch, HubClosed, Subscription
 from app.web.body import StrictParser
+from app.web.caller import Caller, current_caller
 from app.web.events import known_probes
 from app.web.schemas import StreamQuerySchema
-from app.web.service import Service, current_service
+from app.web.service import current_service
 from app.web.wire import FrameSocket, bound_waits, peer_name
 
 MAX_MESSAGE_BYTES = 4096
 PROTOCOL_VERSION = 1
+SUBPROTOCOL = "probedeck.v1"  # answered where it is offered: beside a token something must be
 LOOK_EVERY_S = 1.0
 PING_EVERY_S = 10.0
 PONG_WITHIN_S = 20.0
@@ -82,7 +84,7 @@ def check_handshake() -> None:
 def websocket(ws: Server) -> None:
     """Serve one client until it leaves, falls silent, stalls, or the service ends."""
     ws.input_buffer = _Nothing()
-    service: Service = current_service()
+    service, caller = current_service(), current_caller()
     reason = CloseReason.INTERNAL_ERROR  # unless it ends in one of the ways below
     try:
         with service.hub.subscribe(
@@ -95,10 +97,11 @@ def websocket(ws: Server) -> None:
                 "version": PROTOCOL_VERSION,
                 "service": service.run_id,
                 "client": subscription.id,
+                "caller": {"name": caller.name, "role": caller.role},
                 "probes": described,
             }
             ws.send(json.dumps(hello))
-            reason = serve(ws, g.frames, subscription)
+            reason = serve(ws, g.frames, subscription, caller)
     except HubClosed:
         reason = CloseReason.GOING_AWAY
     except (ConnectionClosed, LocalProtocolError):
@@ -107,10 +110,14 @@ def websocket(ws: Server) -> None:
         say_goodbye(ws, g.frames, reason)
 
 
-def serve(ws: Server, frames: FrameSocket, subscription: Subscription) -> CloseReason:
+def serve(
+    ws: Server, frames: FrameSocket, subscription: Subscription, caller: Caller
+) -> CloseReason:
     """Send what comes, and a ping now and then; returns why it ended."""
     pinged_at_s = frames.heard_at_s
     while ws.connected and not frames.lost:
+        if not caller.is_still_let_in():
+            return CloseReason.POLICY_VIOLATION
         for item in subscription.get(LOOK_EVERY_S):
             if isinstance(item, Batch):
                 ws.send(item.data)

@@ -6,9 +6,11 @@ import { View } from "./data/view.js";
 import { compileFilter, EVERYTHING } from "./filter/compile.js";
 import { presentation } from "./format/presentation.js";
 import { listProbes } from "./net/api.js";
+import { takeFromAddress } from "./net/credentials.js";
 import { Feed } from "./net/feed.js";
 import { CallError } from "./net/problem.js";
 import { isActive } from "./probes/choice.js";
+import { Audit } from "./ui/audit.js";
 import { ConnectionState } from "./ui/connection.js";
 import { Counters } from "./ui/counters.js";
 import { byId, setText } from "./ui/dom.js";
@@ -16,6 +18,7 @@ import { Empty } from "./ui/empty.js";
 import { Frames } from "./ui/frames.js";
 import { Notices } from "./ui/notices.js";
 import { ProbeBar } from "./ui/probebar.js";
+import { SignIn } from "./ui/signin.js";
 import { Table } from "./ui/table.js";
 import { Toolbar } from "./ui/toolbar.js";
 
@@ -45,10 +48,13 @@ class Console {
     follow: () => this.#table.scroll.follow(),
     clear: () => this.#clear(),
   });
+  #audit = new Audit();
+  #signIn = new SignIn(() => location.reload());
   #empty = new Empty(() => this.#clearFilters());
   #feed = new Feed(`${location.origin.replace(/^http/, "ws")}/ws`, {
     message: (message) => this.#takeMessage(message),
     batch: (bytes) => this.#intake.batch(bytes, performance.now()) && this.#frames.stream(),
+    refused: () => this.#askForToken(),
     failure: (error) => this.#notices.add("A message of the service was not understood", error),
     connection: (state) => this.#connectionChanged(state),
   });
@@ -65,7 +71,18 @@ class Console {
       this.#takeAnswer(probes);
     } catch (error) {
       if (!(error instanceof CallError)) throw error;
-      this.#notices.add("The probes are not known", error);
+      if (!this.#signIn.ask(error)) this.#notices.add("The probes are not known", error);
+    }
+  }
+
+  /** Why the websocket was not let in, a browser does not tell: a plain request does. */
+  async #askForToken() {
+    try {
+      await listProbes();
+      this.#signIn.done();
+    } catch (error) {
+      if (!(error instanceof CallError)) throw error;
+      this.#signIn.ask(error);
     }
   }
 
@@ -78,6 +95,9 @@ class Console {
     if (message.type === "hello") {
       this.#isLive = true;
       this.#intake.hello(message);
+      this.#bar.allow(message.caller);
+      this.#audit.allow(message.caller);
+      this.#signIn.done();
       this.#takeProbes(message.probes);
     } else if (message.type === "state") {
       this.#takeProbes([message.probe]);
@@ -154,4 +174,5 @@ class Console {
   }
 }
 
+takeFromAddress(location, history, sessionStorage);
 new Console().run();

@@ -173,6 +173,7 @@ class FakeService:
                         "version": 1,
                         "service": self.service,
                         "client": client,
+                        "caller": {"name": "uid 0", "role": "operator"},
                         "probes": records,
                     }
                 )

@@ -232,12 +232,19 @@ def _connect(port: int, receive_buffer_bytes: int | None) -> socket.socket:
 class Ndjson(Stream):
     """`GET /events/stream`; the connection stands when the constructor returns."""
 
-    def __init__(self, port: int, query: str = "", receive_buffer_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        port: int,
+        query: str = "",
+        receive_buffer_bytes: int | None = None,
+        token: str | None = None,
+    ) -> None:
         super().__init__()
         self._connection = http.client.HTTPConnection("127.0.0.1", port)
         self._connection.sock = _connect(port, receive_buffer_bytes)
         self._socket = self._connection.sock
-        self._connection.request("GET", "/events/stream" + query)
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._connection.request("GET", "/events/stream" + query, headers=headers)
         self._response = self._connection.getresponse()
         assert self._response.status == 200, self._response.read()
         assert self._response.headers["Content-Type"] == "application/x-ndjson"
@@ -265,13 +272,20 @@ class Websocket(Stream):
     each run numbered without a hole.
     """
 
-    def __init__(self, port: int, query: str = "", receive_buffer_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        port: int,
+        query: str = "",
+        receive_buffer_bytes: int | None = None,
+        token: str | None = None,
+    ) -> None:
         super().__init__()
         self.batches: list[Batch] = []
         self._next: dict[tuple[str, int], int] = {}
         self._socket = _connect(port, receive_buffer_bytes)
         self._protocol = WSConnection(ConnectionType.CLIENT)
-        self._send(Request(host=f"127.0.0.1:{port}", target="/ws" + query))
+        offered = ["probedeck.v1", f"bearer.{token}"] if token else []
+        self._send(Request(host=f"127.0.0.1:{port}", target="/ws" + query, subprotocols=offered))
         self._text = ""
         self._bytes = bytearray()
         self._events: list[Any] = []
@@ -281,7 +295,7 @@ class Websocket(Stream):
         if isinstance(answer, RejectConnection | RejectData):
             self._socket.close()
         assert isinstance(answer, AcceptConnection), f"no websocket: {answer}"
-        assert answer.subprotocol is None
+        assert answer.subprotocol == ("probedeck.v1" if token else None)
 
     def _send(self, event: Any) -> None:
         self._socket.sendall(self._protocol.send(event))

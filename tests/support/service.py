@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
+from typing import Any
 
 from tests.support import kernel
 from tests.support.client import Client, Ndjson, Websocket
@@ -35,6 +36,8 @@ class Service(Client):
         self._mounts_before = kernel.mounts()
         command = [sys.executable, "-m", "app", "--port", str(self.port)]
         command += ["--run-dir", str(self.run_dir), "--cache-dir", str(cache)]
+        self.audit_log = folder / "audit.jsonl"
+        command += ["--audit-log", str(self.audit_log)]
         # Five probes compile, and drain, at once on two emulated processors.
         command += ["--start-timeout-s", "200", "--stop-timeout-s", "100", *options]
         self._seen: dict[int, int] = {}
@@ -57,10 +60,10 @@ class Service(Client):
 
         wait_until(ready, "the service to answer")
 
-    def ndjson(self, query: str = "", **options: int) -> Ndjson:
+    def ndjson(self, query: str = "", **options: Any) -> Ndjson:
         return Ndjson(self.port, query, **options)
 
-    def websocket(self, query: str = "", **options: int) -> Websocket:
+    def websocket(self, query: str = "", **options: Any) -> Websocket:
         return Websocket(self.port, query, **options)
 
     # --- Its processes ---

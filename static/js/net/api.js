@@ -1,5 +1,6 @@
 // The calls of the service that the page makes. Each throws CallError.
 
+import { authorization } from "./credentials.js";
 import { CallError, problemError } from "./problem.js";
 
 /** Every probe, and the kernel they run on. */
@@ -15,6 +16,9 @@ export const changeFilter = (id, filter) => call("PATCH", probePath(id), { filte
 /** Ask the kernel again which modes it allows. */
 export const askAvailability = () => call("POST", "/availability");
 
+/** The newest entries of the audit log, oldest first; operators only. */
+export const auditEntries = (limit) => call("GET", `/audit?limit=${limit}`);
+
 function probePath(id) {
   return `/probes/${encodeURIComponent(id)}`;
 }
@@ -29,7 +33,8 @@ async function call(method, path, body) {
 }
 
 async function send(method, path, body) {
-  const options = { method, headers: { Accept: "application/json" }, redirect: "error" };
+  const headers = { Accept: "application/json", ...authorization() };
+  const options = { method, headers, redirect: "error" };
   if (body !== undefined) {
     options.headers["Content-Type"] = "application/json";
     options.body = JSON.stringify(body);

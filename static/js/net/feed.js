@@ -1,6 +1,7 @@
 // The websocket: one connection at a time, opened again with back-off when it is lost.
 
 import { backoffMs } from "./backoff.js";
+import { subprotocols } from "./credentials.js";
 
 /** A connection that lasts this long was a success: the next wait is short again. */
 const STEADY_MS = 5_000;
@@ -14,9 +15,11 @@ export class Feed {
 
   /**
    * @param {string} url
-   * @param {{message: Function, batch: Function, failure: Function, connection: Function}} handlers
+   * @param {{message: Function, batch: Function, failure: Function, refused: Function,
+   *   connection: Function}} handlers
    *   `message(object)` for each control message, `batch(ArrayBuffer)`, `failure(Error)` when
-   *   one of these threw, and `connection({state: "connecting"|"open"|"waiting", retryAt, reason})` with `retryAt` in
+   *   one of these threw, `refused()` when a connection was not let in (a browser does not say
+   *   why), and `connection({state: "connecting"|"open"|"waiting", retryAt, reason})` with `retryAt` in
    *   milliseconds since 1970
    */
   constructor(url, handlers) {
@@ -27,7 +30,7 @@ export class Feed {
   connect() {
     clearTimeout(this.#timer);
     this.#socket?.close();
-    const socket = new WebSocket(this.#url);
+    const socket = new WebSocket(this.#url, subprotocols());
     this.#socket = socket;
     socket.binaryType = "arraybuffer";
     let openedAt = null;
@@ -41,6 +44,7 @@ export class Feed {
     };
     socket.onclose = ({ reason }) => {
       if (socket !== this.#socket) return;
+      if (openedAt === null) this.#handlers.refused();
       if (openedAt !== null && performance.now() - openedAt > STEADY_MS) this.#failures = 0;
       this.#waitAndConnect(reason);
     };

@@ -8,6 +8,9 @@ import { isActive } from "../probes/choice.js";
 import { filterWords } from "../probes/options.js";
 import { el, setText } from "./dom.js";
 
+/** Why a viewer's buttons do nothing. */
+export const VIEWS_ONLY = "Your token may watch; starting and stopping is an operator's.";
+
 export class Card {
   #name = el("h3", { class: "card__name" });
   #state = el("span", { class: "state" });
@@ -38,8 +41,11 @@ export class Card {
     this.#options.addEventListener("click", () => on.options(this.probe));
   }
 
-  /** @param {object} probe  docs/protocol.md  @param {boolean} isBusy  a call is under way */
-  show(probe, isBusy) {
+  /**
+   * @param {object} probe  docs/protocol.md  @param {boolean} isBusy  a call is under way
+   * @param {boolean} mayChange  the person is an operator
+   */
+  show(probe, isBusy, mayChange) {
     this.probe = probe;
     const active = isActive(probe);
     const usable = probe.available || active;
@@ -52,7 +58,7 @@ export class Card {
     this.#function.title = this.#function.textContent;
     setText(this.#reason, usable ? endWords(probe) : sentence(probe.reason ?? "The kernel refuses it"));
     setText(this.#hint, usable || !probe.hint ? "" : sentence(probe.hint));
-    this.#showButtons(probe, active, usable, isBusy);
+    this.#showButtons(probe, active, usable, isBusy, mayChange);
   }
 
   /** @param {number} perSecond  of the events that reach this page  @param {number} lost */
@@ -70,7 +76,7 @@ export class Card {
     this.#facts.classList.toggle("card__facts--lost", lost > 0);
   }
 
-  #showButtons(probe, active, usable, isBusy) {
+  #showButtons(probe, active, usable, isBusy, mayChange) {
     const waits = isBusy || probe.state === "starting" || probe.state === "stopping";
     setText(this.#main, active ? "Stop" : "Start");
     this.#main.setAttribute("aria-label", `${active ? "Stop" : "Start"} ${probe.id}`);
@@ -79,7 +85,10 @@ export class Card {
       "aria-label",
       active ? `Change the filter of ${probe.id}` : `Start ${probe.id} with options`,
     );
-    for (const button of [this.#main, this.#options]) button.disabled = waits || !usable;
+    for (const button of [this.#main, this.#options]) {
+      button.disabled = waits || !usable || !mayChange;
+      button.title = mayChange ? "" : VIEWS_ONLY;
+    }
     this.#main.parentElement.hidden = !usable;
   }
 }

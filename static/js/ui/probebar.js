@@ -3,7 +3,7 @@
 import { askAvailability, changeFilter, startProbe, stopProbe } from "../net/api.js";
 import { CallError } from "../net/problem.js";
 import { bestProbe, isActive } from "../probes/choice.js";
-import { Card } from "./card.js";
+import { Card, VIEWS_ONLY } from "./card.js";
 import { byId, NARROW, setText } from "./dom.js";
 import { OptionsDialog } from "./options.js";
 
@@ -17,6 +17,7 @@ export class ProbeBar {
   #summary = byId("probes-summary");
   #askAgainButton = byId("ask-again");
   #fold = byId("fold");
+  #mayChange = true;
 
   /**
    * @param {Notices} notices  where failures are said
@@ -37,6 +38,13 @@ export class ProbeBar {
     return [...this.#cards.values()].map((card) => card.probe);
   }
 
+  /** @param {{name: string, role: string}} caller  whom the service takes this page for */
+  allow({ role }) {
+    this.#mayChange = role === "operator";
+    this.#askAgainButton.disabled = !this.#mayChange;
+    this.update(this.probes);
+  }
+
   /** @param {object[]} probes  all or some, as in docs/protocol.md */
   update(probes) {
     for (const probe of probes) {
@@ -50,7 +58,7 @@ export class ProbeBar {
         this.#cards.set(probe.id, card);
         this.#list.append(card.element);
       }
-      card.show(probe, this.#busy.has(probe.id));
+      card.show(probe, this.#busy.has(probe.id), this.#mayChange);
     }
     this.#showLead();
   }
@@ -73,7 +81,9 @@ export class ProbeBar {
     const best = bestProbe(probes);
     setText(this.#watch, running.length > 0 ? "Stop watching" : "Watch deletions");
     this.#watch.classList.toggle("button--primary", running.length === 0);
-    this.#watch.disabled = this.#busy.size > 0 || (running.length === 0 && !best);
+    this.#watch.disabled =
+      !this.#mayChange || this.#busy.size > 0 || (running.length === 0 && !best);
+    this.#watch.title = this.#mayChange ? "" : VIEWS_ONLY;
     if (running.length > 0) setText(this.#summary, `${running.map((it) => it.id).join(", ")} attached`);
     else if (best) setText(this.#summary, `starts ${best.id}, the best this kernel allows`);
     else setText(this.#summary, "this kernel allows none of the modes: each says why");
@@ -132,7 +142,7 @@ export class ProbeBar {
       if (!(error instanceof CallError)) throw error;
       this.#notices.add("The kernel was not asked", error);
     } finally {
-      button.disabled = false;
+      button.disabled = !this.#mayChange;
     }
   }
 }

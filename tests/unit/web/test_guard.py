@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from web_fakes import FakeConnection
 from werkzeug.test import run_wsgi_app
 
 from app.config import Settings
+from app.tokens import TokenFile
 from app.web.guard import Guard
 
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36"
@@ -46,7 +48,9 @@ def ask(
     text = b"".join(body)
     if text == b"passed":
         return "passed"
-    assert (status[:4], headers["Content-Type"]) == ("403 ", "application/problem+json")
+    assert headers["Content-Type"] == "application/problem+json"
+    assert status[:4] in ("401 ", "403 ")
+    assert (headers.get("WWW-Authenticate") == "Bearer") == (status[:4] == "401 ")
     code: str = json.loads(text)["code"]
     return code
 
@@ -294,3 +298,136 @@ def test_the_order_of_the_checks() -> None:
         wrong[name] = right  # type: ignore[assignment]
     assert order == ["bad_host", "bad_origin", "cross_site", "forbidden"]
     assert ask(**wrong) == "passed"
+
+
+# -- tokens --
+
+
+@pytest.fixture
+def tokens(tmp_path: Path) -> TokenFile:
+    return TokenFile(tmp_path)
+
+
+@pytest.fixture
+def made(tokens: TokenFile) -> dict[str, str]:
+    return tokens.make_first()
+
+
+def settings_of(tmp_path: Path, **more: Any) -> Settings:
+    return Settings(owner_uid=1000, run_dir=tmp_path, **more)
+
+
+STRANGER = FakeConnection(peer=("127.0.0.1", 40413))
+REMOTE = FakeConnection(peer=("192.0.2.7", 40412))
+
+
+@pytest.mark.parametrize("connection", [None, STRANGER, REMOTE])
+@pytest.mark.parametrize(
+    ("role", "method", "expected"),
+    [
+        ("viewer", "GET", "passed"),
+        ("viewer", "HEAD", "passed"),
+        ("viewer", "POST", "operator_only"),
+        ("viewer", "PATCH", "operator_only"),
+        ("viewer", "DELETE", "operator_only"),
+        ("viewer", "BREW", "operator_only"),
+        ("operator", "GET", "passed"),
+        ("operator", "POST", "passed"),
+        ("operator", "DELETE", "passed"),
+    ],
+)
+def test_roles(
+    tmp_path: Path,
+    made: dict[str, str],
+    connection: FakeConnection | None,
+    role: str,
+    method: str,
+    expected: str,
+) -> None:
+    """A token counts from anywhere, and its bearer is no more than its role says."""
+    answer = ask(
+        settings_of(tmp_path),
+        connection,
+        REQUEST_METHOD=method,
+        HTTP_AUTHORIZATION=f"Bearer {made[role]}",
+    )
+    assert answer == expected
+
+
+def test_the_owner_needs_none_unless_told(tmp_path: Path, made: dict[str, str]) -> None:
+    assert ask(settings_of(tmp_path), REQUEST_METHOD="POST") == "passed"
+    strict = settings_of(tmp_path, require_token=True)
+    assert ask(strict) == "token_needed"
+    assert ask(strict, REQUEST_METHOD="POST") == "token_needed"
+    assert ask(strict, HTTP_AUTHORIZATION=f"Bearer {made['viewer']}") == "passed"
+    assert ask(strict, PATH_INFO="/", RAW_URI="/") == "passed"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer x",
+        "Bearer TOKENx",
+        "Bearer TOKEN TOKEN",
+        "Bearer \xff",
+        "Bearer " + "x" * 8000,
+        "Basic TOKEN",
+        "TOKEN",
+    ],
+)
+def test_what_is_no_token(tmp_path: Path, made: dict[str, str], header: str) -> None:
+    """A wrong token is refused also where none is needed: its bearer is mistaken."""
+    answer = ask(
+        settings_of(tmp_path), HTTP_AUTHORIZATION=header.replace("TOKEN", made["operator"])
+    )
+    assert answer == "bad_token"
+
+
+def test_no_token_in_a_query(tmp_path: Path, made: dict[str, str]) -> None:
+    query = f"token={made['operator']}&access_token={made['operator']}"
+    assert ask(settings_of(tmp_path), STRANGER, QUERY_STRING=query) == "forbidden"
+
+
+def test_revoked_and_replaced(tmp_path: Path, tokens: TokenFile, made: dict[str, str]) -> None:
+    settings = settings_of(tmp_path)
+    new = tokens.rotate("viewer")
+    assert ask(settings, HTTP_AUTHORIZATION=f"Bearer {made['viewer']}") == "bad_token"
+    assert ask(settings, HTTP_AUTHORIZATION=f"Bearer {new}") == "passed"
+    tokens.revoke("viewer")
+    assert ask(settings, HTTP_AUTHORIZATION=f"Bearer {new}") == "bad_token"
+    assert ask(settings, HTTP_AUTHORIZATION=f"Bearer {made['operator']}") == "passed"
+
+
+def test_websocket_offers_its_token_as_a_subprotocol(tmp_path: Path, made: dict[str, str]) -> None:
+    token = made["viewer"]
+    upgrade = {
+        "HTTP_UPGRADE": "websocket",
+        "HTTP_ORIGIN": "http://localhost:5000",
+        "HTTP_USER_AGENT": BROWSER,
+    }
+
+    def offer(protocols: str, **more: Any) -> str:
+        return ask(
+            settings_of(tmp_path),
+            STRANGER,
+            HTTP_SEC_WEBSOCKET_PROTOCOL=protocols,
+            **{**upgrade, **more},
+        )
+
+    assert offer(f"probedeck.v1, bearer.{token}") == "passed"
+    assert offer("probedeck.v1") == "forbidden"
+    assert offer("probedeck.v1, bearer.x") == "bad_token"
+    assert offer(f"bearer.{token}, bearer.{token}") == "bad_token"
+    assert offer(f"bearer.{token}", HTTP_AUTHORIZATION=f"Bearer {token}") == "bad_token"
+    assert offer(f"bearer.{token}", HTTP_UPGRADE=None) == "forbidden", "not a websocket"
+
+
+def test_earlier_checks_come_first(tmp_path: Path, made: dict[str, str]) -> None:
+    bearer = {"HTTP_AUTHORIZATION": f"Bearer {made['operator']}"}
+    settings = settings_of(tmp_path)
+    assert ask(settings, HTTP_HOST="evil.test", **bearer) == "bad_host"
+    assert ask(settings, HTTP_ORIGIN="null", **bearer) == "bad_origin"
+    assert ask(settings, HTTP_SEC_FETCH_SITE="cross-site", **bearer) == "cross_site"

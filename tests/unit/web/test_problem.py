@@ -121,11 +121,27 @@ def test_headers_on_every_answer(client: FlaskClient, method: str, path: str, st
     assert not [name for name, _ in answer.headers if name.startswith("Access-Control")]
 
 
-@pytest.mark.parametrize("path", ["/", "/probes", "/nonesuch", "/static/x.js", "/ws", "/healthz"])
-def test_nothing_is_outside_of_the_guard(client: FlaskClient, path: str) -> None:
+@pytest.mark.parametrize("path", ["/probes", "/nonesuch", "/ws", "/users", "/openapi.json", "//"])
+def test_strangers_see_no_data(client: FlaskClient, path: str) -> None:
     stranger = {"gunicorn.socket": FakeConnection(peer=("127.0.0.1", 40413))}
     answer = client.get(path, environ_overrides=stranger)
     assert (answer.status_code, answer.json["code"]) == (403, "forbidden")
     assert "user 1001" in answer.json["detail"]
     assert answer.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
-    assert client.get(path, headers={"Host": "evil.test"}).json["code"] == "bad_host"
+
+
+@pytest.mark.parametrize(("path", "status"), [("/", 200), ("/healthz", 200), ("/static/x", 404)])
+def test_what_holds_no_data_is_open(client: FlaskClient, path: str, status: int) -> None:
+    """So that the page can ask for a token. Changing anything is not."""
+    stranger = {"gunicorn.socket": FakeConnection(peer=("127.0.0.1", 40413))}
+    assert client.get(path, environ_overrides=stranger).status_code == status
+    for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+        answer = client.open(path, method=method, environ_overrides=stranger)
+        assert (answer.status_code, answer.json["code"]) == (403, "forbidden")
+
+
+@pytest.mark.parametrize("path", ["/", "/probes", "/nonesuch", "/static/x.js", "/ws", "/healthz"])
+def test_nothing_is_outside_of_the_guard(client: FlaskClient, path: str) -> None:
+    answer = client.get(path, headers={"Host": "evil.test"})
+    assert answer.json["code"] == "bad_host"
+    assert answer.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY

@@ -149,6 +149,7 @@ def test_it_answers_while_the_modes_are_checked(tmp_path: Path) -> None:
         assert server.request("GET", "/openapi.json")[0].status == 200
         assert server.process.stdout is not None
         assert "http://localhost:" in server.process.stdout.readline()
+        assert "tokens" in server.process.stdout.readline()
         (server.run_dir / "go").touch()
         assert server.process.stdout.readline().startswith("  modes: ")
         assert server.end() == (0, "")

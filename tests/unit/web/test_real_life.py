@@ -180,6 +180,7 @@ def test_what_the_terminal_shows(tmp_path: Path) -> None:
         assert server.process.stdout.readline() == (
             f"Probedeck on http://localhost:{port}/ (Ctrl-C ends it)\n"
         )
+        assert server.process.stdout.readline().startswith("  tokens for others were made")
         modes = "  modes: fentry, fexit, kprobe, kretprobe, tracepoint\n"
         assert server.process.stdout.readline() == modes
         assert server.end() == (0, "")
@@ -201,4 +202,4 @@ def test_stray_variables_of_the_environment_change_nothing(
     with running(tmp_path / "run") as server:
         assert len(server.workers()) == 1
         headers = {"X-Forwarded-Proto": "https"}
-        assert server.request("GET", "/healthz", headers)[0].status == 403
+        assert server.request("GET", "/probes", headers)[0].status == 403

@@ -9,6 +9,7 @@ import array
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import nanoarrow as na
@@ -199,6 +200,8 @@ class FakeConnection:
 def fake_service(settings: Settings | None = None) -> Service:
     """A service with a fake manager."""
     settings = settings or Settings(owner_uid=1000)
+    if settings.audit_log == Settings.audit_log:
+        settings = replace(settings, audit_log=Path("/dev/null"))  # not this machine's
     hub = Hub(settings.recent_mib * MIB, settings.client_queue_mib * MIB)
     seats = Seats(settings.max_websockets)
     return Service(settings, hub, FakeManager(hub), seats)  # type: ignore[arg-type]

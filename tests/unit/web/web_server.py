@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,7 @@ class FeedingManager(FakeManager):
 
 
 def load(settings: Settings) -> Flask:
+    settings = replace(settings, audit_log=settings.run_dir / "audit.jsonl")
     hub = Hub(settings.recent_mib * MIB, settings.client_queue_mib * MIB)
     manager = FeedingManager(hub, settings.run_dir)
     seats = Seats(settings.max_websockets)

@@ -1,0 +1,75 @@
+"""Who changed what, from where, with what result: written down for each request that changes
+something, and shown to operators.
+
+Each is written twice: as `asked` before anything is done, and with its status when it is
+answered. What cannot be written is not done; watching goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+from flask import Response, g, jsonify, request
+
+from app.errors import ProbedeckError
+from app.web.answers import AuditSchema
+from app.web.blueprint import Blueprint
+from app.web.body import BODILESS
+from app.web.caller import current_caller
+from app.web.schemas import AuditQuerySchema
+from app.web.service import current_service
+from app.web.wire import peer_name
+
+BODY_CHARACTERS = 1000  # of a body that is no JSON
+
+blueprint = Blueprint("audit", __name__, description="Who changed what")
+
+
+def write_down() -> None:
+    """Before a request that changes something (a Flask before_request): it is asked for."""
+    if request.method in BODILESS:
+        return
+    caller = current_caller()
+    g.audited = {
+        "who": caller.name,
+        "peer": peer_name(request.environ["gunicorn.socket"]),
+        "action": f"{request.method} {request.path}",
+        "spec": _spec(request.get_data(cache=True)),
+    }
+    current_service().audit.append({**g.audited, "result": "asked"})
+
+
+def write_result(response: Response) -> Response:
+    """After it (a Flask after_request): how it was answered."""
+    audited = g.pop("audited", None)
+    if audited is not None:
+        body = response.get_json(silent=True) if response.status_code >= 400 else None
+        code = {"code": body["code"]} if isinstance(body, dict) and "code" in body else {}
+        try:
+            current_service().audit.append({**audited, "result": response.status_code, **code})
+        except ProbedeckError as error:
+            # It is done, and was written down as asked for; the next one will be refused.
+            logging.getLogger(__name__).error("%s", error.detail)
+    return response
+
+
+def _spec(body: bytes) -> Any:
+    if not body:
+        return None
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return body.decode("utf-8", "backslashreplace")[:BODY_CHARACTERS]
+
+
+@blueprint.route("/audit", methods=["GET"])
+@blueprint.arguments(AuditQuerySchema, location="query", unknown="raise")
+@blueprint.response(200, AuditSchema)
+@blueprint.problems({403: "operator_only", 503: "audit_unreadable"})
+def audit(query: dict[str, Any]) -> Response:
+    """The newest entries of the audit log, oldest first; for operators."""
+    if not current_caller().is_operator:
+        raise ProbedeckError(403, "operator_only", "The audit log is for operators.")
+    return jsonify({"entries": current_service().audit.newest(query["limit"])})

@@ -1,0 +1,46 @@
+// Asking for a token, when the service does not let this page in.
+
+import { forget, remember } from "../net/credentials.js";
+import { byId, setText } from "./dom.js";
+
+/** Codes of docs/protocol.md that a token would help against. */
+const HELPED = new Set(["forbidden", "token_needed", "bad_token"]);
+
+export class SignIn {
+  #dialog = byId("signin");
+  #form = byId("signin-form");
+  #field = byId("signin-token");
+  #why = byId("signin-why");
+
+  /** @param {() => void} onToken  there is another token now */
+  constructor(onToken) {
+    this.#form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const typed = this.#field.value.trim();
+      if (!typed) return;
+      this.#field.value = "";
+      remember(fromAddress(typed));
+      this.#dialog.close();
+      onToken();
+    });
+  }
+
+  /** @param {CallError} error  @returns {boolean} whether it is one that a token would help */
+  ask(error) {
+    if (!HELPED.has(error.code)) return false;
+    if (error.code === "bad_token") forget();
+    // Open already, it says why; that there is no token now is the consequence.
+    if (error.code === "bad_token" || !this.#dialog.open) setText(this.#why, error.message);
+    if (!this.#dialog.open) this.#dialog.showModal();
+    return true;
+  }
+
+  /** Let in after all: by a token typed in another way, or because the service was started anew. */
+  done() {
+    if (this.#dialog.open) this.#dialog.close();
+  }}
+
+/** People paste the whole address as it was shown. */
+function fromAddress(text) {
+  return /[#&]token=([^&\s]+)/.exec(text)?.[1] ?? text;
+}

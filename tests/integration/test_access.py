@@ -1,0 +1,136 @@
+"""Who is let in by a token, and how it ends: the real service, other users of this machine."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.test_service import NOBODY, curl
+from tests.support.service import TREE, Service, running_service
+from tests.support.waiting import PATIENCE_S
+
+
+@pytest.fixture(scope="module")
+def strict(
+    tmp_path_factory: pytest.TempPathFactory, cache: Path, modes: tuple[str, ...]
+) -> Iterator[Service]:
+    """A service that lets nobody in without a token."""
+    with running_service(tmp_path_factory.mktemp("strict"), cache, "--require-token") as service:
+        yield service
+
+
+def command(service: Service, *arguments: str) -> str:
+    """What `./run token` prints."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "app.tokens_command"),
+            *("--run-dir", str(service.run_dir), *arguments),
+        ],
+        cwd=TREE,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    return done.stdout.strip()
+
+
+def bearer(token: str) -> list[str]:
+    return ["-H", f"Authorization: Bearer {token}"]
+
+
+@pytest.mark.parametrize("user", [0, NOBODY])
+def test_a_token_opens_what_its_role_allows(
+    strict: Service, modes: tuple[str, ...], user: int
+) -> None:
+    mode = modes[-1]
+    viewer = command(strict, "add", f"viewer-{user}")
+    operator = command(strict, "add", f"operator-{user}", "--role", "operator")
+    probe = f"/probes/{mode}"
+    status, problem = curl(strict, "/probes", user=user)
+    assert (status, problem["code"]) == (401, "token_needed")
+    status, problem = curl(strict, "/probes", *bearer(viewer + "x"), user=user)
+    assert (status, problem["code"]) == (401, "bad_token")
+    assert curl(strict, "/probes", *bearer(viewer), user=user)[0] == 200
+    for method in ("POST", "PATCH", "DELETE"):
+        status, problem = curl(strict, probe, "-X", method, *bearer(viewer), user=user)
+        assert (status, problem["code"]) == (403, "operator_only")
+    assert curl(strict, probe, *bearer(viewer), user=user)[1]["state"] == "stopped"
+    assert curl(strict, probe, "-X", "POST", *bearer(operator), user=user)[0] == 201
+    assert curl(strict, probe, "-X", "DELETE", *bearer(operator), user=user)[0] == 200
+
+
+def test_revoking_ends_what_is_open(strict: Service) -> None:
+    revoked, kept = command(strict, "add", "revoked"), command(strict, "add", "kept")
+    with (
+        strict.ndjson(token=revoked) as stream,
+        strict.websocket(token=revoked) as websocket,
+        strict.websocket(token=kept) as other,
+    ):
+        hello = websocket.wait(lambda: websocket.controls, "hello")[0]
+        assert hello["caller"] == {"name": "token revoked", "role": "viewer"}
+        command(strict, "revoke", "revoked")
+        websocket.wait_for_end()
+        stream.wait_for_end()
+        assert curl(strict, "/probes", *bearer(revoked))[0] == 401
+        assert not other.ended
+        assert curl(strict, "/probes", *bearer(kept))[0] == 200
+
+
+def test_tokens_are_nowhere_to_be_read(strict: Service) -> None:
+    token = command(strict, "add", "secret", "--role", "operator")
+    for options in (bearer(token), bearer(token + "x"), ["-H", f"Authorization: Basic {token}"]):
+        _, answer = curl(strict, "/probes", *options)
+        assert token not in str(answer)
+    _, answer = curl(strict, f"/probes/{token}", *bearer(token))
+    assert answer["code"] == "unknown_probe"
+    assert token not in strict.log.read_text()
+    assert "pd_" not in strict.log.read_text()
+    files = [path for path in strict.run_dir.iterdir() if path.is_file()]
+    assert strict.run_dir / "tokens.json" in files
+    assert not [path for path in files if token[3:] in path.read_text(errors="replace")]
+
+
+def test_who_did_what_is_written_down(strict: Service, modes: tuple[str, ...]) -> None:
+    operator = command(strict, "add", "lab1", "--role", "operator")
+    path = f"/probes/{modes[-1]}"
+    spec = ["-H", "Content-Type: application/json", "-d", '{"filter": {"comm": "\\u001b[31m"}}']
+    assert curl(strict, path, "-X", "POST", *spec, *bearer(operator), user=NOBODY)[0] == 201
+    with strict.ndjson(token=operator) as stream:
+        kept = strict.audit_log.rename(strict.folder / "kept")
+        strict.audit_log.mkdir()  # a root process can write to any file, but to no folder
+        status, problem = curl(strict, path, "-X", "DELETE", *bearer(operator))
+        assert (status, problem["code"]) == (503, "audit_unwritable")
+        assert curl(strict, path, *bearer(operator))[1]["state"] == "running"
+        assert not stream.ended
+        strict.audit_log.rmdir()
+        kept.rename(strict.audit_log)
+        assert curl(strict, path, "-X", "DELETE", *bearer(operator))[0] == 200
+    entries = curl(strict, "/audit", *bearer(operator))[1]["entries"]
+    mine = [entry for entry in entries if entry["who"] == "token lab1"]
+    assert [(entry["action"], entry["result"]) for entry in mine] == [
+        (f"POST {path}", "asked"),
+        (f"POST {path}", 201),
+        (f"DELETE {path}", "asked"),
+        (f"DELETE {path}", 200),
+    ]
+    assert mine[0]["spec"] == {"filter": {"comm": "\x1b[31m"}}
+    assert "\x1b" not in strict.audit_log.read_text()
+    viewer = command(strict, "add", "lab2")
+    assert curl(strict, "/audit", *bearer(viewer))[1]["code"] == "operator_only"
+
+
+def test_damaged_tokens_let_in_nobody_but_the_user(
+    session_service: Service, tmp_path: Path, cache: Path
+) -> None:
+    with running_service(tmp_path, cache) as service:
+        token = command(service, "add", "lab", "--role", "operator")
+        (service.run_dir / "tokens.json").write_text("{")
+        status, problem = curl(service, "/probes", *bearer(token), user=NOBODY)
+        assert (status, problem["code"]) == (503, "tokens_unreadable")
+        assert curl(service, "/probes", user=NOBODY)[1]["code"] == "forbidden"
+        assert curl(service, "/probes")[0] == 200
