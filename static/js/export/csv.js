@@ -4,7 +4,7 @@ import { columnNames } from "./names.js";
 import { timeWriter } from "./times.js";
 
 const LINE_END = "\r\n";
-const NEEDS_QUOTES = /[",;\t\r\n]|^[\s']|\s$/;
+const NEEDS_QUOTES = /[",;\t\r\n]|^\s|\s$/;
 
 // Where a spreadsheet could see the start of a formula (CWE-1236; OWASP, "CSV injection"), also
 // in the full-width forms that some take for the same: at the beginning, and behind what one

@@ -5,6 +5,8 @@
 import { timeWriter } from "./times.js";
 
 const LINE_END = "\n";
+const NOT_ASCII = /[\u007f-\uffff]/; // with DEL, as Python's json has it
+const NOT_ASCII_UNITS = new RegExp(NOT_ASCII, "g");
 
 export class NdjsonWriter {
   static rowsAtOnce = 4096;
@@ -19,20 +21,13 @@ export class NdjsonWriter {
   }
 
   slice(snapshot, from, to) {
-    const members = this.columns.map((column) => {
-      const name = jsonText(column.name);
-      const write = VALUES[column.type];
-      return snapshot.cells(column, from, to).map((cell) => {
-        if (cell === undefined) return null;
-        return `${name}:${cell === null ? "null" : write(cell)}`;
-      });
-    });
+    const members = this.columns.map((column) => membersOf(column, snapshot.cells(column, from, to)));
     let lines = "";
     for (let i = 0; i < to - from; i++) {
       lines += this.#gaps(snapshot, from + i);
-      const present = [];
-      for (const column of members) if (column[i] !== null) present.push(column[i]);
-      lines += `{${present.join(",")}}${LINE_END}`;
+      let row = "";
+      for (const column of members) row += column[i];
+      lines += `{${row.slice(1)}}${LINE_END}`;
     }
     return [lines];
   }
@@ -52,6 +47,16 @@ export class NdjsonWriter {
   }
 }
 
+/** `,"name":value` for each cell, nothing where the probe has no such column. */
+function membersOf({ name, type }, cells) {
+  const start = `,${jsonText(name)}:`;
+  const write = VALUES[type];
+  return cells.map((cell) => {
+    if (cell === undefined) return "";
+    return start + (cell === null ? "null" : write(cell));
+  });
+}
+
 const time = timeWriter();
 
 const VALUES = {
@@ -64,7 +69,8 @@ const VALUES = {
 };
 
 function jsonText(text) {
-  return JSON.stringify(text).replace(/[\u007f-\uffff]/g, unicodeEscape);
+  const json = JSON.stringify(text);
+  return NOT_ASCII.test(json) ? json.replaceAll(NOT_ASCII_UNITS, unicodeEscape) : json;
 }
 
 function unicodeEscape(unit) {

@@ -32,7 +32,10 @@ export function list(values) {
   return { type: 9, bytes: head.concat(...values.map(({ bytes }) => bytes)) };
 }
 
-/** @param {Object<number, ?{type: number, bytes: number[]}>} fields  by id; null for none */
+/**
+ * @param {Object<number, ?{type: number, bytes: number[]}>} fields  by id, at most 15 apart; null
+ *   for none
+ */
 export function struct(fields) {
   const bytes = [];
   let last = 0;
