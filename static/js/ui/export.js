@@ -20,6 +20,7 @@ export class ExportDialog {
   #status = el("p", { class: "export__status", role: "status" });
   #progress = el("progress", { class: "export__progress", max: 1, "aria-label": "Written", hidden: true });
   #save = el("button", { type: "submit", class: "button button--primary" }, "Save");
+  #close = closeButton("Close");
   #rows = {
     shown: radio("rows", "shown"),
     held: radio("rows", "held"),
@@ -73,7 +74,7 @@ export class ExportDialog {
       group("Format", ...formats),
       this.#progress,
       this.#status,
-      el("div", { class: "options__actions" }, closeButton("Close"), this.#save),
+      el("div", { class: "options__actions" }, this.#close, this.#save),
     );
   }
 
@@ -113,6 +114,7 @@ export class ExportDialog {
   #busy(isBusy) {
     this.#progress.hidden = !isBusy;
     this.#progress.value = 0;
+    setText(this.#close, isBusy ? "Cancel" : "Close");
     for (const group of this.#form.querySelectorAll("fieldset")) group.disabled = isBusy;
     this.#choose();
   }

@@ -45,8 +45,9 @@ export class Help {
 }
 
 function list(title, entries) {
-  const items = entries.map(({ key, shown = key, words }) =>
-    el("div", {}, el("dt", {}, el("kbd", {}, shown)), el("dd", {}, words)),
-  );
+  const items = entries.map(({ key, shown = key, words }) => {
+    const keys = shown.split(" ").map((each) => el("kbd", {}, each));
+    return el("div", {}, el("dt", {}, ...keys), el("dd", {}, words));
+  });
   return [el("h3", { class: "help__title" }, title), el("dl", { class: "help__keys" }, ...items)];
 }

@@ -19,11 +19,11 @@ export const PAGE_KEYS = [
   { key: "?", words: "This help" },
 ];
 
-/** What the table does with the focus in it. */
+/** What the table does with the focus in it; keys apart by spaces. */
 export const TABLE_KEYS = [
   { shown: "↓ ↑", words: "Next row, row before" },
-  { shown: "Page Down, Page Up", words: "A page further, a page back" },
-  { shown: "Home, End", words: "Oldest row, newest row" },
+  { shown: "PgDn PgUp", words: "A page further, a page back" },
+  { shown: "Home End", words: "Oldest row, newest row" },
   { shown: "Enter", words: "All fields of the row" },
 ];
 
