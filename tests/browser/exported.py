@@ -68,7 +68,9 @@ def _table(table: Table) -> tuple[dict[str, str], list[Row]]:
         if types[name] == "timestamp_ns":
             column = column.cast(DataType.int64())  # Python's datetime has no nanoseconds
         columns[name] = [value.as_py() for value in column]
-    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    rows = [
+        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
+    ]
     return types, rows
 
 

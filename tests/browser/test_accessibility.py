@@ -60,7 +60,9 @@ def test_no_grave_fault_in_what_is_wrong(page: Page, fake: FakeService) -> None:
 
 
 @pytest.mark.parametrize(
-    "opener", ["Start fexit with options", "Export", "Help: keys"], ids=["options", "export", "help"]
+    "opener",
+    ["Start fexit with options", "Export", "Help: keys"],
+    ids=["options", "export", "help"],
 )
 def test_no_grave_fault_in_a_dialog(window: Page, fake: FakeService, opener: str) -> None:
     if opener.startswith("Start") and window.locator("#cards").is_hidden():

@@ -27,7 +27,7 @@ EXTREME: dict[str, Any] = {
     "uid": [0, 65_534, 4_294_967_295],
     "comm": [b"rm", "größe 🗑".encode(), b""],
     "dfd": [-100, 2**31 - 1, -(2**31)],
-    "filename": [b'a "b", c\nd', None, "=HYPERLINK(\"//x\")\u202e".encode()],
+    "filename": [b'a "b", c\nd', None, '=HYPERLINK("//x")\u202e'.encode()],
     "ret": [0, -(2**63), 2**63 - 1],
     "errno": [None, b"EPERM", None],
     "latency_ns": [0, 2**53 + 1, 2**64 - 1],
@@ -122,7 +122,9 @@ def test_many_rows_in_many_pieces(
         fake.emit("fexit", plausible(10_000, first))
     expect_counts(page, "150,000", "150,000")
     _, rows = TYPED[title](export(page, title, "held", tmp_path))
-    assert [row["filename"].rpartition("-")[2] for row in rows] == [f"{n}.o" for n in range(150_000)]
+    assert [row["filename"].rpartition("-")[2] for row in rows] == [
+        f"{n}.o" for n in range(150_000)
+    ]
     assert [row["latency_ns"] for row in rows] == plausible(150_000)["latency_ns"].tolist()
 
 

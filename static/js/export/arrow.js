@@ -42,10 +42,12 @@ export class ArrowWriter {
     return [];
   }
 
-  slice(snapshot, from, to) {
-    this.columns.forEach((column, i) => {
+  /** @param {() => Promise} breathe  lets the page do something else */
+  async slice(snapshot, from, to, breathe) {
+    for (const [i, column] of this.columns.entries()) {
+      await breathe();
       this.#batches[i].push(batchOf(column.type, snapshot.cells(column, from, to)));
-    });
+    }
     return [];
   }
 

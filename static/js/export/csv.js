@@ -18,7 +18,7 @@ export function defused(text) {
 }
 
 export class CsvWriter {
-  static rowsAtOnce = 4096;
+  static rowsAtOnce = 2048;
 
   constructor(columns) {
     this.columns = columns;

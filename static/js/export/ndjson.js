@@ -9,7 +9,7 @@ const NOT_ASCII = /[\u007f-\uffff]/; // with DEL, as Python's json has it
 const NOT_ASCII_UNITS = new RegExp(NOT_ASCII, "g");
 
 export class NdjsonWriter {
-  static rowsAtOnce = 4096;
+  static rowsAtOnce = 2048;
   #gap = 0;
 
   constructor(columns) {
