@@ -96,6 +96,24 @@ def test_typed_formats(page: Page, held: list[Row], tmp_path: Path, title: str) 
     assert rows == [{name: row.get(name) for name in types} for row in held]
 
 
+@pytest.mark.parametrize("title", TYPED)
+def test_a_column_of_nothing_but_null(
+    page: Page, fake: FakeService, tmp_path: Path, title: str
+) -> None:
+    fake.start("fexit")
+    fake.emit("fexit", {"filename": [None] * 9, "errno": [None] * 9, "comm": [b""] * 9})
+    expect_counts(page, "9", "9")
+    _, rows = TYPED[title](export(page, title, "held", tmp_path))
+    found = [(row["filename"], row["errno"], row["comm"]) for row in rows]
+    assert found == [(None, None, "")] * 9
+
+
+def test_the_dialog_tells_of_losses(page: Page, held: list[Row]) -> None:
+    page.get_by_role("button", name="Export", exact=True).click()
+    dialog = page.get_by_role("dialog", name="Export events")
+    expect(dialog).to_contain_text("Events are missing at 1 place; NDJSON says where.")
+
+
 @pytest.mark.parametrize("title", TITLES)
 def test_what_the_filter_shows(page: Page, fake: FakeService, tmp_path: Path, title: str) -> None:
     fake.start("fexit")

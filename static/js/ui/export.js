@@ -18,6 +18,7 @@ export class ExportDialog {
   #snapshots = {};
   #running = null;
   #status = el("p", { class: "export__status", role: "status" });
+  #note = el("p", { class: "export__note" });
   #progress = el("progress", { class: "export__progress", max: 1, "aria-label": "Written", hidden: true });
   #save = el("button", { type: "submit", class: "button button--primary" }, "Save");
   #close = closeButton("Close");
@@ -72,6 +73,7 @@ export class ExportDialog {
       { method: "dialog", class: "export" },
       group("Events", this.#rows.shown.element, this.#rows.held.element),
       group("Format", ...formats),
+      this.#note,
       this.#progress,
       this.#status,
       el("div", { class: "options__actions" }, this.#close, this.#save),
@@ -79,7 +81,10 @@ export class ExportDialog {
   }
 
   #choose() {
-    this.#save.disabled = this.#running !== null || this.#snapshot.length === 0;
+    const { length, gaps } = this.#snapshot;
+    this.#save.disabled = this.#running !== null || length === 0;
+    const places = counted(gaps.length, "place");
+    setText(this.#note, gaps.length > 0 ? `Events are missing at ${places}; NDJSON says where.` : "");
   }
 
   get #snapshot() {
@@ -123,8 +128,8 @@ export class ExportDialog {
   #closed() {
     this.#running?.abort();
     this.#running = null;
-    this.#snapshots = { shown: [], held: [] };
     this.#busy(false);
+    this.#snapshots = {};
   }
 }
 
