@@ -9,7 +9,7 @@ import { columnChunk, fileMetadata, rowGroup } from "./parquet_schema.js";
 const MAGIC = new TextEncoder().encode("PAR1");
 
 export class ParquetWriter {
-  static rowsAtOnce = 65_536;
+  static rowsAtOnce = 32_768;
   #columns;
   #groups = [];
   #at = 0;
