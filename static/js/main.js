@@ -11,15 +11,20 @@ import { Feed } from "./net/feed.js";
 import { CallError } from "./net/problem.js";
 import { isActive } from "./probes/choice.js";
 import { Audit } from "./ui/audit.js";
+import { Announcer } from "./ui/announcer.js";
 import { ConnectionState } from "./ui/connection.js";
 import { Counters } from "./ui/counters.js";
 import { byId, setText } from "./ui/dom.js";
 import { Empty } from "./ui/empty.js";
+import { ExportDialog } from "./ui/export.js";
 import { Frames } from "./ui/frames.js";
+import { Help } from "./ui/help.js";
+import { Keys } from "./ui/keys.js";
 import { Notices } from "./ui/notices.js";
 import { ProbeBar } from "./ui/probebar.js";
 import { SignIn } from "./ui/signin.js";
 import { Table } from "./ui/table.js";
+import { Theme } from "./ui/theme.js";
 import { Toolbar } from "./ui/toolbar.js";
 
 const RATES_MS = 500;
@@ -58,7 +63,18 @@ class Console {
     failure: (error) => this.#notices.add("A message of the service was not understood", error),
     connection: (state) => this.#connectionChanged(state),
   });
-  #connection = new ConnectionState(() => this.#feed.connect());
+  #announcer = new Announcer(byId("announcer"));
+  #connection = new ConnectionState(
+    () => this.#feed.connect(),
+    (words) => this.#announcer.say(words),
+  );
+  #hostname = "";
+
+  constructor() {
+    new ExportDialog(this.#store, this.#view, () => this.#hostname);
+    new Theme(byId("page-tools"));
+    new Help(new Keys(), byId("page-tools"));
+  }
 
   async run() {
     byId("grid").before(this.#table.header.fault);
@@ -67,6 +83,7 @@ class Console {
     this.#frames.soon();
     try {
       const { probes, kernel } = await listProbes();
+      this.#hostname = kernel.hostname;
       setText(byId("host"), `${kernel.hostname} · Linux ${kernel.release} · ${kernel.machine}`);
       this.#takeAnswer(probes);
     } catch (error) {
@@ -171,6 +188,8 @@ class Console {
     const running = this.#bar.probes.filter(isActive);
     this.#counters.showRates(running.map(({ id }) => ({ probe: id, perSecond: perSecond(id) })));
     this.#connection.tick();
+    const lost = this.#intake.losses.list().reduce((sum, { rows }) => sum + rows, 0);
+    this.#announcer.update(this.#store.received, lost, now);
   }
 }
 

@@ -6,8 +6,9 @@ export function columnKey(name, type) {
   return `${name}:${type}`;
 }
 
-/** The column that says which probe saw a row; it comes from the schema's metadata. */
+/** The columns that come from the schema's metadata: which probe saw a row, and in which mode. */
 export const PROBE_KEY = columnKey("probe", "text");
+export const MODE_KEY = columnKey("mode", "text");
 
 export class ColumnList {
   #columns = [];
@@ -15,6 +16,7 @@ export class ColumnList {
 
   constructor() {
     this.#described.set(PROBE_KEY, { title: "Probe", help: "The probe that saw this event" });
+    this.#described.set(MODE_KEY, { title: "Mode", help: "How that probe is attached" });
   }
 
   /** Rises with every change, so that a reader can see that its copy is old. */
@@ -45,7 +47,7 @@ export class ColumnList {
   add(fields) {
     let place = 0;
     let isNew = false;
-    for (const { name, type } of [...fields.slice(0, 1), PROBE_FIELD, ...fields.slice(1)]) {
+    for (const { name, type } of [...fields.slice(0, 1), ...METADATA, ...fields.slice(1)]) {
       const key = columnKey(name, type);
       const found = this.#columns.findIndex((column) => column.key === key);
       if (found >= 0) {
@@ -65,4 +67,7 @@ export class ColumnList {
   }
 }
 
-const PROBE_FIELD = { name: "probe", type: "text" };
+const METADATA = [
+  { name: "probe", type: "text" },
+  { name: "mode", type: "text" },
+];

@@ -3,7 +3,7 @@
 // let go. Memory is bounded, and what was let go is counted.
 
 import { Chunk, CHUNK_ROWS, MISSING } from "./chunk.js";
-import { columnKey, ColumnList, PROBE_KEY } from "./columns.js";
+import { columnKey, ColumnList, MODE_KEY, PROBE_KEY } from "./columns.js";
 
 export const DEFAULT_CAPACITY = 200_000;
 
@@ -47,6 +47,7 @@ export class EventStore {
           .append(at, source, from, count);
       }
       chunk.column(PROBE_KEY, "text").fill(at, count, batch.probe);
+      chunk.column(MODE_KEY, "text").fill(at, count, batch.mode);
       chunk.rows += count;
       from += count;
     }

@@ -53,7 +53,13 @@ const NARROW_PLACES_END = 9; // where columns without a narrowPlace go
 const identifier = { ...number, parts: (value) => [part(String(value))], width: 84 };
 
 const BY_NAME = {
-  probe: { ...text, parts: (value) => [part(visibleText(value), `probe-name ${hueClass(value)}`)], width: 116 },
+  probe: {
+    ...text,
+    parts: (value) => [part(visibleText(value), `probe-name ${hueClass(value)}`)],
+    width: 116,
+    // A probe is called by its mode.
+    covers: ["mode"],
+  },
   pid: { ...identifier, narrowPlace: 5 },
   comm: { ...text, narrowPlace: 1 },
   tid: { ...identifier },

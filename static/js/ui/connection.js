@@ -2,14 +2,21 @@
 
 import { byId, setText } from "./dom.js";
 
+const HEARD = { open: "Live", waiting: "Connection lost" };
+
 export class ConnectionState {
   #element = byId("connection");
   #text = byId("connection-text");
   #retry = byId("connection-retry");
   #state = { state: "connecting" };
+  #say;
 
-  /** @param {() => void} onRetry  the person does not want to wait */
-  constructor(onRetry) {
+  /**
+   * @param {() => void} onRetry  the person does not want to wait
+   * @param {(words: string) => void} say  to be heard: the text counts seconds, which is not
+   */
+  constructor(onRetry, say) {
+    this.#say = say;
     this.#retry.addEventListener("click", onRetry);
   }
 
@@ -20,6 +27,7 @@ export class ConnectionState {
     this.#state = state;
     this.#element.dataset.state = state.state;
     this.#retry.hidden = state.state !== "waiting";
+    if (HEARD[state.state]) this.#say(HEARD[state.state]);
     this.tick();
   }
 

@@ -24,7 +24,7 @@ export class Header {
     this.#onFilter = onFilter;
     this.element = el(
       "div",
-      { class: "table__head", role: "rowgroup" },
+      { class: "table__head", role: "rowgroup", hidden: true },
       this.#titles,
       this.#boxes,
     );
@@ -40,6 +40,7 @@ export class Header {
   show(shown) {
     const focused = [...this.#inputs].find(([, input]) => input === document.activeElement)?.[0];
     this.#inputs.clear();
+    this.element.hidden = shown.length === 0; // a row has to have cells
     this.#titles.replaceChildren(...shown.map((entry) => this.#title(entry)));
     this.#boxes.replaceChildren(...shown.map((entry) => this.#box(entry)));
     this.#inputs.get(focused)?.focus();

@@ -57,7 +57,7 @@ test("probes with other columns share the table; what a probe lacks is missing",
   store.append(batchOf({ pid: ["int32", [-3]] }, { probe: "odd" }));
   const names = store.columns.all.map(({ name }) => name);
   // "call" stands where its schema has it; the other pid, first in its own, comes first.
-  assert.deepEqual(names, ["pid", "time", "probe", "pid", "call", "file"]);
+  assert.deepEqual(names, ["pid", "time", "probe", "mode", "pid", "call", "file"]);
   assert.equal(store.stateAt(0, "call:text"), MISSING);
   assert.equal(store.stateAt(2, "pid:uint32"), MISSING);
   assert.equal(store.valueAt(2, "pid:int32"), -3);
@@ -69,13 +69,13 @@ test("columns take titles from the probes, before or after the first batch", () 
   const pid = { name: "pid", type: "uint32", title: "PID", unit: null, help: "Process id" };
   columns.describe([pid]);
   columns.add([{ name: "pid", type: "uint32" }, { name: "x", type: "text" }]);
-  assert.deepEqual(columns.all.map(({ title }) => title), ["PID", "Probe", "x"]);
+  assert.deepEqual(columns.all.map(({ title }) => title), ["PID", "Probe", "Mode", "x"]);
   const { version } = columns;
   columns.describe([pid]);
   columns.add([{ name: "pid", type: "uint32" }]);
   assert.equal(columns.version, version, "nothing new, nothing to draw again");
   columns.describe([{ name: "x", type: "text", title: "Ex", unit: null, help: "" }]);
-  assert.equal(columns.all[2].title, "Ex");
+  assert.equal(columns.all[3].title, "Ex");
   assert.ok(columns.version > version);
 });
 

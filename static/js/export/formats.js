@@ -1,0 +1,38 @@
+// The formats of an export. What writes the larger two is loaded when they are chosen.
+
+/** @type {{name: string, title: string, help: string, extension: string, mediaType: string,
+ *   load: () => Promise<Function>}[]} `load` gives the writer's class */
+export const FORMATS = [
+  {
+    name: "csv",
+    title: "CSV",
+    help: "for spreadsheets; a text that would be a formula gets a ' before it",
+    extension: "csv",
+    mediaType: "text/csv;charset=utf-8",
+    load: async () => (await import("./csv.js")).CsvWriter,
+  },
+  {
+    name: "ndjson",
+    title: "NDJSON",
+    help: "a JSON object a line, as GET /events/stream gives them, with a line where events are missing",
+    extension: "ndjson",
+    mediaType: "application/x-ndjson",
+    load: async () => (await import("./ndjson.js")).NdjsonWriter,
+  },
+  {
+    name: "arrow",
+    title: "Arrow",
+    help: "an Arrow IPC file, for pandas, polars, DuckDB, R",
+    extension: "arrow",
+    mediaType: "application/vnd.apache.arrow.file",
+    load: async () => (await import("./arrow.js")).ArrowWriter,
+  },
+  {
+    name: "parquet",
+    title: "Parquet",
+    help: "small and typed, for the same and for archives",
+    extension: "parquet",
+    mediaType: "application/vnd.apache.parquet",
+    load: async () => (await import("./parquet.js")).ParquetWriter,
+  },
+];

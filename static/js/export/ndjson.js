@@ -1,0 +1,78 @@
+// A JSON object a line, byte for byte as `GET /events/stream` writes them (docs/protocol.md):
+// no space, plain ASCII, numbers with all their digits, and gaps at their places.
+
+
+import { timeWriter } from "./times.js";
+
+const LINE_END = "\n";
+const NOT_ASCII = /[\u007f-\uffff]/; // with DEL, as Python's json has it
+const NOT_ASCII_UNITS = new RegExp(NOT_ASCII, "g");
+
+export class NdjsonWriter {
+  static rowsAtOnce = 2048;
+  #gap = 0;
+
+  constructor(columns) {
+    this.columns = columns;
+  }
+
+  begin() {
+    return [];
+  }
+
+  slice(snapshot, from, to) {
+    const members = this.columns.map((column) => membersOf(column, snapshot.cells(column, from, to)));
+    let lines = "";
+    for (let i = 0; i < to - from; i++) {
+      lines += this.#gaps(snapshot, from + i);
+      let row = "";
+      for (const column of members) row += column[i];
+      lines += `{${row.slice(1)}}${LINE_END}`;
+    }
+    return [lines];
+  }
+
+  end(snapshot) {
+    return [this.#gaps(snapshot, snapshot.length)];
+  }
+
+  /** The gaps up to that event which are not written yet. */
+  #gaps({ gaps }, before) {
+    let lines = "";
+    for (; this.#gap < gaps.length && gaps[this.#gap].before <= before; this.#gap++) {
+      const { probe, where, rows } = gaps[this.#gap];
+      lines += `{"type":"gap","probe":${jsonText(probe)},"where":${jsonText(where)},"rows":${rows}}${LINE_END}`;
+    }
+    return lines;
+  }
+}
+
+/** `,"name":value` for each cell, nothing where the probe has no such column. */
+function membersOf({ name, type }, cells) {
+  const start = `,${jsonText(name)}:`;
+  const write = VALUES[type];
+  return cells.map((cell) => {
+    if (cell === undefined) return "";
+    return start + (cell === null ? "null" : write(cell));
+  });
+}
+
+const time = timeWriter();
+
+const VALUES = {
+  timestamp_ns: (cell) => `"${time(cell)}"`,
+  int64: String,
+  uint64: String,
+  int32: String,
+  uint32: String,
+  text: jsonText,
+};
+
+function jsonText(text) {
+  const json = JSON.stringify(text);
+  return NOT_ASCII.test(json) ? json.replaceAll(NOT_ASCII_UNITS, unicodeEscape) : json;
+}
+
+function unicodeEscape(unit) {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}

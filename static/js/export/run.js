@@ -1,0 +1,38 @@
+// Writing a snapshot slice by slice, so that the page lives on meanwhile.
+
+const BUSY_MS = 12; // at most this long, then the page may draw a frame
+
+/**
+ * @param {Snapshot} snapshot
+ * @param {{load: () => Promise<Function>, mediaType: string}} format  of `FORMATS`
+ * @param {{signal?: AbortSignal, progress?: (done: number) => void}} options  `done`: events written
+ * @returns {Promise<Blob>}
+ * @throws {DOMException} AbortError when the signal asked for it
+ */
+export async function writeExport(snapshot, format, { signal, progress = () => {} } = {}) {
+  const Writer = await format.load();
+  const writer = new Writer(snapshot.columns);
+  const breathe = breather(signal);
+  const blobs = [new Blob(writer.begin(snapshot))];
+  for (let from = 0; from < snapshot.length; from += Writer.rowsAtOnce) {
+    await breathe();
+    const to = Math.min(snapshot.length, from + Writer.rowsAtOnce);
+    // A blob a slice: its bytes leave the memory of the page's scripts.
+    blobs.push(new Blob(await writer.slice(snapshot, from, to, breathe)));
+    progress(to);
+  }
+  signal?.throwIfAborted();
+  blobs.push(new Blob(writer.end(snapshot)));
+  return new Blob(blobs, { type: format.mediaType });
+}
+
+function breather(signal) {
+  let since = performance.now();
+  return async () => {
+    signal?.throwIfAborted();
+    if (performance.now() - since < BUSY_MS) return;
+    await new Promise((resolve) => setTimeout(resolve));
+    since = performance.now();
+    signal?.throwIfAborted();
+  };
+}

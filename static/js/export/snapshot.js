@@ -1,0 +1,89 @@
+// The rows of an export, held fast: what the store lets go or clears meanwhile stays readable
+// until the export is done.
+
+import { CHUNK_ROWS, MISSING, NULL } from "../data/chunk.js";
+
+export class Snapshot {
+  #chunks;
+  #rows;
+
+  /**
+   * @param {object[]} columns  of a `ColumnList`
+   * @param {Map<number, Chunk>} chunks  by their place: row number / CHUNK_ROWS
+   * @param {Float64Array} rows  numbers of the events, oldest first
+   * @param {{before: number, probe: string, where: string, rows: ?number}[]} gaps  what is
+   *   missing, each with the index of the event it stands before
+   */
+  constructor(columns, chunks, rows, gaps) {
+    this.columns = columns;
+    this.#chunks = chunks;
+    this.#rows = rows;
+    this.gaps = gaps;
+  }
+
+  /** How many events. */
+  get length() {
+    return this.#rows.length;
+  }
+
+  /**
+   * The cells of one column for the events `from` to `to`: undefined where the event's probe has
+   * no such column, null where there is no value.
+   */
+  cells(column, from, to) {
+    const cells = new Array(to - from);
+    let place = -1;
+    let source;
+    for (let i = from; i < to; i++) {
+      const row = this.#rows[i];
+      if (Math.floor(row / CHUNK_ROWS) !== place) {
+        place = Math.floor(row / CHUNK_ROWS);
+        source = this.#chunks.get(place).columns.get(column.key);
+      }
+      cells[i - from] = source ? cell(source, row % CHUNK_ROWS) : undefined;
+    }
+    return cells;
+  }
+}
+
+function cell(source, at) {
+  const state = source.state(at);
+  if (state === MISSING) return undefined;
+  return state === NULL ? null : source.value(at);
+}
+
+/** Everything the store holds. */
+export function snapshotOfStore(store) {
+  const { first, length } = store;
+  const chunks = chunksOf(store);
+  const markAt = (row) => chunks.get(Math.floor(row / CHUNK_ROWS)).marks.get(row % CHUNK_ROWS);
+  return snapshotOf(store, chunks, length, (place) => first + place, markAt);
+}
+
+/** What the view shows: the events that the filter lets through, up to where it was paused. */
+export function snapshotOfView(store, view) {
+  const missingAt = (row) => view.missingAt(row);
+  return snapshotOf(store, chunksOf(store), view.length, (place) => view.at(place), missingAt);
+}
+
+function chunksOf(store) {
+  const chunks = new Map();
+  store.scan(store.first, store.end, (chunk, start, stop, base) => {
+    chunks.set(base / CHUNK_ROWS, chunk);
+  });
+  return chunks;
+}
+
+function snapshotOf(store, chunks, length, numberAt, missingAt) {
+  const rows = new Float64Array(length);
+  const gaps = [];
+  let events = 0;
+  for (let place = 0; place < length; place++) {
+    const row = numberAt(place);
+    if (row < store.first) continue; // a view may lag behind what the store has let go
+    const missing = missingAt(row);
+    if (missing) gaps.push({ ...missing, before: events });
+    else rows[events++] = row;
+  }
+  return new Snapshot([...store.columns.all], chunks, rows.subarray(0, events), gaps);
+}

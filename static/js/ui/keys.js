@@ -1,0 +1,75 @@
+// The keys of the whole page, in one table; the help dialog shows the same. A button that is
+// reached by a key says so itself, by aria-keyshortcuts, and pressing the key clicks it.
+
+import { byId } from "./dom.js";
+import { remember, remembered } from "./preferences.js";
+
+const SWITCH = "keys";
+
+/** @type {{key: string, shown?: string, words: string, run?: () => void}[]} */
+export const PAGE_KEYS = [
+  { key: "/", words: "Write in the filter", run: () => byId("text-filter").focus() },
+  { key: " ", shown: "Space", words: "Pause and resume" },
+  { key: "e", words: "Export" },
+  { key: "s", words: "Summary" },
+  { key: "j", words: "Next row", run: () => pressInTable("ArrowDown") },
+  { key: "k", words: "Row before", run: () => pressInTable("ArrowUp") },
+  { key: "g", words: "Oldest row", run: () => pressInTable("Home") },
+  { key: "G", words: "Newest row, and follow", run: () => pressInTable("End") },
+  { key: "?", words: "This help" },
+];
+
+/** What the table does with the focus in it; keys apart by spaces. */
+export const TABLE_KEYS = [
+  { shown: "↓ ↑", words: "Next row, row before" },
+  { shown: "PgDn PgUp", words: "A page further, a page back" },
+  { shown: "Home End", words: "Oldest row, newest row" },
+  { shown: "Enter", words: "All fields of the row" },
+];
+
+const TEXT_FIELDS = "input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]";
+const PRESSED_BY_SPACE = "button, input, a[href], summary, [role=button], [role=option]";
+
+export class Keys {
+  constructor() {
+    document.addEventListener("keydown", (event) => this.#press(event));
+  }
+
+  /** Single keys can be in the way of speech input: they can be switched off (WCAG 2.1.4). */
+  get isOn() {
+    return remembered(SWITCH) !== "off";
+  }
+
+  set isOn(isOn) {
+    remember(SWITCH, isOn ? "on" : "off");
+  }
+
+  #press(event) {
+    const { key, target } = event;
+    if (event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (event.isComposing || target.closest(TEXT_FIELDS) || document.querySelector("dialog[open]")) return;
+    if (key === " " && target.closest(PRESSED_BY_SPACE)) return;
+    const entry = PAGE_KEYS.find((known) => known.key === key);
+    if (!entry || !this.isOn) return;
+    const act = entry.run ?? buttonOf(entry)?.click.bind(buttonOf(entry));
+    if (!act) return;
+    event.preventDefault();
+    act();
+  }
+}
+
+/** Whether pressing the key does anything on this page. */
+export function isInUse(entry) {
+  return Boolean(entry.run || buttonOf(entry));
+}
+
+function buttonOf({ key, shown = key }) {
+  return document.querySelector(`button[aria-keyshortcuts="${CSS.escape(shown)}"]`);
+}
+
+/** The table's own keys, from anywhere on the page. */
+function pressInTable(key) {
+  const grid = byId("grid");
+  grid.focus();
+  grid.dispatchEvent(new KeyboardEvent("keydown", { key, cancelable: true }));
+}

@@ -1,0 +1,31 @@
+"""What others wrote is here as they wrote it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from app import ROOT
+
+NOT_LISTED = {"SHA256SUMS", "README.md"}
+
+
+@pytest.mark.parametrize("folder", ["static/vendor", "tests/vendor"])
+def test_every_vendored_file_has_its_checksum(folder: str) -> None:
+    sums = dict(
+        reversed(line.split(maxsplit=1))
+        for line in (ROOT / folder / "SHA256SUMS").read_text().splitlines()
+    )
+    files = [path for path in (ROOT / folder).rglob("*") if path.is_file()]
+    found = {
+        str(path.relative_to(ROOT / folder)): digest(path)
+        for path in files
+        if path.name not in NOT_LISTED
+    }
+    assert found == sums
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
