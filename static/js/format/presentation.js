@@ -15,6 +15,7 @@ const text = {
   hover: visibleText,
   width: 140,
   narrowWidth: 122,
+  summary: "top",
 };
 
 const number = {
@@ -53,11 +54,11 @@ const NARROW_PLACES_END = 9; // where columns without a narrowPlace go
 const identifier = { ...number, parts: (value) => [part(String(value))], width: 84 };
 
 const BY_NAME = {
-  probe: { ...text, parts: (value) => [part(visibleText(value), `probe-name ${hueClass(value)}`)], width: 116 },
+  probe: { ...text, parts: (value) => [part(visibleText(value), `probe-name ${hueClass(value)}`)], width: 116, summary: undefined },
   pid: { ...identifier, narrowPlace: 5 },
   comm: { ...text, narrowPlace: 1 },
   tid: { ...identifier },
-  uid: { ...identifier, width: 76 },
+  uid: { ...identifier, width: 76, summary: "top" },
   dfd: {
     ...identifier,
     parts: (value) => [value === AT_FDCWD ? part("cwd", "faint") : part(String(value))],
@@ -101,9 +102,11 @@ const BY_NAME = {
  * @param {{name: string, type: string, unit: ?string}} column
  * @returns {{parts: Function, hover: Function, width: number, narrowWidth?: number,
  *   align?: string, grows?: boolean,
- *   className?: string, narrowPlace?: number, covers?: string[], numberOf?: Function}}
+ *   className?: string, narrowPlace?: number, covers?: string[], numberOf?: Function,
+ *   summary?: string}}
  *   `parts(value)` what the cell shows; `hover(value)` the whole truth as one line;
- *   `width` in CSS pixels, `narrowWidth` in a narrow table; `narrowPlace` its place in a narrow table; `covers` names of columns that need not be shown beside this one
+ *   `width` in CSS pixels, `narrowWidth` in a narrow table; `narrowPlace` its place in a narrow table; `covers` names of columns that need not be shown beside this one;
+ *   `summary` is "top" where the summary is to list the most frequent values
  */
 export function presentation(column) {
   const named = Object.hasOwn(BY_NAME, column.name) ? BY_NAME[column.name] : undefined;

@@ -1,0 +1,141 @@
+// How often each value of a column occurs, exactly, over the rows of the chunks counted.
+// Values have ids, used again once no row has the value; counts are arrays by id.
+
+import { CHUNK_ROWS, NULL, VALUE } from "../data/chunk.js";
+import { KeyMap } from "./keymap.js";
+import { Leaders } from "./leaders.js";
+
+const codes = new Uint16Array(CHUNK_ROWS);
+
+export class Tally {
+  #ids = new KeyMap();
+  #keys = [null]; // by id; 0 is no id
+  #free = [];
+  #counts = new Uint32Array(64);
+  #leaders = new Leaders(() => this.#counts);
+
+  /** @param {object} column  of a `ColumnList`, of any type */
+  constructor(column) {
+    this.column = column;
+    /** Rows with a value, and rows whose probe has the column but could not tell (or no error). */
+    this.values = 0;
+    this.nulls = 0;
+    /** How many different values there are. */
+    this.distinct = 0;
+  }
+
+  /**
+   * A chunk's share, to be filled by `add` and taken away by `drop`. Codes stand for values
+   * within the chunk; MISSING and NULL for themselves.
+   */
+  share() {
+    return { ids: new Uint32Array(16), counts: new Uint16Array(16), codeOf: null, end: VALUE };
+  }
+
+  add(share, chunk, rows, count) {
+    const column = chunk.columns.get(this.column.key);
+    if (!column) return;
+    let keys = column.texts;
+    if (keys) for (let i = 0; i < count; i++) codes[i] = column.codes[rows[i]];
+    else keys = readNumbers(share, column, rows, count);
+    this.#count(share, keys, count);
+  }
+
+  drop(share) {
+    this.nulls -= share.counts[NULL];
+    for (let code = VALUE; code < share.end; code++) {
+      const counted = share.counts[code];
+      if (counted === 0) continue;
+      const id = share.ids[code];
+      this.values -= counted;
+      this.#counts[id] -= counted;
+      if (this.#counts[id] === 0) this.#forget(id);
+    }
+  }
+
+  /** The values that occur most, `{key, count}`; of equal counts any, but the same again. */
+  top(most) {
+    return this.#leaders
+      .first(most, this.distinct)
+      .map((id) => ({ key: this.#keys[id], count: this.#counts[id] }));
+  }
+
+  /** Count what `codes` holds; `keys` are the values by code. */
+  #count(share, keys, count) {
+    if (keys.length > share.ids.length) widen(share, keys.length);
+    const { ids, counts } = share;
+    share.end = Math.max(share.end, keys.length);
+    let values = 0;
+    for (let i = 0; i < count; i++) {
+      const code = codes[i];
+      counts[code]++;
+      if (code < VALUE) {
+        if (code === NULL) this.nulls++;
+        continue;
+      }
+      const id = ids[code] || (ids[code] = this.#idOf(keys[code]));
+      this.#leaders.rose(id, ++this.#counts[id]);
+      values++;
+    }
+    this.values += values;
+  }
+
+  #idOf(key) {
+    const known = this.#ids.get(key);
+    if (known !== undefined) return known;
+    const id = this.#free.pop() ?? this.#keys.length;
+    this.#keys[id] = key;
+    this.#ids.set(key, id);
+    this.distinct++;
+    if (id >= this.#counts.length) {
+      const grown = new Uint32Array(2 * this.#counts.length);
+      grown.set(this.#counts);
+      this.#counts = grown;
+    }
+    return id;
+  }
+
+  #forget(id) {
+    this.#leaders.gone(id);
+    this.#ids.delete(this.#keys[id]);
+    this.#keys[id] = null;
+    this.#free.push(id);
+    this.distinct--;
+  }
+}
+
+/** Give the numbers of a chunk codes, as its texts have them. */
+function readNumbers(share, column, rows, count) {
+  share.codeOf ??= new Map();
+  share.keys ??= [null, null];
+  const { values, states } = column;
+  let last;
+  let lastCode = -1;
+  for (let i = 0; i < count; i++) {
+    const row = rows[i];
+    if (states[row] < VALUE) {
+      codes[i] = states[row];
+      continue;
+    }
+    const value = values[row];
+    if (value !== last || lastCode < 0) {
+      last = value;
+      lastCode = share.codeOf.get(value) ?? -1;
+      if (lastCode < 0) {
+        lastCode = share.keys.push(value) - 1;
+        share.codeOf.set(value, lastCode);
+      }
+    }
+    codes[i] = lastCode;
+  }
+  return share.keys;
+}
+
+function widen(share, length) {
+  const size = 2 ** Math.ceil(Math.log2(length));
+  for (const name of ["ids", "counts"]) {
+    const grown = new share[name].constructor(size);
+    grown.set(share[name]);
+    share[name] = grown;
+  }
+}
