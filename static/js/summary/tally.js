@@ -1,27 +1,32 @@
 // How often each value of a column occurs, exactly, over the rows of the chunks counted.
-// Values have ids, used again once no row has the value; counts are arrays by id.
+// Values have ids (ids.js); counts are arrays by id.
 
 import { CHUNK_ROWS, NULL, VALUE } from "../data/chunk.js";
-import { KeyMap } from "./keymap.js";
+import { NumberIds, TextIds } from "./ids.js";
 import { Leaders } from "./leaders.js";
 
+// Used again for each chunk: the codes of its rows; which codes there are, and how often each.
 const codes = new Uint16Array(CHUNK_ROWS);
+const usedCodes = new Uint16Array(CHUNK_ROWS);
+const codeCounts = new Uint16Array(CHUNK_ROWS + VALUE);
 
 export class Tally {
-  #ids = new KeyMap();
-  #keys = [null]; // by id; 0 is no id
-  #free = [];
+  #ids;
   #counts = new Uint32Array(64);
   #leaders = new Leaders(() => this.#counts);
 
   /** @param {object} column  of a `ColumnList`, of any type */
   constructor(column) {
     this.column = column;
+    this.#ids = column.type === "text" ? new TextIds() : new NumberIds();
     /** Rows with a value, and rows whose probe has the column but could not tell (or no error). */
     this.values = 0;
     this.nulls = 0;
-    /** How many different values there are. */
-    this.distinct = 0;
+  }
+
+  /** How many different values there are. */
+  get distinct() {
+    return this.#ids.size;
   }
 
   /**
@@ -57,51 +62,52 @@ export class Tally {
   top(most) {
     return this.#leaders
       .first(most, this.distinct)
-      .map((id) => ({ key: this.#keys[id], count: this.#counts[id] }));
+      .map((id) => ({ key: this.#ids.keys[id], count: this.#counts[id] }));
   }
 
   /** Count what `codes` holds; `keys` are the values by code. */
   #count(share, keys, count) {
     if (keys.length > share.ids.length) widen(share, keys.length);
-    const { ids, counts } = share;
     share.end = Math.max(share.end, keys.length);
-    let values = 0;
-    for (let i = 0; i < count; i++) {
-      const code = codes[i];
-      counts[code]++;
-      if (code < VALUE) {
-        if (code === NULL) this.nulls++;
-        continue;
-      }
-      const id = ids[code] || (ids[code] = this.#idOf(keys[code]));
-      this.#leaders.rose(id, ++this.#counts[id]);
-      values++;
+    const used = distinctCodes(count);
+    for (let i = 0; i < used; i++) {
+      const code = usedCodes[i];
+      const more = codeCounts[code];
+      codeCounts[code] = 0;
+      share.counts[code] += more;
+      if (code >= VALUE) this.#rise(share, code, keys, more);
+      else if (code === NULL) this.nulls += more;
     }
-    this.values += values;
   }
 
-  #idOf(key) {
-    const known = this.#ids.get(key);
-    if (known !== undefined) return known;
-    const id = this.#free.pop() ?? this.#keys.length;
-    this.#keys[id] = key;
-    this.#ids.set(key, id);
-    this.distinct++;
-    if (id >= this.#counts.length) {
-      const grown = new Uint32Array(2 * this.#counts.length);
-      grown.set(this.#counts);
-      this.#counts = grown;
-    }
-    return id;
+  #rise(share, code, keys, more) {
+    const id = share.ids[code] || (share.ids[code] = this.#ids.of(keys[code]));
+    this.values += more;
+    if (id >= this.#counts.length) this.#grow();
+    this.#counts[id] += more;
+    this.#leaders.rose(id, this.#counts[id]);
+  }
+
+  #grow() {
+    const grown = new Uint32Array(2 * this.#counts.length);
+    grown.set(this.#counts);
+    this.#counts = grown;
   }
 
   #forget(id) {
     this.#leaders.gone(id);
-    this.#ids.delete(this.#keys[id]);
-    this.#keys[id] = null;
-    this.#free.push(id);
-    this.distinct--;
+    this.#ids.forget(id);
   }
+}
+
+/** Fill `usedCodes` and `codeCounts` from `codes`: most columns have few values in a chunk. */
+function distinctCodes(count) {
+  let used = 0;
+  for (let i = 0; i < count; i++) {
+    const code = codes[i];
+    if (codeCounts[code]++ === 0) usedCodes[used++] = code;
+  }
+  return used;
 }
 
 /** Give the numbers of a chunk codes, as its texts have them. */

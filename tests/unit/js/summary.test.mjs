@@ -6,6 +6,7 @@ import { EventStore } from "../../../static/js/data/store.js";
 import { View } from "../../../static/js/data/view.js";
 import { compileFilter, EVERYTHING } from "../../../static/js/filter/compile.js";
 import { barsOf, BINS, binOf, lowOf, quantile } from "../../../static/js/summary/bins.js";
+import { NumberIds, TextIds } from "../../../static/js/summary/ids.js";
 import { Leaders } from "../../../static/js/summary/leaders.js";
 import { Summary } from "../../../static/js/summary/summary.js";
 import { WIDTHS_S } from "../../../static/js/summary/timeline.js";
@@ -59,6 +60,30 @@ test("bars join bins: none is lost, at most as many as asked for, within the val
   assert.equal(bars[0] > 0 && bars.at(-1) > 0, true);
   assert.ok(edges[0] <= 700 && edges.at(-1) > 100_000);
 });
+
+for (const [Ids, keyOf] of [[TextIds, (n) => `name-${n}`], [NumberIds, (n) => n]]) {
+  test(`${Ids.name}: a value keeps its id until it is forgotten, and no two share one`, () => {
+    const random = numbers(17);
+    const ids = new Ids();
+    const known = new Map();
+    for (let i = 0; i < 60_000; i++) {
+      const key = keyOf(random.next().value % 5000);
+      if (known.has(key) && random.next().value % 2) {
+        ids.forget(known.get(key));
+        known.delete(key);
+      } else {
+        const id = ids.of(key);
+        assert.equal(id, known.get(key) ?? id);
+        assert.equal(ids.keys[id], key);
+        known.set(key, id);
+      }
+    }
+    assert.equal(ids.size, known.size);
+    assert.equal(new Set(known.values()).size, known.size);
+    for (const [key, id] of known) assert.equal(ids.of(key), id);
+    assert.ok(ids.keys.length <= 5001, "ids are used again");
+  });
+}
 
 test("the leaders are the largest counts, also after most of them fell", () => {
   const random = numbers(5);
