@@ -5,7 +5,8 @@
 import { CHUNK_ROWS } from "../data/chunk.js";
 import { planOf } from "./plan.js";
 
-const rows = new Uint16Array(CHUNK_ROWS);
+const STEP_ROWS = 1024; // so few that a step is short also before the browser has compiled it
+const rows = new Uint16Array(STEP_ROWS);
 
 export class Summary {
   #store;
@@ -41,7 +42,7 @@ export class Summary {
   }
 
   /**
-   * Follow the view, in steps of at most a chunk's rows, until nothing is left or the time is up.
+   * Follow the view, in short steps, until nothing is left or the time is up.
    *
    * @param {() => boolean} isTimeUp  asked after each step
    * @returns {boolean} whether the counts are those of the view
@@ -92,7 +93,11 @@ export class Summary {
     // What is left of it was counted already, up to #counted.
     const chunk = this.#chunkEntry(oldest.number, first);
     this.#chunks.unshift(chunk);
-    this.#countChunk(chunk, front, Math.min(length, this.#counted - this.#view.gone));
+    const end = Math.min(length, this.#counted - this.#view.gone);
+    for (let place = front, last = -1; place > last; ) {
+      last = place;
+      place = this.#countChunk(chunk, place, end);
+    }
     return true;
   }
 
@@ -113,13 +118,13 @@ export class Summary {
     return { number, first, shares: this.#parts.map(({ measure }) => measure.share()) };
   }
 
-  /** Count the chunk's rows from `place` on, before `end`. @returns the place behind them */
+  /** Count rows of the chunk from `place` on, before `end`. @returns the place behind them */
   #countChunk({ number, shares }, place, end) {
     const view = this.#view;
     const base = number * CHUNK_ROWS;
     const limit = base + CHUNK_ROWS;
     let count = 0;
-    for (; place < end; place++) {
+    for (; place < end && count < STEP_ROWS; place++) {
       const row = view.at(place);
       if (row >= limit) break;
       rows[count++] = row - base;
