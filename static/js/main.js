@@ -9,6 +9,7 @@ import { listProbes } from "./net/api.js";
 import { Feed } from "./net/feed.js";
 import { CallError } from "./net/problem.js";
 import { isActive } from "./probes/choice.js";
+import * as address from "./ui/address.js";
 import { ConnectionState } from "./ui/connection.js";
 import { Counters } from "./ui/counters.js";
 import { byId, setText } from "./ui/dom.js";
@@ -16,6 +17,7 @@ import { Empty } from "./ui/empty.js";
 import { Frames } from "./ui/frames.js";
 import { Notices } from "./ui/notices.js";
 import { ProbeBar } from "./ui/probebar.js";
+import { SummaryPanel } from "./ui/summary.js";
 import { Table } from "./ui/table.js";
 import { Toolbar } from "./ui/toolbar.js";
 
@@ -44,6 +46,14 @@ class Console {
     change: () => this.#frames.soon(),
     follow: () => this.#table.scroll.follow(),
     clear: () => this.#clear(),
+  });
+  #summary = new SummaryPanel({
+    aside: byId("summary"),
+    tools: byId("tools"),
+    store: this.#store,
+    view: this.#view,
+    narrow: (test) => this.#narrow(test),
+    address,
   });
   #empty = new Empty(() => this.#clearFilters());
   #feed = new Feed(`${location.origin.replace(/^http/, "ws")}/ws`, {
@@ -131,6 +141,7 @@ class Console {
     this.#counters.show(this.#store, this.#view);
     this.#counters.showLosses(this.#intake.losses.list());
     const isFiltered = this.#filter.active;
+    this.#summary.changed();
     this.#empty.show(this.#view.length, this.#store.events, isFiltered, this.#bar.probes);
   }
 

@@ -45,25 +45,40 @@ export function quantile(counts, total, part) {
 
 /**
  * Bins joined to at most `most` bars for drawing, from the first that holds something to the
- * last. Bars are the wider the longer the range: at most one for each power of two.
+ * last: 8, 4, 2 or 1 for each power of two, so that all are about as wide on a logarithmic scale.
  *
  * @returns {{edges: number[], counts: number[]}} bar i holds values from `edges[i]` to below
  *   `edges[i + 1]`
  */
 export function barsOf(counts, most) {
-  const first = counts.findIndex((count) => count > 0);
-  if (first < 0) return { edges: [], counts: [] };
-  const last = counts.findLastIndex((count) => count > 0);
-  let width = 1;
-  while (Math.floor(last / width) - Math.floor(first / width) >= most && width < PARTS) width *= 2;
-  const edges = [];
+  for (const parts of [8, 4, 2, 1]) {
+    const bars = joined(counts, edgesOf(parts));
+    if (bars.counts.length <= most || parts === 1) return bars;
+  }
+}
+
+/** Edges of bins near the powers of 2 ** (1 / parts). */
+function edgesOf(parts) {
+  const edges = [0];
+  for (let i = 0; i <= 64 * parts; i++) {
+    const ideal = 2 ** (i / parts);
+    const width = 2 ** Math.max(0, Math.floor(i / parts) - PART_BITS);
+    const edge = Math.round(ideal / width) * width;
+    if (edge > edges.at(-1)) edges.push(edge);
+  }
+  return edges;
+}
+
+function joined(counts, edges) {
   const bars = [];
-  for (let bin = first - (first % width); bin <= last; bin += width) {
-    edges.push(lowOf(bin));
+  let bin = 0;
+  for (const edge of edges.slice(1)) {
     let sum = 0;
-    for (let i = bin; i < bin + width; i++) sum += counts[i];
+    for (; bin < BINS && lowOf(bin) < edge; bin++) sum += counts[bin];
     bars.push(sum);
   }
-  edges.push(lowOf(last - (last % width) + width));
-  return { edges, counts: bars };
+  const first = bars.findIndex((count) => count > 0);
+  if (first < 0) return { edges: [], counts: [] };
+  const end = bars.findLastIndex((count) => count > 0) + 1;
+  return { edges: edges.slice(first, end + 1), counts: bars.slice(first, end) };
 }

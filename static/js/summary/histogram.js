@@ -3,7 +3,7 @@
 import { barsOf, BINS, binOf, quantile } from "./bins.js";
 import { holds, isWide, TWO_32, wordsOf } from "./words.js";
 
-const BARS = 56;
+const BARS = 72;
 
 export class Histogram {
   #counts = new Uint32Array(BINS);

@@ -28,10 +28,15 @@ class Ids {
 export class NumberIds extends Ids {
   #ids = new Map();
 
+  /** The value's id, 0 where it has none. */
+  find(value) {
+    return this.#ids.get(value) ?? 0;
+  }
+
   /** The value's id, a new one where it has none. */
   of(value) {
-    let id = this.#ids.get(value);
-    if (id === undefined) {
+    let id = this.find(value);
+    if (id === 0) {
       id = this.take(value);
       this.#ids.set(value, id);
     }
@@ -53,18 +58,18 @@ export class TextIds extends Ids {
   #slots = new Uint32Array(256); // ids; 0 for none
   #hashes = new Uint32Array(128); // by id
 
+  /** The text's id, 0 where it has none. */
+  find(text) {
+    return this.#slots[this.#slot(text, hashOf(text))];
+  }
+
   /** The text's id, a new one where it has none. */
   of(text) {
     const hash = hashOf(text);
-    const slots = this.#slots;
-    const mask = slots.length - 1;
-    let slot = hash & mask;
-    for (let id = slots[slot]; id !== 0; id = slots[slot]) {
-      if (this.#hashes[id] === hash && this.keys[id] === text) return id;
-      slot = (slot + 1) & mask;
-    }
+    const slot = this.#slot(text, hash);
+    if (this.#slots[slot] !== 0) return this.#slots[slot];
     const id = this.take(text);
-    slots[slot] = id;
+    this.#slots[slot] = id;
     this.#hashes[id] = hash;
     if (id === this.#hashes.length - 1) this.#grow();
     return id;
@@ -84,6 +89,18 @@ export class TextIds extends Ids {
     }
     slots[hole] = 0;
     this.free(id);
+  }
+
+  /** Where the text's id stands, or would stand. */
+  #slot(text, hash) {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    let slot = hash & mask;
+    for (let id = slots[slot]; id !== 0; id = slots[slot]) {
+      if (this.#hashes[id] === hash && this.keys[id] === text) break;
+      slot = (slot + 1) & mask;
+    }
+    return slot;
   }
 
   /** Twice the room; ids stay. */

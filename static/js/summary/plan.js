@@ -8,7 +8,7 @@ import { Timeline } from "./timeline.js";
 
 /**
  * @param {object[]} columns  of a `ColumnList`
- * @returns {{kind: string, key: string, make: () => Timeline|Histogram|Tally}[]} in the order to show them:
+ * @returns {{kind: string, key: string, title: string, make: () => Timeline|Histogram|Tally}[]} in the order to show them:
  *   time, spreads, then the most frequent values, texts before numbers
  */
 export function planOf(columns) {
@@ -25,5 +25,5 @@ export function planOf(columns) {
 }
 
 function entry(kind, column, make) {
-  return { kind, key: column.key, make };
+  return { kind, key: column.key, title: column.title, make };
 }

@@ -23,7 +23,7 @@ export class Summary {
     this.#view = view;
   }
 
-  /** @returns {{kind: string, key: string, measure: Timeline|Histogram|Tally}[]} */
+  /** @returns {{kind: string, key: string, title: string, measure: Timeline|Histogram|Tally}[]} */
   get parts() {
     return this.#parts;
   }
@@ -58,11 +58,11 @@ export class Summary {
 
   #restartIfOther() {
     const plan = planOf(this.#store.columns.all);
-    const keys = plan.map(({ kind, key }) => `${kind} ${key}`).join("\n");
+    const keys = plan.map(({ kind, key, title }) => `${kind} ${key} ${title}`).join("\n");
     if (this.#epoch === this.#view.epoch && this.#keys === keys) return;
     this.#epoch = this.#view.epoch;
     this.#keys = keys;
-    this.#parts = plan.map(({ kind, key, make }) => ({ kind, key, measure: make() }));
+    this.#parts = plan.map(({ make, ...part }) => ({ ...part, measure: make() }));
     this.#chunks = [];
     this.#counted = 0;
   }

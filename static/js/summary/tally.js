@@ -65,6 +65,11 @@ export class Tally {
       .map((id) => ({ key: this.#ids.keys[id], count: this.#counts[id] }));
   }
 
+  /** How often a value occurs. */
+  countOf(key) {
+    return this.#counts[this.#ids.find(key)];
+  }
+
   /** Count what `codes` holds; `keys` are the values by code. */
   #count(share, keys, count) {
     if (keys.length > share.ids.length) widen(share, keys.length);

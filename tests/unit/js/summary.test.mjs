@@ -51,7 +51,7 @@ test("bars join bins: none is lost, at most as many as asked for, within the val
   const counts = new Uint32Array(BINS);
   assert.deepEqual(barsOf(counts, 10), { edges: [], counts: [] });
   counts[binOf(0, 1000)] = 5;
-  assert.deepEqual(barsOf(counts, 10), { edges: [992, 1008], counts: [5] });
+  assert.deepEqual(barsOf(counts, 10), { edges: [944, 1024], counts: [5] });
   for (const value of [700, 5000, 100_000]) counts[binOf(0, value)] += 3;
   const { edges, counts: bars } = barsOf(counts, 10);
   assert.equal(edges.length, bars.length + 1);
@@ -59,6 +59,18 @@ test("bars join bins: none is lost, at most as many as asked for, within the val
   assert.equal(bars.reduce((a, b) => a + b), 14);
   assert.equal(bars[0] > 0 && bars.at(-1) > 0, true);
   assert.ok(edges[0] <= 700 && edges.at(-1) > 100_000);
+});
+
+test("bars are about equally wide on the scale, and none cuts a bin", () => {
+  for (const most of [1000, 200, 100, 60]) {
+    const { edges, counts } = barsOf(new Uint32Array(BINS).fill(1), most);
+    assert.equal(counts.reduce((a, b) => a + b), BINS);
+    assert.equal(edges.at(-1), 2 ** 64);
+    const widths = edges.slice(1).map((edge, i) => Math.log2(edge / edges[i]));
+    const wide = widths.filter((_, i) => edges[i] >= 32);
+    assert.ok(Math.max(...wide) / Math.min(...wide) < 1.4, `${Math.min(...wide)} to ${Math.max(...wide)}`);
+    for (const edge of edges.slice(0, -1)) assert.equal(lowOf(binOfBig(BigInt(edge))), edge);
+  }
 });
 
 for (const [Ids, keyOf] of [[TextIds, (n) => `name-${n}`], [NumberIds, (n) => n]]) {
@@ -81,6 +93,7 @@ for (const [Ids, keyOf] of [[TextIds, (n) => `name-${n}`], [NumberIds, (n) => n]
     assert.equal(ids.size, known.size);
     assert.equal(new Set(known.values()).size, known.size);
     for (const [key, id] of known) assert.equal(ids.of(key), id);
+    assert.equal(ids.find(keyOf(5001)), 0);
     assert.ok(ids.keys.length <= 5001, "ids are used again");
   });
 }
@@ -143,6 +156,8 @@ function checkTally(summary, store, view, name, type) {
   const top = tally.top(10);
   assert.deepEqual(top.map(({ count }) => count), sizes);
   for (const { key, count } of top) assert.equal(count, counts.get(key), `${key}`);
+  for (const [key, count] of [...counts].slice(0, 50)) assert.equal(tally.countOf(key), count);
+  assert.equal(tally.countOf(type === "text" ? "no such text" : 12345), 0);
   assert.equal(tally.distinct, counts.size);
   assert.equal(tally.nulls, values.filter((value) => value === null).length);
   assert.equal(tally.values, values.length - tally.nulls);
