@@ -24,3 +24,15 @@ export function movedSpan(span, key, extends_, length) {
 export function ends({ from, to }) {
   return from < to ? [from, to] : [to, from];
 }
+
+/**
+ * The span between the same edges, after others came or went before and behind it.
+ * @returns {?{from: number, to: number}} null when there are no such steps any more
+ */
+export function sameSpan({ from, to }, before, after) {
+  const [first, last] = ends({ from, to });
+  const shift = after.indexOf(before[first]) - first;
+  if (shift + first < 0 || after[last + 1 + shift] !== before[last + 1]) return null;
+  if (after[first + 1 + shift] !== before[first + 1]) return null;
+  return { from: from + shift, to: to + shift };
+}

@@ -2,7 +2,7 @@
 // can be chosen with the pointer, or with the arrow keys and Enter.
 
 import uPlot from "../../vendor/uplot.mjs";
-import { ends, movedSpan } from "../summary/span.js";
+import { ends, movedSpan, sameSpan } from "../summary/span.js";
 import { el, setText } from "./dom.js";
 import { faded, token } from "./palette.js";
 
@@ -16,7 +16,6 @@ export class Chart {
   #names = null;
   #steps = { edges: [], series: [] };
   #span = null;
-  #isHeld = false;
   #readout = el("p", { class: "chart__readout", "aria-hidden": "true" });
   #spoken = el("p", { class: "unseen", role: "status" });
   #place = el("div", { class: "chart__plot", tabIndex: 0, role: "group" });
@@ -28,13 +27,13 @@ export class Chart {
    */
   constructor(options) {
     this.#options = options;
+    /** Whether the pointer is choosing a range: what it chooses from must not move away. */
+    this.isHeld = false;
     const place = this.#place;
     place.setAttribute("aria-label", `${options.label}: arrow keys choose a step, with Shift more of them, Enter filters`);
     place.addEventListener("keydown", (event) => this.#key(event) && event.preventDefault());
     place.addEventListener("blur", () => this.#choose(null));
-    place.addEventListener("pointerdown", () => (this.#isHeld = true));
-    addEventListener("pointerup", () => setTimeout(() => (this.#isHeld = false)));
-    addEventListener("pointercancel", () => (this.#isHeld = false));
+    place.addEventListener("pointerdown", () => this.#hold());
     new ResizeObserver(() => this.#fit()).observe(place);
     this.element = el("div", { class: "chart" }, place, this.#readout, this.#spoken);
   }
@@ -44,23 +43,40 @@ export class Chart {
    *   one edge more than values; the series' colour is `--hue` of its class
    */
   show(steps) {
-    if (this.#isHeld) return; // what is being chosen must not move away
-    const before = this.#steps.edges;
+    const span = this.#span && sameSpan(this.#span, this.#steps.edges, steps.edges);
     this.#steps = steps;
-    if (this.#span && steps.edges[0] !== before[0]) this.#choose(null);
     const names = steps.series.map(({ name }) => name).join("\n");
     if (names !== this.#names) {
       this.#names = names;
-      this.#plot?.destroy();
-      this.#plot = null;
+      this.remove();
     }
     if (this.#plot) this.#plot.setData(this.#data());
     else this.#fit();
+    if (span) this.#mark((this.#span = span));
+    else if (this.#span) this.#choose(null);
+  }
+
+  /** Let go of what is drawn; `show` draws it again. */
+  remove() {
+    this.#plot?.destroy();
+    this.#plot = null;
   }
 
   /** Draw again in the colours that hold now. */
   repaint() {
     this.#plot?.redraw(false, true);
+  }
+
+  #hold() {
+    this.isHeld = true;
+    const end = new AbortController();
+    const release = () => {
+      end.abort();
+      setTimeout(() => (this.isHeld = false)); // after the plot has heard of it
+    };
+    for (const type of ["pointerup", "pointercancel"]) {
+      addEventListener(type, release, { signal: end.signal });
+    }
   }
 
   #data() {
@@ -154,11 +170,11 @@ export class Chart {
 
   #dragged(plot) {
     const { left, width } = plot.select;
-    if (!this.#isHeld || width < 1) return;
+    if (!this.isHeld || width < 1) return;
     const last = this.#stepAt(plot.posToVal(left + width, "x"));
     const first = this.#stepAt(plot.posToVal(left, "x"));
     plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-    this.#isHeld = false;
+    this.isHeld = false;
     this.#options.range(first, last);
   }
 
@@ -186,6 +202,10 @@ export class Chart {
     const words = span ? this.#options.words(...ends(span)) : "";
     setText(this.#readout, words);
     setText(this.#spoken, words);
+    this.#mark(span);
+  }
+
+  #mark(span) {
     if (!this.#plot) return;
     const select = { left: 0, top: 0, width: 0, height: 0 };
     if (span) {

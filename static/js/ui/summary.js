@@ -84,6 +84,7 @@ export class SummaryPanel {
     clearTimeout(this.#timer);
     this.#timer = 0;
     this.#summary.reset();
+    this.#makeFigures(null); // they hold counts
   }
 
   #later(ms) {
@@ -116,7 +117,8 @@ export class SummaryPanel {
   #makeFigures(parts) {
     const words = (list) => list?.map(({ kind, key, title }) => `${kind} ${key} ${title}`).join("\n");
     if (words(parts) !== words(this.#parts)) {
-      this.#figures = parts.map(({ kind, measure }) => FIGURES[kind](measure.column, this.#narrow));
+      for (const figure of this.#figures) figure.remove?.();
+      this.#figures = (parts ?? []).map(({ kind, measure }) => FIGURES[kind](measure.column, this.#narrow));
       this.#body.replaceChildren(...this.#figures.map(({ element }) => element));
     }
     this.#parts = parts;

@@ -1,7 +1,6 @@
 // The summary's chart of events per second, a line for each probe.
 
 import { hueClass } from "../format/hue.js";
-import { rate } from "../format/number.js";
 import { visibleText } from "../format/text.js";
 import { axisNumber, clockRange, clockTime, widthWords } from "../format/axis.js";
 import { Chart } from "./chart.js";
@@ -45,6 +44,7 @@ export class RateFigure {
 
   /** @param {Timeline} timeline */
   show(timeline) {
+    if (this.#chart.isHeld) return;
     const found = timeline.buckets();
     this.element.hidden = !found;
     if (!found) return;
@@ -53,10 +53,12 @@ export class RateFigure {
     const { start, width, seconds, series } = found;
     const end = start + seconds.length * width;
     const edges = Array.from({ length: seconds.length + 1 }, (_, i) => start + i * width);
+    const covered = sum(seconds);
     const lines = series.map(({ name, counts }) => ({
       name,
       className: hueClass(name),
       values: counts.map((count, i) => count / seconds[i]),
+      mean: sum(counts) / covered,
     }));
     setText(this.#scale, `${clockRange(start, end)}, in steps of ${widthWords(width)}`);
     this.#showLegend(lines);
@@ -67,27 +69,28 @@ export class RateFigure {
     this.#chart.repaint();
   }
 
+  remove() {
+    this.#chart.remove();
+  }
+
   #showLegend(lines) {
     while (this.#legend.childElementCount > lines.length) this.#legend.lastChild.remove();
-    for (const [i, { name, className, values }] of lines.entries()) {
+    for (const [i, { name, className, values, mean }] of lines.entries()) {
       const item = this.#legend.children[i] ?? this.#legend.appendChild(el("li", {}, el("span"), el("span")));
       item.className = `legend__item ${className}`;
       item.firstChild.className = "legend__name";
       setText(item.firstChild, visibleText(name));
-      const most = values.reduce((a, b) => Math.max(a, b), 0);
-      setText(item.lastChild, `last ${rate(values.at(-1))}, at most ${rate(most)}`);
+      const most = Math.max(...values);
+      setText(item.lastChild, `mean ${perSecond(mean)}, at most ${perSecond(most)}`);
     }
   }
 
   #words(first, last) {
     const { start, width, seconds, series } = this.#shown;
-    let covered = 0;
-    for (let i = first; i <= last; i++) covered += seconds[i];
-    const rates = series.map(({ name, counts }) => {
-      let sum = 0;
-      for (let i = first; i <= last; i++) sum += counts[i];
-      return `${visibleText(name)} ${rate(sum / covered)}`;
-    });
+    const within = (values) => sum(values.slice(first, last + 1));
+    const rates = series.map(
+      ({ name, counts }) => `${visibleText(name)} ${perSecond(within(counts) / within(seconds))}`,
+    );
     return `${clockRange(start + first * width, start + (last + 1) * width)}: ${rates.join(", ")}`;
   }
 
@@ -98,4 +101,12 @@ export class RateFigure {
     this.#narrow({ name, operator: ">=", value: at(first) });
     this.#narrow({ name, operator: "<", value: at(last + 1) });
   }
+}
+
+function sum(values) {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+function perSecond(rate) {
+  return `${axisNumber(rate)}/s`;
 }

@@ -47,6 +47,7 @@ export class SpreadFigure {
 
   /** @param {Histogram} histogram */
   show(histogram) {
+    if (this.#chart.isHeld) return;
     this.element.hidden = histogram.total === 0;
     if (histogram.total === 0) return;
     this.#histogram = histogram;
@@ -65,6 +66,10 @@ export class SpreadFigure {
 
   repaint() {
     this.#chart.repaint();
+  }
+
+  remove() {
+    this.#chart.remove();
   }
 
   #showChips() {

@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { axisNumber, clockRange, clockTime, percent, widthWords } from "../../../static/js/format/axis.js";
 import { planOf } from "../../../static/js/summary/plan.js";
-import { ends, movedSpan } from "../../../static/js/summary/span.js";
+import { ends, movedSpan, sameSpan } from "../../../static/js/summary/span.js";
 import { inColumnType } from "../../../static/js/ui/narrowing.js";
 
 const CASES = [
@@ -59,6 +59,15 @@ test("keys move a span of steps, and with Shift widen it", () => {
   assert.equal(movedSpan({ from: 1, to: 1 }, "End", false, 0), null);
   assert.deepEqual(ends({ from: 98, to: 97 }), [97, 98]);
   assert.deepEqual(ends({ from: 3, to: 3 }), [3, 3]);
+});
+
+test("a span stays between its edges while steps come and go", () => {
+  const span = { from: 3, to: 1 };
+  assert.deepEqual(sameSpan(span, [0, 1, 2, 3, 4, 5], [1, 2, 3, 4, 5, 6]), { from: 2, to: 0 });
+  assert.deepEqual(sameSpan(span, [0, 1, 2, 3, 4], [-1, 0, 1, 2, 3, 4]), { from: 4, to: 2 });
+  assert.equal(sameSpan(span, [0, 1, 2, 3, 4], [2, 3, 4, 5]), null, "its first step is gone");
+  assert.equal(sameSpan(span, [0, 1, 2, 3, 4], [0, 1, 2, 3]), null, "its last step is gone");
+  assert.equal(sameSpan(span, [0, 1, 2, 3, 4], [1, 4, 7, 10, 13]), null, "steps are wider now");
 });
 
 const column = (name, type, unit = null) => ({ key: `${name}:${type}`, name, type, unit, title: name });
