@@ -16,6 +16,7 @@ export class Chart {
   #names = null;
   #steps = { edges: [], series: [] };
   #span = null;
+  #colours = new Map(); // reading them makes the browser compute styles
   #readout = el("p", { class: "chart__readout", "aria-hidden": "true" });
   #spoken = el("p", { class: "unseen", role: "status" });
   #place = el("div", { class: "chart__plot", tabIndex: 0, role: "group" });
@@ -60,10 +61,12 @@ export class Chart {
   remove() {
     this.#plot?.destroy();
     this.#plot = null;
+    this.#place.replaceChildren();
   }
 
   /** Draw again in the colours that hold now. */
   repaint() {
+    this.#colours.clear();
     this.#plot?.redraw(false, true);
   }
 
@@ -77,6 +80,12 @@ export class Chart {
     for (const type of ["pointerup", "pointercancel"]) {
       addEventListener(type, release, { signal: end.signal });
     }
+  }
+
+  #colour(element, name) {
+    const key = `${element.className} ${name}`;
+    if (!this.#colours.has(key)) this.#colours.set(key, token(element, name));
+    return this.#colours.get(key);
   }
 
   #data() {
@@ -94,7 +103,7 @@ export class Chart {
 
   #uplotOptions(width) {
     const { x, y, draw } = this.#options;
-    const colour = (name) => () => token(this.#place, name);
+    const colour = (name) => () => this.#colour(this.#place, name);
     const axis = {
       stroke: colour("--text-muted"),
       grid: { stroke: colour("--line"), width: 1 },
@@ -124,7 +133,7 @@ export class Chart {
       hooks: {
         setCursor: [(plot) => this.#showCursor(plot)],
         setSelect: [(plot) => this.#dragged(plot)],
-        draw: draw ? [(plot) => draw(plot, (name) => token(this.#place, name))] : [],
+        draw: draw ? [(plot) => draw(plot, (name) => this.#colour(this.#place, name))] : [],
       },
     };
   }
@@ -132,7 +141,7 @@ export class Chart {
   #seriesOptions({ className }, paths) {
     const sample = el("span", { class: className, hidden: true });
     this.#place.append(sample);
-    const hue = () => token(sample, "--hue");
+    const hue = () => this.#colour(sample, "--hue");
     return {
       paths,
       stroke: hue,
