@@ -12,6 +12,7 @@ import { CallError } from "./net/problem.js";
 import { isActive } from "./probes/choice.js";
 import { Audit } from "./ui/audit.js";
 import { Announcer } from "./ui/announcer.js";
+import * as address from "./ui/address.js";
 import { ConnectionState } from "./ui/connection.js";
 import { Counters } from "./ui/counters.js";
 import { byId, setText } from "./ui/dom.js";
@@ -23,6 +24,7 @@ import { Keys } from "./ui/keys.js";
 import { Notices } from "./ui/notices.js";
 import { ProbeBar } from "./ui/probebar.js";
 import { SignIn } from "./ui/signin.js";
+import { SummaryPanel } from "./ui/summary.js";
 import { Table } from "./ui/table.js";
 import { Theme } from "./ui/theme.js";
 import { Toolbar } from "./ui/toolbar.js";
@@ -55,6 +57,14 @@ class Console {
   });
   #audit = new Audit();
   #signIn = new SignIn(() => location.reload());
+  #summary = new SummaryPanel({
+    aside: byId("summary"),
+    tools: byId("tools"),
+    store: this.#store,
+    view: this.#view,
+    narrow: (test) => this.#narrow(test),
+    address,
+  });
   #empty = new Empty(() => this.#clearFilters());
   #feed = new Feed(`${location.origin.replace(/^http/, "ws")}/ws`, {
     message: (message) => this.#takeMessage(message),
@@ -168,6 +178,7 @@ class Console {
     this.#counters.show(this.#store, this.#view);
     this.#counters.showLosses(this.#intake.losses.list());
     const isFiltered = this.#filter.active;
+    this.#summary.changed();
     this.#empty.show(this.#view.length, this.#store.events, isFiltered, this.#bar.probes);
   }
 

@@ -17,6 +17,8 @@ export class View {
     this.length = 0;
     /** How many rows left the view's front since it was last reset. */
     this.gone = 0;
+    /** Rises with every reset, so that who counts the rows can see that they are others. */
+    this.epoch = 0;
   }
 
   /** How many of the view's rows are events. */
@@ -52,6 +54,7 @@ export class View {
     this.#head = 0;
     this.length = 0;
     this.gone = 0;
+    this.epoch++;
     this.#marks.clear();
     this.#seen = this.#store.first;
   }

@@ -15,6 +15,7 @@ const text = {
   hover: visibleText,
   width: 140,
   narrowWidth: 122,
+  summary: "top",
 };
 
 const number = {
@@ -59,11 +60,13 @@ const BY_NAME = {
     width: 116,
     // A probe is called by its mode.
     covers: ["mode"],
+    summary: undefined,
   },
+  mode: { ...text, summary: undefined },
   pid: { ...identifier, narrowPlace: 5 },
   comm: { ...text, narrowPlace: 1 },
   tid: { ...identifier },
-  uid: { ...identifier, width: 76 },
+  uid: { ...identifier, width: 76, summary: "top" },
   dfd: {
     ...identifier,
     parts: (value) => [value === AT_FDCWD ? part("cwd", "faint") : part(String(value))],
@@ -107,9 +110,11 @@ const BY_NAME = {
  * @param {{name: string, type: string, unit: ?string}} column
  * @returns {{parts: Function, hover: Function, width: number, narrowWidth?: number,
  *   align?: string, grows?: boolean,
- *   className?: string, narrowPlace?: number, covers?: string[], numberOf?: Function}}
+ *   className?: string, narrowPlace?: number, covers?: string[], numberOf?: Function,
+ *   summary?: string}}
  *   `parts(value)` what the cell shows; `hover(value)` the whole truth as one line;
- *   `width` in CSS pixels, `narrowWidth` in a narrow table; `narrowPlace` its place in a narrow table; `covers` names of columns that need not be shown beside this one
+ *   `width` in CSS pixels, `narrowWidth` in a narrow table; `narrowPlace` its place in a narrow table; `covers` names of columns that need not be shown beside this one;
+ *   `summary` is "top" where the summary is to list the most frequent values
  */
 export function presentation(column) {
   const named = Object.hasOwn(BY_NAME, column.name) ? BY_NAME[column.name] : undefined;
@@ -118,7 +123,7 @@ export function presentation(column) {
   return BY_UNIT[column.unit] ?? BY_TYPE[column.type] ?? number;
 }
 
-const TEXT_NAMES = new Set(["probe", "comm", "filename", "errno"]);
+const TEXT_NAMES = new Set(["probe", "mode", "comm", "filename", "errno"]);
 
 /** The columns to show, in order: in a narrow table what matters most comes first. */
 export function shownColumns(columns, isNarrow) {

@@ -1,0 +1,90 @@
+// The largest of many counts that rise and fall, without looking at all of them each time.
+//
+// A few ids are candidates. Every id that is none has at most `floor`, so the largest are
+// among the candidates as long as enough of these have `floor` or more; when
+// they no longer have, all counts are looked at once and candidates chosen anew.
+
+import { BINS, binOf, lowOf } from "./bins.js";
+
+const MOST = 1024;
+const KEPT = MOST / 2;
+
+export class Leaders {
+  #candidates = [];
+  #isCandidate = new Uint8Array(64);
+  #floor = 0;
+  #counts;
+
+  /** @param {() => Uint32Array} counts  by id; 0 for an id that is not in use */
+  constructor(counts) {
+    this.#counts = counts;
+  }
+
+  /** The count of an id rose to `count`. */
+  rose(id, count) {
+    if (count < this.#floor) return;
+    if (count > this.#floor || this.#candidates.length < KEPT) this.#admit(id);
+  }
+
+  /** The id is no longer in use. */
+  gone(id) {
+    if (!this.#isCandidate[id]) return;
+    this.#isCandidate[id] = 0;
+    this.#candidates.splice(this.#candidates.indexOf(id), 1);
+  }
+
+  /** The `most` ids with the largest counts, largest first. @param {number} used  ids in use */
+  first(most, used) {
+    this.#sort();
+    const counts = this.#counts();
+    const enough = Math.min(most, used);
+    const last = this.#candidates[enough - 1];
+    const isProven = this.#candidates.length === used || counts[last] >= this.#floor;
+    if (!isProven) this.#chooseAnew();
+    return this.#candidates.slice(0, most);
+  }
+
+  #admit(id) {
+    if (id >= this.#isCandidate.length) this.#grow(id);
+    if (this.#isCandidate[id]) return;
+    this.#isCandidate[id] = 1;
+    this.#candidates.push(id);
+    if (this.#candidates.length < MOST) return;
+    this.#sort();
+    for (const left of this.#candidates.splice(KEPT)) this.#isCandidate[left] = 0;
+    this.#floor = this.#counts()[this.#candidates[KEPT - 1]];
+  }
+
+  /** Stable, so that of equal ones those stay in front that were there before. */
+  #sort() {
+    const counts = this.#counts();
+    this.#candidates.sort((a, b) => counts[b] - counts[a]);
+  }
+
+  #grow(id) {
+    const grown = new Uint8Array(2 ** Math.ceil(Math.log2(id + 1)));
+    grown.set(this.#isCandidate);
+    this.#isCandidate = grown;
+  }
+
+  #chooseAnew() {
+    const counts = this.#counts();
+    this.#candidates = [];
+    this.#isCandidate.fill(0);
+    this.#floor = leastOfLargest(counts, KEPT);
+    for (let id = 0; id < counts.length; id++) if (counts[id] > 0) this.rose(id, counts[id]);
+    this.#sort();
+  }
+}
+
+/** A count, above 0, that at least `most` ids reach, or all in use, and not many more. */
+function leastOfLargest(counts, most) {
+  const sizes = new Uint32Array(BINS);
+  for (let id = 0; id < counts.length; id++) sizes[binOf(0, counts[id])]++;
+  let reached = 0;
+  for (let bin = BINS - 1; bin > 0; bin--) {
+    reached += sizes[bin];
+    if (reached >= most) return lowOf(bin);
+  }
+  return 1;
+}

@@ -1,0 +1,139 @@
+// Counts over all rows of the view, kept up to date from the rows that come and go. Each
+// chunk of the store has its share in every count, taken away when the chunk's
+// rows leave; where only some of them have left, the chunk's others are counted anew.
+
+import { CHUNK_ROWS } from "../data/chunk.js";
+import { planOf } from "./plan.js";
+
+const STEP_ROWS = 1024; // so few that a step is short also before the browser has compiled it
+const rows = new Uint16Array(STEP_ROWS);
+
+export class Summary {
+  #store;
+  #view;
+  #epoch = -1;
+  #keys = "";
+  #parts = [];
+  #chunks = []; // {number, first, shares}: oldest first
+  #counted = 0; // rows of the view since it began that were looked at
+
+  /** @param {EventStore} store  @param {View} view */
+  constructor(store, view) {
+    this.#store = store;
+    this.#view = view;
+  }
+
+  /** @returns {{kind: string, key: string, title: string, measure: Timeline|Histogram|Tally}[]} */
+  get parts() {
+    return this.#parts;
+  }
+
+  /** How much of the view is counted, 0 to 1. */
+  get progress() {
+    const { gone, length } = this.#view;
+    return length === 0 ? 1 : Math.max(0, this.#counted - gone) / length;
+  }
+
+  /** Forget everything, and the memory it took. */
+  reset() {
+    this.#epoch = -1;
+    this.#parts = [];
+    this.#chunks = [];
+  }
+
+  /**
+   * Follow the view, in short steps, until nothing is left or the time is up.
+   *
+   * @param {() => boolean} isTimeUp  asked after each step
+   * @returns {boolean} whether the counts are those of the view
+   */
+  advance(isTimeUp = () => false) {
+    this.#restartIfOther();
+    const front = this.#front();
+    do {
+      if (!this.#dropOld(front) && !this.#countNew(front)) return true;
+    } while (!isTimeUp());
+    return false;
+  }
+
+  #restartIfOther() {
+    const plan = planOf(this.#store.columns.all);
+    const keys = plan.map(({ kind, key, title }) => `${kind} ${key} ${title}`).join("\n");
+    if (this.#epoch === this.#view.epoch && this.#keys === keys) return;
+    this.#epoch = this.#view.epoch;
+    this.#keys = keys;
+    this.#parts = plan.map(({ make, ...part }) => ({ ...part, measure: make() }));
+    this.#chunks = [];
+    this.#counted = 0;
+  }
+
+  /** The first place of the view whose row the store still holds: it may have let go of more. */
+  #front() {
+    const { first } = this.#store;
+    let low = 0;
+    let high = this.#view.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#view.at(middle) < first) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** One step; false when no counted row has left. */
+  #dropOld(front) {
+    const oldest = this.#chunks[0];
+    if (!oldest) return false;
+    const { length } = this.#view;
+    const first = front < length ? this.#view.at(front) : Infinity;
+    if (first <= oldest.first) return false;
+    this.#chunks.shift();
+    for (const [i, share] of oldest.shares.entries()) this.#parts[i].measure.drop(share);
+    if (Math.floor(first / CHUNK_ROWS) > oldest.number) return true;
+    // What is left of it was counted already, up to #counted.
+    const chunk = this.#chunkEntry(oldest.number, first);
+    this.#chunks.unshift(chunk);
+    const end = Math.min(length, this.#counted - this.#view.gone);
+    for (let place = front, last = -1; place > last; ) {
+      last = place;
+      place = this.#countChunk(chunk, place, end);
+    }
+    return true;
+  }
+
+  /** One step; false when all is counted. */
+  #countNew(front) {
+    const { gone, length } = this.#view;
+    const place = Math.max(front, this.#counted - gone);
+    if (place >= length) return false;
+    const row = this.#view.at(place);
+    const number = Math.floor(row / CHUNK_ROWS);
+    let chunk = this.#chunks.at(-1);
+    if (chunk?.number !== number) this.#chunks.push((chunk = this.#chunkEntry(number, row)));
+    this.#counted = gone + this.#countChunk(chunk, place, length);
+    return true;
+  }
+
+  #chunkEntry(number, first) {
+    return { number, first, shares: this.#parts.map(({ measure }) => measure.share()) };
+  }
+
+  /** Count rows of the chunk from `place` on, before `end`. @returns the place behind them */
+  #countChunk({ number, shares }, place, end) {
+    const view = this.#view;
+    const base = number * CHUNK_ROWS;
+    const limit = base + CHUNK_ROWS;
+    let count = 0;
+    for (; place < end && count < STEP_ROWS; place++) {
+      const row = view.at(place);
+      if (row >= limit) break;
+      rows[count++] = row - base;
+    }
+    if (count === 0) return place;
+    // A mark is a row of the view too; in every column it is MISSING.
+    this.#store.scan(base + rows[0], base + rows[count - 1] + 1, (chunk) => {
+      for (const [i, share] of shares.entries()) this.#parts[i].measure.add(share, chunk, rows, count);
+    });
+    return place;
+  }
+}
