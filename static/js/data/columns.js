@@ -14,7 +14,11 @@ export class ColumnList {
   #described = new Map();
 
   constructor() {
-    this.#described.set(PROBE_KEY, { title: "Probe", help: "The probe that saw this event" });
+    this.#described.set(PROBE_KEY, {
+      ...PROBE_FIELD,
+      title: "Probe",
+      help: "The probe that saw this event",
+    });
   }
 
   /** Rises with every change, so that a reader can see that its copy is old. */
@@ -26,6 +30,15 @@ export class ColumnList {
     return this.#columns;
   }
 
+  /** Every column that some probe has, whether the table has it or not: what a filter may name. */
+  get known() {
+    const known = new Map(this.#columns.map((column) => [column.key, column]));
+    for (const [key, { name, type }] of this.#described) {
+      if (!known.has(key)) known.set(key, this.#make(name, type));
+    }
+    return [...known.values()];
+  }
+
   /** Take over titles, units and help from a probe's `columns` (docs/protocol.md). */
   describe(columns) {
     let isNew = false;
@@ -33,7 +46,7 @@ export class ColumnList {
       const key = columnKey(name, type);
       const known = this.#described.get(key);
       if (known?.title === title && known.unit === unit && known.help === help) continue;
-      this.#described.set(key, { title, unit, help });
+      this.#described.set(key, { name, type, title, unit, help });
       isNew = true;
     }
     if (!isNew) return;
