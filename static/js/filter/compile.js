@@ -1,7 +1,7 @@
 // From the filter's text to one test of rows, run over columns of a chunk.
 
 import { FilterError, FilterFault, quoted } from "./fault.js";
-import { globMatcher } from "./glob.js";
+import { globMatcher, partMatcher } from "./glob.js";
 import { parseInterval } from "./interval.js";
 import { numberLiteral, timeLiteral } from "./literals.js";
 import { kindOf, operatorOf } from "./operators.js";
@@ -48,13 +48,8 @@ function testOf(node, context) {
   if (node.type === "and") return all(node.parts.map((part) => testOf(part, context)));
   if (node.type === "or") return any(node.parts.map((part) => testOf(part, context)));
   if (node.type === "not") return not(testOf(node.part, context));
-  if (node.type === "word") return anyTextTest(contains(node.text));
+  if (node.type === "word") return anyTextTest(partMatcher(node.text));
   return termTest(node, context);
-}
-
-function contains(text) {
-  const lower = text.toLowerCase();
-  return (value) => value.toLowerCase().includes(lower);
 }
 
 /** A name can stand for columns of several types: those count that understand the value. */

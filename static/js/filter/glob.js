@@ -1,8 +1,10 @@
 // Patterns for whole texts, in any case: `*` stands for any characters, also none, `?` for
 // one. `\*`, `\?` and `\\` are these characters themselves; any other backslash is one.
 
-const ONE = null; // a `?` among a segment's characters
-const SURROGATE = /[\ud800-\udfff]/;
+// A regular expression is twice as fast as toLowerCase() and includes(). `u`: `?` is a
+// character and not half of one; `s`: a line end is one too.
+const FLAGS = "isu";
+const SYNTAX = /[\\^$.*+?()[\]{}|/]/g;
 
 /** A text as the pattern that only it fits. */
 export function escapeGlob(text) {
@@ -11,82 +13,47 @@ export function escapeGlob(text) {
 
 /** Whether a pattern has a `*` or `?` that stands for others. */
 export function hasWildcard(pattern) {
-  return segments(pattern).length > 1 || segments(pattern)[0].includes(ONE);
+  return pieces(pattern).some((piece) => piece === "*" || piece === "?");
 }
 
-/**
- * @param {string} pattern
- * @returns {(text: string) => boolean}
- */
+/** @returns {(text: string) => boolean} whether a text has this one in it, in any case */
+export function partMatcher(part) {
+  return matcher(literal(part));
+}
+
+/** @returns {(text: string) => boolean} whether the whole of a text fits the pattern */
 export function globMatcher(pattern) {
-  const parts = segments(pattern.toLowerCase());
-  if (parts.some((part) => part.includes(ONE))) return segmentMatcher(parts);
-  return literalMatcher(parts.map((part) => part.join("")));
-}
-
-/** Between the stars: lists of characters, `ONE` for `?`. */
-function segments(pattern) {
-  const found = [[]];
-  const characters = [...pattern];
-  for (let i = 0; i < characters.length; i++) {
-    const character = characters[i];
-    if (character === "*") found.push([]);
-    else if (character === "?") found.at(-1).push(ONE);
-    else if (character === "\\" && "*?\\".includes(characters[i + 1] ?? " ")) {
-      found.at(-1).push(characters[++i]);
-    } else found.at(-1).push(character);
+  const parts = [""]; // between the stars
+  for (const piece of pieces(pattern)) {
+    if (piece === "*") parts.push("");
+    else parts[parts.length - 1] += piece === "?" ? "." : literal(plain(piece));
   }
-  return found;
+  const first = parts.shift();
+  const last = parts.pop();
+  if (last === undefined) return matcher(`^${first}$`);
+  const middle = parts.filter((part) => part !== "");
+  if (middle.length === 1 && !first && !last) return matcher(middle[0]);
+  if (middle.length === 0 && !first) return matcher(`${last}$`);
+  // The leftmost place of each part is as good as any. A lookahead is not tried again, so that
+  // a pattern of many stars takes no more time than one of few.
+  const found = middle.map((part, i) => `(?=(.*?${part}))\\${i + 1}`);
+  return matcher(`^${first}${found.join("")}.*${last}$`);
 }
 
-/** Without `?`: a beginning, an end, and pieces in order between them. */
-function literalMatcher(parts) {
-  if (parts.length === 1) return (text) => text.toLowerCase() === parts[0];
-  const [first] = parts;
-  const last = parts.at(-1);
-  const middle = parts.slice(1, -1).filter((part) => part !== "");
-  if (!first && !last && middle.length === 1) return (text) => text.toLowerCase().includes(middle[0]);
-  return (text) => {
-    const lower = text.toLowerCase();
-    const end = lower.length - last.length;
-    if (!lower.startsWith(first) || !lower.endsWith(last)) return false;
-    let at = first.length;
-    for (const part of middle) {
-      const found = lower.indexOf(part, at);
-      if (found < 0) return false;
-      at = found + part.length;
-    }
-    return at <= end;
-  };
+/** Its characters, `*`, `?`, and escaped ones with their backslash. */
+function pieces(pattern) {
+  return pattern.match(/\\[*?\\]|[^]/gu) ?? [];
 }
 
-function segmentMatcher(parts) {
-  return (text) => {
-    const lower = text.toLowerCase();
-    // `?` stands for a character, not for half of one.
-    return fits(parts, SURROGATE.test(lower) ? [...lower] : lower);
-  };
+function plain(piece) {
+  return piece.length === 2 && piece[0] === "\\" ? piece[1] : piece;
 }
 
-/** The leftmost place for each segment is as good as any, so there is no way back to try. */
-function fits(parts, text) {
-  const [first] = parts;
-  if (parts.length === 1) return text.length === first.length && isAt(first, text, 0);
-  const last = parts.at(-1);
-  const end = text.length - last.length;
-  if (first.length > end || !isAt(first, text, 0) || !isAt(last, text, end)) return false;
-  let at = first.length;
-  for (const part of parts.slice(1, -1)) {
-    while (at + part.length <= end && !isAt(part, text, at)) at++;
-    if (at + part.length > end) return false;
-    at += part.length;
-  }
-  return true;
+function literal(text) {
+  return text.replace(SYNTAX, "\\$&");
 }
 
-function isAt(part, text, at) {
-  for (let i = 0; i < part.length; i++) {
-    if (part[i] !== ONE && part[i] !== text[at + i]) return false;
-  }
-  return true;
+function matcher(source) {
+  const expression = new RegExp(source, FLAGS);
+  return (text) => expression.test(text);
 }
