@@ -4,11 +4,10 @@
 
 import { FilterError } from "./fault.js";
 import { hasWildcard } from "./glob.js";
-import { kindOf, OPERATORS } from "./operators.js";
+import { kindOf, SYMBOLS } from "./operators.js";
 import { isVisible, quotedText, textOf } from "./terms.js";
 import { tokenize } from "./tokens.js";
 
-const SYMBOLS = OPERATORS.map(({ symbol }) => symbol);
 const PART = /^\*(.+)\*$/su;
 
 /**

@@ -60,9 +60,11 @@ function keywordItem({ word, help }) {
 
 function operatorItems(name, columns) {
   const kinds = columns.map(kindOf);
-  return OPERATORS.filter((operator) => operator.kinds.some((kind) => kinds.includes(kind)))
-    .sort((a, b) => Number(Boolean(a.negates)) - Number(Boolean(b.negates)))
-    .map(({ symbol, help }) => ({ insert: `${name}${symbol}`, help, kind: "operator" }));
+  return OPERATORS.filter((operator) => operator.kinds.some((kind) => kinds.includes(kind))).map(({ symbol, help }) => ({
+    insert: `${name}${symbol}`,
+    help,
+    kind: "operator",
+  }));
 }
 
 /** Names that begin with it, then titles that do, then names that have it within. */

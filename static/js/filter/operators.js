@@ -3,19 +3,21 @@
 
 /**
  * `symbol` as typed; `says` between a column's title and a value, in words; `kinds` of columns
- * that take it; `negates` the operator whose opposite it is. Longer symbols stand before
- * those they begin with.
+ * that take it; `negates` the operator whose opposite it is.
  */
 export const OPERATORS = [
-  { symbol: "!=", says: "is not", kinds: ["text", "number", "time"], negates: "=", example: "comm!=git", help: "everything that = does not let through, also events without a value" },
-  { symbol: "!~", says: "does not match", kinds: ["text"], negates: "~", example: "filename!~/tmp/*", help: "everything that ~ does not let through, also events without a value" },
-  { symbol: "<=", says: "is at most", kinds: ["number", "time"], example: "latency<=50us", help: "less or equal" },
-  { symbol: ">=", says: "is at least", kinds: ["number", "time"], example: "time>=10:15", help: "more or equal" },
   { symbol: "=", says: "is", kinds: ["text", "number", "time"], example: "comm=rm", help: "exactly this text or number; numbers and times also from a to b: pid=10..20, pid=10.., pid=..20" },
+  { symbol: "!=", says: "is not", kinds: ["text", "number", "time"], negates: "=", example: "comm!=git", help: "everything that = does not let through, also events without a value" },
   { symbol: "~", says: "matches", kinds: ["text"], example: "filename~*.log", help: "the whole text fits the pattern, in any case: * stands for any characters, ? for one" },
+  { symbol: "!~", says: "does not match", kinds: ["text"], negates: "~", example: "filename!~/tmp/*", help: "everything that ~ does not let through, also events without a value" },
   { symbol: "<", says: "is less than", kinds: ["number", "time"], example: "ret<0", help: "less" },
+  { symbol: "<=", says: "is at most", kinds: ["number", "time"], example: "latency<=50us", help: "less or equal" },
   { symbol: ">", says: "is more than", kinds: ["number", "time"], example: "latency>1ms", help: "more" },
+  { symbol: ">=", says: "is at least", kinds: ["number", "time"], example: "time>=10:15", help: "more or equal" },
 ];
+
+/** The symbols, longer ones first: `<=` is not `<` and `=`. */
+export const SYMBOLS = OPERATORS.map(({ symbol }) => symbol).sort((a, b) => b.length - a.length);
 
 /** The words that join tests, from the one that binds most. In any case: `AND` is `and`. */
 export const KEYWORDS = [

@@ -8,6 +8,7 @@ import { FilterError } from "./fault.js";
 import { Names } from "./names.js";
 import { print } from "./print.js";
 import { termOf } from "./terms.js";
+import { tokenize } from "./tokens.js";
 
 export class FilterState {
   #look;
@@ -62,6 +63,13 @@ export class FilterState {
     if (same.some((node) => this.#isSame(node, added))) return this.type(this.valid.text);
     const contradicted = same.find((node) => contradicts(node, added));
     this.type(contradicted ? withTermReplaced(this.valid, contradicted, term) : withTerm(this.valid, term));
+  }
+
+  /** Add a filter of its own, all of which must hold too. */
+  add(text) {
+    const { tree } = compileFilter(text, this.names, this.#look);
+    const isAlternative = this.valid.tree !== null && tree?.type === "or";
+    this.type(withTerm(this.valid, isAlternative ? `(${text})` : text));
   }
 
   /** Take conjuncts of the filter in force away. */
@@ -139,9 +147,19 @@ export class FilterState {
     const before = this.valid;
     this.typed = compileFilter(text, this.names, this.#look);
     if (this.typed.faults.length === 0) this.valid = this.typed;
+    else this.#dropBegunName();
     // What only looks different, as another space, need not be tested again on a million rows.
     const isNew = isFresh ? before.active || this.valid.active : print(before.tree) !== print(this.valid.tree);
     this.#tell(isNew);
+  }
+
+  /** Typing `pid>`: `pid` was a word in force until it turned out to be a column's name. */
+  #dropBegunName() {
+    const last = this.conjuncts.at(-1);
+    const isWord = last?.type === "word" && this.typed.text.startsWith(this.valid.text.slice(0, last.end));
+    if (!isWord) return;
+    const name = tokenize(this.typed.text).find(({ type, start }) => type === "name" && start === last.start);
+    if (name) this.valid = compileFilter(withoutTerms(this.valid, [last]), this.names, this.#look);
   }
 
   #tell(isFilterNew) {

@@ -1,13 +1,13 @@
 // The filter's text as tokens. Nothing is thrown: a token that is wrong says so in `fault`,
 // so that completion can read a text that is not finished.
 
-import { OPERATORS } from "./operators.js";
+import { SYMBOLS } from "./operators.js";
 
 const SPACE = /\s+/y;
-const SYMBOLS = OPERATORS.map(({ symbol }) => symbol).join("|");
+const SYMBOL = SYMBOLS.join("|");
 // == for =, as people who write programs type it.
-const NAME = new RegExp(`([A-Za-z_]\\w*)(?=\\s*(?:==|${SYMBOLS}))`, "y");
-const OPERATOR = new RegExp(`==|${SYMBOLS}`, "y");
+const NAME = new RegExp(`([A-Za-z_]\\w*)(?=\\s*(?:==|${SYMBOL}))`, "y");
+const OPERATOR = new RegExp(`==|${SYMBOL}`, "y");
 const BARE = /[^\s"()]+/y;
 const ESCAPE = /\\(?:(["\\nrt])|u\{([0-9a-f]{1,6})\})/iy;
 const ESCAPED = { n: "\n", r: "\r", t: "\t" };

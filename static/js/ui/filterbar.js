@@ -6,6 +6,7 @@ import { Completions } from "./completions.js";
 import { el, setAttribute, setText } from "./dom.js";
 
 const PLACEHOLDER = "words, or tests such as comm=rm, ret<0, latency>1ms";
+const RECENT = 5; // filters offered in an empty bar; ArrowUp has the rest
 const QUIET_MS = 800; // a fault is read aloud once the typing rests
 
 export class FilterBar {
@@ -125,10 +126,16 @@ export class FilterBar {
   #offerWhatFits(isAsked) {
     const caret = this.#input.selectionStart;
     this.#offer = this.#complete(this.#text, caret);
-    const { from, to, items } = this.#offer;
+    const { from, to, items, isAsked: isBegun } = this.#offer;
     const typed = this.#text.slice(from, to);
     const fresh = items.filter(({ insert }) => insert !== typed);
-    this.#completions.show(isAsked || this.#offer.isAsked ? fresh : []);
+    this.#completions.show(isAsked || isBegun ? [...this.#recent(), ...fresh] : []);
+  }
+
+  /** In an empty bar, what was used before. */
+  #recent() {
+    const recent = this.#text === "" ? this.#history.entries.slice(0, RECENT) : [];
+    return recent.map((insert) => ({ insert, help: "used before", kind: "recent" }));
   }
 
   #accept({ insert, kind }) {

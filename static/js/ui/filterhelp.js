@@ -60,7 +60,7 @@ function table(title, rows) {
       el("tr", {},
         el("th", { scope: "row" }, el("code", {}, name)),
         el("td", {}, help),
-        el("td", {}, el("button", { type: "button", class: "cheatsheet__example", title: "Put it into the filter" }, example)),
+        el("td", {}, el("button", { type: "button", class: "cheatsheet__example", title: "Add it to the filter" }, example)),
       ))),
   );
 }

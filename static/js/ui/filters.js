@@ -9,7 +9,7 @@ import { offersOf } from "../filter/offers.js";
 import { FilterState } from "../filter/state.js";
 import { changeFilter } from "../net/api.js";
 import { CallError } from "../net/problem.js";
-import { FilterLine } from "./chips.js";
+import { FilterLine } from "./filterline.js";
 import { byId } from "./dom.js";
 import { FilterBar } from "./filterbar.js";
 import { FilterHelp } from "./filterhelp.js";
@@ -48,7 +48,7 @@ export class Filters {
         type: (text) => this.#type(text),
       },
       new FilterHelp((example) => {
-        this.#type(example);
+        this.#state.add(example);
         this.#bar.focus();
       }),
     );
@@ -151,7 +151,7 @@ export class Filters {
     return kernelTests(this.#running).map((test) => ({
       text: test.text,
       place: "kernel",
-      where: isAll(test) && test.probes.length > 1 ? "in the kernel" : `in the kernel, ${test.probes.join(", ")}`,
+      where: isAll(test) && test.probes.length > 1 ? "in the kernel" : `in the kernel, for ${test.probes.join(", ")}`,
       title: `For ${test.probes.join(", ")}.`,
       remove: () => this.#patchAll(test.probes.map((id) => [id, withoutMember(test.member)])),
     }));

@@ -1,13 +1,14 @@
 // The filter's text: grammar, printing, quoting, edits, boxes.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { boxOfTerm, testOfBox } from "../../../static/js/filter/boxes.js";
 import { describe } from "../../../static/js/filter/describe.js";
 import { conjuncts, withoutTerms, withTerm, withTermReplaced } from "../../../static/js/filter/edits.js";
 import { FilterError } from "../../../static/js/filter/fault.js";
-import { isKeyword, OPERATORS } from "../../../static/js/filter/operators.js";
+import { FORMS, isKeyword, KEYWORDS, OPERATORS } from "../../../static/js/filter/operators.js";
 import { parse } from "../../../static/js/filter/parse.js";
 import { print } from "../../../static/js/filter/print.js";
 import { termOf, textOf, wordOf } from "../../../static/js/filter/terms.js";
@@ -268,12 +269,31 @@ test("tests are told in words", () => {
 });
 
 test("the table of operators holds together", () => {
-  OPERATORS.forEach(({ symbol, negates, example, help, kinds }, i) => {
+  for (const { symbol, negates, example, help, kinds } of OPERATORS) {
     assert.ok(help && kinds.length > 0);
     assert.deepEqual(compiled(example).faults, [], example);
     assert.ok(example.includes(symbol));
     if (negates) assert.ok(OPERATORS.some((other) => other.symbol === negates && !other.negates));
-    for (const later of OPERATORS.slice(i + 1)) assert.ok(!later.symbol.startsWith(symbol), "longer ones stand first");
-  });
+    assert.equal(shape(parse(`x${symbol}5`)), `x ${symbol} 5`);
+  }
+  for (const { example } of [...KEYWORDS, ...FORMS]) assert.deepEqual(compiled(example).faults, [], example);
   assert.ok(isKeyword("And") && !isKeyword("android"));
+});
+
+test("docs/filters.md has every operator, word and form, with its example, and no other operator", () => {
+  const page = readFileSync(new URL("../../../docs/filters.md", import.meta.url), "utf8");
+  const lines = page.split("\n");
+  const documented = (name, example) => lines.some((line) => line.startsWith(`| ${name} |`) && line.endsWith(`| \`${example}\` |`));
+  for (const { symbol, example } of OPERATORS) assert.ok(documented(`\`${symbol}\``, example), symbol);
+  for (const { word, example } of KEYWORDS) assert.ok(documented(`\`${word}\``, example), word);
+  for (const { form, example } of FORMS) assert.ok(documented(form, example), form);
+  const symbols = page.split("| operator |")[1].split("\n\n")[0].match(/^\| `[^`]+` \|/gm);
+  assert.equal(symbols.length, OPERATORS.length);
+});
+
+test("every filter of docs/filters.md is one", () => {
+  const page = readFileSync(new URL("../../../docs/filters.md", import.meta.url), "utf8");
+  const filters = page.match(/(?<=`)[a-z]+(?:!?[=~]|[<>]=?)[^`…]+(?=`)/g).filter((text) => !/^(?:a!?=b)/.test(text));
+  assert.ok(filters.length > 15);
+  for (const text of filters) assert.deepEqual(compiled(text).faults, [], text);
 });

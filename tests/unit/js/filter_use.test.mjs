@@ -28,6 +28,19 @@ test("while a text has a fault, the last one without stays in force", () => {
   assert.deepEqual(state.faults, []);
 });
 
+test("a word that turns out to be the beginning of a test is no longer looked for", () => {
+  const state = stateOf();
+  const inForce = [];
+  for (const text of ["rm", "rm p", "rm pid", "rm pid>", "rm pid>1"]) {
+    state.type(text);
+    inForce.push(state.valid.text);
+  }
+  assert.deepEqual(inForce, ["rm", "rm p", "rm pid", "rm", "rm pid>1"]);
+  state.type("rm x");
+  state.type("rm x (");
+  assert.equal(state.valid.text, "rm x");
+});
+
 test("a change is told, and whether other rows may pass", () => {
   const state = stateOf();
   const told = [];
@@ -78,6 +91,16 @@ test("narrowing a faulty text narrows the filter in force", () => {
   state.type("comm=rm pid=");
   state.narrow({ name: "pid", operator: "=", value: 5 });
   assert.equal(state.valid.text, "comm=rm and pid=5");
+});
+
+test("an example is added to what stands there", () => {
+  const state = stateOf();
+  state.add("comm=rm or comm=git");
+  assert.equal(state.typed.text, "comm=rm or comm=git");
+  state.add("ret<0");
+  assert.equal(state.typed.text, "(comm=rm or comm=git) and ret<0");
+  state.add("a or b");
+  assert.equal(state.typed.text, "(comm=rm or comm=git) and ret<0 and (a or b)");
 });
 
 test("a column that is not there is no column to narrow by", () => {
@@ -148,8 +171,8 @@ test("columns, operators and joining words are offered where they can stand", ()
   assert.deepEqual(offered("rm la|t x"), { of: "lat", items: ["latency"] });
   assert.deepEqual(offered("comm=rm |"), { of: "", items: ["not ", "and ", "or ", ...names] });
   assert.deepEqual(offered("comm=rm an|"), { of: "an", items: ["and "] });
-  assert.deepEqual(offered("comm|"), { of: "comm", items: ["comm=", "comm~", "comm!=", "comm!~"] });
-  assert.deepEqual(offered("pid|").items, ["pid<=", "pid>=", "pid=", "pid<", "pid>", "pid!="]);
+  assert.deepEqual(offered("comm|"), { of: "comm", items: ["comm=", "comm!=", "comm~", "comm!~"] });
+  assert.deepEqual(offered("pid|").items, ["pid=", "pid!=", "pid<", "pid<=", "pid>", "pid>="]);
   assert.deepEqual(offered("zz|").items, []);
   assert.deepEqual(offered('"quo|').items, []);
 });

@@ -13,6 +13,7 @@ export class FilterLine {
   #element;
   #on;
   #shown = "";
+  #chips = [];
   #fault = el("p", { class: "filterfault", id: "filter-text-fault", hidden: true });
   #list = el("ul", { class: "chips", "aria-label": "Tests of the filter" });
   #move = el("button", { type: "button", class: "button button--small", hidden: true }, "Move into the kernel");
@@ -55,10 +56,9 @@ export class FilterLine {
 
   #showFault({ message, start, end }, typed, inForce) {
     this.#fault.replaceChildren(
-      el("strong", {}, "Not a filter yet"),
-      `: ${visibleText(message)} `,
+      el("span", {}, el("strong", {}, "Not a filter yet"), `: ${visibleText(message)}`),
       excerpt(typed, start, end),
-      el("span", { class: "filterfault__force" }, " Still in force: ",
+      el("span", { class: "filterfault__force", title: visibleText(inForce) }, "Still in force: ",
         inForce ? el("code", {}, visibleText(inForce)) : "no filter"),
     );
   }
@@ -76,8 +76,6 @@ export class FilterLine {
     const buttons = this.#list.querySelectorAll("button");
     if (focused >= 0) (buttons[Math.min(focused, buttons.length - 1)] ?? document.getElementById("text-filter")).focus();
   }
-
-  #chips = [];
 
   #chip({ text, place, where, title }, i) {
     const remove = el("button", {
