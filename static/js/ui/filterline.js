@@ -9,6 +9,8 @@ const PLACES = {
   kernel: "Tested in the kernel: events that do not fit cost nothing and do not come here",
 };
 
+const MOVE_HELP = "What does not fit then costs nothing, and is not held: it cannot be shown afterwards";
+
 export class FilterLine {
   #element;
   #on;
@@ -16,7 +18,7 @@ export class FilterLine {
   #chips = [];
   #fault = el("p", { class: "filterfault", id: "filter-text-fault", hidden: true });
   #list = el("ul", { class: "chips", "aria-label": "Tests of the filter" });
-  #move = el("button", { type: "button", class: "button button--small", hidden: true }, "Move into the kernel");
+  #move = el("button", { type: "button", class: "button button--small", title: MOVE_HELP, hidden: true }, "Move into the kernel");
   #said = el("p", { class: "filterline__said", role: "status" });
 
   /** @param {{move: () => void}} on */
@@ -44,14 +46,17 @@ export class FilterLine {
    */
   show(faults, typed, inForce, chips, move) {
     const isFaulty = faults.length > 0;
+    const hadFocus = document.activeElement === this.#move;
     this.#fault.hidden = !isFaulty;
     this.#list.hidden = isFaulty;
     this.#move.hidden = isFaulty || !move.isOffered;
     this.#said.hidden = isFaulty;
-    this.#move.disabled = move.isBusy;
+    // Not disabled while it works: that would take the focus away.
+    this.#move.setAttribute("aria-disabled", String(move.isBusy));
     this.#element.hidden = !isFaulty && chips.length === 0 && this.#said.textContent === "";
     if (isFaulty) this.#showFault(faults[0], typed, inForce);
     else this.#showChips(chips);
+    if (hadFocus && this.#move.hidden) document.getElementById("text-filter").focus();
   }
 
   #showFault({ message, start, end }, typed, inForce) {

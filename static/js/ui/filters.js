@@ -178,6 +178,7 @@ export class Filters {
   }
 
   async #move() {
+    if (this.#isMoving) return;
     const before = this.#state.valid;
     const plan = this.#plan();
     this.#isMoving = true;
