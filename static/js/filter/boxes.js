@@ -54,7 +54,8 @@ function boxText(value) {
 function unquoted(text) {
   if (!text.startsWith('"')) return text;
   const [token, ...others] = tokenize(text);
-  if (token.fault || others.length > 0) throw new FilterError(token.fault ?? "one quoted text, or none");
+  if (token.fault || others.length > 0)
+    throw new FilterError(token.fault ?? "one quoted text, or none");
   return token.text;
 }
 

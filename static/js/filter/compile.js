@@ -65,7 +65,8 @@ function termTest(node, { names, look, faults }) {
       errors.push(error);
     }
   }
-  if (tests.length === 0) faults.push(errors.length > 0 ? faultOfValue(node, errors[0]) : unknownColumn(node, names));
+  if (tests.length === 0)
+    faults.push(errors.length > 0 ? faultOfValue(node, errors[0]) : unknownColumn(node, names));
   const { negates } = operatorOf(node.operator);
   return negates ? not(any(tests)) : any(tests);
 }
@@ -75,8 +76,12 @@ function columnTest(column, node, numberOf) {
   const operator = negates ?? node.operator;
   const kind = kindOf(column);
   if (!kinds.includes(kind)) throw wrongOperator(column, kind, node);
-  if (kind !== "text") return numberTest(column, intervalOf(column, { ...node, operator }, numberOf));
-  return textTest(column.key, operator === "=" ? (text) => text === node.value : globMatcher(node.value));
+  if (kind !== "text")
+    return numberTest(column, intervalOf(column, { ...node, operator }, numberOf));
+  return textTest(
+    column.key,
+    operator === "=" ? (text) => text === node.value : globMatcher(node.value),
+  );
 }
 
 /**
@@ -97,7 +102,9 @@ function wrongOperator(column, kind, { operator, start, end }) {
 }
 
 function faultOfValue(node, error) {
-  return error instanceof FilterFault ? error : new FilterFault(error.message, node.valueStart, node.end);
+  return error instanceof FilterFault
+    ? error
+    : new FilterFault(error.message, node.valueStart, node.end);
 }
 
 function unknownColumn({ name, start, nameEnd }, names) {

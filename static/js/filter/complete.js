@@ -29,9 +29,14 @@ export function complete(text, caret, names, valuesOf) {
   if (isTouching && before?.type === "operator" && last.type === "text") {
     return values(before.text, tokens.at(-3), last.text, last.start, to, names, valuesOf);
   }
-  const isWord = isTouching && !last.isQuoted && (last.type === "text" || last.type === "keyword" || last.type === "name");
-  if (isWord) return { from: last.start, to, isAsked: true, items: words(last.text, canJoin(before), names) };
-  if (isTouching && last.type !== "open") return { from: caret, to: caret, isAsked: false, items: [] };
+  const isWord =
+    isTouching &&
+    !last.isQuoted &&
+    (last.type === "text" || last.type === "keyword" || last.type === "name");
+  if (isWord)
+    return { from: last.start, to, isAsked: true, items: words(last.text, canJoin(before), names) };
+  if (isTouching && last.type !== "open")
+    return { from: caret, to: caret, isAsked: false, items: [] };
   return { from: caret, to: caret, isAsked: false, items: words("", canJoin(last), names) };
 }
 
@@ -45,7 +50,9 @@ function words(prefix, canJoinBefore, names) {
   const named = names.find(prefix);
   const operators = named.length > 0 ? operatorItems(prefix, named) : [];
   const columns = names.columns.filter((column) => !named.includes(column));
-  const keywords = KEYWORDS.filter(({ word }) => word.startsWith(lower) && word !== lower && (canJoinBefore || word === "not"));
+  const keywords = KEYWORDS.filter(
+    ({ word }) => word.startsWith(lower) && word !== lower && (canJoinBefore || word === "not"),
+  );
   return [
     ...operators,
     ...(canJoinBefore ? keywords.map(keywordItem) : []),
@@ -60,11 +67,13 @@ function keywordItem({ word, help }) {
 
 function operatorItems(name, columns) {
   const kinds = columns.map(kindOf);
-  return OPERATORS.filter((operator) => operator.kinds.some((kind) => kinds.includes(kind))).map(({ symbol, help }) => ({
-    insert: `${name}${symbol}`,
-    help,
-    kind: "operator",
-  }));
+  return OPERATORS.filter((operator) => operator.kinds.some((kind) => kinds.includes(kind))).map(
+    ({ symbol, help }) => ({
+      insert: `${name}${symbol}`,
+      help,
+      kind: "operator",
+    }),
+  );
 }
 
 /** Names that begin with it, then titles that do, then names that have it within. */
@@ -98,10 +107,15 @@ function values(operator, name, typed, from, to, names, valuesOf) {
   for (const { text, help } of offered) {
     if (needle === null || !text.toLowerCase().includes(needle)) continue;
     const insert = textOf(isPattern ? escapeGlob(text) : text);
-    if (insert !== typed && !items.some((item) => item.insert === insert)) items.push({ insert, help, kind: "value" });
+    if (insert !== typed && !items.some((item) => item.insert === insert))
+      items.push({ insert, help, kind: "value" });
   }
   // What begins with it is what one is more likely to mean.
-  items.sort((a, b) => Number(b.insert.toLowerCase().startsWith(lower)) - Number(a.insert.toLowerCase().startsWith(lower)));
+  items.sort(
+    (a, b) =>
+      Number(b.insert.toLowerCase().startsWith(lower)) -
+      Number(a.insert.toLowerCase().startsWith(lower)),
+  );
   return { from, to, isAsked: true, items: items.slice(0, MOST) };
 }
 

@@ -33,7 +33,8 @@ export function kernelPart(node, names, look) {
   const interval = intervalIn(node, column, look(column).numberOf);
   if (!interval) return null;
   const { low, high } = interval;
-  if (column.name === "ret") return low === null && high === -1n ? { member: "only_failures", value: true } : null;
+  if (column.name === "ret")
+    return low === null && high === -1n ? { member: "only_failures", value: true } : null;
   if (column.name !== "pid" && column.name !== "uid") return null;
   const [least, most] = LIMITS[column.name];
   if (low === null || low !== high || low < least || low > most) return null;
@@ -42,7 +43,8 @@ export function kernelPart(node, names, look) {
 
 function commPart({ operator, value }) {
   const bytes = new TextEncoder().encode(value).length;
-  const fits = operator === "=" && bytes > 0 && bytes <= LONGEST_COMM_BYTES && !SHOWN_BYTE.test(value);
+  const fits =
+    operator === "=" && bytes > 0 && bytes <= LONGEST_COMM_BYTES && !SHOWN_BYTE.test(value);
   return fits ? { member: "comm", value } : null;
 }
 
@@ -68,6 +70,7 @@ function intervalIn(node, column, numberOf) {
 export function planMove({ tree }, running, names, look) {
   const plan = { patches: new Map(), moved: [], stay: [] };
   const asked = {};
+  if (running.length === 0) return plan;
   for (const node of conjuncts(tree)) {
     const part = kernelPart(node, names, look);
     if (!part) continue;
@@ -80,7 +83,7 @@ export function planMove({ tree }, running, names, look) {
     for (const probe of running) askOf(probe, part, plan.patches);
     const blind = blindProbes(part, running);
     if (blind.length === 0) plan.moved.push(node);
-    else plan.stay.push({ node, reason: `${blind.join(", ")} ${blind.length > 1 ? "see" : "sees"} no result: ret<0 stays in the view for ${blind.length > 1 ? "them" : "it"}` });
+    else plan.stay.push({ node, reason: blindWords(blind) });
   }
   return plan;
 }
@@ -91,13 +94,22 @@ function obstacle({ member, value }, asked, running) {
     return `the kernel tests one value, and ${MEMBERS[member](asked[member])} asks for another`;
   }
   const other = running.find(({ filter }) => isSet(filter, member) && filter[member] !== value);
-  if (other) return `the kernel tests ${MEMBERS[member](other.filter[member])} for ${other.id} already`;
-  if (blindProbes({ member }, running).length === running.length) return "no running probe sees a result";
+  if (other)
+    return `the kernel tests ${MEMBERS[member](other.filter[member])} for ${other.id} already`;
+  if (blindProbes({ member }, running).length === running.length)
+    return "no running probe sees a result";
   return null;
 }
 
 function blindProbes({ member }, running) {
-  return member === "only_failures" ? running.filter((probe) => !seesReturn(probe)).map(({ id }) => id) : [];
+  return member === "only_failures"
+    ? running.filter((probe) => !seesReturn(probe)).map(({ id }) => id)
+    : [];
+}
+
+function blindWords(probes) {
+  const [verb, them] = probes.length > 1 ? ["see", "them"] : ["sees", "it"];
+  return `${probes.join(", ")} ${verb} no result: ret<0 stays in the view for ${them}`;
 }
 
 function askOf(probe, { member, value }, patches) {

@@ -2,7 +2,7 @@
 
 import { FilterError, quoted } from "./fault.js";
 
-const NS_PER_UNIT = { ns: 1, us: 1e3, "µs": 1e3, "μs": 1e3, ms: 1e6, s: 1e9 };
+const NS_PER_UNIT = { ns: 1, us: 1e3, µs: 1e3, μs: 1e3, ms: 1e6, s: 1e9 };
 const NUMBER = /^([+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)\s*([a-zµμ]*)$/i;
 const MOST_DIGITS = 30; // no column has more, and long ones only cost time
 
@@ -29,12 +29,15 @@ export function numberLiteral(unit, numberOf) {
 function named(literal, numberOf) {
   const value = numberOf?.(literal) ?? numberOf?.(literal.toUpperCase());
   if (value !== undefined) return [value, value];
-  throw new FilterError(`${quoted(literal)} is not a number${numberOf ? " and no name known here" : ""}`);
+  throw new FilterError(
+    `${quoted(literal)} is not a number${numberOf ? " and no name known here" : ""}`,
+  );
 }
 
 function unitFactor(unit, suffix) {
   if (!suffix) return 1;
-  if (unit !== "ns") throw new FilterError(`${quoted(suffix)} is not known here: no unit is needed`);
+  if (unit !== "ns")
+    throw new FilterError(`${quoted(suffix)} is not known here: no unit is needed`);
   const factor = NS_PER_UNIT[suffix];
   if (!factor) throw new FilterError(`${quoted(suffix)} is not a unit: ns, µs, ms or s`);
   return factor;
@@ -77,7 +80,9 @@ export function timeLiteral(now = () => new Date()) {
 function startOf(date, clock, utc) {
   const [hour, minute, second] = clock.map(Number);
   if (hour > 23 || minute > 59 || second > 59) return null;
-  const start = new Date(`${date}T${clock.map((part) => part.padStart(2, "0")).join(":")}${utc.toUpperCase()}`);
+  const start = new Date(
+    `${date}T${clock.map((part) => part.padStart(2, "0")).join(":")}${utc.toUpperCase()}`,
+  );
   return Number.isNaN(start.getTime()) ? null : start;
 }
 

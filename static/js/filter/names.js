@@ -32,7 +32,9 @@ export class Names {
   /** What to write for a column: without its unit, where that is clear. */
   shortName(column) {
     const short = withoutUnit(column);
-    return this.#byAlias.get(short.toLowerCase()) === column.name.toLowerCase() ? short : column.name;
+    return this.#byAlias.get(short.toLowerCase()) === column.name.toLowerCase()
+      ? short
+      : column.name;
   }
 
   /** The known name that is most like this one, null when none is like it. */
@@ -57,7 +59,9 @@ export class Names {
 }
 
 function aliases(column) {
-  return [withoutUnit(column), column.title.replace(/\s+/g, "")].map((alias) => alias.toLowerCase());
+  return [withoutUnit(column), column.title.replace(/\s+/g, "")].map((alias) =>
+    alias.toLowerCase(),
+  );
 }
 
 function withoutUnit({ name, unit }) {

@@ -18,17 +18,23 @@ export function offersOf(store, look) {
     const offers = seen.map(({ value, rows }) => {
       const text = typeof value === "string" ? value : nameOf(value, parts, numberOf);
       const whole = visibleText(hover(value));
-      return { text, help: [whole === text ? "" : whole, counted(rows, "event")].filter(Boolean).join(", ") };
+      return {
+        text,
+        help: [whole === text ? "" : whole, counted(rows, "event")].filter(Boolean).join(", "),
+      };
     });
     const known = new Set(offers.map(({ text }) => text));
-    for (const text of valueNames) if (!known.has(text)) offers.push({ text, help: meaning(text, numberOf, hover) });
+    for (const text of valueNames)
+      if (!known.has(text)) offers.push({ text, help: meaning(text, numberOf, hover) });
     return offers;
   };
 }
 
 /** -2n -> "ENOENT", when that is how it is shown and a filter reads it as -2. */
 function nameOf(value, parts, numberOf) {
-  const shown = parts(value).map(({ text }) => text).join("");
+  const shown = parts(value)
+    .map(({ text }) => text)
+    .join("");
   const number = numberOf?.(shown);
   return number !== undefined && BigInt(number) === BigInt(value) ? shown : String(value);
 }

@@ -6,14 +6,58 @@
  * that take it; `negates` the operator whose opposite it is.
  */
 export const OPERATORS = [
-  { symbol: "=", says: "is", kinds: ["text", "number", "time"], example: "comm=rm", help: "exactly this text or number; numbers and times also from a to b: pid=10..20, pid=10.., pid=..20" },
-  { symbol: "!=", says: "is not", kinds: ["text", "number", "time"], negates: "=", example: "comm!=git", help: "everything that = does not let through, also events without a value" },
-  { symbol: "~", says: "matches", kinds: ["text"], example: "filename~*.log", help: "the whole text fits the pattern, in any case: * stands for any characters, ? for one" },
-  { symbol: "!~", says: "does not match", kinds: ["text"], negates: "~", example: "filename!~/tmp/*", help: "everything that ~ does not let through, also events without a value" },
+  {
+    symbol: "=",
+    says: "is",
+    kinds: ["text", "number", "time"],
+    example: "comm=rm",
+    help: "exactly this text or number; numbers and times also from a to b: pid=10..20, pid=10.., pid=..20",
+  },
+  {
+    symbol: "!=",
+    says: "is not",
+    kinds: ["text", "number", "time"],
+    negates: "=",
+    example: "comm!=git",
+    help: "everything that = does not let through, also events without a value",
+  },
+  {
+    symbol: "~",
+    says: "matches",
+    kinds: ["text"],
+    example: "filename~*.log",
+    help: "the whole text fits the pattern, in any case: * stands for any characters, ? for one",
+  },
+  {
+    symbol: "!~",
+    says: "does not match",
+    kinds: ["text"],
+    negates: "~",
+    example: "filename!~/tmp/*",
+    help: "everything that ~ does not let through, also events without a value",
+  },
   { symbol: "<", says: "is less than", kinds: ["number", "time"], example: "ret<0", help: "less" },
-  { symbol: "<=", says: "is at most", kinds: ["number", "time"], example: "latency<=50us", help: "less or equal" },
-  { symbol: ">", says: "is more than", kinds: ["number", "time"], example: "latency>1ms", help: "more" },
-  { symbol: ">=", says: "is at least", kinds: ["number", "time"], example: "time>=10:15", help: "more or equal" },
+  {
+    symbol: "<=",
+    says: "is at most",
+    kinds: ["number", "time"],
+    example: "latency<=50us",
+    help: "less or equal",
+  },
+  {
+    symbol: ">",
+    says: "is more than",
+    kinds: ["number", "time"],
+    example: "latency>1ms",
+    help: "more",
+  },
+  {
+    symbol: ">=",
+    says: "is at least",
+    kinds: ["number", "time"],
+    example: "time>=10:15",
+    help: "more or equal",
+  },
 ];
 
 /** The symbols, longer ones first: `<=` is not `<` and `=`. */
@@ -29,7 +73,11 @@ export const KEYWORDS = [
 /** What else there is to know, for the cheat sheet. */
 export const FORMS = [
   { form: "word", example: "rm", help: "in any text column, in any case" },
-  { form: "quotes", example: '"my file"', help: 'spaces and signs as they are; inside \\" \\\\ \\n \\t \\u{202e}' },
+  {
+    form: "quotes",
+    example: '"my file"',
+    help: 'spaces and signs as they are; inside \\" \\\\ \\n \\t \\u{202e}',
+  },
   { form: "parentheses", example: "(comm=rm or comm=mv) ret<0", help: "what belongs together" },
   { form: "names", example: "ret=ENOENT", help: "errors, and users (uid=alice), by name" },
   { form: "units", example: "latency>1.5ms", help: "ns, us or µs, ms, s; without one: ns" },

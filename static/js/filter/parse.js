@@ -22,7 +22,11 @@ const UNIT = /^(?:ns|us|µs|μs|ms|s)$/i;
  */
 export function parse(source) {
   if (source.length > LONGEST) {
-    throw new FilterFault(`the filter is longer than ${LONGEST} characters`, LONGEST, source.length);
+    throw new FilterFault(
+      `the filter is longer than ${LONGEST} characters`,
+      LONGEST,
+      source.length,
+    );
   }
   return new Parser(source).read();
 }
@@ -44,7 +48,8 @@ class Parser {
     if (this.#tokens.length === 0) return null;
     const tree = this.#or();
     const rest = this.#next();
-    if (rest) throw new FilterFault("this closing parenthesis has no opening one", rest.start, rest.end);
+    if (rest)
+      throw new FilterFault("this closing parenthesis has no opening one", rest.start, rest.end);
     return tree;
   }
 
@@ -68,7 +73,7 @@ class Parser {
 
   #and() {
     const parts = [this.#not()];
-    for (let token; (token = this.#next()) && token.type !== "close" && !this.#isKeyword("or"); ) {
+    for (let token; (token = this.#next()) && token.type !== "close" && !this.#isKeyword("or");) {
       if (this.#isKeyword("and")) this.#at++;
       parts.push(this.#not());
     }
@@ -87,7 +92,8 @@ class Parser {
 
   #test() {
     const token = this.#next();
-    if (!token || token.type === "keyword" || token.type === "close") throw this.#missingTest(token);
+    if (!token || token.type === "keyword" || token.type === "close")
+      throw this.#missingTest(token);
     this.#at++;
     if (token.type === "open") return this.#group(token);
     if (token.type === "name") return this.#term(token);
@@ -99,7 +105,8 @@ class Parser {
     const tree = this.#or();
     this.#depth--;
     const closing = this.#next();
-    if (closing?.type !== "close") throw new FilterFault("the closing parenthesis is missing", start, end);
+    if (closing?.type !== "close")
+      throw new FilterFault("the closing parenthesis is missing", start, end);
     this.#at++;
     return { ...tree, start, end: closing.end };
   }
@@ -109,14 +116,22 @@ class Parser {
     const value = this.#next();
     if (value?.type !== "text") {
       const isGroup = value?.type === "open" || value?.type === "close";
-      const hint = isGroup && value.start === operator.end ? "; parentheses in a text need quotes" : "";
-      throw new FilterFault(`a value is missing after ${operator.text}${hint}`, name.start, operator.end);
+      const hint =
+        isGroup && value.start === operator.end ? "; parentheses in a text need quotes" : "";
+      throw new FilterFault(
+        `a value is missing after ${operator.text}${hint}`,
+        name.start,
+        operator.end,
+      );
     }
     this.#at++;
     const unit = this.#next();
     const takesUnit =
-      !value.isQuoted && BARE_NUMBER.test(value.text) &&
-      unit?.type === "text" && !unit.isQuoted && UNIT.test(unit.text);
+      !value.isQuoted &&
+      BARE_NUMBER.test(value.text) &&
+      unit?.type === "text" &&
+      !unit.isQuoted &&
+      UNIT.test(unit.text);
     if (takesUnit) this.#at++;
     return {
       type: "term",
@@ -133,8 +148,16 @@ class Parser {
   #missingTest(token) {
     const before = this.#tokens[this.#at - 1];
     if (!token || token.type === "close") {
-      if (!before) return new FilterFault("this closing parenthesis has no opening one", token.start, token.end);
-      const message = before.type === "open" ? "nothing stands in the parentheses" : `something is missing after ${quoted(before.text)}`;
+      if (!before)
+        return new FilterFault(
+          "this closing parenthesis has no opening one",
+          token.start,
+          token.end,
+        );
+      const message =
+        before.type === "open"
+          ? "nothing stands in the parentheses"
+          : `something is missing after ${quoted(before.text)}`;
       return new FilterFault(message, before.start, token?.end ?? this.#length);
     }
     const message = `${quoted(token.text)} joins two tests; quotes make it a text to search for`;
@@ -142,7 +165,8 @@ class Parser {
   }
 
   #deeper(start, end) {
-    if (++this.#depth > DEEPEST) throw new FilterFault("too many parentheses within each other", start, end);
+    if (++this.#depth > DEEPEST)
+      throw new FilterFault("too many parentheses within each other", start, end);
   }
 }
 

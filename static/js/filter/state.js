@@ -62,7 +62,9 @@ export class FilterState {
     const same = this.#termsOf(column);
     if (same.some((node) => this.#isSame(node, added))) return this.type(this.valid.text);
     const contradicted = same.find((node) => contradicts(node, added));
-    this.type(contradicted ? withTermReplaced(this.valid, contradicted, term) : withTerm(this.valid, term));
+    this.type(
+      contradicted ? withTermReplaced(this.valid, contradicted, term) : withTerm(this.valid, term),
+    );
   }
 
   /** Add a filter of its own, all of which must hold too. */
@@ -98,7 +100,11 @@ export class FilterState {
   boxText(column) {
     const [own] = this.#termsOf(column);
     const typed = this.#boxes.get(column.key);
-    if (typed !== undefined && (this.boxFaults.has(column.key) || this.#stillMeans(column, typed, own))) return typed;
+    if (
+      typed !== undefined &&
+      (this.boxFaults.has(column.key) || this.#stillMeans(column, typed, own))
+    )
+      return typed;
     return own ? boxOfTerm(column, own) : "";
   }
 
@@ -132,7 +138,8 @@ export class FilterState {
   /** The terms on a column among the conjuncts. */
   #termsOf(column) {
     return this.conjuncts.filter(
-      (node) => node.type === "term" && this.names.find(node.name).some(({ key }) => key === column.key),
+      (node) =>
+        node.type === "term" && this.names.find(node.name).some(({ key }) => key === column.key),
     );
   }
 
@@ -149,16 +156,21 @@ export class FilterState {
     if (this.typed.faults.length === 0) this.valid = this.typed;
     else this.#dropBegunName();
     // What only looks different, as another space, need not be tested again on a million rows.
-    const isNew = isFresh ? before.active || this.valid.active : print(before.tree) !== print(this.valid.tree);
+    const isNew = isFresh
+      ? before.active || this.valid.active
+      : print(before.tree) !== print(this.valid.tree);
     this.#tell(isNew);
   }
 
   /** Typing `pid>`: `pid` was a word in force until it turned out to be a column's name. */
   #dropBegunName() {
     const last = this.conjuncts.at(-1);
-    const isWord = last?.type === "word" && this.typed.text.startsWith(this.valid.text.slice(0, last.end));
+    const isWord =
+      last?.type === "word" && this.typed.text.startsWith(this.valid.text.slice(0, last.end));
     if (!isWord) return;
-    const name = tokenize(this.typed.text).find(({ type, start }) => type === "name" && start === last.start);
+    const name = tokenize(this.typed.text).find(
+      ({ type, start }) => type === "name" && start === last.start,
+    );
     if (name) this.valid = compileFilter(withoutTerms(this.valid, [last]), this.names, this.#look);
   }
 
@@ -170,6 +182,7 @@ export class FilterState {
 /** comm=rm and comm=git, or comm!=rm: together they would let nothing through. */
 function contradicts(node, added) {
   if (node.operator === "=" && added.operator === "=") return true;
-  const isOpposite = node.operator === `!${added.operator}` || added.operator === `!${node.operator}`;
+  const isOpposite =
+    node.operator === `!${added.operator}` || added.operator === `!${node.operator}`;
   return isOpposite && node.value === added.value;
 }

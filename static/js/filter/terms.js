@@ -18,7 +18,9 @@ export function textOf(text) {
 export function wordOf(text) {
   const tokens = tokenize(text);
   const isBare = tokens.length === 1 && tokens[0].type === "text" && tokens[0].text === text;
-  return isBare && !tokens[0].fault && !tokens[0].isQuoted && isVisible(text) ? text : quotedText(text);
+  return isBare && !tokens[0].fault && !tokens[0].isQuoted && isVisible(text)
+    ? text
+    : quotedText(text);
 }
 
 /**
@@ -47,6 +49,9 @@ export function isVisible(text) {
 /** A text in quotes, in which nothing is invisible. */
 export function quotedText(text) {
   const escaped = text.replace(/["\\\n\r\t]/g, (character) => ESCAPES[character]);
-  const seen = replaceUnseen(escaped, (character) => `\\u{${character.codePointAt(0).toString(16)}}`);
+  const seen = replaceUnseen(
+    escaped,
+    (character) => `\\u{${character.codePointAt(0).toString(16)}}`,
+  );
   return `"${seen}"`;
 }

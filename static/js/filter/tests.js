@@ -90,7 +90,9 @@ export function numberTest({ key, type }, { low, high }) {
   const from = low === null || low < least ? least : low;
   const to = high === null || high > most ? most : high;
   if (from > to) return (chunk, start, rows) => void rows.fill(0);
-  const clear = type.endsWith("32") ? narrowTest(Number(from), Number(to)) : wideTest(from, to, least < 0n);
+  const clear = type.endsWith("32")
+    ? narrowTest(Number(from), Number(to))
+    : wideTest(from, to, least < 0n);
   return (chunk, start, rows) => {
     const column = chunk.columns.get(key);
     if (!column) return void rows.fill(0);

@@ -22,7 +22,7 @@ const KEYWORD = /^(?:and|or|not)$/i;
  */
 export function tokenize(source) {
   const tokens = [];
-  for (let at = 0; at < source.length; ) {
+  for (let at = 0; at < source.length;) {
     const space = match(SPACE, source, at);
     if (space) at += space[0].length;
     else {
@@ -55,13 +55,17 @@ function bareText(source, start, valueFrom, operator) {
   const text = match(BARE, source, start)[0];
   const end = start + text.length;
   // Right behind its operator a keyword is a value: comm=and.
-  if (KEYWORD.test(text) && valueFrom !== start) return token("keyword", text.toLowerCase(), start, end);
+  if (KEYWORD.test(text) && valueFrom !== start)
+    return token("keyword", text.toLowerCase(), start, end);
   if (operator && valueFrom === null) {
     const fault = `a column is missing before ${operator}; quotes make it a text to search for`;
     return { ...token("text", text, start, end), fault };
   }
   if (source[end] === '"') {
-    return { ...token("text", text, start, end), fault: "a quote within a text: put all of it in quotes" };
+    return {
+      ...token("text", text, start, end),
+      fault: "a quote within a text: put all of it in quotes",
+    };
   }
   return token("text", text, start, end);
 }
@@ -80,7 +84,9 @@ function quotedText(source, start) {
       const fault = 'inside quotes a backslash is written \\\\ and a quote \\"';
       return { ...quotedToken(text, at, Math.min(at + 2, source.length)), fault };
     }
-    text += escape[1] ? (ESCAPED[escape[1].toLowerCase()] ?? escape[1]) : String.fromCodePoint(code);
+    text += escape[1]
+      ? (ESCAPED[escape[1].toLowerCase()] ?? escape[1])
+      : String.fromCodePoint(code);
     at += escape[0].length;
   }
   if (at >= source.length) {
@@ -88,7 +94,10 @@ function quotedText(source, start) {
   }
   const end = at + 1;
   if (end < source.length && !/[\s()]/.test(source[end])) {
-    return { ...quotedToken(text, start, end), fault: "a space is missing behind the closing quote" };
+    return {
+      ...quotedToken(text, start, end),
+      fault: "a space is missing behind the closing quote",
+    };
   }
   return quotedToken(text, start, end);
 }

@@ -22,7 +22,10 @@ export function writeParameter(fragment, name, value) {
 }
 
 function parametersOf(fragment) {
-  return fragment.replace(/^#/, "").split("&").filter((it) => it !== "");
+  return fragment
+    .replace(/^#/, "")
+    .split("&")
+    .filter((it) => it !== "");
 }
 
 function nameOf(parameter) {
@@ -31,7 +34,10 @@ function nameOf(parameter) {
 
 /** Readable where the standard for addresses allows it. */
 function encode(text) {
-  return encodeURIComponent(wellFormed(text)).replace(/%(?:2F|3A|2C|40|3D|21|7E|2A|28|29)/g, decodeURIComponent);
+  return encodeURIComponent(wellFormed(text)).replace(
+    /%(?:2F|3A|2C|40|3D|21|7E|2A|28|29)/g,
+    decodeURIComponent,
+  );
 }
 
 /** Half of a surrogate pair cannot stand in an address. */
@@ -85,6 +91,7 @@ export class Address {
     for (const [name, value] of this.#pending) fragment = writeParameter(fragment, name, value);
     this.#pending.clear();
     // With an empty fragment `#` would stay behind, were the path left out.
-    if (fragment !== location.hash) history.replaceState(history.state, "", location.pathname + location.search + fragment);
+    if (fragment !== location.hash)
+      history.replaceState(history.state, "", location.pathname + location.search + fragment);
   }
 }

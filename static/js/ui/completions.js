@@ -19,9 +19,17 @@ export class Completions {
     this.#input = input;
     this.#onAccept = onAccept;
     this.element = el("ul", {
-      class: "completions", role: "listbox", id: `${input.id}-list`, "aria-label": "Suggestions", hidden: true,
+      class: "completions",
+      role: "listbox",
+      id: `${input.id}-list`,
+      "aria-label": "Suggestions",
+      hidden: true,
     });
-    for (const [name, value] of [["role", "combobox"], ["aria-autocomplete", "list"], ["aria-controls", this.element.id]]) {
+    for (const [name, value] of [
+      ["role", "combobox"],
+      ["aria-autocomplete", "list"],
+      ["aria-controls", this.element.id],
+    ]) {
       input.setAttribute(name, value);
     }
     // Before the field loses the focus, which closes the list.

@@ -4,6 +4,7 @@
 import { visibleText } from "../format/text.js";
 import { Completions } from "./completions.js";
 import { el, setAttribute, setText } from "./dom.js";
+import { FaultMarks } from "./faultmarks.js";
 
 const PLACEHOLDER = "words, or tests such as comm=rm, ret<0, latency>1ms";
 const RECENT = 5; // filters offered in an empty bar; ArrowUp has the rest
@@ -18,13 +19,27 @@ export class FilterBar {
   #offer = { from: 0, to: 0, items: [] };
   #quiet = 0;
   #input = el("input", {
-    type: "text", class: "filterbar__text", id: "text-filter", placeholder: PLACEHOLDER,
-    autocomplete: "off", spellcheck: false, autocapitalize: "off", enterKeyHint: "done",
+    type: "text",
+    class: "filterbar__text",
+    id: "text-filter",
+    placeholder: PLACEHOLDER,
+    autocomplete: "off",
+    spellcheck: false,
+    autocapitalize: "off",
+    enterKeyHint: "done",
   });
-  #mirror = el("div", { class: "filterbar__mirror", "aria-hidden": "true" });
-  #clear = el("button", {
-    type: "button", class: "filterbar__button", "aria-label": "Empty the filter", title: "Empty the filter", hidden: true,
-  }, "×");
+  #marks = new FaultMarks(this.#input);
+  #clear = el(
+    "button",
+    {
+      type: "button",
+      class: "filterbar__button",
+      "aria-label": "Empty the filter",
+      title: "Empty the filter",
+      hidden: true,
+    },
+    "×",
+  );
   #said = el("p", { class: "visually-hidden", role: "status" });
   #completions = new Completions(this.#input, (item) => this.#accept(item));
 
@@ -40,8 +55,16 @@ export class FilterBar {
     this.#onType = type;
     element.append(
       el("label", { class: "filterbar__label", htmlFor: this.#input.id }, "Filter"),
-      el("div", { class: "filterbar__field" },
-        this.#input, this.#mirror, this.#clear, help.button, this.#completions.element, help.element),
+      el(
+        "div",
+        { class: "filterbar__field" },
+        this.#input,
+        this.#marks.element,
+        this.#clear,
+        help.button,
+        this.#completions.element,
+        help.element,
+      ),
       this.#said,
     );
     this.#listen();
@@ -63,9 +86,6 @@ export class FilterBar {
     input.addEventListener("change", () => this.remember());
     input.addEventListener("blur", () => this.#completions.close());
     input.addEventListener("click", () => this.#completions.close());
-    for (const name of ["scroll", "keyup", "focus", "blur", "pointerup", "input"]) {
-      input.addEventListener(name, () => requestAnimationFrame(() => this.#alignMirror()));
-    }
     this.#clear.addEventListener("click", () => {
       this.#put("", 0);
       input.focus();
@@ -86,7 +106,7 @@ export class FilterBar {
     this.#faults = faults;
     setAttribute(this.#input, "aria-invalid", faults.length > 0 ? "true" : null);
     setAttribute(this.#input, "aria-describedby", faults.length > 0 ? describedBy : null);
-    this.#mark();
+    this.#marks.show(this.#text, faults);
     clearTimeout(this.#quiet);
     const words = faults.length > 0 ? `The filter has a fault: ${faults[0].message}` : "";
     this.#quiet = setTimeout(() => setText(this.#said, visibleText(words)), words ? QUIET_MS : 0);
@@ -156,22 +176,5 @@ export class FilterBar {
     this.#text = this.#input.value;
     this.#clear.hidden = this.#text === "";
     this.#onType(this.#text);
-  }
-
-  /** Underline what is wrong: the same text once more under the field, invisible but for lines. */
-  #mark() {
-    const parts = [];
-    let end = 0;
-    for (const fault of [...this.#faults].sort((a, b) => a.start - b.start)) {
-      if (fault.start < end) continue;
-      parts.push(this.#text.slice(end, fault.start), el("span", { class: "filterbar__wrong" }, this.#text.slice(fault.start, fault.end)));
-      end = fault.end;
-    }
-    this.#mirror.replaceChildren(...parts, parts.length > 0 ? this.#text.slice(end) : "");
-    this.#alignMirror();
-  }
-
-  #alignMirror() {
-    this.#mirror.scrollLeft = this.#input.scrollLeft;
   }
 }

@@ -9,7 +9,8 @@ const PLACES = {
   kernel: "Tested in the kernel: events that do not fit cost nothing and do not come here",
 };
 
-const MOVE_HELP = "What does not fit then costs nothing, and is not held: it cannot be shown afterwards";
+const MOVE_HELP =
+  "What does not fit then costs nothing, and is not held: it cannot be shown afterwards";
 
 export class FilterLine {
   #element;
@@ -18,7 +19,11 @@ export class FilterLine {
   #chips = [];
   #fault = el("p", { class: "filterfault", id: "filter-text-fault", hidden: true });
   #list = el("ul", { class: "chips", "aria-label": "Tests of the filter" });
-  #move = el("button", { type: "button", class: "button button--small", title: MOVE_HELP, hidden: true }, "Move into the kernel");
+  #move = el(
+    "button",
+    { type: "button", class: "button button--small", title: MOVE_HELP, hidden: true },
+    "Move into the kernel",
+  );
   #said = el("p", { class: "filterline__said", role: "status" });
 
   /** @param {{move: () => void}} on */
@@ -63,8 +68,12 @@ export class FilterLine {
     this.#fault.replaceChildren(
       el("span", {}, el("strong", {}, "Not a filter yet"), `: ${visibleText(message)}`),
       excerpt(typed, start, end),
-      el("span", { class: "filterfault__force", title: visibleText(inForce) }, "Still in force: ",
-        inForce ? el("code", {}, visibleText(inForce)) : "no filter"),
+      el(
+        "span",
+        { class: "filterfault__force", title: visibleText(inForce) },
+        "Still in force: ",
+        inForce ? el("code", {}, visibleText(inForce)) : "no filter",
+      ),
     );
   }
 
@@ -76,21 +85,35 @@ export class FilterLine {
     }
     this.#shown = shown;
     this.#chips = chips;
-    const focused = [...this.#list.children].findIndex((item) => item.contains(document.activeElement));
+    const focused = [...this.#list.children].findIndex((item) =>
+      item.contains(document.activeElement),
+    );
     this.#list.replaceChildren(...chips.map((chip, i) => this.#chip(chip, i)));
     const buttons = this.#list.querySelectorAll("button");
-    if (focused >= 0) (buttons[Math.min(focused, buttons.length - 1)] ?? document.getElementById("text-filter")).focus();
+    if (focused >= 0)
+      (
+        buttons[Math.min(focused, buttons.length - 1)] ?? document.getElementById("text-filter")
+      ).focus();
   }
 
   #chip({ text, place, where, title }, i) {
-    const remove = el("button", {
-      type: "button", class: "chip__remove", "aria-label": `Remove ${visibleText(text)}, ${where}`,
-    }, "×");
+    const remove = el(
+      "button",
+      {
+        type: "button",
+        class: "chip__remove",
+        "aria-label": `Remove ${visibleText(text)}, ${where}`,
+      },
+      "×",
+    );
     remove.addEventListener("click", () => this.#chips[i].remove());
-    return el("li", { class: `chip chip--${place}`, title: `${title}\n${PLACES[place]}` },
+    return el(
+      "li",
+      { class: `chip chip--${place}`, title: `${title}\n${PLACES[place]}` },
       el("code", { class: "chip__text" }, visibleText(text)),
       el("span", { class: "chip__where" }, where),
-      remove);
+      remove,
+    );
   }
 }
 
@@ -99,8 +122,11 @@ const AROUND = 16; // characters of the text on both sides of what is wrong
 function excerpt(text, start, end) {
   const from = Math.max(0, start - AROUND);
   const to = Math.min(text.length, end + AROUND);
-  return el("code", { class: "filterfault__excerpt" },
+  return el(
+    "code",
+    { class: "filterfault__excerpt" },
     `${from > 0 ? "…" : ""}${visibleText(text.slice(from, start))}`,
     el("mark", {}, visibleText(text.slice(start, end))),
-    `${visibleText(text.slice(end, to))}${to < text.length ? "…" : ""}`);
+    `${visibleText(text.slice(end, to))}${to < text.length ? "…" : ""}`,
+  );
 }

@@ -4,28 +4,23 @@
 import { complete } from "../filter/complete.js";
 import { describe } from "../filter/describe.js";
 import { History } from "../filter/history.js";
-import { kernelTests, planMove, withoutMember } from "../filter/kernel.js";
 import { offersOf } from "../filter/offers.js";
 import { FilterState } from "../filter/state.js";
-import { changeFilter } from "../net/api.js";
-import { CallError } from "../net/problem.js";
-import { FilterLine } from "./filterline.js";
 import { byId } from "./dom.js";
 import { FilterBar } from "./filterbar.js";
 import { FilterHelp } from "./filterhelp.js";
+import { FilterLine } from "./filterline.js";
+import { KernelFilter } from "./kernelfilter.js";
 
 export class Filters {
   #store;
-  #look;
   #address;
-  #notices;
   #on;
   #state;
+  #kernel;
   #bar;
   #line;
   #columnsVersion = -1;
-  #running = [];
-  #isMoving = false;
 
   /**
    * @param {{store: EventStore, look: Function, address: Address, notices: Notices}} parts
@@ -34,11 +29,10 @@ export class Filters {
    */
   constructor({ store, look, address, notices }, on) {
     this.#store = store;
-    this.#look = look;
     this.#address = address;
-    this.#notices = notices;
     this.#on = on;
     this.#state = new FilterState(look);
+    this.#kernel = new KernelFilter(look, notices, on.answer);
     const offers = offersOf(store, look);
     this.#bar = new FilterBar(
       byId("filter-bar"),
@@ -82,7 +76,7 @@ export class Filters {
 
   /** @param {object[]} probes  all of them, as in docs/protocol.md */
   probes(probes) {
-    this.#running = probes.filter(({ state }) => state === "running");
+    this.#kernel.probes(probes);
     this.#showLine();
   }
 
@@ -137,24 +131,13 @@ export class Filters {
   }
 
   #showLine() {
-    const state = this.#state;
+    const { faults, typed, valid } = this.#state;
     const plan = this.#plan();
-    const isOffered = this.#running.length > 0 && (plan.moved.length > 0 || plan.patches.size > 0);
-    this.#line.show(state.faults, state.typed.text, state.valid.text, [...this.#kernelChips(), ...this.#viewChips(plan)], {
-      isOffered,
-      isBusy: this.#isMoving,
+    const chips = [...this.#kernel.chips(), ...this.#viewChips(plan)];
+    this.#line.show(faults, typed.text, valid.text, chips, {
+      isOffered: plan.moved.length > 0 || plan.patches.size > 0,
+      isBusy: this.#kernel.isMoving,
     });
-  }
-
-  #kernelChips() {
-    const isAll = ({ probes }) => probes.length === this.#running.length;
-    return kernelTests(this.#running).map((test) => ({
-      text: test.text,
-      place: "kernel",
-      where: isAll(test) && test.probes.length > 1 ? "in the kernel" : `in the kernel, for ${test.probes.join(", ")}`,
-      title: `For ${test.probes.join(", ")}.`,
-      remove: () => this.#patchAll(test.probes.map((id) => [id, withoutMember(test.member)])),
-    }));
   }
 
   #viewChips({ stay }) {
@@ -163,7 +146,10 @@ export class Filters {
       text: text.slice(node.start, node.end),
       place: "view",
       where: "in view",
-      title: [describe(node, this.#state.names, text), stay.find((it) => it.node === node)?.reason].filter(Boolean).join("\n"),
+      title: [
+        describe(node, this.#state.names, text),
+        stay.find((it) => it.node === node)?.reason ?? "",
+      ].join("\n"),
       remove: () => this.#remove(i),
     }));
   }
@@ -173,40 +159,21 @@ export class Filters {
     this.#state.remove([this.#state.conjuncts[i]]);
   }
 
-  #plan() {
-    return planMove(this.#state.valid, this.#running, this.#state.names, this.#look);
-  }
-
   async #move() {
-    if (this.#isMoving) return;
+    if (this.#kernel.isMoving) return;
     const before = this.#state.valid;
     const plan = this.#plan();
-    this.#isMoving = true;
+    const moving = this.#kernel.move(plan);
     this.#showLine();
-    const isDone = await this.#patchAll([...plan.patches]);
-    this.#isMoving = false;
+    const isDone = await moving;
     // What was typed meanwhile is a filter of its own: nothing is taken out of that.
-    if (isDone && this.#state.valid === before && plan.moved.length > 0) this.#state.remove(plan.moved);
+    if (isDone && this.#state.valid === before) this.#state.remove(plan.moved);
     this.#line.say(isDone ? plan.stay.map(({ reason }) => reason).join("; ") : "");
     this.#showLine();
   }
 
-  /** @returns {Promise<boolean>} whether every probe took its change */
-  async #patchAll(changes) {
-    this.#notices.clear();
-    const done = await Promise.all(changes.map(([id, filter]) => this.#patch(id, filter)));
-    return done.every(Boolean);
-  }
-
-  async #patch(id, filter) {
-    try {
-      this.#on.answer([await changeFilter(id, filter)]);
-      return true;
-    } catch (error) {
-      if (!(error instanceof CallError)) throw error;
-      this.#notices.add(`The filter of ${id} was not changed`, error);
-      return false;
-    }
+  #plan() {
+    return this.#kernel.plan(this.#state.valid, this.#state.names);
   }
 }
 

@@ -19,7 +19,10 @@ test("rubbish is no value, and does not stop the page", () => {
 
 test("a parameter is changed, added and taken away; others stay as they are, whatever they are", () => {
   const others = "token=a%2fb+c&%zz=1&flag";
-  assert.equal(writeParameter(`#${others}&filter=x&sort=y`, "filter", "a b&c=d#"), `#${others}&filter=a%20b%26c=d%23&sort=y`);
+  assert.equal(
+    writeParameter(`#${others}&filter=x&sort=y`, "filter", "a b&c=d#"),
+    `#${others}&filter=a%20b%26c=d%23&sort=y`,
+  );
   assert.equal(writeParameter(`#${others}`, "filter", "rm"), `#${others}&filter=rm`);
   assert.equal(writeParameter(`#filter=x&${others}`, "filter", null), `#${others}`);
   assert.equal(writeParameter("#filter=x", "filter", null), "");

@@ -31,15 +31,17 @@ const below = (most) => (random.next().value >>> 8) % most;
 for (let first = 0; first < ROWS; first += BATCH) {
   const column = (type, value) => [type, Array.from({ length: BATCH }, (_, i) => value(first + i))];
   const commands = ["rm", "python3", "systemd-tmpfile", "git", "gcc"];
-  store.append(batchOf({
-    time: column("timestamp_ns", (n) => 1_795_341_600_000_000_000n + BigInt(n) * 1000n),
-    pid: column("uint32", () => 4000 + below(50)),
-    uid: column("uint32", () => below(3) * 1000),
-    comm: column("text", () => commands[below(5)]),
-    filename: column("text", (n) => `/var/tmp/build/stage-${n % 9}/file-${n}.o`), // all distinct
-    ret: column("int64", () => (below(7) === 0 ? -2n : 0n)),
-    latency_ns: column("uint64", () => BigInt(800 + below(90_000))),
-  }));
+  store.append(
+    batchOf({
+      time: column("timestamp_ns", (n) => 1_795_341_600_000_000_000n + BigInt(n) * 1000n),
+      pid: column("uint32", () => 4000 + below(50)),
+      uid: column("uint32", () => below(3) * 1000),
+      comm: column("text", () => commands[below(5)]),
+      filename: column("text", (n) => `/var/tmp/build/stage-${n % 9}/file-${n}.o`), // all distinct
+      ret: column("int64", () => (below(7) === 0 ? -2n : 0n)),
+      latency_ns: column("uint64", () => BigInt(800 + below(90_000))),
+    }),
+  );
 }
 
 for (const text of FILTERS) {
@@ -56,5 +58,9 @@ for (const text of FILTERS) {
     times.push(performance.now() - begin);
   }
   // The fastest run: what others do on the machine only adds.
-  console.log(`${Math.min(...times).toFixed(0).padStart(5)} ms  ${String(passed).padStart(8)} rows  ${text}`);
+  console.log(
+    `${Math.min(...times)
+      .toFixed(0)
+      .padStart(5)} ms  ${String(passed).padStart(8)} rows  ${text}`,
+  );
 }

@@ -56,9 +56,15 @@ for (const [operator, text, low, high] of LATENCIES) {
 }
 
 test("names stand for numbers where the column has names, as typed and in capitals", () => {
-  assert.deepEqual(parseInterval("=", "enoent", numberLiteral(null, errnoValue)), { low: -2n, high: -2n });
+  assert.deepEqual(parseInterval("=", "enoent", numberLiteral(null, errnoValue)), {
+    low: -2n,
+    high: -2n,
+  });
   const users = (name) => ({ alice: 1000 })[name];
-  assert.deepEqual(parseInterval("=", "alice", numberLiteral(null, users)), { low: 1000n, high: 1000n });
+  assert.deepEqual(parseInterval("=", "alice", numberLiteral(null, users)), {
+    low: 1000n,
+    high: 1000n,
+  });
 });
 
 const FAULTY_VALUES = [
@@ -76,11 +82,14 @@ const FAULTY_VALUES = [
 
 for (const [operator, text, unit, message] of FAULTY_VALUES) {
   test(`${operator}${text.slice(0, 20)} is refused with a reason`, () => {
-    assert.throws(() => parseInterval(operator, text, numberLiteral(unit)), (error) => {
-      assert.ok(error instanceof FilterError);
-      assert.match(error.message, message);
-      return true;
-    });
+    assert.throws(
+      () => parseInterval(operator, text, numberLiteral(unit)),
+      (error) => {
+        assert.ok(error instanceof FilterError);
+        assert.match(error.message, message);
+        return true;
+      },
+    );
   });
 }
 
@@ -94,8 +103,14 @@ test("a time stands for its whole minute, second or fraction", () => {
   assert.deepEqual(read("9:15"), [at(9, 15, 0), at(9, 16, 0) - 1n]);
   assert.deepEqual(read("10:15:20"), [at(10, 15, 20), at(10, 15, 21) - 1n]);
   assert.deepEqual(read("10:15:20.5"), [at(10, 15, 20, 500_000_000), at(10, 15, 20, 599_999_999)]);
-  assert.deepEqual(read("10:15:20.123456789"), [at(10, 15, 20, 123456789), at(10, 15, 20, 123456789)]);
-  assert.deepEqual(parseInterval("=", "10:15..10:16", read), { low: at(10, 15, 0), high: at(10, 17, 0) - 1n });
+  assert.deepEqual(read("10:15:20.123456789"), [
+    at(10, 15, 20, 123456789),
+    at(10, 15, 20, 123456789),
+  ]);
+  assert.deepEqual(parseInterval("=", "10:15..10:16", read), {
+    low: at(10, 15, 0),
+    high: at(10, 17, 0) - 1n,
+  });
   assert.deepEqual(parseInterval(">", "10:15", read), { low: at(10, 16, 0), high: null });
   for (const wrong of ["10", "25:00", "10:61", "10:15:60", "noon", "2026-13-01T10:00"]) {
     assert.throws(() => read(wrong), FilterError, wrong);
@@ -140,12 +155,20 @@ for (const [pattern, fitting, others] of GLOBS) {
 test("patterns agree with a matcher that tries everything", () => {
   const tried = (pattern, text) => {
     if (pattern === "") return text === "";
-    if (pattern[0] === "*") return tried(pattern.slice(1), text) || (text !== "" && tried(pattern, text.slice(1)));
-    return text !== "" && (pattern[0] === "?" || pattern[0] === text[0]) && tried(pattern.slice(1), text.slice(1));
+    if (pattern[0] === "*")
+      return tried(pattern.slice(1), text) || (text !== "" && tried(pattern, text.slice(1)));
+    return (
+      text !== "" &&
+      (pattern[0] === "?" || pattern[0] === text[0]) &&
+      tried(pattern.slice(1), text.slice(1))
+    );
   };
   const random = numbers(7);
   const word = (letters, most) =>
-    Array.from({ length: (random.next().value >>> 8) % most }, () => letters[(random.next().value >>> 8) % letters.length]).join("");
+    Array.from(
+      { length: (random.next().value >>> 8) % most },
+      () => letters[(random.next().value >>> 8) % letters.length],
+    ).join("");
   let fitted = 0;
   for (let i = 0; i < 5000; i++) {
     const [pattern, text] = [word("ab*?", 7), word("ab", 8)];
@@ -237,17 +260,42 @@ test("time is compared as all numbers are", () => {
 });
 
 test("64-bit numbers are compared exactly, over the whole range and on both sides of zero", () => {
-  const signed = [-(2n ** 63n), -(2n ** 32n) - 1n, -(2n ** 32n), -1n, 0n, 1n, 2n ** 32n, 2n ** 53n + 1n, 2n ** 63n - 1n];
+  const signed = [
+    -(2n ** 63n),
+    -(2n ** 32n) - 1n,
+    -(2n ** 32n),
+    -1n,
+    0n,
+    1n,
+    2n ** 32n,
+    2n ** 53n + 1n,
+    2n ** 63n - 1n,
+  ];
   const unsigned = [0n, 1n, 2n ** 32n - 1n, 2n ** 32n, 2n ** 53n + 1n, 2n ** 63n, 2n ** 64n - 1n];
-  for (const [name, type, values] of [["ret", "int64", signed], ["latency_ns", "uint64", unsigned]]) {
+  for (const [name, type, values] of [
+    ["ret", "int64", signed],
+    ["latency_ns", "uint64", unsigned],
+  ]) {
     const store = new EventStore();
     store.append(batchOf({ [name]: [type, values] }));
     for (const bound of values) {
       const rows = (holds) => values.flatMap((value, row) => (holds(value) ? [row] : []));
-      assert.deepEqual(passing(store, `${name}>=${bound}`), rows((value) => value >= bound));
-      assert.deepEqual(passing(store, `${name}<${bound}`), rows((value) => value < bound));
-      assert.deepEqual(passing(store, `${name}=${bound}`), rows((value) => value === bound));
-      assert.deepEqual(passing(store, `${name}!=${bound}`), rows((value) => value !== bound));
+      assert.deepEqual(
+        passing(store, `${name}>=${bound}`),
+        rows((value) => value >= bound),
+      );
+      assert.deepEqual(
+        passing(store, `${name}<${bound}`),
+        rows((value) => value < bound),
+      );
+      assert.deepEqual(
+        passing(store, `${name}=${bound}`),
+        rows((value) => value === bound),
+      );
+      assert.deepEqual(
+        passing(store, `${name}!=${bound}`),
+        rows((value) => value !== bound),
+      );
     }
   }
 });
@@ -255,21 +303,30 @@ test("64-bit numbers are compared exactly, over the whole range and on both side
 test("a part of a chunk is tested as the whole is", () => {
   const store = events();
   const { select } = compiled("comm=rm or ret<0");
-  store.scan(2, 4, (chunk, start, stop) => assert.deepEqual([...select(chunk, start, stop)], [0, 1]));
+  store.scan(2, 4, (chunk, start, stop) =>
+    assert.deepEqual([...select(chunk, start, stop)], [0, 1]),
+  );
 });
 
 test("one name with two types means both columns", () => {
   const store = new EventStore();
   store.append(batchOf({ arg: ["uint32", [7, 8]] }));
   store.append(batchOf({ arg: ["text", ["7", "x"]] }, { probe: "other" }));
-  const columns = ["uint32", "text"].map((type) => ({ key: `arg:${type}`, name: "arg", type, title: "arg", unit: null }));
+  const columns = ["uint32", "text"].map((type) => ({
+    key: `arg:${type}`,
+    name: "arg",
+    type,
+    title: "arg",
+    unit: null,
+  }));
   const names = new Names(columns);
   const rows = (text) => {
     const { select, faults } = compileFilter(text, names, look);
     assert.deepEqual(faults, []);
     const found = [];
     store.scan(0, 4, (chunk, start, stop, base) =>
-      select(chunk, start, stop).forEach((passed, i) => passed && found.push(base + start + i)));
+      select(chunk, start, stop).forEach((passed, i) => passed && found.push(base + start + i)),
+    );
     return found;
   };
   assert.deepEqual(rows("arg=7"), [0, 2]);
@@ -331,7 +388,13 @@ for (const [text, message, part] of FAULTS) {
 
 test("every column and value that is wrong is told, not only the first", () => {
   const { faults } = compiled("pid=x and (nope=1 or comm=rm)");
-  assert.deepEqual(faults.map(({ start, end }) => [start, end]), [[4, 5], [11, 15]]);
+  assert.deepEqual(
+    faults.map(({ start, end }) => [start, end]),
+    [
+      [4, 5],
+      [11, 15],
+    ],
+  );
 });
 
 test("a text too long is refused before it costs anything", () => {
@@ -345,7 +408,11 @@ test("a name is a column's name, its name without the unit, or its title; never 
   assert.deepEqual(key("dirfd"), ["dfd:int32"]);
   assert.deepEqual(key("nothing"), []);
   const column = (name, title, unit = null) => ({ key: name, name, type: "uint64", title, unit });
-  const names = new Names([column("wait_ns", "Wait", "ns"), column("wait_us", "Wait", "us"), column("size", "Wait")]);
+  const names = new Names([
+    column("wait_ns", "Wait", "ns"),
+    column("wait_us", "Wait", "us"),
+    column("size", "Wait"),
+  ]);
   assert.deepEqual(names.find("wait"), []);
   assert.equal(names.shortName(names.find("wait_ns")[0]), "wait_ns");
   assert.equal(NAMES.shortName(NAMES.find("latency")[0]), "latency");

@@ -6,7 +6,12 @@ import { test } from "node:test";
 
 import { boxOfTerm, testOfBox } from "../../../static/js/filter/boxes.js";
 import { describe } from "../../../static/js/filter/describe.js";
-import { conjuncts, withoutTerms, withTerm, withTermReplaced } from "../../../static/js/filter/edits.js";
+import {
+  conjuncts,
+  withoutTerms,
+  withTerm,
+  withTermReplaced,
+} from "../../../static/js/filter/edits.js";
 import { FilterError } from "../../../static/js/filter/fault.js";
 import { FORMS, isKeyword, KEYWORDS, OPERATORS } from "../../../static/js/filter/operators.js";
 import { parse } from "../../../static/js/filter/parse.js";
@@ -45,7 +50,10 @@ const GRAMMAR = [
   ["comm='rm'", "comm = 'rm'"],
   ['comm="a \\"b\\" \\\\ c"', 'comm = a "b" \\ c'],
   ['x~"\\u{202e}\\n"', "x ~ \u202e\n"],
-  ["a!=1 b!~2 c<=3 d>=4 e<5 f>6 g~7", ["and", "a != 1", "b !~ 2", "c <= 3", "d >= 4", "e < 5", "f > 6", "g ~ 7"]],
+  [
+    "a!=1 b!~2 c<=3 d>=4 e<5 f>6 g~7",
+    ["and", "a != 1", "b !~ 2", "c <= 3", "d >= 4", "e < 5", "f > 6", "g ~ 7"],
+  ],
   ["comm=and", "comm = and"],
   ['"and"', "and"],
   ["android nothing", ["and", "android", "nothing"]],
@@ -57,7 +65,8 @@ const GRAMMAR = [
 ];
 
 for (const [text, expected] of GRAMMAR) {
-  test(`${text} is read as ${JSON.stringify(expected)}`, () => assert.deepEqual(shape(parse(text)), expected));
+  test(`${text} is read as ${JSON.stringify(expected)}`, () =>
+    assert.deepEqual(shape(parse(text)), expected));
 }
 
 test("a quoted number takes no unit from the word behind it", () => {
@@ -67,22 +76,70 @@ test("a quoted number takes no unit from the word behind it", () => {
 test("nodes know their place, with their parentheses", () => {
   const text = ' a ( b or comm = "x y" )  not c';
   const { parts } = parse(text);
-  assert.deepEqual(parts.map((node) => text.slice(node.start, node.end)), ["a", '( b or comm = "x y" )', "not c"]);
+  assert.deepEqual(
+    parts.map((node) => text.slice(node.start, node.end)),
+    ["a", '( b or comm = "x y" )', "not c"],
+  );
   const term = parts[1].parts[1];
-  assert.deepEqual([text.slice(term.start, term.nameEnd), text.slice(term.valueStart, term.end)], ["comm", '"x y"']);
+  assert.deepEqual(
+    [text.slice(term.start, term.nameEnd), text.slice(term.valueStart, term.end)],
+    ["comm", '"x y"'],
+  );
 });
 
 const HOSTILE = [
-  "rm", "", " ", "my file", '"', "\\", '\\"', "a\\b", "(sd-pam)", "and", "NOT", "or", "=x", "==", "!~", "<b>", "~", "comm=rm",
-  "a\nb\r\tc", "\u202egnp.exe", "\u0000\u001b[31m", "\ufeffx", "x\u00a0y", "\u3000", "\ud800", "😀", "*", "?", "\\*", "..", "1ms", "''",
-  "<img src=x onerror=\"document.title='owned'\">", "é", "ms", "a\u2028b", "\u{e0041}", "−2", "kworker/0:1-ev",
+  "rm",
+  "",
+  " ",
+  "my file",
+  '"',
+  "\\",
+  '\\"',
+  "a\\b",
+  "(sd-pam)",
+  "and",
+  "NOT",
+  "or",
+  "=x",
+  "==",
+  "!~",
+  "<b>",
+  "~",
+  "comm=rm",
+  "a\nb\r\tc",
+  "\u202egnp.exe",
+  "\u0000\u001b[31m",
+  "\ufeffx",
+  "x\u00a0y",
+  "\u3000",
+  "\ud800",
+  "😀",
+  "*",
+  "?",
+  "\\*",
+  "..",
+  "1ms",
+  "''",
+  "<img src=x onerror=\"document.title='owned'\">",
+  "é",
+  "ms",
+  "a\u2028b",
+  "\u{e0041}",
+  "−2",
+  "kworker/0:1-ev",
 ];
 
 for (const text of HOSTILE) {
   test(`${JSON.stringify(text)} comes back from its quotes`, () => {
     assert.deepEqual(shape(parse(`comm=${textOf(text)}`)), `comm = ${text}`);
     if (text !== "") assert.deepEqual(shape(parse(wordOf(text))), text);
-    assert.deepEqual(shape(parse(`a ${wordOf(text)} b=${textOf(text)} c`)), ["and", "a", text, `b = ${text}`, "c"]);
+    assert.deepEqual(shape(parse(`a ${wordOf(text)} b=${textOf(text)} c`)), [
+      "and",
+      "a",
+      text,
+      `b = ${text}`,
+      "c",
+    ]);
     for (const written of [textOf(text), wordOf(text)]) {
       assert.equal(visibleText(written), written, "what is written hides nothing");
       assert.ok(!/[\r\n]/.test(written), "a field of one line holds it");
@@ -91,7 +148,8 @@ for (const text of HOSTILE) {
 }
 
 test("what needs no quotes gets none", () => {
-  for (const text of ["rm", "/tmp/a.log", "a\\b", "kworker/0:1", "x=y", "10..20"]) assert.equal(textOf(text), text);
+  for (const text of ["rm", "/tmp/a.log", "a\\b", "kworker/0:1", "x=y", "10..20"])
+    assert.equal(textOf(text), text);
   assert.equal(wordOf("/tmp/x=y"), "/tmp/x=y");
 });
 
@@ -99,8 +157,32 @@ test("what needs no quotes gets none", () => {
 function* texts(seed) {
   const random = numbers(seed);
   const pick = (list) => list[(random.next().value >>> 8) % list.length];
-  const pieces = ["a", "comm=rm", "pid>5", " and ", " or ", "not ", "(", ")", '"x y"', " ", "=", '"', "~", "ret<0", "and", "!", "\\", 'b="\\""', "ms", "1"];
-  for (;;) yield Array.from({ length: 1 + ((random.next().value >>> 8) % 9) }, () => pick(pieces)).join("");
+  const pieces = [
+    "a",
+    "comm=rm",
+    "pid>5",
+    " and ",
+    " or ",
+    "not ",
+    "(",
+    ")",
+    '"x y"',
+    " ",
+    "=",
+    '"',
+    "~",
+    "ret<0",
+    "and",
+    "!",
+    "\\",
+    'b="\\""',
+    "ms",
+    "1",
+  ];
+  for (;;)
+    yield Array.from({ length: 1 + ((random.next().value >>> 8) % 9) }, () => pick(pieces)).join(
+      "",
+    );
 }
 
 test("what is printed reads as what was read; and whatever is typed is read or has a fault within it", () => {
@@ -162,7 +244,10 @@ for (const [text, removed, expected] of REMOVALS) {
   test(`${text} without its parts ${removed} is ${expected || "nothing"}`, () => {
     const filter = read(text);
     const all = conjuncts(filter.tree);
-    const left = withoutTerms(filter, removed.map((i) => all[i]));
+    const left = withoutTerms(
+      filter,
+      removed.map((i) => all[i]),
+    );
     assert.equal(left, expected);
     assert.equal(conjuncts(parse(left)).length, all.length - removed.length);
   });
@@ -174,7 +259,8 @@ test("a test is replaced where it stands", () => {
 });
 
 test("a test is written as the language has it", () => {
-  const written = (name, operator, value) => termOf({ operator, value }, columnNamed(name), NAMES, look(columnNamed(name)));
+  const written = (name, operator, value) =>
+    termOf({ operator, value }, columnNamed(name), NAMES, look(columnNamed(name)));
   assert.equal(written("comm", "=", "rm"), "comm=rm");
   assert.equal(written("comm", "!=", "a b"), 'comm!="a b"');
   assert.equal(written("pid", "=", 12), "pid=12");
@@ -182,7 +268,10 @@ test("a test is written as the language has it", () => {
   assert.equal(written("ret", "<", 0), "ret<0");
   assert.equal(written("ret", "=", -4000n), "ret=-4000");
   assert.equal(written("latency_ns", ">=", 1234n), "latency>=1234ns");
-  assert.equal(written("time", ">=", 1_795_341_600_123_456_789n), "time>=2026-11-22T10:00:00.123456789Z");
+  assert.equal(
+    written("time", ">=", 1_795_341_600_123_456_789n),
+    "time>=2026-11-22T10:00:00.123456789Z",
+  );
 });
 
 test("every test written for a row lets that row through", () => {
@@ -214,7 +303,7 @@ const BOXES = [
   ["filename", "a\\xff", "~*a\\xff*", "a\\xff"],
   ["filename", "a\\", "~*a\\\\*", "a\\\\"],
   ["filename", "a\\*b", "~*a\\*b*", "a\\*b"],
-  ["filename", "say \"x\"", '~"*say \\"x\\"*"', 'say "x"'],
+  ["filename", 'say "x"', '~"*say \\"x\\"*"', 'say "x"'],
   ["filename", '=""', '=""', '=""'],
   ["filename", "(x)", '~"*(x)*"', "(x)"],
   ["pid", "12", "=12", "12"],
@@ -252,7 +341,11 @@ test("a box shows any text's test so that it stays that test", () => {
   for (const value of HOSTILE) {
     for (const operator of ["=", "!=", "~", "!~"]) {
       const shown = boxOfTerm(column, { operator, value });
-      assert.equal(testOfBox(column, shown), `${operator}${textOf(value)}`, `${operator} ${JSON.stringify(value)} as ${shown}`);
+      assert.equal(
+        testOfBox(column, shown),
+        `${operator}${textOf(value)}`,
+        `${operator} ${JSON.stringify(value)} as ${shown}`,
+      );
       assert.equal(visibleText(shown), shown);
     }
   }
@@ -276,24 +369,32 @@ test("the table of operators holds together", () => {
     if (negates) assert.ok(OPERATORS.some((other) => other.symbol === negates && !other.negates));
     assert.equal(shape(parse(`x${symbol}5`)), `x ${symbol} 5`);
   }
-  for (const { example } of [...KEYWORDS, ...FORMS]) assert.deepEqual(compiled(example).faults, [], example);
+  for (const { example } of [...KEYWORDS, ...FORMS])
+    assert.deepEqual(compiled(example).faults, [], example);
   assert.ok(isKeyword("And") && !isKeyword("android"));
 });
 
 test("docs/filters.md has every operator, word and form, with its example, and no other operator", () => {
   const page = readFileSync(new URL("../../../docs/filters.md", import.meta.url), "utf8");
   const lines = page.split("\n");
-  const documented = (name, example) => lines.some((line) => line.startsWith(`| ${name} |`) && line.endsWith(`| \`${example}\` |`));
-  for (const { symbol, example } of OPERATORS) assert.ok(documented(`\`${symbol}\``, example), symbol);
+  const documented = (name, example) =>
+    lines.some((line) => line.startsWith(`| ${name} |`) && line.endsWith(`| \`${example}\` |`));
+  for (const { symbol, example } of OPERATORS)
+    assert.ok(documented(`\`${symbol}\``, example), symbol);
   for (const { word, example } of KEYWORDS) assert.ok(documented(`\`${word}\``, example), word);
   for (const { form, example } of FORMS) assert.ok(documented(form, example), form);
-  const symbols = page.split("| operator |")[1].split("\n\n")[0].match(/^\| `[^`]+` \|/gm);
+  const symbols = page
+    .split("| operator |")[1]
+    .split("\n\n")[0]
+    .match(/^\| `[^`]+` \|/gm);
   assert.equal(symbols.length, OPERATORS.length);
 });
 
 test("every filter of docs/filters.md is one", () => {
   const page = readFileSync(new URL("../../../docs/filters.md", import.meta.url), "utf8");
-  const filters = page.match(/(?<=`)[a-z]+(?:!?[=~]|[<>]=?)[^`…]+(?=`)/g).filter((text) => !/^(?:a!?=b)/.test(text));
+  const filters = page
+    .match(/(?<=`)[a-z]+(?:!?[=~]|[<>]=?)[^`…]+(?=`)/g)
+    .filter((text) => !/^(?:a!?=b)/.test(text));
   assert.ok(filters.length > 15);
   for (const text of filters) assert.deepEqual(compiled(text).faults, [], text);
 });

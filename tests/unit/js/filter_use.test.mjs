@@ -104,7 +104,10 @@ test("an example is added to what stands there", () => {
 });
 
 test("a column that is not there is no column to narrow by", () => {
-  assert.throws(() => stateOf().narrow({ name: "nope", operator: "=", value: 1 }), /no column nope/);
+  assert.throws(
+    () => stateOf().narrow({ name: "nope", operator: "=", value: 1 }),
+    /no column nope/,
+  );
 });
 
 test("a box writes its own test into the text, replaces it and takes it away", () => {
@@ -129,7 +132,16 @@ test("boxes show what the text has for them", () => {
   const state = stateOf("process~*rm* pid>5 latency_ns<=2us (uid=0 or ret<0) not errno=EIO");
   const shown = Object.fromEntries(COLUMNS.map((column) => [column.name, state.boxText(column)]));
   assert.deepEqual(shown, {
-    time: "", probe: "", pid: ">5", uid: "", comm: "rm", dfd: "", filename: "", ret: "", errno: "", latency_ns: "<=2us",
+    time: "",
+    probe: "",
+    pid: ">5",
+    uid: "",
+    comm: "rm",
+    dfd: "",
+    filename: "",
+    ret: "",
+    errno: "",
+    latency_ns: "<=2us",
   });
   state.type("");
   assert.equal(state.boxText(columnNamed("pid")), "");
@@ -164,7 +176,18 @@ function offered(textWithCursor, valuesOf = () => []) {
 }
 
 test("columns, operators and joining words are offered where they can stand", () => {
-  const names = ["time", "probe", "pid", "uid", "comm", "dfd", "filename", "ret", "errno", "latency"];
+  const names = [
+    "time",
+    "probe",
+    "pid",
+    "uid",
+    "comm",
+    "dfd",
+    "filename",
+    "ret",
+    "errno",
+    "latency",
+  ];
   assert.deepEqual(offered("|"), { of: "", items: [...names, "not "] });
   assert.deepEqual(offered("fi|"), { of: "fi", items: ["filename"] });
   assert.deepEqual(offered("Proc|"), { of: "Proc", items: ["comm"] });
@@ -199,13 +222,20 @@ test("the values offered are those seen, by their names, and the names a column 
   assert.deepEqual(texts("latency"), []);
   const [rm] = offers(columnNamed("comm"));
   assert.equal(rm.help, "3 events");
-  assert.match(offers(columnNamed("errno")).find(({ text }) => text === "ENOENT").help, /No such file/);
+  assert.match(
+    offers(columnNamed("errno")).find(({ text }) => text === "ENOENT").help,
+    /No such file/,
+  );
 });
 
 class FakeStorage {
   items = new Map();
-  getItem(key) { return this.items.get(key) ?? null; }
-  setItem(key, value) { this.items.set(key, value); }
+  getItem(key) {
+    return this.items.get(key) ?? null;
+  }
+  setItem(key, value) {
+    this.items.set(key, value);
+  }
 }
 
 test("the history keeps the last fifty, each once, newest first, and survives a visit", () => {
@@ -222,7 +252,10 @@ test("the history keeps the last fifty, each once, newest first, and survives a 
 test("older filters are recalled one by one, and the way back", () => {
   const history = new History(null);
   for (const text of ["a", "b"]) history.add(text);
-  assert.deepEqual([1, 1, 1, -1, -1].map((step) => history.recall(step)), ["b", "a", null, "b", ""]);
+  assert.deepEqual(
+    [1, 1, 1, -1, -1].map((step) => history.recall(step)),
+    ["b", "a", null, "b", ""],
+  );
   assert.equal(history.isRecalling, false);
 });
 
@@ -232,7 +265,14 @@ test("rubbish in the storage is no history", () => {
     storage.setItem("probedeck.filters", stored);
     assert.deepEqual(new History(storage).entries, stored.includes("ok") ? ["ok"] : []);
   }
-  const closed = { getItem() { throw new Error("no"); }, setItem() { throw new Error("full"); } };
+  const closed = {
+    getItem() {
+      throw new Error("no");
+    },
+    setItem() {
+      throw new Error("full");
+    },
+  };
   const history = new History(closed);
   history.add("rm");
   assert.deepEqual(history.entries, ["rm"]);
@@ -272,28 +312,40 @@ const PARTS = [
 ];
 
 for (const [text, expected] of PARTS) {
-  test(`${text} ${expected ? "can" : "cannot"} be tested in the kernel`, () => assert.deepEqual(part(text), expected));
+  test(`${text} ${expected ? "can" : "cannot"} be tested in the kernel`, () =>
+    assert.deepEqual(part(text), expected));
 }
 
 const NO_FILTER = { pid: null, uid: null, comm: null, only_failures: false };
-const probe = (id, filter = {}, columns = [{ name: "ret" }]) => ({ id, columns, filter: { ...NO_FILTER, ...filter } });
+const probe = (id, filter = {}, columns = [{ name: "ret" }]) => ({
+  id,
+  columns,
+  filter: { ...NO_FILTER, ...filter },
+});
 
 function plan(text, running) {
   const filter = compiled(text);
   const { patches, moved, stay } = planMove(filter, running, NAMES, look);
   const slice = (node) => filter.text.slice(node.start, node.end);
-  return { patches: Object.fromEntries(patches), moved: moved.map(slice), stay: stay.map(({ node, reason }) => [slice(node), reason]) };
+  return {
+    patches: Object.fromEntries(patches),
+    moved: moved.map(slice),
+    stay: stay.map(({ node, reason }) => [slice(node), reason]),
+  };
 }
 
 test("what the kernel can test moves into all running probes", () => {
-  assert.deepEqual(plan("comm=rm x pid=5 ret<0", [probe("fexit"), probe("kretprobe", { pid: 5 })]), {
-    patches: {
-      fexit: { comm: "rm", pid: 5, only_failures: true },
-      kretprobe: { comm: "rm", only_failures: true },
+  assert.deepEqual(
+    plan("comm=rm x pid=5 ret<0", [probe("fexit"), probe("kretprobe", { pid: 5 })]),
+    {
+      patches: {
+        fexit: { comm: "rm", pid: 5, only_failures: true },
+        kretprobe: { comm: "rm", only_failures: true },
+      },
+      moved: ["comm=rm", "pid=5", "ret<0"],
+      stay: [],
     },
-    moved: ["comm=rm", "pid=5", "ret<0"],
-    stay: [],
-  });
+  );
 });
 
 test("failures stay in the view for a probe that sees no result", () => {
@@ -301,7 +353,9 @@ test("failures stay in the view for a probe that sees no result", () => {
   assert.deepEqual([patches, moved], [{ fexit: { only_failures: true } }, []]);
   assert.deepEqual(stay, [["ret<0", "fentry sees no result: ret<0 stays in the view for it"]]);
   assert.deepEqual(plan("ret<0", [probe("fentry", {}, [])]), {
-    patches: {}, moved: [], stay: [["ret<0", "no running probe sees a result"]],
+    patches: {},
+    moved: [],
+    stay: [["ret<0", "no running probe sees a result"]],
   });
 });
 
@@ -313,15 +367,30 @@ test("a test that the kernel's own contradicts stays, for moving it would let ot
 });
 
 test("what the probes test already is only taken out of the view", () => {
-  assert.deepEqual(plan("comm=rm", [probe("fexit", { comm: "rm" })]), { patches: {}, moved: ["comm=rm"], stay: [] });
+  assert.deepEqual(plan("comm=rm", [probe("fexit", { comm: "rm" })]), {
+    patches: {},
+    moved: ["comm=rm"],
+    stay: [],
+  });
+});
+
+test("where nothing runs nothing moves", () => {
+  assert.deepEqual(plan("comm=rm ret<0", []), { patches: {}, moved: [], stay: [] });
 });
 
 test("alternatives do not move", () => {
-  assert.deepEqual(plan("comm=rm or pid=5", [probe("fexit")]), { patches: {}, moved: [], stay: [] });
+  assert.deepEqual(plan("comm=rm or pid=5", [probe("fexit")]), {
+    patches: {},
+    moved: [],
+    stay: [],
+  });
 });
 
 test("what the kernel tests is told once, with its probes", () => {
-  const running = [probe("fexit", { comm: "my rm", only_failures: true }), probe("kprobe", { comm: "my rm", uid: 0 })];
+  const running = [
+    probe("fexit", { comm: "my rm", only_failures: true }),
+    probe("kprobe", { comm: "my rm", uid: 0 }),
+  ];
   assert.deepEqual(kernelTests(running), [
     { member: "comm", text: 'comm="my rm"', probes: ["fexit", "kprobe"] },
     { member: "only_failures", text: "ret<0", probes: ["fexit"] },

@@ -21,7 +21,12 @@ const DESCRIBED = [
 ];
 
 export const COLUMNS = DESCRIBED.map(([name, type, title, unit]) => ({
-  key: `${name}:${type}`, name, type, title, unit, help: `about ${name}`,
+  key: `${name}:${type}`,
+  name,
+  type,
+  title,
+  unit,
+  help: `about ${name}`,
 }));
 
 export const NAMES = new Names(COLUMNS);
@@ -66,4 +71,3 @@ export function passing(store, text) {
   view.advance();
   return Array.from({ length: view.length }, (_, place) => view.at(place));
 }
-
