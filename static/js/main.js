@@ -3,7 +3,7 @@
 import { Intake } from "./data/intake.js";
 import { EventStore } from "./data/store.js";
 import { View } from "./data/view.js";
-import { compileFilter, EVERYTHING } from "./filter/compile.js";
+import { EVERYTHING } from "./filter/compile.js";
 import { presentation } from "./format/presentation.js";
 import { listProbes } from "./net/api.js";
 import { takeFromAddress } from "./net/credentials.js";
@@ -12,12 +12,13 @@ import { CallError } from "./net/problem.js";
 import { isActive } from "./probes/choice.js";
 import { Audit } from "./ui/audit.js";
 import { Announcer } from "./ui/announcer.js";
-import * as address from "./ui/address.js";
+import { Address } from "./ui/address.js";
 import { ConnectionState } from "./ui/connection.js";
 import { Counters } from "./ui/counters.js";
 import { byId, setText } from "./ui/dom.js";
 import { Empty } from "./ui/empty.js";
 import { ExportDialog } from "./ui/export.js";
+import { Filters } from "./ui/filters.js";
 import { Frames } from "./ui/frames.js";
 import { Help } from "./ui/help.js";
 import { Keys } from "./ui/keys.js";
@@ -35,7 +36,6 @@ class Console {
   #store = new EventStore();
   #intake = new Intake(this.#store);
   #view = new View(this.#store, EVERYTHING);
-  #filter = EVERYTHING;
   #isFilterNew = false;
   #isLive = false;
   #frames = new Frames(() => this.#render());
@@ -47,10 +47,18 @@ class Console {
   });
   #table = new Table(byId("grid"), this.#store, this.#view, {
     change: () => this.#frames.soon(),
-    filter: () => this.#refilter(),
+    filter: (column, text) => this.#filters.typeBox(column, text),
   });
+  #address = new Address();
+  #filters = new Filters(
+    { store: this.#store, look: presentation, address: this.#address, notices: this.#notices },
+    {
+      change: () => this.#refilter(),
+      boxes: () => this.#table.header,
+      answer: (probes) => this.#takeAnswer(probes),
+    },
+  );
   #toolbar = new Toolbar({
-    filter: () => this.#refilter(),
     change: () => this.#frames.soon(),
     follow: () => this.#table.scroll.follow(),
     clear: () => this.#clear(),
@@ -63,9 +71,9 @@ class Console {
     store: this.#store,
     view: this.#view,
     narrow: (test) => this.#narrow(test),
-    address,
+    address: this.#address,
   });
-  #empty = new Empty(() => this.#clearFilters());
+  #empty = new Empty(() => this.#filters.clear());
   #feed = new Feed(`${location.origin.replace(/^http/, "ws")}/ws`, {
     message: (message) => this.#takeMessage(message),
     batch: (bytes) => this.#intake.batch(bytes, performance.now()) && this.#frames.stream(),
@@ -88,6 +96,7 @@ class Console {
 
   async run() {
     byId("grid").before(this.#table.header.fault);
+    this.#filters.start();
     this.#feed.connect();
     setInterval(() => this.#showRates(), RATES_MS);
     this.#frames.soon();
@@ -142,6 +151,7 @@ class Console {
   #takeProbes(probes) {
     this.#intake.probes(probes);
     this.#bar.update(probes);
+    this.#filters.probes(this.#bar.probes);
     this.#frames.stream();
   }
 
@@ -151,15 +161,8 @@ class Console {
   }
 
   /** Add a test to the filter: `{name, operator, value}`, from a cell, a bar or a detail. */
-  #narrow({ value }) {
-    this.#toolbar.narrow(String(value));
-    this.#refilter();
-  }
-
-  #clearFilters() {
-    this.#toolbar.clearFilter();
-    this.#table.header.clear();
-    this.#refilter();
+  #narrow(test) {
+    this.#filters.narrow(test);
   }
 
   #clear() {
@@ -171,25 +174,21 @@ class Console {
   }
 
   #render() {
+    this.#filters.know(this.#store);
     if (this.#isFilterNew) this.#applyFilter();
     this.#view.advance(this.#toolbar.endOfView(this.#store.end));
     this.#table.render();
     this.#toolbar.show(this.#store, this.#view, this.#table.scroll.isFollowing);
     this.#counters.show(this.#store, this.#view);
     this.#counters.showLosses(this.#intake.losses.list());
-    const isFiltered = this.#filter.active;
     this.#summary.changed();
+    const isFiltered = this.#filters.valid.active;
     this.#empty.show(this.#view.length, this.#store.events, isFiltered, this.#bar.probes);
   }
 
   #applyFilter() {
     this.#isFilterNew = false;
-    const columns = this.#store.columns.all;
-    const { header } = this.#table;
-    const names = (column) => presentation(column).numberOf;
-    this.#filter = compileFilter(this.#toolbar.text, header.typed, columns, names);
-    header.showErrors(this.#filter.errors, columns);
-    this.#view.refilter(this.#filter);
+    this.#view.refilter(this.#filters.valid);
   }
 
   #showRates() {

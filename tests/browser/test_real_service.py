@@ -142,6 +142,32 @@ def test_a_filter_given_at_the_start_holds_in_the_kernel(
     assert [Path(it["File"]).name for it in rows(page)] == ["fails"]
 
 
+def test_a_filter_is_moved_into_the_kernel_and_taken_out_again(
+    console: Page, idle: Service, modes: tuple[str, ...], tmp_path: Path
+) -> None:
+    if "tracepoint" not in modes:
+        skip("this kernel refuses tracepoint mode")
+    page = console
+    page.get_by_role("button", name="Start tracepoint", exact=True).click()
+    expect(card(page, "tracepoint").locator(".state")).to_have_text("running")
+    page.get_by_role("combobox", name="Filter", exact=True).fill(
+        f"comm=rm uid={os.getuid()} {tmp_path}"
+    )
+    page.get_by_role("button", name="Move into the kernel").click()
+    expect(page.locator(".chip--kernel")).to_have_count(2)
+    expect(page.get_by_role("combobox", name="Filter", exact=True)).to_have_value(str(tmp_path))
+    asked = idle.probes()["tracepoint"]["filter"]
+    assert (asked["comm"], asked["uid"], asked["pid"]) == ("rm", os.getuid(), None)
+    (tmp_path / "by python").touch()
+    (tmp_path / "by python").unlink()
+    delete(tmp_path / "by rm")
+    expect(row(page, "/by rm")).to_be_visible()
+    assert [Path(it["File"]).name for it in rows(page)] == ["by rm"]
+    page.get_by_role("button", name="Remove comm=rm, in the kernel").click()
+    expect(page.locator(".chip--kernel")).to_have_count(1)
+    assert idle.probes()["tracepoint"]["filter"]["comm"] is None
+
+
 def test_each_refused_mode_shows_the_kernels_reason(console: Page, idle: Service) -> None:
     for name, probe in idle.probes().items():
         shown = card(console, name)

@@ -6,17 +6,27 @@ export function columnKey(name, type) {
   return `${name}:${type}`;
 }
 
-/** The columns that come from the schema's metadata: which probe saw a row, and in which mode. */
-export const PROBE_KEY = columnKey("probe", "text");
-export const MODE_KEY = columnKey("mode", "text");
+// The columns that come from the schema's metadata: which probe saw a row, and in which mode.
+const PROBE_FIELD = { name: "probe", type: "text" };
+const MODE_FIELD = { name: "mode", type: "text" };
+export const PROBE_KEY = columnKey(PROBE_FIELD.name, PROBE_FIELD.type);
+export const MODE_KEY = columnKey(MODE_FIELD.name, MODE_FIELD.type);
 
 export class ColumnList {
   #columns = [];
   #described = new Map();
 
   constructor() {
-    this.#described.set(PROBE_KEY, { title: "Probe", help: "The probe that saw this event" });
-    this.#described.set(MODE_KEY, { title: "Mode", help: "How that probe is attached" });
+    this.#described.set(PROBE_KEY, {
+      ...PROBE_FIELD,
+      title: "Probe",
+      help: "The probe that saw this event",
+    });
+    this.#described.set(MODE_KEY, {
+      ...MODE_FIELD,
+      title: "Mode",
+      help: "How that probe is attached",
+    });
   }
 
   /** Rises with every change, so that a reader can see that its copy is old. */
@@ -28,6 +38,15 @@ export class ColumnList {
     return this.#columns;
   }
 
+  /** Every column that some probe has, whether the table has it or not: what a filter may name. */
+  get known() {
+    const known = new Map(this.#columns.map((column) => [column.key, column]));
+    for (const [key, { name, type }] of this.#described) {
+      if (!known.has(key)) known.set(key, this.#make(name, type));
+    }
+    return [...known.values()];
+  }
+
   /** Take over titles, units and help from a probe's `columns` (docs/protocol.md). */
   describe(columns) {
     let isNew = false;
@@ -35,7 +54,7 @@ export class ColumnList {
       const key = columnKey(name, type);
       const known = this.#described.get(key);
       if (known?.title === title && known.unit === unit && known.help === help) continue;
-      this.#described.set(key, { title, unit, help });
+      this.#described.set(key, { name, type, title, unit, help });
       isNew = true;
     }
     if (!isNew) return;
@@ -47,7 +66,7 @@ export class ColumnList {
   add(fields) {
     let place = 0;
     let isNew = false;
-    for (const { name, type } of [...fields.slice(0, 1), ...METADATA, ...fields.slice(1)]) {
+    for (const { name, type } of [...fields.slice(0, 1), PROBE_FIELD, MODE_FIELD, ...fields.slice(1)]) {
       const key = columnKey(name, type);
       const found = this.#columns.findIndex((column) => column.key === key);
       if (found >= 0) {
@@ -66,8 +85,3 @@ export class ColumnList {
     return { key, name, type, title, unit, help };
   }
 }
-
-const METADATA = [
-  { name: "probe", type: "text" },
-  { name: "mode", type: "text" },
-];

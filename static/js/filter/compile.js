@@ -1,80 +1,114 @@
-// From what stands in the filter boxes to one test of rows, run over columns of a chunk.
+// From the filter's text to one test of rows, run over columns of a chunk.
 
-import { VALUE } from "../data/chunk.js";
-import { FilterError, parseInterval } from "./interval.js";
-import { clockLiteral, numberLiteral } from "./literals.js";
-import { parseWords, wordsTest } from "./words.js";
+import { FilterError, FilterFault, quoted } from "./fault.js";
+import { globMatcher, partMatcher } from "./glob.js";
+import { parseInterval } from "./interval.js";
+import { numberLiteral, timeLiteral } from "./literals.js";
+import { kindOf, operatorOf } from "./operators.js";
+import { parse } from "./parse.js";
+import { all, any, anyTextTest, not, numberTest, textTest } from "./tests.js";
 
 /** Lets everything through. */
-export const EVERYTHING = { select: () => null, errors: new Map(), active: false };
+export const EVERYTHING = Object.freeze({
+  text: "",
+  tree: null,
+  faults: Object.freeze([]),
+  active: false,
+  select: () => null,
+});
 
 /**
- * @param {string} text  the text filter
- * @param {Map<string, string>} boxes  column key -> what stands in its box
- * @param {object[]} columns  of a `ColumnList`
- * @param {(column: object) => ?Function} names  a column's names for numbers, as `numberOf`
- *   of `numberLiteral`
- * @returns {{select: Function, errors: Map<string, string>, active: boolean}}
- *   `select(chunk, start, stop)` gives a Uint8Array, 1 for each row let through, or null for
- *   all; `errors` say, by column key, what is wrong: such a box filters nothing
+ * @param {string} text
+ * @param {Names} names  of the columns there are
+ * @param {(column: object) => {numberOf?: Function}} look  as `presentation`
+ * @returns {{text: string, tree: ?object, faults: FilterFault[], active: boolean,
+ *   select: (chunk, start: number, stop: number) => ?Uint8Array}} `select` gives 1 for each row
+ *   let through, or null for all; with `faults`, it lets everything through
  */
-export function compileFilter(text, boxes, columns, names = () => undefined) {
+export function compileFilter(text, names, look) {
+  const faults = [];
+  try {
+    const tree = parse(text);
+    if (tree === null) return { ...EVERYTHING, text };
+    const test = testOf(tree, { names, look, faults });
+    if (faults.length > 0) return { ...EVERYTHING, text, tree, faults };
+    const select = (chunk, start, stop) => {
+      const rows = new Uint8Array(stop - start).fill(1);
+      test(chunk, start, rows);
+      return rows;
+    };
+    return { text, tree, faults, active: true, select };
+  } catch (error) {
+    if (!(error instanceof FilterFault)) throw error;
+    return { ...EVERYTHING, text, faults: [error] };
+  }
+}
+
+function testOf(node, context) {
+  if (node.type === "and") return all(node.parts.map((part) => testOf(part, context)));
+  if (node.type === "or") return any(node.parts.map((part) => testOf(part, context)));
+  if (node.type === "not") return not(testOf(node.part, context));
+  if (node.type === "word") return anyTextTest(partMatcher(node.text));
+  return termTest(node, context);
+}
+
+/** A name can stand for columns of several types: those count that understand the value. */
+function termTest(node, { names, look, faults }) {
+  const columns = names.find(node.name);
   const tests = [];
-  const errors = new Map();
-  const words = parseWords(text);
-  if (words.length > 0) tests.push(wordsTest(words));
+  const errors = [];
   for (const column of columns) {
-    const typed = boxes.get(column.key)?.trim();
-    if (!typed) continue;
     try {
-      tests.push(columnTest(column, typed, names(column)));
+      tests.push(columnTest(column, node, look(column).numberOf));
     } catch (error) {
       if (!(error instanceof FilterError)) throw error;
-      errors.set(column.key, error.message);
+      errors.push(error);
     }
   }
-  const active = tests.length > 0;
-  const select = active ? (chunk, start, stop) => run(tests, chunk, start, stop) : EVERYTHING.select;
-  return { select, errors, active };
+  if (tests.length === 0)
+    faults.push(errors.length > 0 ? faultOfValue(node, errors[0]) : unknownColumn(node, names));
+  const { negates } = operatorOf(node.operator);
+  return negates ? not(any(tests)) : any(tests);
 }
 
-function run(tests, chunk, start, stop) {
-  const passed = new Uint8Array(stop - start).fill(1);
-  for (const test of tests) test(chunk, start, stop, passed);
-  return passed;
+function columnTest(column, node, numberOf) {
+  const { negates, kinds } = operatorOf(node.operator);
+  const operator = negates ?? node.operator;
+  const kind = kindOf(column);
+  if (!kinds.includes(kind)) throw wrongOperator(column, kind, node);
+  if (kind !== "text")
+    return numberTest(column, intervalOf(column, { ...node, operator }, numberOf));
+  return textTest(
+    column.key,
+    operator === "=" ? (text) => text === node.value : globMatcher(node.value),
+  );
 }
 
-function columnTest(column, typed, numberOf) {
-  if (column.type === "text") return textTest(column.key, typed.toLowerCase());
-  const read =
-    column.type === "timestamp_ns" ? clockLiteral() : numberLiteral(column.unit, numberOf);
-  return numberTest(column.key, parseInterval(typed, read));
+/**
+ * The numbers or times that a term lets through: `{low, high}` as `parseInterval` gives it.
+ * @throws {FilterError}
+ */
+export function intervalOf(column, { operator, value }, numberOf) {
+  const read = kindOf(column) === "time" ? timeLiteral() : numberLiteral(column.unit, numberOf);
+  return parseInterval(operator, value, read);
 }
 
-// A row without a value in the column (missing or null) does not pass, whatever the test.
-
-function textTest(key, part) {
-  return (chunk, start, stop, passed) => {
-    const column = chunk.columns.get(key);
-    if (!column) return void passed.fill(0);
-    const { codes, texts } = column;
-    const known = new Int8Array(texts.length).fill(-1);
-    for (let i = 0; i < passed.length; i++) {
-      if (!passed[i]) continue;
-      const code = codes[start + i];
-      if (known[code] < 0) known[code] = texts[code]?.toLowerCase().includes(part) ? 1 : 0;
-      passed[i] = known[code];
-    }
-  };
+function wrongOperator(column, kind, { operator, start, end }) {
+  const message =
+    kind === "text"
+      ? `${operator} compares numbers, and ${column.title} is text: use = or ~`
+      : `${operator} is for text, and ${column.title} is a ${kind}: use = or < or >`;
+  return new FilterFault(message, start, end);
 }
 
-function numberTest(key, holds) {
-  return (chunk, start, stop, passed) => {
-    const column = chunk.columns.get(key);
-    if (!column) return void passed.fill(0);
-    const { values, states } = column;
-    for (let i = 0; i < passed.length; i++) {
-      if (passed[i] && !(states[start + i] === VALUE && holds(values[start + i]))) passed[i] = 0;
-    }
-  };
+function faultOfValue(node, error) {
+  return error instanceof FilterFault
+    ? error
+    : new FilterFault(error.message, node.valueStart, node.end);
+}
+
+function unknownColumn({ name, start, nameEnd }, names) {
+  const nearest = names.nearest(name);
+  const hint = nearest ? `did you mean ${nearest}?` : "quotes make it a text to search for";
+  return new FilterFault(`there is no column ${quoted(name)}; ${hint}`, start, nameEnd);
 }

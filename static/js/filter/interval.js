@@ -1,37 +1,30 @@
-// The grammar of a number or time column's filter box: `5`, `=5`, `!=5`, `<5`, `<=5`, `>5`,
-// `>=5`, `1..5`, `..5`, `5..`. What stands for 5 is the caller's: a number, a latency with
+// What a comparison of a number or a time lets through, as whole numbers from `low` to `high`:
+// `5`, `1..5`, `..5`, `5..`. What stands for 5 is the caller's: a number, a latency with
 // its unit, an errno's name, a time of day.
 
-/** A filter text that cannot be understood; the message is for the person who typed it. */
-export class FilterError extends Error {}
+import { FilterError } from "./fault.js";
 
 /**
+ * @param {"="|"<"|"<="|">"|">="} operator
  * @param {string} text
  * @param {(literal: string) => [bigint|number, bigint|number]} read  the first and last value
  *   that a literal stands for (`10:15` is a whole minute); throws FilterError
- * @returns {(value: bigint|number) => boolean}
+ * @returns {{low: ?bigint, high: ?bigint}} both belong to it; null: no bound
  * @throws {FilterError}
  */
-export function parseInterval(text, read) {
-  const compared = /^(<=|>=|!=|=|<|>)\s*(.*)$/s.exec(text);
-  if (compared) {
-    const [, operator, literal] = compared;
-    if (!literal) throw new FilterError(`a value is missing after ${operator}`);
-    return COMPARISONS[operator](...read(literal));
-  }
-  const range = /^(.*?)\s*\.\.\s*(.*)$/s.exec(text);
+export function parseInterval(operator, text, read) {
+  const range = operator === "=" ? /^(.*?)\s*\.\.\s*(.*)$/s.exec(text) : null;
   if (range) return between(range[1], range[2], read);
-  return COMPARISONS["="](...read(text));
+  return COMPARISONS[operator](...read(text));
 }
 
-// Comparisons of a bigint with a number are exact in JavaScript, so both may be mixed.
+// Values are whole numbers, literals need not be: latency>0.5us.
 const COMPARISONS = {
-  "=": (first, last) => (value) => value >= first && value <= last,
-  "!=": (first, last) => (value) => value < first || value > last,
-  "<": (first) => (value) => value < first,
-  "<=": (first, last) => (value) => value <= last,
-  ">": (first, last) => (value) => value > last,
-  ">=": (first) => (value) => value >= first,
+  "=": (first, last) => ({ low: upwards(first), high: downwards(last) }),
+  "<": (first) => ({ low: null, high: upwards(first) - 1n }),
+  "<=": (_, last) => ({ low: null, high: downwards(last) }),
+  ">": (_, last) => ({ low: downwards(last) + 1n, high: null }),
+  ">=": (first) => ({ low: upwards(first), high: null }),
 };
 
 function between(low, high, read) {
@@ -41,5 +34,13 @@ function between(low, high, read) {
   const [first] = read(low);
   const [, last] = read(high);
   if (first > last) throw new FilterError(`${low} is more than ${high}: nothing is between`);
-  return (value) => value >= first && value <= last;
+  return { low: upwards(first), high: downwards(last) };
+}
+
+function upwards(value) {
+  return typeof value === "bigint" ? value : BigInt(Math.ceil(value));
+}
+
+function downwards(value) {
+  return typeof value === "bigint" ? value : BigInt(Math.floor(value));
 }

@@ -66,3 +66,6 @@ export function errnoValue(name) {
 export function errnoMeaning(name) {
   return BY_NAME.get(name)?.meaning;
 }
+
+/** Every known error's name, the commonest numbers first. */
+export const ERRNO_NAMES = ERRORS.map(([, name]) => name);

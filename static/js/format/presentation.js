@@ -2,7 +2,7 @@
 // more than numbers, by name. This is the only file of the page that knows columns by name.
 
 import { duration } from "./duration.js";
-import { errnoMeaning, errnoName, errnoValue } from "./errno.js";
+import { ERRNO_NAMES, errnoMeaning, errnoName, errnoValue } from "./errno.js";
 import { hueClass } from "./hue.js";
 import { grouped } from "./number.js";
 import { part, splitPath, visibleParts, visibleText } from "./text.js";
@@ -97,13 +97,18 @@ const BY_NAME = {
       return name ? `${value} ${name}: ${errnoMeaning(name)}` : String(value);
     },
     numberOf: errnoValue,
+    valueNames: ERRNO_NAMES,
     align: "start",
     width: 128,
     narrowPlace: 3,
     // The error's name stands in the result already.
     covers: ["errno"],
   },
-  errno: { ...text, hover: (value) => errnoMeaning(value) ?? visibleText(value) },
+  errno: {
+    ...text,
+    hover: (value) => errnoMeaning(value) ?? visibleText(value),
+    valueNames: ERRNO_NAMES,
+  },
 };
 
 /**
@@ -111,8 +116,9 @@ const BY_NAME = {
  * @returns {{parts: Function, hover: Function, width: number, narrowWidth?: number,
  *   align?: string, grows?: boolean,
  *   className?: string, narrowPlace?: number, covers?: string[], numberOf?: Function,
- *   summary?: string}}
+ *   valueNames?: string[], summary?: string}}
  *   `parts(value)` what the cell shows; `hover(value)` the whole truth as one line;
+ *   `numberOf(name)` the number that a name stands for in a filter, `valueNames` names to offer there;
  *   `width` in CSS pixels, `narrowWidth` in a narrow table; `narrowPlace` its place in a narrow table; `covers` names of columns that need not be shown beside this one;
  *   `summary` is "top" where the summary is to list the most frequent values
  */

@@ -29,9 +29,14 @@ export function visibleParts(text, className = "") {
   return parts;
 }
 
-/** The same as one string, for titles and messages. */
+/** Write each character that cannot be seen, or moves others, in another way. */
+export function replaceUnseen(text, write) {
+  return text.replace(UNSEEN, write);
+}
+
+/** `visibleParts` as one string, for titles and messages. */
 export function visibleText(text) {
-  return text.replace(UNSEEN, escapeOf);
+  return replaceUnseen(text, escapeOf);
 }
 
 /** A reason as a sentence, safe to read: capital letter first, full stop last. */

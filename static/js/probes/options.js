@@ -1,11 +1,12 @@
 // The start options as a person types them <-> the spec that the service takes
 // (docs/protocol.md, "Starting"). The service checks again; here each field gets its own word.
 
-const LIMITS = {
+/** The least and most that the kernel takes. */
+export const LIMITS = {
   pid: [1, 4_194_304],
   uid: [0, 4_294_967_294],
 };
-const LONGEST_COMM_BYTES = 15;
+export const LONGEST_COMM_BYTES = 15;
 const LONGEST_DURATION_S = 86_400;
 
 /**

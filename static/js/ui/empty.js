@@ -35,7 +35,7 @@ function words(held, isFiltered, probes) {
   if (held > 0 && isFiltered) {
     return {
       title: "No event passes the filter",
-      text: `${held.toLocaleString("en-US")} events are held; none of them fits what stands in the filter boxes.`,
+      text: `${held.toLocaleString("en-US")} events are held; none of them fits the filter.`,
       offersClear: true,
     };
   }

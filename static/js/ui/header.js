@@ -19,7 +19,7 @@ export class Header {
   #boxes = el("div", { class: "row row--boxes", role: "row", "aria-rowindex": "2" });
   #fault = el("p", { class: "fault", id: "filter-fault", role: "status", hidden: true });
 
-  /** @param {() => void} onFilter  called when what stands in a box changed */
+  /** @param {(column: object, text: string) => void} onFilter  what stands in a box was changed */
   constructor(onFilter) {
     this.#onFilter = onFilter;
     this.element = el(
@@ -31,11 +31,6 @@ export class Header {
     this.fault = this.#fault;
   }
 
-  /** Column key -> text, also of columns that are not shown now. */
-  get typed() {
-    return this.#typed;
-  }
-
   /** Show these columns; boxes keep what stands in them, and the focus. */
   show(shown) {
     const focused = [...this.#inputs].find(([, input]) => input === document.activeElement)?.[0];
@@ -44,6 +39,16 @@ export class Header {
     this.#titles.replaceChildren(...shown.map((entry) => this.#title(entry)));
     this.#boxes.replaceChildren(...shown.map((entry) => this.#box(entry)));
     this.#inputs.get(focused)?.focus();
+  }
+
+  /** Bring the boxes in line with the filter, also of columns that are not shown now. */
+  showTyped(columns, textOf) {
+    for (const column of columns) {
+      const text = textOf(column);
+      const input = this.#inputs.get(column.key);
+      this.#typed.set(column.key, text);
+      if (input && input.value !== text) input.value = text;
+    }
   }
 
   /** Mark the boxes whose text is not a filter, and say what is wrong with the first. */
@@ -57,11 +62,6 @@ export class Header {
     if (!first) return;
     const title = columns.find((column) => column.key === first[0])?.title ?? first[0];
     setText(this.#fault, `The ${title} filter is not applied: ${first[1]}.`);
-  }
-
-  clear() {
-    this.#typed.clear();
-    for (const input of this.#inputs.values()) input.value = "";
   }
 
   #title({ column, look }) {
@@ -86,10 +86,7 @@ export class Header {
       autocomplete: "off",
       spellcheck: false,
     });
-    input.addEventListener("input", () => {
-      this.#typed.set(column.key, input.value);
-      this.#onFilter();
-    });
+    input.addEventListener("input", () => this.#onFilter(column, input.value));
     this.#inputs.set(column.key, input);
     return el("div", { class: "cell cell--box", role: "gridcell" }, input);
   }

@@ -27,7 +27,8 @@ export class Table {
   /**
    * @param {HTMLElement} element  role grid, what scrolls
    * @param {EventStore} store  @param {View} view
-   * @param {{change: () => void, filter: () => void}} on  `change`: a render is needed
+   * @param {{change: () => void, filter: (column: object, text: string) => void}} on  `change`: a
+   *   render is needed; `filter`: what stands in a filter box was changed
    */
   constructor(element, store, view, on) {
     this.#store = store;

@@ -1,40 +1,24 @@
-// The text filter, pause, clear, and the way back to the newest.
+// Pause, clear, and the way back to the newest.
 
 import { counted } from "../format/number.js";
 import { byId, setText } from "./dom.js";
 
 export class Toolbar {
-  #text = byId("text-filter");
   #pause = byId("pause");
   #newest = byId("newest");
   #pausedAt = null;
   #leftAt = null;
   #on;
 
-  /** @param {{filter: Function, change: Function, follow: Function, clear: Function}} on */
+  /** @param {{change: Function, follow: Function, clear: Function}} on */
   constructor(on) {
     this.#on = on;
-    this.#text.addEventListener("input", on.filter);
     this.#pause.addEventListener("click", () => this.#togglePause());
     this.#newest.addEventListener("click", () => {
       if (this.#pausedAt !== null) this.#togglePause();
       on.follow();
     });
     byId("clear").addEventListener("click", on.clear);
-  }
-
-  get text() {
-    return this.#text.value;
-  }
-
-  /** Ask for one more text, exactly as it is. */
-  narrow(text) {
-    this.#text.value = `${this.#text.value} "${text}"`.trim();
-  }
-
-  clearFilter() {
-    this.#text.value = "";
-    this.#text.focus();
   }
 
   /** Up to which row the view goes: while paused, no further than it had come. */

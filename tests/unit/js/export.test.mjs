@@ -13,6 +13,7 @@ import { writeExport } from "../../../static/js/export/run.js";
 import { snapshotOfStore, snapshotOfView } from "../../../static/js/export/snapshot.js";
 import { list, i32, struct, text, varint } from "../../../static/js/export/thrift.js";
 import { compileFilter, EVERYTHING } from "../../../static/js/filter/compile.js";
+import { Names } from "../../../static/js/filter/names.js";
 import { tableFromIPC } from "../../../static/vendor/flechette.mjs";
 import { batchOf } from "./batches.mjs";
 
@@ -137,8 +138,8 @@ test("Arrow comes back as it went in, in several record batches", async () => {
 
 test("what the filter shows is exported, and only that", async () => {
   const store = mixedStore();
-  const columns = [{ key: "pid:uint32", name: "pid", type: "uint32", unit: null }];
-  const view = new View(store, compileFilter("", new Map([["pid:uint32", "<9"]]), columns));
+  const names = new Names(store.columns.all);
+  const view = new View(store, compileFilter("pid<9", names, () => ({})));
   view.advance();
   const snapshot = snapshotOfView(store, view);
   assert.equal(snapshot.length, 2);

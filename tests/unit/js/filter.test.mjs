@@ -2,99 +2,94 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { EventStore } from "../../../static/js/data/store.js";
-import { View } from "../../../static/js/data/view.js";
 import { compileFilter, EVERYTHING } from "../../../static/js/filter/compile.js";
-import { FilterError, parseInterval } from "../../../static/js/filter/interval.js";
-import { clockLiteral, numberLiteral } from "../../../static/js/filter/literals.js";
-import { parseWords } from "../../../static/js/filter/words.js";
+import { FilterError } from "../../../static/js/filter/fault.js";
+import { escapeGlob, globMatcher } from "../../../static/js/filter/glob.js";
+import { parseInterval } from "../../../static/js/filter/interval.js";
+import { numberLiteral, timeLiteral } from "../../../static/js/filter/literals.js";
+import { Names } from "../../../static/js/filter/names.js";
 import { errnoValue } from "../../../static/js/format/errno.js";
-import { batchOf } from "./batches.mjs";
-
-test("words are split at spaces and kept together by quotes", () => {
-  assert.deepEqual(parseWords(""), []);
-  assert.deepEqual(parseWords("  \t "), []);
-  assert.deepEqual(parseWords('RM "my file" x'), ["rm", "my file", "x"]);
-  assert.deepEqual(parseWords('"not closed'), ["not closed"]);
-  assert.deepEqual(parseWords('""'), []);
-});
+import { batchOf, numbers } from "./batches.mjs";
+import { COLUMNS, compiled, events, look, NAMES, passing } from "./filters.mjs";
 
 const INTERVALS = [
-  ["5", [5], [4, 6]],
-  ["=5", [5], [4, 6]],
-  ["!=5", [4, 6], [5]],
-  ["!= 5", [4, 6], [5]],
-  ["<5", [4, -9], [5, 6]],
-  ["<=5", [4, 5], [6]],
-  [">5", [6], [5, 4]],
-  [">= 5", [5, 6], [4]],
-  ["1..5", [1, 3, 5], [0, 6]],
-  ["1 .. 5", [1, 3, 5], [0, 6]],
-  ["..5", [-1, 5], [6]],
-  ["5..", [5, 6], [4]],
-  ["-5..-2", [-5, -2], [-6, -1]],
-  ["1,000", [1000], [1, 0]],
-  ["2.5..3.5", [3], [2, 4]],
-  ["−2", [-2], [2]], // the minus sign that the table shows
+  ["=", "5", 5n, 5n],
+  ["<", "5", null, 4n],
+  ["<=", "5", null, 5n],
+  [">", "5", 6n, null],
+  [">=", "5", 5n, null],
+  ["=", "1..5", 1n, 5n],
+  ["=", "1 .. 5", 1n, 5n],
+  ["=", "..5", null, 5n],
+  ["=", "5..", 5n, null],
+  ["=", "-5..-2", -5n, -2n],
+  ["=", "1,000", 1000n, 1000n],
+  ["=", "2.5..3.5", 3n, 3n],
+  ["<", "2.5", null, 2n],
+  [">", "2.5", 3n, null],
+  ["=", "2.5", 3n, 2n], // nothing
+  ["=", "−2", -2n, -2n], // the minus sign that the table shows
+  ["=", "9007199254740993", 9007199254740993n, 9007199254740993n],
 ];
 
-for (const [text, inside, outside] of INTERVALS) {
-  test(`${text} lets ${inside} through and not ${outside}, also as 64-bit numbers`, () => {
-    const holds = parseInterval(text, numberLiteral(null));
-    for (const value of inside) assert.ok(holds(value) && holds(BigInt(value)), `${value}`);
-    for (const value of outside) assert.ok(!holds(value) && !holds(BigInt(value)), `${value}`);
+for (const [operator, text, low, high] of INTERVALS) {
+  test(`${operator}${text} is from ${low} to ${high}`, () => {
+    assert.deepEqual(parseInterval(operator, text, numberLiteral(null)), { low, high });
   });
 }
-
-test("64-bit numbers are compared exactly", () => {
-  const holds = parseInterval("9007199254740993", numberLiteral(null));
-  assert.ok(holds(9007199254740993n));
-  assert.ok(!holds(9007199254740992n));
-});
 
 const LATENCIES = [
-  [">1ms", 1_000_001n, 1_000_000n],
-  [">=1.5ms", 1_500_000n, 1_499_999n],
-  ["<2us", 1_999n, 2_000n],
-  ["<2µs", 1_999n, 2_000n],
-  ["<2μs", 1_999n, 2_000n],
-  ["1s..2 s", 1_000_000_000n, 2_000_000_001n],
-  [">0.5ns", 1n, 0n],
-  ["250", 250n, 251n],
+  [">", "1ms", 1_000_001n, null],
+  [">=", "1.5ms", 1_500_000n, null],
+  ["<", "2us", null, 1_999n],
+  ["<", "2µs", null, 1_999n],
+  ["<", "2μs", null, 1_999n],
+  ["=", "1s..2s", 1_000_000_000n, 2_000_000_000n],
+  [">", "0.5ns", 1n, null],
+  ["=", "250", 250n, 250n],
 ];
 
-for (const [text, inside, outside] of LATENCIES) {
-  test(`${text} is understood for latencies`, () => {
-    const holds = parseInterval(text, numberLiteral("ns"));
-    assert.ok(holds(inside));
-    assert.ok(!holds(outside));
+for (const [operator, text, low, high] of LATENCIES) {
+  test(`${operator}${text} is understood for latencies`, () => {
+    assert.deepEqual(parseInterval(operator, text, numberLiteral("ns")), { low, high });
   });
 }
 
-test("names stand for numbers where the column has names", () => {
-  const holds = parseInterval("!=enoent", numberLiteral(null, errnoValue));
-  assert.ok(holds(-1n));
-  assert.ok(!holds(-2n));
+test("names stand for numbers where the column has names, as typed and in capitals", () => {
+  assert.deepEqual(parseInterval("=", "enoent", numberLiteral(null, errnoValue)), {
+    low: -2n,
+    high: -2n,
+  });
+  const users = (name) => ({ alice: 1000 })[name];
+  assert.deepEqual(parseInterval("=", "alice", numberLiteral(null, users)), {
+    low: 1000n,
+    high: 1000n,
+  });
 });
 
-const FAULTY = [
-  ["abc", null, /“abc” is not a number/],
-  [">", null, /a value is missing after >/],
-  ["..", null, /needs a value before or after/],
-  ["5..1", null, /5 is more than 1/],
-  ["1..x", null, /“x” is not a number/],
-  ["1ms", null, /no unit is needed/],
-  ["1h", "ns", /“h” is not a unit/],
-  ["1,00", null, /“1,00” is not a number/],
-  ["1 2", null, /is not a number/],
+const FAULTY_VALUES = [
+  ["=", "abc", null, /“abc” is not a number$/],
+  ["=", "..", null, /needs a value before or after/],
+  ["=", "5..1", null, /5 is more than 1/],
+  ["=", "1..x", null, /“x” is not a number/],
+  [">", "1..5", null, /“1..5” is not a number/],
+  ["=", "1ms", null, /no unit is needed/],
+  ["=", "1h", "ns", /“h” is not a unit/],
+  ["=", "1,00", null, /“1,00” is not a number/],
+  ["=", "1 2", null, /is not a number/],
+  ["=", "9".repeat(5000), null, /is not a number/],
 ];
 
-for (const [text, unit, message] of FAULTY) {
-  test(`${text} is refused with a reason`, () => {
-    assert.throws(() => parseInterval(text, numberLiteral(unit)), (error) => {
-      assert.ok(error instanceof FilterError);
-      assert.match(error.message, message);
-      return true;
-    });
+for (const [operator, text, unit, message] of FAULTY_VALUES) {
+  test(`${operator}${text.slice(0, 20)} is refused with a reason`, () => {
+    assert.throws(
+      () => parseInterval(operator, text, numberLiteral(unit)),
+      (error) => {
+        assert.ok(error instanceof FilterError);
+        assert.match(error.message, message);
+        return true;
+      },
+    );
   });
 }
 
@@ -102,77 +97,324 @@ const NOON = new Date(2026, 10, 22, 12, 0, 0);
 const at = (hour, minute, second, ns = 0) =>
   BigInt(new Date(2026, 10, 22, hour, minute, second).getTime()) * 1_000_000n + BigInt(ns);
 
-test("a time of day stands for its whole minute, second or fraction", () => {
-  const read = clockLiteral(() => NOON);
+test("a time stands for its whole minute, second or fraction", () => {
+  const read = timeLiteral(() => NOON);
   assert.deepEqual(read("10:15"), [at(10, 15, 0), at(10, 16, 0) - 1n]);
+  assert.deepEqual(read("9:15"), [at(9, 15, 0), at(9, 16, 0) - 1n]);
   assert.deepEqual(read("10:15:20"), [at(10, 15, 20), at(10, 15, 21) - 1n]);
   assert.deepEqual(read("10:15:20.5"), [at(10, 15, 20, 500_000_000), at(10, 15, 20, 599_999_999)]);
-  assert.deepEqual(read("10:15:20.123456789"), [at(10, 15, 20, 123456789), at(10, 15, 20, 123456789)]);
-  const holds = parseInterval("10:15..10:16", read);
-  assert.ok(holds(at(10, 16, 59)) && !holds(at(10, 17, 0)) && !holds(at(10, 14, 59)));
-  assert.ok(parseInterval(">10:15", read)(at(10, 16, 0)));
-  assert.ok(!parseInterval(">10:15", read)(at(10, 15, 59)));
-  for (const wrong of ["10", "25:00", "10:61", "10:15:60", "noon"]) {
+  assert.deepEqual(read("10:15:20.123456789"), [
+    at(10, 15, 20, 123456789),
+    at(10, 15, 20, 123456789),
+  ]);
+  assert.deepEqual(parseInterval("=", "10:15..10:16", read), {
+    low: at(10, 15, 0),
+    high: at(10, 17, 0) - 1n,
+  });
+  assert.deepEqual(parseInterval(">", "10:15", read), { low: at(10, 16, 0), high: null });
+  for (const wrong of ["10", "25:00", "10:61", "10:15:60", "noon", "2026-13-01T10:00"]) {
     assert.throws(() => read(wrong), FilterError, wrong);
   }
 });
 
-function events() {
+test("a date and UTC make a time clear to a colleague", () => {
+  const read = timeLiteral(() => NOON);
+  const [first] = read("2026-11-22T10:00:00.123456789Z");
+  assert.equal(first, 1_795_341_600_123_456_789n);
+  assert.deepEqual(read("2026-11-22T10:15"), read("10:15"));
+  assert.deepEqual(read("2026-11-22 10:15"), read("10:15"));
+});
+
+const GLOBS = [
+  ["*.log", ["a.log", ".LOG", "/x/y.log"], ["a.log2", "log"]],
+  ["a*", ["a", "Abc"], ["ba", ""]],
+  ["*b*", ["b", "aBc"], ["ac", ""]],
+  ["a*b*c", ["abc", "a1b2c", "aXbbc"], ["ab", "acb", "abcd"]],
+  ["ab*ba", ["abba", "abxba"], ["aba"]], // the ends may not share a letter
+  ["a?c", ["abc", "a?c", "A😀C"], ["ac", "abbc"]],
+  ["?*?", ["ab", "abc"], ["a", ""]],
+  ["*a?*c", ["abc", "xxaYzc", "aac"], ["ac", "abd"]],
+  ["", [""], ["a"]],
+  ["*", ["", "anything\nat all"], []],
+  ["**", ["", "x"], []],
+  ["a\\*b", ["a*b"], ["axb", "a\\*b"]],
+  ["a\\?", ["a?"], ["ab"]],
+  ["\\\\*", ["\\", "\\x"], ["x"]],
+  ["a\\xff*", ["a\\xff", "A\\xFFz"], ["axff"]],
+  ["Ä*", ["ä", "Äb"], ["a"]],
+];
+
+for (const [pattern, fitting, others] of GLOBS) {
+  test(`the pattern ${pattern} fits ${JSON.stringify(fitting)}`, () => {
+    const fits = globMatcher(pattern);
+    for (const text of fitting) assert.ok(fits(text), text);
+    for (const text of others) assert.ok(!fits(text), text);
+  });
+}
+
+test("patterns agree with a matcher that tries everything", () => {
+  const tried = (pattern, text) => {
+    if (pattern === "") return text === "";
+    if (pattern[0] === "*")
+      return tried(pattern.slice(1), text) || (text !== "" && tried(pattern, text.slice(1)));
+    return (
+      text !== "" &&
+      (pattern[0] === "?" || pattern[0] === text[0]) &&
+      tried(pattern.slice(1), text.slice(1))
+    );
+  };
+  const random = numbers(7);
+  const word = (letters, most) =>
+    Array.from(
+      { length: (random.next().value >>> 8) % most },
+      () => letters[(random.next().value >>> 8) % letters.length],
+    ).join("");
+  let fitted = 0;
+  for (let i = 0; i < 5000; i++) {
+    const [pattern, text] = [word("ab*?", 7), word("ab", 8)];
+    assert.equal(globMatcher(pattern)(text), tried(pattern, text), `${pattern} ${text}`);
+    if (tried(pattern, text)) fitted++;
+  }
+  assert.ok(fitted > 300 && fitted < 4700);
+});
+
+test("many stars cost no more than a look for each", () => {
+  assert.ok(!globMatcher(`${"*a".repeat(40)}*b?`)("a".repeat(4095)));
+});
+
+test("an escaped text is the pattern that only it fits", () => {
+  for (const text of ["*", "a?b", "\\", "\\*", "a\\\\?", "x"]) {
+    const fits = globMatcher(escapeGlob(text));
+    assert.ok(fits(text));
+    assert.ok(!fits(`${text}x`) && !fits(text.replace("*", "y").replace("?", "z") + "q"));
+  }
+});
+
+const FILTERS = [
+  ["", [0, 1, 2, 3, 4]],
+  ["rm", [0, 1, 3, 4]],
+  ["rm LOG", [1, 3]],
+  ["tmp log rm", [3]],
+  ["kprobe", [4]],
+  ["nowhere", []],
+  ['"b.log"', [1, 3]],
+  ["comm=rm", [0, 3, 4]],
+  ["comm == rm", [0, 3, 4]],
+  ["COMM=rm", [0, 3, 4]],
+  ["process=rm", [0, 3, 4]],
+  ["comm~rm", [0, 1, 3, 4]],
+  ["comm~r", []],
+  ["comm~r*", [0, 1, 3, 4]],
+  ["filename~*.log", [1, 3]],
+  ["file~/tmp/?", [0]],
+  ["filename!~*.log", [0, 2, 4]],
+  ["comm!=rm", [1, 2]],
+  ["pid=12", [2]],
+  ["pid!=12", [0, 1, 3, 4]],
+  ["pid=11..13", [1, 2, 3]],
+  ["pid>=13", [3, 4]],
+  ["pid<-1", []],
+  ["pid<99999999999999999999", [0, 1, 2, 3, 4]],
+  ["ret<0", [1, 3]],
+  ["ret=0", [0, 2]],
+  ["ret!=0", [1, 3, 4]],
+  ["not ret<0", [0, 2, 4]],
+  ["not not ret<0", [1, 3]],
+  ["ret=ENOENT", [1]],
+  ["errno=ENOENT", [1]],
+  ["errno!=ENOENT", [0, 2, 3, 4]],
+  ["errno~*", [1, 3]],
+  ["not errno~*", [0, 2, 4]],
+  ["uid=alice", [1]],
+  ['user="bob smith"', [2]],
+  ["latency>1ms", [2, 3]],
+  ["latency>1 ms", [2, 3]],
+  ["latency>=1ms pid<12", [1]],
+  ["latency_ns<1us", [0]],
+  ["latency>=9223372036854775808", [3]],
+  ["comm=git or ret=EACCES", [2, 3]],
+  ["comm=rm and not ret<0", [0, 4]],
+  ["comm=rm ret<0 or comm=git", [2, 3]],
+  ["comm=rm (ret<0 or probe=kprobe)", [3, 4]],
+  ["not (comm=rm or comm=git)", [1]],
+  ["NOT comm=rm AND ret<0", [1]],
+  ["filename=/tmp/a", [0]],
+  ["dfd=CWD", []],
+];
+
+for (const [text, expected] of FILTERS) {
+  test(`the filter ${text} lets rows ${expected} through`, () => {
+    assert.deepEqual(passing(events(), text), expected);
+  });
+}
+
+test("time is compared as all numbers are", () => {
   const store = new EventStore();
-  store.append(
-    batchOf({
-      pid: ["uint32", [10, 11, 12, 13]],
-      comm: ["text", ["rm", "RM", "git", "rm"]],
-      filename: ["text", ["/tmp/a", "/var/B.log", null, "/tmp/b.LOG"]],
-      ret: ["int64", [0n, -2n, 0n, -13n]],
-    }),
+  const noon = new Date();
+  noon.setHours(12, 0, 0, 0);
+  const ns = BigInt(noon.getTime()) * 1_000_000n;
+  store.append(batchOf({ time: ["timestamp_ns", [ns - 1n, ns, ns + 60_000_000_000n]] }));
+  assert.deepEqual(passing(store, "time>=12:00"), [1, 2]);
+  assert.deepEqual(passing(store, "time=12:00"), [1]);
+  assert.deepEqual(passing(store, "time!=12:00"), [0, 2]);
+});
+
+test("64-bit numbers are compared exactly, over the whole range and on both sides of zero", () => {
+  const signed = [
+    -(2n ** 63n),
+    -(2n ** 32n) - 1n,
+    -(2n ** 32n),
+    -1n,
+    0n,
+    1n,
+    2n ** 32n,
+    2n ** 53n + 1n,
+    2n ** 63n - 1n,
+  ];
+  const unsigned = [0n, 1n, 2n ** 32n - 1n, 2n ** 32n, 2n ** 53n + 1n, 2n ** 63n, 2n ** 64n - 1n];
+  for (const [name, type, values] of [
+    ["ret", "int64", signed],
+    ["latency_ns", "uint64", unsigned],
+  ]) {
+    const store = new EventStore();
+    store.append(batchOf({ [name]: [type, values] }));
+    for (const bound of values) {
+      const rows = (holds) => values.flatMap((value, row) => (holds(value) ? [row] : []));
+      assert.deepEqual(
+        passing(store, `${name}>=${bound}`),
+        rows((value) => value >= bound),
+      );
+      assert.deepEqual(
+        passing(store, `${name}<${bound}`),
+        rows((value) => value < bound),
+      );
+      assert.deepEqual(
+        passing(store, `${name}=${bound}`),
+        rows((value) => value === bound),
+      );
+      assert.deepEqual(
+        passing(store, `${name}!=${bound}`),
+        rows((value) => value !== bound),
+      );
+    }
+  }
+});
+
+test("a part of a chunk is tested as the whole is", () => {
+  const store = events();
+  const { select } = compiled("comm=rm or ret<0");
+  store.scan(2, 4, (chunk, start, stop) =>
+    assert.deepEqual([...select(chunk, start, stop)], [0, 1]),
   );
-  store.append(batchOf({ pid: ["uint32", [14]], comm: ["text", ["rm"]] }, { probe: "kprobe" }));
-  return store;
-}
-
-function passing(store, text, boxes = {}) {
-  const filter = compileFilter(text, new Map(Object.entries(boxes)), store.columns.all, (column) =>
-    column.name === "ret" ? errnoValue : undefined,
-  );
-  const view = new View(store, filter);
-  view.advance();
-  const rows = Array.from({ length: view.length }, (_, place) => view.at(place));
-  return { rows, errors: filter.errors, active: filter.active };
-}
-
-test("all words must occur, each in any text column, in any case", () => {
-  const store = events();
-  assert.deepEqual(passing(store, "").rows, [0, 1, 2, 3, 4]);
-  assert.deepEqual(passing(store, "rm").rows, [0, 1, 3, 4]);
-  assert.deepEqual(passing(store, "rm LOG").rows, [1, 3]);
-  assert.deepEqual(passing(store, "tmp log rm").rows, [3]);
-  assert.deepEqual(passing(store, "kprobe").rows, [4]);
-  assert.deepEqual(passing(store, "nowhere").rows, []);
 });
 
-test("boxes filter their column, and all must hold", () => {
-  const store = events();
-  assert.deepEqual(passing(store, "", { "comm:text": "RM", "pid:uint32": ">10" }).rows, [1, 3, 4]);
-  assert.deepEqual(passing(store, "", { "filename:text": "log" }).rows, [1, 3]);
-  assert.deepEqual(passing(store, "", { "ret:int64": "<0" }).rows, [1, 3]);
-  assert.deepEqual(passing(store, "", { "ret:int64": "EACCES" }).rows, [3]);
-  assert.deepEqual(passing(store, "rm", { "ret:int64": "0" }).rows, [0]);
-});
-
-test("a row without a value does not pass, whatever the test", () => {
-  const store = events();
-  assert.deepEqual(passing(store, "", { "ret:int64": "!=0" }).rows, [1, 3]);
-  assert.ok(!passing(store, "", { "filename:text": "/" }).rows.includes(2));
-});
-
-test("a text that is no filter is told and filters nothing", () => {
-  const { rows, errors, active } = passing(events(), "", { "pid:uint32": "abc", "comm:text": " " });
-  assert.deepEqual(rows, [0, 1, 2, 3, 4]);
-  assert.deepEqual([...errors.keys()], ["pid:uint32"]);
-  assert.equal(active, false);
+test("one name with two types means both columns", () => {
+  const store = new EventStore();
+  store.append(batchOf({ arg: ["uint32", [7, 8]] }));
+  store.append(batchOf({ arg: ["text", ["7", "x"]] }, { probe: "other" }));
+  const columns = ["uint32", "text"].map((type) => ({
+    key: `arg:${type}`,
+    name: "arg",
+    type,
+    title: "arg",
+    unit: null,
+  }));
+  const names = new Names(columns);
+  const rows = (text) => {
+    const { select, faults } = compileFilter(text, names, look);
+    assert.deepEqual(faults, []);
+    const found = [];
+    store.scan(0, 4, (chunk, start, stop, base) =>
+      select(chunk, start, stop).forEach((passed, i) => passed && found.push(base + start + i)),
+    );
+    return found;
+  };
+  assert.deepEqual(rows("arg=7"), [0, 2]);
+  assert.deepEqual(rows("arg=x"), [3]);
+  assert.deepEqual(rows("arg<8"), [0]);
+  assert.deepEqual(rows("arg!=7"), [1, 3]);
 });
 
 test("no filter has no test to run", () => {
-  assert.equal(compileFilter(" ", new Map(), []).select, EVERYTHING.select);
+  assert.equal(compiled(" ").select, EVERYTHING.select);
+  assert.equal(compiled(" ").active, false);
+});
+
+const FAULTS = [
+  // text, what the message says, the part of the text that is wrong
+  ["comm=", /a value is missing after =/, "comm="],
+  ["rm and comm =", /a value is missing after =/, "comm ="],
+  ["comm= and pid=1", /a value is missing after =/, "comm="],
+  ["comm=(sd-pam)", /parentheses in a text need quotes/, "comm="],
+  ["=5", /a column is missing before =/, "=5"],
+  ["/x <img", /a column is missing before </, "<img"],
+  ["(rm", /the closing parenthesis is missing/, "("],
+  ["rm)", /has no opening one/, ")"],
+  [")", /has no opening one/, ")"],
+  ["rm ()", /nothing stands in the parentheses/, "()"],
+  ["rm and", /something is missing after “and”/, "and"],
+  ["not", /something is missing after “not”/, "not"],
+  ["or rm", /“or” joins two tests/, "or"],
+  ["rm and or git", /“or” joins two tests/, "or"],
+  ['"open', /the closing quote is missing/, '"open'],
+  ['"a"b', /a space is missing behind the closing quote/, '"a"'],
+  ['comm=a"b"', /put all of it in quotes/, "a"],
+  ['"a\\d"', /a backslash is written/, "\\d"],
+  ['"a\\u{110000}"', /a backslash is written/, "\\u"],
+  ["filenam=x", /no column “filenam”; did you mean filename\?/, "filenam"],
+  ["pidd=1", /did you mean pid\?/, "pidd"],
+  ["late>1ms", /did you mean latency\?/, "late"],
+  ["zzzzzz=1", /no column “zzzzzz”; quotes make it a text/, "zzzzzz"],
+  ["rm pid=abc", /“abc” is not a number/, "abc"],
+  ["latency>1h", /“h” is not a unit/, "1h"],
+  ["uid=nobody", /“nobody” is not a number and no name known here/, "nobody"],
+  ["comm<5", /< compares numbers, and Process is text/, "comm<5"],
+  ["pid~1*", /~ is for text, and PID is a number/, "pid~1*"],
+  ["time>=soon", /“soon” is not a time/, "soon"],
+  ["(".repeat(100) + "rm", /too many parentheses/, "("],
+  ["not ".repeat(100) + "rm", /too many parentheses/, "not"],
+];
+
+for (const [text, message, part] of FAULTS) {
+  test(`the fault of ${text.slice(0, 30)} is told with its place`, () => {
+    const { faults, active, select } = compiled(text);
+    assert.equal(faults.length, 1);
+    assert.match(faults[0].message, message);
+    assert.equal(text.slice(faults[0].start, faults[0].end), part);
+    assert.equal(active, false);
+    assert.equal(select(), null);
+  });
+}
+
+test("every column and value that is wrong is told, not only the first", () => {
+  const { faults } = compiled("pid=x and (nope=1 or comm=rm)");
+  assert.deepEqual(
+    faults.map(({ start, end }) => [start, end]),
+    [
+      [4, 5],
+      [11, 15],
+    ],
+  );
+});
+
+test("a text too long is refused before it costs anything", () => {
+  assert.match(compiled("x ".repeat(20_000)).faults[0].message, /longer than 20000 characters/);
+});
+
+test("a name is a column's name, its name without the unit, or its title; never one of two", () => {
+  const key = (name) => NAMES.find(name).map((column) => column.key);
+  assert.deepEqual(key("latency"), ["latency_ns:uint64"]);
+  assert.deepEqual(key("Latency_NS"), ["latency_ns:uint64"]);
+  assert.deepEqual(key("dirfd"), ["dfd:int32"]);
+  assert.deepEqual(key("nothing"), []);
+  const column = (name, title, unit = null) => ({ key: name, name, type: "uint64", title, unit });
+  const names = new Names([
+    column("wait_ns", "Wait", "ns"),
+    column("wait_us", "Wait", "us"),
+    column("size", "Wait"),
+  ]);
+  assert.deepEqual(names.find("wait"), []);
+  assert.equal(names.shortName(names.find("wait_ns")[0]), "wait_ns");
+  assert.equal(NAMES.shortName(NAMES.find("latency")[0]), "latency");
+  assert.equal(NAMES.find("COMM")[0], COLUMNS[4]);
 });

@@ -5,8 +5,9 @@ import { CHUNK_ROWS, MISSING, NULL, VALUE } from "../../../static/js/data/chunk.
 import { ColumnList } from "../../../static/js/data/columns.js";
 import { EventStore } from "../../../static/js/data/store.js";
 import { View } from "../../../static/js/data/view.js";
-import { compileFilter, EVERYTHING } from "../../../static/js/filter/compile.js";
+import { EVERYTHING } from "../../../static/js/filter/compile.js";
 import { batchOf, numbers } from "./batches.mjs";
+import { compiled } from "./filters.mjs";
 
 const pids = (...values) => batchOf({ pid: ["uint32", values] });
 const range = (first, count) => Array.from({ length: count }, (_, i) => first + i);
@@ -93,9 +94,7 @@ test("a view equals the filter run over all held rows, however the rows came", (
   const random = numbers(7);
   const next = (below) => random.next().value % below;
   const store = new EventStore(20_000);
-  const boxes = new Map([["pid:uint32", "<500"]]);
-  const filter = compileFilter("", boxes, [{ key: "pid:uint32", name: "pid", type: "uint32", unit: null }]);
-  const view = new View(store, filter);
+  const view = new View(store, compiled("pid<500"));
   const truth = [];
   for (let i = 0; i < 300; i++) {
     const values = Array.from({ length: 1 + next(400) }, () => next(1000));
@@ -138,8 +137,7 @@ test("marks pass every filter, grow while nothing comes between, and are no even
   everything.advance();
   assert.deepEqual(rowsOf(everything).map((row) => everything.missingAt(row)?.rows ?? null), [null, 12, null, 1, 2]);
   assert.equal(everything.events, 2);
-  const columns = [{ key: "pid:uint32", name: "pid", type: "uint32", unit: null }];
-  const nothing = new View(store, compileFilter("", new Map([["pid:uint32", ">9"]]), columns));
+  const nothing = new View(store, compiled("pid>9"));
   nothing.advance();
   assert.deepEqual(
     rowsOf(nothing).map((row) => nothing.missingAt(row)),

@@ -5,6 +5,7 @@ import { CHUNK_ROWS } from "../../../static/js/data/chunk.js";
 import { EventStore } from "../../../static/js/data/store.js";
 import { View } from "../../../static/js/data/view.js";
 import { compileFilter, EVERYTHING } from "../../../static/js/filter/compile.js";
+import { Names } from "../../../static/js/filter/names.js";
 import { barsOf, BINS, binOf, lowOf, quantile } from "../../../static/js/summary/bins.js";
 import { NumberIds, TextIds } from "../../../static/js/summary/ids.js";
 import { Leaders } from "../../../static/js/summary/leaders.js";
@@ -234,7 +235,7 @@ test("a summary is the count of the view's rows, while rows come and go and filt
     if (next(6) === 0) store.mark({ probe: "fexit", where: "kernel", rows: 3 });
     if (next(25) === 0) {
       const text = ["", "git", "cc-1", "nothing has this", "rm"][next(5)];
-      view.refilter(compileFilter(text, new Map(), store.columns.all));
+      view.refilter(compileFilter(text, new Names(store.columns.all), () => ({})));
     }
     if (round === 200) {
       store.clear();

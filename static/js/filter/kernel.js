@@ -1,0 +1,146 @@
+// What of a filter the kernel can test (docs/protocol.md, "Starting"), and what to ask of which
+// probe so that it does. A test moves only if it then lets the same events through.
+
+import { LIMITS, LONGEST_COMM_BYTES, seesReturn } from "../probes/options.js";
+import { intervalOf } from "./compile.js";
+import { conjuncts } from "./edits.js";
+import { FilterError } from "./fault.js";
+import { kindOf } from "./operators.js";
+import { textOf } from "./terms.js";
+
+/** The members of a probe's filter, each with how the language writes it. */
+const MEMBERS = {
+  pid: (value) => `pid=${value}`,
+  uid: (value) => `uid=${value}`,
+  comm: (value) => `comm=${textOf(value)}`,
+  only_failures: () => "ret<0",
+};
+// A byte that was not UTF-8 is shown like this; the kernel would compare the four characters.
+const SHOWN_BYTE = /\\x[0-9a-f]{2}/i;
+
+/**
+ * @param {object} node  a conjunct of a filter without faults
+ * @param {Names} names  @param {Function} look  as `compileFilter`
+ * @returns {?{member: string, value: number|string|true}} null when only the view can test it
+ */
+export function kernelPart(node, names, look) {
+  if (node.type !== "term") return null;
+  const columns = names.find(node.name);
+  if (columns.length !== 1) return null;
+  const [column] = columns;
+  if (column.name === "comm" && kindOf(column) === "text") return commPart(node);
+  if (kindOf(column) !== "number") return null;
+  const interval = intervalIn(node, column, look(column).numberOf);
+  if (!interval) return null;
+  const { low, high } = interval;
+  if (column.name === "ret")
+    return low === null && high === -1n ? { member: "only_failures", value: true } : null;
+  if (column.name !== "pid" && column.name !== "uid") return null;
+  const [least, most] = LIMITS[column.name];
+  if (low === null || low !== high || low < least || low > most) return null;
+  return { member: column.name, value: Number(low) };
+}
+
+function commPart({ operator, value }) {
+  const bytes = new TextEncoder().encode(value).length;
+  const fits =
+    operator === "=" && bytes > 0 && bytes <= LONGEST_COMM_BYTES && !SHOWN_BYTE.test(value);
+  return fits ? { member: "comm", value } : null;
+}
+
+function intervalIn(node, column, numberOf) {
+  if (!["=", "<", "<=", ">", ">="].includes(node.operator)) return null;
+  try {
+    return intervalOf(column, node, numberOf);
+  } catch (error) {
+    if (error instanceof FilterError) return null; // the filter's own fault tells of it
+    throw error;
+  }
+}
+
+/**
+ * What to ask so that the kernel tests what it can.
+ *
+ * @param {{tree: ?object}} filter  compiled, without faults
+ * @param {object[]} running  probes as in docs/protocol.md
+ * @returns {{patches: Map<string, object>, moved: object[], stay: {node: object, reason: string}[]}}
+ *   `patches` by probe id; `moved` conjuncts need no test in the view afterwards; `stay` those
+ *   that the kernel knows how to test, but not here
+ */
+export function planMove({ tree }, running, names, look) {
+  const plan = { patches: new Map(), moved: [], stay: [] };
+  const asked = {};
+  if (running.length === 0) return plan;
+  for (const node of conjuncts(tree)) {
+    const part = kernelPart(node, names, look);
+    if (!part) continue;
+    const reason = obstacle(part, asked, running);
+    if (reason) {
+      plan.stay.push({ node, reason });
+      continue;
+    }
+    asked[part.member] ??= part.value;
+    for (const probe of running) askOf(probe, part, plan.patches);
+    const blind = blindProbes(part, running);
+    if (blind.length === 0) plan.moved.push(node);
+    else plan.stay.push({ node, reason: blindWords(blind) });
+  }
+  return plan;
+}
+
+/** Why moving it would change what the filter means, or nothing could take it; null: it can move. */
+function obstacle({ member, value }, asked, running) {
+  if (asked[member] !== undefined && asked[member] !== value) {
+    return `the kernel tests one value, and ${MEMBERS[member](asked[member])} asks for another`;
+  }
+  const other = running.find(({ filter }) => isSet(filter, member) && filter[member] !== value);
+  if (other)
+    return `the kernel tests ${MEMBERS[member](other.filter[member])} for ${other.id} already`;
+  if (blindProbes({ member }, running).length === running.length)
+    return "no running probe sees a result";
+  return null;
+}
+
+function blindProbes({ member }, running) {
+  return member === "only_failures"
+    ? running.filter((probe) => !seesReturn(probe)).map(({ id }) => id)
+    : [];
+}
+
+function blindWords(probes) {
+  const [verb, them] = probes.length > 1 ? ["see", "them"] : ["sees", "it"];
+  return `${probes.join(", ")} ${verb} no result: ret<0 stays in the view for ${them}`;
+}
+
+function askOf(probe, { member, value }, patches) {
+  if (member === "only_failures" && !seesReturn(probe)) return;
+  if (probe.filter?.[member] === value) return;
+  patches.set(probe.id, { ...patches.get(probe.id), [member]: value });
+}
+
+/**
+ * What the kernel tests now, each test once, with the probes it is for.
+ * @returns {{member: string, text: string, probes: string[]}[]} `text` in the filter's language
+ */
+export function kernelTests(running) {
+  const tests = new Map();
+  for (const { id, filter } of running) {
+    for (const member of Object.keys(MEMBERS)) {
+      if (!isSet(filter, member)) continue;
+      const text = MEMBERS[member](filter[member]);
+      if (!tests.has(text)) tests.set(text, { member, text, probes: [] });
+      tests.get(text).probes.push(id);
+    }
+  }
+  return [...tests.values()];
+}
+
+/** The PATCH that ends a test of the kernel. */
+export function withoutMember(member) {
+  return { [member]: null };
+}
+
+function isSet(filter, member) {
+  const value = filter?.[member];
+  return value !== null && value !== undefined && value !== false;
+}

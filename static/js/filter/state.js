@@ -1,0 +1,188 @@
+// The filter as the page has it: the text in the bar, the last text without a fault, which is
+// in force, and the changes that other parts ask for.
+
+import { boxOfTerm, testOfBox } from "./boxes.js";
+import { compileFilter, EVERYTHING } from "./compile.js";
+import { conjuncts, withoutTerms, withTerm, withTermReplaced } from "./edits.js";
+import { FilterError } from "./fault.js";
+import { Names } from "./names.js";
+import { print } from "./print.js";
+import { termOf } from "./terms.js";
+import { tokenize } from "./tokens.js";
+
+export class FilterState {
+  #look;
+  #boxes = new Map(); // column key -> what was typed there last
+  #listeners = [];
+
+  /** @param {(column: object) => object} look  as `presentation` */
+  constructor(look) {
+    this.#look = look;
+    this.names = new Names([]);
+    /** What stands in the bar, compiled. */
+    this.typed = EVERYTHING;
+    /** What is in force, compiled. */
+    this.valid = EVERYTHING;
+    /** Column key -> what is wrong in its box. */
+    this.boxFaults = new Map();
+  }
+
+  /** @param {(isFilterNew: boolean) => void} listener  also called when only the text changed */
+  onChange(listener) {
+    this.#listeners.push(listener);
+  }
+
+  /** Other columns are known, or other names of their values: what was a fault may be none. */
+  know(columns) {
+    this.names = new Names(columns);
+    this.#take(this.typed.text, true);
+  }
+
+  /** The bar's text. */
+  type(text) {
+    this.#boxes.clear();
+    this.boxFaults.clear();
+    this.#take(text);
+  }
+
+  /** What the bar has to tell; nothing while no column is known, for then every name is wrong. */
+  get faults() {
+    return this.names.columns.length > 0 ? this.typed.faults : [];
+  }
+
+  /**
+   * Add a test. It takes the place of a test of the same column that it contradicts; one that
+   * is there already is not added again.
+   * @param {{name: string, operator: string, value: string|number|bigint}} test
+   */
+  narrow({ name, operator, value }) {
+    const column = this.#columnFor(name, value);
+    const term = termOf({ operator, value }, column, this.names, this.#look(column));
+    const added = compileFilter(term, this.names, this.#look).tree;
+    const same = this.#termsOf(column);
+    if (same.some((node) => this.#isSame(node, added))) return this.type(this.valid.text);
+    const contradicted = same.find((node) => contradicts(node, added));
+    this.type(
+      contradicted ? withTermReplaced(this.valid, contradicted, term) : withTerm(this.valid, term),
+    );
+  }
+
+  /** Add a filter of its own, all of which must hold too. */
+  add(text) {
+    const { tree } = compileFilter(text, this.names, this.#look);
+    const isAlternative = this.valid.tree !== null && tree?.type === "or";
+    this.type(withTerm(this.valid, isAlternative ? `(${text})` : text));
+  }
+
+  /** Take conjuncts of the filter in force away. */
+  remove(nodes) {
+    this.type(withoutTerms(this.valid, nodes));
+  }
+
+  /** The tests that must all hold. */
+  get conjuncts() {
+    return conjuncts(this.valid.tree);
+  }
+
+  /** What stands in a column's box was changed: its test in the bar changes with it. */
+  typeBox(column, text) {
+    this.#boxes.set(column.key, text);
+    this.boxFaults.delete(column.key);
+    const test = this.#boxTest(column, text);
+    if (test === undefined) return this.#tell(false);
+    const [own] = this.#termsOf(column);
+    if (!test) this.#take(own ? withoutTerms(this.valid, [own]) : this.valid.text);
+    else if (own) this.#take(withTermReplaced(this.valid, own, test));
+    else this.#take(withTerm(this.valid, test));
+  }
+
+  /** What a column's box shows. */
+  boxText(column) {
+    const [own] = this.#termsOf(column);
+    const typed = this.#boxes.get(column.key);
+    if (
+      typed !== undefined &&
+      (this.boxFaults.has(column.key) || this.#stillMeans(column, typed, own))
+    )
+      return typed;
+    return own ? boxOfTerm(column, own) : "";
+  }
+
+  /** @returns {?string} the term; "" for an empty box, undefined for a fault */
+  #boxTest(column, text) {
+    try {
+      const test = testOfBox(column, text);
+      if (test === null) return "";
+      const term = `${this.names.shortName(column)}${test}`;
+      const { faults } = compileFilter(term, this.names, this.#look);
+      if (faults.length > 0) throw faults[0];
+      return term;
+    } catch (error) {
+      if (!(error instanceof FilterError)) throw error;
+      this.boxFaults.set(column.key, error.message);
+      return undefined;
+    }
+  }
+
+  #stillMeans(column, typed, own) {
+    const test = this.#boxTest(column, typed);
+    if (!test || !own) return !test && !own;
+    return this.#isSame(compileFilter(test, this.names, this.#look).tree, own);
+  }
+
+  #isSame(a, b) {
+    const [first] = this.names.find(a.name);
+    return first === this.names.find(b.name)[0] && a.operator === b.operator && a.value === b.value;
+  }
+
+  /** The terms on a column among the conjuncts. */
+  #termsOf(column) {
+    return this.conjuncts.filter(
+      (node) =>
+        node.type === "term" && this.names.find(node.name).some(({ key }) => key === column.key),
+    );
+  }
+
+  #columnFor(name, value) {
+    const columns = this.names.find(name);
+    if (columns.length === 0) throw new Error(`no column ${name} to filter by`);
+    const isText = typeof value === "string";
+    return columns.find(({ type }) => (type === "text") === isText) ?? columns[0];
+  }
+
+  #take(text, isFresh = false) {
+    const before = this.valid;
+    this.typed = compileFilter(text, this.names, this.#look);
+    if (this.typed.faults.length === 0) this.valid = this.typed;
+    else this.#dropBegunName();
+    // What only looks different, as another space, need not be tested again on a million rows.
+    const isNew = isFresh
+      ? before.active || this.valid.active
+      : print(before.tree) !== print(this.valid.tree);
+    this.#tell(isNew);
+  }
+
+  /** Typing `pid>`: `pid` was a word in force until it turned out to be a column's name. */
+  #dropBegunName() {
+    const last = this.conjuncts.at(-1);
+    const isWord =
+      last?.type === "word" && this.typed.text.startsWith(this.valid.text.slice(0, last.end));
+    if (!isWord) return;
+    const name = tokenize(this.typed.text).find(
+      ({ type, start }) => type === "name" && start === last.start,
+    );
+    if (name) this.valid = compileFilter(withoutTerms(this.valid, [last]), this.names, this.#look);
+  }
+
+  #tell(isFilterNew) {
+    for (const listener of this.#listeners) listener(isFilterNew);
+  }
+}
+
+/** comm=rm and comm=git, or comm!=rm: together they would let nothing through. */
+function contradicts(node, added) {
+  if (node.operator === "=" && added.operator === "=") return true;
+  const isOpposite =
+    node.operator === `!${added.operator}` || added.operator === `!${node.operator}`;
+  return isOpposite && node.value === added.value;
+}

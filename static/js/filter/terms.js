@@ -1,0 +1,57 @@
+// Tests as text, quoted where they must be. Values are other people's: names of files and
+// processes, with any character in them.
+
+import { utcTime } from "../format/time.js";
+import { replaceUnseen } from "../format/text.js";
+import { kindOf } from "./operators.js";
+import { tokenize } from "./tokens.js";
+
+const ESCAPES = { '"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+
+/** A text as it stands behind an operator. */
+export function textOf(text) {
+  const isPlain = text !== "" && !/["\s()]|^[=~<>!]/.test(text) && isVisible(text);
+  return isPlain ? text : quotedText(text);
+}
+
+/** A text as a word of its own. */
+export function wordOf(text) {
+  const tokens = tokenize(text);
+  const isBare = tokens.length === 1 && tokens[0].type === "text" && tokens[0].text === text;
+  return isBare && !tokens[0].fault && !tokens[0].isQuoted && isVisible(text)
+    ? text
+    : quotedText(text);
+}
+
+/**
+ * @param {{operator: string, value: string|number|bigint}} test  the value is the column's own;
+ *   with `~` a pattern
+ * @param {object} column  @param {Names} names
+ * @param {{numberOf?: Function, valueNames?: string[]}} look  the column's
+ */
+export function termOf({ operator, value }, column, names, look) {
+  return `${names.shortName(column)}${operator}${valueOf(value, column, look)}`;
+}
+
+function valueOf(value, column, { numberOf, valueNames = [] }) {
+  if (typeof value === "string") return textOf(value);
+  if (kindOf(column) === "time") return utcTime(BigInt(value));
+  const named = valueNames.find((name) => BigInt(numberOf(name)) === BigInt(value));
+  if (named !== undefined) return named;
+  return `${value}${column.unit === "ns" ? "ns" : ""}`;
+}
+
+/** Whether every character of it can be seen, and stays in its place. */
+export function isVisible(text) {
+  return replaceUnseen(text, () => "") === text;
+}
+
+/** A text in quotes, in which nothing is invisible. */
+export function quotedText(text) {
+  const escaped = text.replace(/["\\\n\r\t]/g, (character) => ESCAPES[character]);
+  const seen = replaceUnseen(
+    escaped,
+    (character) => `\\u{${character.codePointAt(0).toString(16)}}`,
+  );
+  return `"${seen}"`;
+}

@@ -1,0 +1,140 @@
+// Tests of rows over the columns of a chunk, and how they are joined. A test is
+// `(chunk, start, rows)`: `rows` has a byte for each row from `start` on, and the test sets to 0
+// those that do not pass. Rows that are 0 already cost next to nothing.
+
+import { VALUE } from "../data/chunk.js";
+
+/** All must pass: each sees what those before it have left. */
+export function all(tests) {
+  if (tests.length === 1) return tests[0];
+  return (chunk, start, rows) => {
+    for (const test of tests) test(chunk, start, rows);
+  };
+}
+
+/** One must pass: each sees what those before it did not let through. */
+export function any(tests) {
+  if (tests.length === 1) return tests[0];
+  return (chunk, start, rows) => {
+    const passed = new Uint8Array(rows.length);
+    for (const test of tests) {
+      const tried = rows.slice();
+      test(chunk, start, tried);
+      for (let i = 0; i < rows.length; i++) {
+        passed[i] |= tried[i];
+        rows[i] &= tried[i] ^ 1;
+      }
+    }
+    rows.set(passed);
+  };
+}
+
+/** The opposite, also for rows without a value. */
+export function not(test) {
+  return (chunk, start, rows) => {
+    const tried = rows.slice();
+    test(chunk, start, tried);
+    for (let i = 0; i < rows.length; i++) rows[i] &= tried[i] ^ 1;
+  };
+}
+
+/** A column's text; each distinct text of a chunk is tested once. */
+export function textTest(key, matches) {
+  return (chunk, start, rows) => {
+    const column = chunk.columns.get(key);
+    if (!column) return void rows.fill(0);
+    const passed = new Uint8Array(rows.length);
+    markMatches(column, matches, start, rows, passed);
+    rows.set(passed);
+  };
+}
+
+/** The text of any column. */
+export function anyTextTest(matches) {
+  return (chunk, start, rows) => {
+    const passed = new Uint8Array(rows.length);
+    for (const column of chunk.columns.values()) {
+      if (column.texts) markMatches(column, matches, start, rows, passed);
+    }
+    rows.set(passed);
+  };
+}
+
+function markMatches({ codes, texts }, matches, start, rows, passed) {
+  const known = new Int8Array(texts.length).fill(-1);
+  known.fill(0, 0, VALUE); // the codes of no value
+  for (let i = 0; i < rows.length; i++) {
+    if (rows[i] === 0 || passed[i] !== 0) continue;
+    const code = codes[start + i];
+    if (known[code] < 0) known[code] = matches(texts[code]) ? 1 : 0;
+    passed[i] = known[code];
+  }
+}
+
+// What the typed arrays of the column types can hold.
+const RANGES = {
+  int32: [-(2n ** 31n), 2n ** 31n - 1n],
+  uint32: [0n, 2n ** 32n - 1n],
+  int64: [-(2n ** 63n), 2n ** 63n - 1n],
+  uint64: [0n, 2n ** 64n - 1n],
+  timestamp_ns: [-(2n ** 63n), 2n ** 63n - 1n],
+};
+
+/**
+ * A column's number, from `low` to `high` with both; null is no bound.
+ * @param {{key: string, type: string}} column
+ * @param {{low: ?bigint, high: ?bigint}} interval
+ */
+export function numberTest({ key, type }, { low, high }) {
+  const [least, most] = RANGES[type];
+  const from = low === null || low < least ? least : low;
+  const to = high === null || high > most ? most : high;
+  if (from > to) return (chunk, start, rows) => void rows.fill(0);
+  const clear = type.endsWith("32")
+    ? narrowTest(Number(from), Number(to))
+    : wideTest(from, to, least < 0n);
+  return (chunk, start, rows) => {
+    const column = chunk.columns.get(key);
+    if (!column) return void rows.fill(0);
+    clear(column, start, rows);
+  };
+}
+
+function narrowTest(from, to) {
+  return ({ values, states }, start, rows) => {
+    for (let i = 0; i < rows.length; i++) {
+      if (rows[i] === 0) continue;
+      const value = values[start + i];
+      if (value < from || value > to || states[start + i] !== VALUE) rows[i] = 0;
+    }
+  };
+}
+
+// 64-bit values are compared by their halves: a BigInt for each row would be an object for
+// each row.
+const HIGH = new Uint8Array(new Uint32Array([1]).buffer)[0]; // where the high half lies: 1 if little endian
+const LOW = 1 - HIGH;
+
+function wideTest(from, to, isSigned) {
+  const [fromHigh, fromLow] = halves(from, isSigned);
+  const [toHigh, toLow] = halves(to, isSigned);
+  return ({ values, states }, start, rows) => {
+    const { buffer, byteOffset, length } = values;
+    const lows = new Uint32Array(buffer, byteOffset, 2 * length);
+    const highs = isSigned ? new Int32Array(buffer, byteOffset, 2 * length) : lows;
+    for (let i = 0; i < rows.length; i++) {
+      if (rows[i] === 0) continue;
+      const at = 2 * (start + i);
+      const high = highs[at + HIGH];
+      const low = lows[at + LOW];
+      const isBelow = high < fromHigh || (high === fromHigh && low < fromLow);
+      const isAbove = high > toHigh || (high === toHigh && low > toLow);
+      if (isBelow || isAbove || states[start + i] !== VALUE) rows[i] = 0;
+    }
+  };
+}
+
+function halves(value, isSigned) {
+  const high = isSigned ? BigInt.asIntN(32, value >> 32n) : BigInt.asUintN(32, value >> 32n);
+  return [Number(high), Number(BigInt.asUintN(32, value))];
+}

@@ -1,0 +1,180 @@
+// The filter bar: one line of text, with what is wrong in it marked as one types, completion,
+// history, and a button that empties it.
+
+import { visibleText } from "../format/text.js";
+import { Completions } from "./completions.js";
+import { el, setAttribute, setText } from "./dom.js";
+import { FaultMarks } from "./faultmarks.js";
+
+const PLACEHOLDER = "words, or tests such as comm=rm, ret<0, latency>1ms";
+const RECENT = 5; // filters offered in an empty bar; ArrowUp has the rest
+const QUIET_MS = 800; // a fault is read aloud once the typing rests
+
+export class FilterBar {
+  #history;
+  #complete;
+  #onType;
+  #text = "";
+  #faults = [];
+  #offer = { from: 0, to: 0, items: [] };
+  #quiet = 0;
+  #input = el("input", {
+    type: "text",
+    class: "filterbar__text",
+    id: "text-filter",
+    placeholder: PLACEHOLDER,
+    autocomplete: "off",
+    spellcheck: false,
+    autocapitalize: "off",
+    enterKeyHint: "done",
+  });
+  #marks = new FaultMarks(this.#input);
+  #clear = el(
+    "button",
+    {
+      type: "button",
+      class: "filterbar__button",
+      "aria-label": "Empty the filter",
+      title: "Empty the filter",
+      hidden: true,
+    },
+    "×",
+  );
+  #said = el("p", { class: "visually-hidden", role: "status" });
+  #completions = new Completions(this.#input, (item) => this.#accept(item));
+
+  /**
+   * @param {HTMLElement} element  what the bar is built into
+   * @param {{history: History, complete: (text: string, caret: number) => object,
+   *   type: (text: string) => void}} on  `type`: the text was changed by the person
+   * @param {FilterHelp} help
+   */
+  constructor(element, { history, complete, type }, help) {
+    this.#history = history;
+    this.#complete = complete;
+    this.#onType = type;
+    element.append(
+      el("label", { class: "filterbar__label", htmlFor: this.#input.id }, "Filter"),
+      el(
+        "div",
+        { class: "filterbar__field" },
+        this.#input,
+        this.#marks.element,
+        this.#clear,
+        help.button,
+        this.#completions.element,
+        help.element,
+      ),
+      this.#said,
+    );
+    this.#listen();
+  }
+
+  #listen() {
+    const input = this.#input;
+    input.addEventListener("input", () => {
+      this.#history.leave();
+      this.#changed();
+      this.#offerWhatFits(false);
+    });
+    input.addEventListener("keydown", (event) => {
+      if (!event.isComposing && this.#key(event)) {
+        event.preventDefault();
+        event.stopPropagation();
+      }
+    });
+    input.addEventListener("change", () => this.remember());
+    input.addEventListener("blur", () => this.#completions.close());
+    input.addEventListener("click", () => this.#completions.close());
+    this.#clear.addEventListener("click", () => {
+      this.#put("", 0);
+      input.focus();
+    });
+  }
+
+  /** Show a text that another part of the page made. */
+  show(text) {
+    if (text === this.#text) return;
+    this.#text = text;
+    if (this.#input.value !== text) this.#input.value = text;
+    this.#clear.hidden = text === "";
+    this.#completions.close();
+  }
+
+  /** @param {FilterFault[]} faults  of the text that is shown  @param {string} describedBy  an id */
+  showFaults(faults, describedBy) {
+    this.#faults = faults;
+    setAttribute(this.#input, "aria-invalid", faults.length > 0 ? "true" : null);
+    setAttribute(this.#input, "aria-describedby", faults.length > 0 ? describedBy : null);
+    this.#marks.show(this.#text, faults);
+    clearTimeout(this.#quiet);
+    const words = faults.length > 0 ? `The filter has a fault: ${faults[0].message}` : "";
+    this.#quiet = setTimeout(() => setText(this.#said, visibleText(words)), words ? QUIET_MS : 0);
+  }
+
+  /** Put the text into the history: it was used. */
+  remember() {
+    if (this.#faults.length === 0) this.#history.add(this.#text);
+  }
+
+  focus() {
+    this.#input.focus();
+  }
+
+  #key(event) {
+    const { key } = event;
+    if (this.#completions.key(event)) return true;
+    if (key === "Enter") {
+      this.#completions.close();
+      this.remember();
+      return true;
+    }
+    const asksForOlder = key === "ArrowUp" && (this.#text === "" || this.#history.isRecalling);
+    if (asksForOlder || (key === "ArrowDown" && this.#history.isRecalling)) {
+      const text = this.#history.recall(key === "ArrowUp" ? 1 : -1);
+      if (text !== null) this.#put(text, text.length, false);
+      return true;
+    }
+    if (key === "ArrowDown" || (key === " " && event.ctrlKey)) {
+      this.#offerWhatFits(true);
+      return true;
+    }
+    return false;
+  }
+
+  /** Offer unasked only what continues something typed; nothing that is there in full already. */
+  #offerWhatFits(isAsked) {
+    const caret = this.#input.selectionStart;
+    this.#offer = this.#complete(this.#text, caret);
+    const { from, to, items, isAsked: isBegun } = this.#offer;
+    const typed = this.#text.slice(from, to);
+    const fresh = items.filter(({ insert }) => insert !== typed);
+    this.#completions.show(isAsked || isBegun ? [...this.#recent(), ...fresh] : []);
+  }
+
+  /** In an empty bar, what was used before. */
+  #recent() {
+    const recent = this.#text === "" ? this.#history.entries.slice(0, RECENT) : [];
+    return recent.map((insert) => ({ insert, help: "used before", kind: "recent" }));
+  }
+
+  #accept({ insert, kind }) {
+    const { from, to } = this.#offer;
+    this.#put(this.#text.slice(0, from) + insert + this.#text.slice(to), from + insert.length);
+    // A column wants an operator, and an operator a value.
+    if (kind === "column" || kind === "operator") this.#offerWhatFits(true);
+  }
+
+  #put(text, caret, leavesHistory = true) {
+    if (leavesHistory) this.#history.leave();
+    this.#input.value = text;
+    this.#input.setSelectionRange(caret, caret);
+    this.#changed();
+  }
+
+  #changed() {
+    this.#text = this.#input.value;
+    this.#clear.hidden = this.#text === "";
+    this.#onType(this.#text);
+  }
+}

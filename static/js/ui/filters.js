@@ -1,0 +1,187 @@
+// Filtering as a whole: the bar, the boxes under the headings, the tests as chips, the address,
+// and the move into the kernel all change one state (filter/state.js) and show it.
+
+import { complete } from "../filter/complete.js";
+import { describe } from "../filter/describe.js";
+import { History } from "../filter/history.js";
+import { offersOf } from "../filter/offers.js";
+import { FilterState } from "../filter/state.js";
+import { byId } from "./dom.js";
+import { FilterBar } from "./filterbar.js";
+import { FilterHelp } from "./filterhelp.js";
+import { FilterLine } from "./filterline.js";
+import { KernelFilter } from "./kernelfilter.js";
+
+export class Filters {
+  #store;
+  #address;
+  #on;
+  #state;
+  #kernel;
+  #bar;
+  #line;
+  #columnsVersion = -1;
+
+  /**
+   * @param {{store: EventStore, look: Function, address: Address, notices: Notices}} parts
+   * @param {{change: () => void, boxes: () => Header, answer: (probes: object[]) => void}} on
+   *   `change`: another filter is in force; `boxes`: where the boxes are; `answer`: as ProbeBar's
+   */
+  constructor({ store, look, address, notices }, on) {
+    this.#store = store;
+    this.#address = address;
+    this.#on = on;
+    this.#state = new FilterState(look);
+    this.#kernel = new KernelFilter(look, notices, on.answer);
+    const offers = offersOf(store, look);
+    this.#bar = new FilterBar(
+      byId("filter-bar"),
+      {
+        history: new History(storage()),
+        complete: (text, caret) => complete(text, caret, this.#state.names, offers),
+        type: (text) => this.#type(text),
+      },
+      new FilterHelp((example) => {
+        this.#state.add(example);
+        this.#bar.focus();
+      }),
+    );
+    this.#line = new FilterLine(byId("filter-line"), { move: () => this.#move() });
+    this.#state.onChange((isFilterNew) => this.#changed(isFilterNew));
+    address.onChange(() => this.#readAddress());
+  }
+
+  /** What the address asks for; once, when the page is ready for it. */
+  start() {
+    this.#readAddress();
+    this.#show();
+  }
+
+  /** The filter in force, as `compileFilter` gives it. */
+  get valid() {
+    return this.#state.valid;
+  }
+
+  /** To be called before rows are shown: the filter may name columns that came meanwhile. */
+  know({ columns }) {
+    if (columns.version === this.#columnsVersion) return;
+    this.#columnsVersion = columns.version;
+    this.#state.know(columns.known);
+  }
+
+  /** Values have other names now: uid=alice is understood once the users are known. */
+  relearn() {
+    this.#state.know(this.#store.columns.known);
+  }
+
+  /** @param {object[]} probes  all of them, as in docs/protocol.md */
+  probes(probes) {
+    this.#kernel.probes(probes);
+    this.#showLine();
+  }
+
+  /** What stands in a column's box was changed. */
+  typeBox(column, text) {
+    this.#line.say("");
+    this.#state.typeBox(column, text);
+  }
+
+  /** @param {{name: string, operator: string, value: string|number|bigint}} test  to add */
+  narrow(test) {
+    this.#line.say("");
+    this.#state.narrow(test);
+    this.#bar.remember();
+  }
+
+  /** Let everything through that the kernel lets through. */
+  clear() {
+    this.#type("");
+    this.#bar.focus();
+  }
+
+  #type(text) {
+    this.#line.say("");
+    this.#state.type(text);
+  }
+
+  #readAddress() {
+    const text = this.#address.get("filter") ?? "";
+    if (text !== this.#state.valid.text) this.#type(text);
+  }
+
+  #changed(isFilterNew) {
+    this.#address.set("filter", this.#addressed());
+    this.#show();
+    if (isFilterNew) this.#on.change();
+  }
+
+  /** Before the columns are known, what the address asks for is not yet in force, and stays there. */
+  #addressed() {
+    const { names, typed, valid } = this.#state;
+    return (names.columns.length === 0 ? typed : valid).text.trim() || null;
+  }
+
+  #show() {
+    this.#bar.show(this.#state.typed.text);
+    this.#bar.showFaults(this.#state.faults, this.#line.faultId);
+    this.#showLine();
+    const { columns } = this.#state.names;
+    this.#on.boxes().showTyped(columns, (column) => this.#state.boxText(column));
+    this.#on.boxes().showErrors(this.#state.boxFaults, columns);
+  }
+
+  #showLine() {
+    const { faults, typed, valid } = this.#state;
+    const plan = this.#plan();
+    const chips = [...this.#kernel.chips(), ...this.#viewChips(plan)];
+    this.#line.show(faults, typed.text, valid.text, chips, {
+      isOffered: plan.moved.length > 0 || plan.patches.size > 0,
+      isBusy: this.#kernel.isMoving,
+    });
+  }
+
+  #viewChips({ stay }) {
+    const { text } = this.#state.valid;
+    return this.#state.conjuncts.map((node, i) => ({
+      text: text.slice(node.start, node.end),
+      place: "view",
+      where: "in view",
+      title: [
+        describe(node, this.#state.names, text),
+        stay.find((it) => it.node === node)?.reason ?? "",
+      ].join("\n"),
+      remove: () => this.#remove(i),
+    }));
+  }
+
+  #remove(i) {
+    this.#line.say("");
+    this.#state.remove([this.#state.conjuncts[i]]);
+  }
+
+  async #move() {
+    if (this.#kernel.isMoving) return;
+    const before = this.#state.valid;
+    const plan = this.#plan();
+    const moving = this.#kernel.move(plan);
+    this.#showLine();
+    const isDone = await moving;
+    // What was typed meanwhile is a filter of its own: nothing is taken out of that.
+    if (isDone && this.#state.valid === before) this.#state.remove(plan.moved);
+    this.#line.say(isDone ? plan.stay.map(({ reason }) => reason).join("; ") : "");
+    this.#showLine();
+  }
+
+  #plan() {
+    return this.#kernel.plan(this.#state.valid, this.#state.names);
+  }
+}
+
+/** Null where the browser gives a page none, as with all cookies blocked. */
+function storage() {
+  try {
+    return localStorage;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,73 @@
+// What the tests of the filter language share: columns, and a store to filter.
+
+import { EventStore } from "../../../static/js/data/store.js";
+import { View } from "../../../static/js/data/view.js";
+import { compileFilter } from "../../../static/js/filter/compile.js";
+import { Names } from "../../../static/js/filter/names.js";
+import { presentation } from "../../../static/js/format/presentation.js";
+import { batchOf } from "./batches.mjs";
+
+const DESCRIBED = [
+  ["time", "timestamp_ns", "Time", null],
+  ["probe", "text", "Probe", null],
+  ["pid", "uint32", "PID", null],
+  ["uid", "uint32", "User", null],
+  ["comm", "text", "Process", null],
+  ["dfd", "int32", "Dir fd", null],
+  ["filename", "text", "File", null],
+  ["ret", "int64", "Result", null],
+  ["errno", "text", "Error", null],
+  ["latency_ns", "uint64", "Latency", "ns"],
+];
+
+export const COLUMNS = DESCRIBED.map(([name, type, title, unit]) => ({
+  key: `${name}:${type}`,
+  name,
+  type,
+  title,
+  unit,
+  help: `about ${name}`,
+}));
+
+export const NAMES = new Names(COLUMNS);
+
+export const columnNamed = (name) => NAMES.find(name)[0];
+
+const USERS = { alice: 1000, "bob smith": 1001 };
+
+/** As `presentation`, with users by name. */
+export function look(column) {
+  const shown = presentation(column);
+  return column.name === "uid" ? { ...shown, numberOf: (name) => USERS[name] } : shown;
+}
+
+/** Five events: four of a probe with results, one of a probe without. */
+export function events() {
+  const store = new EventStore();
+  store.append(
+    batchOf({
+      pid: ["uint32", [10, 11, 12, 13]],
+      uid: ["uint32", [0, 1000, 1001, 0]],
+      comm: ["text", ["rm", "RM", "git", "rm"]],
+      filename: ["text", ["/tmp/a", "/var/B.log", null, "/tmp/b.LOG"]],
+      ret: ["int64", [0n, -2n, 0n, -13n]],
+      errno: ["text", [null, "ENOENT", null, "EACCES"]],
+      latency_ns: ["uint64", [900n, 1_000_000n, 1_500_000n, 2n ** 63n]],
+    }),
+  );
+  store.append(batchOf({ pid: ["uint32", [14]], comm: ["text", ["rm"]] }, { probe: "kprobe" }));
+  return store;
+}
+
+export function compiled(text) {
+  return compileFilter(text, NAMES, look);
+}
+
+/** The rows that a filter lets through. */
+export function passing(store, text) {
+  const filter = compiled(text);
+  if (filter.faults.length > 0) throw filter.faults[0];
+  const view = new View(store, filter);
+  view.advance();
+  return Array.from({ length: view.length }, (_, place) => view.at(place));
+}
