@@ -101,21 +101,22 @@ export class EventStore {
     }
   }
 
+  /** The chunk that holds a row, at `row % CHUNK_ROWS`; undefined when it was let go. */
+  chunkAt(row) {
+    return this.#chunks[Math.floor(row / CHUNK_ROWS) - this.#firstChunk];
+  }
+
   markAt(row) {
-    return this.#chunk(row).marks.get(row % CHUNK_ROWS) ?? null;
+    return this.chunkAt(row).marks.get(row % CHUNK_ROWS) ?? null;
   }
 
   /** MISSING, NULL or VALUE. */
   stateAt(row, key) {
-    return this.#chunk(row).columns.get(key)?.state(row % CHUNK_ROWS) ?? MISSING;
+    return this.chunkAt(row).columns.get(key)?.state(row % CHUNK_ROWS) ?? MISSING;
   }
 
   valueAt(row, key) {
-    return this.#chunk(row).columns.get(key).value(row % CHUNK_ROWS);
-  }
-
-  #chunk(row) {
-    return this.#chunks[Math.floor(row / CHUNK_ROWS) - this.#firstChunk];
+    return this.chunkAt(row).columns.get(key).value(row % CHUNK_ROWS);
   }
 
   #open() {
