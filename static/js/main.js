@@ -1,25 +1,36 @@
 // Wires the page: the feed fills the store, and frame by frame the view and the table follow.
 
 import { Intake } from "./data/intake.js";
+import { Order } from "./data/order.js";
 import { EventStore } from "./data/store.js";
+import { Users } from "./data/users.js";
 import { View } from "./data/view.js";
 import { compileFilter, EVERYTHING } from "./filter/compile.js";
-import { presentation } from "./format/presentation.js";
-import { listProbes } from "./net/api.js";
+import { nameUsersBy, presentation } from "./format/presentation.js";
+import { listProbes, listUsers } from "./net/api.js";
 import { Feed } from "./net/feed.js";
 import { CallError } from "./net/problem.js";
 import { isActive } from "./probes/choice.js";
+import { Address } from "./ui/address.js";
+import { ColumnChoice } from "./ui/columnchoice.js";
 import { ConnectionState } from "./ui/connection.js";
 import { Counters } from "./ui/counters.js";
 import { byId, setText } from "./ui/dom.js";
+import { Detail } from "./ui/detail.js";
 import { Empty } from "./ui/empty.js";
 import { Frames } from "./ui/frames.js";
 import { Notices } from "./ui/notices.js";
 import { ProbeBar } from "./ui/probebar.js";
+import { Progress } from "./ui/progress.js";
+import { SortChoice } from "./ui/sortchoice.js";
 import { Table } from "./ui/table.js";
 import { Toolbar } from "./ui/toolbar.js";
 
 const RATES_MS = 500;
+/** So much of a frame goes to filtering and sorting; the rest is for drawing. */
+const WORK_MS = 9;
+/** So long the table stands still for a new filter, rather than show rows that fly past. */
+const STILL_MS = 400;
 
 class Console {
   #store = new EventStore();
@@ -27,6 +38,9 @@ class Console {
   #view = new View(this.#store, EVERYTHING);
   #filter = EVERYTHING;
   #isFilterNew = false;
+  #stillSinceMs = null;
+  #address = new Address();
+  #order = new Order(this.#store, this.#view);
   #isLive = false;
   #frames = new Frames(() => this.#render());
   #notices = new Notices(byId("notices"));
@@ -35,14 +49,28 @@ class Console {
     answer: (probes) => this.#takeAnswer(probes),
     availability: (probes) => this.#takeProbes(probes),
   });
-  #table = new Table(byId("grid"), this.#store, this.#view, {
+  #columns = new ColumnChoice(this.#store.columns, this.#address, () => this.#frames.soon());
+  #sort = new SortChoice(this.#order, this.#address);
+  #table = new Table(byId("grid"), this.#store, this.#order, this.#columns, {
     change: () => this.#frames.soon(),
     filter: () => this.#refilter(),
+    sort: (column) => this.#turnSort(column),
+    current: (row) => this.#detail.show(row),
+    open: (row) => this.#detail.open(row),
+    close: () => this.#detail.close(),
   });
+  #detail = new Detail(byId("detail"), this.#store, {
+    narrow: (test) => this.#narrow(test),
+    move: (key) => this.#table.move(key),
+    close: () => this.#frames.soon(),
+    probe: (id) => this.#bar.probes.find((probe) => probe.id === id),
+  });
+  #users = new Users(listUsers, () => this.#usersChanged());
+  #progress = new Progress(byId("grid").parentElement);
   #toolbar = new Toolbar({
     filter: () => this.#refilter(),
     change: () => this.#frames.soon(),
-    follow: () => this.#table.scroll.follow(),
+    follow: () => this.#follow(),
     clear: () => this.#clear(),
   });
   #empty = new Empty(() => this.#clearFilters());
@@ -55,6 +83,8 @@ class Console {
   #connection = new ConnectionState(() => this.#feed.connect());
 
   async run() {
+    nameUsersBy(this.#users);
+    this.#address.onChange(() => this.#readAddress());
     byId("grid").before(this.#table.header.fault);
     this.#feed.connect();
     setInterval(() => this.#showRates(), RATES_MS);
@@ -98,6 +128,29 @@ class Console {
     this.#frames.stream();
   }
 
+  #readAddress() {
+    this.#columns.readAddress();
+    this.#sort.readAddress();
+    this.#frames.soon();
+  }
+
+  #turnSort(column) {
+    this.#sort.turn(column);
+    this.#frames.soon();
+  }
+
+  /** To the newest row, which stands at the end in the order of coming only. */
+  #follow() {
+    this.#sort.clear();
+    this.#table.scroll.follow();
+  }
+
+  #usersChanged() {
+    this.#table.repaint();
+    this.#detail.refresh();
+    if (this.#filter.active || this.#filter.errors.size > 0) this.#refilter();
+  }
+
   #refilter() {
     this.#isFilterNew = true;
     this.#frames.soon();
@@ -125,13 +178,36 @@ class Console {
 
   #render() {
     if (this.#isFilterNew) this.#applyFilter();
-    this.#view.advance(this.#toolbar.endOfView(this.#store.end));
-    this.#table.render();
-    this.#toolbar.show(this.#store, this.#view, this.#table.scroll.isFollowing);
+    this.#sort.apply(this.#store.columns.all);
+    const isStill = this.#work();
     this.#counters.show(this.#store, this.#view);
+    if (isStill) return;
+    this.#table.render();
+    this.#detail.update();
+    this.#toolbar.show(this.#store, this.#view, this.#table.scroll.isFollowing, this.#order.by);
     this.#counters.showLosses(this.#intake.losses.list());
     const isFiltered = this.#filter.active;
     this.#empty.show(this.#view.length, this.#store.events, isFiltered, this.#bar.probes);
+  }
+
+  /**
+   * Filter and sort what waits, for a part of the frame.
+   * @returns {boolean} whether the table is better left as it is meanwhile
+   */
+  #work() {
+    const nowMs = performance.now();
+    const isTimeOver = () => performance.now() - nowMs > WORK_MS;
+    const end = this.#toolbar.endOfView(this.#store.end);
+    const isFiltered = this.#view.advance(end, isTimeOver);
+    const waitMs = isFiltered ? this.#order.work(nowMs, isTimeOver) : 0;
+    if (waitMs === 0) this.#frames.soon();
+    else if (waitMs !== null) this.#frames.later(waitMs);
+    const { isReady, isSorted } = this.#order;
+    if (!isFiltered) this.#progress.show("Filtering", this.#store.length, this.#view.progress(end), nowMs);
+    else this.#progress.show(isReady ? null : "Sorting", this.#view.length, NaN, nowMs);
+    const isSettled = isFiltered && (isReady || !isSorted);
+    this.#stillSinceMs = isSettled ? null : this.#stillSinceMs ?? nowMs;
+    return !isSettled && (isSorted || nowMs - this.#stillSinceMs < STILL_MS);
   }
 
   #applyFilter() {

@@ -29,6 +29,7 @@ CONTENT_SECURITY_POLICY = (
 )
 COUNTERS = ("produced", "delivered", "dropped_kernel", "dropped_pipe", "dropped_client")
 NO_FILTER = {"pid": None, "uid": None, "comm": None, "only_failures": False}
+USERS = ({"uid": 0, "name": "root"}, {"uid": 1000, "name": "alice"})
 REFUSED = {
     "reason": "The kernel refuses BPF_PROG_TYPE_TRACING: EPERM, Operation not permitted",
     "hint": "Run in the virtual machine, ./run --vm, or on a kernel that allows tracing programs",
@@ -226,6 +227,13 @@ def create_app(fake: FakeService, root: str) -> Flask:
         text = json.dumps(answer)
         assert fake.answers_lists.wait(60)
         return Response(text, mimetype="application/json")
+
+    @app.get("/users")
+    def users() -> dict[str, Any]:
+        asked = {int(uid) for uid in request.args.getlist("uid")}
+        names = set(request.args.getlist("name"))
+        found = [u for u in USERS if u["uid"] in asked or u["name"] in names]
+        return {"users": found}
 
     @app.route("/probes/<name>", methods=["POST", "PATCH", "DELETE"])
     def probe(name: str) -> Any:

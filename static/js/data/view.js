@@ -42,8 +42,14 @@ export class View {
     return this.#rows[(this.#head + place) & (this.#rows.length - 1)];
   }
 
-  /** The place of a row, null when it is not in the view. Row numbers rise. */
+  /** The place of a row, null when it is not in the view. */
   placeOf(row) {
+    const place = this.placeFrom(row);
+    return place < this.length && this.at(place) === row ? place : null;
+  }
+
+  /** The place of the first row whose number is not below `row`. Row numbers rise. */
+  placeFrom(row) {
     let low = 0;
     let high = this.length;
     while (low < high) {
@@ -51,7 +57,7 @@ export class View {
       if (this.at(middle) < row) low = middle + 1;
       else high = middle;
     }
-    return low < this.length && this.at(low) === row ? low : null;
+    return low;
   }
 
   /**

@@ -15,6 +15,17 @@ export const changeFilter = (id, filter) => call("PATCH", probePath(id), { filte
 /** Ask the kernel again which modes it allows. */
 export const askAvailability = () => call("POST", "/availability");
 
+/**
+ * Users by number and by name, at most 100 of each; unknown ones are left out.
+ * @returns {Promise<{uid: number, name: string}[]>}
+ */
+export async function listUsers(uids, names) {
+  const query = new URLSearchParams();
+  for (const uid of uids) query.append("uid", uid);
+  for (const name of names) query.append("name", name);
+  return (await call("GET", `/users?${query}`)).users;
+}
+
 function probePath(id) {
   return `/probes/${encodeURIComponent(id)}`;
 }

@@ -13,15 +13,20 @@ const SHORT_PX = 100;
 
 export class Header {
   #onFilter;
+  #makeTitles;
   #typed = new Map();
   #inputs = new Map();
   #titles = el("div", { class: "row row--titles", role: "row", "aria-rowindex": "1" });
   #boxes = el("div", { class: "row row--boxes", role: "row", "aria-rowindex": "2" });
   #fault = el("p", { class: "fault", id: "filter-fault", role: "status", hidden: true });
 
-  /** @param {() => void} onFilter  called when what stands in a box changed */
-  constructor(onFilter) {
+  /**
+   * @param {() => void} onFilter  called when what stands in a box changed
+   * @param {(shown: object[]) => HTMLElement[]} makeTitles  a title cell for each column
+   */
+  constructor(onFilter, makeTitles) {
     this.#onFilter = onFilter;
+    this.#makeTitles = makeTitles;
     this.element = el(
       "div",
       { class: "table__head", role: "rowgroup" },
@@ -40,7 +45,7 @@ export class Header {
   show(shown) {
     const focused = [...this.#inputs].find(([, input]) => input === document.activeElement)?.[0];
     this.#inputs.clear();
-    this.#titles.replaceChildren(...shown.map((entry) => this.#title(entry)));
+    this.#titles.replaceChildren(...this.#makeTitles(shown));
     this.#boxes.replaceChildren(...shown.map((entry) => this.#box(entry)));
     this.#inputs.get(focused)?.focus();
   }
@@ -61,18 +66,6 @@ export class Header {
   clear() {
     this.#typed.clear();
     for (const input of this.#inputs.values()) input.value = "";
-  }
-
-  #title({ column, look }) {
-    return el(
-      "div",
-      {
-        class: look.align === "end" ? "cell cell--end" : "cell",
-        role: "columnheader",
-        title: column.help,
-      },
-      column.title,
-    );
   }
 
   #box({ column, look }) {

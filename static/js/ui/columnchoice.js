@@ -1,0 +1,64 @@
+// The person's choice of columns: the layout, its menu, and where both are remembered.
+
+import { ColumnMenu } from "./columnmenu.js";
+import { NARROW } from "./dom.js";
+import { Layout } from "./layout.js";
+import { recall, remember } from "./remembered.js";
+
+const PARAMETER = "columns";
+
+export class ColumnChoice {
+  #list;
+  #address;
+  #onChange;
+  #layout = new Layout();
+  #narrow = matchMedia(NARROW);
+  #menu = new ColumnMenu({
+    show: (name, isShown) => this.#change(() => this.#layout.show(name, isShown)),
+    move: (name, toName) => this.move(name, toName),
+    reset: () => this.#change(() => this.#layout.reset()),
+  });
+
+  /** @param {ColumnList} list  @param {Address} address  @param {() => void} onChange */
+  constructor(list, address, onChange) {
+    this.#list = list;
+    this.#address = address;
+    this.#onChange = onChange;
+    /** Rises with every change of what `shown` gives, but for new columns in the list. */
+    this.version = 0;
+    this.readAddress();
+    this.#narrow.addEventListener("change", () => this.#changed());
+  }
+
+  /** The columns to show, in order: `{column, look, width, grows}`. The menu follows. */
+  shown() {
+    const arranged = this.#layout.arrange(this.#list.all, this.#narrow.matches);
+    this.#menu.show(arranged);
+    return arranged.filter(({ isShown }) => isShown);
+  }
+
+  resize(column, px) {
+    this.#change(() => this.#layout.resize(column.name, px));
+  }
+
+  move(name, toName) {
+    this.#change(() => this.#layout.move(name, toName, this.#list.all, this.#narrow.matches));
+  }
+
+  readAddress() {
+    this.#layout.restore(recall(PARAMETER), this.#address.get(PARAMETER));
+    this.#changed();
+  }
+
+  #change(change) {
+    change();
+    remember(PARAMETER, this.#layout.save(this.#list.all));
+    this.#address.set(PARAMETER, this.#layout.link(this.#list.all));
+    this.#changed();
+  }
+
+  #changed() {
+    this.version++;
+    this.#onChange();
+  }
+}
