@@ -107,6 +107,10 @@ class FakeService:
 
     def emit(self, name: str, values: dict[str, Any]) -> None:
         """Send one batch; columns that `values` lacks get plausible contents."""
+        self.send(self.encoded(name, values))
+
+    def encoded(self, name: str, values: dict[str, Any]) -> bytes:
+        """The probe's next batch, counted as sent: to be sent after those made before it."""
         probe = self.probes[name]
         rows = len(next(iter(values.values())))
         columns = MODES[name].columns
@@ -115,7 +119,7 @@ class FakeService:
         probe.batch += 1
         probe.record["counters"]["produced"] += rows
         probe.record["counters"]["delivered"] += rows
-        self.send(encode(columns, values, metadata))
+        return encode(columns, values, metadata)
 
     def gap(self, name: str, where: str, rows: int) -> None:
         self.probes[name].record["counters"]["produced"] += rows

@@ -120,12 +120,13 @@ export class Headings {
     };
     button.addEventListener("pointerdown", (event) => {
       wasDragged = false;
-      if (event.button === 0 && event.pointerType !== "touch") start = event.clientX;
+      if (event.button !== 0 || event.pointerType === "touch") return;
+      start = event.clientX;
+      button.setPointerCapture(event.pointerId); // a fast hand is beyond the title at once
     });
     button.addEventListener("pointermove", (event) => {
       if (start === null) return;
       if (!wasDragged && Math.abs(event.clientX - start) < DRAG_PX) return;
-      if (!wasDragged) button.setPointerCapture(event.pointerId);
       wasDragged = true;
       cell.classList.add("heading--dragged");
       target = this.#at(event.clientX);

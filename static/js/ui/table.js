@@ -58,7 +58,7 @@ export class Table {
     element.style.setProperty("--row-height", `${ROW_PX}px`);
     this.scroll = new Scroll(element, on.change);
     new ResizeObserver(() => this.#measure()).observe(element);
-    element.addEventListener("keydown", (event) => this.#key(event) && on.change());
+    element.addEventListener("keydown", (event) => this.#key(event));
     this.#serveBody();
   }
 
@@ -97,6 +97,7 @@ export class Table {
     this.#reveal(place);
     if (key === "End") this.scroll.follow();
     this.#on.current(this.#cursor.row);
+    this.#on.change();
     return true;
   }
 
@@ -228,14 +229,12 @@ export class Table {
     if (row && !cell.title) cell.title = row.describe(this.#store, cell);
   }
 
-  /** True when the key was one for the rows. */
   #key(event) {
-    if (event.target !== this.element || event.ctrlKey || event.metaKey || event.altKey) return false;
+    if (event.target !== this.element || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "Enter" && this.#cursor.row !== null) this.#on.open(this.#cursor.row);
     else if (event.key === "Escape") this.#on.close();
-    else if (!this.move(event.key)) return false;
+    else if (!this.move(event.key)) return;
     event.preventDefault();
-    return true;
   }
 
   #reveal(place) {
