@@ -1,5 +1,7 @@
 // Wires the page: the feed fills the store, and frame by frame the view and the table follow.
 
+import { Backlog } from "./data/backlog.js";
+import { decodeBatch } from "./data/decode.js";
 import { Intake } from "./data/intake.js";
 import { Order } from "./data/order.js";
 import { EventStore } from "./data/store.js";
@@ -74,10 +76,11 @@ class Console {
     clear: () => this.#clear(),
   });
   #empty = new Empty(() => this.#clearFilters());
+  #backlog = new Backlog((frame) => this.#take(frame), (frame) => this.#leaveOut(frame));
   #feed = new Feed(`${location.origin.replace(/^http/, "ws")}/ws`, {
-    message: (message) => this.#takeMessage(message),
-    batch: (bytes) => this.#intake.batch(bytes, performance.now()) && this.#frames.stream(),
-    failure: (error) => this.#notices.add("A message of the service was not understood", error),
+    message: (message) => this.#backlog.push({ message }, 0),
+    batch: (bytes) => this.#backlog.push({ bytes }, bytes.byteLength),
+    failure: (error) => this.#misunderstood(error),
     connection: (state) => this.#connectionChanged(state),
   });
   #connection = new ConnectionState(() => this.#feed.connect());
@@ -102,6 +105,31 @@ class Console {
   #connectionChanged(state) {
     if (state.state !== "open") this.#isLive = false;
     this.#connection.show(state);
+  }
+
+  /** A frame of the feed, in its turn: a message or a batch. */
+  #take({ message, bytes }) {
+    try {
+      if (message) this.#takeMessage(message);
+      else if (this.#intake.batch(bytes, performance.now())) this.#frames.stream();
+    } catch (error) {
+      this.#misunderstood(error);
+    }
+  }
+
+  /** Messages are few and say what the rows do not: only batches are left out. */
+  #leaveOut({ message, bytes }) {
+    if (message) return void this.#take({ message });
+    try {
+      this.#intake.skip(decodeBatch(bytes));
+      this.#frames.stream();
+    } catch (error) {
+      this.#misunderstood(error);
+    }
+  }
+
+  #misunderstood(error) {
+    this.#notices.add("A message of the service was not understood", error);
   }
 
   #takeMessage(message) {

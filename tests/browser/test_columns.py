@@ -15,6 +15,12 @@ from tests.browser.fake_service import FakeService, Server, plausible
 
 CAPACITY = 1_000_000
 BATCH_ROWS = 20_000
+TOP_FILE = """() => {
+    const grid = document.getElementById("grid").getBoundingClientRect();
+    const head = document.querySelector(".table__head").offsetHeight;
+    return document.elementFromPoint(grid.left + 700, grid.top + head + 20)
+        .closest(".row").querySelector(".name").textContent;
+}"""
 
 
 def title(page: Page, name: str) -> Locator:
@@ -439,6 +445,22 @@ def test_a_million_rows(page: Page, fake: FakeService) -> None:
     page.keyboard.press("Home")
     remaining = (it for it in everything if int(re.sub(r".*-|\.o", "", it)) >= BATCH_ROWS)
     expect(page.locator(".row--current")).to_contain_text(next(remaining).rpartition("/")[2])
+
+
+def test_scrolled_up_the_rows_stay_while_older_ones_are_let_go(
+    page: Page, fake: FakeService
+) -> None:
+    fake.start("fexit")
+    emit_million(page, fake)
+    page.locator("#grid").hover()
+    page.mouse.wheel(0, -20_000)
+    expect(page.locator("#newest")).to_be_visible()
+    expect(row(page, "/file-999999.o")).to_have_count(0)
+    before = page.evaluate(TOP_FILE)
+    fake.emit("fexit", plausible(5_000, CAPACITY))
+    expect(page.locator("#newest")).to_have_text("5,000 new events")
+    expect(page.locator("#count-held")).to_have_text("1,000,000, 5,000 older let go")
+    assert page.evaluate(TOP_FILE) == before
 
 
 def test_a_zoomed_table_scrolls_to_all_of_its_rows(

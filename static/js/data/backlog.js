@@ -3,7 +3,7 @@
 // counted. Bounded, so that a flood costs neither the page nor its memory.
 
 /** So much of a moment goes to taking batches; the rest is for drawing and typing. */
-const BUDGET_MS = 8;
+const BUDGET_MS = 10;
 const MOMENT_MS = 16;
 /** As much as the service lets a client be behind. */
 const MOST_BYTES = 8 * 2 ** 20;
