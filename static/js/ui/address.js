@@ -1,32 +1,90 @@
-// The URL's fragment as named parameters, `#filter=...&sort=-latency_ns`: what someone must
-// have who is sent the address. Commas and the like stay readable.
+// The page's address: what a colleague must see stands in its fragment, as named parameters,
+// `#filter=comm%3Drm&sort=time`. What this page does not know there is left as it is.
 
+const WRITE_MS = 300; // browsers refuse a page that changes its address at every key
+
+/** @returns {?string} a parameter's value; null when it is not there, or is rubbish */
+export function readParameter(fragment, name) {
+  const found = parametersOf(fragment).find((it) => nameOf(it) === name);
+  const value = found?.slice(found.indexOf("=") + 1);
+  return found?.includes("=") ? decoded(value) : null;
+}
+
+/** The fragment with another value for a parameter, or with null without it. */
+export function writeParameter(fragment, name, value) {
+  const parameters = parametersOf(fragment);
+  const place = parameters.findIndex((it) => nameOf(it) === name);
+  const others = parameters.filter((it) => nameOf(it) !== name);
+  if (value !== null) {
+    others.splice(place < 0 ? others.length : place, 0, `${encode(name)}=${encode(value)}`);
+  }
+  return others.length > 0 ? `#${others.join("&")}` : "";
+}
+
+function parametersOf(fragment) {
+  return fragment.replace(/^#/, "").split("&").filter((it) => it !== "");
+}
+
+function nameOf(parameter) {
+  return decoded(parameter.split("=", 1)[0]);
+}
+
+/** Readable where the standard for addresses allows it. */
+function encode(text) {
+  return encodeURIComponent(wellFormed(text)).replace(/%(?:2F|3A|2C|40|3D|21|7E|2A|28|29)/g, decodeURIComponent);
+}
+
+/** Half of a surrogate pair cannot stand in an address. */
+function wellFormed(text) {
+  return text.replace(/\p{Cs}/gu, "\ufffd");
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null; // half an escape: not ours
+  }
+}
+
+/** Writes the address, a little later, and tells of changes that a person or link made. */
 export class Address {
-  #listeners = new Set();
+  #pending = new Map();
+  #timer = 0;
+  #listeners = [];
 
   constructor() {
     addEventListener("hashchange", () => {
+      this.#pending.clear(); // what a person asks for comes later than what the page wanted
       for (const listener of this.#listeners) listener();
     });
+    addEventListener("pagehide", () => this.#write());
   }
 
-  /** A parameter's value, null when it is not there. */
+  /** @param {() => void} listener  the fragment was changed, not by `set` */
+  onChange(listener) {
+    this.#listeners.push(listener);
+  }
+
+  /** @returns {?string} */
   get(name) {
-    return new URLSearchParams(location.hash.slice(1)).get(name);
+    return this.#pending.has(name) ? this.#pending.get(name) : readParameter(location.hash, name);
   }
 
-  /** Set or, with null, remove a parameter, without a new entry in the browser's history. */
+  /** @param {?string} value  null takes the parameter away */
   set(name, value) {
     if (this.get(name) === value) return;
-    const parameters = new URLSearchParams(location.hash.slice(1));
-    if (value === null) parameters.delete(name);
-    else parameters.set(name, value);
-    const fragment = parameters.toString().replaceAll("%2C", ",");
-    history.replaceState(history.state, "", `${location.pathname}${fragment && `#${fragment}`}`);
+    this.#pending.set(name, value);
+    this.#timer ||= setTimeout(() => this.#write(), WRITE_MS);
   }
 
-  /** Be told when the person edited the address, or followed a link within the page. */
-  onChange(listener) {
-    this.#listeners.add(listener);
+  #write() {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+    let fragment = location.hash;
+    for (const [name, value] of this.#pending) fragment = writeParameter(fragment, name, value);
+    this.#pending.clear();
+    // With an empty fragment `#` would stay behind, were the path left out.
+    if (fragment !== location.hash) history.replaceState(history.state, "", location.pathname + location.search + fragment);
   }
 }
