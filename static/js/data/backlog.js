@@ -5,12 +5,13 @@
 /** So much of a moment goes to taking batches; the rest is for drawing and typing. */
 const BUDGET_MS = 10;
 const MOMENT_MS = 16;
-/** As much as the service lets a client be behind. */
-const MOST_BYTES = 8 * 2 ** 20;
+/** Twice what the service sends of recent events, all at once, when a page connects. */
+const MOST_BYTES = 128 * 2 ** 20;
 
 export class Backlog {
   #take;
   #skip;
+  #mostBytes;
   #clock;
   #waiting = []; // a queue, from #next on
   #next = 0;
@@ -21,12 +22,14 @@ export class Backlog {
 
   /**
    * @param {(frame: *) => void} take  @param {(frame: *) => void} skip  it is left out
+   * @param {number} mostBytes  that may wait
    * @param {{nowMs: Function, later: Function, isHidden: Function}} clock  `later(callback)`
    *   after what the browser has to do meanwhile; nothing is drawn for a hidden page
    */
-  constructor(take, skip, clock = BROWSER) {
+  constructor(take, skip, mostBytes = MOST_BYTES, clock = BROWSER) {
     this.#take = take;
     this.#skip = skip;
+    this.#mostBytes = mostBytes;
     this.#clock = clock;
   }
 
@@ -35,7 +38,7 @@ export class Backlog {
     if (this.#isEmpty && this.#hasTime()) return void this.#timed(() => this.#take(frame));
     this.#waiting.push({ frame, bytes });
     this.#bytes += bytes;
-    while (this.#bytes > MOST_BYTES) this.#skip(this.#shift());
+    while (this.#bytes > this.#mostBytes) this.#skip(this.#shift());
     this.#plan();
   }
 
