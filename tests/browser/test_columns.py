@@ -111,6 +111,11 @@ def test_columns_are_hidden_and_shown_and_the_address_tells(
     shown.reload()
     expect(title(shown, "Error")).to_be_visible()
     assert titles(shown) == now
+    address = shown.url
+    shown.goto("about:blank")
+    shown.goto(address.partition("#")[0])
+    expect(shown).to_have_url(address)
+    assert titles(shown) == now
     colleague = open_page(shown.url)  # in a profile of its own
     expect(title(colleague, "Error")).to_be_visible()
     assert titles(colleague) == now

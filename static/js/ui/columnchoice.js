@@ -12,6 +12,7 @@ export class ColumnChoice {
   #address;
   #onChange;
   #layout = new Layout();
+  #isOwn = true;
   #narrow = matchMedia(NARROW);
   #menu = new ColumnMenu({
     show: (name, isShown) => this.#change(() => this.#layout.show(name, isShown)),
@@ -32,6 +33,7 @@ export class ColumnChoice {
 
   /** The columns to show, in order: `{column, look, width, grows}`. The menu follows. */
   shown() {
+    this.#tell();
     const arranged = this.#layout.arrange(this.#list.all, this.#narrow.matches);
     this.#menu.show(arranged);
     return arranged.filter(({ isShown }) => isShown);
@@ -46,15 +48,24 @@ export class ColumnChoice {
   }
 
   readAddress() {
-    this.#layout.restore(recall(PARAMETER), this.#address.get(PARAMETER));
+    this.#isOwn = this.#layout.restore(recall(PARAMETER), this.#address.get(PARAMETER));
     this.#changed();
   }
 
   #change(change) {
     change();
+    this.#isOwn = true;
     remember(PARAMETER, this.#layout.save(this.#list.all));
-    this.#address.set(PARAMETER, this.#layout.link(this.#list.all));
     this.#changed();
+  }
+
+  /** What is shown stands in the address, also when it was remembered or a probe added to it. */
+  #tell() {
+    const { all } = this.#list;
+    const link = this.#layout.link(all);
+    if (all.length === 0 || link === this.#address.get(PARAMETER)) return;
+    this.#address.set(PARAMETER, link);
+    if (this.#isOwn) remember(PARAMETER, this.#layout.save(all));
   }
 
   #changed() {

@@ -93,6 +93,7 @@ export class Layout {
    * @param {?string} saved  of `save`, or anything else that stands in its place
    * @param {?string} link  of the address: what another browser chose comes before what this
    *   one remembers, but for widths
+   * @returns {boolean} whether what is shown is this browser's own choice
    */
   restore(saved, link) {
     this.reset();
@@ -100,13 +101,14 @@ export class Layout {
     for (const [name, px] of pairs(widths)) if (Number.isFinite(px)) this.resize(name, px);
     if (link && link !== own) {
       this.follow(link);
-      return;
+      return false;
     }
     this.#order = names(order);
     this.#only = names(only) && new Set(names(only));
     for (const [name, isShown] of pairs(chosen)) {
       if (typeof isShown === "boolean") this.#chosen.set(name, isShown);
     }
+    return true;
   }
 
   #isShown(name, covered) {

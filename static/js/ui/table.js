@@ -14,6 +14,7 @@ const GROWN_PX = 1000; // wider, and the eye loses the row on a 4K screen
 const SPARE_ROWS = 8; // above and below, for the time until the next frame
 const HEADING_ROWS = 2;
 const FIT_SPARE_PX = 2;
+const OPEN_PX = 40; // as in css/table.css
 
 export class Table {
   #store;
@@ -177,7 +178,7 @@ export class Table {
       return grows ? `minmax(${width}px, ${GROWN_PX}px)` : `${width}px`;
     });
     this.element.style.setProperty("--tracks", tracks.join(" "));
-    const least = shown.reduce((sum, { width }) => sum + width, 0);
+    const least = shown.reduce((sum, { width }) => sum + width, OPEN_PX);
     this.element.style.setProperty("--least-width", `${least}px`);
   }
 

@@ -70,7 +70,7 @@ test("what was saved is restored", () => {
   layout.move("ret", "time", COLUMNS);
   layout.resize("pid", 200);
   const again = new Layout();
-  again.restore(layout.save(COLUMNS), layout.link(COLUMNS));
+  assert.equal(again.restore(layout.save(COLUMNS), layout.link(COLUMNS)), true);
   assert.deepEqual(all(again), all(layout));
   assert.deepEqual(shown(again), shown(layout));
   assert.equal(width(again, "pid"), 200);
@@ -83,7 +83,7 @@ test("a link shows its columns only, also those that come later, and leaves one'
   saved.resize("comm", 300);
   saved.show("filename", false);
   const layout = new Layout();
-  layout.restore(saved.save(COLUMNS), "filename,comm,later");
+  assert.equal(layout.restore(saved.save(COLUMNS), "filename,comm,later"), false);
   assert.deepEqual(shown(layout), ["filename", "comm"]);
   assert.equal(width(layout, "comm"), 300);
   assert.equal(layout.link(COLUMNS), "filename,comm,later");
