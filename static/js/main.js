@@ -1,21 +1,27 @@
 // Wires the page: the feed fills the store, and frame by frame the view and the table follow.
 
+import { Backlog } from "./data/backlog.js";
+import { decodeBatch } from "./data/decode.js";
 import { Intake } from "./data/intake.js";
+import { Order } from "./data/order.js";
 import { EventStore } from "./data/store.js";
+import { Users } from "./data/users.js";
 import { View } from "./data/view.js";
 import { EVERYTHING } from "./filter/compile.js";
-import { presentation } from "./format/presentation.js";
-import { listProbes } from "./net/api.js";
+import { nameUsersBy, presentation } from "./format/presentation.js";
+import { listProbes, listUsers } from "./net/api.js";
 import { takeFromAddress } from "./net/credentials.js";
 import { Feed } from "./net/feed.js";
 import { CallError } from "./net/problem.js";
 import { isActive } from "./probes/choice.js";
-import { Audit } from "./ui/audit.js";
-import { Announcer } from "./ui/announcer.js";
 import { Address } from "./ui/address.js";
+import { Announcer } from "./ui/announcer.js";
+import { Audit } from "./ui/audit.js";
+import { ColumnChoice } from "./ui/columnchoice.js";
 import { ConnectionState } from "./ui/connection.js";
 import { Counters } from "./ui/counters.js";
 import { byId, setText } from "./ui/dom.js";
+import { Detail } from "./ui/detail.js";
 import { Empty } from "./ui/empty.js";
 import { ExportDialog } from "./ui/export.js";
 import { Filters } from "./ui/filters.js";
@@ -24,19 +30,28 @@ import { Help } from "./ui/help.js";
 import { Keys } from "./ui/keys.js";
 import { Notices } from "./ui/notices.js";
 import { ProbeBar } from "./ui/probebar.js";
+import { Progress } from "./ui/progress.js";
 import { SignIn } from "./ui/signin.js";
+import { SortChoice } from "./ui/sortchoice.js";
 import { SummaryPanel } from "./ui/summary.js";
 import { Table } from "./ui/table.js";
 import { Theme } from "./ui/theme.js";
 import { Toolbar } from "./ui/toolbar.js";
 
 const RATES_MS = 500;
+/** So much of a frame goes to filtering and sorting; the rest is for drawing. */
+const WORK_MS = 9;
+/** So long the table stands still for a new filter, rather than show rows that fly past. */
+const STILL_MS = 400;
 
 class Console {
   #store = new EventStore();
   #intake = new Intake(this.#store);
   #view = new View(this.#store, EVERYTHING);
   #isFilterNew = false;
+  #stillSinceMs = null;
+  #address = new Address();
+  #order = new Order(this.#store, this.#view);
   #isLive = false;
   #frames = new Frames(() => this.#render());
   #notices = new Notices(byId("notices"));
@@ -45,11 +60,16 @@ class Console {
     answer: (probes) => this.#takeAnswer(probes),
     availability: (probes) => this.#takeProbes(probes),
   });
-  #table = new Table(byId("grid"), this.#store, this.#view, {
+  #columns = new ColumnChoice(this.#store.columns, this.#address, () => this.#frames.soon());
+  #sort = new SortChoice(this.#order, this.#address);
+  #table = new Table(byId("grid"), this.#store, this.#order, this.#columns, {
     change: () => this.#frames.soon(),
     filter: (column, text) => this.#filters.typeBox(column, text),
+    sort: (column) => this.#turnSort(column),
+    current: (row) => this.#detail.show(row),
+    open: (row) => this.#detail.open(row),
+    close: () => this.#detail.close(),
   });
-  #address = new Address();
   #filters = new Filters(
     { store: this.#store, look: presentation, address: this.#address, notices: this.#notices },
     {
@@ -58,9 +78,17 @@ class Console {
       answer: (probes) => this.#takeAnswer(probes),
     },
   );
+  #detail = new Detail(byId("detail"), this.#store, {
+    narrow: (test) => this.#narrow(test),
+    move: (key) => this.#table.move(key),
+    close: () => this.#frames.soon(),
+    probe: (id) => this.#bar.probes.find((probe) => probe.id === id),
+  });
+  #users = new Users(listUsers, () => this.#usersChanged());
+  #progress = new Progress(byId("grid").parentElement);
   #toolbar = new Toolbar({
     change: () => this.#frames.soon(),
-    follow: () => this.#table.scroll.follow(),
+    follow: () => this.#follow(),
     clear: () => this.#clear(),
   });
   #audit = new Audit();
@@ -74,11 +102,12 @@ class Console {
     address: this.#address,
   });
   #empty = new Empty(() => this.#filters.clear());
+  #backlog = new Backlog((frame) => this.#take(frame), (frame) => this.#leaveOut(frame));
   #feed = new Feed(`${location.origin.replace(/^http/, "ws")}/ws`, {
-    message: (message) => this.#takeMessage(message),
-    batch: (bytes) => this.#intake.batch(bytes, performance.now()) && this.#frames.stream(),
+    message: (message) => this.#backlog.push({ message }, 0),
+    batch: (bytes) => this.#backlog.push({ bytes }, bytes.byteLength),
     refused: () => this.#askForToken(),
-    failure: (error) => this.#notices.add("A message of the service was not understood", error),
+    failure: (error) => this.#misunderstood(error),
     connection: (state) => this.#connectionChanged(state),
   });
   #announcer = new Announcer(byId("announcer"));
@@ -95,6 +124,8 @@ class Console {
   }
 
   async run() {
+    nameUsersBy(this.#users);
+    this.#address.onChange(() => this.#readAddress());
     byId("grid").before(this.#table.header.fault);
     this.#filters.start();
     this.#feed.connect();
@@ -127,6 +158,31 @@ class Console {
     this.#connection.show(state);
   }
 
+  /** A frame of the feed, in its turn: a message or a batch. */
+  #take({ message, bytes }) {
+    try {
+      if (message) this.#takeMessage(message);
+      else if (this.#intake.batch(bytes, performance.now())) this.#frames.stream();
+    } catch (error) {
+      this.#misunderstood(error);
+    }
+  }
+
+  /** Messages are few and say what the rows do not: only batches are left out. */
+  #leaveOut({ message, bytes }) {
+    if (message) return void this.#take({ message });
+    try {
+      this.#intake.skip(decodeBatch(bytes));
+      this.#frames.stream();
+    } catch (error) {
+      this.#misunderstood(error);
+    }
+  }
+
+  #misunderstood(error) {
+    this.#notices.add("A message of the service was not understood", error);
+  }
+
   #takeMessage(message) {
     if (message.type === "hello") {
       this.#isLive = true;
@@ -155,6 +211,30 @@ class Console {
     this.#frames.stream();
   }
 
+  #readAddress() {
+    this.#columns.readAddress();
+    this.#sort.readAddress();
+    this.#frames.soon();
+  }
+
+  #turnSort(column) {
+    this.#sort.turn(column);
+    this.#frames.soon();
+  }
+
+  /** To the newest row, which stands at the end in the order of coming only. */
+  #follow() {
+    this.#sort.clear();
+    this.#table.scroll.follow();
+  }
+
+  #usersChanged() {
+    this.#table.repaint();
+    this.#detail.refresh();
+    this.#filters.relearn();
+    this.#summary.changed();
+  }
+
   #refilter() {
     this.#isFilterNew = true;
     this.#frames.soon();
@@ -176,14 +256,37 @@ class Console {
   #render() {
     this.#filters.know(this.#store);
     if (this.#isFilterNew) this.#applyFilter();
-    this.#view.advance(this.#toolbar.endOfView(this.#store.end));
-    this.#table.render();
-    this.#toolbar.show(this.#store, this.#view, this.#table.scroll.isFollowing);
+    this.#sort.apply(this.#store.columns.all);
+    const isStill = this.#work();
     this.#counters.show(this.#store, this.#view);
+    if (isStill) return;
+    this.#table.render();
+    this.#detail.update();
+    this.#toolbar.show(this.#store, this.#view, this.#table.scroll.isFollowing, this.#order.by);
     this.#counters.showLosses(this.#intake.losses.list());
     this.#summary.changed();
     const isFiltered = this.#filters.valid.active;
     this.#empty.show(this.#view.length, this.#store.events, isFiltered, this.#bar.probes);
+  }
+
+  /**
+   * Filter and sort what waits, for a part of the frame.
+   * @returns {boolean} whether the table is better left as it is meanwhile
+   */
+  #work() {
+    const nowMs = performance.now();
+    const isTimeOver = () => performance.now() - nowMs > WORK_MS;
+    const end = this.#toolbar.endOfView(this.#store.end);
+    const isFiltered = this.#view.advance(end, isTimeOver);
+    const waitMs = isFiltered ? this.#order.work(nowMs, isTimeOver) : 0;
+    if (waitMs === 0) this.#frames.soon();
+    else if (waitMs !== null) this.#frames.later(waitMs);
+    const { isReady, isSorted } = this.#order;
+    if (!isFiltered) this.#progress.show("Filtering", this.#store.length, this.#view.progress(end), nowMs);
+    else this.#progress.show(isReady ? null : "Sorting", this.#view.length, NaN, nowMs);
+    const isSettled = isFiltered && (isReady || !isSorted);
+    this.#stillSinceMs = isSettled ? null : this.#stillSinceMs ?? nowMs;
+    return !isSettled && (isSorted || nowMs - this.#stillSinceMs < STILL_MS);
   }
 
   #applyFilter() {

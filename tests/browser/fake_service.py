@@ -29,6 +29,7 @@ CONTENT_SECURITY_POLICY = (
 )
 COUNTERS = ("produced", "delivered", "dropped_kernel", "dropped_pipe", "dropped_client")
 NO_FILTER = {"pid": None, "uid": None, "comm": None, "only_failures": False}
+USERS = ({"uid": 0, "name": "root"}, {"uid": 1000, "name": "alice"})
 REFUSED = {
     "reason": "The kernel refuses BPF_PROG_TYPE_TRACING: EPERM, Operation not permitted",
     "hint": "Run in the virtual machine, ./run --vm, or on a kernel that allows tracing programs",
@@ -108,6 +109,10 @@ class FakeService:
 
     def emit(self, name: str, values: dict[str, Any]) -> None:
         """Send one batch; columns that `values` lacks get plausible contents."""
+        self.send(self.encoded(name, values))
+
+    def encoded(self, name: str, values: dict[str, Any]) -> bytes:
+        """The probe's next batch, counted as sent: to be sent after those made before it."""
         probe = self.probes[name]
         rows = len(next(iter(values.values())))
         columns = MODES[name].columns
@@ -116,7 +121,7 @@ class FakeService:
         probe.batch += 1
         probe.record["counters"]["produced"] += rows
         probe.record["counters"]["delivered"] += rows
-        self.send(encode(columns, values, metadata))
+        return encode(columns, values, metadata)
 
     def gap(self, name: str, where: str, rows: int) -> None:
         self.probes[name].record["counters"]["produced"] += rows
@@ -237,6 +242,13 @@ def create_app(fake: FakeService, root: str) -> Flask:
         text = json.dumps(answer)
         assert fake.answers_lists.wait(60)
         return Response(text, mimetype="application/json")
+
+    @app.get("/users")
+    def users() -> dict[str, Any]:
+        asked = {int(uid) for uid in request.args.getlist("uid")}
+        names = set(request.args.getlist("name"))
+        found = [u for u in USERS if u["uid"] in asked or u["name"] in names]
+        return {"users": found}
 
     @app.route("/probes/<name>", methods=["POST", "PATCH", "DELETE"])
     def probe(name: str) -> Any:

@@ -238,30 +238,6 @@ def test_the_newest_is_followed_until_one_scrolls_up(page: Page, fake: FakeServi
     expect(row(page, "/file-600.o")).to_be_in_viewport()
 
 
-def test_scrolled_up_the_rows_stay_while_older_ones_are_let_go(
-    page: Page, fake: FakeService
-) -> None:
-    fake.start("fexit")
-    for first in range(0, 200_000, 10_000):
-        fake.emit("fexit", plausible(10_000, first))
-    expect_counts(page, "200,000", "200,000")
-    page.locator("#grid").hover()
-    page.mouse.wheel(0, -20_000)
-    expect(page.locator("#newest")).to_be_visible()
-    expect(row(page, "/file-199999.o")).to_have_count(0)
-    top_file = """() => {
-        const grid = document.getElementById("grid").getBoundingClientRect();
-        const head = document.querySelector(".table__head").offsetHeight;
-        return document.elementFromPoint(grid.left + 700, grid.top + head + 20)
-            .closest(".row").querySelector(".name").textContent;
-    }"""
-    before = page.evaluate(top_file)
-    fake.emit("fexit", plausible(5_000, 200_000))
-    expect(page.locator("#newest")).to_have_text("5,000 new events")
-    expect(page.locator("#count-held")).to_have_text("200,000, 5,000 older let go")
-    assert page.evaluate(top_file) == before
-
-
 def test_pause_holds_the_view_and_loses_nothing(page: Page, fake: FakeService) -> None:
     fake.start("fexit")
     fake.emit("fexit", plausible(10))

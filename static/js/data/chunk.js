@@ -15,6 +15,9 @@ const ARRAYS = {
   uint32: Uint32Array,
 };
 
+/** The states of a full column that lacks nothing: one array for all of them. */
+const ALL_VALUES = new Uint8Array(CHUNK_ROWS).fill(VALUE);
+
 /** Numbers and times, in a typed array. */
 class NumberColumn {
   constructor(type) {
@@ -29,6 +32,10 @@ class NumberColumn {
       return;
     }
     for (let i = 0; i < count; i++) this.states[at + i] = source.valid(from + i) ? VALUE : NULL;
+  }
+
+  seal() {
+    if (this.states.every((state) => state === VALUE)) this.states = ALL_VALUES;
   }
 
   state(row) {
@@ -46,7 +53,9 @@ class NumberColumn {
  */
 class TextColumn {
   constructor() {
-    this.codes = new Uint32Array(CHUNK_ROWS);
+    this.codes = new Uint16Array(CHUNK_ROWS); // CHUNK_ROWS + VALUE codes at most
+    /** Characters of all distinct texts. */
+    this.characters = 0;
     this.texts = [null, null];
     this.known = new Map();
   }
@@ -65,6 +74,12 @@ class TextColumn {
     this.codes.fill(this.#code(text), at, at + count);
   }
 
+  /** No row follows: what only new rows need is let go, which is half of the column's memory. */
+  seal() {
+    this.known = null;
+    this.texts = this.texts.slice(); // without the room to grow
+  }
+
   state(row) {
     return Math.min(this.codes[row], VALUE);
   }
@@ -78,6 +93,7 @@ class TextColumn {
     if (code === undefined) {
       code = this.texts.push(text) - 1;
       this.known.set(text, code);
+      this.characters += text.length;
     }
     return code;
   }
@@ -93,6 +109,18 @@ export class Chunk {
 
   get room() {
     return CHUNK_ROWS - this.rows;
+  }
+
+  /** Characters of text held. */
+  get characters() {
+    let sum = 0;
+    for (const column of this.columns.values()) sum += column.characters ?? 0;
+    return sum;
+  }
+
+  /** To be called when there is no room left. */
+  seal() {
+    for (const column of this.columns.values()) column.seal();
   }
 
   /** The column of that key, made when the chunk has none yet. */

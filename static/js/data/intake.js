@@ -54,14 +54,27 @@ export class Intake {
    * @throws {Error} when it is no batch
    */
   batch(bytes, nowMs) {
-    const batch = decodeBatch(bytes);
+    return this.take(decodeBatch(bytes), nowMs);
+  }
+
+  /** The same of a batch as `decodeBatch` returns it. */
+  take(batch, nowMs) {
     const { isNew, isAfterHole, gaps } = this.#replay.take(batch);
     if (!isNew) return false;
-    for (const gap of gaps) this.store.mark(gap);
-    if (isAfterHole) this.store.mark({ probe: batch.probe, where: "reconnect", rows: null });
+    this.#mark(batch, isAfterHole, gaps);
     this.store.append(batch);
     this.#rate(batch.probe).add(batch.rows, nowMs);
     return true;
+  }
+
+  /** A batch for which the page has no time: its place is marked and its rows count as lost. */
+  skip(batch) {
+    const { isNew, isAfterHole, gaps } = this.#replay.take(batch);
+    if (!isNew) return;
+    this.#mark(batch, isAfterHole, gaps);
+    const gap = { probe: batch.probe, where: "page", rows: batch.rows };
+    this.losses.gap(gap);
+    this.store.mark(gap);
   }
 
   /** Forget events and start counting again. */
@@ -79,6 +92,11 @@ export class Intake {
   #markRestart() {
     for (const probe of this.#active) this.store.mark({ probe, where: "restart", rows: null });
     this.#active.clear();
+  }
+
+  #mark({ probe }, isAfterHole, gaps) {
+    for (const gap of gaps) this.store.mark(gap);
+    if (isAfterHole) this.store.mark({ probe, where: "reconnect", rows: null });
   }
 
   #rate(probe) {

@@ -2,13 +2,14 @@
 // client's own for what it was too slow to take) is the truth; gap messages come earlier,
 // so the larger of the two is shown.
 
-export const PLACES = ["kernel", "pipe", "client"];
+export const PLACES = ["kernel", "pipe", "client", "page"];
 
 /** What each place is called towards people. */
 export const PLACE_WORDS = {
   kernel: "in the kernel",
   pipe: "between tracer and service",
   client: "on the way to this page",
+  page: "because this page could not keep up",
   reconnect: "while the connection was lost",
   restart: "when the service ended and was started again",
 };
@@ -42,6 +43,7 @@ export class Losses {
   connected() {
     for (const run of this.#runs.values()) {
       run.past.client += Math.max(run.reported.client, run.seen.client);
+      run.past.page += run.seen.page;
       run.reported.client = 0; // the new connection is another client, with a ledger of its own
       run.seen = zeros();
     }
@@ -82,5 +84,5 @@ export class Losses {
 }
 
 function zeros() {
-  return { kernel: 0, pipe: 0, client: 0 };
+  return { kernel: 0, pipe: 0, client: 0, page: 0 };
 }

@@ -1,18 +1,27 @@
 // The newest events as columns, in chunks. Rows are numbered from 0 in the order of their
 // coming; a number is never used again, so it stays a row's name while rows before it are
-// let go. Memory is bounded, and what was let go is counted.
+// let go. Memory is bounded, by rows and by text, and what was let go is counted.
 
 import { Chunk, CHUNK_ROWS, MISSING } from "./chunk.js";
 import { columnKey, ColumnList, MODE_KEY, PROBE_KEY } from "./columns.js";
 
-export const DEFAULT_CAPACITY = 200_000;
+export const DEFAULT_CAPACITY = 1_000_000;
+
+/**
+ * Characters of text held, of one or two bytes each. A name can have 4,095 bytes: a million of
+ * those would be more than a page can have.
+ */
+export const MOST_CHARACTERS = 160_000_000;
 
 export class EventStore {
   #chunks = [];
   #firstChunk = 0;
 
-  constructor(capacity = DEFAULT_CAPACITY) {
+  #characters = 0; // of the chunks that are full
+
+  constructor(capacity = DEFAULT_CAPACITY, mostCharacters = MOST_CHARACTERS) {
     this.capacity = capacity;
+    this.mostCharacters = mostCharacters;
     this.columns = new ColumnList();
     /** The oldest row held, and the one after the newest. */
     this.first = 0;
@@ -48,7 +57,7 @@ export class EventStore {
       }
       chunk.column(PROBE_KEY, "text").fill(at, count, batch.probe);
       chunk.column(MODE_KEY, "text").fill(at, count, batch.mode);
-      chunk.rows += count;
+      this.#fill(chunk, count);
       from += count;
     }
     this.received += batch.rows;
@@ -67,7 +76,7 @@ export class EventStore {
     }
     const chunk = this.#open();
     chunk.marks.set(chunk.rows, { probe, where, rows });
-    chunk.rows += 1;
+    this.#fill(chunk, 1);
     this.#grow(1);
   }
 
@@ -76,6 +85,7 @@ export class EventStore {
     this.received = 0;
     this.letGo = 0;
     this.#chunks = [];
+    this.#characters = 0;
     this.end = Math.ceil(this.end / CHUNK_ROWS) * CHUNK_ROWS;
     this.first = this.end;
     this.#firstChunk = this.end / CHUNK_ROWS;
@@ -92,21 +102,22 @@ export class EventStore {
     }
   }
 
+  /** The chunk that holds a row, at `row % CHUNK_ROWS`; undefined when it was let go. */
+  chunkAt(row) {
+    return this.#chunks[Math.floor(row / CHUNK_ROWS) - this.#firstChunk];
+  }
+
   markAt(row) {
-    return this.#chunk(row).marks.get(row % CHUNK_ROWS) ?? null;
+    return this.chunkAt(row).marks.get(row % CHUNK_ROWS) ?? null;
   }
 
   /** MISSING, NULL or VALUE. */
   stateAt(row, key) {
-    return this.#chunk(row).columns.get(key)?.state(row % CHUNK_ROWS) ?? MISSING;
+    return this.chunkAt(row).columns.get(key)?.state(row % CHUNK_ROWS) ?? MISSING;
   }
 
   valueAt(row, key) {
-    return this.#chunk(row).columns.get(key).value(row % CHUNK_ROWS);
-  }
-
-  #chunk(row) {
-    return this.#chunks[Math.floor(row / CHUNK_ROWS) - this.#firstChunk];
+    return this.chunkAt(row).columns.get(key).value(row % CHUNK_ROWS);
   }
 
   #open() {
@@ -117,15 +128,26 @@ export class EventStore {
     return chunk;
   }
 
+  #fill(chunk, rows) {
+    chunk.rows += rows;
+    if (chunk.room > 0) return;
+    chunk.seal();
+    this.#characters += chunk.characters;
+  }
+
   #grow(rows) {
     this.end += rows;
-    if (this.length <= this.capacity) return;
-    this.letGo += this.length - this.capacity;
-    this.first = this.end - this.capacity;
-    const unused = Math.floor(this.first / CHUNK_ROWS) - this.#firstChunk;
-    if (unused > 0) {
-      this.#chunks.splice(0, unused);
-      this.#firstChunk += unused;
+    let first = Math.max(this.first, this.end - this.capacity);
+    let unused = Math.floor(first / CHUNK_ROWS) - this.#firstChunk;
+    for (let i = 0; i < unused; i++) this.#characters -= this.#chunks[i].characters;
+    while (this.#characters > this.mostCharacters) {
+      this.#characters -= this.#chunks[unused++].characters;
+      first = Math.max(first, (this.#firstChunk + unused) * CHUNK_ROWS);
     }
+    this.letGo += first - this.first;
+    this.first = first;
+    if (unused === 0) return;
+    this.#chunks.splice(0, unused);
+    this.#firstChunk += unused;
   }
 }

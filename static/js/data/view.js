@@ -1,5 +1,7 @@
 // The rows that the filter lets through, oldest first, kept up to date from the new rows only.
 
+import { CHUNK_ROWS } from "./chunk.js";
+
 export class View {
   #store;
   #filter;
@@ -7,6 +9,7 @@ export class View {
   #head = 0;
   #marks = new Map(); // row number -> the marks it stands for
   #seen;
+  #observers = new Set();
 
   /** @param {EventStore} store; the filter is one of `filter/compile.js` */
   constructor(store, filter) {
@@ -21,6 +24,16 @@ export class View {
     this.epoch = 0;
   }
 
+  /**
+   * Be told of every change: `reset()` when the view begins again, empty; `append(from, to)`
+   * when rows came, at these places; `trim(count, first)` when the oldest `count` rows left:
+   * those with numbers below `first`.
+   * @param {{reset: Function, append: Function, trim: Function}} observer
+   */
+  observe(observer) {
+    this.#observers.add(observer);
+  }
+
   /** How many of the view's rows are events. */
   get events() {
     return this.length - this.#marks.size;
@@ -29,6 +42,24 @@ export class View {
   /** The row number at a place of the view. */
   at(place) {
     return this.#rows[(this.#head + place) & (this.#rows.length - 1)];
+  }
+
+  /** The place of a row, null when it is not in the view. */
+  placeOf(row) {
+    const place = this.placeFrom(row);
+    return place < this.length && this.at(place) === row ? place : null;
+  }
+
+  /** The place of the first row whose number is not below `row`. Row numbers rise. */
+  placeFrom(row) {
+    let low = 0;
+    let high = this.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.at(middle) < row) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   /**
@@ -42,12 +73,10 @@ export class View {
     return { ...marks[0], rows };
   }
 
-  /** Start again with another filter, over the rows up to where this view had come. */
+  /** Start again, empty, with another filter; `advance` then looks at the rows again. */
   refilter(filter) {
-    const upTo = this.#seen;
     this.#filter = filter;
     this.reset();
-    this.advance(upTo);
   }
 
   reset() {
@@ -57,6 +86,7 @@ export class View {
     this.epoch++;
     this.#marks.clear();
     this.#seen = this.#store.first;
+    for (const observer of this.#observers) observer.reset();
   }
 
   /** The first row not looked at yet. */
@@ -64,13 +94,35 @@ export class View {
     return this.#seen;
   }
 
-  /** Look at the rows that came since, up to `end`; drop those that the store has let go. */
-  advance(end = this.#store.end) {
+  /** The part of the rows up to `end` that was looked at: 0 to 1. */
+  progress(end = this.#store.end) {
+    const { first } = this.#store;
+    return end > first ? Math.max(0, this.#seen - first) / (end - first) : 1;
+  }
+
+  /**
+   * Look at the rows that came since, up to `end`; drop those that the store has let go.
+   *
+   * @param {number} end  a row's number
+   * @param {() => boolean} isTimeOver  asked between chunks of rows
+   * @returns {boolean} whether it came to the end
+   */
+  advance(end = this.#store.end, isTimeOver = () => false) {
     this.#trim();
-    const from = Math.max(this.#seen, this.#store.first);
-    if (end <= from) return;
+    this.#seen = Math.max(this.#seen, this.#store.first);
+    while (this.#seen < end) {
+      const stop = Math.min(end, (Math.floor(this.#seen / CHUNK_ROWS) + 1) * CHUNK_ROWS);
+      this.#take(this.#seen, stop);
+      this.#seen = stop;
+      if (this.#seen < end && isTimeOver()) break;
+    }
+    return this.#seen >= end;
+  }
+
+  #take(from, to) {
+    const before = this.length;
     const mask = this.#rows.length - 1;
-    this.#store.scan(from, end, (chunk, start, stop, base) => {
+    this.#store.scan(from, to, (chunk, start, stop, base) => {
       const passed = this.#filter.select(chunk, start, stop);
       for (let row = start; row < stop; row++) {
         const missing = chunk.marks.get(row);
@@ -79,7 +131,8 @@ export class View {
         this.length++;
       }
     });
-    this.#seen = end;
+    if (this.length === before) return;
+    for (const observer of this.#observers) observer.append(before, this.length);
   }
 
   /** Whether the mark goes into the row before; else it is noted as a row of its own. */
@@ -100,8 +153,10 @@ export class View {
       this.#marks.delete(this.at(gone));
       gone++;
     }
+    if (gone === 0) return;
     this.#head = (this.#head + gone) & (this.#rows.length - 1);
     this.length -= gone;
     this.gone += gone;
+    for (const observer of this.#observers) observer.trim(gone, first);
   }
 }

@@ -6,13 +6,21 @@ import { ERRNO_NAMES, errnoMeaning, errnoName, errnoValue } from "./errno.js";
 import { hueClass } from "./hue.js";
 import { grouped } from "./number.js";
 import { part, splitPath, visibleParts, visibleText } from "./text.js";
-import { localTime, utcTime } from "./time.js";
+import { localDateTime, localTime, utcTime } from "./time.js";
 
 const AT_FDCWD = -100;
+
+const EQUALITY = [
+  { label: "Only this", operator: "=" },
+  { label: "Exclude this", operator: "!=" },
+];
 
 const text = {
   parts: visibleParts,
   hover: visibleText,
+  full: (value) => visibleParts(value),
+  notes: () => [],
+  tests: EQUALITY,
   width: 140,
   narrowWidth: 122,
   summary: "top",
@@ -21,6 +29,9 @@ const text = {
 const number = {
   parts: (value) => [part(grouped(value))],
   hover: String,
+  full: (value) => [part(grouped(value))],
+  notes: () => [],
+  tests: EQUALITY,
   align: "end",
   width: 112,
 };
@@ -33,6 +44,12 @@ const BY_TYPE = {
       return [part(shown.slice(0, 8)), part(shown.slice(8), "faint fine")];
     },
     hover: (value) => `${utcTime(value)} (UTC)`,
+    full: (value) => [part(localDateTime(value))],
+    notes: (value) => [`${utcTime(value)} in UTC`],
+    tests: [
+      { label: "From here on", operator: ">=" },
+      { label: "Up to here", operator: "<=" },
+    ],
     width: 150,
     narrowWidth: 84, // without the fraction, which css/table.css leaves out
     narrowPlace: 0,
@@ -44,6 +61,12 @@ const BY_UNIT = {
     ...number,
     parts: (value) => [part(duration(value))],
     hover: (value) => `${grouped(value)} ns`,
+    full: (value) => [part(`${grouped(value)} ns`)],
+    notes: (value) => (value < 1000n ? [] : [duration(value)]),
+    tests: [
+      { label: "As long or longer", operator: ">=" },
+      { label: "As short or shorter", operator: "<=" },
+    ],
     width: 102,
     narrowPlace: 4,
   },
@@ -51,7 +74,16 @@ const BY_UNIT = {
 
 const NARROW_PLACES_END = 9; // where columns without a narrowPlace go
 
-const identifier = { ...number, parts: (value) => [part(String(value))], width: 84 };
+const digits = (value) => [part(String(value))];
+const identifier = { ...number, parts: digits, full: digits, width: 84 };
+
+/** Who gives users their names: `data/users.js`, or nobody. */
+let users = { nameOf: () => undefined, numberOf: () => undefined };
+
+/** @param {{nameOf: (uid: number) => ?string, numberOf: (name: string) => ?number}} source */
+export function nameUsersBy(source) {
+  users = source;
+}
 
 const BY_NAME = {
   probe: {
@@ -63,14 +95,24 @@ const BY_NAME = {
     summary: undefined,
   },
   mode: { ...text, summary: undefined },
-  pid: { ...identifier, narrowPlace: 5 },
+  pid: { ...identifier, narrowPlace: 5, quick: { label: "This process", operator: "=" } },
   comm: { ...text, narrowPlace: 1 },
   tid: { ...identifier },
-  uid: { ...identifier, width: 76, summary: "top" },
+  uid: {
+    ...identifier,
+    parts: (value) => [part(visibleText(users.nameOf(value) ?? String(value)))],
+    hover: (value) => [value, visibleText(users.nameOf(value) ?? "")].join(" ").trim(),
+    notes: (value) => [users.nameOf(value) ?? []].flat().map(visibleText),
+    numberOf: (name) => users.numberOf(name),
+    align: "start",
+    width: 92,
+    summary: "top",
+  },
   dfd: {
     ...identifier,
     parts: (value) => [value === AT_FDCWD ? part("cwd", "faint") : part(String(value))],
     hover: (value) => (value === AT_FDCWD ? "-100, AT_FDCWD: the current directory" : String(value)),
+    notes: (value) => (value === AT_FDCWD ? ["AT_FDCWD: the current directory"] : []),
     numberOf: (name) => (name === "CWD" || name === "AT_FDCWD" ? AT_FDCWD : undefined),
     width: 76,
   },
@@ -80,6 +122,7 @@ const BY_NAME = {
       const [folder, name] = splitPath(value);
       return [...visibleParts(folder, "folder"), ...visibleParts(name, "name")];
     },
+    quick: { label: "This file", operator: "=" },
     className: "cell--path",
     width: 240,
     narrowWidth: 160,
@@ -96,8 +139,14 @@ const BY_NAME = {
       const name = errnoName(value);
       return name ? `${value} ${name}: ${errnoMeaning(name)}` : String(value);
     },
+    full: (value) => [part(grouped(value), value < 0 ? "failure" : "success")],
+    notes: (value) => {
+      const name = errnoName(value);
+      return name ? [`${name}: ${errnoMeaning(name)}`] : [];
+    },
     numberOf: errnoValue,
     valueNames: ERRNO_NAMES,
+    quick: { label: "Failures only", operator: "<", value: 0 },
     align: "start",
     width: 128,
     narrowPlace: 3,
@@ -108,19 +157,23 @@ const BY_NAME = {
     ...text,
     hover: (value) => errnoMeaning(value) ?? visibleText(value),
     valueNames: ERRNO_NAMES,
+    notes: (value) => [errnoMeaning(value) ?? []].flat(),
   },
 };
 
 /**
  * @param {{name: string, type: string, unit: ?string}} column
- * @returns {{parts: Function, hover: Function, width: number, narrowWidth?: number,
- *   align?: string, grows?: boolean,
- *   className?: string, narrowPlace?: number, covers?: string[], numberOf?: Function,
- *   valueNames?: string[], summary?: string}}
+ * @returns {{parts: Function, hover: Function, full: Function, notes: Function,
+ *   tests: object[], quick?: object, width: number, narrowWidth?: number, align?: string,
+ *   grows?: boolean, className?: string, narrowPlace?: number, covers?: string[],
+ *   numberOf?: Function, valueNames?: string[], summary?: string}}
  *   `parts(value)` what the cell shows; `hover(value)` the whole truth as one line;
- *   `numberOf(name)` the number that a name stands for in a filter, `valueNames` names to offer there;
- *   `width` in CSS pixels, `narrowWidth` in a narrow table; `narrowPlace` its place in a narrow table; `covers` names of columns that need not be shown beside this one;
- *   `summary` is "top" where the summary is to list the most frequent values
+ *   `full(value)` the exact value and `notes(value)` what it means, as the detail panel shows
+ *   them; `tests` and `quick` (`{label, operator, value?}`) ways to narrow the filter by it;
+ *   `numberOf(name)` the number that a name stands for in a filter, `valueNames` names to offer
+ *   there; `width` in CSS pixels, `narrowWidth` in a narrow table; `narrowPlace` its place in a
+ *   narrow table; `covers` names of columns that need not be shown beside this one; `summary` is
+ *   "top" where the summary is to list the most frequent values
  */
 export function presentation(column) {
   const named = Object.hasOwn(BY_NAME, column.name) ? BY_NAME[column.name] : undefined;
@@ -131,11 +184,13 @@ export function presentation(column) {
 
 const TEXT_NAMES = new Set(["probe", "mode", "comm", "filename", "errno"]);
 
-/** The columns to show, in order: in a narrow table what matters most comes first. */
-export function shownColumns(columns, isNarrow) {
-  const covered = new Set(columns.flatMap((column) => presentation(column).covers ?? []));
-  const shown = columns.filter((column) => !covered.has(column.name));
-  if (!isNarrow) return shown;
+/** Names of columns whose values stand in others of these columns already. */
+export function coveredNames(columns) {
+  return new Set(columns.flatMap((column) => presentation(column).covers ?? []));
+}
+
+/** The columns as a narrow table has them: what matters most first. */
+export function narrowOrder(columns) {
   const place = (column) => presentation(column).narrowPlace ?? NARROW_PLACES_END;
-  return shown.sort((a, b) => place(a) - place(b));
+  return columns.toSorted((a, b) => place(a) - place(b));
 }

@@ -8,6 +8,15 @@ export function localTime(ns) {
   return `${clock(date)}.${fraction(ns).slice(0, 6)}`;
 }
 
+/** Local date and time with nanoseconds and zone: "2026-11-22 11:00:00.123456789 +01:00". */
+export function localDateTime(ns) {
+  const date = new Date(Number(floorDivide(ns, NS_PER_MS)));
+  const day = [date.getFullYear(), date.getMonth() + 1, date.getDate()].map(twoDigits).join("-");
+  const minutes = -date.getTimezoneOffset();
+  const zone = [Math.trunc(Math.abs(minutes) / 60), Math.abs(minutes) % 60].map(twoDigits).join(":");
+  return `${day} ${clock(date)}.${fraction(ns)} ${minutes < 0 ? "−" : "+"}${zone}`;
+}
+
 /** UTC with nanoseconds, RFC 3339: "2026-11-22T10:00:00.123456789Z". */
 export function utcTime(ns) {
   const date = new Date(Number(floorDivide(ns, NS_PER_MS)));

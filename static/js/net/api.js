@@ -19,6 +19,17 @@ export const askAvailability = () => call("POST", "/availability");
 /** The newest entries of the audit log, oldest first; operators only. */
 export const auditEntries = (limit) => call("GET", `/audit?limit=${limit}`);
 
+/**
+ * Users by number and by name, at most 100 of each; unknown ones are left out.
+ * @returns {Promise<{uid: number, name: string}[]>}
+ */
+export async function listUsers(uids, names) {
+  const query = new URLSearchParams();
+  for (const uid of uids) query.append("uid", uid);
+  for (const name of names) query.append("name", name);
+  return (await call("GET", `/users?${query}`)).users;
+}
+
 function probePath(id) {
   return `/probes/${encodeURIComponent(id)}`;
 }

@@ -8,6 +8,7 @@ export class Frames {
   #render;
   #frame = 0;
   #timer = 0;
+  #later = 0;
   #renderedAt = -STREAM_MS;
 
   /** @param {() => void} render */
@@ -19,9 +20,16 @@ export class Frames {
   soon() {
     this.#frame ||= requestAnimationFrame((now) => {
       this.#frame = 0;
+      clearTimeout(this.#later);
       this.#renderedAt = now;
       this.#render();
     });
+  }
+
+  /** After some time, if there is no frame before. */
+  later(ms) {
+    clearTimeout(this.#later);
+    this.#later = setTimeout(() => this.soon(), ms);
   }
 
   /** Soon, but not more often than a stream needs. */

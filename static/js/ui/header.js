@@ -13,15 +13,20 @@ const SHORT_PX = 100;
 
 export class Header {
   #onFilter;
+  #makeTitles;
   #typed = new Map();
   #inputs = new Map();
   #titles = el("div", { class: "row row--titles", role: "row", "aria-rowindex": "1" });
   #boxes = el("div", { class: "row row--boxes", role: "row", "aria-rowindex": "2" });
   #fault = el("p", { class: "fault", id: "filter-fault", role: "status", hidden: true });
 
-  /** @param {(column: object, text: string) => void} onFilter  what stands in a box was changed */
-  constructor(onFilter) {
+  /**
+   * @param {(column: object, text: string) => void} onFilter  what stands in a box was changed
+   * @param {(shown: object[]) => HTMLElement[]} makeTitles  a title cell for each column
+   */
+  constructor(onFilter, makeTitles) {
     this.#onFilter = onFilter;
+    this.#makeTitles = makeTitles;
     this.element = el(
       "div",
       { class: "table__head", role: "rowgroup", hidden: true },
@@ -36,7 +41,7 @@ export class Header {
     const focused = [...this.#inputs].find(([, input]) => input === document.activeElement)?.[0];
     this.#inputs.clear();
     this.element.hidden = shown.length === 0; // a row has to have cells
-    this.#titles.replaceChildren(...shown.map((entry) => this.#title(entry)));
+    this.#titles.replaceChildren(...this.#makeTitles(shown));
     this.#boxes.replaceChildren(...shown.map((entry) => this.#box(entry)));
     this.#inputs.get(focused)?.focus();
   }
@@ -62,18 +67,6 @@ export class Header {
     if (!first) return;
     const title = columns.find((column) => column.key === first[0])?.title ?? first[0];
     setText(this.#fault, `The ${title} filter is not applied: ${first[1]}.`);
-  }
-
-  #title({ column, look }) {
-    return el(
-      "div",
-      {
-        class: look.align === "end" ? "cell cell--end" : "cell",
-        role: "columnheader",
-        title: column.help,
-      },
-      column.title,
-    );
   }
 
   #box({ column, look }) {

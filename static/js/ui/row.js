@@ -13,6 +13,7 @@ const NONE = -1;
 export class Row {
   #cells;
   #mark = el("div", { class: "cell cell--mark", role: "gridcell" });
+  #open = el("button", { type: "button", class: "row__open", tabIndex: -1, "aria-label": "Show every field" });
   #top = NONE;
 
   /** @param {{column: object, look: object}[]} shown  the table's columns, in order */
@@ -22,13 +23,21 @@ export class Row {
     this.#cells = shown.map(({ look }) => new Cell(look));
     this.#mark.setAttribute("aria-colspan", String(shown.length));
     this.element = el("div", { class: "row", role: "row", id });
-    this.element.append(...this.#cells.map((cell) => cell.element), this.#mark);
+    this.element.append(
+      ...this.#cells.map((cell) => cell.element),
+      this.#mark,
+      el("div", { class: "cell cell--open", role: "gridcell" }, this.#open),
+    );
   }
 
-  /** Show a row of the store at a place of the view. */
-  show(store, view, place, top, isCurrent) {
+  /**
+   * Show a row of the store.
+   *
+   * @param {EventStore} store  @param {number} number  @param {?object} mark  `missingAt`
+   * @param {number} place  in the table  @param {number} top  in px  @param {boolean} isCurrent
+   */
+  show(store, number, mark, place, top, isCurrent) {
     const { element } = this;
-    const number = view.at(place);
     if (top !== this.#top) {
       this.#top = top;
       element.style.transform = `translateY(${top}px)`;
@@ -37,7 +46,6 @@ export class Row {
     element.setAttribute("aria-rowindex", String(place + 3)); // behind title and filter row
     element.classList.toggle("row--current", isCurrent);
     element.classList.toggle("row--odd", number % 2 === 1);
-    const mark = view.missingAt(number);
     element.classList.toggle("row--mark", mark !== null);
     if (mark) {
       this.number = number;
@@ -50,6 +58,11 @@ export class Row {
 
   hide() {
     this.element.hidden = true;
+    this.forget();
+  }
+
+  /** Whatever it shows is to be made again: what values are called has changed. */
+  forget() {
     this.number = NONE;
   }
 
@@ -65,9 +78,10 @@ export class Row {
   }
 
   #paint(store, number) {
+    const isHeld = number >= store.first; // a sorted table may have rows that have just left
     for (let i = 0; i < this.#cells.length; i++) {
       const { column, look } = this.shown[i];
-      const state = store.stateAt(number, column.key);
+      const state = isHeld ? store.stateAt(number, column.key) : MISSING;
       if (state === MISSING) this.#cells[i].show(NOTHING);
       else if (state === NULL) this.#cells[i].show(NO_VALUE);
       else this.#cells[i].show(look.parts(store.valueAt(number, column.key)));

@@ -1,82 +1,146 @@
 // The table: only the rows that can be seen are elements, each used again for other rows.
 
-import { presentation, shownColumns } from "../format/presentation.js";
 import { serveCopy } from "./copy.js";
 import { Cursor } from "./cursor.js";
-import { el, NARROW, setAttribute } from "./dom.js";
+import { el, setAttribute } from "./dom.js";
 import { Header } from "./header.js";
+import { Headings } from "./headings.js";
 import { Row } from "./row.js";
 import { Scroll } from "./scroll.js";
+import { tallestPx } from "./tallest.js";
 
 const ROW_PX = 28;
 const GROWN_PX = 1000; // wider, and the eye loses the row on a 4K screen
 const SPARE_ROWS = 8; // above and below, for the time until the next frame
 const HEADING_ROWS = 2;
+const FIT_SPARE_PX = 2;
+const OPEN_PX = 40; // as in css/table.css
 
 export class Table {
   #store;
-  #view;
+  #order;
+  #columns;
+  #on;
   #rows = [];
   #shown = [];
-  #shownVersion = -1;
+  #shownVersions = "";
   #gone = 0;
+  #orderVersion = 0;
+  #anchor = null; // {row, place}: what stands at the top of a sorted table
   #cursor;
-  #narrow = matchMedia(NARROW);
+  #headings;
+  #room = 0;
+  #tallest = 0;
+  #pixelRatio = 0;
   #body = el("div", { class: "table__body", role: "rowgroup" });
 
   /**
    * @param {HTMLElement} element  role grid, what scrolls
-   * @param {EventStore} store  @param {View} view
-   * @param {{change: () => void, filter: (column: object, text: string) => void}} on  `change`: a
-   *   render is needed; `filter`: what stands in a filter box was changed
+   * @param {EventStore} store  @param {Order} order  @param {ColumnChoice} columns
+   * @param {{change: () => void, filter: (column: object, text: string) => void,
+   *   sort: (column: object) => void, current: (row: number) => void,
+   *   open: (row: number) => void, close: () => void}} on  `change`: a render is needed;
+   *   `filter`: what stands in a filter box was changed; `current`: another row is; `open`: show
+   *   all of its fields
    */
-  constructor(element, store, view, on) {
+  constructor(element, store, order, columns, on) {
     this.#store = store;
-    this.#view = view;
+    this.#order = order;
+    this.#columns = columns;
+    this.#on = on;
     this.element = element;
-    this.header = new Header(on.filter);
-    this.#cursor = new Cursor(view);
+    this.#headings = new Headings({
+      sort: on.sort,
+      resize: (column, px) => columns.resize(column, px),
+      fit: (column) => this.#fit(column),
+      move: (name, toName) => columns.move(name, toName),
+    });
+    this.header = new Header(on.filter, (shown) => this.#headings.make(shown));
+    this.#cursor = new Cursor(order);
     element.append(this.header.element, this.#body);
     element.style.setProperty("--row-height", `${ROW_PX}px`);
     this.scroll = new Scroll(element, on.change);
-    new ResizeObserver(on.change).observe(element);
-    this.#narrow.addEventListener("change", () => {
-      this.#shownVersion = -1;
-      on.change();
-    });
-    element.addEventListener("keydown", (event) => this.#key(event) && on.change());
-    serveCopy(this.#body);
-    this.#body.addEventListener("mouseover", ({ target }) => this.#describe(target));
-    this.#body.addEventListener("click", ({ target }) => {
-      const row = this.#rowOf(target);
-      if (row) this.#cursor.row = row.number;
-      on.change();
-    });
+    new ResizeObserver(() => this.#measure()).observe(element);
+    element.addEventListener("keydown", (event) => this.#key(event));
+    this.#serveBody();
   }
 
-  /** Bring the elements in line with the view. */
+  /** The current row's number, null for none. */
+  get current() {
+    return this.#cursor.row;
+  }
+
+  /** Bring the elements in line with the order. */
   render() {
-    if (this.#shownVersion !== this.#store.columns.version) this.#showColumns();
-    const { length } = this.#view;
-    const gone = Math.max(0, this.#view.gone - this.#gone);
-    this.#gone = this.#view.gone;
-    this.#body.style.height = `${length * ROW_PX}px`;
-    this.scroll.settle(gone * ROW_PX);
+    const versions = `${this.#store.columns.version} ${this.#columns.version}`;
+    if (this.#shownVersions !== versions) this.#showColumns(versions);
+    this.#headings.showSort(this.#order.by);
+    const { length, isSorted } = this.#order;
+    this.scroll.canFollow = !isSorted;
+    const stay = isSorted ? this.#stayWithAnchor() : this.#stayWithRows();
+    this.scroll.settle(length * ROW_PX, this.#room, this.#tallest, this.#body, stay);
     setAttribute(this.element, "aria-rowcount", String(length + HEADING_ROWS));
     this.#renderRows();
+    this.#dropAnchor(isSorted);
+  }
+
+  /** Make all rows again: what their values are called has changed. */
+  repaint() {
+    for (const row of this.#rows) row.forget();
+    this.#on.change();
+  }
+
+  /** Move the current row as a key would, in sight, and tell of it. */
+  move(key) {
+    const page = Math.max(1, Math.floor(this.#room / ROW_PX) - 1);
+    const top = Math.ceil(this.scroll.span.offset / ROW_PX);
+    const before = this.scroll.isFollowing ? this.#order.length : top - 1;
+    const place = this.#cursor.move(key, page, before);
+    if (place === null) return false;
+    this.#reveal(place);
+    if (key === "End") this.scroll.follow();
+    this.#on.current(this.#cursor.row);
+    this.#on.change();
+    return true;
+  }
+
+  /** How far down the rows are now that some left above. */
+  #stayWithRows() {
+    const gone = Math.max(0, this.#order.gone - this.#gone);
+    this.#gone = this.#order.gone;
+    this.#orderVersion = this.#order.version;
+    return (offset) => offset - gone * ROW_PX;
+  }
+
+  /** Sorted, rows come and leave anywhere: the one at the top stays there, or the best do. */
+  #stayWithAnchor() {
+    const anchor = this.#anchor;
+    if (this.#orderVersion === this.#order.version || !anchor) return (offset) => offset;
+    this.#orderVersion = this.#order.version;
+    const place = this.#order.placeOf(anchor.row);
+    if (place === null) return (offset) => offset;
+    return (offset) => (offset <= 0 ? 0 : offset + (place - anchor.place) * ROW_PX);
+  }
+
+  #dropAnchor(isSorted) {
+    const place = Math.floor(this.scroll.span.offset / ROW_PX);
+    const isRow = isSorted && place < this.#order.length;
+    this.#anchor = isRow ? { row: this.#order.at(place), place } : null;
   }
 
   #renderRows() {
-    const { scrollTop, clientHeight } = this.element;
-    const first = Math.max(0, Math.floor(scrollTop / ROW_PX) - SPARE_ROWS);
-    const count = Math.ceil(clientHeight / ROW_PX) + 2 * SPARE_ROWS;
+    const { offset, shift } = this.scroll.span;
+    const order = this.#order;
+    const first = Math.max(0, Math.floor(offset / ROW_PX) - SPARE_ROWS);
+    const count = Math.ceil(this.#room / ROW_PX) + 2 * SPARE_ROWS;
     this.#makeRows(count);
     const used = new Set();
-    for (let place = first; place < Math.min(first + count, this.#view.length); place++) {
+    for (let place = first; place < Math.min(first + count, order.length); place++) {
       // By its place since the view began, so that a row keeps its element while others go.
-      const row = this.#rows[(place + this.#view.gone) % this.#rows.length];
-      const number = this.#view.at(place);
-      row.show(this.#store, this.#view, place, place * ROW_PX, number === this.#cursor.row);
+      const row = this.#rows[(place + order.gone) % this.#rows.length];
+      const number = order.at(place);
+      const top = Math.round(place * ROW_PX + shift);
+      row.show(this.#store, number, order.missingAt(number), place, top, number === this.#cursor.row);
       used.add(row);
     }
     for (const row of this.#rows) if (!used.has(row)) row.hide();
@@ -90,26 +154,71 @@ export class Table {
     this.#body.replaceChildren(...this.#rows.map((row) => row.element));
   }
 
-  #showColumns() {
-    const { columns } = this.#store;
-    this.#shownVersion = columns.version;
-    this.#shown = shownColumns(columns.all, this.#narrow.matches).map((column) => ({
-      column,
-      look: presentation(column),
-    }));
-    const widths = this.#shown.map(({ look }) => this.#width(look));
-    const tracks = this.#shown.map(({ look }, i) =>
-      look.grows ? `minmax(${widths[i]}px, ${GROWN_PX}px)` : `${widths[i]}px`,
-    );
-    this.element.style.setProperty("--tracks", tracks.join(" "));
-    this.element.style.setProperty("--least-width", `${widths.reduce((a, b) => a + b, 0)}px`);
-    setAttribute(this.element, "aria-colcount", String(this.#shown.length));
-    this.header.show(this.#shown);
+  #showColumns(versions) {
+    this.#shownVersions = versions;
+    const shown = this.#columns.shown();
+    const isSame =
+      shown.length === this.#shown.length &&
+      shown.every(({ column }, i) => column === this.#shown[i].column);
+    this.#showTracks(shown);
+    if (isSame) {
+      this.#headings.update(shown);
+      return;
+    }
+    this.#shown = shown;
+    setAttribute(this.element, "aria-colcount", String(shown.length));
+    const { focused } = this.#headings;
+    this.header.show(shown);
+    this.#headings.focus(focused);
     this.#rows = [];
+    this.#measure();
   }
 
-  #width({ width, narrowWidth }) {
-    return this.#narrow.matches && narrowWidth ? narrowWidth : width;
+  #showTracks(shown, fitted = null) {
+    const tracks = shown.map(({ column, width, grows }) => {
+      if (column === fitted) return "max-content";
+      return grows ? `minmax(${width}px, ${GROWN_PX}px)` : `${width}px`;
+    });
+    this.element.style.setProperty("--tracks", tracks.join(" "));
+    const least = shown.reduce((sum, { width }) => sum + width, OPEN_PX);
+    this.element.style.setProperty("--least-width", `${least}px`);
+  }
+
+  /** Make a column as wide as what it shows in the rows that are elements now. */
+  #fit(column) {
+    const index = this.#shown.findIndex((entry) => entry.column === column);
+    this.#showTracks(this.#shown, column);
+    const rows = this.element.querySelectorAll(".row--titles, .table__body .row:not([hidden], .row--mark)");
+    const widths = [...rows].map(({ children }) => children[index].offsetWidth);
+    this.#columns.resize(column, Math.max(...widths) + FIT_SPARE_PX);
+    this.#showTracks(this.#columns.shown());
+  }
+
+  /** The height that rows have, below the heading; and how tall elements can be at this zoom. */
+  #measure() {
+    const room = this.element.clientHeight - this.header.element.offsetHeight;
+    if (this.#pixelRatio !== devicePixelRatio) this.#tallest = tallestPx();
+    this.#pixelRatio = devicePixelRatio;
+    if (room === this.#room) return;
+    this.#room = room;
+    this.#on.change();
+  }
+
+  #serveBody() {
+    serveCopy(this.#body);
+    this.#body.addEventListener("mouseover", ({ target }) => this.#describe(target));
+    this.#body.addEventListener("click", ({ target }) => {
+      const row = this.#rowOf(target);
+      if (!row) return;
+      this.#cursor.row = row.number;
+      if (target.closest(".row__open")) this.#on.open(row.number);
+      else this.#on.current(row.number);
+      this.#on.change();
+    });
+    this.#body.addEventListener("dblclick", ({ target }) => {
+      const row = this.#rowOf(target);
+      if (row) this.#on.open(row.number);
+    });
   }
 
   #rowOf(target) {
@@ -123,30 +232,19 @@ export class Table {
     if (row && !cell.title) cell.title = row.describe(this.#store, cell);
   }
 
-  /** Move the current row; true when the key was one for it. */
   #key(event) {
-    if (event.target !== this.element) return false;
-    const { element, scroll } = this;
-    const page = Math.max(1, Math.floor(this.#room() / ROW_PX) - 1);
-    const top = Math.ceil(element.scrollTop / ROW_PX);
-    const place = this.#cursor.move(event.key, page, scroll.isFollowing ? this.#view.length : top - 1);
-    if (place === null) return false;
+    if (event.target !== this.element || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Enter" && this.#cursor.row !== null) this.#on.open(this.#cursor.row);
+    else if (event.key === "Escape") this.#on.close();
+    else if (!this.move(event.key)) return;
     event.preventDefault();
-    this.#reveal(place);
-    if (event.key === "End") scroll.follow();
-    return true;
-  }
-
-  /** The height that rows have, below the heading. */
-  #room() {
-    return this.element.clientHeight - this.header.element.offsetHeight;
   }
 
   #reveal(place) {
-    const { element } = this;
+    const { scroll } = this;
+    const { offset } = scroll.span;
     const top = place * ROW_PX;
-    const room = this.#room();
-    if (top < element.scrollTop) element.scrollTop = top;
-    else if (top + ROW_PX > element.scrollTop + room) element.scrollTop = top + ROW_PX - room;
+    if (top < offset) scroll.to(top);
+    else if (top + ROW_PX > offset + this.#room) scroll.to(top + ROW_PX - this.#room);
   }
 }

@@ -1,7 +1,7 @@
 // Pause, clear, and the way back to the newest.
 
 import { counted } from "../format/number.js";
-import { byId, setText } from "./dom.js";
+import { byId, setAttribute, setText } from "./dom.js";
 
 export class Toolbar {
   #pause = byId("pause");
@@ -13,9 +13,9 @@ export class Toolbar {
   /** @param {{change: Function, follow: Function, clear: Function}} on */
   constructor(on) {
     this.#on = on;
-    this.#pause.addEventListener("click", () => this.#togglePause());
+    this.#pause.addEventListener("click", () => this.togglePause());
     this.#newest.addEventListener("click", () => {
-      if (this.#pausedAt !== null) this.#togglePause();
+      if (this.#pausedAt !== null) this.togglePause();
       on.follow();
     });
     byId("clear").addEventListener("click", on.clear);
@@ -33,19 +33,28 @@ export class Toolbar {
     this.#leftAt = null;
   }
 
-  /** @param {boolean} isFollowing  whether the newest row is in sight */
-  show(store, view, isFollowing) {
-    const reached = view.gone + view.length;
+  /**
+   * @param {boolean} isFollowing  whether the newest row is in sight
+   * @param {?{column: object}} by  what the rows are sorted by: then the newest may be anywhere
+   */
+  show(store, view, isFollowing, by) {
     if (isFollowing) this.#leftAt = null;
-    else this.#leftAt = Math.min(this.#leftAt ?? reached, reached);
+    else this.#leftAt ??= view.seen;
     const isPaused = this.#pausedAt !== null;
-    const waiting = isPaused ? store.end - this.#pausedAt : reached - (this.#leftAt ?? reached);
     this.#newest.hidden = isPaused ? false : isFollowing;
-    if (isPaused) setText(this.#newest, `Paused · ${counted(waiting, "new event")}`);
-    else setText(this.#newest, waiting > 0 ? counted(waiting, "new event") : "To the newest");
+    if (this.#newest.hidden) return;
+    const since = this.#leftAt === null ? view.length : view.placeFrom(this.#leftAt);
+    const waiting = isPaused ? store.end - this.#pausedAt : view.length - since;
+    const words = waiting > 0 || isPaused ? [counted(waiting, "new event")] : [];
+    if (isPaused) words.unshift("Paused");
+    if (by) words.push(`${words.length > 0 ? "sorted" : "Sorted"} by ${by.column.title}`);
+    setText(this.#newest, words.length > 0 ? words.join(" · ") : "To the newest");
+    this.#newest.classList.toggle("newest--sorted", Boolean(by));
+    setAttribute(this.#newest, "title", by ? "Back to the order of coming, and to the newest" : null);
   }
 
-  #togglePause() {
+  /** Hold the view where it is, or let it go on. Events are kept meanwhile. */
+  togglePause() {
     this.#pausedAt = this.#pausedAt === null ? "now" : null;
     const isPaused = this.#pausedAt !== null;
     this.#pause.setAttribute("aria-pressed", String(isPaused));

@@ -5,7 +5,7 @@ import { duration } from "../../../static/js/format/duration.js";
 import { errnoMeaning, errnoName, errnoValue } from "../../../static/js/format/errno.js";
 import { hueClass } from "../../../static/js/format/hue.js";
 import { counted, grouped, rate } from "../../../static/js/format/number.js";
-import { presentation, shownColumns } from "../../../static/js/format/presentation.js";
+import { presentation } from "../../../static/js/format/presentation.js";
 import { sentence, splitPath, visibleParts, visibleText } from "../../../static/js/format/text.js";
 import { localTime, utcTime } from "../../../static/js/format/time.js";
 
@@ -120,15 +120,20 @@ test("a name known for a number is not trusted for a text, nor the other way rou
   assert.equal(presentation(column("toString", "uint32")).numberOf, undefined);
 });
 
-test("the error's name is not shown twice, and a narrow table begins with what matters", () => {
-  const columns = [
-    column("time", "timestamp_ns"), column("pid", "uint32"), column("comm", "text"),
-    column("filename", "text"), column("ret", "int64"), column("errno", "text"),
-  ];
-  const names = (isNarrow) => shownColumns(columns, isNarrow).map(({ name }) => name);
-  assert.deepEqual(names(false), ["time", "pid", "comm", "filename", "ret"]);
-  assert.deepEqual(names(true), ["time", "comm", "filename", "ret", "pid"]);
-  assert.deepEqual(shownColumns([columns[5]], false).map(({ name }) => name), ["errno"]);
+test("the detail panel shows the exact value and says what it means", () => {
+  const full = (of, value) => presentation(of).full(value).map(({ text }) => text).join("");
+  const latency = column("any", "uint64", "ns");
+  assert.equal(full(latency, 1_234_567n), "1,234,567 ns");
+  assert.deepEqual(presentation(latency).notes(1_234_567n), ["1.23 ms"]);
+  assert.deepEqual(presentation(latency).notes(12n), []);
+  assert.equal(full(column("ret", "int64"), -2n), "−2");
+  assert.deepEqual(presentation(column("ret", "int64")).notes(-2n), ["ENOENT: No such file or directory"]);
+  assert.deepEqual(presentation(column("errno", "text")).notes("EACCES"), ["Permission denied"]);
+  assert.deepEqual(presentation(column("errno", "text")).notes("EOTHER"), []);
+  assert.deepEqual(presentation(column("time", "timestamp_ns")).notes(1n), ["1970-01-01T00:00:00.000000001Z in UTC"]);
+  assert.match(full(column("time", "timestamp_ns"), 1_795_341_600_123_456_789n), /^2026-11-2\d \d\d:\d\d:00\.123456789 [+−]\d\d:\d\d$/);
+  assert.equal(full(column("filename", "text"), "/a\n"), "/a\\n");
+  assert.deepEqual(presentation(column("dfd", "int32")).notes(-100), ["AT_FDCWD: the current directory"]);
 });
 
 test("the five modes have colours of their own", () => {

@@ -108,6 +108,8 @@ test("a view equals the filter run over all held rows, however the rows came", (
   assert.deepEqual(rowsOf(view), expected);
   assert.equal(view.events, expected.length);
   view.refilter(EVERYTHING);
+  assert.equal(view.length, 0);
+  view.advance();
   assert.deepEqual(rowsOf(view), range(first, 20_000));
 });
 
@@ -118,9 +120,61 @@ test("a view may lag behind and stays with the rows up to its end", () => {
   view.advance(2);
   assert.deepEqual(rowsOf(view), [0, 1]);
   view.refilter(EVERYTHING);
+  view.advance(2);
   assert.deepEqual(rowsOf(view), [0, 1]);
   view.advance();
   assert.deepEqual(rowsOf(view), [0, 1, 2]);
+});
+
+test("a filter is applied in as many steps as one likes, and rows may come and go between", () => {
+  const store = new EventStore(3 * CHUNK_ROWS);
+  const view = new View(store, EVERYTHING);
+  store.append(pids(...range(0, 3 * CHUNK_ROWS)));
+  view.advance();
+  view.refilter(compiled("pid>=100"));
+  const progress = [];
+  while (!view.advance(store.end, () => true)) {
+    progress.push(view.progress());
+    if (progress.length === 1) store.append(pids(...range(0, 500)));
+  }
+  assert.ok(progress.length >= 3, "one chunk at a time");
+  assert.deepEqual(progress, progress.toSorted((a, b) => a - b));
+  assert.equal(view.progress(), 1);
+  const held = [...range(500, 3 * CHUNK_ROWS - 500), ...range(3 * CHUNK_ROWS + 100, 400)];
+  assert.deepEqual(rowsOf(view), held);
+  assert.deepEqual([499, 500, held.at(-1), 1e9].map((row) => view.placeOf(row)), [null, 0, held.length - 1, null]);
+});
+
+test("an observer is told of what came and went, and of nothing else", () => {
+  const store = new EventStore(10);
+  const view = new View(store, EVERYTHING);
+  const told = [];
+  view.observe({
+    reset: () => told.push("reset"),
+    append: (from, to) => told.push(`append ${from} ${to}`),
+    trim: (count, first) => told.push(`trim ${count} ${first}`),
+  });
+  store.append(pids(1, 2, 3, 4, 5, 6));
+  view.advance();
+  view.advance();
+  store.append(pids(1, 2, 3, 4, 5, 6));
+  view.advance();
+  view.refilter(EVERYTHING);
+  view.advance();
+  assert.deepEqual(told, ["append 0 6", "trim 2 2", "append 4 10", "reset", "append 0 10"]);
+});
+
+test("memory is bounded by text too: fewer rows are held when their names are long", () => {
+  const store = new EventStore(100_000, 30_000_000);
+  const long = "x".repeat(4000);
+  for (let first = 0; first < 3 * CHUNK_ROWS; first += 4096) {
+    store.append(batchOf({ name: ["text", range(first, 4096).map((n) => `${n} ${long}`)] }));
+  }
+  assert.equal(store.first, 3 * CHUNK_ROWS, "a chunk of such names alone is more than that");
+  store.append(batchOf({ name: ["text", range(0, 2 * CHUNK_ROWS).map((n) => `${n}`)] }));
+  assert.equal(store.first, 3 * CHUNK_ROWS);
+  assert.equal(store.letGo, 3 * CHUNK_ROWS);
+  assert.equal(store.valueAt(store.first, "name:text"), "0");
 });
 
 test("marks pass every filter, grow while nothing comes between, and are no events", () => {

@@ -1,0 +1,92 @@
+// Batches between the socket and the store. When more comes than the page can take while it
+// still draws and answers, batches wait; when too much waits, the oldest are left out, and
+// counted. Bounded, so that a flood costs neither the page nor its memory.
+
+/** So much of a moment goes to taking batches; the rest is for drawing and typing. */
+const BUDGET_MS = 10;
+const MOMENT_MS = 16;
+/** Twice what the service sends of recent events, all at once, when a page connects. */
+const MOST_BYTES = 128 * 2 ** 20;
+
+export class Backlog {
+  #take;
+  #skip;
+  #mostBytes;
+  #clock;
+  #waiting = []; // a queue, from #next on
+  #next = 0;
+  #bytes = 0;
+  #isPlanned = false;
+  #momentMs = -Infinity;
+  #usedMs = 0;
+
+  /**
+   * @param {(frame: *) => void} take  @param {(frame: *) => void} skip  it is left out
+   * @param {number} mostBytes  that may wait
+   * @param {{nowMs: Function, later: Function, isHidden: Function}} clock  `later(callback)`
+   *   after what the browser has to do meanwhile; nothing is drawn for a hidden page
+   */
+  constructor(take, skip, mostBytes = MOST_BYTES, clock = BROWSER) {
+    this.#take = take;
+    this.#skip = skip;
+    this.#mostBytes = mostBytes;
+    this.#clock = clock;
+  }
+
+  /** @param {*} frame  taken in order  @param {number} bytes  its size */
+  push(frame, bytes) {
+    if (this.#isEmpty && this.#hasTime()) return void this.#timed(() => this.#take(frame));
+    this.#waiting.push({ frame, bytes });
+    this.#bytes += bytes;
+    while (this.#bytes > this.#mostBytes) this.#skip(this.#shift());
+    this.#plan();
+  }
+
+  get #isEmpty() {
+    return this.#next === this.#waiting.length;
+  }
+
+  #drain() {
+    this.#isPlanned = false;
+    while (!this.#isEmpty && this.#hasTime()) this.#timed(() => this.#take(this.#shift()));
+    if (!this.#isEmpty) this.#plan();
+  }
+
+  #plan() {
+    if (this.#isPlanned) return;
+    this.#isPlanned = true;
+    this.#clock.later(() => this.#drain(), MOMENT_MS);
+  }
+
+  #hasTime() {
+    const nowMs = this.#clock.nowMs();
+    if (nowMs - this.#momentMs >= MOMENT_MS) {
+      this.#momentMs = nowMs;
+      this.#usedMs = 0;
+    }
+    return this.#usedMs < BUDGET_MS || this.#clock.isHidden();
+  }
+
+  #timed(act) {
+    const startMs = this.#clock.nowMs();
+    act();
+    this.#usedMs += this.#clock.nowMs() - startMs;
+  }
+
+  #shift() {
+    const { frame, bytes } = this.#waiting[this.#next];
+    this.#waiting[this.#next++] = null;
+    this.#bytes -= bytes;
+    if (this.#next > 64 && this.#next * 2 > this.#waiting.length) {
+      this.#waiting.splice(0, this.#next);
+      this.#next = 0;
+    }
+    return frame;
+  }
+}
+
+const BROWSER = {
+  nowMs: () => performance.now(),
+  later: (callback, ms) => setTimeout(callback, ms),
+  isHidden: () => document.hidden,
+};

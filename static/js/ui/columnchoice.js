@@ -1,0 +1,75 @@
+// The person's choice of columns: the layout, its menu, and where both are remembered.
+
+import { ColumnMenu } from "./columnmenu.js";
+import { NARROW } from "./dom.js";
+import { Layout } from "./layout.js";
+import { remember, remembered } from "./preferences.js";
+
+const PARAMETER = "columns";
+
+export class ColumnChoice {
+  #list;
+  #address;
+  #onChange;
+  #layout = new Layout();
+  #isOwn = true;
+  #narrow = matchMedia(NARROW);
+  #menu = new ColumnMenu({
+    show: (name, isShown) => this.#change(() => this.#layout.show(name, isShown)),
+    move: (name, toName) => this.move(name, toName),
+    reset: () => this.#change(() => this.#layout.reset()),
+  });
+
+  /** @param {ColumnList} list  @param {Address} address  @param {() => void} onChange */
+  constructor(list, address, onChange) {
+    this.#list = list;
+    this.#address = address;
+    this.#onChange = onChange;
+    /** Rises with every change of what `shown` gives, but for new columns in the list. */
+    this.version = 0;
+    this.readAddress();
+    this.#narrow.addEventListener("change", () => this.#changed());
+  }
+
+  /** The columns to show, in order: `{column, look, width, grows}`. The menu follows. */
+  shown() {
+    this.#tell();
+    const arranged = this.#layout.arrange(this.#list.all, this.#narrow.matches);
+    this.#menu.show(arranged);
+    return arranged.filter(({ isShown }) => isShown);
+  }
+
+  resize(column, px) {
+    this.#change(() => this.#layout.resize(column.name, px));
+  }
+
+  move(name, toName) {
+    this.#change(() => this.#layout.move(name, toName, this.#list.all, this.#narrow.matches));
+  }
+
+  readAddress() {
+    this.#isOwn = this.#layout.restore(remembered(PARAMETER), this.#address.get(PARAMETER));
+    this.#changed();
+  }
+
+  #change(change) {
+    change();
+    this.#isOwn = true;
+    remember(PARAMETER, this.#layout.save(this.#list.all));
+    this.#changed();
+  }
+
+  /** What is shown stands in the address, also when it was remembered or a probe added to it. */
+  #tell() {
+    const { all } = this.#list;
+    const link = this.#layout.link(all);
+    if (all.length === 0 || link === this.#address.get(PARAMETER)) return;
+    this.#address.set(PARAMETER, link);
+    if (this.#isOwn) remember(PARAMETER, this.#layout.save(all));
+  }
+
+  #changed() {
+    this.version++;
+    this.#onChange();
+  }
+}
