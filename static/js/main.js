@@ -9,7 +9,7 @@ import { listProbes } from "./net/api.js";
 import { Feed } from "./net/feed.js";
 import { CallError } from "./net/problem.js";
 import { isActive } from "./probes/choice.js";
-import * as address from "./ui/address.js";
+import { Address } from "./ui/address.js";
 import { ConnectionState } from "./ui/connection.js";
 import { Counters } from "./ui/counters.js";
 import { byId, setText } from "./ui/dom.js";
@@ -47,13 +47,14 @@ class Console {
     follow: () => this.#table.scroll.follow(),
     clear: () => this.#clear(),
   });
+  #address = new Address();
   #summary = new SummaryPanel({
     aside: byId("summary"),
     tools: byId("tools"),
     store: this.#store,
     view: this.#view,
     narrow: (test) => this.#narrow(test),
-    address,
+    address: this.#address,
   });
   #empty = new Empty(() => this.#clearFilters());
   #feed = new Feed(`${location.origin.replace(/^http/, "ws")}/ws`, {

@@ -1,16 +1,24 @@
 // The parameters of the address's fragment: what a colleague is to see who gets the address.
 
-/** @returns {?string} null when there is none */
-export function get(name) {
-  return parameters().get(name);
-}
+export class Address {
+  /** @param {() => void} listener  the fragment was changed, not by `set` */
+  onChange(listener) {
+    addEventListener("hashchange", listener);
+  }
 
-/** Set or, with null, remove a parameter; the history gets no new entry. */
-export function set(name, value) {
-  const all = parameters();
-  if (value === null) all.delete(name);
-  else all.set(name, value);
-  history.replaceState(history.state, "", all.size > 0 ? `#${all}` : location.pathname + location.search);
+  /** @returns {?string} null when there is none */
+  get(name) {
+    return parameters().get(name);
+  }
+
+  /** @param {?string} value  null takes the parameter away; the history gets no new entry */
+  set(name, value) {
+    const all = parameters();
+    if (value === null) all.delete(name);
+    else all.set(name, value);
+    const fragment = all.size > 0 ? `#${all}` : "";
+    history.replaceState(history.state, "", location.pathname + location.search + fragment);
+  }
 }
 
 function parameters() {
