@@ -37,8 +37,8 @@ export class SummaryPanel {
 
   /**
    * @param {{aside: HTMLElement, tools: HTMLElement, store: EventStore, view: View,
-   *   narrow: (test: object) => void, address: {get: Function, set: Function}}} parts  of the
-   *   page: where the panel and its button go, what it counts, whom it tells what was chosen
+   *   narrow: (test: object) => void, address: Address}} parts  of the page: where
+   *   the panel and its button go, what it counts, whom it tells what was chosen
    */
   constructor({ aside, tools, store, view, narrow, address }) {
     this.#aside = aside;
@@ -57,7 +57,7 @@ export class SummaryPanel {
       this.#ask(false);
       this.#button.focus();
     });
-    addEventListener("hashchange", () => this.#follow());
+    address.onChange(() => this.#follow());
     onThemeChange(() => this.#repaint());
     this.#follow();
   }

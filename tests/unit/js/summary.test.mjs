@@ -127,6 +127,26 @@ test("the leaders are the largest counts, also after most of them fell", () => {
   }
 });
 
+test("when all leaders have gone or fallen, others are found", () => {
+  const counts = new Uint32Array(9000);
+  const leaders = new Leaders(() => counts);
+  const set = (id, count) => {
+    const rose = count > counts[id];
+    counts[id] = count;
+    if (rose) leaders.rose(id, count);
+    else if (count === 0) leaders.gone(id);
+  };
+  for (let id = 1; id < 9000; id++) set(id, id < 3000 ? 50_000 : id % 1000);
+  const largest = (used) => leaders.first(10, used).map((id) => counts[id]);
+  assert.deepEqual(largest(8999 - 6), new Array(10).fill(50_000));
+  for (let id = 1; id < 3000; id++) set(id, 0);
+  assert.deepEqual(largest(6000 - 6), [999, 999, 999, 999, 999, 999, 998, 998, 998, 998]);
+  for (let id = 3000; id < 9000; id++) if (counts[id] > 2) set(id, 2);
+  assert.deepEqual(largest(6000 - 6), new Array(10).fill(2));
+  for (let id = 3000; id < 8995; id++) set(id, 0);
+  assert.deepEqual(largest(5), [2, 2, 2, 2, 2]);
+});
+
 // Whole summaries, against a count of the view's rows one by one.
 
 const described = [
