@@ -187,6 +187,7 @@ def test_filters_used_before_come_back(ten: Page) -> None:
     expect_counts(ten, "10", "2")
     ten.keyboard.press("ArrowDown")
     expect(bar(ten)).to_have_value("ret<0")
+    expect_fragment(ten, "#filter=ret<0")
     ten.reload()
     expect(bar(ten)).to_have_value("ret<0")
     bar(ten).fill("")

@@ -64,7 +64,6 @@ export class Address {
       this.#pending.clear(); // what a person asks for comes later than what the page wanted
       for (const listener of this.#listeners) listener();
     });
-    addEventListener("pagehide", () => this.#write());
   }
 
   /** @param {() => void} listener  the fragment was changed, not by `set` */
