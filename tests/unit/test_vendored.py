@@ -29,3 +29,13 @@ def test_every_vendored_file_has_its_checksum(folder: str) -> None:
 
 def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("folder", ["static/vendor", "tests/vendor"])
+def test_every_library_has_its_licence_and_its_line(folder: str) -> None:
+    readme = (ROOT / folder / "README.md").read_text()
+    files = [path for path in (ROOT / folder).iterdir() if path.name not in NOT_LISTED]
+    assert files
+    for path in files:
+        assert f"`{path.name}`" in readme
+        assert path.with_name(f"{path.name.partition('.')[0]}.LICENSE").exists()

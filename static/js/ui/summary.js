@@ -33,7 +33,7 @@ export class SummaryPanel {
   #shownAt = -UPDATE_MS;
   #scope = el("p", { class: "summary__scope" });
   #body = el("div", { class: "summary__body" });
-  #button = el("button", { type: "button", class: "button", "aria-pressed": "false", "aria-controls": "summary" }, "Summary");
+  #button = el("button", { type: "button", class: "button", "aria-pressed": "false", "aria-controls": "summary", "aria-keyshortcuts": "s" }, "Summary");
 
   /**
    * @param {{aside: HTMLElement, tools: HTMLElement, store: EventStore, view: View,
