@@ -99,7 +99,7 @@ def test_the_numbers_stay_right_while_events_stream(page: Page, fake: FakeServic
     expect(files).to_contain_text("20,990 others: 20,990 (>99.9%)")
     expect(figure(page, "Latency")).to_contain_text("21,000 values, 800 ns to 90.8 µs")
     latencies = plausible(21_000)["latency_ns"]
-    shown = figure(page, "Latency").locator(".chip").all_text_contents()
+    shown = figure(page, "Latency").locator(".quantile").all_text_contents()
     numbers = {name: float(value) for name, value, _ in map(str.split, shown)}
     for name, part in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1)):
         exact = np.sort(latencies)[int(np.ceil(part * latencies.size)) - 1] / 1000

@@ -22,7 +22,7 @@ export class SpreadFigure {
   #quantiles = new Map();
   #title = el("h3", { class: "figure__title" });
   #note = el("p", { class: "figure__note" });
-  #chips = el("div", { class: "chips" });
+  #buttons = el("div", { class: "quantiles" });
   #chart;
 
   /** @param {string} title  of the column  @param {(test: object) => void} narrow */
@@ -40,7 +40,7 @@ export class SpreadFigure {
     this.element = el(
       "figure",
       { class: "figure", hidden: true },
-      el("figcaption", {}, this.#title, this.#note, this.#chips),
+      el("figcaption", {}, this.#title, this.#note, this.#buttons),
       this.#chart.element,
     );
   }
@@ -56,7 +56,7 @@ export class SpreadFigure {
     this.#quantiles = new Map(QUANTILES.map(([name, part]) => [name, histogram.quantile(part)]));
     this.#quantiles.set("max", most);
     setText(this.#note, `${counted(histogram.total, "value")}, ${duration(least)} to ${duration(most)}`);
-    this.#showChips();
+    this.#showQuantiles();
     const { edges, counts } = this.#bars;
     this.#chart.show({
       edges: edges.map(placeOf),
@@ -72,18 +72,18 @@ export class SpreadFigure {
     this.#chart.remove();
   }
 
-  #showChips() {
+  #showQuantiles() {
     for (const [name, value] of this.#quantiles) {
       const words = duration(Math.round(value));
-      let chip = this.#chips.querySelector(`[data-name="${name}"]`);
-      if (!chip) {
-        chip = el("button", { type: "button", class: "chip" }, el("span", { class: "chip__name" }, name), el("span"));
-        chip.dataset.name = name;
-        chip.addEventListener("click", () => this.#atLeast(name));
-        this.#chips.append(chip);
+      let button = this.#buttons.querySelector(`[data-name="${name}"]`);
+      if (!button) {
+        button = el("button", { type: "button", class: "quantile" }, el("span", { class: "quantile__name" }, name), el("span"));
+        button.dataset.name = name;
+        button.addEventListener("click", () => this.#atLeast(name));
+        this.#buttons.append(button);
       }
-      setText(chip.lastChild, ` ${words}`);
-      chip.title = `Show only ${words} and more`;
+      setText(button.lastChild, ` ${words}`);
+      button.title = `Show only ${words} and more`;
     }
   }
 
