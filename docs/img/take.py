@@ -1,4 +1,4 @@
-"""Take the README's screenshot: python docs/img/take.py PORT [--vm], with a service on PORT.
+"""Take the README's screenshots: python docs/img/take.py PORT [--vm], with a service on PORT.
 
 The deletions shown are made here, or with --vm inside the machine that `./run --vm` serves from:
 what is shown really happened. Needs what `./test browser` needs.
@@ -24,6 +24,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+ROUNDS = 8
 DELETIONS = """
 mkdir -p /tmp/build/cache && cd /tmp/build
 for i in 1 2 3 4 5 6 7 8; do touch main-$i.o cache/part-$i.tmp; done
@@ -42,14 +43,24 @@ def main(port: str, *options: str) -> None:
     inside = [str(RUN), "--port", port, "--vm-exec"] if "--vm" in options else []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page = browser.new_page(viewport={"width": 1600, "height": 1000})
         page.goto(f"http://localhost:{port}/")
         page.get_by_role("button", name="Watch deletions").click()
         expect(page.get_by_text("running", exact=True)).to_be_visible(timeout=300_000)
-        # Some of the deletions fail, and are meant to.
-        subprocess.run([*inside, "sh", "-c", DELETIONS], check=False)
+        page.locator("#text-filter").fill("filename!~/run/* latency>1us")
+        page.get_by_role("button", name="Summary").click()
+        for _ in range(ROUNDS):
+            # Some of the deletions fail, and are meant to.
+            subprocess.run([*inside, "sh", "-c", DELETIONS], check=False)
         page.wait_for_timeout(3000)  # for the last of them to be drawn
         page.screenshot(path=HERE / "console.png")
+        page.emulate_media(color_scheme="dark")
+        page.get_by_role("button", name="Close", exact=True).click()
+        page.locator("#grid").focus()
+        page.keyboard.press("End")
+        page.keyboard.press("Enter")
+        page.wait_for_timeout(1000)
+        page.screenshot(path=HERE / "detail.png")
         browser.close()
 
 

@@ -307,4 +307,8 @@ class Console {
 }
 
 takeFromAddress(location, history, sessionStorage);
+// A link with a token, opened in a tab that has the page already.
+addEventListener("hashchange", () => {
+  if (takeFromAddress(location, history, sessionStorage)) location.reload();
+});
 new Console().run();

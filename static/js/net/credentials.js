@@ -8,15 +8,18 @@ const PARAMETER = "token";
  * Take a token out of the address, so that it is neither shown, copied nor kept in the history.
  *
  * @param {Location} location  @param {History} history  @param {Storage} storage
+ * @returns {boolean} whether there was one
  */
 export function takeFromAddress(location, history, storage) {
   const parts = location.hash.slice(1).split("&");
   const prefix = `${PARAMETER}=`;
   const given = parts.find((part) => part.startsWith(prefix));
-  if (given === undefined) return;
+  if (given === undefined) return false;
   const rest = parts.filter((part) => !part.startsWith(prefix)).join("&");
   history.replaceState(history.state, "", `${location.pathname}${location.search}${rest && `#${rest}`}`);
-  if (given.length > prefix.length) storage.setItem(KEY, given.slice(prefix.length));
+  if (given.length <= prefix.length) return false;
+  storage.setItem(KEY, given.slice(prefix.length));
+  return true;
 }
 
 /** @returns {?string} */
