@@ -61,6 +61,28 @@ test("equal neighbours are seen by their bytes", () => {
   assert.deepEqual([0, 1, 2, 3, 4, 5, 6].map(comm.repeats), [false, true, false, false, true, false, true]);
 });
 
+const TEXTS = {
+  "of plain letters": ["/tmp/a", "", "b".repeat(40), "/tmp/a"],
+  "of any letters": ["naïve", "a", "שלום", "\u{1f600}", "plain", ""],
+  "of great length": ["x".repeat(4095), "y", "z".repeat(300)],
+  "with none": ["a", null, "b", null],
+};
+
+for (const [what, texts] of Object.entries(TEXTS)) {
+  test(`texts ${what} are read one by one as they were written`, () => {
+    const [name] = decodeBatch(encode({ name: [arrow.utf8(), texts] })).columns;
+    assert.deepEqual(texts.map((text, row) => (text === null ? null : name.text(row))), texts);
+  });
+}
+
+test("bytes that are not UTF-8 do not move the texts behind them", () => {
+  const bytes = encode({ name: [arrow.utf8(), ["ab", "cé", "plain"]] }).slice();
+  const at = bytes.findIndex((byte, i) => byte === 0xc3 && bytes[i + 1] === 0xa9);
+  bytes[at + 1] = 0x41; // the first byte of two, then a letter: as many characters as bytes
+  const [name] = decodeBatch(bytes).columns;
+  assert.deepEqual([0, 1, 2].map(name.text), ["ab", "c\ufffdA", "plain"]);
+});
+
 test("a type that the protocol does not name is shown as text", () => {
   const [flag] = decodeBatch(encode({ flag: [arrow.bool(), [true, false]] })).columns;
   assert.equal(flag.type, "text");
