@@ -298,12 +298,12 @@ def test_other_parameters_of_the_address_stay(
 ) -> None:
     fake.start("fexit")
     fake.emit("fexit", plausible(10))
-    page = open_page(f"{server.url}/#token=a%2fb&filter=ret%3C0&x")
+    page = open_page(f"{server.url}/#other=a%2fb&filter=ret%3C0&x")
     expect(bar(page)).to_have_value("ret<0")
     expect_counts(page, "10", "1")
     bar(page).fill("comm=rm")
-    page.wait_for_function("() => location.hash === '#token=a%2fb&filter=comm=rm&x'")
-    page.evaluate("() => { location.hash = '#filter=comm%3Dgit&token=a%2fb'; }")
+    page.wait_for_function("() => location.hash === '#other=a%2fb&filter=comm=rm&x'")
+    page.evaluate("() => { location.hash = '#filter=comm%3Dgit&other=a%2fb'; }")
     expect(bar(page)).to_have_value("comm=git")
     expect_counts(page, "10", "2")
 

@@ -160,6 +160,6 @@ def test_a_row_of_hostile_names_can_be_found_by_them(page: Page, fake: FakeServi
     fake.start("fexit")
     fake.emit("fexit", {"filename": [b"/a/<b>bold</b>", b"/a/other"]})
     expect_counts(page, "2", "2")
-    page.get_by_label("Filter", exact=True).fill("<b>BOLD")
+    page.get_by_label("Filter", exact=True).fill('"<b>BOLD"')
     expect_counts(page, "2", "1")
     expect(row(page, "<b>bold</b>")).to_be_visible()

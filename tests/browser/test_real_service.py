@@ -61,7 +61,7 @@ def test_deletions_are_watched_from_start_to_stop(
         >= {
             "Probe": "tracepoint",
             "PID": str(pid),
-            "User": "0",
+            "User": "root",
             "Process": "rm",
             "File": str(existing),
             "Result": "0",

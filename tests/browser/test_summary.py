@@ -174,7 +174,7 @@ PANEL = """async ({ times, latencies, names }) => {
     const column = (name, type, unit = null) => ({ name, type, unit, title: name, help: "" });
     store.columns.describe([column("latency_ns", "uint64", "ns")]);
     const view = new View(store, EVERYTHING);
-    store.append({ probe: "fexit", rows: times.length, columns: [
+    store.append({ probe: "fexit", mode: "fexit", rows: times.length, columns: [
         { name: "time", type: "timestamp_ns", valid: null,
           values: BigInt64Array.from(times, BigInt) },
         { name: "comm", type: "text", valid: null, text: (row) => names[row] },
