@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.tokens import OPERATOR, VIEWER, TokenFile
+from tests.browser.axe import grave_faults
 from tests.support.service import Service, running_service
 
 
@@ -61,6 +62,7 @@ def test_a_page_without_a_token_asks_for_one(
     page = open_page(f"http://localhost:{strict.port}/")
     dialog = page.get_by_role("dialog", name="A token is needed")
     expect(dialog).to_be_visible()
+    assert grave_faults(page) == []
     field = dialog.get_by_label("Token")
     field.fill("pd_wrong")
     field.press("Enter")
@@ -81,6 +83,7 @@ def test_a_page_without_a_token_asks_for_one(
     expect(newest).to_contain_text(f"DELETE /probes/{mode}")
     expect(newest).to_contain_text("200")
     expect(audit.locator("tbody tr")).to_have_count(2)
+    assert grave_faults(page) == []
     page.screenshot(path=results / "audit.png")
     audit.get_by_role("button", name="Close").click()
     expect(audit).to_be_hidden()

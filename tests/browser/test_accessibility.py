@@ -50,6 +50,40 @@ def test_no_grave_fault_with_rows(window: Page, fake: FakeService) -> None:
     assert grave_faults(window) == []
 
 
+def test_no_grave_fault_beside_the_table(window: Page, fake: FakeService) -> None:
+    """The summary, and a row's detail, with a filter whose tests stand under the bar."""
+    fill(window, fake)
+    window.locator("#text-filter").fill("comm~* and not pid=1")
+    window.keyboard.press("Escape")  # what it offers lies over what is below
+    window.get_by_role("button", name="Summary", exact=True).click()
+    expect(window.locator("#summary")).to_contain_text("events")
+    assert grave_faults(window) == []
+    window.locator("#summary").get_by_role("button", name="Close").click()
+    window.locator("#grid").press("Home")
+    window.locator("#grid").press("Enter")
+    expect(window.locator("#detail")).to_contain_text("Process")
+    assert grave_faults(window) == []
+
+
+def test_no_grave_fault_in_what_opens(window: Page, fake: FakeService) -> None:
+    """What the bar offers, its cheat sheet, the menu of columns, a sorted table."""
+    fill(window, fake)
+    window.locator("#text-filter").press_sequentially("com")
+    expect(window.get_by_role("option").first).to_be_visible()
+    assert grave_faults(window) == []
+    window.keyboard.press("Escape")
+    window.locator("#text-filter").fill("comm=")
+    assert grave_faults(window) == []
+    window.locator("#text-filter").fill("")
+    window.get_by_role("button", name="Columns", exact=True).click()
+    expect(window.get_by_role("checkbox").first).to_be_visible()
+    assert grave_faults(window) == []
+    window.keyboard.press("Escape")
+    window.get_by_role("columnheader", name="File").get_by_role("button").click()
+    expect(window.locator("[aria-sort=ascending]")).to_have_count(1)
+    assert grave_faults(window) == []
+
+
 def test_no_grave_fault_in_what_is_wrong(page: Page, fake: FakeService) -> None:
     fill(page, fake)
     filter_box(page, "PID").fill(">many")

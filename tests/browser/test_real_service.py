@@ -101,6 +101,47 @@ def test_deletions_are_watched_from_start_to_stop(
     expect(tracepoint.locator(".state")).to_have_text("stopped")
 
 
+def test_pause_sort_detail_and_address_with_real_events(
+    console: Page, open_page: Callable[..., Page], modes: tuple[str, ...], tmp_path: Path
+) -> None:
+    if "tracepoint" not in modes:
+        skip("this kernel refuses tracepoint mode")
+    page = console
+    page.get_by_role("button", name="Start tracepoint", exact=True).click()
+    expect(card(page, "tracepoint").locator(".state")).to_have_text("running")
+    page.get_by_label("Filter", exact=True).fill(f"filename~{tmp_path}/* and comm=rm")
+    for name in ("b", "c", "a"):
+        delete(tmp_path / name)
+    expect(page.locator("#count-shown")).to_have_text("3")
+
+    page.locator("#pause").click()
+    pid = delete(tmp_path / "d")
+    expect(page.locator("#newest")).to_contain_text(re.compile(r"Paused · [1-9]\d* new event"))
+    expect(page.locator("#count-shown")).to_have_text("3")
+    page.locator("#pause").click()
+    expect(page.locator("#count-shown")).to_have_text("4")
+
+    page.get_by_role("columnheader", name="File").get_by_role("button").click()
+    expect(page.locator("[aria-sort=ascending]")).to_have_text("File")
+    expect(row(page, f"{tmp_path}/d")).to_be_visible()
+    assert [Path(it["File"]).name for it in rows(page)] == ["a", "b", "c", "d"]
+
+    row(page, f"{tmp_path}/d").dblclick()
+    detail = page.locator("#detail")
+    expect(detail).to_contain_text(f"{tmp_path}/d")
+    expect(detail).to_contain_text(re.compile(r"\d{4}-\d\d-\d\dT[\d:]+\.\d{9}Z"))
+    detail.get_by_role("button", name="This process").click()
+    expect(page.locator("#count-shown")).to_have_text("1")
+    assert [it["PID"] for it in rows(page)] == [str(pid)]
+
+    # The same view for a colleague who gets the address.
+    page.wait_for_function("(pid) => location.hash.includes(`pid=${pid}`)", arg=pid)
+    page.wait_for_function("() => location.hash.includes('sort=filename')")
+    other = open_page(page.url)
+    expect(other.locator("#count-shown")).to_have_text("1")
+    expect(other.locator("[aria-sort=ascending]")).to_have_text("File")
+
+
 def test_the_best_available_mode_is_started_by_the_main_button(
     console: Page, idle: Service, modes: tuple[str, ...], tmp_path: Path
 ) -> None:

@@ -108,7 +108,7 @@ class Item {
       const whole = look.hover(key);
       this.#only.title = `${whole}\nClick to show only these, with Shift to hide them`;
       this.#not.title = `Hide ${whole}`;
-      this.#not.setAttribute("aria-label", `Hide ${whole}`);
+      this.#not.setAttribute("aria-label", `not ${whole}`);
     }
     setText(this.#count, grouped(count));
     setText(this.#share, percent(count, all));
