@@ -12,6 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.console_page import expect_counts, filter_box, marks_among_rows, row, rows
 from tests.browser.fake_service import FakeService, Server, plausible
+from tests.support.waiting import wait_until
 
 CAPACITY = 1_000_000
 BATCH_ROWS = 20_000
@@ -45,6 +46,11 @@ def width(page: Page, name: str) -> float:
     box = title(page, name).bounding_box()
     assert box
     return box["width"]
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    """What is pressed is drawn in the next frame, which may be a while."""
+    wait_until(condition, what, patience_s=30)
 
 
 def files(page: Page) -> list[str]:
@@ -110,15 +116,15 @@ def test_columns_are_hidden_and_shown_and_the_address_tells(
     )
     shown.reload()
     expect(title(shown, "Error")).to_be_visible()
-    assert titles(shown) == now
+    until(lambda: titles(shown) == now, "the columns as they were")
     address = shown.url
     shown.goto("about:blank")
     shown.goto(address.partition("#")[0])
     expect(shown).to_have_url(address)
-    assert titles(shown) == now
+    until(lambda: titles(shown) == now, "the columns as they were")
     colleague = open_page(shown.url)  # in a profile of its own
     expect(title(colleague, "Error")).to_be_visible()
-    assert titles(colleague) == now
+    until(lambda: titles(colleague) == now, "the same columns")
     shown.get_by_role("button", name="Columns", exact=True).click()
     menu.get_by_role("button", name="Reset").click()
     expect(title(shown, "TID")).to_be_visible()
@@ -134,7 +140,7 @@ def test_one_column_stays_and_the_menu_works_by_keyboard(shown: Page) -> None:
     down.focus()
     shown.keyboard.press("Enter")
     expect(down).to_be_focused()
-    assert titles(shown)[:2] == ["Probe", "Time"]
+    until(lambda: titles(shown)[:2] == ["Probe", "Time"], "the column to move")
     for box in menu.get_by_role("checkbox", checked=True).all()[::-1][:-1]:
         box.focus()
     names = menu.get_by_role("checkbox", checked=True).evaluate_all(
@@ -144,7 +150,7 @@ def test_one_column_stays_and_the_menu_works_by_keyboard(shown: Page) -> None:
         menu.locator(f'[data-control="{name}"]').focus()
         shown.keyboard.press("Space")
     expect(menu.get_by_role("checkbox", checked=True)).to_be_disabled()
-    assert titles(shown) == ["Probe"]
+    until(lambda: titles(shown) == ["Probe"], "one column")
 
 
 def test_a_columns_edge_is_dragged_and_the_width_remembered(shown: Page) -> None:
@@ -158,15 +164,15 @@ def test_a_columns_edge_is_dragged_and_the_width_remembered(shown: Page) -> None
     shown.mouse.move(x + 60, y)
     shown.mouse.up()
     expect(title(shown, "Process")).to_have_attribute("aria-sort", "none")
-    assert abs(width(shown, "Process") - before - 60) <= 1
+    until(lambda: abs(width(shown, "Process") - before - 60) <= 1, "60 px more")
     shown.reload()
     expect(title(shown, "Process")).to_be_visible()
-    assert abs(width(shown, "Process") - before - 60) <= 1
+    until(lambda: abs(width(shown, "Process") - before - 60) <= 1, "60 px more")
     shown.mouse.dblclick(x + 60, y)
     # As wide as "systemd-tmpfile" and its padding, and no more.
     fitted = row(shown, "systemd-tmpfile").first.locator(".cell").nth(5)
+    until(lambda: width(shown, "Process") < before + 20, "the width to fit")
     assert fitted.evaluate("(cell) => cell.scrollWidth <= cell.clientWidth")
-    assert width(shown, "Process") < before + 20
 
 
 def test_titles_are_worked_by_keyboard(shown: Page) -> None:
@@ -179,16 +185,16 @@ def test_titles_are_worked_by_keyboard(shown: Page) -> None:
         shown.keyboard.press("ArrowRight")
     expect(process).to_be_focused()
     shown.keyboard.press("Alt+ArrowRight")
-    assert width(shown, "Process") == before + 16
+    until(lambda: width(shown, "Process") == before + 16, "one step more")
     shown.keyboard.press("Alt+ArrowLeft")
-    assert width(shown, "Process") == before
+    until(lambda: width(shown, "Process") == before, "the width before")
     at = titles(shown).index("Process")
     shown.keyboard.press("Alt+Shift+ArrowLeft")
+    until(lambda: titles(shown).index("Process") == at - 1, "the column to move")
     expect(process).to_be_focused()
-    assert titles(shown).index("Process") == at - 1
     shown.keyboard.press("Alt+Enter")
+    until(lambda: width(shown, "Process") != before, "the width to fit")
     expect(process).to_be_focused()
-    assert width(shown, "Process") != before
     shown.keyboard.press("Enter")
     expect(title(shown, "Process")).to_have_attribute("aria-sort", "ascending")
     # One title is a stop of the Tab key.
@@ -197,8 +203,9 @@ def test_titles_are_worked_by_keyboard(shown: Page) -> None:
 
 def test_a_title_is_dragged_to_another_place(shown: Page) -> None:
     button(shown, "File").drag_to(button(shown, "PID"))
-    now = titles(shown)
-    assert now.index("File") + 1 == now.index("PID")
+    until(
+        lambda: titles(shown).index("File") + 1 == titles(shown).index("PID"), "the column to move"
+    )
     expect(title(shown, "File")).to_have_attribute("aria-sort", "none")
     assert rows(shown)[0]["File"].startswith("/var/tmp/")
     expect(shown).to_have_url(re.compile("columns=time,probe,filename,pid"))
