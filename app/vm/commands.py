@@ -54,6 +54,8 @@ class Broker:
         try:
             while line := await reader.readline():
                 await self._answer(json.loads(line))
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # the machine ended while something was being written to it
         finally:
             server.close()
             for writer in (self._agent, *self._open):

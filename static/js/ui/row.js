@@ -15,6 +15,7 @@ export class Row {
   #mark = el("div", { class: "cell cell--mark", role: "gridcell" });
   #open = el("button", { type: "button", class: "row__open", tabIndex: -1, "aria-label": "Show every field" });
   #top = NONE;
+  #isStale = false;
 
   /** @param {{column: object, look: object}[]} shown  the table's columns, in order */
   constructor(shown, id) {
@@ -50,20 +51,22 @@ export class Row {
     if (mark) {
       this.number = number;
       setText(this.#mark, markText(mark)); // it grows while nothing comes between
-    } else if (number !== this.number) {
+    } else if (number !== this.number || this.#isStale) {
       this.number = number;
+      this.#isStale = false;
       this.#paint(store, number);
     }
   }
 
   hide() {
     this.element.hidden = true;
-    this.forget();
+    this.number = NONE;
   }
 
-  /** Whatever it shows is to be made again: what values are called has changed. */
-  forget() {
-    this.number = NONE;
+  /** What it shows is to be made again, for values are called something else now; until then
+   *  it is still the same row to whoever points at it. */
+  refresh() {
+    this.#isStale = true;
   }
 
   /** The whole of a cell's value as one line, for its title. */

@@ -86,7 +86,7 @@ export class Table {
 
   /** Make all rows again: what their values are called has changed. */
   repaint() {
-    for (const row of this.#rows) row.forget();
+    for (const row of this.#rows) row.refresh();
     this.#on.change();
   }
 

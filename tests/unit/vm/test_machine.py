@@ -22,8 +22,10 @@ from tests.support.waiting import wait_until
 
 root = pytest.mark.skipif(os.geteuid() != 0, reason="a mount namespace needs root")
 
+# To a shell a command, to Python a text: a first line with the interpreter takes no spaces.
 QEMU = """\
-#!{python}
+#!/bin/sh
+"exec" "{python}" "$0" "$@"
 import os, re, sys, time
 line = " ".join(sys.argv)
 control = int(re.search(r"port1,fd=(\\d+)", line).group(1))
@@ -32,7 +34,8 @@ console = int(re.search(r"id=console,fd=(\\d+)", line).group(1))
 {body}
 """
 VIRTIOFSD = """\
-#!{python}
+#!/bin/sh
+"exec" "{python}" "$0" "$@"
 import os, time
 {body}
 time.sleep(600)
