@@ -548,3 +548,32 @@ def test_what_it_looks_like(
     page.get_by_role("button", name="Columns", exact=True).click()
     expect(page.get_by_role("dialog", name="Columns")).to_be_in_viewport(ratio=1)
     page.screenshot(path=results / f"columns-menu-{scheme}-{width_px}.png")
+
+
+ROW_WHILE_NAMES_COME = """async () => {
+    const [{ EventStore }, { Row }, { presentation }] = await Promise.all(
+        ["data/store.js", "ui/row.js", "format/presentation.js"]
+            .map((path) => import(`/static/js/${path}`)));
+    const store = new EventStore(100);
+    const values = Uint32Array.of(11, 12);
+    const source = { name: "pid", type: "uint32", values };
+    store.append({ probe: "fexit", mode: "fexit", rows: 2, columns: [source] });
+    let name = "1000";
+    const parts = () => [{ text: name, className: "" }];
+    const shown = store.columns.all.map((column) =>
+        ({ column, look: { ...presentation(column), parts } }));
+    const row = new Row(shown, "row-0");
+    document.body.append(row.element);
+    row.show(store, 1, null, 0, 0, false);
+    const cell = row.element.querySelector(".cell");
+    name = "alice";
+    row.refresh();
+    const between = [row.number, row.describe(store, cell)];
+    row.show(store, 1, null, 0, 0, false);
+    return [...between, cell.textContent];
+}"""
+
+
+def test_a_row_stays_the_same_row_while_names_come(page: Page) -> None:
+    """What is pointed at between the coming of names and the next frame is not nothing."""
+    assert page.evaluate(ROW_WHILE_NAMES_COME) == [1, "12", "alice"]

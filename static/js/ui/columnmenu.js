@@ -4,9 +4,50 @@ import { byId, el } from "./dom.js";
 
 const GAP_PX = 4;
 
+/** A column's line in the menu: shown or not, and its place. */
+class ColumnItem {
+  #box = el("input", { type: "checkbox" });
+  #up;
+  #down;
+
+  constructor(column, on) {
+    const { key, name, title, help } = column;
+    this.column = column;
+    this.#box.dataset.control = `show ${key}`;
+    this.#box.addEventListener("change", () => on.show(name, this.#box.checked));
+    this.#up = mover("↑", `Move ${title} up`, `up ${key}`, (to) => on.move(name, to));
+    this.#down = mover("↓", `Move ${title} down`, `down ${key}`, (to) => on.move(name, to));
+    this.element = el(
+      "li",
+      { class: "columns__item" },
+      el("label", { class: "columns__label", title: help }, this.#box, el("span", {}, title), el("code", {}, name)),
+      this.#up,
+      this.#down,
+    );
+  }
+
+  /** @param {?string} before  the name of the column it can change places with, and `after` */
+  show(isShown, isLast, before, after) {
+    this.#box.checked = isShown;
+    this.#box.disabled = isLast;
+    this.#box.title = isLast ? "A table has at least one column" : "";
+    for (const [button, to] of [[this.#up, before], [this.#down, after]]) {
+      button.disabled = to === null;
+      button.value = to ?? "";
+    }
+  }
+}
+
+function mover(text, label, control, move) {
+  const button = el("button", { type: "button", class: "columns__move", "aria-label": label }, text);
+  button.dataset.control = control;
+  button.addEventListener("click", () => move(button.value));
+  return button;
+}
+
 export class ColumnMenu {
   #on;
-  #arranged = [];
+  #items = new Map(); // by a column's key
   #button = el("button", { type: "button", class: "button", id: "columns-button", "aria-haspopup": "dialog" }, "Columns");
   #list = el("ul", { class: "columns__list" });
   #panel = el("div", {
@@ -36,51 +77,42 @@ export class ColumnMenu {
     byId("tools").append(this.#button, this.#panel);
   }
 
-  /** @param {object[]} arranged  of `Layout.arrange` */
+  /**
+   * Items stay the same elements: one that is taken away between the two halves of a key press
+   * would not be pressed.
+   * @param {object[]} arranged  of `Layout.arrange`
+   */
   show(arranged) {
-    const focused = document.activeElement?.dataset.control;
-    this.#arranged = arranged;
+    const focused = document.activeElement;
     const shown = arranged.filter(({ isShown }) => isShown).length;
-    this.#list.replaceChildren(
-      ...arranged.map((entry, i) => this.#item(entry, i, entry.isShown && shown === 1)),
-    );
-    if (!focused) return;
-    const controls = [...this.#list.querySelectorAll("[data-control]")];
-    const control = controls.find(({ dataset }) => dataset.control === focused);
-    // A button at the end of the list can do no more: its neighbour takes the focus.
-    const other = control?.closest("li").querySelector("button:enabled, input:enabled");
-    (control?.disabled ? other : control)?.focus();
-  }
-
-  #item({ column, isShown }, i, isLast) {
-    const { name, key, title } = column;
-    const box = el("input", {
-      type: "checkbox",
-      checked: isShown,
-      disabled: isLast,
-      "data-control": `show ${key}`,
+    const items = arranged.map(({ column }) => this.#item(column));
+    arranged.forEach(({ isShown }, i) => {
+      const [before, after] = [arranged[i - 1], arranged[i + 1]].map((it) => it?.column.name ?? null);
+      items[i].show(isShown, isShown && shown === 1, before, after);
     });
-    if (isLast) box.title = "A table has at least one column";
-    box.addEventListener("change", () => this.#on.show(name, box.checked));
-    return el(
-      "li",
-      { class: "columns__item" },
-      el("label", { class: "columns__label", title: column.help }, box, el("span", {}, title), el("code", {}, name)),
-      this.#mover("↑", `Move ${title} up`, `up ${key}`, name, this.#arranged[i - 1]),
-      this.#mover("↓", `Move ${title} down`, `down ${key}`, name, this.#arranged[i + 1]),
-    );
+    const elements = items.map(({ element }) => element);
+    const isSame =
+      elements.length === this.#list.children.length &&
+      elements.every((element, i) => element === this.#list.children[i]);
+    if (!isSame) this.#list.replaceChildren(...elements);
+    this.#keepFocus(focused);
   }
 
-  #mover(text, label, control, name, to) {
-    const button = el("button", {
-      type: "button",
-      class: "columns__move",
-      "aria-label": label,
-      "data-control": control,
-      disabled: !to,
-    }, text);
-    button.addEventListener("click", () => this.#on.move(name, to.column.name));
-    return button;
+  #item(column) {
+    const known = this.#items.get(column.key);
+    if (known?.column === column) return known;
+    const item = new ColumnItem(column, this.#on);
+    this.#items.set(column.key, item);
+    return item;
+  }
+
+  /** An element that is moved, or can do no more, loses the focus. */
+  #keepFocus(focused) {
+    if (focused === document.activeElement && !focused.disabled) return;
+    const item = [...this.#items.values()].find(({ element }) => element.contains(focused));
+    if (!item || !item.element.isConnected) return;
+    const other = item.element.querySelector("button:enabled, input:enabled");
+    (focused.disabled ? other : focused)?.focus();
   }
 
   /** Below its button, within the window. */
