@@ -18,6 +18,7 @@ from tests.support.fixtures import (  # noqa: F401  fixtures
     idle,
     modes,
     session_service,
+    strict,
 )
 
 ROOT = Path(__file__).resolve().parents[2]

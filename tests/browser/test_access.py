@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,15 +10,7 @@ from playwright.sync_api import Page, expect
 
 from app.tokens import OPERATOR, VIEWER, TokenFile
 from tests.browser.axe import grave_faults
-from tests.support.service import Service, running_service
-
-
-@pytest.fixture(scope="module")
-def strict(
-    tmp_path_factory: pytest.TempPathFactory, cache: Path, modes: tuple[str, ...]
-) -> Iterator[Service]:
-    with running_service(tmp_path_factory.mktemp("strict"), cache, "--require-token") as service:
-        yield service
+from tests.support.service import Service
 
 
 @pytest.fixture

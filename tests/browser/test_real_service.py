@@ -35,6 +35,14 @@ def delete(file: Path) -> int:
     return process.pid
 
 
+def start_tracepoint(page: Page, modes: tuple[str, ...]) -> None:
+    """By its button, and until it is attached."""
+    if "tracepoint" not in modes:
+        skip("this kernel refuses tracepoint mode")
+    page.get_by_role("button", name="Start tracepoint", exact=True).click()
+    expect(card(page, "tracepoint").locator(".state")).to_have_text("running")
+
+
 def test_deletions_are_watched_from_start_to_stop(
     console: Page, modes: tuple[str, ...], tmp_path: Path, results: Path
 ) -> None:
@@ -104,11 +112,8 @@ def test_deletions_are_watched_from_start_to_stop(
 def test_pause_sort_detail_and_address_with_real_events(
     console: Page, open_page: Callable[..., Page], modes: tuple[str, ...], tmp_path: Path
 ) -> None:
-    if "tracepoint" not in modes:
-        skip("this kernel refuses tracepoint mode")
     page = console
-    page.get_by_role("button", name="Start tracepoint", exact=True).click()
-    expect(card(page, "tracepoint").locator(".state")).to_have_text("running")
+    start_tracepoint(page, modes)
     page.get_by_label("Filter", exact=True).fill(f"filename~{tmp_path}/* and comm=rm")
     for name in ("b", "c", "a"):
         delete(tmp_path / name)
@@ -186,11 +191,8 @@ def test_a_filter_given_at_the_start_holds_in_the_kernel(
 def test_a_filter_is_moved_into_the_kernel_and_taken_out_again(
     console: Page, idle: Service, modes: tuple[str, ...], tmp_path: Path
 ) -> None:
-    if "tracepoint" not in modes:
-        skip("this kernel refuses tracepoint mode")
     page = console
-    page.get_by_role("button", name="Start tracepoint", exact=True).click()
-    expect(card(page, "tracepoint").locator(".state")).to_have_text("running")
+    start_tracepoint(page, modes)
     page.get_by_role("combobox", name="Filter", exact=True).fill(
         f"comm=rm uid={os.getuid()} {tmp_path}"
     )
@@ -233,8 +235,7 @@ def test_the_service_is_killed_and_started_again(
     (tmp_path / "second").mkdir()
     with running_service(tmp_path / "first", cache) as service:
         page = open_page(f"http://localhost:{service.port}/")
-        page.get_by_role("button", name="Start tracepoint", exact=True).click()
-        expect(card(page, "tracepoint").locator(".state")).to_have_text("running")
+        start_tracepoint(page, modes)
         delete(tmp_path / "before")
         expect(row(page, str(tmp_path / "before"))).to_be_visible()
         service.process.kill()
@@ -245,8 +246,7 @@ def test_the_service_is_killed_and_started_again(
         expect(page.locator("#connection-text")).to_have_text("Live")
         expect(card(page, "tracepoint").locator(".state")).to_have_text("stopped")
         expect(row(page, "when the service ended and was started again")).to_be_visible()
-        page.get_by_role("button", name="Start tracepoint", exact=True).click()
-        expect(card(page, "tracepoint").locator(".state")).to_have_text("running")
+        start_tracepoint(page, modes)
         delete(tmp_path / "after")
         expect(row(page, str(tmp_path / "after"))).to_be_visible()
         shown = [it["File"] for it in rows(page) if it["File"].startswith(str(tmp_path))]

@@ -4,6 +4,7 @@ from tests.support.fixtures import (  # noqa: F401  fixtures
     mode,
     modes,
     session_service,
+    strict,
     tracing,
     workload,
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,15 +11,6 @@ import pytest
 from tests.integration.test_service import NOBODY, curl
 from tests.support.service import TREE, Service, running_service
 from tests.support.waiting import PATIENCE_S
-
-
-@pytest.fixture(scope="module")
-def strict(
-    tmp_path_factory: pytest.TempPathFactory, cache: Path, modes: tuple[str, ...]
-) -> Iterator[Service]:
-    """A service that lets nobody in without a token."""
-    with running_service(tmp_path_factory.mktemp("strict"), cache, "--require-token") as service:
-        yield service
 
 
 def command(service: Service, *arguments: str) -> str:

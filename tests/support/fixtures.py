@@ -42,6 +42,15 @@ def session_service(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> It
         yield service
 
 
+@pytest.fixture(scope="module")
+def strict(
+    tmp_path_factory: pytest.TempPathFactory, cache: Path, modes: tuple[str, ...]
+) -> Iterator[Service]:
+    """A service that lets nobody in without a token."""
+    with running_service(tmp_path_factory.mktemp("strict"), cache, "--require-token") as service:
+        yield service
+
+
 @pytest.fixture(scope="session")
 def modes(session_service: Service) -> tuple[str, ...]:
     """The modes this kernel offers; where every test must run, all five."""

@@ -7,7 +7,8 @@ export const MISSING = 0;
 export const NULL = 1;
 export const VALUE = 2;
 
-const ARRAYS = {
+/** The typed array that holds values of a column type; text has none. */
+export const ARRAYS = {
   timestamp_ns: BigInt64Array,
   int64: BigInt64Array,
   uint64: BigUint64Array,

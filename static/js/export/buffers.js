@@ -1,12 +1,7 @@
 // Cells as the buffers that column formats are made of. A cell that is missing is null there.
 
-const ARRAYS = {
-  timestamp_ns: BigInt64Array,
-  int64: BigInt64Array,
-  uint64: BigUint64Array,
-  int32: Int32Array,
-  uint32: Uint32Array,
-};
+import { ARRAYS } from "../data/chunk.js";
+
 const UTF8 = new TextEncoder();
 
 const isNothing = (cell) => cell === null || cell === undefined;

@@ -1,12 +1,10 @@
 // A JSON object a line, byte for byte as `GET /events/stream` writes them (docs/protocol.md):
 // no space, plain ASCII, numbers with all their digits, and gaps at their places.
 
-
+import { jsonText } from "../format/json.js";
 import { timeWriter } from "./times.js";
 
 const LINE_END = "\n";
-const NOT_ASCII = /[\u007f-\uffff]/; // with DEL, as Python's json has it
-const NOT_ASCII_UNITS = new RegExp(NOT_ASCII, "g");
 
 export class NdjsonWriter {
   static rowsAtOnce = 2048;
@@ -67,12 +65,3 @@ const VALUES = {
   uint32: String,
   text: jsonText,
 };
-
-function jsonText(text) {
-  const json = JSON.stringify(text);
-  return NOT_ASCII.test(json) ? json.replaceAll(NOT_ASCII_UNITS, unicodeEscape) : json;
-}
-
-function unicodeEscape(unit) {
-  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
-}

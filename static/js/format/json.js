@@ -3,24 +3,30 @@
 
 import { utcTime } from "./time.js";
 
+const NOT_ASCII = /[\u007f-\uffff]/;
+const NOT_ASCII_UNITS = new RegExp(NOT_ASCII, "g");
+
 /**
  * @param {{name: string, type: string, value: *}[]} fields  `value` null for none
  * @returns {string} one object, a member a line
  */
 export function eventJson(fields) {
-  const members = fields.map(({ name, type, value }) => `  ${text(name)}: ${json(type, value)}`);
+  const members = fields.map(({ name, type, value }) => `  ${jsonText(name)}: ${json(type, value)}`);
   return `{\n${members.join(",\n")}\n}`;
 }
 
 function json(type, value) {
   if (value === null) return "null";
-  if (type === "timestamp_ns") return text(utcTime(value));
-  return type === "text" ? text(value) : String(value);
+  if (type === "timestamp_ns") return jsonText(utcTime(value));
+  return type === "text" ? jsonText(value) : String(value);
 }
 
-function text(value) {
-  return JSON.stringify(value).replace(
-    /[\u007f-\uffff]/g,
-    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+/** A text as JSON in ASCII, as Python's json writes it: DEL is escaped too. */
+export function jsonText(text) {
+  const json = JSON.stringify(text);
+  return NOT_ASCII.test(json) ? json.replaceAll(NOT_ASCII_UNITS, unicodeEscape) : json;
+}
+
+function unicodeEscape(unit) {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }

@@ -49,7 +49,8 @@ export class Summary {
    */
   advance(isTimeUp = () => false) {
     this.#restartIfOther();
-    const front = this.#front();
+    // The store may have let go of more rows than the view knows yet.
+    const front = this.#view.placeFrom(this.#store.first);
     do {
       if (!this.#dropOld(front) && !this.#countNew(front)) return true;
     } while (!isTimeUp());
@@ -65,19 +66,6 @@ export class Summary {
     this.#parts = plan.map(({ make, ...part }) => ({ ...part, measure: make() }));
     this.#chunks = [];
     this.#counted = 0;
-  }
-
-  /** The first place of the view whose row the store still holds: it may have let go of more. */
-  #front() {
-    const { first } = this.#store;
-    let low = 0;
-    let high = this.#view.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.#view.at(middle) < first) low = middle + 1;
-      else high = middle;
-    }
-    return low;
   }
 
   /** One step; false when no counted row has left. */

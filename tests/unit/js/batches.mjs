@@ -1,12 +1,6 @@
 // Batches as static/js/data/decode.js returns them, from plain values.
 
-const ARRAYS = {
-  timestamp_ns: BigInt64Array,
-  int64: BigInt64Array,
-  uint64: BigUint64Array,
-  int32: Int32Array,
-  uint32: Uint32Array,
-};
+import { ARRAYS } from "../../../static/js/data/chunk.js";
 
 /** @param {Object<string, [string, any[]]>} columns  name -> [type, values]; null is null */
 export function batchOf(columns, { probe = "fexit", run = "1", batch = 0 } = {}) {
