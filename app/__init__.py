@@ -64,5 +64,6 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
     app.register_blueprint(ws.blueprint)
 
     guarded = Guard(app.wsgi_app, service.settings, owner)
-    app.wsgi_app = headers.Hardened(guarded)  # type: ignore[method-assign]
+    more = headers.strict_transport(service.settings.hsts_max_age_s)
+    app.wsgi_app = headers.Hardened(guarded, more)  # type: ignore[method-assign]
     return app

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -57,6 +58,23 @@ def _address(text: str) -> str:
         raise argparse.ArgumentTypeError(f"{text!r} is not an IP address") from None
 
 
+# RFC 1123, 2.1: letters, digits and hyphens; no dot at the end, which browsers keep apart.
+_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
+
+
+def host_names(text: str) -> tuple[str, ...]:
+    """`lab1,lab1.example`: names, without a port, by which browsers may call this service."""
+    names = tuple(name.strip().lower() for name in text.split(",") if name.strip())
+    for name in names:
+        if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in name.split(".")):
+            raise argparse.ArgumentTypeError(f"{name!r} is not a host name")
+    return names
+
+
+def _path_or_none(text: str) -> Path | None:
+    return Path(text) if text else None
+
+
 def _setting(default: Any, parse: Callable[[str], Any], text: str) -> Any:
     return field(default=default, metadata={"parse": parse, "help": text})
 
@@ -69,7 +87,28 @@ class Settings:
     listen: str = _setting(
         "127.0.0.1",
         _address,
-        "address to listen on; any but loopback needs --trusted-peer, as `./run --vm` sets it",
+        "address to listen on; any but loopback needs TLS (--tls-self-signed, or --tls-cert and "
+        "--tls-key), and everybody from elsewhere a token",
+    )
+    tls_cert: Path | None = _setting(
+        None, _path_or_none, "certificate, with its chain, in PEM; the service then speaks TLS"
+    )
+    tls_key: Path | None = _setting(None, _path_or_none, "the certificate's private key, in PEM")
+    tls_self_signed: bool = _setting(
+        default=False,
+        parse=_flag,
+        text="speak TLS with a certificate of our own making, and print its fingerprint",
+    )
+    host_names: tuple[str, ...] = _setting(
+        (),
+        host_names,
+        "names, separated by commas, by which browsers on other machines call this one",
+    )
+    hsts_max_age_s: int = _setting(
+        0,
+        _integer(0, 63072000),
+        "seconds for which browsers shall take this host for one that speaks TLS only, on all "
+        "its ports; 0 does not say so",
     )
     trusted_peer: str = _setting(
         "",
@@ -110,6 +149,9 @@ class Settings:
     run_dir: Path = _setting(
         Path("/run/probedeck"), Path, "folder for the lock file and what must not survive a boot"
     )
+    state_dir: Path = _setting(
+        Path("/var/lib/probedeck"), Path, "folder for the certificate of --tls-self-signed"
+    )
     audit_log: Path = _setting(
         Path("/var/log/probedeck/audit.jsonl"),
         Path,
@@ -125,7 +167,8 @@ class Settings:
     def environment(self) -> dict[str, str]:
         """The settings as environment variables, for the gunicorn worker."""
         return {
-            ENVIRONMENT_PREFIX + f.name.upper(): str(getattr(self, f.name)) for f in fields(self)
+            ENVIRONMENT_PREFIX + f.name.upper(): as_text(getattr(self, f.name))
+            for f in fields(self)
         }
 
     @classmethod
@@ -141,20 +184,57 @@ class Settings:
                     raise ValueError(f"{name}: {error}") from error
         return cls(**values).checked()
 
+    @property
+    def tls(self) -> bool:
+        """Whether the service speaks TLS."""
+        return self.tls_self_signed or self.tls_cert is not None
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self.tls else "http"
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether other machines can connect; a machine's own relay is none."""
+        return not ipaddress.ip_address(self.listen).is_loopback and not self.trusted_peer
+
+    @property
+    def address(self) -> str:
+        """Where people find the console, `http://localhost:5000/`."""
+        host = self.host_names[0] if self.host_names else "localhost"
+        listen = ipaddress.ip_address(self.listen)
+        if not self.host_names and self.is_remote and not listen.is_unspecified:
+            host = f"[{listen}]" if listen.version == 6 else str(listen)
+        return f"{self.scheme}://{host}:{self.port}/"
+
     def checked(self) -> Settings:
         """Rules that span settings; raises ValueError."""
         if self.ring_mib & (self.ring_mib - 1):
             raise ValueError("ring_mib must be a power of two (the kernel requires it)")
-        if not ipaddress.ip_address(self.listen).is_loopback and not self.trusted_peer:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("--tls-cert and --tls-key belong together")
+        if self.tls_cert and self.tls_self_signed:
+            raise ValueError("--tls-self-signed makes a certificate; --tls-cert names another")
+        if self.hsts_max_age_s and not self.tls:
+            raise ValueError("--hsts-max-age-s needs TLS")
+        if self.is_remote and not self.tls:
             raise ValueError(
-                f"--listen {self.listen} would let other machines in: only loopback is served "
-                "(reach it from elsewhere by `ssh -L 5000:localhost:5000 HOST`)"
+                f"--listen {self.listen} would let other machines in without encryption. Either "
+                "add --tls-self-signed (or --tls-cert and --tls-key), or leave --listen out and "
+                f"reach this machine by `ssh -L {self.port}:localhost:{self.port} HOST`"
             )
         if self.max_websockets * 2 + 4 > self.threads:
             # A websocket holds a handler thread and simple-websocket's reader; the rest must
             # be left for plain requests, or the service would hang when websockets fill it.
             raise ValueError("threads must be at least twice max_websockets, plus 4")
         return self
+
+
+def as_text(value: Any) -> str:
+    """What the setting's `parse` makes the same value of."""
+    if value is None:
+        return ""
+    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -172,7 +252,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             default=argparse.SUPPRESS,
             metavar=f.name.rsplit("_", maxsplit=1)[-1].upper(),
             help=f"{f.metadata['help']} (default: {f.default})"
-            if "default" not in f.metadata["help"]
+            if as_text(f.default) and "default" not in f.metadata["help"]
             else f.metadata["help"],
         )
 

@@ -58,6 +58,7 @@ why() {
     debian-archive-keyring) say "checks the signatures of Debian's kernels" ;;
     chromium | fonts-dejavu-core) say "shows the page to the browser tests" ;;
     nodejs) say "runs the unit tests of the page's modules" ;;
+    openssl) say "makes the certificate of --tls-self-signed" ;;
     gcc) say "compiles generated headers in the unit tests" ;;
     shellcheck) say "checks the shell scripts" ;;
     esac
@@ -81,7 +82,7 @@ machine_packages() {
     esac
 }
 
-test_packages() { echo gcc shellcheck nodejs chromium fonts-dejavu-core; }
+test_packages() { echo openssl gcc shellcheck nodejs chromium fonts-dejavu-core; }
 
 # install_packages PACKAGE...: those that are missing.
 install_packages() {

@@ -98,7 +98,7 @@ def _table(path: Path) -> str:
 
 
 def _endpoint(address: str, port: int) -> Endpoint:
-    return _plain(ip_address(address)), port
+    return plain(ip_address(address)), port
 
 
 def _parse_endpoint(text: str) -> Endpoint:
@@ -106,10 +106,10 @@ def _parse_endpoint(text: str) -> Endpoint:
     address, port = text.split(":")
     words = [int(address[i : i + 8], 16) for i in range(0, len(address), 8)]
     packed = struct.pack(f"={len(words)}I", *words)
-    return _plain(IPv4Address(packed) if len(words) == 1 else IPv6Address(packed)), int(port, 16)
+    return plain(IPv4Address(packed) if len(words) == 1 else IPv6Address(packed)), int(port, 16)
 
 
-def _plain(address: Address) -> Address:
+def plain(address: Address) -> Address:
     """An IPv6 socket that speaks IPv4 shows `::ffff:127.0.0.1`; that is 127.0.0.1."""
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped

@@ -45,6 +45,8 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     ours, rest = parser.parse_known_args(argv)
     service = argparse.ArgumentParser(prog="./run", allow_abbrev=False)
     settings = config.parse_arguments(service, rest)
+    if settings.tls or settings.listen != config.Settings.listen or settings.trusted_peer:
+        service.error("--vm serves this machine only: --listen and --tls-* are not for it")
     ours.port, ours.owner_uid = settings.port, settings.owner_uid
     return ours, rest
 

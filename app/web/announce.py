@@ -14,6 +14,7 @@ from app.errors import ProbedeckError
 from app.probes.modes import MODES
 from app.tokens import TokenFile
 from app.web.service import Service
+from app.web.tls import fingerprint
 from app.web.worker import Worker
 
 # Shown to be what a virtual machine would add: its kernel allows all of them.
@@ -24,8 +25,13 @@ def announce(worker: Worker) -> None:
     """In the new worker, which can serve now: say where, and check the modes meanwhile."""
     service = worker.service
     settings = service.settings
-    _say(f"Probedeck on http://localhost:{settings.port}/ (Ctrl-C ends it)")
-    announce_tokens(TokenFile(settings.run_dir).make_first(), settings.port)
+    _say(f"Probedeck on {settings.address} (Ctrl-C ends it)")
+    if settings.is_remote and not settings.host_names:
+        _say("  other machines open it by this one's address (--host-names gives it names)")
+    if settings.tls_self_signed:
+        _say("  a browser warns of its certificate once; it is the right one if SHA-256 is")
+        _say(f"  {fingerprint(settings)}")
+    announce_tokens(TokenFile(settings.run_dir).make_first(), settings.address)
     # A thread, for the check takes seconds and the service answers from the first moment.
     threading.Thread(target=_check, args=(service,), name="availability", daemon=True).start()
 
@@ -61,7 +67,7 @@ def summary(probes: Iterable[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def announce_tokens(made: Mapping[str, str], port: int) -> None:
+def announce_tokens(made: Mapping[str, str], address: str) -> None:
     """Show the first tokens (name -> token) to a person; what goes to a file or a log has none."""
     if not made:
         return
@@ -70,12 +76,12 @@ def announce_tokens(made: Mapping[str, str], port: int) -> None:
         return
     _say("For others, with a token, which is shown this once (./run token --help):")
     for name, token in made.items():
-        _say(f"  {name}: {token_address(token, port)}")
+        _say(f"  {name}: {token_address(token, address)}")
 
 
-def token_address(token: str, port: int) -> str:
+def token_address(token: str, address: str) -> str:
     """What to open in a browser. A fragment is never sent: it is in no log and no Referer."""
-    return f"http://localhost:{port}/#token={token}"
+    return f"{address}#token={token}"
 
 
 def _say(line: str) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from app.config import Settings
 from app.errors import ProbedeckError
-from app.peer import owner_uid
+from app.peer import Address, owner_uid, plain
 from app.tokens import OPERATOR, TokenFile
 from app.web.caller import ENVIRON, NOBODY, Caller
 from app.web.problem import problem_response
@@ -51,18 +51,29 @@ class Guard:
         self._trusted_peer = settings.trusted_peer
         self._require_token = settings.require_token
         self._tokens = TokenFile(settings.run_dir)
-        self._hosts = own_hosts(settings.port)
+        self._settings = settings
+        self._hosts = own_hosts(settings)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         try:
-            host = check_host(environ, self._hosts)
-            check_origin(environ, host)
+            host = check_host(environ, self._hosts_of(environ), self._settings.scheme)
+            check_origin(environ, f"{self._settings.scheme}://{host}")
             check_site(environ)
             environ[ENVIRON] = caller = self._caller(environ)
             check_role(environ, caller)
         except ProbedeckError as error:
             return problem_response(error)(environ, start_response)
         return self._app(environ, start_response)
+
+    def _hosts_of(self, environ: WSGIEnvironment) -> frozenset[str]:
+        """Our hosts; where other machines connect, the address that this one connected to too.
+
+        An address as Host cannot come from DNS, hence from no rebinding.
+        """
+        if not self._settings.is_remote:
+            return self._hosts
+        address = ipaddress.ip_address(environ["gunicorn.socket"].getsockname()[0])
+        return self._hosts | with_port(self._settings, [literal(address)])
 
     def _caller(self, environ: WSGIEnvironment) -> Caller:
         """Who asks; raises 401 or 403 for one who may not, unless what is asked for is open."""
@@ -94,9 +105,7 @@ class Guard:
             peer, local = connection.getpeername(), connection.getsockname()
         except OSError:
             raise _forbidden("The connection is gone.") from None
-        address = ipaddress.ip_address(peer[0])
-        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-            address = address.ipv4_mapped
+        address = plain(ipaddress.ip_address(peer[0]))
         if self._trusted_peer and address == ipaddress.ip_address(self._trusted_peer):
             return "relay"  # our own, which asked the same question on its side
         if not address.is_loopback:
@@ -154,16 +163,31 @@ def check_role(environ: WSGIEnvironment, caller: Caller) -> None:
         )
 
 
-def own_hosts(port: int) -> frozenset[str]:
+def own_hosts(settings: Settings) -> frozenset[str]:
     """The Host headers that are ours. Anything else is a name that another site chose.
 
     A browser that was told by DNS that evil.test is 127.0.0.1 still sends `Host: evil.test`.
     """
-    hosts = {f"{name}:{port}" for name in NAMES}
-    return frozenset(hosts | set(NAMES) if port == 80 else hosts)
+    return with_port(settings, [*NAMES, *settings.host_names])
 
 
-def check_host(environ: WSGIEnvironment, hosts: frozenset[str]) -> str:
+def with_port(settings: Settings, names: Iterable[str]) -> frozenset[str]:
+    """Names as they stand in a Host header: browsers leave out the scheme's own port."""
+    names = list(names)
+    hosts = {f"{name}:{settings.port}" for name in names}
+    is_usual = settings.port == {"http": 80, "https": 443}[settings.scheme]
+    return frozenset(hosts.union(names) if is_usual else hosts)
+
+
+def literal(address: Address) -> str:
+    """An address as it stands in a Host header (RFC 3986, 3.2.2)."""
+    address = plain(address)
+    if isinstance(address, ipaddress.IPv6Address):
+        return f"[{ipaddress.IPv6Address(int(address))}]"  # without the scope
+    return str(address)
+
+
+def check_host(environ: WSGIEnvironment, hosts: frozenset[str], scheme: str) -> str:
     """The raw Host header, exactly one of `hosts`; raises 403 `bad_host`.
 
     gunicorn refuses a second Host header; where a server joins them, the comma is in no host.
@@ -175,20 +199,20 @@ def check_host(environ: WSGIEnvironment, hosts: frozenset[str]) -> str:
             403, "bad_host", f"The Host header must be one of {', '.join(sorted(hosts))}."
         )
     target: str = environ.get("RAW_URI", "/")
-    absolute = f"http://{host}"
+    absolute = f"{scheme}://{host}"
     if not (target.startswith(("/", absolute + "/")) or target in ("*", absolute)):
         raise ProbedeckError(403, "bad_host", "The request target names another host.")
     return host
 
 
-def check_origin(environ: WSGIEnvironment, host: str) -> None:
+def check_origin(environ: WSGIEnvironment, own: str) -> None:
     """An Origin, when present, is ours; a browser's websocket has one. Raises 403 `bad_origin`."""
     origin: str | None = environ.get("HTTP_ORIGIN")
     if origin is None:
         if _is_websocket(environ) and _is_browser(environ):
             raise ProbedeckError(403, "bad_origin", "A browser's websocket must have an Origin.")
-    elif origin != f"http://{host}":
-        raise ProbedeckError(403, "bad_origin", f"The Origin must be http://{host}.")
+    elif origin != own:
+        raise ProbedeckError(403, "bad_origin", f"The Origin must be {own}.")
 
 
 def check_site(environ: WSGIEnvironment) -> None:

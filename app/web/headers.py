@@ -21,6 +21,11 @@ ALWAYS = (
 )
 
 
+def strict_transport(max_age_s: int) -> tuple[tuple[str, str], ...]:
+    """RFC 6797; nothing for 0, because it would bind all services of the host, on all ports."""
+    return (("Strict-Transport-Security", f"max-age={max_age_s}"),) if max_age_s else ()
+
+
 def hardened(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """`headers` with ours added; `Cache-Control: no-store` unless the answer says otherwise."""
     ours = {name.lower() for name, _ in ALWAYS}
@@ -32,15 +37,16 @@ def hardened(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 class Hardened:
-    """WSGI middleware that adds the headers to whatever the application answers."""
+    """WSGI middleware that adds the headers, and `more`, to whatever the application answers."""
 
-    def __init__(self, app: WSGIApplication) -> None:
+    def __init__(self, app: WSGIApplication, more: tuple[tuple[str, str], ...] = ()) -> None:
         self._app = app
+        self._more = more
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         def start(
             status: str, headers: list[tuple[str, str]], exc_info: Any = None, /
         ) -> Callable[[bytes], object]:
-            return start_response(status, hardened(headers), exc_info)
+            return start_response(status, [*hardened(headers), *self._more], exc_info)
 
         return self._app(environ, start)

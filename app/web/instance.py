@@ -14,7 +14,7 @@ from pathlib import Path
 from app.errors import ProbedeckError
 
 
-def _cannot_start(detail: str) -> ProbedeckError:
+def cannot_start(detail: str) -> ProbedeckError:
     return ProbedeckError(503, "cannot_start", detail)
 
 
@@ -25,7 +25,7 @@ def sole_instance(run_dir: Path) -> Iterator[None]:
     The kernel lets go of the lock when the last process of the instance is gone, however
     it ended. Probes are state of one process: a second instance would show other counters.
     """
-    _make_private(run_dir)
+    make_private(run_dir)
     path = run_dir / "lock"
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(path, flags, 0o600), "r+") as lock:
@@ -33,7 +33,7 @@ def sole_instance(run_dir: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             pid = lock.read().strip() or "unknown"
-            raise _cannot_start(
+            raise cannot_start(
                 f"Probedeck already runs here (process {pid}; {path} is locked)."
             ) from None
         lock.truncate(0)
@@ -42,11 +42,12 @@ def sole_instance(run_dir: Path) -> Iterator[None]:
         yield
 
 
-def _make_private(run_dir: Path) -> None:
-    run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = run_dir.lstat()
+def make_private(folder: Path) -> None:
+    """Make the folder if need be; raises ProbedeckError when others could write to it."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
-        raise _cannot_start(f"{run_dir} is not a folder that only this user can write to.")
+        raise cannot_start(f"{folder} is not a folder that only this user can write to.")
 
 
 def listening(address: str, port: int) -> list[socket.socket]:
@@ -64,7 +65,7 @@ def listening(address: str, port: int) -> list[socket.socket]:
                 continue  # no IPv6 here
             for listener in listeners:
                 listener.close()
-            raise _cannot_start(_why(each, port, error)) from error
+            raise cannot_start(_why(each, port, error)) from error
     return listeners
 
 

@@ -10,6 +10,7 @@ import math
 import os
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -20,9 +21,11 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.sock import TCP6Socket, TCPSocket
 
 from app.config import Settings
+from app.tokens import TokenFile
 from app.web.announce import announce
-from app.web.instance import listening, sole_instance
+from app.web.instance import cannot_start, listening, sole_instance
 from app.web.log import ServerLogger, log_to_stderr
+from app.web.tls import server_context
 from app.web.worker import Worker
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -34,14 +37,37 @@ def serve(settings: Settings, load: Callable[[], Flask]) -> None:
     """Serve until a signal ends it; ends by SystemExit, as gunicorn does.
 
     `load` makes the application, in the worker. Raises ProbedeckError `cannot_start` when
-    another instance runs or the port is taken.
+    another instance runs, the port is taken, or what serving other machines needs is missing.
     """
     log_to_stderr()
     for name in NOT_FOR_GUNICORN:
         os.environ.pop(name, None)
     with sole_instance(settings.run_dir):
+        require_tokens(settings)
+        values = {**gunicorn_settings(settings), **tls_settings(server_context(settings))}
         listeners = listening(settings.listen, settings.port)
-        Application(gunicorn_settings(settings), load, listeners).run()
+        Application(values, load, listeners).run()
+
+
+def require_tokens(settings: Settings) -> None:
+    """Refuse to serve other machines when nobody there could be let in, or told from others."""
+    tokens = TokenFile(settings.run_dir)
+    if settings.is_remote and tokens.path.exists() and not tokens.all():
+        raise cannot_start(
+            f"--listen {settings.listen} is for those who have a token, and all are revoked. "
+            "Make one: ./run token add NAME"
+        )
+
+
+def tls_settings(context: ssl.SSLContext | None) -> dict[str, Any]:
+    """gunicorn's settings for TLS; none without a context."""
+    if context is None:
+        return {}
+    return {
+        "certfile": "-",  # what says that TLS is meant; it is the context that is used
+        "ssl_context": lambda _config, _default: context,
+        "http_protocols": "h1",
+    }
 
 
 def gunicorn_settings(settings: Settings) -> dict[str, Any]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import select
 import socket
+import ssl
 import struct
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
 # A client that takes nothing for this long is dropped.
 STALLED_AFTER_S = 10
@@ -14,12 +18,20 @@ STALLED_AFTER_S = 10
 def bound_waits(connection: socket.socket) -> None:
     """Let no send wait longer than `STALLED_AFTER_S` for a client that does not read.
 
-    SO_SNDTIMEO frees a blocked send, which neither a ping nor another thread's close does;
-    TCP_USER_TIMEOUT ends the connection itself, also when the peer is gone without a word.
+    SO_SNDTIMEO frees a blocked send, which neither a ping nor another thread's close does, and
+    which OpenSSL would only try again: there the socket's own time-out is used. TCP_USER_TIMEOUT
+    ends the connection itself, also when the peer is gone without a word.
     """
-    timeval = struct.pack("ll", STALLED_AFTER_S, 0)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, 0))
+    if isinstance(connection, ssl.SSLSocket):
+        connection.settimeout(STALLED_AFTER_S)
+    else:
+        timeval = struct.pack("ll", STALLED_AFTER_S, 0)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
+    bound_silence(connection)
+
+
+def bound_silence(connection: socket.socket) -> None:
+    """Have the kernel end the connection when what was sent is not taken in time (tcp(7))."""
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALLED_AFTER_S * 1000)
 
 
@@ -31,52 +43,89 @@ def peer_name(connection: socket.socket) -> str:
 
 def has_left(connection: socket.socket) -> bool:
     """Whether the client has closed its end, seen without reading what it may have sent."""
-    try:
-        return not connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
+    left = select.POLLRDHUP | select.POLLHUP | select.POLLERR
+    return bool(_wait(connection, select.POLLRDHUP, 0) & left)
 
 
 def hang_up(connection: socket.socket) -> None:
-    """End the connection in both directions, which also frees whoever waits on it."""
+    """End the connection in both directions, which also frees whoever waits on it.
+
+    That of TCP, also below TLS: an SSLSocket would forget, under another thread's hands, that
+    it is one.
+    """
     try:
-        connection.shutdown(socket.SHUT_RDWR)
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
     except OSError:
         pass  # the other end was faster
+
+
+def _wait(connection: socket.socket, events: int, timeout_s: float | None) -> int:
+    """The poll events that came in time; 0 for none."""
+    poll = select.poll()
+    poll.register(connection, events)
+    found = poll.poll(None if timeout_s is None else timeout_s * 1000)
+    return found[0][1] if found else 0
 
 
 class FrameSocket:
     """What simple-websocket takes for its socket: `send`, `recv`, `close`.
 
     It writes from several threads (data, pings, the answer to a close) with `socket.send`,
-    which may write a part only. Here each call is one whole frame under one lock. The
-    socket belongs to gunicorn, which closes it: `close` here only hangs up.
+    which may write a part only, while another thread reads. Here each `send` is one whole frame
+    under one lock, and nobody waits within the other: a TLS connection can be used by
+    one thread at a time (SSL_read(3) and SSL_write(3) share its state). The socket belongs to
+    gunicorn, which closes it: `close` here only hangs up.
     """
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
-        self._lock = threading.Lock()
+        connection.setblocking(False)
+        self._sending = threading.Lock()
+        self._using = threading.Lock()  # never held while waiting for the client
         self.lost = False  # a frame could not be written whole: nothing more can be
         self.heard_at_s = time.monotonic()
 
     def send(self, frame: bytes) -> int:
         """Write a frame. Does not raise when the client is lost, but says so in `lost`:
         simple-websocket calls from places where an exception would be taken for a defect."""
-        with self._lock:
+        with self._sending:
             if not self.lost:
                 try:
-                    self._connection.sendall(frame)
+                    self._send_whole(memoryview(frame))
                 except OSError:
                     self.lost = True
                     hang_up(self._connection)
         return len(frame)
 
     def recv(self, size: int) -> bytes:
-        data = self._connection.recv(size)
+        data: bytes = self._patiently(lambda: self._connection.recv(size), select.POLLIN, None)
         self.heard_at_s = time.monotonic()
         return data
 
     def close(self) -> None:
         hang_up(self._connection)
+
+    def _send_whole(self, rest: memoryview) -> None:
+        while rest:
+            sent = self._patiently(
+                lambda: self._connection.send(rest),  # noqa: B023  called before the next turn
+                select.POLLOUT,
+                STALLED_AFTER_S,
+            )
+            rest = rest[sent:]
+
+    def _patiently(self, call: Callable[[], Any], events: int, timeout_s: float | None) -> Any:
+        """Make the call until the socket lets it; raises TimeoutError and what the call raises."""
+        while True:
+            wanted = events
+            with self._using:
+                try:
+                    return call()
+                except ssl.SSLWantReadError:
+                    wanted = select.POLLIN
+                except ssl.SSLWantWriteError:
+                    wanted = select.POLLOUT
+                except BlockingIOError:
+                    pass
+            if not _wait(self._connection, wanted, timeout_s):
+                raise TimeoutError("the client takes nothing")

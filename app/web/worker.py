@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import ssl
 import struct
 import time
 from http import HTTPStatus
@@ -23,7 +24,7 @@ from app.errors import ProbedeckError
 from app.web.headers import hardened
 from app.web.problem import CONTENT_TYPE, problem_document
 from app.web.service import Service
-from app.web.wire import hang_up
+from app.web.wire import bound_silence, hang_up
 
 READ_TIMEOUT_S = 10  # for one piece of a request; a slow sender must not keep a thread
 LINGER_S = 2.0
@@ -70,6 +71,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         timeval = struct.pack("ll", READ_TIMEOUT_S, 0)
         conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval)
         conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
+        bound_silence(conn.sock)
         keep = super().handle(conn)
         if keep is False:
             linger(conn.sock)
@@ -87,11 +89,18 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         if isinstance(exc, ParseException):
             status = {LimitRequestLine: 414, LimitRequestHeaders: 431}.get(type(exc), 400)
             problem = ProbedeckError(status, "bad_request", "Not an HTTP request as it must be.")
+        elif isinstance(exc, ssl.SSLError):
+            if exc.reason != "HTTP_REQUEST":
+                return  # no handshake came about: there is nothing to answer with
+            problem = ProbedeckError(400, "tls_needed", "This port speaks TLS: use https://.")
         else:
             self.log.exception("A request failed outside of the application")
             problem = ProbedeckError(500, "internal", "A defect of Probedeck; see its log.")
         try:
-            client.sendall(raw_answer(problem))
+            if isinstance(exc, ssl.SSLError):
+                socket.socket.sendall(client, raw_answer(problem))  # as it came: in plain text
+            else:
+                client.sendall(raw_answer(problem))
         except OSError:
             pass  # gone already
 
@@ -113,16 +122,28 @@ def linger(connection: socket.socket) -> None:
     deadline_s = time.monotonic() + LINGER_S
     unread_bytes = LINGER_BYTES
     try:
-        connection.shutdown(socket.SHUT_WR)
+        if isinstance(connection, ssl.SSLSocket):
+            say_all_was_sent(connection)
+        # Of TCP from here on: what a client still sends is thrown away as it comes.
+        socket.socket.shutdown(connection, socket.SHUT_WR)
         while unread_bytes > 0 and (left_s := deadline_s - time.monotonic()) > 0:
             connection.settimeout(left_s)
-            received = connection.recv(4096)
+            received = socket.socket.recv(connection, 4096)
             if not received:
                 break
             unread_bytes -= len(received)
     except OSError:
         pass  # gone
     hang_up(connection)
+
+
+def say_all_was_sent(connection: ssl.SSLSocket) -> None:
+    """TLS's own end (close_notify), without which an answer could have been cut short."""
+    connection.setblocking(False)
+    try:
+        connection.unwrap()
+    except OSError:
+        pass  # sent, and the client's own has not come yet; or gone
 
 
 def raw_answer(problem: ProbedeckError) -> bytes:

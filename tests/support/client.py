@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
@@ -50,8 +51,17 @@ PAGE_ROWS = 10_000  # the most that one answer holds
 class Client:
     """Requests to the service on this port of the loopback address, a connection each."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
         self.port = port
+        self.tls = tls
+
+    def connection(self) -> http.client.HTTPConnection:
+        """A new one, by TLS where the service speaks it."""
+        if self.tls:
+            return http.client.HTTPSConnection(
+                "127.0.0.1", self.port, timeout=PATIENCE_S, context=self.tls
+            )
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
 
     def request(
         self,
@@ -66,9 +76,7 @@ class Client:
         if body is not None:
             data = json.dumps(body)
             sent.setdefault("Content-Type", "application/json")
-        with closing(
-            http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
-        ) as connection:
+        with closing(self.connection()) as connection:
             connection.request(method, path, data, sent)
             response = connection.getresponse()
             return Answer(response.status, dict(response.headers), response.read())
@@ -220,13 +228,15 @@ class Stream:
         raise NotImplementedError
 
 
-def _connect(port: int, receive_buffer_bytes: int | None) -> socket.socket:
+def _connect(
+    port: int, receive_buffer_bytes: int | None, tls: ssl.SSLContext | None
+) -> socket.socket:
     connection = socket.socket()
     if receive_buffer_bytes:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
     connection.settimeout(PATIENCE_S)
     connection.connect(("127.0.0.1", port))
-    return connection
+    return tls.wrap_socket(connection, server_hostname="127.0.0.1") if tls else connection
 
 
 class Ndjson(Stream):
@@ -238,10 +248,11 @@ class Ndjson(Stream):
         query: str = "",
         receive_buffer_bytes: int | None = None,
         token: str | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         super().__init__()
         self._connection = http.client.HTTPConnection("127.0.0.1", port)
-        self._connection.sock = _connect(port, receive_buffer_bytes)
+        self._connection.sock = _connect(port, receive_buffer_bytes, tls)
         self._socket = self._connection.sock
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._connection.request("GET", "/events/stream" + query, headers=headers)
@@ -278,11 +289,12 @@ class Websocket(Stream):
         query: str = "",
         receive_buffer_bytes: int | None = None,
         token: str | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         super().__init__()
         self.batches: list[Batch] = []
         self._next: dict[tuple[str, int], int] = {}
-        self._socket = _connect(port, receive_buffer_bytes)
+        self._socket = _connect(port, receive_buffer_bytes, tls)
         self._protocol = WSConnection(ConnectionType.CLIENT)
         offered = ["probedeck.v1", f"bearer.{token}"] if token else []
         self._send(Request(host=f"127.0.0.1:{port}", target="/ws" + query, subprotocols=offered))
@@ -355,6 +367,7 @@ class Websocket(Stream):
 
 def _shut_down(connection: socket.socket) -> None:
     try:
-        connection.shutdown(socket.SHUT_RDWR)
+        # Of TCP, also below TLS: another thread is reading.
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
     except OSError:
         pass  # the service has closed it already

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,7 +28,10 @@ class Service(Client):
     def __init__(
         self, folder: Path, cache: Path, options: tuple[str, ...], port: int | None = None
     ) -> None:
-        super().__init__(port or free_port())
+        unverified = ssl.create_default_context() if "--tls-self-signed" in options else None
+        if unverified:  # tests of the certificate look at it themselves
+            unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
+        super().__init__(port or free_port(), unverified)
         self.folder = folder
         self.run_dir = folder / "run"
         self.log = folder / "service.log"
@@ -37,7 +41,8 @@ class Service(Client):
         command = [sys.executable, "-m", "app", "--port", str(self.port)]
         command += ["--run-dir", str(self.run_dir), "--cache-dir", str(cache)]
         self.audit_log = folder / "audit.jsonl"
-        command += ["--audit-log", str(self.audit_log)]
+        self.state_dir = folder / "state"
+        command += ["--audit-log", str(self.audit_log), "--state-dir", str(self.state_dir)]
         # Five probes compile, and drain, at once on two emulated processors.
         command += ["--start-timeout-s", "200", "--stop-timeout-s", "100", *options]
         self._seen: dict[int, int] = {}
@@ -61,10 +66,10 @@ class Service(Client):
         wait_until(ready, "the service to answer")
 
     def ndjson(self, query: str = "", **options: Any) -> Ndjson:
-        return Ndjson(self.port, query, **options)
+        return Ndjson(self.port, query, tls=self.tls, **options)
 
     def websocket(self, query: str = "", **options: Any) -> Websocket:
-        return Websocket(self.port, query, **options)
+        return Websocket(self.port, query, tls=self.tls, **options)
 
     # --- Its processes ---
 

@@ -11,7 +11,7 @@ from http import HTTPStatus
 import pytest
 
 from app import ROOT, create_app
-from app.config import ENVIRONMENT_PREFIX, Settings
+from app.config import ENVIRONMENT_PREFIX, Settings, as_text
 from app.hub import Hub
 from app.probes.manager import ProbeManager
 from app.probes.modes import MODES
@@ -132,7 +132,7 @@ def test_settings(field: object) -> None:
     row = re.search(rf"^\| `{option}` \| `{variable}` \| ([^|]*) \|", SETTINGS, re.MULTILINE)
     assert row, f"{option} is not in docs/settings.md"
     if name not in ("owner_uid", "trusted_peer"):  # whose defaults are told in words
-        assert row[1] == f"`{field.default}`"  # type: ignore[attr-defined]
+        assert row[1] == f"`{as_text(field.default)}`"  # type: ignore[attr-defined]
 
 
 def test_no_setting_is_documented_that_is_not_there() -> None:

@@ -431,3 +431,34 @@ def test_earlier_checks_come_first(tmp_path: Path, made: dict[str, str]) -> None
     assert ask(settings, HTTP_HOST="evil.test", **bearer) == "bad_host"
     assert ask(settings, HTTP_ORIGIN="null", **bearer) == "bad_origin"
     assert ask(settings, HTTP_SEC_FETCH_SITE="cross-site", **bearer) == "cross_site"
+
+
+REMOTE = Settings(listen="::", tls_self_signed=True, host_names=("lab1",), owner_uid=1000)
+
+
+@pytest.mark.parametrize(
+    ("local", "host", "answer"),
+    [
+        ("::ffff:192.0.2.1", "192.0.2.1:5000", "passed"),
+        ("2001:db8::1", "[2001:db8::1]:5000", "passed"),
+        ("fe80::1%eth0", "[fe80::1]:5000", "passed"),
+        ("2001:db8::1", "lab1:5000", "passed"),
+        ("2001:db8::1", "192.0.2.1:5000", "bad_host"),
+        ("2001:db8::1", "lab1", "bad_host"),
+        ("2001:db8::1", "lab1.:5000", "bad_host"),
+    ],
+)
+def test_hosts_where_other_machines_connect(local: str, host: str, answer: str) -> None:
+    """An address is ours only as the one that this very connection was made to."""
+    connection = FakeConnection(peer=("::1", 40412), local=(local, 5000))
+    owners: dict[int, int | None] = {40412: 1000}
+    assert ask(REMOTE, connection, owners, HTTP_HOST=host) == answer
+    assert ask(Settings(owner_uid=1000), connection, owners, HTTP_HOST=host) == "bad_host"
+
+
+def test_by_tls_an_origin_and_a_target_without_it_are_others() -> None:
+    own = {"HTTP_HOST": "lab1:5000"}
+    assert ask(REMOTE, HTTP_ORIGIN="https://lab1:5000", **own) == "passed"
+    assert ask(REMOTE, HTTP_ORIGIN="http://lab1:5000", **own) == "bad_origin"
+    assert ask(REMOTE, RAW_URI="https://lab1:5000/probes", **own) == "passed"
+    assert ask(REMOTE, RAW_URI="http://lab1:5000/probes", **own) == "bad_host"
