@@ -7,6 +7,8 @@ and what is left of the connections is hung up.
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import socket
 import ssl
@@ -27,6 +29,8 @@ from app.web.service import Service
 from app.web.wire import bound_silence, hang_up
 
 READ_TIMEOUT_S = 10  # for one piece of a request; a slow sender must not keep a thread
+NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_NO_ROOM = ProbedeckError(503, "busy", "The service has no room for another connection.")
 LINGER_S = 2.0
 LINGER_BYTES = 64 * 1024
 ANSWERS_S = 0.5  # for answers under way and goodbyes of websockets, when the service ends
@@ -62,6 +66,29 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
             super().run()
         finally:
             self.service.close()
+
+    def init_process(self) -> None:
+        self._spare = _open_spare()
+        super().init_process()
+
+    def accept(self, listener: socket.socket) -> None:
+        """As gunicorn does, but without descriptors: there the whole worker would end, and all
+        probes with it. One kept for this case says 503 to who would wait in vain."""
+        try:
+            super().accept(listener)
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            os.close(self._spare)
+            try:
+                with listener.accept()[0] as client:
+                    client.setblocking(False)
+                    client.send(raw_answer(_NO_ROOM))
+                    client.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass  # left, or another thread took the descriptor: the next one is answered
+            finally:
+                self._spare = _open_spare()
 
     def enqueue_req(self, conn: TConn) -> None:
         self._connections.add(conn)
@@ -112,6 +139,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
             time.sleep(0.01)
         for conn in list(self._connections):
             hang_up(conn.sock)
+
+
+def _open_spare() -> int:
+    return os.open("/", os.O_PATH | os.O_CLOEXEC)
 
 
 def linger(connection: socket.socket) -> None:
