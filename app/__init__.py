@@ -52,6 +52,7 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
             "subprotocols": [ws.SUBPROTOCOL],
         },
     )
+    app.url_map.merge_slashes = False  # a path with an empty part is none of ours
     app.json = body.StrictJSON(app)
     app.before_request(body.check_body)
     app.before_request(audit.write_down)

@@ -27,7 +27,7 @@ from app.web.announce import announce
 from app.web.instance import cannot_start, listening, sole_instance
 from app.web.log import ServerLogger, log_to_stderr
 from app.web.tls import server_context
-from app.web.worker import Worker
+from app.web.worker import MOST_WAITING, Worker
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 # Variables by which gunicorn would take over sockets, or a path prefix, from who started it.
@@ -82,6 +82,8 @@ def gunicorn_settings(settings: Settings) -> dict[str, Any]:
         "graceful_timeout": math.ceil(settings.stop_timeout_s)
         + 5,  # then SIGKILL; the kernel detaches
         "keepalive": 5,
+        # More than may wait without a thread (app/web/worker.py): the oldest of those makes room.
+        "worker_connections": 2 * MOST_WAITING,
         "worker_tmp_dir": str(settings.run_dir),  # the heartbeat's file; not on a disk
         "forwarded_allow_ips": "",  # by default loopback is a trusted proxy
         "proxy_protocol": "off",

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import signal
 import socket
 import ssl
 import struct
 import time
+from concurrent.futures import Future
 from http import HTTPStatus
 from types import FrameType
 from typing import Any
 from weakref import WeakSet
 
+from gunicorn.http import get_parser
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
@@ -26,13 +29,14 @@ from app.errors import ProbedeckError
 from app.web.headers import hardened
 from app.web.problem import CONTENT_TYPE, problem_document
 from app.web.service import Service
+from app.web.waiting import REQUEST_S, Waiting
 from app.web.wire import bound_silence, hang_up
 
-READ_TIMEOUT_S = 10  # for one piece of a request; a slow sender must not keep a thread
 NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-_NO_ROOM = ProbedeckError(503, "busy", "The service has no room for another connection.")
-LINGER_S = 2.0
-LINGER_BYTES = 64 * 1024
+FULL = ProbedeckError(503, "busy", "The service has no room for another connection.")
+# For one piece of an answer; a client that does not read must not keep a thread.
+SEND_TIMEOUT_S = 10
+MOST_WAITING = 1000  # connections that hold no thread
 ANSWERS_S = 0.5  # for answers under way and goodbyes of websockets, when the service ends
 
 
@@ -43,6 +47,25 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         super().__init__(*args, **kwargs)
         self._connections: WeakSet[TConn] = WeakSet()  # touched by the main thread only
         self._answering: set[TConn] = set()
+
+    def init_process(self) -> None:
+        self._waiting: Waiting | None = None
+        self._spare = _open_spare()
+        super().init_process()
+
+    @property
+    def waiting(self) -> Waiting:
+        """The connections that hold no thread."""
+        if self._waiting is None:
+            files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+            self._waiting = Waiting(
+                self.poller,
+                min(MOST_WAITING, files // 2),
+                ready=self._take,
+                answer=self._refuse,
+                gone=self._forget,
+            )
+        return self._waiting
 
     @property
     def service(self) -> Service:
@@ -67,10 +90,6 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         finally:
             self.service.close()
 
-    def init_process(self) -> None:
-        self._spare = _open_spare()
-        super().init_process()
-
     def accept(self, listener: socket.socket) -> None:
         """As gunicorn does, but without descriptors: there the whole worker would end, and all
         probes with it. One kept for this case says 503 to who would wait in vain."""
@@ -83,7 +102,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
             try:
                 with listener.accept()[0] as client:
                     client.setblocking(False)
-                    client.send(raw_answer(_NO_ROOM))
+                    client.send(raw_answer(FULL))
                     client.shutdown(socket.SHUT_WR)
             except OSError:
                 pass  # left, or another thread took the descriptor: the next one is answered
@@ -91,25 +110,64 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
                 self._spare = _open_spare()
 
     def enqueue_req(self, conn: TConn) -> None:
+        """gunicorn gives a thread to each new connection; here one waits for its request first."""
         self._connections.add(conn)
+        self.waiting.add(conn, b"", REQUEST_S)
+
+    def _take(self, conn: TConn, received: bytes, is_whole: bool) -> None:
+        """A thread for what has come: in it nothing waits for more."""
+        if not conn.initialized:
+            conn.parser = get_parser(self.cfg, conn.sock, conn.client)
+            conn.initialized = True
+        conn.parser.unreader.unread(received)
+        conn.is_whole = is_whole
         super().enqueue_req(conn)
 
+    def _refuse(self, conn: TConn, why: Exception) -> None:
+        self.handle_error(None, conn.sock, conn.client, why)
+
+    def _forget(self, conn: TConn) -> None:
+        self.nr_conns -= 1
+        conn.close()
+
     def handle(self, conn: TConn) -> Any:
-        timeval = struct.pack("ll", READ_TIMEOUT_S, 0)
-        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval)
+        timeval = struct.pack("ll", SEND_TIMEOUT_S, 0)
         conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
         bound_silence(conn.sock)
-        keep = super().handle(conn)
-        if keep is False:
-            linger(conn.sock)
-        return keep
+        return super().handle(conn)
 
     def handle_request(self, req: Any, conn: TConn) -> Any:
+        # What was to be waited for has come: who asked whether to send it was told already.
+        req._expected_100_continue = False
+        if not conn.is_whole:
+            req.force_close()  # where the next request begins is not known
         self._answering.add(conn)
         try:
             return super().handle_request(req, conn)
         finally:
             self._answering.discard(conn)
+
+    def finish_request(self, conn: TConn, fs: Future[Any]) -> None:
+        """In the main thread: back to wait for the next request, or for the client to go."""
+        if error := fs.exception():
+            self.log.error("A connection failed", exc_info=error)
+        keep = error is None and fs.result()
+        if not self.alive:
+            self._forget(conn)
+        elif keep:
+            received = conn.parser.unreader.take_buffered()
+            self.waiting.add(conn, received, self.cfg.keepalive)
+        else:
+            self.waiting.part(conn)
+
+    def murder_pending(self) -> None:
+        """gunicorn's main loop calls this every second at least."""
+        self.waiting.expire()
+
+    def murder_keepalived(self, force: bool = False) -> None:
+        """As above, and once at its end."""
+        if force:
+            self.waiting.close_all()
 
     def handle_error(self, _req: Any, client: socket.socket, _addr: Any, exc: Exception) -> None:
         """A request that is no HTTP, or a defect outside of the application: problem+json too."""
@@ -120,6 +178,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
             if exc.reason != "HTTP_REQUEST":
                 return  # no handshake came about: there is nothing to answer with
             problem = ProbedeckError(400, "tls_needed", "This port speaks TLS: use https://.")
+        elif isinstance(exc, ProbedeckError):
+            problem = exc
         else:
             self.log.exception("A request failed outside of the application")
             problem = ProbedeckError(500, "internal", "A defect of Probedeck; see its log.")
@@ -143,38 +203,6 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
 
 def _open_spare() -> int:
     return os.open("/", os.O_PATH | os.O_CLOEXEC)
-
-
-def linger(connection: socket.socket) -> None:
-    """Close our half and wait a little for the client's (RFC 9112, 9.6), in this pool thread.
-
-    gunicorn does it in its main thread, where one client that stays keeps out all others.
-    """
-    deadline_s = time.monotonic() + LINGER_S
-    unread_bytes = LINGER_BYTES
-    try:
-        if isinstance(connection, ssl.SSLSocket):
-            say_all_was_sent(connection)
-        # Of TCP from here on: what a client still sends is thrown away as it comes.
-        socket.socket.shutdown(connection, socket.SHUT_WR)
-        while unread_bytes > 0 and (left_s := deadline_s - time.monotonic()) > 0:
-            connection.settimeout(left_s)
-            received = socket.socket.recv(connection, 4096)
-            if not received:
-                break
-            unread_bytes -= len(received)
-    except OSError:
-        pass  # gone
-    hang_up(connection)
-
-
-def say_all_was_sent(connection: ssl.SSLSocket) -> None:
-    """TLS's own end (close_notify), without which an answer could have been cut short."""
-    connection.setblocking(False)
-    try:
-        connection.unwrap()
-    except OSError:
-        pass  # sent, and the client's own has not come yet; or gone
 
 
 def raw_answer(problem: ProbedeckError) -> bytes:

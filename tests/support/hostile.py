@@ -1,0 +1,123 @@
+"""What the hostile tests share: raw bytes to the real service, and that nothing came of them."""
+
+from __future__ import annotations
+
+import json
+import socket
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.support.fixtures import stop_all
+from tests.support.service import Service
+from tests.support.waiting import PATIENCE_S, wait_until
+
+POOL = 64  # threads of the web server, by default
+# What no process here is called: the counters stand still.
+FILTER = {"comm": "nobody-is-this"}
+# What a request may change, and may not here.
+KEPT = ("id", "state", "filter", "duration_s", "started_at", "ended", "counters")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A whole answer, as it came."""
+
+    status: int
+    code: str | None
+    raw: bytes
+
+
+class Besieged:
+    """A service with a running probe, and what it was before: `check_unchanged` compares."""
+
+    def __init__(self, service: Service, mode: str) -> None:
+        self.service, self.mode, self.port = service, mode, service.port
+        stop_all(service)
+        # Started by more at once than there are threads, so that the pool has its size.
+        start_at_once(service, mode, POOL + 16)
+        wait_until(lambda: self._clients() == 0, "earlier clients to be gone")
+        self._worker = Path(f"/proc/{service.worker().pid}")
+        self._state = self.state()
+        self._threads = self._count("task")
+        self._descriptors = self._count("fd")
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S)
+
+    def filled(self, raw: str | bytes) -> bytes:
+        """Lines end in CRLF; LOCAL stands for the right Host, MODE for the running probe."""
+        data = raw if isinstance(raw, bytes) else raw.replace("\n", "\r\n").encode("latin-1")
+        data = data.replace(b"LOCAL", b"localhost:%d" % self.port)
+        return data.replace(b"MODE", self.mode.encode())
+
+    def send(self, raw: str | bytes) -> Refusal:
+        """Raw bytes, and all that is answered."""
+        with closing(self.connect()) as connection:
+            connection.sendall(self.filled(raw))
+            return read_answer(connection)
+
+    def state(self) -> Any:
+        probes = self.service.expect(200, "GET", "/probes")["probes"]
+        return [{name: probe[name] for name in KEPT} for probe in probes]
+
+    def _clients(self) -> int:
+        return sum(len(probe["clients"]) for probe in self.service.probes().values())
+
+    def _count(self, what: str) -> int:
+        return len(list((self._worker / what).iterdir()))
+
+    def check_unchanged(self) -> None:
+        """It serves, its probes are as before, and it holds no thread or descriptor more."""
+        answer = self.service.request("GET", "/healthz")
+        assert (answer.status, answer.json) == (200, {"status": "ok"})
+        wait_until(lambda: self._clients() == 0, "its clients to be gone")
+        assert self.state() == self._state
+        wait_until(lambda: self._count("task") <= self._threads, "its threads to end")
+        # One more while another connection is just being closed.
+        wait_until(lambda: self._count("fd") <= self._descriptors, "its descriptors to be closed")
+        assert "Traceback" not in self.service.log.read_text(errors="replace")
+
+
+def read_answer(connection: socket.socket) -> Refusal:
+    """Read to the end of the connection."""
+    raw = b""
+    try:
+        while piece := connection.recv(65536):
+            raw += piece
+    except ConnectionResetError:
+        pass  # it said all it had to say
+    head, _, body = raw.partition(b"\r\n\r\n")
+    assert head, "no answer"
+    code = None
+    if b"\r\nContent-Type: application/problem+json" in head:
+        problem = json.loads(body)
+        code = problem["code"]
+        assert problem["status"] == int(head.split()[1])
+        assert problem["detail"]
+        assert all(32 <= byte < 127 for byte in body.rstrip(b"\n")), "a line of plain ASCII"
+    return Refusal(int(head.split()[1]), code, raw)
+
+
+def start_at_once(
+    service: Service, mode: str, count: int, bodies: list[bytes] | None = None
+) -> list[Refusal]:
+    """This many connections, each of which then asks for the start; their answers."""
+    bodies = bodies or [json.dumps({"filter": FILTER}).encode()]
+    connections = [
+        socket.create_connection(("127.0.0.1", service.port), timeout=PATIENCE_S)
+        for _ in range(count)
+    ]
+    try:
+        for number, connection in enumerate(connections):
+            body = bodies[number % len(bodies)]
+            connection.sendall(
+                b"POST /probes/%b HTTP/1.1\r\nHost: localhost:%d\r\nConnection: close\r\n"
+                b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
+                % (mode.encode(), service.port, len(body), body)
+            )
+        return [read_answer(connection) for connection in connections]
+    finally:
+        for connection in connections:
+            connection.close()
