@@ -37,15 +37,15 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def command(argv: Sequence[str], **environment: str) -> int:
+def command(argv: Sequence[str], timeout_s: float = PART_TIMEOUT_S, **environment: str) -> int:
     """Run a program in the tree with its output shown; its exit status, 124 after a time-out."""
     process = subprocess.Popen(
         argv, cwd=TREE, env={**os.environ, **environment}, start_new_session=True
     )
     try:
-        return process.wait(PART_TIMEOUT_S)
+        return process.wait(timeout_s)
     except subprocess.TimeoutExpired:
-        say(f"{argv[0]}: not done within {PART_TIMEOUT_S:g} s")
+        say(f"{argv[0]}: not done within {timeout_s:g} s")
         return 124
     finally:
         try:
@@ -135,8 +135,17 @@ def count_tap(report: str) -> Count:
 
 
 def integration() -> Count:
-    """The real service on this machine's kernel."""
-    return pytest("integration", "tests/integration")
+    """The real service on this machine's kernel; the soak too, for half a minute."""
+    return pytest("integration", "tests/integration", "tests/soak")
+
+
+def soak() -> Count:
+    """The service under all that happens to it, for ten minutes (PROBEDECK_SOAK_S: seconds)."""
+    seconds = float(os.environ.get("PROBEDECK_SOAK_S", "600"))
+    report = RESULTS / "soak.xml"
+    argv = [*pytest_command(report), "tests/soak"]
+    status = command(argv, seconds + PART_TIMEOUT_S, PROBEDECK_SOAK_S=str(seconds))
+    return confirmed(junit.read(report), status)
 
 
 def kernel_native() -> Count:
@@ -202,10 +211,11 @@ PARTS: dict[str, Callable[[], Count]] = {
     "integration": integration,
     "kernel-native": kernel_native,
     "browser": browser,
+    "soak": soak,
     **{f"kernel-{suite}": lambda suite=suite: in_machine(suite) for suite in kernels.SUITES},
 }
 GROUPS = {
-    "all": list(PARTS),
+    "all": [part for part in PARTS if part != "soak"],  # which is an hour's work if one likes
     "kernels": [f"kernel-{suite}" for suite in kernels.SUITES],
 }
 
