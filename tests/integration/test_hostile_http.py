@@ -23,7 +23,6 @@ from app.web.headers import CONTENT_SECURITY_POLICY
 from app.web.waiting import REQUEST_S
 from tests.support.figures import figure
 from tests.support.hostile import FILTER, POOL, Besieged, read_answer
-from tests.support.service import Service
 from tests.support.waiting import wait_until
 
 END = "Connection: close\n\n"
@@ -34,12 +33,6 @@ SITE = (403, "cross_site")
 PROXY = (403, "forbidden")
 NOWHERE = (404, "not_found")
 FINE = (200, None)
-
-
-@pytest.fixture(scope="module")
-def besieged(session_service: Service, modes: tuple[str, ...]) -> Iterator[Besieged]:
-    yield Besieged(session_service, modes[-1])
-    session_service.stop(modes[-1])
 
 
 @pytest.fixture(autouse=True)
