@@ -1,4 +1,4 @@
-"""What the OpenAPI document allows, and what it does not: made by schemathesis, sent to the real web
+"""What the OpenAPI document allows and what it does not, made by schemathesis, sent to the real web
 server around a fake manager.
 
 Every answer is one that the documents name: its status and code, its type, its shape. Nothing is
