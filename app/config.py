@@ -146,6 +146,11 @@ class Settings:
     stop_timeout_s: float = _setting(
         10.0, _seconds(1, 600), "how long a probe may take to detach and drain, in seconds"
     )
+    tracer_silence_s: float = _setting(
+        20.0,
+        _seconds(2, 3600),
+        "how long a tracer may give no sign of life before it is ended, in seconds",
+    )
     run_dir: Path = _setting(
         Path("/run/probedeck"), Path, "folder for the lock file and what must not survive a boot"
     )

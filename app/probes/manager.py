@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from app.config import Settings
@@ -17,12 +18,14 @@ from app.frames import TracerRequest
 from app.hub import Hub
 from app.probes.availability import KernelAnswer, ask_kernel
 from app.probes.modes import MODES, Mode
+from app.probes.restart import Restarts
 from app.probes.run import End, TracerRun
 from app.probes.spawner import Spawner
 from app.probes.spec import Filter, ProbeSpec
 
 ANNOUNCE_INTERVAL_S = 0.5
 FILTER_TIMEOUT_S = 10.0
+log = logging.getLogger(__name__)
 NO_DROPS = {"ring_full": 0, "stash_full": 0, "missed_return": 0, "recursion": 0, "unfinished": 0}
 
 
@@ -37,6 +40,7 @@ class Probe:
         self.run: TracerRun | None = None
         self.started_at: str | None = None
         self.ended: dict[str, str] | None = None
+        self.restarts = Restarts()
 
     def wait_until_settled(self, deadline: float) -> None:
         """Until no other caller is starting or stopping it. Raises ProbedeckError 504."""
@@ -124,6 +128,7 @@ class ProbeManager:
             "reason": answer.reason,
             "hint": answer.hint,
             **probe.spec.as_json(),
+            "restarts": probe.restarts.count,
             "started_at": probe.started_at,
             "ended": probe.ended,
             "columns": [column.as_json() for column in probe.mode.columns],
@@ -167,6 +172,7 @@ class ProbeManager:
             self._refuse_unavailable(probe.mode)
             if self._closing.is_set():
                 raise ProbedeckError(503, "stopping", "the service is ending")
+            probe.restarts = Restarts(spec.restart, spec.duration_s)
             self._begin(probe, spec)
             return self._await_attached(probe, deadline), True
 
@@ -199,6 +205,8 @@ class ProbeManager:
                 time.monotonic() + self._settings.start_timeout_s + self._settings.stop_timeout_s
             )
             run = probe.run
+            if probe.restarts.is_waiting:
+                return self._stop_waiting(probe)
             if probe.state != "running" or run is None:
                 raise ProbedeckError(404, "not_running", f"{probe_id} is not running")
             probe.state = "stopping"
@@ -270,7 +278,7 @@ class ProbeManager:
                 run=next(self._runs),
                 parent_pid=os.getpid(),
                 filter=spec.filter,
-                duration_s=spec.duration_s,
+                duration_s=probe.restarts.left_s(),
                 ring_bytes=self._settings.ring_mib << 20,
                 btf_path=str(self._settings.btf_path),
                 cache_dir=str(self._settings.cache_dir),
@@ -299,25 +307,81 @@ class ProbeManager:
         with probe.changed:
             if probe.run is not run:
                 return
+            was = probe.state
             if run.end is not None:
                 probe.state = "stopped" if run.end.orderly else "failed"
                 probe.ended = {"code": run.end.code, "detail": run.end.detail, "at": now()}
                 if reason := run.end.extra.get("reason"):
                     probe.ended["reason"] = reason
+                if was in ("starting", "running") and not run.end.orderly:
+                    self._restart_later(probe, run)
             elif run.attached and probe.state == "starting":
                 probe.state = "running"
+                probe.restarts.attached()
             probe.changed.notify_all()
             self._tell_state(probe)
+
+    def _restart_later(self, probe: Probe, run: TracerRun) -> None:
+        """After a failure: start it again in a while, if that was asked for."""
+        wait_s = probe.restarts.failed()
+        if wait_s is None or self._closing.is_set() or probe.ended is None:
+            return
+        probe.ended["restart_at"] = now(after_s=wait_s)
+        timer = threading.Timer(wait_s, self._restart, (probe, run))
+        timer.name, timer.daemon = f"restart-{probe.mode.name}", True
+        timer.start()
+
+    def _restart(self, probe: Probe, run: TracerRun) -> None:
+        """The wait after `run` is over, in a thread of its own; takes the lock itself."""
+        with probe.changed:
+            if probe.run is not run or not probe.restarts.is_waiting or self._closing.is_set():
+                return  # stopped or started meanwhile
+            probe.restarts.begin()
+            log.warning("%s failed and is started again: %s", probe.mode.name, probe.ended)
+            try:
+                self._begin(probe, probe.spec)
+            except ProbedeckError as error:  # no process: out of memory, say
+                probe.ended = {"code": error.code, "detail": error.detail, "at": now()}
+                self._restart_later(probe, run)
+                self._tell_state(probe)
+                return
+            try:
+                self._await_attached(probe, time.monotonic() + self._settings.start_timeout_s)
+            except ProbedeckError as error:  # `ended` tells clients; the next try is arranged
+                log.warning("%s was not started again: %s", probe.mode.name, error.detail)
+
+    def _stop_waiting(self, probe: Probe) -> dict[str, Any]:
+        """Stop a probe that would have been started again by itself."""
+        probe.restarts.is_waiting = False
+        probe.state = "stopped"
+        probe.ended = {"code": "requested", "detail": "stopped on request", "at": now()}
+        return self._tell_state(probe)
 
     def _tell_state(self, probe: Probe) -> dict[str, Any]:
         described = self._describe(probe)
         self._hub.announce(f"state:{probe.mode.name}", {"type": "state", "probe": described})
         return described
 
+    def _end_if_hung(self, probe: Probe) -> None:
+        """Kill an attached tracer that says nothing, not even that it lives: what it holds of the
+        kernel is freed, and who watches is told that rows may be missing.
+
+        Counted in looks and not by a clock, which would also count while this process
+        itself was stopped.
+        """
+        run, silence_s = probe.run, self._settings.tracer_silence_s
+        if run is None or run.end is not None or not run.attached or probe.state != "running":
+            return
+        run.quiet_looks += 1
+        if run.quiet_looks * ANNOUNCE_INTERVAL_S > silence_s:
+            detail = f"the tracer hung: it said nothing for {silence_s:g} s and was killed"
+            run.kill(End("tracer_failed", detail, extra={"reason": "no sign of life"}))
+
     def _announce_counters(self) -> None:
         told: dict[str, object] = {}
         while not self._closing.wait(ANNOUNCE_INTERVAL_S):
             for name, probe in self._probes.items():
+                self._end_if_hung(probe)
                 counters = self._hub.counters(name)
                 if told.get(name) != counters:
                     told[name] = counters
@@ -345,5 +409,7 @@ def merge_filter(present: Filter, changes: Mapping[str, Any] | None) -> Filter:
     return replace(present, **given)
 
 
-def now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
+def now(after_s: float = 0.0) -> str:
+    """RFC 3339, in UTC."""
+    time_then = datetime.now(timezone.utc) + timedelta(seconds=after_s)
+    return time_then.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -43,6 +43,7 @@ class TracerRun:
         self._hub = hub
         self._on_change = on_change
         self.ledger = ledger
+        self.quiet_looks = 0  # how often it was looked at since the last word from the tracer
         self.function: str | None = None
         self.attached = False
         self.filtered = 0  # number of the last filter that the tracer confirmed
@@ -86,6 +87,7 @@ class TracerRun:
         fault = None
         try:
             for kind, rows, body in read_frames(self._socket):
+                self.quiet_looks = 0
                 if kind == KIND_BATCH:
                     self._hub.publish(self.ledger, rows, body)
                 else:
@@ -114,6 +116,8 @@ class TracerRun:
             self.function = message["function"]
             self.attached = True
             self._on_change()
+        elif kind == "alive":
+            pass  # that it said something is what it said
         elif kind == "filtered":
             self.filtered = message["number"]
             self._on_change()

@@ -28,6 +28,7 @@ class ProbeSpec:
 
     filter: Filter = Filter()
     duration_s: float | None = None
+    restart: bool = False  # by itself, when its tracer fails
 
     def as_json(self) -> dict[str, Any]:
-        return {"filter": self.filter.as_json(), "duration_s": self.duration_s}
+        return asdict(self)

@@ -10,7 +10,7 @@ import time
 from app.errors import ProbedeckError
 from app.frames import Outbox, ServiceGone, TracerRequest
 from app.probes.spec import Filter
-from app.tracer.drain import Drain
+from app.tracer.drain import OUTBOX_BYTES, Drain
 from app.tracer.programs import Programs
 
 # How often the rings are looked at. They do not wake us (BPF_RB_NO_WAKEUP): waking costs the
@@ -19,6 +19,8 @@ FULL_BATCH_ROWS = 4096  # more is waiting, most likely: look again at once
 BUSY_INTERVAL_S = 0.010
 QUIET_INTERVAL_S = 0.025
 REPORT_INTERVAL_S = 0.1
+# Often enough for the service to tell a quiet kernel from a tracer that hangs.
+ALIVE_INTERVAL_S = 1.0
 RETURNS_TIMEOUT_S = 0.25
 DRAIN_TIMEOUT_S = 10.0
 
@@ -40,16 +42,19 @@ class Loop:
     def run(self, drain: Drain) -> None:
         """Until a stop is asked for or the time is up. Raises ServiceGone."""
         started = time.monotonic()
-        next_report = started
+        next_report = next_alive = started
         rows = 0
         while self._stop_code is None:
             for message in self._messages(_interval_s(rows)):
                 self._obey(message, drain)
             rows = drain.once()
             now = time.monotonic()
-            if now >= next_report:
+            if now >= next_report and self._outbox.waiting_bytes < OUTBOX_BYTES:
                 drain.report()
                 next_report = now + REPORT_INTERVAL_S
+            if now >= next_alive and not self._outbox.waiting_bytes:
+                self._outbox.message({"type": "alive"})
+                next_alive = now + ALIVE_INTERVAL_S
             self._outbox.send()
             if self._request.duration_s is not None and now - started >= self._request.duration_s:
                 self._stop_code = "duration"

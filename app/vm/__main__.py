@@ -26,8 +26,6 @@ from app.vm.terminal import Terminal
 # QEMU's user network: the guest sees every forwarded connection come from here.
 RELAY_SEEN_BY_GUEST = "10.0.2.2"
 NO_MACHINE = 125
-# Five compilers at once on two emulated processors: a start took 48 s on a busy machine.
-EMULATED_START_TIMEOUT_S = 300
 # Compiling a probe takes 10 s and more in emulation, several times that on a busy computer.
 EMULATED_START_TIMEOUT_S = 300
 
@@ -110,7 +108,10 @@ class Serving:
     def _command(self, host: qemu.Host) -> list[str]:
         python = [sys.executable, "-m"]
         # Before the person's own options, which win.
-        patience = [] if host.kvm else ["--start-timeout-s", str(EMULATED_START_TIMEOUT_S)]
+        patience = []
+        if not host.kvm:
+            patience = ["--start-timeout-s", str(EMULATED_START_TIMEOUT_S)]
+            patience += ["--tracer-silence-s", str(EMULATED_START_TIMEOUT_S)]
         service = [*python, "app", *patience, *self.rest, "--listen", "0.0.0.0"]
         return [*python, "app.vm.guest", *service, "--trusted-peer", RELAY_SEEN_BY_GUEST]
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+from gunicorn.arbiter import Arbiter
 
 from app.errors import ProbedeckError
 from app.probes.modes import MODES
@@ -44,8 +45,8 @@ def _check(service: Service) -> None:
         if isinstance(error, ProbedeckError) and error.code == "stopping":
             return  # the service was ended meanwhile
         logging.getLogger(__name__).exception("The probe manager cannot start")
-        os.kill(os.getppid(), signal.SIGTERM)  # a service without one serves nothing
-        return
+        # A service without one serves nothing: end it, with a status that says so.
+        os._exit(Arbiter.WORKER_BOOT_ERROR)
     for line in lines:
         _say(line)
 

@@ -31,6 +31,7 @@ class EndSchema(Schema):
     detail = fields.String(required=True)
     at = fields.String(required=True)
     reason = fields.String()
+    restart_at = fields.String()
 
 
 class ClientSchema(Schema):
@@ -58,6 +59,8 @@ class ProbeSchema(Schema):
     hint = fields.String(required=True, allow_none=True)
     filter = fields.Nested(FilterSchema, required=True)
     duration_s = fields.Float(required=True, allow_none=True)
+    restart = fields.Boolean(required=True)
+    restarts = fields.Integer(required=True)
     started_at = fields.String(required=True, allow_none=True)
     ended = fields.Nested(EndSchema, required=True, allow_none=True)
     columns = fields.List(fields.Nested(ColumnSchema), required=True)

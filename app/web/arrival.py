@@ -38,22 +38,25 @@ class _Arrived(Unreader):  # type: ignore[misc]  # gunicorn carries no types
         return b""
 
 
-def arrival(config: Any, data: bytes, peer: Any) -> Arrival:
-    """What `data`, received from `peer` so far, is of a request; `config` is gunicorn's."""
+def arrival(config: Any, data: bytes, peer: Any) -> tuple[Arrival, int | None]:
+    """What `data`, received from `peer` so far, is of a request; `config` is gunicorn's.
+
+    And how many bytes are missing, as far as that can be told.
+    """
     try:
         request = Request(config, _Arrived(data), peer)
     except (NoMoreData, StopIteration):
-        return Arrival.HEAD_PENDING
+        return Arrival.HEAD_PENDING, None
     except ParseException:
-        return Arrival.WHOLE
+        return Arrival.WHOLE, None
     reader = request.body.reader
     expected = reader.length if isinstance(reader, LengthReader) else 0
     if expected > MAX_BODY_BYTES:
-        return Arrival.OVERSIZED
+        return Arrival.OVERSIZED, None
     return _body_arrival(request, expected)
 
 
-def _body_arrival(request: Request, expected: int) -> Arrival:
+def _body_arrival(request: Request, expected: int) -> tuple[Arrival, int | None]:
     try:
         received = len(request.body.read(MAX_BODY_BYTES + 1))
     except NoMoreData:  # within a chunk
@@ -61,10 +64,12 @@ def _body_arrival(request: Request, expected: int) -> Arrival:
     except ParseException as error:
         ends_early = isinstance(error, ChunkMissingTerminator) and b"\r\n".startswith(error.term)
         if not ends_early:
-            return Arrival.WHOLE
+            return Arrival.WHOLE, None
         received = -1
     if received > MAX_BODY_BYTES:
-        return Arrival.OVERSIZED
+        return Arrival.OVERSIZED, None
     if received >= expected:
-        return Arrival.WHOLE
-    return Arrival.CONTINUE_PENDING if request._expected_100_continue else Arrival.BODY_PENDING
+        return Arrival.WHOLE, None
+    asks = request._expected_100_continue
+    missing = expected - received if expected else None
+    return Arrival.CONTINUE_PENDING if asks else Arrival.BODY_PENDING, missing

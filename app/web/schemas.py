@@ -83,11 +83,12 @@ class SpecSchema(StrictSchema):
     duration_s = StrictNumber(
         allow_none=True, validate=Range(0, MAX_DURATION_S, min_inclusive=False)
     )
+    restart = StrictBoolean(load_default=False)
 
     @post_load
     def make_spec(self, data: dict[str, Any], **_kwargs: Any) -> ProbeSpec:
         given = {k: v for k, v in (data.get("filter") or {}).items() if v is not None}
-        return ProbeSpec(Filter(**given), data.get("duration_s"))
+        return ProbeSpec(Filter(**given), data.get("duration_s"), data["restart"])
 
 
 class FilterChangeSchema(StrictSchema):

@@ -21,6 +21,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.sock import TCP6Socket, TCPSocket
 
 from app.config import Settings
+from app.privileges import bound
 from app.tokens import TokenFile
 from app.web.announce import announce
 from app.web.instance import cannot_start, listening, sole_instance
@@ -46,6 +47,7 @@ def serve(settings: Settings, load: Callable[[], Flask]) -> None:
         require_tokens(settings)
         values = {**gunicorn_settings(settings), **tls_settings(server_context(settings))}
         listeners = listening(settings.listen, settings.port)
+        bound()  # the port, which may be below 1024, and the key are in our hands now
         Application(values, load, listeners).run()
 
 

@@ -26,6 +26,8 @@ LINGER_BYTES = 64 * 1024
 MAX_BYTES = 128 * 1024  # held of one request that is not whole
 RECEIVE_BYTES = 64 * 1024
 LOOK_EVERY_S = 0.5
+BLANK_LINE = b"\r\n\r\n"
+MOST_LOOKS = 64
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 PENDING = frozenset({Arrival.HEAD_PENDING, Arrival.BODY_PENDING, Arrival.CONTINUE_PENDING})
 
@@ -45,6 +47,9 @@ class _Place:
     is_leaving: bool = False  # answered for the last time; what still comes is thrown away
     may_send: bool = False  # told to go on with the body
     unread_bytes: int = LINGER_BYTES
+    looked_bytes: int = 0  # how much had come when it was last parsed
+    look_at_bytes: int = 1  # not before so much has come, unless a blank line has
+    looks: int = 0
 
 
 class Waiting:
@@ -196,8 +201,23 @@ class Waiting:
             self._close(place)
 
     def _look(self, place: _Place, ended: bool) -> None:
+        """Parse what has come, when that can tell something new.
+
+        Each look begins at the first byte, in the thread that all others wait for: a client that
+        sends single bytes must not bring about one for each. A head and a chunked body end with
+        a blank line; for what is wrong before that, twice as much is soon enough.
+        """
         conn, received = place.conn, bytes(place.received)
-        found = arrival(conn.cfg, received, conn.client)
+        has_end = received.find(BLANK_LINE, max(0, place.looked_bytes - len(BLANK_LINE) + 1)) >= 0
+        place.looked_bytes = len(received)
+        if not (has_end or ended or len(received) >= place.look_at_bytes):
+            return
+        place.looks += 1
+        if place.looks > MOST_LOOKS:
+            self._refuse(place, ProbedeckError(408, "too_slow", "Too many pieces."))
+            return
+        found, missing = arrival(conn.cfg, received, conn.client)
+        place.look_at_bytes = len(received) + (missing or len(received))
         if found not in PENDING or ended:
             self._leave(place)
             self._ready(conn, received, found is Arrival.WHOLE)

@@ -7,6 +7,8 @@ and what is left of the connections is hung up.
 
 from __future__ import annotations
 
+import errno
+import os
 import resource
 import signal
 import socket
@@ -30,9 +32,10 @@ from app.web.service import Service
 from app.web.waiting import REQUEST_S, Waiting
 from app.web.wire import bound_silence, hang_up
 
-SEND_TIMEOUT_S = (
-    10  # for one piece of an answer; a client that does not read must not keep a thread
-)
+NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+FULL = ProbedeckError(503, "busy", "The service has no room for another connection.")
+# For one piece of an answer; a client that does not read must not keep a thread.
+SEND_TIMEOUT_S = 10
 MOST_WAITING = 1000  # connections that hold no thread
 ANSWERS_S = 0.5  # for answers under way and goodbyes of websockets, when the service ends
 
@@ -47,6 +50,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
 
     def init_process(self) -> None:
         self._waiting: Waiting | None = None
+        self._spare = _open_spare()
         super().init_process()
 
     @property
@@ -85,6 +89,25 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
             super().run()
         finally:
             self.service.close()
+
+    def accept(self, listener: socket.socket) -> None:
+        """As gunicorn does, but without descriptors: there the whole worker would end, and all
+        probes with it. One kept for this case says 503 to who would wait in vain."""
+        try:
+            super().accept(listener)
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            os.close(self._spare)
+            try:
+                with listener.accept()[0] as client:
+                    client.setblocking(False)
+                    client.send(raw_answer(FULL))
+                    client.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass  # left, or another thread took the descriptor: the next one is answered
+            finally:
+                self._spare = _open_spare()
 
     def enqueue_req(self, conn: TConn) -> None:
         """gunicorn gives a thread to each new connection; here one waits for its request first."""
@@ -176,6 +199,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
             time.sleep(0.01)
         for conn in list(self._connections):
             hang_up(conn.sock)
+
+
+def _open_spare() -> int:
+    return os.open("/", os.O_PATH | os.O_CLOEXEC)
 
 
 def raw_answer(problem: ProbedeckError) -> bytes:

@@ -77,6 +77,8 @@ class FakeService:
                 "hint": REFUSED["hint"] if refused else None,
                 "filter": dict(NO_FILTER),
                 "duration_s": None,
+                "restart": False,
+                "restarts": 0,
                 "started_at": None,
                 "ended": None,
                 "columns": [column.as_json() for column in mode.columns],

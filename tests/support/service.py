@@ -26,7 +26,12 @@ class Service(Client):
     """`python -m app` on a free port, with folders of its own; use `running_service`."""
 
     def __init__(
-        self, folder: Path, cache: Path, options: tuple[str, ...], port: int | None = None
+        self,
+        folder: Path,
+        cache: Path,
+        options: tuple[str, ...],
+        port: int | None = None,
+        prefix: tuple[str, ...] = (),
     ) -> None:
         unverified = ssl.create_default_context() if "--tls-self-signed" in options else None
         if unverified:  # tests of the certificate look at it themselves
@@ -38,13 +43,14 @@ class Service(Client):
         self._bpf_before = kernel.bpf_objects()
         self._tracefs_before = kernel.tracefs_events()
         self._mounts_before = kernel.mounts()
-        command = [sys.executable, "-m", "app", "--port", str(self.port)]
+        command = [*prefix, sys.executable, "-m", "app", "--port", str(self.port)]
         command += ["--run-dir", str(self.run_dir), "--cache-dir", str(cache)]
         self.audit_log = folder / "audit.jsonl"
         self.state_dir = folder / "state"
         command += ["--audit-log", str(self.audit_log), "--state-dir", str(self.state_dir)]
         # Five probes compile, and drain, at once on two emulated processors.
-        command += ["--start-timeout-s", "200", "--stop-timeout-s", "100", *options]
+        command += ["--start-timeout-s", "200", "--stop-timeout-s", "100"]
+        command += ["--tracer-silence-s", "200", *options]
         self._seen: dict[int, int] = {}
         with self.log.open("wb") as log:
             # A session of its own: Ctrl-C in the tests' terminal is not for it.
@@ -167,14 +173,18 @@ def free_port() -> int:
 
 @contextmanager
 def running_service(
-    folder: Path, cache: Path, *options: str, port: int | None = None
+    folder: Path,
+    cache: Path,
+    *options: str,
+    port: int | None = None,
+    prefix: tuple[str, ...] = (),
 ) -> Iterator[Service]:
     """A service that answers. On leaving, it is ended (if a test has not) and checked for remains.
 
     `folder` takes its run folder and its log; `cache` may be shared by services. Without `port`,
-    any that is free.
+    any that is free. `prefix` is a program, with its arguments, that executes the service.
     """
-    service = Service(folder, cache, options, port)
+    service = Service(folder, cache, options, port, prefix)
     try:
         service.wait_until_ready()
         yield service

@@ -13,7 +13,8 @@ export function bestProbe(probes) {
   return available.sort((a, b) => rank(a) - rank(b))[0] ?? null;
 }
 
-/** Whether the probe holds, or is about to hold, something in the kernel. */
-export function isActive(probe) {
-  return probe.state === "starting" || probe.state === "running" || probe.state === "stopping";
+/** Whether the probe holds, or is about to hold, something in the kernel, so that it can be stopped. */
+export function isActive({ state, ended }) {
+  const waitsToRestart = state === "failed" && ended?.restart_at !== undefined;
+  return waitsToRestart || state === "starting" || state === "running" || state === "stopping";
 }

@@ -10,7 +10,8 @@ export const LONGEST_COMM_BYTES = 15;
 const LONGEST_DURATION_S = 86_400;
 
 /**
- * @param {{pid: string, uid: string, comm: string, only_failures: boolean, duration: string}} typed
+ * @param {{pid: string, uid: string, comm: string, only_failures: boolean, duration: string,
+ *   restart: boolean}} typed
  * @returns {{spec: object, errors: Object<string, string>}} `spec.filter` has every member, null
  *   where nothing was typed, so that it can also replace the filter of a running probe
  */
@@ -34,6 +35,7 @@ export function parseOptions(typed) {
     }
     spec.duration_s = seconds;
   }
+  if (typed.restart) spec.restart = true;
   return { spec, errors };
 }
 

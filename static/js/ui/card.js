@@ -81,6 +81,7 @@ export class Card {
     setText(this.#main, active ? "Stop" : "Start");
     this.#main.setAttribute("aria-label", `${active ? "Stop" : "Start"} ${probe.id}`);
     setText(this.#options, active ? "Filter…" : "Options…");
+    this.#options.hidden = active && probe.state === "failed"; // it waits, and has no filter yet
     this.#options.setAttribute(
       "aria-label",
       active ? `Change the filter of ${probe.id}` : `Start ${probe.id} with options`,
@@ -107,7 +108,8 @@ function costWords({ calls, ns_per_call }) {
 
 /** How the last run ended, when not because someone asked for it. */
 function endWords({ state, ended }) {
-  if (!ended || ended.code === "requested" || isActive({ state })) return "";
+  if (!ended || ended.code === "requested" || (state !== "stopped" && state !== "failed")) return "";
   if (ended.code === "duration") return "Stopped by itself: its time was over.";
-  return sentence(ended.detail || ended.code);
+  const words = sentence(ended.detail || ended.code);
+  return ended.restart_at ? `${words} It starts again by itself.` : words;
 }

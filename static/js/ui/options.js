@@ -38,6 +38,8 @@ export class OptionsDialog {
     byId("only-failures-note").hidden = seesReturn(probe);
     elements.duration.value = "";
     elements.duration.closest(".field").hidden = active;
+    elements.restart.checked = false;
+    byId("options-restart").hidden = active;
     this.#showErrors({});
     this.#dialog.showModal();
   }
@@ -60,7 +62,7 @@ export class OptionsDialog {
 
   #typed() {
     const { elements } = this.#form;
-    const typed = { only_failures: elements.only_failures.checked };
+    const typed = { only_failures: elements.only_failures.checked, restart: elements.restart.checked };
     for (const name of TEXT_FIELDS) typed[name] = elements[name].value;
     return typed;
   }

@@ -41,6 +41,12 @@ test("only starting, running and stopping probes are active", () => {
   assert.deepEqual(active, ["starting", "running", "stopping"]);
 });
 
+test("a failed probe that starts again by itself can be stopped", () => {
+  assert.equal(isActive({ state: "failed", ended: { code: "tracer_failed" } }), false);
+  assert.equal(isActive({ state: "failed", ended: { restart_at: "2026-11-22T10:00:00Z" } }), true);
+  assert.equal(isActive({ state: "stopped", ended: null }), false);
+});
+
 const typed = (fields = {}) =>
   parseOptions({ pid: "", uid: "", comm: "", duration: "", only_failures: false, ...fields });
 
@@ -52,11 +58,12 @@ test("nothing typed asks for everything", () => {
 });
 
 test("what is typed becomes the spec", () => {
-  const { spec, errors } = typed({ pid: " 12 ", uid: "0", comm: "my prog", duration: "1.5", only_failures: true });
+  const { spec, errors } = typed({ pid: " 12 ", uid: "0", comm: "my prog", duration: "1.5", only_failures: true, restart: true });
   assert.deepEqual(errors, {});
   assert.deepEqual(spec, {
     filter: { pid: 12, uid: 0, comm: "my prog", only_failures: true },
     duration_s: 1.5,
+    restart: true,
   });
 });
 

@@ -53,6 +53,7 @@ def test_unavailable_says_why_and_what_works(client: FlaskClient, manager: FakeM
         ({"filter": {"only_failures": True}}, ProbeSpec(Filter(only_failures=True))),
         ({"duration_s": 86400}, ProbeSpec(duration_s=86400.0)),
         ({"duration_s": 0.5}, ProbeSpec(duration_s=0.5)),
+        ({"restart": True}, ProbeSpec(restart=True)),
     ],
 )
 def test_a_good_spec_reaches_the_manager(
@@ -88,6 +89,8 @@ def test_a_good_spec_reaches_the_manager(
         ({"duration_s": -1}, "duration_s"),
         ({"duration_s": 86400.5}, "duration_s"),
         ({"duration_s": "5"}, "duration_s"),
+        ({"restart": 1}, "restart"),
+        ({"restart": None}, "restart"),
         ({"duration_s": True}, "duration_s"),
         ({"duration_s": 10**400}, "duration_s"),
         ([], ""),

@@ -93,6 +93,7 @@ def test_a_check_that_fails_ends_the_service(tmp_path: Path) -> None:
     process = start(tmp_path / "run", free_port(), "--check-fails")
     _, errors = process.communicate(timeout=PATIENCE_S)
     assert "RuntimeError: no kernel" in errors
+    assert process.returncode == 3  # so that a service manager starts it again
 
 
 def test_the_stream_is_lines_of_json(server: Server) -> None:

@@ -119,6 +119,7 @@ class FakeManager:
             "reason": self.unavailable.get(probe_id),
             "hint": None,
             **(spec or ProbeSpec()).as_json(),
+            "restarts": 0,
             "started_at": "2026-11-22T10:00:00.123456Z" if spec else None,
             "ended": None,
             "columns": [column.as_json() for column in MODES[probe_id].columns],

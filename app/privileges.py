@@ -1,0 +1,70 @@
+"""Giving away what tracing does not need of root's power, for this process and all it starts.
+
+capabilities(7), prctl(2) and capset(2) by ctypes: standard library only.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from pathlib import Path
+
+# Numbers from linux/capability.h, and what each is still for.
+KEPT = {
+    "CAP_DAC_READ_SEARCH": 2,  # read the project and its environment in a home that is private
+    "CAP_SYS_ADMIN": 21,  # mount tracefs; the kernel's time per program (BPF_ENABLE_STATS)
+    "CAP_SYS_RESOURCE": 24,  # locked memory for BPF maps, before Linux 5.11
+    "CAP_PERFMON": 38,  # attach to kernel functions and tracepoints
+    "CAP_BPF": 39,  # load programs, make maps
+}
+PR_CAPBSET_READ, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 23, 24, 38  # linux/prctl.h
+LINUX_CAPABILITY_VERSION_3 = 0x20080522  # linux/capability.h
+LAST_CAPABILITY = Path("/proc/sys/kernel/cap_last_cap")
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class _Header(ctypes.Structure):
+    _fields_ = [("version", ctypes.c_uint32), ("pid", ctypes.c_int)]
+
+
+class _Sets(ctypes.Structure):
+    """32 capabilities of each set; the kernel takes two, the lower ones first."""
+
+    _fields_ = [
+        ("effective", ctypes.c_uint32),
+        ("permitted", ctypes.c_uint32),
+        ("inheritable", ctypes.c_uint32),
+    ]
+
+
+def bound() -> None:
+    """Keep `KEPT`, as far as this thread has it, and forbid every program that it or its children
+    execute to get more. Raises OSError.
+
+    For a process of one thread: each thread has capabilities of its own.
+    """
+    kept = sum(1 << number for number in KEPT.values())
+    for number in range(int(LAST_CAPABILITY.read_text()) + 1):
+        if not kept >> number & 1 and _prctl(PR_CAPBSET_READ, number):
+            _prctl(PR_CAPBSET_DROP, number)
+    header = _Header(LINUX_CAPABILITY_VERSION_3, 0)
+    sets = (_Sets * 2)()
+    _check(_libc.capget(ctypes.byref(header), sets))
+    for half in range(2):
+        sets[half].permitted &= kept >> 32 * half & 0xFFFFFFFF
+        sets[half].effective = sets[half].permitted
+        sets[half].inheritable = 0
+    _check(_libc.capset(ctypes.byref(header), sets))
+    _prctl(PR_SET_NO_NEW_PRIVS, 1)
+
+
+def _prctl(option: int, argument: int) -> int:
+    return _check(_libc.prctl(option, ctypes.c_ulong(argument), *(ctypes.c_ulong(0),) * 3))
+
+
+def _check(result: int) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result

@@ -1,0 +1,303 @@
+"""What goes wrong around the service: killed, stopped and lying tracers, a full disk, no memory, no
+descriptors, no BCC. It answers, says what happened, and goes on; the kernel keeps nothing."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import select
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.frames import HEADER, KIND_BATCH, KIND_JSON, MAX_BODY_BYTES
+from tests.support import kernel
+from tests.support.figures import figure
+from tests.support.recording import check_ledger, mark, wait_until_shown
+from tests.support.service import Service, running_service
+from tests.support.waiting import PATIENCE_S, wait_until
+
+PIDFD_OPEN, PIDFD_GETFD = 434, 438  # the same on every architecture
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+@pytest.fixture(scope="module")
+def patient(
+    tmp_path_factory: pytest.TempPathFactory, cache: Path, modes: tuple[str, ...]
+) -> Iterator[Service]:
+    """A service that notices soon that a tracer hangs."""
+    options = ("--tracer-silence-s", "3", "--stop-timeout-s", "2")
+    with running_service(tmp_path_factory.mktemp("patient"), cache, *options) as service:
+        yield service
+
+
+@pytest.fixture
+def mode(modes: tuple[str, ...]) -> str:
+    return modes[-1]
+
+
+def wait_for_state(service: Service, mode: str, state: str) -> dict[str, Any]:
+    def look() -> dict[str, Any] | None:
+        probe: dict[str, Any] = service.probe(mode)
+        return probe if probe["state"] == state else None
+
+    return wait_until(look, f"{mode} to be {state}")
+
+
+def gone_from_kernel(service: Service, what: str) -> None:
+    """Until nothing of it is in the kernel; the time that took is a promise's figure."""
+    start = time.monotonic()
+    service.wait_until_gone_from_kernel()
+    figure(f"BPF objects gone after {what}", f"{time.monotonic() - start:.2f} s (goal 2)")
+
+
+def socket_of(tracer: int) -> socket.socket:
+    """A tracer's own end of its line to the service, taken out of the process (pidfd_getfd(2))."""
+    pidfd = libc.syscall(PIDFD_OPEN, tracer, 0)
+    assert pidfd >= 0, os.strerror(ctypes.get_errno())
+    try:
+        taken = libc.syscall(PIDFD_GETFD, pidfd, 0, 0)
+        assert taken >= 0, os.strerror(ctypes.get_errno())
+        return socket.socket(fileno=taken)
+    finally:
+        os.close(pidfd)
+
+
+def test_a_killed_tracer_is_started_again_when_that_was_asked_for(
+    patient: Service, mode: str
+) -> None:
+    patient.start(mode, restart=True)
+    for restarts in (1, 2):
+        (tracer,) = patient.tracers()
+        os.kill(tracer.pid, signal.SIGKILL)
+        failed = wait_for_state(patient, mode, "failed")
+        assert "SIGKILL" in failed["ended"]["detail"]
+        assert failed["ended"]["restart_at"] > failed["ended"]["at"]
+        check_ledger(failed["counters"])
+        probe = wait_for_state(patient, mode, "running")
+        assert (probe["restarts"], probe["restart"], probe["ended"]) == (restarts, True, None)
+        wait_until_shown(patient, patient.cursor(), {mode}, mark())
+    patient.stop(mode)
+    gone_from_kernel(patient, "a stop")
+
+
+def test_the_wait_for_a_restart_can_be_ended(patient: Service, mode: str) -> None:
+    patient.start(mode, restart=True)
+    os.kill(patient.tracers()[0].pid, signal.SIGKILL)
+    wait_for_state(patient, mode, "failed")
+    assert patient.stop(mode)["ended"]["code"] == "requested"
+    gone_from_kernel(patient, "a killed tracer")
+    assert patient.request("DELETE", f"/probes/{mode}").status == 404
+    # Nothing brings it back: neither now nor when the wait would have been over.
+    patient.start(mode)
+    patient.stop(mode)
+    assert patient.probe(mode)["restarts"] == 0
+
+
+def test_a_start_does_not_wait_for_the_restart(patient: Service, mode: str) -> None:
+    patient.start(mode, restart=True)
+    os.kill(patient.tracers()[0].pid, signal.SIGKILL)
+    wait_for_state(patient, mode, "failed")
+    assert patient.start(mode)["restart"] is False
+    patient.stop(mode)
+
+
+def test_a_stopped_tracer_is_found_out(patient: Service, mode: str) -> None:
+    """SIGSTOP: it would lose events without a word."""
+    patient.start(mode)
+    os.kill(patient.tracers()[0].pid, signal.SIGSTOP)
+    failed = wait_for_state(patient, mode, "failed")
+    assert "hung" in failed["ended"]["detail"]
+    gone_from_kernel(patient, "a hung tracer")
+    patient.start(mode)
+    wait_until_shown(patient, patient.cursor(), {mode}, mark())
+    patient.stop(mode)
+
+
+def test_stopping_a_stopped_tracer(patient: Service, mode: str) -> None:
+    patient.start(mode)
+    os.kill(patient.tracers()[0].pid, signal.SIGSTOP)
+    answer = patient.request("DELETE", f"/probes/{mode}")
+    assert (answer.status, answer.json["code"]) == (504, "stop_timeout")
+    gone_from_kernel(patient, "a stop that the tracer did not obey")
+
+
+def test_a_tracer_that_is_quiet_is_not_taken_for_hung(patient: Service, mode: str) -> None:
+    started = patient.start(mode, filter={"pid": 4194304})
+    time.sleep(5)  # longer than the silence that is allowed: nothing else could show it
+    assert patient.probe(mode)["started_at"] == started["started_at"]
+    assert patient.probe(mode)["state"] == "running"
+    patient.stop(mode)
+
+
+LIES: dict[str, bytes] = {
+    "noise": os.urandom(64),
+    "a huge frame": HEADER.pack(MAX_BODY_BYTES + 1, KIND_BATCH, 1),
+    "an unknown kind": HEADER.pack(2, 9, 0) + b"{}",
+    "no JSON": HEADER.pack(2, KIND_JSON, 0) + b"{]",
+    "JSON of another shape": HEADER.pack(2, KIND_JSON, 0) + b"[]",
+    "an unknown message": HEADER.pack(15, KIND_JSON, 0) + b'{"type":"nope"}',
+    "counters of text": HEADER.pack(46, KIND_JSON, 0)
+    + b'{"type":"counters","produced":"1","drops":"x"}',
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_tracer_that_writes_garbage(patient: Service, mode: str, lie: str) -> None:
+    patient.start(mode)
+    (tracer,) = patient.tracers()
+    with patient.websocket() as viewer, socket_of(tracer.pid) as line:
+        os.kill(tracer.pid, signal.SIGSTOP)  # so that no frame of its own is cut in two
+        line.sendall(LIES[lie])
+        failed = wait_for_state(patient, mode, "failed")
+        assert failed["ended"]["code"] == "tracer_failed"
+        check_ledger(failed["counters"])
+        assert not viewer.ended
+    gone_from_kernel(patient, "a tracer that lied")
+
+
+def test_half_a_frame(patient: Service, mode: str) -> None:
+    """The rest never comes; what came whole before it stays."""
+    patient.start(mode)
+    wait_until_shown(patient, patient.cursor(), {mode}, mark())
+    (tracer,) = patient.tracers()
+    with socket_of(tracer.pid) as line:
+        os.kill(tracer.pid, signal.SIGSTOP)
+        line.sendall(HEADER.pack(1 << 20, KIND_BATCH, 1000) + bytes(1000))
+        os.kill(tracer.pid, signal.SIGKILL)
+    failed = wait_for_state(patient, mode, "failed")
+    assert "frame" in failed["ended"]["detail"] or "SIGKILL" in failed["ended"]["detail"]
+    check_ledger(failed["counters"])
+
+
+def test_a_stopped_worker_goes_on_where_it_was(patient: Service, mode: str) -> None:
+    """SIGSTOP and SIGCONT: its tracers are not taken for hung, and nothing is lost untold."""
+    patient.start(mode)
+    worker = patient.worker()
+    with patient.websocket() as viewer:
+        os.kill(worker.pid, signal.SIGSTOP)
+        names = [mark() for _ in range(50)]
+        time.sleep(4)  # longer than a tracer may be silent
+        os.kill(worker.pid, signal.SIGCONT)
+        viewer.wait_for_name(mode, names[-1])
+        stopped = patient.stop(mode)
+        check_ledger(stopped["counters"])
+        assert stopped["ended"]["code"] == "requested"
+        assert {row["filename"] for row in viewer.rows} >= set(names)
+
+
+def test_a_stopped_arbiter_does_not_matter(patient: Service, mode: str) -> None:
+    patient.process.send_signal(signal.SIGSTOP)
+    try:
+        patient.start(mode)
+        patient.stop(mode)
+    finally:
+        patient.process.send_signal(signal.SIGCONT)
+
+
+def test_no_memory_for_a_tracer(patient: Service, mode: str) -> None:
+    """The one that waits is kept from growing: compiling and mapping fails in it, not in us."""
+    waiting = [p for p in kernel.descendants(patient.worker().pid) if "app.tracer" in p.command]
+    for process in waiting:
+        used = int(Path(f"/proc/{process.pid}/statm").read_text().split()[0]) * 4096
+        resource.prlimit(process.pid, resource.RLIMIT_AS, (used + (4 << 20),) * 2)
+    answer = patient.request("POST", f"/probes/{mode}")
+    assert (answer.status, answer.json["code"]) == (502, "tracer_failed")
+    assert answer.json["reason"]
+    gone_from_kernel(patient, "a tracer without memory")
+    patient.start(mode)
+    patient.stop(mode)
+
+
+def test_no_descriptors(patient: Service, mode: str) -> None:
+    """EMFILE: neither an end of the worker, nor of its probes; it serves again when it can."""
+    started = patient.start(mode)
+    worker = patient.worker()
+    before = resource.prlimit(worker.pid, resource.RLIMIT_NOFILE)
+    used = max(int(entry.name) for entry in Path(f"/proc/{worker.pid}/fd").iterdir()) + 1
+    with patient.websocket() as viewer, ExitStack() as held:
+        resource.prlimit(worker.pid, resource.RLIMIT_NOFILE, (used, before[1]))
+        try:
+            for _ in range(100):
+                connection = socket.create_connection(("127.0.0.1", patient.port), PATIENCE_S)
+                held.enter_context(connection)
+                if select.select([connection], [], [], 0.05)[0]:
+                    break  # an answer without a request: there is no room for one
+            assert connection.recv(100).startswith(b"HTTP/1.1 503 ")
+        finally:
+            resource.prlimit(worker.pid, resource.RLIMIT_NOFILE, before)
+        assert patient.worker().pid == worker.pid
+        name = mark()
+        viewer.wait_for_name(mode, name)
+    assert patient.probe(mode)["started_at"] == started["started_at"]
+    patient.stop(mode)
+
+
+def in_namespace(script: str, *arguments: str) -> tuple[str, ...]:
+    """What runs a program with mounts of its own, made by a shell script before."""
+    return ("unshare", "--mount", "sh", "-ec", script + '\nexec "$@"', "sh", *arguments)
+
+
+def test_a_full_disk(modes: tuple[str, ...], tmp_path: Path, mode: str) -> None:
+    """No space for include files, nor for the audit log: told, and good again with space."""
+    small = tmp_path / "small"
+    small.mkdir()
+    # Mounted before the service starts, and reached from here by its process's root.
+    prefix = in_namespace(f"mount -t tmpfs -o size=64k probedeck-test '{small}'")
+    options = ("--audit-log", str(small / "audit.jsonl"))
+    with running_service(tmp_path, small / "cache", *options, prefix=prefix) as service:
+        inside = Path(f"/proc/{service.process.pid}/root{small}")
+        filler = inside / "filler"
+        _fill(filler)
+        answer = service.request("POST", f"/probes/{mode}")
+        assert (answer.status, answer.json["code"]) == (503, "audit_unwritable")
+        assert service.probe(mode)["state"] == "stopped"
+        # Room for the log, none for the include files.
+        filler.write_bytes(bytes(filler.stat().st_size - 8192))
+        answer = service.request("POST", f"/probes/{mode}")
+        assert answer.status >= 500
+        assert "No space left" in str(answer.json)
+        assert service.request("GET", "/healthz").status == 200
+
+
+def _fill(file: Path) -> None:
+    with file.open("ab", buffering=0) as stream:
+        try:
+            while True:
+                stream.write(bytes(1024))
+        except OSError:
+            pass  # full, as intended
+
+
+def test_no_bcc(tmp_path: Path, cache: Path) -> None:
+    spec = find_spec("bcc")  # the distribution's, only to hide it
+    assert spec and spec.origin
+    folder = Path(spec.origin).parent
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    prefix = in_namespace(f"mount --bind '{empty}' '{folder}'")
+    with running_service(tmp_path, cache, prefix=prefix) as service:
+        assert not any(probe["available"] for probe in service.probes().values())
+        assert "BCC" in service.probe("tracepoint")["reason"]
+        answer = service.request("POST", "/probes/tracepoint")
+        assert (answer.status, answer.json["code"]) == (501, "unavailable")
+        assert "python3-bpfcc" in answer.json["hint"]
+
+
+def test_no_btf(tmp_path: Path, cache: Path) -> None:
+    """Without the kernel's types BCC needs its headers; where these are missing too, it is told."""
+    options = ("--btf-path", str(tmp_path / "nothing"))
+    with running_service(tmp_path, cache, *options) as service:
+        for mode, probe in service.probes().items():
+            if not probe["available"]:
+                assert probe["reason"]
+                answer = service.request("POST", f"/probes/{mode}")
+                assert (answer.status, answer.json["code"]) == (501, "unavailable")
