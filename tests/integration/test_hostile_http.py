@@ -381,6 +381,33 @@ def test_heads_and_framing(
     check(besieged.send(raw), expected)
 
 
+@pytest.mark.parametrize(
+    ("begin", "expected"),
+    [
+        ("GET /probes HTTP/1.1\nHost: LOCAL\n", (431, "bad_request")),
+        (framed(CHUNKED, "1;"), (413, "too_large")),
+    ],
+    ids=["head", "body"],
+)
+def test_what_is_too_long_is_refused_in_whatever_pieces_it_comes(
+    besieged: Besieged, begin: str, expected: tuple[int, str]
+) -> None:
+    """Each piece is looked at before the next is sent; at 200 kB there is nothing to wait for."""
+    header = b"A: " + b"b" * 7995 + b"\r\n"
+    piece = header * 5 if begin.startswith("GET") else b"a" * 7995 + b"\r\n1\r\n1;"
+    with besieged.connect() as connection:
+        connection.sendall(besieged.filled(begin))
+        began_s = time.monotonic()
+        try:
+            for _ in range(200_000 // len(piece)):
+                connection.sendall(piece)
+                assert besieged.service.request("GET", "/healthz").status == 200
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # it has answered
+        check(read_answer(connection), expected)
+        assert time.monotonic() - began_s < REQUEST_S / 2, "it waited"
+
+
 def test_the_second_request_of_a_connection_is_looked_at_too(besieged: Besieged) -> None:
     raw, _ = HEADS["two requests in one, the second bad"]
     answers = besieged.send(raw).raw.split(b"HTTP/1.1 ")[1:]
