@@ -14,7 +14,7 @@ from typing import Any
 from flask import Flask, Response, current_app, request
 from flask_smorest import Api
 from flask_smorest.utils import prepare_response
-from marshmallow import Schema, fields
+from marshmallow import INCLUDE, Schema, fields
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as WerkzeugResponse
 
@@ -35,6 +35,9 @@ CODES = {
 
 class ProblemSchema(Schema):
     """For the OpenAPI document; some codes carry further members (docs/protocol.md)."""
+
+    class Meta:
+        unknown = INCLUDE  # else the document forbids them
 
     type = fields.String(required=True)
     title = fields.String(required=True)

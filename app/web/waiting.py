@@ -210,7 +210,8 @@ class Waiting:
         conn, received = place.conn, bytes(place.received)
         has_end = received.find(BLANK_LINE, max(0, place.looked_bytes - len(BLANK_LINE) + 1)) >= 0
         place.looked_bytes = len(received)
-        if not (has_end or ended or len(received) >= place.look_at_bytes):
+        is_full = len(received) > MAX_BYTES  # nothing more is taken, so now or never
+        if not (has_end or ended or is_full or len(received) >= place.look_at_bytes):
             return
         place.looks += 1
         if place.looks > MOST_LOOKS:
@@ -221,7 +222,7 @@ class Waiting:
         if found not in PENDING or ended:
             self._leave(place)
             self._ready(conn, received, found is Arrival.WHOLE)
-        elif len(received) > MAX_BYTES:
+        elif is_full:
             is_head = found is Arrival.HEAD_PENDING
             status, code, what = (
                 (431, "bad_request", "head") if is_head else (413, "too_large", "body")

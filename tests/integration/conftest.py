@@ -8,3 +8,4 @@ from tests.support.fixtures import (  # noqa: F401  fixtures
     tracing,
     workload,
 )
+from tests.support.hostile import besieged  # noqa: F401  a fixture

@@ -2,7 +2,7 @@
 
 Bad input gets a 4xx as problem+json and changes nothing: the service is compared after each.
 The list's other parts: `test_hostile_ws.py` (websockets), `test_hostile_starts.py` (starts and
-names), `test_hostile_openapi.py` (what the OpenAPI document allows), and where the caller is
+names), tests/unit/web/test_schemathesis.py (what the OpenAPI document allows), and where the caller is
 another or time is shortened: `test_access.py`, `test_tls.py`, tests/unit/web/test_guard.py,
 test_real_ws.py. The anchors: gunicorn's corpus of invalid requests, Jupyter Server's and
 Cockpit's checks of Host and Origin, Go's CrossOriginProtection.
@@ -23,7 +23,6 @@ from app.web.headers import CONTENT_SECURITY_POLICY
 from app.web.waiting import REQUEST_S
 from tests.support.figures import figure
 from tests.support.hostile import FILTER, POOL, Besieged, read_answer
-from tests.support.service import Service
 from tests.support.waiting import wait_until
 
 END = "Connection: close\n\n"
@@ -34,12 +33,6 @@ SITE = (403, "cross_site")
 PROXY = (403, "forbidden")
 NOWHERE = (404, "not_found")
 FINE = (200, None)
-
-
-@pytest.fixture(scope="module")
-def besieged(session_service: Service, modes: tuple[str, ...]) -> Iterator[Besieged]:
-    yield Besieged(session_service, modes[-1])
-    session_service.stop(modes[-1])
 
 
 @pytest.fixture(autouse=True)
@@ -386,6 +379,33 @@ def test_heads_and_framing(
     besieged: Besieged, raw: str | bytes, expected: tuple[int, str | None]
 ) -> None:
     check(besieged.send(raw), expected)
+
+
+@pytest.mark.parametrize(
+    ("begin", "expected"),
+    [
+        ("GET /probes HTTP/1.1\nHost: LOCAL\n", (431, "bad_request")),
+        (framed(CHUNKED, "1;"), (413, "too_large")),
+    ],
+    ids=["head", "body"],
+)
+def test_what_is_too_long_is_refused_in_whatever_pieces_it_comes(
+    besieged: Besieged, begin: str, expected: tuple[int, str]
+) -> None:
+    """Each piece is looked at before the next is sent; at 200 kB there is nothing to wait for."""
+    header = b"A: " + b"b" * 7995 + b"\r\n"
+    piece = header * 5 if begin.startswith("GET") else b"a" * 7995 + b"\r\n1\r\n1;"
+    with besieged.connect() as connection:
+        connection.sendall(besieged.filled(begin))
+        began_s = time.monotonic()
+        try:
+            for _ in range(200_000 // len(piece)):
+                connection.sendall(piece)
+                assert besieged.service.request("GET", "/healthz").status == 200
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # it has answered
+        check(read_answer(connection), expected)
+        assert time.monotonic() - began_s < REQUEST_S / 2, "it waited"
 
 
 def test_the_second_request_of_a_connection_is_looked_at_too(besieged: Besieged) -> None:

@@ -8,7 +8,9 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -254,3 +256,26 @@ def test_nobody_remote_is_served_when_all_tokens_are_revoked(
         for name in ("operator", "viewer"):
             command(service, "revoke", name)
     assert "./run token add" in refused(tmp_path, *REMOTE)
+
+
+def test_slow_and_silent_clients_keep_out_nobody(remote: Service) -> None:
+    """More than there are threads, in the handshake or behind it: no thread waits for them."""
+    with ExitStack() as stack:
+        for begin in (b"", b"\x16", b"\x16\x03\x01\x02\x00\x01") * 30:
+            raw = socket.create_connection(("127.0.0.1", remote.port), timeout=PATIENCE_S)
+            stack.enter_context(raw).sendall(begin)
+        half = []
+        for _ in range(10):
+            raw = socket.create_connection(("127.0.0.1", remote.port), timeout=PATIENCE_S)
+            assert remote.tls is not None
+            half.append(stack.enter_context(remote.tls.wrap_socket(raw)))
+            half[-1].sendall(b"GET /healthz HTTP/1.1\r\n")
+        for _ in range(10):
+            began_s = time.monotonic()
+            assert ask(remote, "127.0.0.1", "/healthz")[0] == 200
+            assert time.monotonic() - began_s < 1
+        for connection in half:
+            answer = connection.recv(65536)
+            assert answer.startswith(b"HTTP/1.1 408 "), answer
+            assert not connection.recv(1), "TLS's own end, not a connection cut off"
+    assert ask(remote, "127.0.0.1", "/healthz")[0] == 200

@@ -1,4 +1,7 @@
-"""The websocket over real sockets: frames, handshakes, seats, and no thread left behind."""
+"""The websocket over real sockets: frames, seats, and no thread left behind.
+
+What is refused is in tests/integration/test_hostile_ws.py.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from simple_websocket import ConnectionClosed
 from web_clients import KEY, Server, running
 
 from app.web.rows import rows_of
+from tests.support.frames import close_code, frame
 from tests.support.waiting import wait_until
 
 SEATS = 4
@@ -25,38 +29,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     options = ("--max-websockets", str(SEATS), "--threads", "16")
     with running(tmp_path_factory.mktemp("ws") / "run", *options) as server:
         yield server
-
-
-def frame(opcode: int, payload: bytes, *, fin: bool = True) -> bytes:
-    """A client's frame (RFC 6455, 5.2), masked with zeros."""
-    head = bytes([opcode | (0x80 if fin else 0)])
-    if len(payload) < 126:
-        return head + bytes([0x80 | len(payload)]) + bytes(4) + payload
-    return head + bytes([0x80 | 126]) + struct.pack(">H", len(payload)) + bytes(4) + payload
-
-
-def close_code(connection: socket.socket) -> int | None:
-    """Read to the end; the code of the server's close frame, None without one."""
-    received = b""
-    try:
-        while piece := connection.recv(65536):
-            received += piece
-    except ConnectionResetError:
-        pass
-    at = 0
-    while at < len(received):
-        opcode, size = received[at] & 15, received[at + 1]
-        at += 2
-        if size >= 126:
-            wide = 2 if size == 126 else 8
-            size = int.from_bytes(received[at : at + wide], "big")
-            at += wide
-        if opcode == 8 and size == 0:
-            return 1005  # "no status received" (RFC 6455, 7.4.1)
-        if opcode == 8:
-            return int(struct.unpack(">H", received[at : at + 2])[0])
-        at += size
-    return None
 
 
 def test_hello_then_batches_then_control(server: Server) -> None:
@@ -86,37 +58,6 @@ UPGRADE = {
     "Sec-WebSocket-Key": KEY,
     "Sec-WebSocket-Version": "13",
 }
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "headers", "refusal"),
-    [
-        ("GET", "/ws", {"Sec-WebSocket-Key": None}, (400, "bad_request")),
-        ("GET", "/ws", {"Sec-WebSocket-Key": "x"}, (400, "bad_request")),
-        ("GET", "/ws", {"Sec-WebSocket-Key": "dG9vIHNob3J0"}, (400, "bad_request")),
-        ("GET", "/ws", {"Sec-WebSocket-Version": None}, (400, "bad_request")),
-        ("GET", "/ws", {"Sec-WebSocket-Version": "8"}, (400, "bad_request")),
-        ("GET", "/ws", {"Upgrade": None}, (400, "bad_request")),
-        ("GET", "/ws", {"Upgrade": "h2c"}, (400, "bad_request")),
-        ("GET", "/ws", {"Connection": None}, (400, "bad_request")),
-        ("GET", "/ws", {"X-Odd": "caf\xe9"}, (400, "bad_request")),
-        ("POST", "/ws", {}, (405, "method_not_allowed")),
-        ("GET", "/ws?probe=nonesuch", {}, (404, "unknown_probe")),
-        ("GET", "/ws?recent=yes", {}, (422, "invalid")),
-        ("GET", "/ws?limit=5", {}, (422, "invalid")),
-        ("GET", "/ws", {"Origin": "null"}, (403, "bad_origin")),
-        ("GET", "/ws", {"Origin": "http://evil.test"}, (403, "bad_origin")),
-        ("GET", "/ws", {"User-Agent": "Mozilla/5.0"}, (403, "bad_origin")),
-        ("GET", "/ws", {"User-Agent": "x", "Sec-Fetch-Mode": "websocket"}, (403, "bad_origin")),
-        ("GET", "/probes/nonesuch", {}, (400, "bad_request")),
-    ],
-)
-def test_handshakes_that_are_refused(
-    server: Server, method: str, path: str, headers: dict[str, str | None], refusal: tuple[int, str]
-) -> None:
-    sent = {name: value for name, value in {**UPGRADE, **headers}.items() if value is not None}
-    response, body = server.request(method, path, sent)
-    assert (response.status, json.loads(body)["code"]) == refusal
 
 
 def test_a_browsers_handshake_and_no_compression(server: Server) -> None:
@@ -189,28 +130,6 @@ def test_what_a_client_sends_is_ignored(server: Server) -> None:
         assert json.loads(websocket.receive(timeout=30))["type"] == "hello"
         assert isinstance(websocket.receive(timeout=30), bytes | bytearray)
         server.request("DELETE", "/probes/fentry")
-
-
-@pytest.mark.parametrize(
-    ("frames", "code"),
-    [
-        (frame(2, b"x" * 4097), 1009),
-        (frame(2, b"x" * 4096, fin=False) + frame(0, b"x"), 1009),
-        (frame(1, b"\xff\xff"), 1007),
-        (frame(0, b"x"), 1002),
-        (frame(3, b"x"), 1002),
-        (bytes([0x81, 1, 65]), 1002),  # not masked
-        (frame(9, b"x" * 200), 1002),
-        (frame(8, struct.pack(">H", 4000) + b"bye"), 4000),
-        (frame(8, b""), 1005),
-    ],
-)
-def test_frames_against_the_protocol_close(server: Server, frames: bytes, code: int) -> None:
-    with server.connect() as connection:
-        server.upgrade(connection, "?recent=0")
-        connection.sendall(frames)
-        assert close_code(connection) == code
-    wait_until(lambda: server.clients() == 0, "its subscription ended")
 
 
 def test_random_bytes_do_no_harm(server: Server) -> None:
