@@ -18,7 +18,7 @@ from tests.support.service import Service
 from tests.support.waiting import PATIENCE_S, wait_until
 
 POOL = 64  # threads of the web server, by default
-# Those, which may be fewer until they are needed; the main thread; those of hub, manager and tracer.
+# Those, the main thread, and a few of hub, manager and tracer.
 MOST_THREADS = POOL + 8
 # What no process here is called: the counters stand still.
 FILTER = {"comm": "nobody-is-this"}
@@ -79,7 +79,7 @@ class Besieged:
         return len(list((self.worker / what).iterdir()))
 
     def check_unchanged(self) -> None:
-        """It serves, its probes are as before, and it holds no more descriptors and no thread too many."""
+        """It serves, its probes are as before, and it holds no descriptor or thread too many."""
         answer = self.service.request("GET", "/healthz")
         assert (answer.status, answer.json) == (200, {"status": "ok"})
         wait_until(lambda: self.clients() == 0, "its clients to be gone")
