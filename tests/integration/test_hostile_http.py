@@ -6,7 +6,8 @@ names), tests/unit/web/test_schemathesis.py (what the OpenAPI document allows), 
 caller is another or time is shortened: `test_access.py`, `test_tls.py`,
 tests/unit/web/test_guard.py, test_real_ws.py.
 
-The anchors: gunicorn's corpus of invalid requests, Jupyter Server's and Cockpit's checks of Host and Origin, Go's CrossOriginProtection.
+The anchors: gunicorn's corpus of invalid requests, Jupyter Server's and Cockpit's checks of Host
+and Origin, Go's CrossOriginProtection.
 """
 
 from __future__ import annotations
