@@ -2,10 +2,12 @@
 
 Bad input gets a 4xx as problem+json and changes nothing: the service is compared after each.
 The list's other parts: `test_hostile_ws.py` (websockets), `test_hostile_starts.py` (starts and
-names), tests/unit/web/test_schemathesis.py (what the OpenAPI document allows), and where the caller is
-another or time is shortened: `test_access.py`, `test_tls.py`, tests/unit/web/test_guard.py,
-test_real_ws.py. The anchors: gunicorn's corpus of invalid requests, Jupyter Server's and
-Cockpit's checks of Host and Origin, Go's CrossOriginProtection.
+names), tests/unit/web/test_schemathesis.py (what the OpenAPI document allows), and where the
+caller is another or time is shortened: `test_access.py`, `test_tls.py`,
+tests/unit/web/test_guard.py, test_real_ws.py.
+
+The anchors: gunicorn's corpus of invalid requests, Jupyter Server's and Cockpit's checks of Host
+and Origin, Go's CrossOriginProtection.
 """
 
 from __future__ import annotations
@@ -619,10 +621,12 @@ def test_those_who_send_nothing_keep_out_nobody(besieged: Besieged, count: int) 
 
 
 def test_those_who_do_not_leave_keep_out_nobody(besieged: Besieged) -> None:
-    """They have their answer, and neither close nor read: no thread waits for that."""
+    """They have their answer, and do not close: no thread waits for that."""
     with ExitStack() as stack:
-        for _ in range(2 * POOL):
-            connection = stack.enter_context(besieged.connect())
+        staying = [stack.enter_context(besieged.connect()) for _ in range(2 * POOL)]
+        for connection in staying:
             connection.sendall(besieged.filled(framed("Content-Length: 10000000000\n")))
+        for connection in staying:
+            assert connection.recv(12) == b"HTTP/1.1 413"
         for _ in range(20):
             health_within(besieged, 1.0)
