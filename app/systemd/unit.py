@@ -30,10 +30,13 @@ def unit(settings: Settings, python: Path, project: Path) -> str:
             option = "--" + field.name.replace("_", "-")
             raise ValueError(f"{option} is not for the service: systemd makes its folders")
     own = [path.resolve() for path in (settings.tls_cert, settings.tls_key) if path]
+    visible = " ".join(quoted(path) for path in [project, *own])
+    # `@`: the program's name as it sees it comes next, where `$` has to be written twice.
+    start = [quoted(f"@{python}"), *map(argument, [str(python), *command(settings)])]
     values = {
         "FOLDER": plain(project),
-        "COMMAND": " ".join([quoted(str(python)), *map(argument, command(settings))]),
-        "FILES": " ".join(quoted(str(path)) for path in [project, *own]),
+        "COMMAND": " ".join(start),
+        "FILES": visible,
         "STOP_TIMEOUT_S": str(math.ceil(settings.stop_timeout_s) + STOP_MARGIN_S),
         "NETWORK": "" if settings.is_remote or settings.trusted_peer else LOOPBACK_ONLY,
     }
@@ -60,15 +63,18 @@ def argument(text: str) -> str:
     return quoted(text).replace("$", "$$")
 
 
-def quoted(text: str) -> str:
+def quoted(text: str | Path) -> str:
     """A word of a list: in double quotes, without specifiers; raises ValueError."""
-    escaped = plain(text).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    return f'"{plain(text)}"'
 
 
 def plain(text: str | Path) -> str:
-    """A value that systemd takes as it is, but for specifiers; raises ValueError."""
+    """A value that systemd takes as it is, but for specifiers; raises ValueError.
+
+    Quotes, backslashes and control characters it refuses in the name of a program, and reads
+    differently from setting to setting.
+    """
     value = str(text)
-    if not value.isprintable() or value != value.strip() or value.endswith("\\"):
-        raise ValueError(f"{value!r} cannot stand in a unit file: use a folder with a plainer name")
+    if not value.isprintable() or value != value.strip() or set(value) & set("\"'\\"):
+        raise ValueError(f"{value!r} cannot stand in a unit file; a plainer name can")
     return value.replace("%", "%%")

@@ -33,7 +33,7 @@ CLONE_NEWCGROUP = 0x02000000
 SYSTEMD = Path("/lib/systemd/systemd")
 UNITS = Path("/lib/systemd/system")
 CGROUPS = Path("/sys/fs/cgroup")
-MEMORY = ("/etc/systemd/system", "/tmp", "/var/tmp", "/var/lib", "/var/cache", "/var/log")
+MEMORY = ("/home", "/etc/systemd/system", "/tmp", "/var/tmp", "/var/lib", "/var/cache", "/var/log")
 JOURNAL = ("systemd-journald.service", "systemd-journald.socket")
 TARGETS = ("basic", "multi-user", "network", "shutdown", "sysinit")
 
@@ -61,10 +61,6 @@ class Systemd:
         said = done.stdout + done.stderr
         assert status is None or done.returncode == status, f"{argv}: {done.returncode}\n{said}"
         return done.stdout
-
-    def show(self, unit: str, name: str) -> str:
-        """A property of a unit."""
-        return self.run("systemctl", "show", "--value", f"--property={name}", unit).strip()
 
     def processes(self) -> list[Process]:
         """What runs under it, and itself."""
@@ -143,7 +139,7 @@ def become_systemd(cgroup: str) -> None:
         os.close(descriptor)
     os.environ.clear()
     os.environ.update(PATH=os.defpath + ":/usr/sbin:/sbin", container="probedeck-test")
-    options = ["--system", "--unit=multi-user.target", "--log-target=console"]
+    options = ["--system", "--unit=multi-user.target", "--log-target=journal"]
     os.execv(SYSTEMD, [str(SYSTEMD), *options, "--log-level=info", "--show-status=no"])
 
 
