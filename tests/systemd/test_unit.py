@@ -24,6 +24,7 @@ from tests.systemd.conftest import UNIT, Installed
 
 MOST_EXPOSED = 3.5  # systemd-analyze's figure, 0 (all is shut) to 10 (nothing is)
 NOBODY = 65534
+ELSEWHERE = "192.0.2.1"  # RFC 5737: nobody's
 # A machine where others work would fill the service's memory with their deletions.
 COMM = "pd-systemd"
 OWN = {"filter": {"comm": COMM}}
@@ -47,6 +48,10 @@ def proc_status(pid: int) -> dict[str, str]:
     """proc_pid_status(5)."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def pids(installed: Installed) -> set[int]:
+    return {process.pid for process in installed.processes()}
 
 
 def test_every_mode_sees_a_real_deletion(installed: Installed, offered: tuple[str, ...]) -> None:
@@ -84,13 +89,33 @@ def test_the_journal_holds_no_token(installed: Installed, offered: tuple[str, ..
     assert "pd_" not in journal
 
 
+def test_it_sends_nothing_to_other_machines(installed: Installed) -> None:
+    """Asked in its control group: a packet, which nobody answers, and one to this machine."""
+    script = """
+import socket, sys
+open(sys.argv[1] + "/cgroup.procs", "w").write("0")
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+    sender.sendto(b"", (sys.argv[2], 9))
+"""
+    if kernel.in_test_machine():  # which has no network: an address to send to
+        subprocess.run(["busybox", "ip", "addr", "add", ELSEWHERE, "dev", "lo"], check=True)
+
+    def send(address: str) -> str:
+        group = f"/sys/fs/cgroup{installed.show('ControlGroup')}"
+        command = installed.systemd.command(sys.executable, "-c", script, group, address)
+        return subprocess.run(command, check=False, capture_output=True, text=True).stderr
+
+    assert send("127.0.0.1") == ""
+    assert "PermissionError" in send(ELSEWHERE)
+
+
 def test_memory_that_runs_out_ends_one_process_and_not_the_unit(installed: Installed) -> None:
     """The kernel kills in the unit's control group, as it would a tracer: the rest goes on."""
     systemd = installed.systemd
     group = f"/sys/fs/cgroup{installed.show('ControlGroup')}"
     if systemd.run("sh", "-c", f"test -e {group}/memory.max || echo no"):
         skip("this machine's cgroup2 has no memory controller")
-    before = installed.processes()
+    before = pids(installed)
     limit = int(installed.show("MemoryCurrent")) + (64 << 20)
     systemd.run("systemctl", "set-property", "--runtime", UNIT, f"MemoryMax={limit}")
     done = subprocess.run(systemd.command(sys.executable, "-c", HOG, group), check=False)
@@ -98,7 +123,7 @@ def test_memory_that_runs_out_ends_one_process_and_not_the_unit(installed: Insta
     wait_until(lambda: "OOM killer" in installed.journal(), "systemd to have noticed")
     systemd.run("systemctl", "set-property", "--runtime", UNIT, "MemoryMax=infinity")
     assert installed.show("ActiveState") == "active"
-    assert installed.processes() == before
+    assert pids(installed) == before
 
 
 def test_a_killed_worker_is_replaced(installed: Installed, offered: tuple[str, ...]) -> None:
@@ -118,14 +143,14 @@ def test_a_killed_service_is_started_again(installed: Installed, offered: tuple[
     """By systemd, with nothing left of the first one, and with the tokens that there were."""
     tokens = installed.systemd.run("cat", "/run/probedeck/tokens.json")
     installed.start(offered[-1], **OWN)
-    first = installed.processes()
+    first, main = pids(installed), installed.processes()[0].pid
     held = installed.bpf_objects()
     assert {kind for kind, _ in held} >= {"prog", "map"}
-    os.kill(first[0].pid, signal.SIGKILL)
+    os.kill(main, signal.SIGKILL)
     wait_until(lambda: installed.show("NRestarts") == "1", "systemd to start it again")
     installed.wait_until_ready()
     wait_until(lambda: not held & kernel.bpf_objects(), "its BPF objects to be gone")
-    assert not {p.pid for p in first} & {p.pid for p in installed.processes()}
+    assert not first & pids(installed)
     assert installed.systemd.run("cat", "/run/probedeck/tokens.json") == tokens
     cursor = installed.cursor()
     installed.start(offered[-1], **OWN)
@@ -135,7 +160,7 @@ def test_a_killed_service_is_started_again(installed: Installed, offered: tuple[
 def test_it_stops_in_order_and_leaves_nothing(
     installed: Installed, offered: tuple[str, ...]
 ) -> None:
-    processes = {p.pid for p in installed.processes()}
+    processes = pids(installed)
     held = installed.bpf_objects()
     assert held
     installed.systemd.run("systemctl", "stop", UNIT)
