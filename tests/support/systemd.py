@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.vm import namespaces
-from app.vm.namespaces import CLONE_NEWNS, MS_BIND, MS_PRIVATE, MS_REC
+from app.vm.namespaces import MS_BIND, MS_PRIVATE, MS_REC
 from tests.support import kernel
 from tests.support.kernel import Process
 from tests.support.waiting import PATIENCE_S, wait_until
@@ -104,10 +104,12 @@ def _remove(cgroup: str) -> None:
     # In a mount namespace of its own: they need not be mounted here.
     script = 'mount -t cgroup2 none /mnt && cd /mnt && find "$1" -depth -type d -exec rmdir {} +'
     wait_until(
-        lambda: subprocess.run(
-            ["unshare", "--mount", "sh", "-c", script, "sh", cgroup], check=False
-        ).returncode
-        == 0,
+        lambda: (
+            subprocess.run(
+                ["unshare", "--mount", "sh", "-c", script, "sh", cgroup], check=False
+            ).returncode
+            == 0
+        ),
         "control groups to be empty",
     )
 
