@@ -25,7 +25,6 @@ from pathlib import Path
 from app.vm import namespaces
 from app.vm.namespaces import MS_BIND, MS_PRIVATE, MS_REC
 from tests.support import kernel
-from tests.support.kernel import Process
 from tests.support.waiting import PATIENCE_S, wait_until
 
 TREE = Path(__file__).resolve().parents[2]
@@ -62,10 +61,6 @@ class Systemd:
         assert status is None or done.returncode == status, f"{argv}: {done.returncode}\n{said}"
         return done.stdout
 
-    def processes(self) -> list[Process]:
-        """What runs under it, and itself."""
-        return [p for p in kernel.processes() if p.pid == self.pid] + kernel.descendants(self.pid)
-
 
 @contextmanager
 def running_systemd(log: Path) -> Iterator[Systemd]:
@@ -74,8 +69,14 @@ def running_systemd(log: Path) -> Iterator[Systemd]:
     command = ["setpriv", "--pdeathsig=KILL", "unshare", "--pid", "--fork", "--kill-child"]
     command += ["--mount", sys.executable, "-m", "tests.support.systemd", cgroup]
     with log.open("wb") as output:
+        # A session of its own: Ctrl-C in the tests' terminal is not for it.
         process = subprocess.Popen(
-            command, cwd=TREE, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            command,
+            cwd=TREE,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
     try:
         yield _booted(process, log)
@@ -102,7 +103,10 @@ def _booted(process: subprocess.Popen[bytes], log: Path) -> Systemd:
 def _remove(cgroup: str) -> None:
     """The control groups it made, which outlive it."""
     # In a mount namespace of its own: they need not be mounted here.
-    script = 'mount -t cgroup2 none /mnt && cd /mnt && find "$1" -depth -type d -exec rmdir {} +'
+    script = """
+        mount -t cgroup2 none /mnt && cd /mnt || exit
+        [ ! -d "$1" ] || find "$1" -depth -type d -exec rmdir {} +
+    """
     wait_until(
         lambda: (
             subprocess.run(
@@ -152,7 +156,7 @@ def _enter_cgroup(name: str) -> None:
         for controller in (CGROUPS / "cgroup.controllers").read_text().split():
             (CGROUPS / "cgroup.subtree_control").write_text(f"+{controller}")
     own = CGROUPS / name
-    own.mkdir()
+    own.mkdir(exist_ok=True)
     (own / "cgroup.procs").write_text("0")
     namespaces.unmount(str(CGROUPS))
     namespaces.unshare(CLONE_NEWCGROUP)

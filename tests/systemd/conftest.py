@@ -68,10 +68,13 @@ class Installed(Client):
         return self.systemd.run("journalctl", "--no-pager", f"--unit={UNIT}")
 
     def processes(self) -> list[Process]:
-        """Those of the unit: gunicorn's first one and all below it."""
-        found = [p for p in self.systemd.processes() if "app" in p.command]
-        assert len(found) == 2, found  # it and its worker
-        return [*found, *(p for p in kernel.descendants(found[1].pid) if p.alive)]
+        """Those of the unit: gunicorn's first one, its worker, and the worker's children."""
+        (first,) = (
+            process
+            for process in kernel.processes()
+            if process.parent == self.systemd.pid and "app" in process.command
+        )
+        return [first, *(p for p in kernel.descendants(first.pid) if p.alive)]
 
     def bpf_objects(self) -> set[kernel.BpfObject]:
         """What its processes hold in the kernel."""

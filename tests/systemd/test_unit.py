@@ -123,7 +123,7 @@ def test_memory_that_runs_out_ends_one_process_and_not_the_unit(installed: Insta
     wait_until(lambda: "OOM killer" in installed.journal(), "systemd to have noticed")
     systemd.run("systemctl", "set-property", "--runtime", UNIT, "MemoryMax=infinity")
     assert installed.show("ActiveState") == "active"
-    assert pids(installed) == before
+    assert before <= pids(installed)
 
 
 def test_a_killed_worker_is_replaced(installed: Installed, offered: tuple[str, ...]) -> None:
