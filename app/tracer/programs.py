@@ -16,7 +16,7 @@ from app.kernel.syscalls import wait_for_running_programs
 from app.probes.modes import DELETION_SYSCALLS, MODES
 from app.probes.spec import Filter
 from app.tracer.cost import RunTime
-from app.tracer.records import DROP_KINDS, NAME_BYTES
+from app.tracer.records import CALLS_ENTERED, CALLS_LEFT, DROP_KINDS, NAME_BYTES
 
 SOURCES = Path(__file__).resolve().parents[2] / "bpf"
 
@@ -138,8 +138,7 @@ class Programs:
 
     def drops(self) -> dict[str, int]:
         """Events that passed the filter and were lost in the kernel, by cause, since the start."""
-        counts = self._bpf[b"drops"]
-        result = {kind: int(counts.sum(index).value) for index, kind in enumerate(DROP_KINDS)}
+        result = {kind: self._count(index) for index, kind in enumerate(DROP_KINDS)}
         result["recursion"] = self._recursion_misses()
         return result
 
@@ -165,10 +164,11 @@ class Programs:
         )
 
     def calls_in_progress(self) -> int:
-        """Calls seen at entry that have not returned; 0 for entry modes."""
-        if not MODES[self.mode].sees_return:
-            return 0
-        return sum(1 for _ in self._bpf[b"stash_short"])
+        """Calls seen at entry whose return was not; 0 for entry modes."""
+        return self._count(CALLS_ENTERED) - self._count(CALLS_LEFT)
+
+    def _count(self, index: int) -> int:
+        return int(self._bpf[b"counts"].sum(index).value)
 
     def wait_for_returns(self, timeout_s: float) -> None:
         """After disabling: let calls that are under way return and be emitted."""

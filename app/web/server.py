@@ -21,6 +21,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.sock import TCP6Socket, TCPSocket
 
 from app.config import Settings
+from app.memory import hold_little
 from app.privileges import bound
 from app.tokens import TokenFile
 from app.web.announce import announce
@@ -41,6 +42,7 @@ def serve(settings: Settings, load: Callable[[], Flask]) -> None:
     another instance runs, the port is taken, or what serving other machines needs is missing.
     """
     log_to_stderr()
+    hold_little()
     for name in NOT_FOR_GUNICORN:
         os.environ.pop(name, None)
     with sole_instance(settings.run_dir):

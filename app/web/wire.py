@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 # A client that takes nothing for this long is dropped.
-STALLED_AFTER_S = 10
+STALLED_AFTER_S = 8
 
 
 def bound_waits(connection: socket.socket) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.console_page import (
     card,
@@ -314,6 +314,23 @@ def test_hovering_tells_the_whole_value(page: Page, fake: FakeService) -> None:
         cell = page.locator(".table__body .cell:visible").filter(has_text=text)
         cell.hover()
         expect(cell).to_have_attribute("title", title)
+
+
+def test_what_is_pointed_at_keeps_its_title_when_the_row_is_made_again(
+    page: Page, fake: FakeService
+) -> None:
+    held: list[Route] = []
+    page.route("**/users*", lambda route: held.append(route))  # noqa: PLW0108  not a builtin
+    fake.start("fexit")
+    with page.expect_request("**/users*"):
+        fake.emit("fexit", {"ret": [-13], "uid": [0]})
+    cell = page.locator(".table__body .cell:visible").filter(has_text="EACCES")
+    cell.hover()
+    title = "-13 EACCES: Permission denied"
+    expect(cell).to_have_attribute("title", title)
+    held.pop().continue_()
+    expect(page.locator(".table__body .cell:visible").filter(has_text="root")).to_be_visible()
+    assert cell.get_attribute("title") == title
 
 
 HOSTILE = [

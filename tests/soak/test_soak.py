@@ -128,6 +128,7 @@ def test_nothing_grows(soaked: Service, modes: tuple[str, ...]) -> None:
 def show(rests: list[Rest]) -> None:
     names = [each.name for each in fields(Rest)]
     step = max(1, len(rests) // LINES)
+    figure("soak", "")
     figure("soak", " ".join(f"{name:>11}" for name in names))
     for rest in [*rests[::step], rests[-1]]:
         figure("soak", " ".join(f"{value:>11}" for value in astuple(rest)))

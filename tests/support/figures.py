@@ -1,13 +1,20 @@
-"""Figures of what was promised, for the report of a run: pytest keeps what goes to standard error
-of a test, but not to that of the process."""
+"""Figures of what was promised: collected while tests run, and shown at the end of the report
+(`tests/conftest.py`), where they are not lost when the tests pass."""
 
 from __future__ import annotations
 
-import sys
+_figures: list[tuple[str, str]] = []
 
 
 def figure(name: str, value: str) -> None:
-    """Print one, on a line of its own."""
-    assert sys.__stderr__ is not None
-    sys.__stderr__.write(f"\nfigure: {name}: {value}\n")
-    sys.__stderr__.flush()
+    """Keep one for the report."""
+    _figures.append((name, value))
+
+
+def lines() -> list[str]:
+    """What was kept, one figure a line; a name that is repeated (a table's) is said once."""
+    shown, before = [], None
+    for name, value in _figures:
+        shown.append(f"{'' if name == before else name + ': '}{value}")
+        before = name
+    return shown

@@ -32,6 +32,7 @@ export class Table {
   #room = 0;
   #tallest = 0;
   #pixelRatio = 0;
+  #pointed = null; // the cell under the mouse
   #body = el("div", { class: "table__body", role: "rowgroup" });
 
   /**
@@ -144,6 +145,7 @@ export class Table {
       used.add(row);
     }
     for (const row of this.#rows) if (!used.has(row)) row.hide();
+    this.#describe(this.#pointed); // it may show something else now
     const current = this.#rows.find((row) => row.number === this.#cursor.row);
     setAttribute(this.element, "aria-activedescendant", current ? current.element.id : null);
   }
@@ -206,7 +208,11 @@ export class Table {
 
   #serveBody() {
     serveCopy(this.#body);
-    this.#body.addEventListener("mouseover", ({ target }) => this.#describe(target));
+    this.#body.addEventListener("mouseover", ({ target }) => {
+      this.#pointed = target.closest(".cell");
+      this.#describe(this.#pointed);
+    });
+    this.#body.addEventListener("mouseleave", () => (this.#pointed = null));
     this.#body.addEventListener("click", ({ target }) => {
       const row = this.#rowOf(target);
       if (!row) return;
@@ -226,8 +232,7 @@ export class Table {
     return this.#rows.find((row) => row.element === element);
   }
 
-  #describe(target) {
-    const cell = target.closest(".cell");
+  #describe(cell) {
     const row = cell && this.#rowOf(cell);
     if (row && !cell.title) cell.title = row.describe(this.#store, cell);
   }

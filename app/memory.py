@@ -1,0 +1,25 @@
+"""What the C library's allocator does with memory that was given back to it (mallopt(3)).
+
+glibc by ctypes; with another C library the calls are left out, and memory is as that one has it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+
+M_MMAP_THRESHOLD = -3  # malloc.h
+LARGE_BYTES = 64 * 1024
+
+_libc = ctypes.CDLL(None)
+
+
+def hold_little() -> None:
+    """Give every large block pages of its own, which go back to the kernel when it is freed.
+
+    glibc does so from 128 KiB on, and then moves that bound up to the largest block it has seen
+    freed, to 32 MiB at most. From there on buffers of requests and batches lie between small
+    objects in the heaps, which so grow by some 2 KiB a visitor, for tens of thousands of them.
+    Setting the bound keeps it where it is.
+    """
+    if hasattr(_libc, "mallopt") and not _libc.mallopt(M_MMAP_THRESHOLD, LARGE_BYTES):
+        raise OSError("mallopt(M_MMAP_THRESHOLD) failed")
