@@ -68,6 +68,8 @@ def install(settings: Settings) -> None:
     _say(f"Wrote {UNIT}")
     _systemctl("daemon-reload")
     _systemctl("enable", NAME)
+    # What failed a moment ago, with other options perhaps, is no reason to refuse a start.
+    subprocess.run(["systemctl", "reset-failed", NAME], check=False, capture_output=True)
     _systemctl("restart", NAME)
     _say(f"Probedeck on {settings.address}, now and from each boot on.")
     if not settings.require_token:

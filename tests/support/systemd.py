@@ -123,6 +123,7 @@ def become_systemd(cgroup: str) -> None:
     namespaces.mount("none", "/", flags=MS_REC | MS_PRIVATE)
     kept = [TREE, Path(sys.prefix), Path(sys.base_prefix), UNITS]
     held = {path: os.open(path, os.O_PATH) for path in kept}
+    namespaces.unmount("/proc")
     namespaces.mount("proc", "/proc", "proc")
     if os.path.ismount(CGROUPS):
         namespaces.unmount(str(CGROUPS))

@@ -20,7 +20,7 @@ from tests.support.figures import figure
 from tests.support.fixtures import skip, start_all
 from tests.support.recording import mark, wait_until_shown
 from tests.support.waiting import wait_until
-from tests.systemd.conftest import UNIT, Installed
+from tests.systemd.conftest import PROJECT, UNIT, Installed
 
 MOST_EXPOSED = 3.5  # systemd-analyze's figure, 0 (all is shut) to 10 (nothing is)
 NOBODY = 65534
@@ -87,6 +87,30 @@ def test_the_journal_holds_no_token(installed: Installed, offered: tuple[str, ..
     assert "Probedeck on http://localhost:" in journal
     assert "./run token rotate" in journal
     assert "pd_" not in journal
+
+
+def test_it_sees_and_changes_no_more_than_it_needs(installed: Installed) -> None:
+    """Asked where it is, of folders that are open to root elsewhere on this systemd's machine."""
+    installed.systemd.run("mkdir", "/home/other", "/tmp/other")
+    script = """
+        for folder in . /etc/systemd/system /home /run /var/lib /var/cache /var/log; do
+            touch "$folder/new" 2>/dev/null && echo "$folder can be changed"
+        done
+        for folder in /run/probedeck /var/*/probedeck /tmp /var/tmp /dev/shm; do
+            cp /bin/true "$folder/" || echo "$folder cannot be changed"
+            "$folder/true" 2>/dev/null && echo "$folder/true can be executed"
+            rm "$folder/true"
+        done
+        ls /home /root /tmp
+    """
+    inside = ["nsenter", f"--target={installed.processes()[0].pid}", "--mount"]
+    seen = subprocess.run(
+        [*inside, "sh", "-c", 'cd "$1" || exit; ' + script, "sh", str(PROJECT)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert seen.stdout == "/home:\nsome body\n\n/root:\n\n/tmp:\n"
 
 
 def test_it_sends_nothing_to_other_machines(installed: Installed) -> None:
