@@ -2,7 +2,8 @@
 
 It shares this machine's kernel, network and files, the latter read-only; /etc/systemd/system, /run,
 /tmp and the changing parts of /var are memory. Of the machine's own units it has the journal's
-alone. It ends, with all it started, when its context or this process does.
+alone. It ends, with all it started, when its context or this process does; only SIGKILL of this
+process leaves something, an empty control group.
 
     with running_systemd() as systemd:
         systemd.run("systemctl", "start", "something")
