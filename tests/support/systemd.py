@@ -143,6 +143,9 @@ def become_systemd(cgroup: str) -> None:
     namespaces.make_read_only("/proc/sys")  # the machine's settings are not its own
     namespaces.mount("cgroup2", str(CGROUPS), "cgroup2")
     _reduce_units(Path(f"/proc/self/fd/{held[UNITS]}"))
+    settings = Path("/run/systemd/system.conf.d/patience.conf")
+    settings.parent.mkdir(parents=True)
+    settings.write_text(f"[Manager]\nDefaultTimeoutStartSec={PATIENCE_S:.0f}\n")
     for descriptor in held.values():
         os.close(descriptor)
     os.environ.clear()
