@@ -61,6 +61,7 @@ why() {
     nodejs) say "runs the unit tests of the page's modules" ;;
     openssl) say "makes the certificate of --tls-self-signed" ;;
     systemd) say "runs the service in the tests of its unit" ;;
+    curl) say "asks the service as another user in the tests" ;;
     gcc) say "compiles generated headers in the unit tests" ;;
     shellcheck) say "checks the shell scripts" ;;
     esac
@@ -84,7 +85,7 @@ machine_packages() {
     esac
 }
 
-test_packages() { echo openssl gcc shellcheck nodejs chromium fonts-dejavu-core systemd; }
+test_packages() { echo openssl gcc shellcheck nodejs chromium fonts-dejavu-core systemd curl; }
 
 # install_packages PACKAGE...: those that are missing.
 install_packages() {
