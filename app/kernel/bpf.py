@@ -21,6 +21,7 @@ from app.kernel.bpf_layouts import (
     InfoByFd,
     MapCreate,
     MapElement,
+    MapInfoLayout,
     ProgInfoLayout,
     ProgLoad,
     RawTracepointOpen,
@@ -35,7 +36,10 @@ PROG_TYPE_TRACING = 26
 ATTACH_TRACE_FENTRY = 24
 ATTACH_TRACE_FEXIT = 25
 MAP_TYPE_HASH = 1
+MAP_TYPE_ARRAY = 2
+MAP_TYPE_PERCPU_HASH = 5
 MAP_TYPE_PERCPU_ARRAY = 6
+MAP_TYPE_LRU_HASH = 9
 MAP_TYPE_RINGBUF = 27
 STATS_RUN_TIME = 0
 
@@ -66,12 +70,48 @@ class ProgInfo:
     recursion_misses: int | None
 
 
+@dataclass(frozen=True)
+class MapInfo:
+    """A map as it was made; sizes in bytes (a ring buffer's size is its `max_entries`)."""
+
+    id: int
+    type: int
+    key_size: int
+    value_size: int
+    max_entries: int
+    flags: int
+    name: str
+
+
 def create_map(
-    map_type: int, key_size: int, value_size: int, max_entries: int, name: str = ""
+    map_type: int,
+    key_size: int,
+    value_size: int,
+    max_entries: int,
+    name: str = "",
+    *,
+    flags: int = 0,
 ) -> int:
     """A new map's descriptor; sizes in bytes (a ring buffer's size is its `max_entries`)."""
-    attributes = MapCreate(map_type, key_size, value_size, max_entries, map_name=name.encode()[:15])
+    attributes = MapCreate(
+        map_type, key_size, value_size, max_entries, flags, map_name=name.encode()[:15]
+    )
     return _bpf(Command.MAP_CREATE, attributes)
+
+
+def map_info(fd: int) -> MapInfo:
+    """What the kernel says about a map, by its descriptor."""
+    info = MapInfoLayout()
+    _bpf(Command.OBJ_GET_INFO_BY_FD, InfoByFd(fd, ctypes.sizeof(info), ctypes.addressof(info)))
+    return MapInfo(
+        info.id,
+        info.type,
+        info.key_size,
+        info.value_size,
+        info.max_entries,
+        info.map_flags,
+        info.name.decode("utf-8", "replace"),
+    )
 
 
 def map_lookup(fd: int, key: bytes, value_size: int) -> bytes | None:
@@ -100,6 +140,26 @@ def map_update(fd: int, key: bytes, value: bytes) -> None:
         Command.MAP_UPDATE_ELEM,
         MapElement(fd, ctypes.addressof(key_buffer), ctypes.addressof(value_buffer), 0),
     )
+
+
+def map_keys(fd: int, key_size: int) -> Iterator[bytes]:
+    """The keys of a map, in the kernel's order.
+
+    While others change the map a key may be missed, and others come again: where the key that
+    came last is gone, the kernel starts from the first (Documentation/bpf/map_hash.rst).
+    """
+    key, after = ctypes.create_string_buffer(key_size), ctypes.create_string_buffer(key_size)
+    element = MapElement(fd, None, ctypes.addressof(after), 0)
+    while True:
+        try:
+            _bpf(Command.MAP_GET_NEXT_KEY, element)
+        except OSError as error:
+            if error.errno == errno.ENOENT:  # there is none behind the last
+                return
+            raise
+        yield after.raw
+        key.raw = after.raw
+        element.key = ctypes.addressof(key)
 
 
 def percpu_size(value_size: int) -> int:

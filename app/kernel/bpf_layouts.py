@@ -16,6 +16,7 @@ class Command(IntEnum):
     MAP_CREATE = 0
     MAP_LOOKUP_ELEM = 1
     MAP_UPDATE_ELEM = 2
+    MAP_GET_NEXT_KEY = 4
     PROG_LOAD = 5
     PROG_GET_NEXT_ID = 11
     MAP_GET_NEXT_ID = 12
@@ -42,7 +43,7 @@ class MapCreate(ctypes.Structure):
 
 
 class MapElement(ctypes.Structure):
-    """BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM."""
+    """BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM; BPF_MAP_GET_NEXT_KEY, where `value` is a key."""
 
     _fields_ = (
         ("map_fd", ctypes.c_uint64),  # 32 bits and padding
@@ -108,6 +109,20 @@ class InfoByFd(ctypes.Structure):
         ("bpf_fd", ctypes.c_uint32),
         ("info_len", ctypes.c_uint32),
         ("info", ctypes.c_void_p),
+    )
+
+
+class MapInfoLayout(ctypes.Structure):
+    """struct bpf_map_info, up to its name."""
+
+    _fields_ = (
+        ("type", ctypes.c_uint32),
+        ("id", ctypes.c_uint32),
+        ("key_size", ctypes.c_uint32),
+        ("value_size", ctypes.c_uint32),
+        ("max_entries", ctypes.c_uint32),
+        ("map_flags", ctypes.c_uint32),
+        ("name", ctypes.c_char * 16),
     )
 
 
