@@ -20,7 +20,8 @@ from app.kernel.btf_format import Kind
 from app.kernel.headers import BTF_PATH, find_headers
 from app.kernel.syscalls import end_with_parent, set_process_name
 from app.kernel.tracefs import own_mounts
-from app.tracer.kept import AHEAD, COMPILED, FILE, NOT_KEPT, REFUSED, find_object, object_key
+from app.tracer.command import AHEAD, COMPILED, NOT_KEPT, REFUSED
+from app.tracer.kept import FILE, find_object, object_key
 from app.tracer.object import CompiledObject, MapSpec, ObjectError, ProgramSpec, symbolic
 from app.tracer.source import compiler_flags, source
 

@@ -15,13 +15,11 @@ from app.kernel import tree_cache
 from app.kernel.bcc_presence import bcc_version
 from app.kernel.headers import BTF_PATH, MODULES
 from app.kernel.version import running_build_id
+from app.tracer.command import COMPILED, NOT_KEPT, REFUSED, compile_command
 from app.tracer.object import FORMAT, CompiledObject, ObjectError
 from app.tracer.source import compiler_flags, source
 
 FILE = "object.json"
-# Of the compiler's process: standard output holds an object, or a ProbedeckError.
-COMPILED, REFUSED, NOT_KEPT = 0, 3, 4
-AHEAD = "--ahead"  # of any need: only with time that nobody else wants
 
 
 @lru_cache
@@ -86,14 +84,6 @@ def get_object(
     return find_object(cache_dir, key) or _compile(
         compile_command(mode, function, ring_bytes, btf_path, cache_dir)
     )
-
-
-def compile_command(
-    mode: str, function: str, ring_bytes: int, btf_path: Path, cache_dir: Path
-) -> list[str]:
-    """The process that compiles and keeps an object, and prints it."""
-    words = (mode, function, str(ring_bytes), str(btf_path), str(cache_dir))
-    return [sys.executable, "-m", "app.tracer.compile", *words]
 
 
 def _compile(command: list[str]) -> CompiledObject:

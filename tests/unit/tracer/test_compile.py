@@ -11,7 +11,8 @@ import pytest
 from app.kernel.bcc_presence import bcc_problem
 from app.kernel.headers import BTF_PATH
 from app.kernel.hints import may_trace
-from app.tracer.kept import compile_command, find_object, object_key
+from app.tracer.command import compile_command
+from app.tracer.kept import find_object, object_key
 from app.tracer.loader import LoadedObject
 from app.tracer.object import CompiledObject
 

@@ -12,6 +12,7 @@ from compiled_objects import OBJECT
 from app.errors import ProbedeckError
 from app.kernel import tree_cache
 from app.tracer import kept, source
+from app.tracer.command import REFUSED
 from app.tracer.kept import FILE, find_object, get_object, kernel_identity, object_key
 
 ARGUMENTS = ("fexit", "do_unlinkat", 8 << 20)
@@ -128,7 +129,7 @@ def test_a_compilers_own_error_comes_through(
 ) -> None:
     error = {"status": 501, "code": "unavailable", "detail": "nothing there"}
     said = json.dumps({"error": error, "reason": "no headers", "hint": "install"})
-    compiler(monkeypatch, f"import sys; print({said!r}); sys.exit({kept.REFUSED})")
+    compiler(monkeypatch, f"import sys; print({said!r}); sys.exit({REFUSED})")
     with pytest.raises(ProbedeckError, match="nothing there") as caught:
         get_object(*ARGUMENTS, btf, tmp_path / "cache")
     assert caught.value.status == 501
