@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,15 @@ def test_compiled_once_and_loaded_without_bcc(tmp_path: Path) -> None:
     with LoadedObject(compiled) as loaded:
         assert set(loaded.infos()) == {program.name for program in compiled.programs}
         assert loaded.maps["ring_short"].spec.max_entries == 1 << 16
+
+
+def test_nothing_else_imports_bcc() -> None:
+    importers = {
+        file.relative_to(TREE).as_posix()
+        for file in (TREE / "app").rglob("*.py")
+        if re.search(r"^\s*(from|import) bcc\b", file.read_text(), re.MULTILINE)
+    }
+    assert importers == {"app/tracer/compile.py"}
 
 
 REFUSED = {
