@@ -163,7 +163,9 @@ class Settings:
         "file to which each start, stop and change is appended; without it none is made",
     )
     cache_dir: Path = _setting(
-        Path("/var/cache/probedeck"), Path, "folder for include files made from the kernel's BTF"
+        Path("/var/cache/probedeck"),
+        Path,
+        "folder for include files made from the kernel's BTF, and for compiled programs",
     )
     btf_path: Path = _setting(
         Path("/sys/kernel/btf/vmlinux"), Path, "the running kernel's type information"

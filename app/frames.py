@@ -64,15 +64,16 @@ class Outbox:
         self.waiting_bytes = 0
 
     def message(self, members: dict[str, Any]) -> None:
-        """Queue a control message."""
-        self._add(KIND_JSON, 0, json.dumps(members).encode())
+        """Queue a control message; a socket that has room takes it whole."""
+        body = json.dumps(members).encode()
+        self._add(HEADER.pack(len(body), KIND_JSON, 0) + body)
 
     def batch(self, rows: int, data: bytes) -> None:
         """Queue a batch."""
-        self._add(KIND_BATCH, rows, data)
+        self._add(HEADER.pack(len(data), KIND_BATCH, rows), data)
 
-    def _add(self, kind: int, rows: int, body: bytes) -> None:
-        for part in (HEADER.pack(len(body), kind, rows), body):
+    def _add(self, *parts: bytes) -> None:
+        for part in parts:
             self._waiting.append(memoryview(part))
             self.waiting_bytes += len(part)
 

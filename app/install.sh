@@ -50,7 +50,7 @@ why() {
     case $1 in
     python3) say "runs Probedeck" ;;
     python3-venv) say "makes the virtual environment" ;;
-    python3-bpfcc | python3-bcc) say "BCC: compiles and loads the BPF programs" ;;
+    python3-bpfcc | python3-bcc) say "BCC: compiles the BPF programs" ;;
     qemu-system-x86 | qemu-system-x86-core) say "QEMU: runs the virtual machine" ;;
     qemu-system-common | virtiofsd) say "shares this machine's files with the virtual one, read-only" ;;
     busybox-static | busybox) say "starts the virtual machine" ;;

@@ -18,6 +18,14 @@ HINT = (
 )
 
 
+def bcc_version() -> str:
+    """What the installed BCC says of its version, as it says it; empty when there is none."""
+    spec = find_spec("bcc")
+    folders = spec.submodule_search_locations if spec else None
+    files = [Path(folder) / "version.py" for folder in folders or ()]
+    return "".join(file.read_text() for file in files if file.is_file())
+
+
 def bcc_problem() -> tuple[str, str] | None:
     """Reason and hint when BCC cannot be used, else None."""
     spec = find_spec("bcc")

@@ -21,6 +21,7 @@ from app.kernel.bpf_layouts import (
     InfoByFd,
     MapCreate,
     MapElement,
+    MapInfoLayout,
     ProgInfoLayout,
     ProgLoad,
     RawTracepointOpen,
@@ -35,7 +36,10 @@ PROG_TYPE_TRACING = 26
 ATTACH_TRACE_FENTRY = 24
 ATTACH_TRACE_FEXIT = 25
 MAP_TYPE_HASH = 1
+MAP_TYPE_ARRAY = 2
+MAP_TYPE_PERCPU_HASH = 5
 MAP_TYPE_PERCPU_ARRAY = 6
+MAP_TYPE_LRU_HASH = 9
 MAP_TYPE_RINGBUF = 27
 STATS_RUN_TIME = 0
 
@@ -66,12 +70,48 @@ class ProgInfo:
     recursion_misses: int | None
 
 
+@dataclass(frozen=True)
+class MapInfo:
+    """A map as it was made; sizes in bytes (a ring buffer's size is its `max_entries`)."""
+
+    id: int
+    type: int
+    key_size: int
+    value_size: int
+    max_entries: int
+    flags: int
+    name: str
+
+
 def create_map(
-    map_type: int, key_size: int, value_size: int, max_entries: int, name: str = ""
+    map_type: int,
+    key_size: int,
+    value_size: int,
+    max_entries: int,
+    name: str = "",
+    *,
+    flags: int = 0,
 ) -> int:
     """A new map's descriptor; sizes in bytes (a ring buffer's size is its `max_entries`)."""
-    attributes = MapCreate(map_type, key_size, value_size, max_entries, map_name=name.encode()[:15])
+    attributes = MapCreate(
+        map_type, key_size, value_size, max_entries, flags, map_name=name.encode()[:15]
+    )
     return _bpf(Command.MAP_CREATE, attributes)
+
+
+def map_info(fd: int) -> MapInfo:
+    """What the kernel says about a map, by its descriptor."""
+    info = MapInfoLayout()
+    _bpf(Command.OBJ_GET_INFO_BY_FD, InfoByFd(fd, ctypes.sizeof(info), ctypes.addressof(info)))
+    return MapInfo(
+        info.id,
+        info.type,
+        info.key_size,
+        info.value_size,
+        info.max_entries,
+        info.map_flags,
+        info.name.decode("utf-8", "replace"),
+    )
 
 
 def map_lookup(fd: int, key: bytes, value_size: int) -> bytes | None:

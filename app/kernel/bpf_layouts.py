@@ -111,6 +111,20 @@ class InfoByFd(ctypes.Structure):
     )
 
 
+class MapInfoLayout(ctypes.Structure):
+    """struct bpf_map_info, up to its name."""
+
+    _fields_ = (
+        ("type", ctypes.c_uint32),
+        ("id", ctypes.c_uint32),
+        ("key_size", ctypes.c_uint32),
+        ("value_size", ctypes.c_uint32),
+        ("max_entries", ctypes.c_uint32),
+        ("map_flags", ctypes.c_uint32),
+        ("name", ctypes.c_char * 16),
+    )
+
+
 class ProgInfoLayout(ctypes.Structure):
     """struct bpf_prog_info, up to recursion_misses."""
 

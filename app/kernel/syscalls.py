@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import signal
 import time
 
 # Numbers from arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h.
@@ -24,6 +25,7 @@ _libc.mount.argtypes = (
 )
 
 CLONE_NEWNS = 0x20000
+PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
 MS_REC, MS_PRIVATE = 0x4000, 0x40000
 MEMBARRIER_CMD_GLOBAL = 1
@@ -61,6 +63,16 @@ def wait_for_running_programs() -> None:
         if error.errno != errno.EINVAL:
             raise
         time.sleep(0.2)
+
+
+def end_with_parent() -> None:
+    """Have this process killed when the thread that started it ends; raises OSError."""
+    _check(_libc.prctl(ctypes.c_int(PR_SET_PDEATHSIG), ctypes.c_ulong(signal.SIGKILL)))
+
+
+def set_process_name(name: str) -> None:
+    """What ps and top show: at most 15 bytes; raises OSError."""
+    _check(_libc.prctl(ctypes.c_int(PR_SET_NAME), name.encode()))
 
 
 def unshare(flags: int) -> None:

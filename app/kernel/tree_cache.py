@@ -52,13 +52,26 @@ def ensure(cache_dir: Path, key: str, make: Callable[[], Mapping[str, str]]) -> 
     return tree
 
 
+def load(cache_dir: Path, key: str) -> dict[str, bytes] | None:
+    """The files of `cache_dir/key` by relative path; None when it is not there or not whole.
+
+    Raises UnsafeDirectoryError, OSError.
+    """
+    return _whole(secure_directory(cache_dir) / key)
+
+
 def is_whole(tree: Path) -> bool:
     """Whether the tree is as it was written, and only root or we can have written it."""
+    return _whole(tree) is not None
+
+
+def _whole(tree: Path) -> dict[str, bytes] | None:
     try:
         expected = (tree / DIGEST).read_text()
-        return _digest(_read(tree)) == expected
+        content = _read(tree)
     except (OSError, ValueError):  # missing, unreadable, not text, or not ours
-        return False
+        return None
+    return content if _digest(content) == expected else None
 
 
 def secure_directory(path: Path) -> Path:

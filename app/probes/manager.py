@@ -16,12 +16,14 @@ from app.config import Settings
 from app.errors import ProbedeckError
 from app.frames import TracerRequest
 from app.hub import Hub
+from app.probes.ahead import CompileAhead
 from app.probes.availability import KernelAnswer, ask_kernel
 from app.probes.modes import MODES, Mode
 from app.probes.restart import Restarts
 from app.probes.run import End, TracerRun
 from app.probes.spawner import Spawner
 from app.probes.spec import Filter, ProbeSpec
+from app.tracer.command import compile_command
 
 ANNOUNCE_INTERVAL_S = 0.5
 FILTER_TIMEOUT_S = 10.0
@@ -66,12 +68,27 @@ class ProbeManager:
         self._asked = threading.Event()
         self._kernel: KernelAnswer | None = None
         self._spawner: Spawner | None = None
+        self._compile_ahead: CompileAhead | None = None
 
     def start_service(self) -> None:
         """Ask the kernel what it allows, and begin to tell clients of changes."""
         self._spawner = Spawner()
         self.check_availability()
+        self._compile_ahead = CompileAhead(
+            self._spawner, [self._compile_ahead_command(mode) for mode in self.kernel.working()]
+        )
         threading.Thread(target=self._announce_counters, name="announcer", daemon=True).start()
+
+    def _compile_ahead_command(self, mode: str) -> list[str]:
+        settings = self._settings
+        return compile_command(
+            mode,
+            self.kernel.modes[mode].function or "",
+            settings.ring_mib << 20,
+            settings.btf_path,
+            settings.cache_dir,
+            ahead=True,
+        )
 
     # -- what is known ----------------------------------------------------------------------
 
@@ -231,6 +248,8 @@ class ProbeManager:
             thread.start()
         for thread in stoppers:
             thread.join()
+        if self._compile_ahead is not None:
+            self._compile_ahead.close()
         if self._spawner is not None:
             self._spawner.close()
 

@@ -12,11 +12,14 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 PROJECT = Path(__file__).resolve().parents[2]
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -28,41 +31,60 @@ class Tracer:
 
 
 class Spawner:
-    """One permanent thread that makes tracer processes, one ahead of need.
+    """One permanent thread that makes processes, and one tracer ahead of need.
 
-    The one ahead has loaded BCC, numpy and Arrow and waits for its request: that is more than
-    half of a probe's start. It costs some memory, and no CPU.
+    The one ahead has loaded numpy and Arrow and waits for its request: that is more than half of
+    a probe's start. It costs some memory, and no CPU.
     """
 
     def __init__(self) -> None:
-        self._jobs: queue.SimpleQueue[Future[Tracer] | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._ahead: Tracer | None = None
         self._thread = threading.Thread(target=self._work, name="spawner", daemon=True)
         self._thread.start()
 
     def take(self) -> Tracer:
         """A tracer that waits for its request. Raises OSError when none can be started."""
-        future: Future[Tracer] = Future()
-        self._jobs.put(future)
-        return future.result()
+        return self._do(self._take)
+
+    def start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
+        """Another process, whose output goes to pipes; it can ask to end with the service
+        (app.kernel.syscalls.end_with_parent). Raises OSError."""
+        return self._do(lambda: _start(command))
 
     def close(self) -> None:
-        """End the one ahead; nothing can be taken any more."""
+        """End the tracer ahead; nothing can be taken or started any more."""
         self._jobs.put(None)
         self._thread.join()
 
-    def _work(self) -> None:
-        ahead = _start_ahead()
-        while (future := self._jobs.get()) is not None:
-            if ahead is not None and ahead.process.poll() is not None:
-                _end(ahead)
-                ahead = None  # somebody killed it
+    def _do(self, make: Callable[[], Made]) -> Made:
+        """Have the thread make something."""
+        future: Future[Made] = Future()
+
+        def job() -> None:
             try:
-                future.set_result(ahead or start_tracer())
+                future.set_result(make())
             except OSError as error:
                 future.set_exception(error)
-            ahead = _start_ahead()
-        if ahead is not None:
+
+        self._jobs.put(job)
+        return future.result()
+
+    def _work(self) -> None:
+        self._ahead = _start_ahead()
+        while (job := self._jobs.get()) is not None:
+            job()
+            if self._ahead is None:
+                self._ahead = _start_ahead()
+        if self._ahead is not None:
+            _end(self._ahead)
+
+    def _take(self) -> Tracer:
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead.process.poll() is not None:
             _end(ahead)
+            ahead = None  # somebody killed it
+        return ahead or start_tracer()
 
 
 def start_tracer() -> Tracer:
@@ -86,6 +108,18 @@ def start_tracer() -> Tracer:
             ours.close()
             raise
     return Tracer(process, ours)
+
+
+def _start(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command,
+        cwd=PROJECT,
+        env=child_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C is for the service
+    )
 
 
 def _start_ahead() -> Tracer | None:

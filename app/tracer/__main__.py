@@ -5,23 +5,13 @@ Loads everything first and then waits for its request, so that one can be kept r
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
 import socket
 import sys
 
 from app.errors import ProbedeckError
 from app.frames import Outbox, ServiceGone, TracerRequest
-from app.kernel.tracefs import own_mounts
-
-PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def set_process_name(name: str) -> None:
-    """What ps and top show: at most 15 bytes."""
-    _libc.prctl(PR_SET_NAME, name.encode())
+from app.kernel.syscalls import end_with_parent, set_process_name
 
 
 def read_request(sock: socket.socket) -> TracerRequest:
@@ -36,11 +26,12 @@ def read_request(sock: socket.socket) -> TracerRequest:
 
 
 def main() -> int:
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # of the service's spawning thread
+    end_with_parent()  # which is the service's spawning thread
     set_process_name("pd:waiting")
-    own_mounts()
 
-    from app.tracer.session import trace  # noqa: PLC0415 - BCC looks at tracefs when it is loaded
+    from app.tracer.session import prepare, trace  # noqa: PLC0415 - ps shows who waits for them
+
+    prepare()
 
     with socket.socket(fileno=os.dup(0)) as sock:
         outbox = Outbox(sock)

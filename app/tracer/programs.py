@@ -1,24 +1,21 @@
-"""The BPF programs of one mode: compiled by BCC, attached, filtered, detached."""
+"""The BPF programs of one mode: loaded, attached, filtered, detached."""
 
 from __future__ import annotations
 
 import ctypes
-import os
+import struct
 import time
-from pathlib import Path
-from typing import Any
-
-from bcc import BPF
 
 from app.errors import ProbedeckError
-from app.kernel.bpf import prog_info
 from app.kernel.syscalls import wait_for_running_programs
-from app.probes.modes import DELETION_SYSCALLS, MODES
+from app.kernel.tracefs import find_or_mount, own_mounts
+from app.kernel.trials import in_words
+from app.probes.modes import DELETION_SYSCALLS
 from app.probes.spec import Filter
 from app.tracer.cost import RunTime
+from app.tracer.loader import LoadedObject
+from app.tracer.object import CompiledObject
 from app.tracer.records import CALLS_ENTERED, CALLS_LEFT, DROP_KINDS, NAME_BYTES
-
-SOURCES = Path(__file__).resolve().parents[2] / "bpf"
 
 TEST_PID, TEST_UID, TEST_COMM, TEST_FAILURE = 1, 2, 4, 8
 
@@ -48,30 +45,12 @@ def filter_struct(wanted: Filter, enabled: bool) -> _FilterStruct:
     )
 
 
-def source(mode: str) -> str:
-    """The C text of a mode: the shared part, then its own, with line numbers of each file."""
-    return "".join(
-        f'#line 1 "bpf/{name}"\n{(SOURCES / name).read_text()}'
-        for name in ("record.c", f"{mode}.c")
-    )
+def _is_at_entry(program: str) -> bool:
+    return program.startswith(("kfunc__", "on_en"))  # on_entry, on_enter_*
 
 
-def compiler_flags(mode: str, function: str, ring_bytes: int) -> list[str]:
-    """Definitions for the C text; `function` must come from the kernel's own symbols."""
-    flags = [f"-DRING_PAGES={ring_bytes // os.sysconf('SC_PAGE_SIZE')}"]
-    if MODES[mode].sees_return:
-        flags.append("-DSEES_RETURN")
-    if mode == "tracepoint":
-        flags.append("-DNAME_IN_USER_MEMORY")
-    elif function.isidentifier() and function.isascii():
-        flags.append(f"-DFUNCTION={function}")
-    else:
-        raise ValueError(f"{function!r} is not a C identifier")
-    return flags
-
-
-def _is_at_entry(program: bytes) -> bool:
-    return program.startswith((b"kfunc__", b"on_en"))  # on_entry, on_enter_*
+def _u32(number: int) -> bytes:
+    return struct.pack("=I", number)
 
 
 class Programs:
@@ -81,58 +60,59 @@ class Programs:
     that every call seen at entry is also seen at return, and no event passes the wrong filter.
     """
 
-    def __init__(self, mode: str, function: str, ring_bytes: int) -> None:
+    def __init__(self, mode: str, function: str, compiled: CompiledObject) -> None:
         self.mode = mode
-        self._ring_bytes = ring_bytes
         self._active = 0
         try:
-            self._bpf: Any = BPF(
-                text=source(mode), cflags=compiler_flags(mode, function, ring_bytes)
-            )
-            self._attach(function)
-        except Exception as error:
-            raise ProbedeckError(502, "tracer_failed", f"BCC could not attach: {error}") from error
+            self._object = LoadedObject(compiled)
+            try:
+                self._attach(function)
+            except BaseException:
+                self._object.__exit__()
+                raise
+        except OSError as error:
+            raise ProbedeckError(
+                502, "tracer_failed", f"the kernel refused the programs: {in_words(error)}"
+            ) from error
 
     def _attach(self, function: str) -> None:
-        # fentry and fexit are attached by BCC itself, by the names of their functions.
-        if self.mode in ("kprobe", "kretprobe"):
+        # Returns before entries.
+        programs = self._object
+        if self.mode in ("fentry", "fexit"):
+            if self.mode == "fexit":
+                programs.attach_tracing(f"kretfunc__{function}")
+            programs.attach_tracing(f"kfunc__{function}")
+        elif self.mode in ("kprobe", "kretprobe"):
             if self.mode == "kretprobe":
-                self._bpf.attach_kretprobe(event=function.encode(), fn_name=b"on_return")
-            self._bpf.attach_kprobe(event=function.encode(), fn_name=b"on_entry")
-        elif self.mode == "tracepoint":
+                programs.attach_kprobe("on_return", function, at_return=True)
+            programs.attach_kprobe("on_entry", function, at_return=False)
+        else:
+            own_mounts()  # before the kernel mounts one inside debugfs for us, and for everyone
+            tracefs = find_or_mount()
             for call in DELETION_SYSCALLS:
-                self._bpf.attach_tracepoint(
-                    tp=f"syscalls:sys_exit_{call}".encode(), fn_name=b"on_exit"
-                )
+                programs.attach_tracepoint("on_exit", tracefs, "syscalls", f"sys_exit_{call}")
             for call in DELETION_SYSCALLS:
-                self._bpf.attach_tracepoint(
-                    tp=f"syscalls:sys_enter_{call}".encode(), fn_name=f"on_enter_{call}".encode()
+                programs.attach_tracepoint(
+                    f"on_enter_{call}", tracefs, "syscalls", f"sys_enter_{call}"
                 )
 
     def __enter__(self) -> Programs:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._bpf.cleanup()
+        self._object.__exit__(*exc)
 
     def rings(self) -> dict[str, tuple[int, int]]:
         """Name of each ring -> its map's descriptor and its size in bytes."""
-        return {
-            name: (
-                self._bpf[name.encode()].map_fd,
-                self._ring_bytes if name == "ring_short" else self._ring_bytes // 2,
-            )
-            for name in NAME_BYTES
-        }
+        maps = self._object.maps
+        return {name: (maps[name].fd, maps[name].spec.max_entries) for name in NAME_BYTES}
 
     def set_filter(self, wanted: Filter, *, enabled: bool = True) -> None:
         """Switch to another filter; on return no program tests the old one any more."""
         spare = 1 - self._active
-        filters, active = self._bpf[b"filters"], self._bpf[b"active_filter"]
-        filters[ctypes.c_int(spare)] = filters.Leaf.from_buffer_copy(
-            bytes(filter_struct(wanted, enabled))
-        )
-        active[ctypes.c_int(0)] = ctypes.c_uint32(spare)
+        maps = self._object.maps
+        maps["filters"].set(_u32(spare), bytes(filter_struct(wanted, enabled)))
+        maps["active_filter"].set(_u32(0), _u32(spare))
         self._active = spare
         wait_for_running_programs()
 
@@ -150,14 +130,14 @@ class Programs:
         return are not added: such a call is counted already, as `missed_return` or `unfinished`.
         """
         return sum(
-            prog_info(function.fd).recursion_misses or 0
-            for name, function in self._bpf.funcs.items()
+            info.recursion_misses or 0
+            for name, info in self._object.infos().items()
             if _is_at_entry(name)
         )
 
     def run_time(self) -> RunTime:
         """Time in all programs and calls that entered, as far as the kernel counted them."""
-        infos = {name: prog_info(function.fd) for name, function in self._bpf.funcs.items()}
+        infos = self._object.infos()
         return RunTime(
             sum(info.run_time_ns for info in infos.values()),
             sum(info.run_cnt for name, info in infos.items() if _is_at_entry(name)),
@@ -168,7 +148,7 @@ class Programs:
         return self._count(CALLS_ENTERED) - self._count(CALLS_LEFT)
 
     def _count(self, index: int) -> int:
-        return int(self._bpf[b"counts"].sum(index).value)
+        return self._object.maps["counts"].sum(_u32(index))
 
     def wait_for_returns(self, timeout_s: float) -> None:
         """After disabling: let calls that are under way return and be emitted."""
@@ -179,12 +159,5 @@ class Programs:
     def detach(self) -> None:
         """Take the programs off their hooks and wait for those running; the maps stay until
         the context is left."""
-        for event in list(self._bpf.kprobe_fds):
-            self._bpf.detach_kprobe_event(event)
-        for point in list(self._bpf.tracepoint_fds):
-            self._bpf.detach_tracepoint(point)
-        for function in list(self._bpf.kfunc_entry_fds):
-            self._bpf.detach_kfunc(function)
-        for function in list(self._bpf.kfunc_exit_fds):
-            self._bpf.detach_kretfunc(function)
+        self._object.detach()
         wait_for_running_programs()

@@ -204,7 +204,7 @@ def test_a_stopped_arbiter_does_not_matter(patient: Service, mode: str) -> None:
 
 
 def test_no_memory_for_a_tracer(patient: Service, mode: str) -> None:
-    """The one that waits is kept from growing: compiling and mapping fails in it, not in us."""
+    """The one that waits is kept from growing: mapping the rings fails in it, not in us."""
     waiting = [p for p in kernel.descendants(patient.worker().pid) if "app.tracer" in p.command]
     for process in waiting:
         used = int(Path(f"/proc/{process.pid}/statm").read_text().split()[0]) * 4096

@@ -13,7 +13,7 @@ import pytest
 
 from app.kernel import bpf, tracefs, trials
 from app.kernel.bpf import ProgramRefusedError
-from app.kernel.bpf_layouts import ProgInfoLayout, ProgLoad
+from app.kernel.bpf_layouts import MapInfoLayout, ProgInfoLayout, ProgLoad
 from app.kernel.hints import may_trace
 
 from .waiting import wait_until
@@ -48,6 +48,7 @@ def test_layouts_are_the_kernels() -> None:
     load, info = ProgLoad, ProgInfoLayout
     assert (load.kern_version.offset, load.expected_attach_type.offset) == (40, 68)
     assert (load.attach_btf_id.offset, info.name.offset) == (108, 64)
+    assert MapInfoLayout.name.offset == 24
     assert (info.run_time_ns.offset, info.recursion_misses.offset) == (192, 208)
 
 
@@ -61,6 +62,15 @@ def test_hash_map(close: Callable[[int], int]) -> None:
     with pytest.raises(OSError) as caught:
         bpf.map_update(fd, b"key3", bytes(12))
     assert caught.value.errno == errno.E2BIG
+
+
+@needs_bpf
+def test_a_map_is_as_it_was_asked_for(close: Callable[[int], int]) -> None:
+    no_preallocation = 1  # BPF_F_NO_PREALLOC
+    fd = close(bpf.create_map(bpf.MAP_TYPE_HASH, 4, 12, 5, "x" * 20, flags=no_preallocation))
+    info = bpf.map_info(fd)
+    assert info.id in bpf.map_ids()
+    assert info == bpf.MapInfo(info.id, bpf.MAP_TYPE_HASH, 4, 12, 5, no_preallocation, "x" * 15)
 
 
 @needs_bpf

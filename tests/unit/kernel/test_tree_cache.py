@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from app.kernel.tree_cache import DIGEST, UnsafeDirectoryError, ensure, is_whole, secure_directory
+from app.kernel.tree_cache import (
+    DIGEST,
+    UnsafeDirectoryError,
+    ensure,
+    is_whole,
+    load,
+    secure_directory,
+)
 
 FILES = {"include/a.h": "#define A 1\n", "include/linux/b.h": "", "include/ü.h": "/* ü */"}
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
@@ -25,6 +32,17 @@ def test_makes_the_files_once(tmp_path: Path) -> None:
     assert is_whole(tree)
     assert ensure(tmp_path / "new" / "cache", "key", forbidden) == tree
     assert [p.name for p in tree.parent.iterdir() if not p.name.startswith(".lock")] == ["key"]
+
+
+def test_loads_what_is_whole(tmp_path: Path) -> None:
+    assert load(tmp_path, "key") is None
+    tree = ensure(tmp_path, "key", lambda: FILES)
+    assert load(tmp_path, "key") == {path: text.encode() for path, text in FILES.items()}
+    shorten(tree)
+    assert load(tmp_path, "key") is None
+    tmp_path.chmod(0o777)
+    with pytest.raises(UnsafeDirectoryError):
+        load(tmp_path, "key")
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o077])

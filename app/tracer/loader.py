@@ -1,0 +1,122 @@
+"""A compiled object in the kernel: its maps made, its programs loaded and attached by bpf(2).
+
+Knows no map and no program by name. Whatever is opened here is closed here; the kernel takes
+programs off their hooks with the last descriptor.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.kernel import bpf, perf
+from app.kernel.bpf import ProgInfo
+from app.kernel.tracefs import tracepoint_id
+from app.kernel.version import running_version_code
+from app.tracer.object import CompiledObject, MapSpec, ProgramSpec, relocated
+
+
+@dataclass(frozen=True)
+class LoadedMap:
+    """A map and its descriptor, open as long as the object is loaded."""
+
+    fd: int
+    spec: MapSpec
+
+    def set(self, key: bytes, value: bytes) -> None:
+        """Set one value; raises OSError."""
+        self._check(key, value)
+        bpf.map_update(self.fd, key, value)
+
+    def sum(self, key: bytes) -> int:
+        """A per-CPU map's counter of 64 bits, over all CPUs; raises OSError."""
+        self._check(key, bytes(8))
+        values = bpf.map_lookup(self.fd, key, bpf.percpu_size(8))
+        return 0 if values is None else sum(memoryview(values).cast("Q"))
+
+    def _check(self, key: bytes, value: bytes) -> None:
+        # The kernel reads and writes as many bytes as the map says, whatever we bring.
+        if (len(key), len(value)) != (self.spec.key_size, self.spec.value_size):
+            raise ValueError(f"{self.spec.name}: {len(key)} and {len(value)} bytes do not fit")
+
+
+class LoadedObject:
+    """Maps and programs of a compiled object. A context manager: leaving it unloads all.
+
+    Raises OSError (bpf.ProgramRefusedError for a program) when the kernel refuses.
+    """
+
+    def __init__(self, compiled: CompiledObject) -> None:
+        self._programs: dict[str, tuple[int, ProgramSpec]] = {}
+        self.maps: dict[str, LoadedMap] = {}
+        with ExitStack() as stack:
+            self._attachments = stack.enter_context(ExitStack())
+            _allow_locked_memory()
+            for spec in compiled.maps:
+                fd = bpf.create_map(
+                    spec.type,
+                    spec.key_size,
+                    spec.value_size,
+                    spec.max_entries,
+                    spec.name,
+                    flags=spec.flags,
+                )
+                stack.callback(os.close, fd)
+                self.maps[spec.name] = LoadedMap(fd, spec)
+            descriptors = [self.maps[spec.name].fd for spec in compiled.maps]
+            for program in compiled.programs:
+                fd = bpf.load_program(
+                    program.type,
+                    relocated(program.instructions, descriptors),
+                    name=program.name,
+                    kernel_version=running_version_code(),
+                    attach_type=program.attach_type,
+                    attach_btf_id=program.attach_btf_id,
+                )
+                stack.callback(os.close, fd)
+                self._programs[program.name] = fd, program
+            self._stack = stack.pop_all()
+
+    def __enter__(self) -> LoadedObject:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.detach()
+        self._stack.close()
+
+    def attach_tracepoint(self, name: str, tracefs: Path, category: str, tracepoint: str) -> None:
+        """Run a program at a tracepoint; raises OSError."""
+        event_id = tracepoint_id(tracefs, category, tracepoint)
+        event = self._attachments.enter_context(perf.tracepoint_event(event_id))
+        perf.attach_program(event, self._programs[name][0])
+
+    def attach_kprobe(self, name: str, function: str, *, at_return: bool) -> None:
+        """Run a program at a function's entry or return; raises OSError."""
+        event = self._attachments.enter_context(perf.kprobe_event(function, at_return))
+        perf.attach_program(event, self._programs[name][0])
+
+    def attach_tracing(self, name: str) -> None:
+        """Run a tracing program at the function that it was loaded for; raises OSError."""
+        self._attachments.callback(os.close, bpf.open_raw_tracepoint(self._programs[name][0]))
+
+    def detach(self) -> None:
+        """Take all programs off their hooks; they and the maps stay."""
+        self._attachments.close()
+
+    def infos(self) -> dict[str, ProgInfo]:
+        """What the kernel says of each program, by its name here."""
+        return {name: bpf.prog_info(fd) for name, (fd, _) in self._programs.items()}
+
+
+def _allow_locked_memory() -> None:
+    """Before Linux 5.11 maps and programs count as locked memory, of which 64 KiB are allowed.
+
+    Where that cannot be changed, the kernel says so when a map is made.
+    """
+    try:
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY,) * 2)
+    except (ValueError, OSError):
+        pass  # not ours to raise, and most kernels do not ask

@@ -1,0 +1,32 @@
+"""The C source of a mode and the compiler's flags for it: plain text, nothing compiled here."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from app.probes.modes import MODES
+
+SOURCES = Path(__file__).resolve().parents[2] / "bpf"
+
+
+def source(mode: str) -> str:
+    """The C text of a mode: the shared part, then its own, with line numbers of each file."""
+    return "".join(
+        f'#line 1 "bpf/{name}"\n{(SOURCES / name).read_text()}'
+        for name in ("record.c", f"{mode}.c")
+    )
+
+
+def compiler_flags(mode: str, function: str, ring_bytes: int) -> list[str]:
+    """Definitions for the C text; `function` must come from the kernel's own symbols."""
+    flags = [f"-DRING_PAGES={ring_bytes // os.sysconf('SC_PAGE_SIZE')}"]
+    if MODES[mode].sees_return:
+        flags.append("-DSEES_RETURN")
+    if mode == "tracepoint":
+        flags.append("-DNAME_IN_USER_MEMORY")
+    elif function.isidentifier() and function.isascii():
+        flags.append(f"-DFUNCTION={function}")
+    else:
+        raise ValueError(f"{function!r} is not a C identifier")
+    return flags

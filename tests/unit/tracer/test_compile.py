@@ -1,0 +1,89 @@
+"""BCC itself: what becomes of C, and what is refused because it could not be kept."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.kernel.bcc_presence import bcc_problem
+from app.kernel.headers import BTF_PATH
+from app.kernel.hints import may_trace
+from app.tracer.command import compile_command
+from app.tracer.kept import find_object, object_key
+from app.tracer.loader import LoadedObject
+from app.tracer.object import CompiledObject
+
+TREE = Path(__file__).resolve().parents[3]
+
+needs_bcc = pytest.mark.skipif(
+    bcc_problem() is not None or not may_trace() or not BTF_PATH.exists(),
+    reason="needs BCC, a kernel with BTF, and the capabilities to use BPF",
+)
+
+
+@needs_bcc
+def test_compiled_once_and_loaded_without_bcc(tmp_path: Path) -> None:
+    arguments = ("tracepoint", "", 1 << 16, BTF_PATH)
+    command = compile_command(*arguments, tmp_path / "cache")
+    done = subprocess.run(command, cwd=TREE, capture_output=True, text=True, check=True)
+    compiled = CompiledObject.decode(done.stdout)
+    assert find_object(tmp_path / "cache", object_key(*arguments)) == compiled
+    assert [program.name for program in compiled.programs] == [
+        "on_enter_rmdir",
+        "on_enter_unlink",
+        "on_enter_unlinkat",
+        "on_exit",
+    ]
+    assert "bcc" not in sys.modules
+    with LoadedObject(compiled) as loaded:
+        assert set(loaded.infos()) == {program.name for program in compiled.programs}
+        assert loaded.maps["ring_short"].spec.max_entries == 1 << 16
+
+
+def test_nothing_else_imports_bcc() -> None:
+    importers = {
+        file.relative_to(TREE).as_posix()
+        for file in (TREE / "app").rglob("*.py")
+        if re.search(r"^\s*(from|import) bcc\b", file.read_text(), re.MULTILINE)
+    }
+    assert importers == {"app/tracer/compile.py"}
+
+
+REFUSED = {
+    "something else than a map": """
+        int variable;
+        int on_entry(void *ctx) { return variable; }""",
+    "is of type 3": """
+        BPF_PROG_ARRAY(others, 2);
+        int on_entry(void *ctx) { others.call(ctx, 0); return 0; }""",
+}
+
+
+@needs_bcc
+@pytest.mark.parametrize("why", REFUSED)
+def test_what_could_not_be_kept_is_refused(tmp_path: Path, why: str) -> None:
+    script = """
+import sys
+from pathlib import Path
+from app.kernel.headers import find_headers, BTF_PATH
+from app.kernel.tracefs import own_mounts
+from app.tracer import compile
+own_mounts()
+find_headers(BTF_PATH, Path(sys.argv[1])).apply()
+compile.source = lambda mode: sys.argv[2]
+compile.compile_object("tracepoint", "", 1 << 16)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "cache"), REFUSED[why]],
+        cwd=TREE,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "ObjectError" in done.stderr
+    assert why in done.stderr
