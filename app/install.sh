@@ -59,7 +59,8 @@ why() {
     chromium | fonts-dejavu-core) say "shows the page to the browser tests" ;;
     nodejs) say "runs the unit tests of the page's modules" ;;
     openssl) say "makes the certificate of --tls-self-signed" ;;
-    gcc) say "compiles generated headers in the unit tests" ;;
+    gcc) say "compiles generated headers in the unit tests, and what the benchmark traces" ;;
+    bpftrace) say "is what the benchmark measures beside Probedeck" ;;
     shellcheck) say "checks the shell scripts" ;;
     esac
 }
@@ -81,6 +82,8 @@ machine_packages() {
     *) echo qemu-system-x86 $files busybox-static kmod zstd lz4 debian-archive-keyring ;;
     esac
 }
+
+bench_packages() { echo bpftrace gcc; }
 
 test_packages() { echo openssl gcc shellcheck nodejs chromium fonts-dejavu-core; }
 
