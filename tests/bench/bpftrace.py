@@ -25,7 +25,7 @@ SHORTEST_STR = 64  # the default
 class Bpftrace:
     """One program, attached when the constructor returns; a context manager."""
 
-    def __init__(self, form: str, text: str, name_bytes: int) -> None:
+    def __init__(self, form: str, text: str, name_bytes: int = 0) -> None:
         self._form = form
         self._output = tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="pd-bench-")  # noqa: SIM115
         size = max(SHORTEST_STR, min(LONGEST_STR, name_bytes + 1))

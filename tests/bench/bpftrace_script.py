@@ -46,3 +46,14 @@ def script(mode: str, function: str, condition: str) -> str:
         + f"{leave} /@start[tid]/ {{ {at_exit} }}\n"
         + CLEAR
     )
+
+
+def three_calls(condition: str) -> str:
+    """The tracepoints that Probedeck's `tracepoint` mode watches: of all calls that delete."""
+    parts = [BEGIN]
+    for call, dfd in (("unlinkat", "args->dfd"), ("unlink", "-100"), ("rmdir", "-100")):
+        stash = STASH.format(dfd=dfd, name="args->pathname")
+        at_exit = EXIT.format(name="str(@name[tid])", ret="args->ret")
+        parts.append(f"tracepoint:syscalls:sys_enter_{call} /{condition}/ {{ {stash} }}\n")
+        parts.append(f"tracepoint:syscalls:sys_exit_{call} /@start[tid]/ {{ {at_exit} }}\n")
+    return "".join(parts) + CLEAR

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tests.bench.figures import Spread, ratios, spread
 from tests.bench.results import Run
+from tests.bench.workload import Workload
 
 UNTRACED, OURS, TEXT, JSON, PRINTK = (
     "untraced",
@@ -25,13 +26,17 @@ def rotated(order: Sequence[str], by: int) -> list[str]:
 
 
 def measure(
-    tracers: Mapping[str, Callable[[], Run]], rounds: int, say: Callable[[str], None]
+    tracers: Mapping[str, Callable[[Workload], Run]],
+    new_workload: Callable[[], Workload],
+    rounds: int,
+    say: Callable[[str], None],
 ) -> dict[str, list[Run]]:
-    """Run every tracer once a round; the runs by tracer, in the order of rounds."""
+    """Run every tracer once a round on a new process; its runs in the order of rounds."""
     runs: dict[str, list[Run]] = {name: [] for name in tracers}
     for number in range(rounds):
         for name in rotated(list(tracers), number):
-            one = tracers[name]()
+            with new_workload() as workload:
+                one = tracers[name](workload)
             runs[name].append(one)
             say(
                 f"  round {number + 1}/{rounds} {name:14} {one.took.elapsed_ns_per_call:8.0f} ns a"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from tests.bench import bpftrace, ours, printk
 from tests.bench.comparison import JSON, OURS, PRINTK, TEXT, UNTRACED
 from tests.bench.results import Run
 from tests.bench.workload import Load, Workload
-from tests.support.service import Service
+from tests.support.service import Service, running_service
+
+Kind = TypeVar("Kind", bound=Workload)
 
 
 @dataclass(frozen=True)
@@ -22,42 +25,27 @@ class Bench:
     folder: Path
     cache: Path
 
-    @contextmanager
-    def workload(self) -> Iterator[Workload]:
-        """A new traced process, in an empty folder."""
+    def workload(self) -> Workload:
+        """A new traced process, in an empty folder; a context manager."""
+        return self.workload_of(Workload)
+
+    def workload_of(self, kind: type[Kind]) -> Kind:
+        """As `workload`, of this class."""
         empty = self.folder / "empty"
         empty.mkdir(exist_ok=True)
-        with Workload(self.program, empty) as workload:
-            yield workload
+        return kind(self.program, empty)
 
 
 def tracers(
     bench: Bench, service: Service, viewers: ours.Viewers, mode: str, function: str, load: Load
-) -> dict[str, Callable[[], Run]]:
-    """Every tracer of a mode by its name: called, it traces one loop of a new process."""
-
-    def untraced() -> Run:
-        with bench.workload() as workload:
-            return Run(workload.loop(load))
-
-    def probedeck() -> Run:
-        with bench.workload() as workload:
-            return ours.run(service, viewers, workload, load, [mode])
-
-    def with_bpftrace(form: str) -> Run:
-        with bench.workload() as workload:
-            return bpftrace.run(form, mode, function, workload, load)
-
-    def with_printk() -> Run:
-        with bench.workload() as workload:
-            return printk.run(mode, function, bench.cache, workload, load)
-
+) -> dict[str, Callable[[Workload], Run]]:
+    """Every tracer of a mode by its name: called, it traces one loop of a waiting workload."""
     return {
-        UNTRACED: untraced,
-        OURS: probedeck,
-        TEXT: lambda: with_bpftrace("text"),
-        JSON: lambda: with_bpftrace("json"),
-        PRINTK: with_printk,
+        UNTRACED: lambda it: Run(it.loop(load)),
+        OURS: lambda it: ours.run(service, viewers, it, load, (mode,)),
+        TEXT: lambda it: bpftrace.run("text", mode, function, it, load),
+        JSON: lambda it: bpftrace.run("json", mode, function, it, load),
+        PRINTK: lambda it: printk.run(mode, function, bench.cache, it, load),
     }
 
 
@@ -71,9 +59,9 @@ def modes(service: Service) -> dict[str, str]:
 
 
 @contextmanager
-def prepared(bench: Bench, clients: int = 1) -> Iterator[tuple[Service, ours.Viewers]]:
-    """A service with viewers, in folders of its own."""
-    with ExitStack() as stack:
-        folder = bench.folder / "service"
-        folder.mkdir(exist_ok=True)
-        yield stack.enter_context(ours.service_with_viewers(folder, bench.cache, clients))
+def prepared(bench: Bench) -> Iterator[Service]:
+    """A service that answers, in folders of its own."""
+    folder = bench.folder / "service"
+    folder.mkdir(exist_ok=True)
+    with running_service(folder, bench.cache, *ours.OPTIONS) as service:
+        yield service

@@ -6,8 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +15,7 @@ from typing import Any
 from tests.bench.processes import CpuMeter
 from tests.bench.results import Run
 from tests.bench.workload import Load, Workload
-from tests.support.service import Service, running_service
+from tests.support.service import Service
 from tests.support.waiting import wait_until
 
 TREE = Path(__file__).resolve().parents[2]
@@ -39,6 +38,7 @@ class Viewers:
     """Websocket clients of the service; a context manager. See tests/bench/reader.py."""
 
     def __init__(self, port: int, clients: int = 1, keep: bool = False) -> None:
+        self._port, self._others = port, connections(port)
         argv = [sys.executable, "-m", "tests.bench.reader", str(port), str(clients)]
         self._process = subprocess.Popen(
             argv + ["--keep"] * keep,
@@ -62,6 +62,8 @@ class Viewers:
         self._process.kill()
         with self._process:
             pass
+        # The service looks once a second; until then it would work for those that left.
+        wait_until(lambda: connections(self._port) <= self._others, "the clients to be gone")
 
     def count(self) -> Count:
         found = self._command("count")
@@ -79,7 +81,9 @@ class Viewers:
             arrived = now.rows - before.rows + now.lost - before.lost
             return now if arrived >= rows else None
 
-        return wait_until(look, f"{rows} rows at the websocket")
+        found = wait_until(look, f"{rows} rows at the websocket")
+        assert found
+        return found
 
     def _command(self, line: str) -> Any:
         assert self._process.stdin
@@ -93,6 +97,16 @@ class Viewers:
         if not line:
             raise RuntimeError(f"the reader ended with status {self._process.wait()}")
         return json.loads(line)
+
+
+def connections(port: int) -> int:
+    """The service's ends of connections that it has not closed, proc_pid_net(5)."""
+    count = 0
+    for line in Path("/proc/self/net/tcp").read_text().splitlines()[1:]:
+        _, local, _, state, *_ = line.split()
+        open_ends = state in {"01", "08"}  # ESTABLISHED, CLOSE_WAIT
+        count += open_ends and int(local.rpartition(":")[2], 16) == port
+    return count
 
 
 def role(service: Service, pid: int) -> str:
@@ -133,7 +147,7 @@ def run(
     viewers: Viewers,
     workload: Workload,
     load: Load,
-    modes: list[str],
+    modes: Sequence[str],
     **spec: Any,
 ) -> Run:
     """Trace one loop with all of `modes` at once; the filter is the workload's process.
@@ -172,15 +186,3 @@ def run(
         start_ns=start_ns,
         parts_ns=parts,
     )
-
-
-@contextmanager
-def service_with_viewers(
-    folder: Path, cache: Path, clients: int = 1
-) -> Iterator[tuple[Service, Viewers]]:
-    """A service of its own with so many viewers."""
-    with (
-        running_service(folder, cache, *OPTIONS) as service,
-        Viewers(service.port, clients) as viewers,
-    ):
-        yield service, viewers

@@ -30,7 +30,7 @@ def main() -> None:
     mode, function, pid, cache = sys.argv[1:]
     tracefs = find_or_mount()
     find_headers(BTF_PATH, Path(cache)).apply()
-    from bcc import BPF  # noqa: PLC0415 - looks at tracefs when it is loaded
+    from bcc import BPF  # looks at tracefs when it is loaded
 
     pipe = os.open(tracefs / "trace_pipe", os.O_RDONLY | os.O_NONBLOCK)
     # Loading a program that prints turns the event on, for good.

@@ -1,8 +1,9 @@
 """Websocket clients as a process: python -m tests.bench.reader PORT CLIENTS [--keep].
 
 It takes frames as fast as they come and decodes no more than the number of rows, so that it
-costs little beside what it measures. Commands come as lines on standard input and each is answered by a line of
-JSON: `count` gives totals, `save FILE` writes what --keep has kept (see `read_kept`).
+costs little beside what it measures. Commands come as lines on standard input and each is
+answered by a line of JSON: `count` gives totals, `save FILE` writes what --keep has kept (see
+`read_kept`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 
 from tests.bench.arrow_rows import rows_in
 from tests.support.frames import frame
+from tests.support.waiting import wait_until
 
 READ_BYTES = 1 << 18
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
@@ -94,7 +96,14 @@ def frames_in(data: bytearray) -> Iterator[tuple[int, bool, int, int]]:
 
 
 def connect(port: int, keep: bool) -> Connection:
-    """A new client, upgraded, without recent events."""
+    """A new client; waits for a seat while clients that left still have theirs."""
+    found = wait_until(lambda: try_to_connect(port, keep), "a seat")
+    assert found
+    return found
+
+
+def try_to_connect(port: int, keep: bool) -> Connection | None:
+    """A new client, upgraded, without recent events; None when all seats are taken."""
     connection = socket.create_connection(("127.0.0.1", port))
     connection.sendall(
         f"GET /ws?recent=0 HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
@@ -107,7 +116,11 @@ def connect(port: int, keep: bool) -> Connection:
         if not data:
             raise RuntimeError(f"no websocket: {head!r}")
         head += data
-    if b" 101 " not in head.split(b"\r\n", 1)[0]:
+    status = head.split(b"\r\n", 1)[0]
+    if b" 503 " in status:
+        connection.close()
+        return None
+    if b" 101 " not in status:
         raise RuntimeError(f"no websocket: {head!r}")
     found = Connection(connection, kept=[] if keep else None)
     found.feed(memoryview(head.split(b"\r\n\r\n", 1)[1]))

@@ -33,15 +33,15 @@ def number(value: float) -> str:
 
 
 def shown(spread: Spread) -> str:
-    """The median, and in brackets from where to where."""
+    """The median, and in brackets the smallest and the largest."""
     if spread.low == spread.high:
         return number(spread.median)
-    return f"{number(spread.median)} ({number(spread.low)}–{number(spread.high)})"
+    return f"{number(spread.median)} ({number(spread.low)}-{number(spread.high)})"
 
 
 def comparison(found: Mapping[str, Summary]) -> str:
     """The table of all tracers."""
-    head = ["", "ns a call", "× untraced", "× its CPU", "reader µs", "client µs"]
+    head = ["", "ns a call", "x untraced", "x its CPU", "reader µs", "client µs"]
     head += ["lost %", "no row %", "bytes a row", "start ms"]
     rows = []
     for name, it in found.items():
