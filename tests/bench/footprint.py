@@ -37,7 +37,12 @@ def by_role(service: Service) -> dict[str, Memory]:
 def measure(
     bench: Bench, service: Service, viewers: ours.Viewers, function: str, load: Load
 ) -> Footprint:
-    """A start, a flood, quiet, and a stop, of a service that has just come up."""
+    """A start, a flood, quiet, and a stop, of a service that has just come up.
+
+    One start before: what is loaded for the first is not what a probe takes.
+    """
+    ours.start(service, MODE)
+    service.stop(MODE)
     wait_until(lambda: ours.any_waiting(service), "a tracer to wait")
     before = by_role(service)
     with bench.workload() as workload:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from app.kernel.bpf import prog_ids
 from tests.bench.comparison import Summary
 from tests.bench.delays import Delays
 from tests.bench.figures import Spread
@@ -38,7 +39,7 @@ class Found:
 
 
 def machine() -> dict[str, str]:
-    """This machine in general terms: what a ratio may depend on."""
+    """This machine in general terms: what a ratio may depend on, or be disturbed by."""
     release = platform.freedesktop_os_release()
     return {
         "processors": str(os.cpu_count()),
@@ -47,4 +48,5 @@ def machine() -> dict[str, str]:
         "distribution": release.get("PRETTY_NAME", "unknown"),
         "python": platform.python_version(),
         "load before": f"{os.getloadavg()[0]:.1f}",
+        "BPF programs of others": str(len(prog_ids())),
     }

@@ -81,7 +81,9 @@ def _memory(found: Found) -> Iterator[Goal]:
     gone = "tracer" not in print_.after
     kept = sum(memory.private for memory in print_.after.values())
     kept -= sum(memory.private for memory in print_.before.values())
-    yield Goal("private memory kept after stop", kept / MIB if gone else float("inf"), 1.0, "MiB")
+    yield Goal(
+        "kept after stop, recent events included", kept / MIB if gone else float("inf"), 1.0, "MiB"
+    )
 
 
 def _idle(found: Found) -> Iterator[Goal]:

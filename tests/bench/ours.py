@@ -152,30 +152,28 @@ def run(
 ) -> Run:
     """Trace one loop with all of `modes` at once; the filter is the workload's process.
 
-    `spec` may hold a further `comm`. All rows are waited for, and no other
-    process of the service is left out of the account.
+    `spec` may hold a further `comm`, which lets `load.passing` calls through. Every row is
+    waited for, until it came or was told to be lost; no process of the service is left out of
+    the account.
     """
     wanted = {"pid": workload.pid, **spec}
     start_ns = sum(start(service, mode, filter=wanted) for mode in modes)
     try:
+        wait_until(lambda: any_waiting(service), "the next tracer to be loaded")
         before = viewers.count()
         meter = CpuMeter(process.pid for process in service.processes())
         client = CpuMeter([viewers.pid])
         took = workload.loop(load)
-        # A change of the filter to itself asks the tracer for what was lost until now.
-        counters = [service.change(mode, **wanted)["counters"] for mode in modes]
-        lost = sum(one["dropped_kernel"] + one["dropped_pipe"] for one in counters)
-        produced = sum(one["produced"] for one in counters)
-        after = viewers.wait_for(produced, before)
-        used = meter.used_ns()
-        client_ns = client.total_ns()
+        expected = (load.passing if spec else load.total) * len(modes)
+        after = viewers.wait_for(expected, before)
+        used, client_ns = meter.used_ns(), client.total_ns()
         parts: dict[str, int] = {}
         for pid, ns in used.items():
             name = role(service, pid)
             parts[name] = parts.get(name, 0) + ns
     finally:
-        for mode in modes:
-            service.stop(mode)
+        ended = [service.stop(mode)["counters"] for mode in modes]
+    lost = sum(one["dropped_kernel"] + one["dropped_pipe"] for one in ended)
     return Run(
         took,
         rows=after.rows - before.rows,

@@ -35,6 +35,11 @@ class Load:
         """Calls of all threads."""
         return self.calls * self.threads
 
+    @property
+    def passing(self) -> int:
+        """Calls made under the name PASSING_COMM."""
+        return -(-self.calls // self.pass_every) * self.threads if self.pass_every else 0
+
 
 @dataclass(frozen=True)
 class Took:
