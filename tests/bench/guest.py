@@ -13,13 +13,13 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.bench import native, run_time
+from tests.bench import native, ours, run_time
 from tests.bench.comparison import JSON, UNTRACED
 from tests.bench.figures import spread
 from tests.bench.guest_figures import Cost, GuestFigures
 from tests.bench.native import Bench
-from tests.bench.ours import Viewers
 from tests.bench.results import Run
+from tests.bench.scale import BEST_FIRST
 from tests.bench.workload import Load
 
 
@@ -44,7 +44,7 @@ def measure(bench: Bench, calls: int, rounds: int) -> GuestFigures:
     load = Load(calls)
     costs: dict[str, dict[str, Cost]] = {}
     failed: dict[str, str] = {}
-    with native.prepared(bench) as service, Viewers(service.port) as viewers:
+    with native.prepared(bench) as service, ours.Viewers(service.port) as viewers:
         for mode, function in native.modes(service).items():
             costs[mode] = {}
             for name, way in native.tracers(bench, service, viewers, mode, function, load).items():
@@ -65,8 +65,15 @@ def measure(bench: Bench, calls: int, rounds: int) -> GuestFigures:
                     continue
                 costs[mode][name] = cost(runs, programs)
                 print(f"  {costs[mode][name]}", flush=True)
+        together: dict[str, Cost] = {}
+        names = [mode for mode in BEST_FIRST if mode in costs]
+        for count in range(2, len(names) + 1):
+            with bench.workload() as workload:
+                run = ours.run(service, viewers, workload, load, names[:count])
+            together[" ".join(names[:count])] = cost([run], None)
+            print(f"{count} probes at once: {cost([run], None)}", flush=True)
     release = ".".join(platform.release().split(".")[:2])
-    return GuestFigures(release, calls, costs, failed)
+    return GuestFigures(release, calls, costs, failed, together)
 
 
 def main() -> None:

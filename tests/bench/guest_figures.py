@@ -25,12 +25,14 @@ class Cost:
 
 @dataclass(frozen=True)
 class GuestFigures:
-    """By mode, then by tracer; a tracer that failed there has a reason in `failed` instead."""
+    """By mode, then by tracer; a tracer that failed there has a reason in `failed` instead.
+    `together` is ours with several probes at once, by their names joined by spaces."""
 
     release: str
     calls: int
     costs: dict[str, dict[str, Cost]]
     failed: dict[str, str]
+    together: dict[str, Cost]
 
     def added(self, mode: str, tracer: str) -> float:
         """Instructions that a probe adds to a call of the traced thread."""
@@ -46,4 +48,5 @@ class GuestFigures:
             mode: {name: Cost(**cost) for name, cost in by_tracer.items()}
             for mode, by_tracer in members["costs"].items()
         }
-        return cls(members["release"], members["calls"], costs, dict(members["failed"]))
+        together = {names: Cost(**cost) for names, cost in members["together"].items()}
+        return cls(members["release"], members["calls"], costs, dict(members["failed"]), together)

@@ -11,7 +11,6 @@ from tests.bench.found import Found
 from tests.bench.scale import Point
 
 COLOURS = ("#6b7280", "#0e7490", "#b45309", "#d97706", "#7c3aed")
-LABELS = {"lost %": "lost, % of calls"}
 
 
 def draw(found: Found, folder: Path) -> list[Path]:
@@ -63,7 +62,8 @@ def _compared(mode: str, by_tracer: dict[str, Summary], folder: Path) -> Path:
 def _scaled(scale: Sequence[tuple[Point, Summary]], folder: Path) -> Path:
     from matplotlib.figure import Figure
 
-    names = list(dict.fromkeys(point.axis for point, _ in scale))
+    axis_names = [point.axis for point, _ in scale]
+    names = [name for name in dict.fromkeys(axis_names) if axis_names.count(name) > 1]
     figure = Figure(figsize=(2.4 * len(names), 2.6))
     axes = figure.subplots(1, len(names), squeeze=False)[0]
     for plot, name in zip(axes, names, strict=True):

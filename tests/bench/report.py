@@ -94,5 +94,15 @@ def guest_tables(found: GuestFigures) -> Iterator[str]:
         head = ["instructions a call", "loop's thread", "added", "in programs", "reader"]
         head += ["all until the end", "rows %", "lost %"]
         yield f"### Linux {found.release}, {mode}, {found.calls:,} calls\n\n{table(head, rows)}"
+    if found.together:
+        rows = [
+            [
+                f"{names.count(' ') + 1}: {names}",
+                *map(number, (it.loop, it.reader, it.rows, it.lost)),
+            ]
+            for names, it in found.together.items()
+        ]
+        head = ["instructions a call", "loop's thread", "reader", "rows %", "lost %"]
+        yield f"### Linux {found.release}, several probes at once\n\n{table(head, rows)}"
     for what, why in found.failed.items():
         yield f"{what} did not run: {why}"

@@ -97,7 +97,8 @@ def guest() -> GuestFigures:
         PRINTK: replace(cost, loop=4000),
         TEXT: replace(cost, loop=1400),
     }
-    return GuestFigures("6.12", 100, {"fexit": by_tracer}, {"kprobe, bpf_printk": "no"})
+    together = {"fexit kretprobe": cost}
+    return GuestFigures("6.12", 100, {"fexit": by_tracer}, {"kprobe, bpf_printk": "no"}, together)
 
 
 def test_what_a_probe_adds_in_the_kernel() -> None:
@@ -117,7 +118,13 @@ def test_report_has_each_part_that_was_run() -> None:
     found.vm = guest()
     found.delays = {"busy": Delays(10, 1, 2, 3), "quiet": Delays(10, 1, 2, 3)}
     text = "\n".join(report(found))
-    for words in ("### The loop, tracepoint", "### Linux 6.12, fexit", "### Goals", "did not run"):
+    for words in (
+        "### The loop, tracepoint",
+        "### Linux 6.12, fexit",
+        "### Goals",
+        "did not run",
+        "2: fexit",
+    ):
         assert words in text
     assert "### Memory" not in text
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from tests.bench.printk_source import LINES_PER_CALL, source
 from tests.bench.trace_pipe import Text, read_stats, read_text
 
-PIECE = b""" workload-6318 [001] d..31   589.715775: bpf_trace_printk: enter: pid = 6318, filename = no
- workload-6318 [001] d..31   589.715776: bpf_trace_printk: exit: pid = 6318, ret = -2
+PIECE = b"""  load-6318 [001] d..31   589.715775: bpf_trace_printk: enter: pid = 6318, filename = n
+  load-6318 [001] d..31   589.715776: bpf_trace_printk: exit: pid = 6318, ret = -2
 CPU:1 [LOST 734 EVENTS]
 CPU:0 [LOST 6 EVENTS]
- workload-6318 [000] d..31   589.715779: bpf_trace_printk: enter: pid = 6318, filename = no
+  load-6318 [000] d..31   589.715779: bpf_trace_printk: enter: pid = 6318, filename = n
 """
 STATS = """entries: 5
 overrun: 734
