@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -20,6 +21,13 @@ from tests.support.waiting import wait_until
 QUIET_S = 1.0
 LONGEST_STR = 200  # bytes of a text at most, in this version
 SHORTEST_STR = 64  # the default
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+
+
+def _end_with_parent() -> None:
+    """So that nothing traces on when the benchmark itself is killed."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Bpftrace:
@@ -37,11 +45,12 @@ class Bpftrace:
             stderr=subprocess.STDOUT,
             env={**os.environ, "BPFTRACE_STRLEN": str(size)},
             start_new_session=True,
+            preexec_fn=_end_with_parent,  # noqa: PLW1509  this process has one thread
         )
         self.pid = self._process.pid
         try:
-            # What BEGIN prints comes through the same buffer as events, which is read once all
-            # is attached (BPFtrace::run in src/bpftrace.cpp).
+            # What BEGIN prints comes through the same buffer as events, and that is read once all
+            # is attached: from then on no call is without its row.
             wait_until(self._is_attached, "bpftrace to attach")
         except BaseException:
             self.__exit__(None, None, None)
