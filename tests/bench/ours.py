@@ -167,6 +167,7 @@ def run(
         expected = (load.passing if spec else load.total) * len(modes)
         after = viewers.wait_for(expected, before)
         used, client_ns = meter.used_ns(), client.total_ns()
+        reader_user_ns = meter.total_user_ns()
         parts: dict[str, int] = {}
         for pid, ns in used.items():
             name = role(service, pid)
@@ -179,6 +180,7 @@ def run(
         rows=after.rows - before.rows,
         lost=max(lost, after.lost - before.lost),
         reader_ns=sum(used.values()),
+        reader_user_ns=reader_user_ns,
         client_ns=client_ns,
         bytes_=after.bytes_ - before.bytes_,
         start_ns=start_ns,

@@ -43,7 +43,7 @@ def _compared(mode: str, by_tracer: dict[str, Summary], folder: Path) -> Path:
     names = list(by_tracer)
     for plot, title, values in (
         (axes[0], "loop's CPU, times untraced", [it.cpu_slowdown for it in by_tracer.values()]),
-        (axes[1], "reader CPU, µs a call", [it.reader_us for it in by_tracer.values()]),
+        (axes[1], "reader CPU, µs a row", [it.reader_us for it in by_tracer.values()]),
         (axes[2], "no row, % of calls", [it.missing for it in by_tracer.values()]),
     ):
         medians = [it.median for it in values]
@@ -69,7 +69,7 @@ def _scaled(scale: Sequence[tuple[Point, Summary]], folder: Path) -> Path:
     for plot, name in zip(axes, names, strict=True):
         these = [(point.value, it) for point, it in scale if point.axis == name]
         places = [str(value) for value, _ in these]
-        plot.plot(places, [it.reader_us.median for _, it in these], "o-", color=COLOURS[1])
+        plot.plot(places, [it.call_us.median for _, it in these], "o-", color=COLOURS[1])
         plot.plot(places, [it.cpu_slowdown.median for _, it in these], "s--", color=COLOURS[2])
         plot.set_title(name, fontsize=9)
         plot.set_ylim(bottom=0)

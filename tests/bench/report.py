@@ -74,13 +74,14 @@ def scale_table(found: Found) -> str:
     rows = [
         [
             f"{point.axis}: {point.value:,}",
-            *(shown(it.slowdown), shown(it.cpu_slowdown), shown(it.reader_us)),
+            *(shown(it.slowdown), shown(it.cpu_slowdown), shown(it.call_us), shown(it.user_us)),
             *(shown(it.client_us), shown(it.lost), shown(it.row_bytes)),
         ]
         for point, it in found.scale
     ]
-    head = ["", "x untraced", "x its CPU", "server us a call", "clients us a call", "lost %"]
-    return table([*head, "bytes a row, each client"], rows)
+    head = ["", "x untraced", "x its CPU", "server µs a call", "in user mode"]
+    head += ["clients µs a call", "lost %", "bytes a row, each client"]
+    return table(head, rows)
 
 
 def guest_tables(found: GuestFigures) -> Iterator[str]:

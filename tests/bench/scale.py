@@ -40,7 +40,7 @@ def points(calls: int, modes: Sequence[str]) -> Iterator[Point]:
     """All of them; `modes` are those that this kernel allows, best first."""
     one = tuple(modes[:1])
     for clients in VIEWERS:
-        yield Point("viewers", clients, Load(calls), one, clients)
+        yield Point("viewers", clients, Load(2 * calls), one, clients)
     for count in range(1, len(modes) + 1):
         yield Point("probes", count, Load(calls), tuple(modes[:count]))
     for threads in THREADS:
@@ -75,7 +75,7 @@ def measure(
         summary = summarise(traced, untraced)
         say(
             f"  {point.axis} {point.value}: {summary.cpu_slowdown.median:.2f} x the loop's CPU, "
-            f"{summary.reader_us.median:.2f} us of ours a call"
+            f"{summary.call_us.median:.2f} us of ours a call"
         )
         found.append((point, summary))
     return found

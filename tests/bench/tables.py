@@ -41,7 +41,7 @@ def shown(spread: Spread) -> str:
 
 def comparison(found: Mapping[str, Summary]) -> str:
     """The table of all tracers."""
-    head = ["", "ns a call", "x untraced", "x its CPU", "reader µs", "client µs"]
+    head = ["", "ns a call", "x untraced", "x its CPU", "reader µs a row", "client µs"]
     head += ["lost %", "no row %", "bytes a row", "start ms"]
     rows = []
     for name, it in found.items():

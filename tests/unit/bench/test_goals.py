@@ -24,7 +24,7 @@ from tests.bench.workload import Load, Took
 
 def run(ns_a_call: int, reader_ns: int = 0, rows: int = 100, lost: int = 0) -> Run:
     took = Took(100, 100 * ns_a_call, 100 * ns_a_call)
-    return Run(took, rows, lost, 100 * reader_ns, 0, 4400, start_ns=1)
+    return Run(took, rows, lost, reader_ns=100 * reader_ns, bytes_=4400, start_ns=1)
 
 
 def compared(**ours: int) -> Found:
@@ -52,7 +52,7 @@ def test_each_tracer_is_at_each_place_of_the_order() -> None:
 def test_slow_down_is_to_the_untraced_loop_of_the_same_round() -> None:
     it = compared(reader_ns=300).compare["tracepoint"][OURS]
     assert (it.slowdown.low, it.slowdown.high) == (1.25, 1.25)
-    assert it.reader_us.median == pytest.approx(0.3)
+    assert it.reader_us.median == it.call_us.median == pytest.approx(0.3)
     assert it.row_bytes.median == 44
 
 
@@ -67,6 +67,11 @@ def test_goals_of_the_loop() -> None:
 @pytest.mark.parametrize("ours", [{"lost": 1}, {"rows": 99}], ids=["told", "untold"])
 def test_one_lost_row_misses_the_goal(ours: dict[str, int]) -> None:
     assert not by_name(compared(**ours))["tracepoint: lost, worst round"].met
+
+
+def test_a_lost_row_costs_its_reader_nothing() -> None:
+    found = compared(reader_ns=300, rows=50).compare["tracepoint"][OURS]
+    assert (found.reader_us.median, found.call_us.median) == pytest.approx((0.6, 0.3))
 
 
 def test_parts_that_were_not_run_have_no_goals() -> None:
