@@ -51,11 +51,11 @@ def read(argv: Sequence[str]) -> Options:
     )
     names = [*PARTS, *GROUPS]
     parser.add_argument("parts", nargs="*", default=["native"], metavar="PART")
-    parser.add_argument("--calls", type=_positive, default=200_000, help="of a loop (%(default)s)")
-    parser.add_argument("--rounds", type=_positive, default=5, help="(%(default)s)")
+    parser.add_argument("--calls", type=_count, default=200_000, help="of a loop (%(default)s)")
+    parser.add_argument("--rounds", type=_count, default=5, help="(%(default)s)")
     parser.add_argument("--suite", default="trixie", help="Debian's kernel for vm (%(default)s)")
     parser.add_argument(
-        "--vm-calls", type=_positive, default=10_000, help="of a loop in the machine (%(default)s)"
+        "--vm-calls", type=_count, default=10_000, help="of a loop in the machine (%(default)s)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     parser.add_argument("--plots", type=Path, metavar="DIR", help="draw them there, as SVG")
@@ -76,11 +76,10 @@ def read(argv: Sequence[str]) -> Options:
     )
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return value
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return int(text)
 
 
 if __name__ == "__main__":
