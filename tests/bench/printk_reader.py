@@ -33,9 +33,11 @@ def main() -> None:
     from bcc import BPF  # looks at tracefs when it is loaded
 
     pipe = os.open(tracefs / "trace_pipe", os.O_RDONLY | os.O_NONBLOCK)
-    # Loading a program that prints turns the event on, for good.
+    # Loading a program that prints turns the event on, for good. Turned on by hand, it also has the
+    # kernel give its trace buffers their full size, which they do not have before (a few KiB).
     event = tracefs / "events/bpf_trace/bpf_trace_printk/enable"
     was_on = event.read_text().strip()
+    event.write_text("1")
     bpf = BPF(text=source(mode), cflags=[f"-DPID={pid}", f"-DFUNCTION={function}"])
     if mode in ("kprobe", "kretprobe"):
         if mode == "kretprobe":
