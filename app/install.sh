@@ -62,7 +62,8 @@ why() {
     openssl) say "makes the certificate of --tls-self-signed" ;;
     systemd) say "runs the service in the tests of its unit" ;;
     curl) say "asks the service as another user in the tests" ;;
-    gcc) say "compiles generated headers in the unit tests" ;;
+    gcc) say "compiles generated headers in the unit tests, and what the benchmark traces" ;;
+    bpftrace) say "is what the benchmark measures beside Probedeck" ;;
     shellcheck) say "checks the shell scripts" ;;
     esac
 }
@@ -84,6 +85,8 @@ machine_packages() {
     *) echo qemu-system-x86 $files busybox-static kmod zstd lz4 debian-archive-keyring ;;
     esac
 }
+
+bench_packages() { echo bpftrace gcc; }
 
 test_packages() { echo openssl gcc shellcheck nodejs chromium fonts-dejavu-core systemd curl; }
 

@@ -25,7 +25,7 @@ from tests.junit import Count
 
 TREE = Path(__file__).resolve().parents[1]
 RESULTS = TREE / "test-results"
-SCRIPTS = ["run", "test", ".ci/run", "app/install.sh", "app/vm/init"]
+SCRIPTS = ["run", "test", "bench", ".ci/run", "app/install.sh", "app/vm/init"]
 PART_TIMEOUT_S = 1200.0
 SYSTEMD_SUITE = "trixie"
 # hypothesis would keep examples in the tree, which is read-only in a machine.

@@ -20,7 +20,10 @@ VIRTIOFSD = (Path("/usr/libexec/virtiofsd"), Path("/usr/lib/qemu/virtiofsd"))
 C_VIRTIOFSD = Path("/usr/lib/qemu/virtiofsd")
 # 6.12 panics at random in QEMU 7.2's emulation when the processor has cmpxchg16b:
 # 4 of 8 boots with Nehalem, 0 of 8 without that instruction.
-EMULATION = ["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "Nehalem,-cx16"]
+PROCESSOR = ["-cpu", "Nehalem,-cx16"]
+EMULATION = ["-accel", "tcg,thread=multi,tb-size=512", *PROCESSOR]
+# Time by counted instructions is for one processor, emulated.
+COUNTED = ["-accel", "tcg,thread=single,tb-size=512", *PROCESSOR]
 VIRTUALISATION = ["-accel", "kvm", "-cpu", "host"]
 # nokaslr: addresses in a report mean something; mitigations and checks of the clock only cost
 # time in emulation; panic=-1 with -no-reboot ends QEMU at once when the kernel panics.
@@ -65,7 +68,9 @@ def detect(
 @dataclass(frozen=True)
 class Hardware:
     """What the machine has. `forwarded_port` is a TCP port of its own network namespace that
-    leads to the same port of the guest; None: no network. `environment` reaches process 1."""
+    leads to the same port of the guest; None: no network. `environment` reaches process 1.
+    With `icount` the guest's clock is the number of its instructions, each 2**icount ns, so that
+    the same work takes the same time; it is emulated then, and has one processor."""
 
     cpus: int = 2
     memory_mib: int = 2048
@@ -73,6 +78,7 @@ class Hardware:
     environment: tuple[tuple[str, str], ...] = ()
     ports: dict[str, int] = field(default_factory=dict)
     terminal: int | None = None
+    icount: int | None = None
 
 
 def hardware(forwarded_port: int | None = None) -> Hardware:
@@ -108,8 +114,8 @@ def qemu_command(
     command = [
         *[host.qemu, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
         *["-machine", "q35,hpet=off,memory-backend=memory"],
-        *(VIRTUALISATION if host.kvm else EMULATION),
-        *["-smp", str(hardware.cpus), "-m", size],
+        *_processor(host, hardware),
+        *["-m", size],
         # Shared with virtiofsd, which reads and writes the guest's memory.
         *["-object", f"memory-backend-memfd,id=memory,size={size},share=on"],
         *["-chardev", f"socket,id=root,fd={filesystem}"],
@@ -132,3 +138,9 @@ def qemu_command(
     if kernel.initrd:
         command += ["-initrd", str(kernel.initrd)]
     return command
+
+
+def _processor(host: Host, hardware: Hardware) -> list[str]:
+    if hardware.icount is not None:
+        return [*COUNTED, "-icount", f"shift={hardware.icount}", "-smp", "1"]
+    return [*(VIRTUALISATION if host.kvm else EMULATION), "-smp", str(hardware.cpus)]

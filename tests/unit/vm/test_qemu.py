@@ -65,6 +65,15 @@ def test_with_kvm_the_processor_is_the_host_s(host: qemu.Host, kernel: Kernel) -
     assert "tcg" not in command
 
 
+def test_counted_instructions_need_one_emulated_processor(host: qemu.Host, kernel: Kernel) -> None:
+    kvm = qemu.Host(host.qemu, host.virtiofsd, kvm=True)
+    command = line(kvm, kernel, qemu.Hardware(cpus=2, icount=0))
+    assert "-accel tcg,thread=single" in command
+    assert "-icount shift=0 -smp 1" in command
+    assert "kvm" not in command
+    assert "icount" not in line(host, kernel, qemu.Hardware(cpus=2))
+
+
 def test_there_is_no_network_unless_asked_for(host: qemu.Host, kernel: Kernel) -> None:
     command = line(host, kernel, qemu.Hardware())
     assert "netdev" not in command

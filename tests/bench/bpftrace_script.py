@@ -1,0 +1,59 @@
+"""The bpftrace programs that print what ours shows, one for each mode. Pure."""
+
+from __future__ import annotations
+
+ATTACHED = "attached"
+# Time, pid, tid, uid, comm and arguments; exit modes also result and latency.
+ENTRY = r'printf("%lld %d %d %d %s %d %s\n", nsecs, pid, tid, uid, comm, {dfd}, {name});'
+EXIT = (
+    r'printf("%lld %d %d %d %s %d %s %d %lld\n", @start[tid], pid, tid, uid, comm, '
+    "@dfd[tid], {name}, {ret}, nsecs - @start[tid]);"
+    " delete(@start[tid]); delete(@dfd[tid]); delete(@name[tid]);"
+)
+STASH = "@start[tid] = nsecs; @dfd[tid] = {dfd}; @name[tid] = {name};"
+# The idiom of bpftrace's own tools (opensnoop.bt): keep the pointer, read the name at return.
+# For the kernel's functions the name must be read at entry: it is freed when they return.
+CLEAR = "END { clear(@start); clear(@dfd); clear(@name); }\n"
+BEGIN = f'BEGIN {{ printf("{ATTACHED}\\n"); }}\n'
+IN_KPROBE = {"dfd": "(int32)arg0", "name": "str(((struct filename *)arg1)->name)"}
+IN_FENTRY = {"dfd": "args->dfd", "name": "str(args->name->name)"}
+IN_TRACEPOINT = {"dfd": "args->dfd", "name": "args->pathname"}
+
+
+def script(mode: str, function: str, condition: str) -> str:
+    """The program of a mode for the kernel's `function`; `condition` is its filter at entry."""
+    entry, leave = {
+        "fentry": (f"kfunc:{function}", None),
+        "fexit": (f"kfunc:{function}", f"kretfunc:{function}"),
+        "kprobe": (f"kprobe:{function}", None),
+        "kretprobe": (f"kprobe:{function}", f"kretprobe:{function}"),
+        "tracepoint": (
+            "tracepoint:syscalls:sys_enter_unlinkat",
+            "tracepoint:syscalls:sys_exit_unlinkat",
+        ),
+    }[mode]
+    arguments = {"fe": IN_FENTRY, "kp": IN_KPROBE, "kr": IN_KPROBE, "tr": IN_TRACEPOINT}
+    taken = arguments["fe" if mode in ("fentry", "fexit") else mode[:2]]
+    if leave is None:
+        return BEGIN + f"{entry} /{condition}/ {{ {ENTRY.format(**taken)} }}\n"
+    at_exit = EXIT.format(
+        name="str(@name[tid])" if mode == "tracepoint" else "@name[tid]",
+        ret="args->ret" if mode == "tracepoint" else "retval",
+    )
+    return (
+        BEGIN
+        + f"{entry} /{condition}/ {{ {STASH.format(**taken)} }}\n"
+        + f"{leave} /@start[tid]/ {{ {at_exit} }}\n"
+        + CLEAR
+    )
+
+
+def three_calls(condition: str) -> str:
+    """The tracepoints that Probedeck's `tracepoint` mode watches: of all calls that delete."""
+    parts = [BEGIN]
+    for call, dfd in (("unlinkat", "args->dfd"), ("unlink", "-100"), ("rmdir", "-100")):
+        stash = STASH.format(dfd=dfd, name="args->pathname")
+        at_exit = EXIT.format(name="str(@name[tid])", ret="args->ret")
+        parts.append(f"tracepoint:syscalls:sys_enter_{call} /{condition}/ {{ {stash} }}\n")
+        parts.append(f"tracepoint:syscalls:sys_exit_{call} /@start[tid]/ {{ {at_exit} }}\n")
+    return "".join(parts) + CLEAR

@@ -1,0 +1,42 @@
+"""Arithmetic on measured numbers. Pure."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Several measurements of one thing: the middle one, the smallest and the largest."""
+
+    median: float
+    low: float
+    high: float
+    count: int
+
+    def times(self, factor: float) -> Spread:
+        """In another unit."""
+        return Spread(self.median * factor, self.low * factor, self.high * factor, self.count)
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Raises ValueError when there are none."""
+    if not values:
+        raise ValueError("nothing was measured")
+    return Spread(statistics.median(values), min(values), max(values), len(values))
+
+
+def ratios(values: Sequence[float], base: Sequence[float]) -> list[float]:
+    """Each value by the base of the same round: what disturbs a round disturbs both."""
+    return [value / below for value, below in zip(values, base, strict=True)]
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The smallest value that at least `percent` of all do not exceed (nearest rank)."""
+    if not values:
+        raise ValueError("nothing was measured")
+    rank = max(1, math.ceil(percent / 100 * len(values)))
+    return sorted(values)[rank - 1]

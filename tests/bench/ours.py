@@ -1,0 +1,188 @@
+"""Probedeck itself: the real service with real websocket clients in a process of their own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tests.bench.processes import CpuMeter
+from tests.bench.results import Run
+from tests.bench.workload import Load, Workload
+from tests.support.service import Service
+from tests.support.waiting import wait_until
+
+TREE = Path(__file__).resolve().parents[2]
+VIEWERS = 50
+# Room for the many viewers of the scale measurements, beside HTTP.
+OPTIONS = ("--max-websockets", str(VIEWERS + 4), "--threads", str(2 * VIEWERS + 32))
+
+
+@dataclass(frozen=True)
+class Count:
+    """What the clients have; of several, what the slowest has. `bytes_` as on the wire."""
+
+    rows: int
+    lost: int
+    bytes_: int
+    frames: int
+
+
+class Viewers:
+    """Websocket clients of the service; a context manager. See tests/bench/reader.py."""
+
+    def __init__(self, port: int, clients: int = 1, keep: bool = False) -> None:
+        self._port, self._others = port, connections(port)
+        argv = [sys.executable, "-m", "tests.bench.reader", str(port), str(clients)]
+        self._process = subprocess.Popen(
+            argv + ["--keep"] * keep,
+            cwd=TREE,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.pid = self._process.pid
+        self._answer()
+
+    def __enter__(self) -> Viewers:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        self._process.kill()
+        with self._process:
+            pass
+        # The service looks once a second; until then it would work for those that left.
+        wait_until(lambda: connections(self._port) <= self._others, "the clients to be gone")
+
+    def count(self) -> Count:
+        found = self._command("count")
+        return Count(found["rows"], found["lost"], found["bytes"], found["frames"])
+
+    def save(self, path: Path) -> None:
+        """Write the frames kept so far to a file, for `reader.read_kept`."""
+        self._command(f"save {path}")
+
+    def wait_for(self, rows: int, before: Count) -> Count:
+        """Until so many rows came, or were told to be missing, since `before`."""
+
+        def look() -> Count | None:
+            now = self.count()
+            arrived = now.rows - before.rows + now.lost - before.lost
+            return now if arrived >= rows else None
+
+        found = wait_until(look, f"{rows} rows at the websocket")
+        assert found
+        return found
+
+    def _command(self, line: str) -> Any:
+        assert self._process.stdin
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> Any:
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the reader ended with status {self._process.wait()}")
+        return json.loads(line)
+
+
+def connections(port: int) -> int:
+    """The service's ends of connections that it has not closed, proc_pid_net(5)."""
+    count = 0
+    for line in Path("/proc/self/net/tcp").read_text().splitlines()[1:]:
+        _, local, _, state, *_ = line.split()
+        open_ends = state in {"01", "08"}  # ESTABLISHED, CLOSE_WAIT
+        count += open_ends and int(local.rpartition(":")[2], 16) == port
+    return count
+
+
+def role(service: Service, pid: int) -> str:
+    """What a process of the service is for."""
+    if pid == service.process.pid:
+        return "arbiter"
+    if pid == service.worker().pid:
+        return "worker"
+    name = Path(f"/proc/{pid}/comm").read_text().strip()
+    return "waiting tracer" if name == "pd:waiting" else "tracer"
+
+
+def start(service: Service, mode: str, **spec: Any) -> int:
+    """Start a probe; nanoseconds from the request until it was attached."""
+    # The one that is ready for the next start is there again a moment after the last.
+    wait_until(lambda: any_waiting(service), "a tracer to wait for its request")
+    begin_ns = time.monotonic_ns()
+    service.start(mode, **spec)
+    return time.monotonic_ns() - begin_ns
+
+
+def any_waiting(service: Service) -> bool:
+    """Whether a tracer has loaded all it needs and waits at its socket for a start."""
+    for process in service.processes():
+        place = Path(f"/proc/{process.pid}")
+        try:
+            name = (place / "comm").read_text().strip()
+            # unix_stream_read_generic, or with older kernels unix_stream_data_wait
+            if name == "pd:waiting" and "unix_stream" in (place / "wchan").read_text():
+                return True
+        except (FileNotFoundError, ProcessLookupError):
+            pass  # it ended meanwhile
+    return False
+
+
+def run(
+    service: Service,
+    viewers: Viewers,
+    workload: Workload,
+    load: Load,
+    modes: Sequence[str],
+    **spec: Any,
+) -> Run:
+    """Trace one loop with all of `modes` at once; the filter is the workload's process.
+
+    `spec` may hold a further `comm`, which lets `load.passing` calls through. Every row is
+    waited for, until it came or was told to be lost; no process of the service is left out of
+    the account.
+    """
+    wanted = {"pid": workload.pid, **spec}
+    start_ns = sum(start(service, mode, filter=wanted) for mode in modes)
+    try:
+        wait_until(lambda: any_waiting(service), "the next tracer to be loaded")
+        before = viewers.count()
+        meter = CpuMeter(process.pid for process in service.processes())
+        client = CpuMeter([viewers.pid])
+        took = workload.loop(load)
+        expected = (load.passing if spec else load.total) * len(modes)
+        after = viewers.wait_for(expected, before)
+        used, client_ns = meter.used_ns(), client.total_ns()
+        reader_user_ns = meter.total_user_ns()
+        parts: dict[str, int] = {}
+        for pid, ns in used.items():
+            name = role(service, pid)
+            parts[name] = parts.get(name, 0) + ns
+    finally:
+        ended = [service.stop(mode)["counters"] for mode in modes]
+    lost = sum(one["dropped_kernel"] + one["dropped_pipe"] for one in ended)
+    return Run(
+        took,
+        rows=after.rows - before.rows,
+        lost=max(lost, after.lost - before.lost),
+        reader_ns=sum(used.values()),
+        reader_user_ns=reader_user_ns,
+        client_ns=client_ns,
+        bytes_=after.bytes_ - before.bytes_,
+        start_ns=start_ns,
+        parts_ns=parts,
+    )
