@@ -31,7 +31,8 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="./run",
         description="Serve the Probedeck console: see live which process deletes which file.",
-        epilog="./run --vm does the same inside a virtual machine.",
+        epilog="./run --vm does the same inside a virtual machine; ./run service install, from "
+        "each boot on.",
     )
     options.add_arguments(parser)
     settings = parse_arguments(parser, argv)

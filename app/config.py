@@ -130,7 +130,7 @@ class Settings:
         24, _integer(1, 500), "websockets and event streams served at once; further ones get 503"
     )
     recent_mib: int = _setting(
-        64, _integer(1, 4096), "memory for recent events, shown to those who come later, in MiB"
+        32, _integer(1, 4096), "memory for recent events, shown to those who come later, in MiB"
     )
     client_queue_mib: int = _setting(
         8, _integer(1, 256), "events waiting for one slow client before some are dropped, in MiB"

@@ -39,6 +39,7 @@ has() {
     # `node --test` with reporters came with Node 18; Ubuntu 22.04 has 12.
     nodejs) [ "$(node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/')" -ge 18 ] 2>/dev/null ;;
     chromium) command -v chromium >/dev/null || command -v chromium-browser >/dev/null ;;
+    systemd) [ -x /lib/systemd/systemd ] ;;
     fonts-dejavu-core) [ -d /usr/share/fonts/truetype/dejavu ] ;;
     *) command -v "$1" >/dev/null ;;
     esac
@@ -59,6 +60,8 @@ why() {
     chromium | fonts-dejavu-core) say "shows the page to the browser tests" ;;
     nodejs) say "runs the unit tests of the page's modules" ;;
     openssl) say "makes the certificate of --tls-self-signed" ;;
+    systemd) say "runs the service in the tests of its unit" ;;
+    curl) say "asks the service as another user in the tests" ;;
     gcc) say "compiles generated headers in the unit tests" ;;
     shellcheck) say "checks the shell scripts" ;;
     esac
@@ -82,7 +85,7 @@ machine_packages() {
     esac
 }
 
-test_packages() { echo openssl gcc shellcheck nodejs chromium fonts-dejavu-core; }
+test_packages() { echo openssl gcc shellcheck nodejs chromium fonts-dejavu-core systemd curl; }
 
 # install_packages PACKAGE...: those that are missing.
 install_packages() {

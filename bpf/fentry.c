@@ -7,11 +7,5 @@
 
 AT_ENTRY(FUNCTION, int dfd, const void *filename)
 {
-    struct long_record *r = begin_record(dfd, 0);
-
-    if (!r)
-        return 0;
-    read_kernel_name(r, filename);
-    emit(r);
-    return 0;
+    return on_call(dfd, name_of(filename));
 }

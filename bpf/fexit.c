@@ -9,17 +9,11 @@
 
 AT_ENTRY(FUNCTION, int dfd, const void *filename)
 {
-    struct long_record *r = begin_record(dfd, 0);
-
-    if (!r)
-        return 0;
-    read_kernel_name(r, filename);
-    stash_entry(r);
-    return 0;
+    return on_enter(dfd, name_of(filename), 0);
 }
 
 // An int result leaves the upper half of its register undefined.
 AT_EXIT(FUNCTION, int dfd, const void *filename, int ret)
 {
-    return emit_return(ret);
+    return on_leave(ret);
 }

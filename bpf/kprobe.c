@@ -4,11 +4,5 @@
 
 int on_entry(struct pt_regs *ctx)
 {
-    struct long_record *r = begin_record(PT_REGS_PARM1(ctx), 0);
-
-    if (!r)
-        return 0;
-    read_kernel_name(r, (const void *)PT_REGS_PARM2(ctx));
-    emit(r);
-    return 0;
+    return on_call(PT_REGS_PARM1(ctx), name_of((const void *)PT_REGS_PARM2(ctx)));
 }

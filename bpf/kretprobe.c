@@ -5,17 +5,11 @@
 
 int on_entry(struct pt_regs *ctx)
 {
-    struct long_record *r = begin_record(PT_REGS_PARM1(ctx), 0);
-
-    if (!r)
-        return 0;
-    read_kernel_name(r, (const void *)PT_REGS_PARM2(ctx));
-    stash_entry(r);
-    return 0;
+    return on_enter(PT_REGS_PARM1(ctx), name_of((const void *)PT_REGS_PARM2(ctx)), 0);
 }
 
 // An int result leaves the upper half of its register undefined.
 int on_return(struct pt_regs *ctx)
 {
-    return emit_return((int)PT_REGS_RC(ctx));
+    return on_leave((int)PT_REGS_RC(ctx));
 }

@@ -17,9 +17,8 @@
 #define NAME_MEDIUM 256
 #define NAME_LONG 4096 // PATH_MAX, with the terminating NUL
 
-#define STASH_SHORT_ENTRIES 16384
-#define STASH_MEDIUM_ENTRIES 2048
-#define STASH_LONG_ENTRIES 256
+#define CALLS_ENTRIES 16384
+#define LONG_NAMES_ENTRIES 256
 
 // Tested in this order; app/tracer/records.py has the same layouts and names.
 struct record {
@@ -68,8 +67,16 @@ struct filter {
 #define TEST_COMM 4
 #define TEST_FAILURE 8
 
-// Why an event that passed the filter did not reach a ring.
-enum drop { DROP_RING_FULL, DROP_STASH_FULL, DROP_MISSED_RETURN, DROP_KINDS };
+// What is counted: first why an event that passed the filter did not reach a ring, then calls
+// that were remembered at entry, and those of them that were found again or given up.
+enum count {
+    DROP_RING_FULL,
+    DROP_STASH_FULL,
+    DROP_MISSED_RETURN,
+    CALLS_ENTERED,
+    CALLS_LEFT,
+    COUNTS,
+};
 
 // One ring for each record size: a ring of equal records can be read as an array.
 BPF_RINGBUF_OUTPUT(ring_short, RING_PAGES);
@@ -81,24 +88,25 @@ BPF_RINGBUF_OUTPUT(ring_long, RING_PAGES / 2);
 BPF_ARRAY(filters, struct filter, 2);
 BPF_ARRAY(active_filter, u32, 1);
 
-BPF_PERCPU_ARRAY(drops, u64, DROP_KINDS);
+BPF_PERCPU_ARRAY(counts, u64, COUNTS);
 BPF_PERCPU_ARRAY(scratch, struct long_record, 1); // too large for the stack
 
 #ifdef SEES_RETURN
-// Calls that have been entered and not yet returned, by thread. Each name size has a stash of
-// its own, so that the common short names do not pay for long ones; the short one holds an
-// entry for every call.
-BPF_HASH(stash_short, u32, struct short_record, STASH_SHORT_ENTRIES);
-BPF_HASH(stash_medium, u32, struct medium_record, STASH_MEDIUM_ENTRIES);
-BPF_HASH(stash_long, u32, struct long_record, STASH_LONG_ENTRIES);
+// The call that each thread is in; `entry_ns` is 0 when it is in none. A thread's entry stays when
+// its call has returned, and is filled in place by the next: to insert and delete one for each call
+// would cost more than all the rest. LRU, so that those of threads that are gone make room. An
+// entry that had to make room while its call was under way shows as never having returned.
+BPF_TABLE("lru_hash", u32, struct medium_record, calls, CALLS_ENTRIES);
+// Names that have no room there, for as long as the call takes.
+BPF_HASH(long_names, u32, struct long_record, LONG_NAMES_ENTRIES);
 #endif
 
-static __always_inline void count_drop(int kind)
+static __always_inline void count(int kind)
 {
-    u64 *count = drops.lookup(&kind);
+    u64 *counter = counts.lookup(&kind);
 
-    if (count)
-        __sync_fetch_and_add(count, 1); // a preempting program may count on the same CPU
+    if (counter)
+        __sync_fetch_and_add(counter, 1); // a preempting program may count on the same CPU
 }
 
 static __always_inline struct filter *current_filter(void)
@@ -113,134 +121,233 @@ static __always_inline struct filter *current_filter(void)
     return filters.lookup(&index);
 }
 
-// The record to fill for this call, or NULL when the filter does not let it through.
-static __always_inline struct long_record *begin_record(s32 dfd, u32 flags)
+// Whether a call of this thread passes the tests that can be made at entry; its user, then.
+static __always_inline int is_wanted(struct filter *f, u64 pid_tgid, u32 *uid)
+{
+    if ((f->tests & TEST_PID) && f->pid != pid_tgid >> 32)
+        return 0;
+    *uid = bpf_get_current_uid_gid();
+    if ((f->tests & TEST_UID) && f->uid != *uid)
+        return 0;
+    if (f->tests & TEST_COMM) {
+        // Before Linux 6.4 ("bpf: ensure all memory is initialized in bpf_get_current_comm") the
+        // helper may leave what stands behind the name's NUL as it was.
+        u64 mine[2] = {}, *wanted = (u64 *)f->comm;
+
+        bpf_get_current_comm(mine, sizeof(mine));
+        if (mine[0] != wanted[0] || mine[1] != wanted[1])
+            return 0;
+    }
+    return 1;
+}
+
+static __always_inline void fill(struct record *head, u64 pid_tgid, u32 uid, s32 dfd, u32 flags)
+{
+    head->latency_ns = 0;
+    head->ret = 0;
+    head->pid = pid_tgid >> 32;
+    head->tid = pid_tgid;
+    head->uid = uid;
+    head->dfd = dfd;
+    head->flags = flags;
+    bpf_get_current_comm(&head->comm, sizeof(head->comm));
+}
+
+#ifdef NAME_IN_USER_MEMORY
+#define READ_NAME bpf_probe_read_user_str
+#define READ_BYTES bpf_probe_read_user
+#else
+#define READ_NAME bpf_probe_read_kernel_str
+#define READ_BYTES bpf_probe_read_kernel
+#endif
+
+// Reads a name into `to`, which has room for `size` bytes with the NUL; sets `name_size`. False
+// when the name may go on behind them.
+static __always_inline int read_name(struct record *head, char *to, u32 size, const char *name)
+{
+    long copied = READ_NAME(to, size, name);
+
+    // Bytes with the NUL; but for the empty name 0 on older kernels, 1 on newer ones.
+    head->name_size = copied > 0 ? copied - 1 : copied == 0 ? 0 : NAME_UNREADABLE;
+    return copied < (long)size;
+}
+
+// As above, into the room there is for the longest names.
+static __always_inline void read_long_name(struct long_record *r, const char *name)
+{
+    char next = 0;
+
+    if (read_name(&r->head, r->name, sizeof(r->name), name))
+        return;
+    // The last byte is the NUL that the helper wrote; was it the name's own?
+    READ_BYTES(&next, 1, name + sizeof(r->name) - 1);
+    if (next)
+        r->head.flags |= NAME_CUT;
+}
+
+#ifndef NAME_IN_USER_MEMORY
+// `filename` is a struct filename *, or an error pointer when the kernel could not read the name
+// (too long, empty, bad address): then there is nothing to show, and nothing to be read at NULL.
+static __always_inline const char *name_of(const void *filename)
+{
+    const char *name = NULL;
+
+    bpf_probe_read_kernel(&name, sizeof(name), filename + __builtin_offsetof(struct filename, name));
+    return name;
+}
+#endif
+
+static __always_inline void send_short(struct short_record *r)
+{
+    struct short_record *slot = ring_short.ringbuf_reserve(sizeof(*slot));
+
+    if (!slot) {
+        count(DROP_RING_FULL);
+        return;
+    }
+    *slot = *r;
+    ring_short.ringbuf_submit(slot, BPF_RB_NO_WAKEUP);
+}
+
+static __always_inline void send_medium(struct medium_record *r)
+{
+    if (ring_medium.ringbuf_output(r, sizeof(*r), BPF_RB_NO_WAKEUP))
+        count(DROP_RING_FULL);
+}
+
+static __always_inline void send_long(struct long_record *r)
+{
+    if (ring_long.ringbuf_output(r, sizeof(*r), BPF_RB_NO_WAKEUP))
+        count(DROP_RING_FULL);
+}
+
+static __always_inline void send(struct long_record *r)
+{
+    if (r->head.name_size <= NAME_SHORT)
+        send_short((struct short_record *)r);
+    else if (r->head.name_size <= NAME_MEDIUM)
+        send_medium((struct medium_record *)r);
+    else
+        send_long(r);
+}
+
+#ifndef SEES_RETURN
+
+// The whole of an entry mode.
+static __always_inline int on_call(s32 dfd, const char *name)
+{
+    struct filter *f = current_filter();
+    int zero = 0;
+
+    if (!f || !f->enabled)
+        return 0;
+
+    u64 pid_tgid = bpf_get_current_pid_tgid();
+    struct long_record *r = scratch.lookup(&zero);
+    u32 uid;
+
+    if (!r || !is_wanted(f, pid_tgid, &uid))
+        return 0;
+    r->head.entry_ns = bpf_ktime_get_ns();
+    fill(&r->head, pid_tgid, uid, dfd, 0);
+    read_long_name(r, name);
+    send(r);
+    return 0;
+}
+
+#else
+
+// This thread's entry of `calls`, made if need be; NULL when there is no room.
+static __always_inline struct medium_record *own_call(u32 tid)
+{
+    struct medium_record *r = calls.lookup(&tid);
+    int zero = 0;
+
+    if (r)
+        return r;
+
+    struct medium_record *empty = (struct medium_record *)scratch.lookup(&zero);
+
+    if (!empty)
+        return NULL;
+    empty->head.entry_ns = 0;
+    calls.update(&tid, empty);
+    return calls.lookup(&tid);
+}
+
+// Keeps a name that `calls` has no room for; false when there is none here either.
+static __always_inline int keep_long_name(struct record *head, const char *name)
+{
+    struct long_record *r;
+    int zero = 0;
+    u32 tid = head->tid;
+
+    r = scratch.lookup(&zero);
+    if (!r)
+        return 0;
+    r->head.flags = head->flags;
+    read_long_name(r, name);
+    head->flags = r->head.flags;
+    head->name_size = r->head.name_size;
+    // It may have become shorter, or not readable, in another thread's hands.
+    return head->name_size < NAME_MEDIUM || !long_names.update(&tid, r);
+}
+
+// The part at entry: what is known of the call waits in `calls`.
+static __always_inline int on_enter(s32 dfd, const char *name, u32 flags)
 {
     struct filter *f = current_filter();
 
     if (!f || !f->enabled)
-        return NULL;
+        return 0;
 
     u64 pid_tgid = bpf_get_current_pid_tgid();
-    u32 uid = bpf_get_current_uid_gid();
+    u32 uid, tid = pid_tgid;
 
-    if ((f->tests & TEST_PID) && f->pid != pid_tgid >> 32)
-        return NULL;
-    if ((f->tests & TEST_UID) && f->uid != uid)
-        return NULL;
+    if (!is_wanted(f, pid_tgid, &uid))
+        return 0;
 
-    int zero = 0;
-    struct long_record *r = scratch.lookup(&zero);
+    struct medium_record *r = own_call(tid);
 
-    if (!r)
-        return NULL;
-
-    u64 *mine = (u64 *)r->head.comm, *wanted = (u64 *)f->comm;
-
-    // Before Linux 6.4 ("bpf: ensure all memory is initialized in bpf_get_current_comm") the
-    // helper may leave what stands behind the name's NUL as it was.
-    mine[0] = mine[1] = 0;
-    bpf_get_current_comm(&r->head.comm, sizeof(r->head.comm));
-    if (f->tests & TEST_COMM) {
-        if (mine[0] != wanted[0] || mine[1] != wanted[1])
-            return NULL;
+    if (!r) {
+        count(DROP_STASH_FULL);
+        return 0;
     }
-    r->head.latency_ns = 0;
-    r->head.ret = 0;
-    r->head.pid = pid_tgid >> 32;
-    r->head.tid = pid_tgid;
-    r->head.uid = uid;
-    r->head.dfd = dfd;
-    r->head.flags = flags;
-    r->head.entry_ns = bpf_ktime_get_ns();
-    return r;
-}
-
+    if (r->head.entry_ns) { // this thread's last return was missed (no free kretprobe instance)
+        count(DROP_MISSED_RETURN);
+        count(CALLS_LEFT);
+        long_names.delete(&tid);
+        r->head.entry_ns = 0;
+    }
+    fill(&r->head, pid_tgid, uid, dfd, flags);
 #ifdef NAME_IN_USER_MEMORY
-static __always_inline void read_user_name(struct long_record *r, const char *name)
-{
-    long copied = bpf_probe_read_user_str(r->name, sizeof(r->name), name);
-    char next = 0;
-
-    // Bytes with the NUL; but for the empty name 0 on older kernels, 1 on newer ones.
-    r->head.name_size = copied > 0 ? copied - 1 : copied == 0 ? 0 : NAME_UNREADABLE;
-    if (copied == sizeof(r->name)) {
-        // The last byte is the NUL that the helper wrote; was it the name's own?
-        bpf_probe_read_user(&next, 1, name + sizeof(r->name) - 1);
-        if (next)
-            r->head.flags |= NAME_CUT;
-    }
-}
-#else
-// `filename` is a struct filename *, or an error pointer when the kernel could not read the name
-// (too long, empty, bad address): then there is nothing to show.
-static __always_inline void read_kernel_name(struct long_record *r, const void *filename)
-{
-    const char *name = NULL;
-    long copied = -1;
-    const void *field = filename + __builtin_offsetof(struct filename, name);
-
-    if (!bpf_probe_read_kernel(&name, sizeof(name), field))
-        copied = bpf_probe_read_kernel_str(r->name, sizeof(r->name), name);
-    r->head.name_size = copied > 0 ? copied - 1 : NAME_UNREADABLE;
-}
+    r->head.ret = (s64)name;
 #endif
-
-#if !defined(SEES_RETURN) || defined(NAME_IN_USER_MEMORY)
-// Send a record from scratch, through the ring of its size.
-static __always_inline void emit(struct long_record *r)
-{
-    long failed;
-
-    if (r->head.name_size <= NAME_SHORT)
-        failed = ring_short.ringbuf_output(r, sizeof(struct short_record), BPF_RB_NO_WAKEUP);
-    else if (r->head.name_size <= NAME_MEDIUM)
-        failed = ring_medium.ringbuf_output(r, sizeof(struct medium_record), BPF_RB_NO_WAKEUP);
-    else
-        failed = ring_long.ringbuf_output(r, sizeof(struct long_record), BPF_RB_NO_WAKEUP);
-    if (failed)
-        count_drop(DROP_RING_FULL);
+    if (!read_name(&r->head, r->name, sizeof(r->name), name) && !keep_long_name(&r->head, name)) {
+        count(DROP_STASH_FULL);
+        return 0;
+    }
+    count(CALLS_ENTERED);
+    r->head.entry_ns = bpf_ktime_get_ns(); // last, so that our own work is not in the latency
+    return 0;
 }
-#endif
 
-#ifdef SEES_RETURN
-
-static __always_inline void stash_entry(struct long_record *r)
+static __always_inline void send_long_name(struct record *head, int wanted)
 {
-    u32 tid = r->head.tid;
-    long failed = 0;
+    u32 tid = head->tid;
+    struct long_record *r = long_names.lookup(&tid);
 
-    if (r->head.name_size > NAME_MEDIUM)
-        failed = stash_long.update(&tid, r);
-    else if (r->head.name_size > NAME_SHORT)
-        failed = stash_medium.update(&tid, (struct medium_record *)r);
-    if (failed) {
-        count_drop(DROP_STASH_FULL);
-        return;
+    if (r && wanted) {
+        r->head = *head;
+        send_long(r);
     }
-    failed = stash_short.insert(&tid, (struct short_record *)r);
-    if (failed == -17) { // EEXIST: this thread's last return was missed (no free kretprobe instance)
-        count_drop(DROP_MISSED_RETURN);
-        // What that call left in a stash of another size would stay there.
-        if (r->head.name_size <= NAME_MEDIUM)
-            stash_long.delete(&tid);
-        if (r->head.name_size <= NAME_SHORT || r->head.name_size > NAME_MEDIUM)
-            stash_medium.delete(&tid);
-        failed = stash_short.update(&tid, (struct short_record *)r);
-    }
-    if (failed) {
-        count_drop(DROP_STASH_FULL);
-        if (r->head.name_size > NAME_MEDIUM)
-            stash_long.delete(&tid);
-        else if (r->head.name_size > NAME_SHORT)
-            stash_medium.delete(&tid);
-    }
+    long_names.delete(&tid);
 }
 
 #ifdef NAME_IN_USER_MEMORY
 // At entry the page with the name may not be in memory yet, and a program cannot wait for it.
 // By the return the kernel has read the name, so it is there, unless the address is bad.
-static __always_inline void emit_with_late_name(struct record *head, const char *name)
+static __always_inline void send_with_late_name(struct record *head, const char *name)
 {
     int zero = 0;
     struct long_record *r = scratch.lookup(&zero);
@@ -248,57 +355,45 @@ static __always_inline void emit_with_late_name(struct record *head, const char 
     if (!r)
         return;
     r->head = *head;
-    read_user_name(r, name);
-    emit(r);
+    read_long_name(r, name);
+    send(r);
 }
 #endif
 
-static __always_inline int emit_return(s64 ret)
+// The part at return.
+static __always_inline int on_leave(s64 ret)
 {
-    u64 now = bpf_ktime_get_ns();
     u32 tid = bpf_get_current_pid_tgid();
-    struct short_record *s = stash_short.lookup(&tid);
+    struct medium_record *r = calls.lookup(&tid);
 
-    if (!s)
+    if (!r || !r->head.entry_ns)
         return 0;
 
+    u64 now_ns = bpf_ktime_get_ns();
     struct filter *f = current_filter();
-    s32 size = s->head.name_size;
+    s32 size = r->head.name_size;
     int wanted = f && (!(f->tests & TEST_FAILURE) || ret < 0);
-    long failed = 0;
 #ifdef NAME_IN_USER_MEMORY
-    const char *name = (const char *)s->head.ret;
+    const char *name = (const char *)r->head.ret;
 #endif
 
-    s->head.latency_ns = now - s->head.entry_ns;
-    s->head.ret = ret;
-    if (size > NAME_MEDIUM) {
-        struct long_record *l = stash_long.lookup(&tid);
-
-        if (l && wanted) {
-            l->head = s->head;
-            failed = ring_long.ringbuf_output(l, sizeof(*l), BPF_RB_NO_WAKEUP);
-        }
-        stash_long.delete(&tid);
-    } else if (size > NAME_SHORT) {
-        struct medium_record *m = stash_medium.lookup(&tid);
-
-        if (m && wanted) {
-            m->head = s->head;
-            failed = ring_medium.ringbuf_output(m, sizeof(*m), BPF_RB_NO_WAKEUP);
-        }
-        stash_medium.delete(&tid);
-    } else if (wanted) {
+    r->head.latency_ns = now_ns - r->head.entry_ns;
+    r->head.ret = ret;
+    count(CALLS_LEFT);
+    if (size >= NAME_MEDIUM)
+        send_long_name(&r->head, wanted);
+    else if (wanted) {
 #ifdef NAME_IN_USER_MEMORY
         if (size == NAME_UNREADABLE)
-            emit_with_late_name(&s->head, name);
+            send_with_late_name(&r->head, name);
         else
 #endif
-            failed = ring_short.ringbuf_output(s, sizeof(*s), BPF_RB_NO_WAKEUP);
+        if (size <= NAME_SHORT)
+            send_short((struct short_record *)r);
+        else
+            send_medium(r);
     }
-    if (failed)
-        count_drop(DROP_RING_FULL);
-    stash_short.delete(&tid);
+    r->head.entry_ns = 0;
     return 0;
 }
 

@@ -17,34 +17,22 @@ struct exit_context {
     s64 ret;
 };
 
-static __always_inline int enter(s32 dfd, const char *name, u32 call)
-{
-    struct long_record *r = begin_record(dfd, call);
-
-    if (!r)
-        return 0;
-    r->head.ret = (s64)name;
-    read_user_name(r, name);
-    stash_entry(r);
-    return 0;
-}
-
 int on_enter_unlink(struct enter_context *ctx)
 {
-    return enter(AT_FDCWD, (const char *)ctx->args[0], CALL_UNLINK);
+    return on_enter(AT_FDCWD, (const char *)ctx->args[0], CALL_UNLINK);
 }
 
 int on_enter_unlinkat(struct enter_context *ctx)
 {
-    return enter(ctx->args[0], (const char *)ctx->args[1], CALL_UNLINKAT);
+    return on_enter(ctx->args[0], (const char *)ctx->args[1], CALL_UNLINKAT);
 }
 
 int on_enter_rmdir(struct enter_context *ctx)
 {
-    return enter(AT_FDCWD, (const char *)ctx->args[0], CALL_RMDIR);
+    return on_enter(AT_FDCWD, (const char *)ctx->args[0], CALL_RMDIR);
 }
 
 int on_exit(struct exit_context *ctx)
 {
-    return emit_return(ctx->ret);
+    return on_leave(ctx->ret);
 }

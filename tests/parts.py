@@ -27,6 +27,7 @@ TREE = Path(__file__).resolve().parents[1]
 RESULTS = TREE / "test-results"
 SCRIPTS = ["run", "test", ".ci/run", "app/install.sh", "app/vm/init"]
 PART_TIMEOUT_S = 1200.0
+SYSTEMD_SUITE = "trixie"
 # hypothesis would keep examples in the tree, which is read-only in a machine.
 IN_MACHINE = ["-v", "-p", "no:hypothesispytest"]
 
@@ -161,8 +162,15 @@ def browser() -> Count:
     return pytest("browser", "tests/browser")
 
 
-def in_machine(suite: str) -> Count:
-    """All kernel tests in one pytest process, in a machine with a suite's kernel.
+def systemd() -> Count:
+    """The service under a real systemd: on this machine's kernel, and on one with every mode."""
+    return together(
+        pytest("systemd", "tests/systemd"), in_machine(SYSTEMD_SUITE, "systemd", "tests/systemd")
+    )
+
+
+def in_machine(suite: str, name: str = "kernel", tests: str = "tests/kernels") -> Count:
+    """All kernel tests, or others, in one pytest process, in a machine with a suite's kernel.
 
     Nothing is skipped there. The report comes out through the shared folder and is
     counted here: the machine's word alone is not enough.
@@ -172,14 +180,15 @@ def in_machine(suite: str) -> Count:
     except kernels.KernelError as error:
         return Count(failures=[str(error)])
     say(f"Booting Linux {kernel.release}")
-    report = f"kernel-{suite}.xml"
+    report = f"{name}-{suite}.xml"
+    (RESULTS / report).unlink(missing_ok=True)
 
     def boot(host: qemu.Host) -> int:
         with tempfile.TemporaryDirectory(prefix="probedeck-test-") as share:
             machine = Machine(
                 kernel,
                 Path(share),
-                [*pytest_command(Path(SHARE, report)), *IN_MACHINE, "tests/kernels"],
+                [*pytest_command(Path(SHARE, report)), *IN_MACHINE, tests],
                 environment={
                     "PROBEDECK_KERNEL_TESTS": "force",
                     "PROBEDECK_KERNEL_SUITE": suite,
@@ -211,6 +220,7 @@ PARTS: dict[str, Callable[[], Count]] = {
     "integration": integration,
     "kernel-native": kernel_native,
     "browser": browser,
+    "systemd": systemd,
     "soak": soak,
     **{f"kernel-{suite}": lambda suite=suite: in_machine(suite) for suite in kernels.SUITES},
 }

@@ -142,26 +142,6 @@ def map_update(fd: int, key: bytes, value: bytes) -> None:
     )
 
 
-def map_keys(fd: int, key_size: int) -> Iterator[bytes]:
-    """The keys of a map, in the kernel's order.
-
-    While others change the map a key may be missed, and others come again: where the key that
-    came last is gone, the kernel starts from the first (Documentation/bpf/map_hash.rst).
-    """
-    key, after = ctypes.create_string_buffer(key_size), ctypes.create_string_buffer(key_size)
-    element = MapElement(fd, None, ctypes.addressof(after), 0)
-    while True:
-        try:
-            _bpf(Command.MAP_GET_NEXT_KEY, element)
-        except OSError as error:
-            if error.errno == errno.ENOENT:  # there is none behind the last
-                return
-            raise
-        yield after.raw
-        key.raw = after.raw
-        element.key = ctypes.addressof(key)
-
-
 def percpu_size(value_size: int) -> int:
     """Bytes of all CPUs' values of one key: each value is rounded up to 8 bytes."""
     return -(-value_size // 8) * 8 * possible_cpus()

@@ -16,7 +16,6 @@ class Command(IntEnum):
     MAP_CREATE = 0
     MAP_LOOKUP_ELEM = 1
     MAP_UPDATE_ELEM = 2
-    MAP_GET_NEXT_KEY = 4
     PROG_LOAD = 5
     PROG_GET_NEXT_ID = 11
     MAP_GET_NEXT_ID = 12
@@ -43,7 +42,7 @@ class MapCreate(ctypes.Structure):
 
 
 class MapElement(ctypes.Structure):
-    """BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM; BPF_MAP_GET_NEXT_KEY, where `value` is a key."""
+    """BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM."""
 
     _fields_ = (
         ("map_fd", ctypes.c_uint64),  # 32 bits and padding

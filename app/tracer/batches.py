@@ -77,18 +77,21 @@ class Encoder:
 def to_columns(parts: Sequence[Records], wall_offset_ns: int) -> dict[str, Any]:
     """Every column the records can give: arrays of shape (n,), or `Texts` for text."""
     entry = np.concatenate([part["entry_ns"] for part in parts])
-    order = np.argsort(entry, kind="stable")
+    in_order = bool((entry[1:] >= entry[:-1]).all())
+    order = None if in_order else np.argsort(entry, kind="stable")
+
+    def put_in_order(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        return values if order is None else values[order]
 
     def column(name: str) -> np.ndarray[Any, Any]:
-        joined: np.ndarray[Any, Any] = np.concatenate([part[name] for part in parts])
-        return joined[order]
+        return put_in_order(np.concatenate([part[name] for part in parts]))
 
     flags, ret = column("flags"), column("ret")
     error = np.where((ret < 0) & (ret >= -_MAX_ERRNO), -ret, 0)
     names = _ERRNO_NAMES.take(error)
     comm = column("comm")
     sizes = [part["name_size"] for part in parts]
-    readable = np.concatenate(sizes)[order] >= 0
+    readable = put_in_order(np.concatenate(sizes)) >= 0
     filename = text.from_parts(
         [(part["name"], np.maximum(size, 0)) for part, size in zip(parts, sizes, strict=True)],
         order,
@@ -97,7 +100,7 @@ def to_columns(parts: Sequence[Records], wall_offset_ns: int) -> dict[str, Any]:
     if cut.size:
         filename = text.append(filename, cut)
     return {
-        "time": entry[order].astype(np.int64) + wall_offset_ns,
+        "time": put_in_order(entry).astype(np.int64) + wall_offset_ns,
         "pid": column("pid"),
         "tid": column("tid"),
         "uid": column("uid"),

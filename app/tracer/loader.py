@@ -10,7 +10,6 @@ import os
 import resource
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from app.kernel import bpf, perf
@@ -37,12 +36,6 @@ class LoadedMap:
         self._check(key, bytes(8))
         values = bpf.map_lookup(self.fd, key, bpf.percpu_size(8))
         return 0 if values is None else sum(memoryview(values).cast("Q"))
-
-    def count_keys(self) -> int:
-        """How many keys there are; while the map changes, about that."""
-        # Bounded, as the kernel may start again; and then the same ones come again.
-        keys = bpf.map_keys(self.fd, self.spec.key_size)
-        return len(set(islice(keys, 2 * self.spec.max_entries)))
 
     def _check(self, key: bytes, value: bytes) -> None:
         # The kernel reads and writes as many bytes as the map says, whatever we bring.

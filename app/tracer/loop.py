@@ -14,11 +14,12 @@ from app.tracer.drain import OUTBOX_BYTES, Drain
 from app.tracer.programs import Programs
 
 # How often the rings are looked at. They do not wake us (BPF_RB_NO_WAKEUP): waking costs the
-# traced process, and a look at a quiet ring costs us microseconds.
+# traced process, and a look at a quiet ring costs us microseconds. A batch costs some 200 µs
+# here, whatever is in it, and as much again in the service: small ones would be most of the work.
 FULL_BATCH_ROWS = 4096  # more is waiting, most likely: look again at once
-BUSY_INTERVAL_S = 0.010
-QUIET_INTERVAL_S = 0.025
+LOOK_INTERVAL_S = 0.025
 REPORT_INTERVAL_S = 0.1
+QUIET_REPORT_INTERVAL_S = 0.5  # where no row came: the totals are most likely as they were
 # Often enough for the service to tell a quiet kernel from a tracer that hangs.
 ALIVE_INTERVAL_S = 1.0
 RETURNS_TIMEOUT_S = 0.25
@@ -42,16 +43,18 @@ class Loop:
     def run(self, drain: Drain) -> None:
         """Until a stop is asked for or the time is up. Raises ServiceGone."""
         started = time.monotonic()
-        next_report = next_alive = started
-        rows = 0
+        reported = next_alive = started
+        rows = rows_since_report = 0
         while self._stop_code is None:
-            for message in self._messages(_interval_s(rows)):
+            for message in self._messages(0.0 if rows >= FULL_BATCH_ROWS else LOOK_INTERVAL_S):
                 self._obey(message, drain)
             rows = drain.once()
+            rows_since_report += rows
             now = time.monotonic()
-            if now >= next_report and self._outbox.waiting_bytes < OUTBOX_BYTES:
+            interval_s = REPORT_INTERVAL_S if rows_since_report else QUIET_REPORT_INTERVAL_S
+            if now >= reported + interval_s and self._outbox.waiting_bytes < OUTBOX_BYTES:
                 drain.report()
-                next_report = now + REPORT_INTERVAL_S
+                reported, rows_since_report = now, 0
             if now >= next_alive and not self._outbox.waiting_bytes:
                 self._outbox.message({"type": "alive"})
                 next_alive = now + ALIVE_INTERVAL_S
@@ -101,12 +104,6 @@ class Loop:
             self._outbox.message({"type": "filtered", "number": message["number"]})
         else:
             raise ValueError(f"unknown message {message['type']!r}")
-
-
-def _interval_s(rows: int) -> float:
-    if rows >= FULL_BATCH_ROWS:
-        return 0.0
-    return BUSY_INTERVAL_S if rows else QUIET_INTERVAL_S
 
 
 _ENDS = {"requested": "stopped on request", "duration": "the asked time is over"}

@@ -8,14 +8,14 @@ import time
 
 from app.errors import ProbedeckError
 from app.kernel.syscalls import wait_for_running_programs
-from app.kernel.tracefs import find_or_mount
+from app.kernel.tracefs import find_or_mount, own_mounts
 from app.kernel.trials import in_words
-from app.probes.modes import DELETION_SYSCALLS, MODES
+from app.probes.modes import DELETION_SYSCALLS
 from app.probes.spec import Filter
 from app.tracer.cost import RunTime
 from app.tracer.loader import LoadedObject
 from app.tracer.object import CompiledObject
-from app.tracer.records import DROP_KINDS, NAME_BYTES
+from app.tracer.records import CALLS_ENTERED, CALLS_LEFT, DROP_KINDS, NAME_BYTES
 
 TEST_PID, TEST_UID, TEST_COMM, TEST_FAILURE = 1, 2, 4, 8
 
@@ -87,6 +87,7 @@ class Programs:
                 programs.attach_kprobe("on_return", function, at_return=True)
             programs.attach_kprobe("on_entry", function, at_return=False)
         else:
+            own_mounts()  # before the kernel mounts one inside debugfs for us, and for everyone
             tracefs = find_or_mount()
             for call in DELETION_SYSCALLS:
                 programs.attach_tracepoint("on_exit", tracefs, "syscalls", f"sys_exit_{call}")
@@ -117,8 +118,7 @@ class Programs:
 
     def drops(self) -> dict[str, int]:
         """Events that passed the filter and were lost in the kernel, by cause, since the start."""
-        counts = self._object.maps["drops"]
-        result = {kind: counts.sum(_u32(index)) for index, kind in enumerate(DROP_KINDS)}
+        result = {kind: self._count(index) for index, kind in enumerate(DROP_KINDS)}
         result["recursion"] = self._recursion_misses()
         return result
 
@@ -144,10 +144,11 @@ class Programs:
         )
 
     def calls_in_progress(self) -> int:
-        """Calls seen at entry that have not returned; 0 for entry modes."""
-        if not MODES[self.mode].sees_return:
-            return 0
-        return self._object.maps["stash_short"].count_keys()
+        """Calls seen at entry whose return was not; 0 for entry modes."""
+        return self._count(CALLS_ENTERED) - self._count(CALLS_LEFT)
+
+    def _count(self, index: int) -> int:
+        return self._object.maps["counts"].sum(_u32(index))
 
     def wait_for_returns(self, timeout_s: float) -> None:
         """After disabling: let calls that are under way return and be emitted."""

@@ -10,8 +10,9 @@ NAME_CUT = 0x100
 CALL_MASK = 0xFF
 CALLS = ("", "unlink", "unlinkat", "rmdir")
 
-# In the kernel's order; each is a counter of the map `drops`.
+# The counters of the map `counts`, in the kernel's order (enum count); first the drops.
 DROP_KINDS = ("ring_full", "stash_full", "missed_return")
+CALLS_ENTERED, CALLS_LEFT = 3, 4
 
 # BPF_RINGBUF_HDR_SZ: each record is preceded by its length, whose top bits are flags, and
 # by a page offset (kernel/bpf/ringbuf.c).

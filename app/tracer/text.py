@@ -23,31 +23,55 @@ class Texts:
 
 def from_matrix(matrix: Bytes, sizes: Sizes) -> Texts:
     """The first `sizes[i]` bytes of each row of a matrix of shape (n, width)."""
-    mask = np.arange(matrix.shape[1], dtype=np.int32) < sizes[:, None]
-    return as_utf8(_offsets(sizes), matrix[mask])
+    return as_utf8(_offsets(sizes), _heads(matrix, sizes))
 
 
-def from_parts(parts: list[tuple[Bytes, Sizes]], order: np.ndarray[Any, Any]) -> Texts:
+def from_parts(parts: list[tuple[Bytes, Sizes]], order: np.ndarray[Any, Any] | None) -> Texts:
     """As `from_matrix` for matrices of several widths, their rows put in `order`.
 
-    `order[i]` is the row, counted through all parts, that comes at place i.
+    `order[i]` is the row, counted through all parts, that comes at place i; None for as it is.
     """
     if len(parts) == 1:
         matrix, sizes = parts[0]
-        return from_matrix(matrix[order], sizes[order])
+        return (
+            from_matrix(matrix, sizes)
+            if order is None
+            else from_matrix(matrix[order], sizes[order])
+        )
     all_sizes = np.concatenate([sizes for _, sizes in parts])
+    if order is None:
+        data = np.concatenate([_heads(matrix, sizes) for matrix, sizes in parts])
+        return as_utf8(_offsets(all_sizes), data)
     offsets = _offsets(all_sizes[order])
     data = np.empty(int(offsets[-1]), dtype=np.uint8)
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
     first = 0
     for matrix, sizes in parts:
-        mask = np.arange(matrix.shape[1], dtype=np.int32) < sizes[:, None]
+        mask = _mask(sizes)
         starts = offsets[place[first : first + len(sizes)]].astype(np.int64)
-        targets = starts[:, None] + np.arange(matrix.shape[1])
-        data[targets[mask]] = matrix[mask]
+        targets = starts[:, None] + np.arange(mask.shape[1])
+        data[targets[mask]] = matrix[:, : mask.shape[1]][mask]
         first += len(sizes)
     return as_utf8(offsets, data)
+
+
+def _mask(sizes: Sizes) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Which bytes belong to texts, in a matrix as wide as the longest: what is beyond need not
+    be looked at, and most texts are short."""
+    width = int(sizes.max(initial=0))
+    mask: np.ndarray[Any, np.dtype[np.bool_]] = np.arange(width, dtype=np.int32) < sizes[:, None]
+    return mask
+
+
+def _heads(matrix: Bytes, sizes: Sizes) -> Bytes:
+    """The bytes of all texts, one behind the other."""
+    width = int(sizes.max(initial=0))
+    narrow = matrix[:, :width]
+    if width == int(sizes.min(initial=width)):  # all as long: one thread in a loop, say
+        return narrow.reshape(-1)
+    heads: Bytes = narrow[_mask(sizes)]
+    return heads
 
 
 class Table:
@@ -62,8 +86,8 @@ class Table:
     def take(self, codes: np.ndarray[Any, Any]) -> Texts:
         """The text of each code."""
         sizes = self._sizes[codes]
-        mask = np.arange(self._matrix.shape[1], dtype=np.int32) < sizes[:, None]
-        return Texts(_offsets(sizes), self._matrix[codes][mask])
+        width = int(sizes.max(initial=0))
+        return Texts(_offsets(sizes), _heads(self._matrix[:, :width][codes], sizes))
 
 
 def as_utf8(offsets: Sizes, data: Bytes) -> Texts:

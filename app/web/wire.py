@@ -13,6 +13,7 @@ from typing import Any
 
 # A client that takes nothing for this long is dropped.
 STALLED_AFTER_S = 8
+FINAL_BINARY = 0x82  # FIN and opcode
 
 
 def bound_waits(connection: socket.socket) -> None:
@@ -67,6 +68,15 @@ def _wait(connection: socket.socket, events: int, timeout_s: float | None) -> in
     return found[0][1] if found else 0
 
 
+def binary_head(size_bytes: int) -> bytes:
+    """What stands before the data of a server's unfragmented binary message (RFC 6455, 5.2)."""
+    if size_bytes < 126:
+        return struct.pack("!BB", FINAL_BINARY, size_bytes)
+    if size_bytes < 1 << 16:
+        return struct.pack("!BBH", FINAL_BINARY, 126, size_bytes)
+    return struct.pack("!BBQ", FINAL_BINARY, 127, size_bytes)
+
+
 class FrameSocket:
     """What simple-websocket takes for its socket: `send`, `recv`, `close`.
 
@@ -82,6 +92,8 @@ class FrameSocket:
         connection.setblocking(False)
         self._sending = threading.Lock()
         self._using = threading.Lock()  # never held while waiting for the client
+        # More follows at once: no packet for the head alone. TLS has no such flag.
+        self._more = 0 if isinstance(connection, ssl.SSLSocket) else socket.MSG_MORE
         self.lost = False  # a frame could not be written whole: nothing more can be
         self.heard_at_s = time.monotonic()
 
@@ -97,6 +109,18 @@ class FrameSocket:
                     hang_up(self._connection)
         return len(frame)
 
+    def send_binary(self, data: bytes) -> None:
+        """A binary message as one frame; lost clients as above. `data` goes to the kernel as it is:
+        wsproto would copy it five times over, for each client."""
+        with self._sending:
+            if not self.lost:
+                try:
+                    self._send_whole(memoryview(binary_head(len(data))), self._more)
+                    self._send_whole(memoryview(data))
+                except OSError:
+                    self.lost = True
+                    hang_up(self._connection)
+
     def recv(self, size: int) -> bytes:
         data: bytes = self._patiently(lambda: self._connection.recv(size), select.POLLIN, None)
         self.heard_at_s = time.monotonic()
@@ -105,10 +129,10 @@ class FrameSocket:
     def close(self) -> None:
         hang_up(self._connection)
 
-    def _send_whole(self, rest: memoryview) -> None:
+    def _send_whole(self, rest: memoryview, flags: int = 0) -> None:
         while rest:
             sent = self._patiently(
-                lambda: self._connection.send(rest),  # noqa: B023  called before the next turn
+                lambda: self._connection.send(rest, flags),  # noqa: B023  called before the next turn
                 select.POLLOUT,
                 STALLED_AFTER_S,
             )

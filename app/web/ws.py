@@ -15,6 +15,7 @@ from typing import Any
 from flask import Blueprint, g, request
 from flask_sock import Sock
 from simple_websocket import ConnectionClosed, Server
+from wsproto.connection import ConnectionState
 from wsproto.events import Ping
 from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError
@@ -120,7 +121,7 @@ def serve(
             return CloseReason.POLICY_VIOLATION
         for item in subscription.get(LOOK_EVERY_S):
             if isinstance(item, Batch):
-                ws.send(item.data)
+                send_batch(ws, frames, item.data)
                 if not frames.lost:
                     subscription.delivered(item)
             else:
@@ -133,6 +134,13 @@ def serve(
             pinged_at_s = now_s
             frames.send(ws.ws.send(Ping()))
     return CloseReason.NORMAL_CLOSURE
+
+
+def send_batch(ws: Server, frames: FrameSocket, data: bytes) -> None:
+    """As `ws.send`, without its copies. Raises ConnectionClosed when the closing has begun."""
+    if ws.ws.state is not ConnectionState.OPEN:
+        raise ConnectionClosed(ws.close_reason, ws.close_message)
+    frames.send_binary(data)
 
 
 def say_goodbye(ws: Server, frames: FrameSocket, reason: CloseReason) -> None:

@@ -82,3 +82,27 @@ def test_without_root_nothing_is_installed_and_the_way_is_shown(tmp_path: Path) 
     assert done.returncode == 1
     assert f"sudo {run} --port 5001" in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["service"], 2, "usage: ./run service"),
+        (["service", "install", "--help"], 0, "--tls-self-signed"),
+        (["service", "install", "--port=0"], 2, "usage: ./run service install"),
+        (["service", "remove", "--vm"], 2, "--vm"),  # boots nothing
+    ],
+)
+def test_the_service_command_is_explained_with_nothing_installed(
+    arguments: list[str], status: int, words: str
+) -> None:
+    # In a namespace where systemd does not run, whatever runs here: nothing is installed.
+    hidden = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /run; exec "$@"', "sh"]
+    done = subprocess.run(
+        [*(hidden if os.geteuid() == 0 else []), str(TREE / "run"), *arguments],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == status
+    assert words in done.stdout + done.stderr

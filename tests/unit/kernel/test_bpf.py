@@ -65,18 +65,6 @@ def test_hash_map(close: Callable[[int], int]) -> None:
 
 
 @needs_bpf
-def test_keys_of_a_map(close: Callable[[int], int]) -> None:
-    fd = close(bpf.create_map(bpf.MAP_TYPE_HASH, 4, 1, 300, "test_keys"))
-    assert list(bpf.map_keys(fd, 4)) == []
-    keys = {struct.pack("=I", number) for number in range(300)}
-    for key in keys:
-        bpf.map_update(fd, key, b"x")
-    found = list(bpf.map_keys(fd, 4))
-    assert len(found) == 300
-    assert set(found) == keys
-
-
-@needs_bpf
 def test_a_map_is_as_it_was_asked_for(close: Callable[[int], int]) -> None:
     no_preallocation = 1  # BPF_F_NO_PREALLOC
     fd = close(bpf.create_map(bpf.MAP_TYPE_HASH, 4, 12, 5, "x" * 20, flags=no_preallocation))

@@ -15,7 +15,7 @@ from nanoarrow.ipc import InputStream
 
 from app.probes.modes import MODES
 from app.tracer.batches import Encoder
-from app.tracer.records import DROP_KINDS, HEAD_BYTES, NAME_BYTES
+from app.tracer.records import CALLS_ENTERED, CALLS_LEFT, DROP_KINDS, HEAD_BYTES, NAME_BYTES
 from app.tracer.ring import slot_dtype
 
 RECORD_C = (Path(__file__).parents[3] / "bpf/record.c").read_text()
@@ -120,9 +120,10 @@ def test_layout_is_that_of_record_c() -> None:
     for ring, define in (("short", "NAME_SHORT"), ("medium", "NAME_MEDIUM"), ("long", "NAME_LONG")):
         value = re.search(rf"#define {define} (\d+)", RECORD_C)
         assert value and int(value[1]) == NAME_BYTES[f"ring_{ring}"]
-    kinds = re.search(r"enum drop \{(.*?)\}", RECORD_C)
-    assert kinds
-    assert [k.strip() for k in kinds[1].split(",")] == [
-        *(f"DROP_{kind.upper()}" for kind in DROP_KINDS),
-        "DROP_KINDS",
-    ]
+    counted = re.search(r"enum count \{(.*?)\}", RECORD_C, re.S)
+    assert counted
+    names = [name.strip() for name in counted[1].split(",") if name.strip()]
+    assert names[: len(DROP_KINDS)] == [f"DROP_{kind.upper()}" for kind in DROP_KINDS]
+    assert names[CALLS_ENTERED] == "CALLS_ENTERED"
+    assert names[CALLS_LEFT] == "CALLS_LEFT"
+    assert names[-1] == "COUNTS"

@@ -76,3 +76,23 @@ def test_table() -> None:
 def test_mark_goes_behind_the_rows_named() -> None:
     texts = text.append(text.from_matrix(*matrix([b"a", b"b", b"c"])), np.array([1]))
     assert strings(texts) == ["a", "b…", "c"]
+
+
+@pytest.mark.parametrize(
+    "rows", [[b"abc", b"xyz", b"123"], [b"", b""], [b"abc"], [b"", b"abc"], [b"x" * 64] * 2]
+)
+def test_lengths_that_are_equal_and_that_are_not(rows: list[bytes]) -> None:
+    assert strings(text.from_matrix(*matrix(rows))) == expected(rows)
+
+
+def test_parts_as_they_are() -> None:
+    narrow, wide = [b"a", b"bc"], [b"a longer one", b""]
+    parts = [matrix(narrow, 8), matrix(wide, 32)]
+    assert strings(text.from_parts(parts, None)) == expected(narrow + wide)
+
+
+def test_a_table_by_codes() -> None:
+    table = text.Table(("", "one", "three"))
+    for codes in ([0, 0], [1, 1], [2, 0, 1], []):
+        shown = strings(table.take(np.array(codes, dtype=np.int64)))
+        assert shown == [("", "one", "three")[code] for code in codes]

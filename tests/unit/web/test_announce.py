@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import sys
 from typing import Any
 
 import pytest
 
 from app.probes.modes import MODES
-from app.web.announce import summary
+from app.web.announce import announce_tokens, summary
 from app.web.log import FORMAT, EscapingFormatter, printable
 
 
@@ -36,6 +37,18 @@ def test_nothing_works() -> None:
     lines = summary(probes(**dict.fromkeys(MODES)))
     assert lines[0] == "  modes: none on this kernel"
     assert lines[-1].startswith("  ./run --vm")
+
+
+@pytest.mark.parametrize("on_terminal", [True, False])
+def test_first_tokens_are_shown_to_a_person_and_to_no_log(
+    on_terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Under systemd the output is the journal, which others than root may read."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: on_terminal)
+    announce_tokens({"operator": "pd_secret"}, "http://localhost:5000/")
+    said = capsys.readouterr().out
+    assert ("pd_secret" in said) == on_terminal
+    assert ("./run token rotate" in said) != on_terminal
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,114 @@
+"""A real systemd with the service installed in it: started once for all tests of this folder."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import kernel
+from tests.support.client import Client
+from tests.support.fixtures import MODES, skip
+from tests.support.kernel import Process
+from tests.support.service import TREE, free_port
+from tests.support.systemd import SYSTEMD, Systemd, running_systemd
+from tests.support.waiting import wait_until
+
+# In somebody's home, by a name with all that means something in a unit file.
+PROJECT = Path("/home/some body/100%n $HOME ${HOME} a;b:c @FILES@ #")
+UNIT = "probedeck.service"
+
+
+class Installed(Client):
+    """The service under its unit."""
+
+    def __init__(self, systemd: Systemd) -> None:
+        super().__init__(free_port())
+        self.systemd = systemd
+
+    def command(self, *arguments: str, **environment: str) -> str:
+        """What `./run service` says, once `./run` itself has installed what it needs."""
+        python = Path(sys.executable)
+        if python.is_relative_to(TREE):
+            python = PROJECT / python.relative_to(TREE)
+        assigned = [f"{name}={value}" for name, value in environment.items()]
+        return self.systemd.run(
+            *("env", f"--chdir={PROJECT}", "PYTHONDONTWRITEBYTECODE=1", *assigned),
+            *(str(python), "-m", "app.systemd", *arguments),
+        )
+
+    def install(self, **environment: str) -> str:
+        """With the patience that emulation needs."""
+        options = ["--start-timeout-s=200", "--stop-timeout-s=100", "--tracer-silence-s=200"]
+        return self.command("install", f"--port={self.port}", *options, **environment)
+
+    def wait_until_ready(self) -> dict[str, str]:
+        """Until it answers and knows its modes; those it cannot offer, with the reason."""
+
+        def checked() -> dict[str, str | None] | None:
+            try:
+                probes = self.probes()
+            except OSError:
+                return None
+            ready = all(probes[mode]["available"] is not None for mode in MODES)
+            return {mode: probes[mode]["reason"] for mode in MODES} if ready else None
+
+        reasons = wait_until(checked, "the service to know its modes")
+        return {mode: reason for mode, reason in reasons.items() if reason}
+
+    def show(self, name: str) -> str:
+        """A property of the unit."""
+        return self.systemd.run("systemctl", "show", "--value", f"--property={name}", UNIT).strip()
+
+    def journal(self) -> str:
+        """What it said, and systemd of it."""
+        return self.systemd.run("journalctl", "--no-pager", f"--unit={UNIT}")
+
+    def processes(self) -> list[Process]:
+        """Those of the unit: gunicorn's first one, its worker, and the worker's children."""
+        (first,) = (
+            process
+            for process in kernel.processes()
+            if process.parent == self.systemd.pid and "app" in process.command
+        )
+        return [first, *(p for p in kernel.descendants(first.pid) if p.alive)]
+
+    def bpf_objects(self) -> set[kernel.BpfObject]:
+        """What its processes hold in the kernel."""
+        return kernel.bpf_objects_held_by(p.pid for p in self.processes())
+
+
+@pytest.fixture(scope="session")
+def systemd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Systemd]:
+    if os.geteuid() != 0:
+        skip("systemd runs as root")
+    if not SYSTEMD.exists():
+        skip("systemd is not installed")
+    with running_systemd(tmp_path_factory.mktemp("systemd") / "systemd.log") as running:
+        running.run("mkdir", "--parents", str(PROJECT))
+        running.run("mount", "--bind", str(TREE), str(PROJECT))
+        yield running
+
+
+@pytest.fixture(scope="session")
+def installed(systemd: Systemd) -> Installed:
+    """The service, installed by its command. The tests end it, in their order."""
+    service = Installed(systemd)
+    said = service.install()
+    assert f"Probedeck on http://localhost:{service.port}/" in said
+    assert service.show("ActiveState") == "active"
+    return service
+
+
+@pytest.fixture(scope="session")
+def offered(installed: Installed) -> tuple[str, ...]:
+    """The modes that this kernel offers under the unit; where every test must run, all five."""
+    refused = installed.wait_until_ready()
+    if kernel.forced():
+        assert not refused
+    if len(refused) == len(MODES):
+        pytest.skip(f"this kernel offers no mode: {refused}")
+    return tuple(mode for mode in MODES if mode not in refused)
