@@ -11,6 +11,7 @@ import ctypes
 import json
 import os
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 from app.errors import ProbedeckError
@@ -82,13 +83,19 @@ def _program_spec(mode: str, name: str, instructions: bytes) -> ProgramSpec:
     for prefix, attach_type in _TRACING.items():
         if name.startswith(prefix):
             function = name.removeprefix(prefix)
-            # The kernel's own, whatever BTF the types were taken from: it looks there itself.
-            type_id = Btf.load(BTF_PATH).find(Kind.FUNC, function)
-            if type_id is None:
-                raise ObjectError(f"the kernel's BTF has no function {function}")
-            return ProgramSpec(name, bpf.PROG_TYPE_TRACING, attach_type, type_id, instructions)
+            number = _function_number(function)
+            return ProgramSpec(name, bpf.PROG_TYPE_TRACING, attach_type, number, instructions)
     kind = bpf.PROG_TYPE_TRACEPOINT if mode == "tracepoint" else bpf.PROG_TYPE_KPROBE
     return ProgramSpec(name, kind, 0, 0, instructions)
+
+
+@lru_cache
+def _function_number(function: str) -> int:
+    # In the kernel's own BTF, whatever the types were taken from: there it looks itself.
+    number = Btf.load(BTF_PATH).find(Kind.FUNC, function)
+    if number is None:
+        raise ObjectError(f"the kernel's BTF has no function {function}")
+    return number
 
 
 def kept_or_compiled(
@@ -111,7 +118,7 @@ def kept_or_compiled(
 
 
 def main(argv: list[str]) -> int:
-    """The exit status is one of app.tracer.kept's."""
+    """The exit status is one of app.tracer.command's."""
     end_with_parent()
     set_process_name("pd:compile")
     if argv[0] == AHEAD:
