@@ -63,6 +63,7 @@ class Programs:
     def __init__(self, mode: str, function: str, compiled: CompiledObject) -> None:
         self.mode = mode
         self._active = 0
+        self._was_set = False
         try:
             self._object = LoadedObject(compiled)
             try:
@@ -108,13 +109,18 @@ class Programs:
         return {name: (maps[name].fd, maps[name].spec.max_entries) for name in NAME_BYTES}
 
     def set_filter(self, wanted: Filter, *, enabled: bool = True) -> None:
-        """Switch to another filter; on return no program tests the old one any more."""
+        """Switch to another filter; on return no program tests the old one any more.
+
+        The first one is not waited for: before it, programs let nothing through.
+        """
         spare = 1 - self._active
         maps = self._object.maps
         maps["filters"].set(_u32(spare), bytes(filter_struct(wanted, enabled)))
         maps["active_filter"].set(_u32(0), _u32(spare))
         self._active = spare
-        wait_for_running_programs()
+        if self._was_set:
+            wait_for_running_programs()
+        self._was_set = True
 
     def drops(self) -> dict[str, int]:
         """Events that passed the filter and were lost in the kernel, by cause, since the start."""
