@@ -38,15 +38,17 @@ def main() -> None:
     event = tracefs / "events/bpf_trace/bpf_trace_printk/enable"
     was_on = event.read_text().strip()
     event.write_text("1")
-    bpf = BPF(text=source(mode), cflags=[f"-DPID={pid}", f"-DFUNCTION={function}"])
-    if mode in ("kprobe", "kretprobe"):
-        if mode == "kretprobe":
-            bpf.attach_kretprobe(event=function, fn_name="on_return")
-        bpf.attach_kprobe(event=function, fn_name="on_entry")
     try:
-        read_until_told(tracefs, pipe)
+        bpf = BPF(text=source(mode), cflags=[f"-DPID={pid}", f"-DFUNCTION={function}"])
+        try:
+            if mode == "kretprobe":
+                bpf.attach_kretprobe(event=function, fn_name="on_return")
+            if mode in ("kprobe", "kretprobe"):
+                bpf.attach_kprobe(event=function, fn_name="on_entry")
+            read_until_told(tracefs, pipe)
+        finally:
+            bpf.cleanup()
     finally:
-        bpf.cleanup()
         event.write_text(was_on)
 
 
