@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import ctypes
 
-M_MMAP_THRESHOLD = -3  # malloc.h
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 LARGE_BYTES = 64 * 1024
+KEPT_BYTES = 16 * 1024 * 1024
 
 _libc = ctypes.CDLL(None)
 
@@ -21,5 +22,19 @@ def hold_little() -> None:
     objects in the heaps, which so grow by some 2 KiB a visitor, for tens of thousands of them.
     Setting the bound keeps it where it is.
     """
-    if hasattr(_libc, "mallopt") and not _libc.mallopt(M_MMAP_THRESHOLD, LARGE_BYTES):
-        raise OSError("mallopt(M_MMAP_THRESHOLD) failed")
+    _set(M_MMAP_THRESHOLD, LARGE_BYTES)
+
+
+def hold_freed() -> None:
+    """Keep what is freed, up to 16 MiB, for the next time.
+
+    For a process that needs the same large blocks again and again: each time they came from the
+    kernel, every page would be a fault, and be cleared.
+    """
+    _set(M_MMAP_THRESHOLD, KEPT_BYTES)
+    _set(M_TRIM_THRESHOLD, KEPT_BYTES)
+
+
+def _set(parameter: int, value: int) -> None:
+    if hasattr(_libc, "mallopt") and not _libc.mallopt(parameter, value):
+        raise OSError(f"mallopt({parameter}, {value}) failed")

@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from app.kernel.bpf_layouts import (
@@ -147,8 +148,9 @@ def percpu_size(value_size: int) -> int:
     return -(-value_size // 8) * 8 * possible_cpus()
 
 
+@cache
 def possible_cpus(path: Path = POSSIBLE_CPUS) -> int:
-    """How many CPUs the kernel has room for, as per-CPU maps count them."""
+    """How many CPUs the kernel has room for, as per-CPU maps count them; the same until it ends."""
     count = 0
     for part in path.read_text().strip().split(","):
         first, _, last = part.partition("-")

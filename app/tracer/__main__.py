@@ -12,6 +12,7 @@ import sys
 from app.errors import ProbedeckError
 from app.frames import Outbox, ServiceGone, TracerRequest
 from app.kernel.syscalls import end_with_parent, set_process_name
+from app.memory import hold_freed
 
 
 def read_request(sock: socket.socket) -> TracerRequest:
@@ -28,6 +29,7 @@ def read_request(sock: socket.socket) -> TracerRequest:
 def main() -> int:
     end_with_parent()  # which is the service's spawning thread
     set_process_name("pd:waiting")
+    hold_freed()
 
     from app.tracer.session import prepare, trace  # noqa: PLC0415 - ps shows who waits for them
 

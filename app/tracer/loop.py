@@ -18,6 +18,8 @@ from app.tracer.programs import Programs
 # here, whatever is in it, and as much again in the service: small ones would be most of the work.
 FULL_BATCH_ROWS = 4096  # more is waiting, most likely: look again at once
 LOOK_INTERVAL_S = 0.025
+QUIET_LOOKS = 40  # without a row; then half as often, so that an idle probe costs next to nothing
+QUIET_INTERVAL_S = 0.050
 REPORT_INTERVAL_S = 0.1
 QUIET_REPORT_INTERVAL_S = 0.5  # where no row came: the totals are most likely as they were
 # Often enough for the service to tell a quiet kernel from a tracer that hangs.
@@ -44,11 +46,12 @@ class Loop:
         """Until a stop is asked for or the time is up. Raises ServiceGone."""
         started = time.monotonic()
         reported = next_alive = started
-        rows = rows_since_report = 0
+        rows = rows_since_report = quiet_looks = 0
         while self._stop_code is None:
-            for message in self._messages(0.0 if rows >= FULL_BATCH_ROWS else LOOK_INTERVAL_S):
+            for message in self._messages(_interval_s(rows, quiet_looks)):
                 self._obey(message, drain)
             rows = drain.once()
+            quiet_looks = 0 if rows else quiet_looks + 1
             rows_since_report += rows
             now = time.monotonic()
             interval_s = REPORT_INTERVAL_S if rows_since_report else QUIET_REPORT_INTERVAL_S
@@ -104,6 +107,12 @@ class Loop:
             self._outbox.message({"type": "filtered", "number": message["number"]})
         else:
             raise ValueError(f"unknown message {message['type']!r}")
+
+
+def _interval_s(rows: int, quiet_looks: int) -> float:
+    if rows >= FULL_BATCH_ROWS:
+        return 0.0
+    return LOOK_INTERVAL_S if quiet_looks < QUIET_LOOKS else QUIET_INTERVAL_S
 
 
 _ENDS = {"requested": "stopped on request", "duration": "the asked time is over"}

@@ -66,6 +66,11 @@ class Ring:
         """Records given back to the kernel since the start."""
         return int(self._consumer[0]) // self._slot.itemsize
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to read, finished or not."""
+        return self._producer[0] == self._consumer[0]
+
     def peek(self, most: int) -> tuple[np.ndarray[Any, np.dtype[np.void]], bool]:
         """Up to `most` finished records, oldest first, and whether those are all.
 
