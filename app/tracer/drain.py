@@ -59,6 +59,7 @@ class Drain:
         }
         self._cost = self._stack.enter_context(CostMeter(programs.run_time))
         self._reported: dict[str, object] = {}
+        self.is_behind = False  # more was there than the last batch took
 
     def __enter__(self) -> Drain:
         return self
@@ -77,6 +78,7 @@ class Drain:
 
     def once(self) -> int:
         """One batch of what is there; the number of rows. 0 too when the outbox is full."""
+        self.is_behind = False
         if self._outbox.waiting_bytes > OUTBOX_BYTES:
             return 0
         if all(ring.is_empty for ring in self._rings.values()):
@@ -84,6 +86,10 @@ class Drain:
         before_ns = clock_gettime_ns(CLOCK_MONOTONIC)
         peeked = [ring.peek(MOST_ROWS[name]) for name, ring in self._rings.items()]
         counts = in_order(peeked, before_ns)
+        self.is_behind = any(
+            len(view) == MOST_ROWS[name]
+            for name, (view, _) in zip(self._rings, peeked, strict=True)
+        )
         rows = sum(counts)
         if not rows:
             return 0

@@ -16,7 +16,6 @@ from app.tracer.programs import Programs
 # How often the rings are looked at. They do not wake us (BPF_RB_NO_WAKEUP): waking costs the
 # traced process, and a look at a quiet ring costs us microseconds. A batch costs some 200 µs
 # here, whatever is in it, and as much again in the service: small ones would be most of the work.
-FULL_BATCH_ROWS = 4096  # more is waiting, most likely: look again at once
 LOOK_INTERVAL_S = 0.025
 QUIET_LOOKS = 40  # without a row; then half as often, so that an idle probe costs next to nothing
 QUIET_INTERVAL_S = 0.050
@@ -45,15 +44,19 @@ class Loop:
     def run(self, drain: Drain) -> None:
         """Until a stop is asked for or the time is up. Raises ServiceGone."""
         started = time.monotonic()
-        reported = next_alive = started
-        rows = rows_since_report = quiet_looks = 0
+        reported = next_alive = next_look = now = started
+        rows_since_report = quiet_looks = 0
         while self._stop_code is None:
-            for message in self._messages(_interval_s(rows, quiet_looks)):
+            for message in self._messages(max(0.0, next_look - now)):
                 self._obey(message, drain)
+            self._outbox.send()
+            now = time.monotonic()
+            if now < next_look:
+                continue  # woken to send on: a look now would make a batch of next to nothing
             rows = drain.once()
             quiet_looks = 0 if rows else quiet_looks + 1
             rows_since_report += rows
-            now = time.monotonic()
+            next_look = now if drain.is_behind else now + _interval_s(quiet_looks)
             interval_s = REPORT_INTERVAL_S if rows_since_report else QUIET_REPORT_INTERVAL_S
             if now >= reported + interval_s and self._outbox.waiting_bytes < OUTBOX_BYTES:
                 drain.report()
@@ -109,9 +112,7 @@ class Loop:
             raise ValueError(f"unknown message {message['type']!r}")
 
 
-def _interval_s(rows: int, quiet_looks: int) -> float:
-    if rows >= FULL_BATCH_ROWS:
-        return 0.0
+def _interval_s(quiet_looks: int) -> float:
     return LOOK_INTERVAL_S if quiet_looks < QUIET_LOOKS else QUIET_INTERVAL_S
 
 
