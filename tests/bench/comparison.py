@@ -40,9 +40,15 @@ def measure(
             runs[name].append(one)
             say(
                 f"  round {number + 1}/{rounds} {name:14} {one.took.elapsed_ns_per_call:8.0f} ns a"
-                f" call, {one.rows} rows, {one.lost} lost"
+                f" call, {one.rows} rows, {one.lost} lost{by_process(one)}"
             )
     return runs
+
+
+def by_process(run: Run) -> str:
+    """Where the reader's time goes: microseconds a row, for those that have several processes."""
+    parts = [f"{name} {ns / 1e3 / max(1, run.rows):.3f}" for name, ns in run.parts_ns.items()]
+    return "".join(f", {part} µs" for part in parts)
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,6 @@ class Spread:
     high: float
     count: int
 
-    def times(self, factor: float) -> Spread:
-        """In another unit."""
-        return Spread(self.median * factor, self.low * factor, self.high * factor, self.count)
-
 
 def spread(values: Sequence[float]) -> Spread:
     """Raises ValueError when there are none."""

@@ -16,11 +16,6 @@ def test_spread(values: list[float], median: float) -> None:
     assert found.count == len(values)
 
 
-def test_spread_in_another_unit() -> None:
-    found = spread([1.0, 2.0, 3.0]).times(1000)
-    assert (found.low, found.median, found.high) == (1000, 2000, 3000)
-
-
 def test_ratios_are_taken_round_by_round() -> None:
     assert ratios([10.0, 40.0], [5.0, 10.0]) == [2.0, 4.0]
     with pytest.raises(ValueError, match="shorter"):
