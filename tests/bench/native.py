@@ -13,6 +13,7 @@ from tests.bench.comparison import JSON, OURS, PRINTK, TEXT, UNTRACED
 from tests.bench.results import Run
 from tests.bench.workload import Load, Workload
 from tests.support.service import Service, running_service
+from tests.support.waiting import wait_until
 
 Kind = TypeVar("Kind", bound=Workload)
 
@@ -60,8 +61,9 @@ def modes(service: Service) -> dict[str, str]:
 
 @contextmanager
 def prepared(bench: Bench) -> Iterator[Service]:
-    """A service that answers, in folders of its own."""
+    """A service that answers and has nothing more to prepare, in folders of its own."""
     folder = bench.folder / "service"
     folder.mkdir(exist_ok=True)
     with running_service(folder, bench.cache, *ours.OPTIONS) as service:
+        wait_until(lambda: ours.compiled_ahead(service, bench.cache), "programs to be compiled")
         yield service

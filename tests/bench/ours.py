@@ -130,16 +130,33 @@ def start(service: Service, mode: str, **spec: Any) -> int:
 
 def any_waiting(service: Service) -> bool:
     """Whether a tracer has loaded all it needs and waits at its socket for a start."""
+    # unix_stream_read_generic, or with older kernels unix_stream_data_wait
+    return any(
+        name == "pd:waiting" and "unix_stream" in waits_in
+        for name, waits_in in names(service).values()
+    )
+
+
+def compiled_ahead(service: Service, cache: Path) -> bool:
+    """Whether the programs of all modes that work here are compiled, and nothing is at it."""
+    modes = [name for name, probe in service.probes().items() if probe["available"]]
+    kept = all(any(cache.glob(f"object-{mode}-*")) for mode in modes)
+    return kept and not any(name == "pd:compile" for name, _ in names(service).values())
+
+
+def names(service: Service) -> dict[int, tuple[str, str]]:
+    """By number of each process of the service, what ps shows, and where in the kernel it waits."""
+    found = {}
     for process in service.processes():
         place = Path(f"/proc/{process.pid}")
         try:
-            name = (place / "comm").read_text().strip()
-            # unix_stream_read_generic, or with older kernels unix_stream_data_wait
-            if name == "pd:waiting" and "unix_stream" in (place / "wchan").read_text():
-                return True
+            found[process.pid] = (
+                (place / "comm").read_text().strip(),
+                (place / "wchan").read_text(),
+            )
         except (FileNotFoundError, ProcessLookupError):
             pass  # it ended meanwhile
-    return False
+    return found
 
 
 def run(
