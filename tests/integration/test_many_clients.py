@@ -20,7 +20,7 @@ from tests.support.service import Service, running_service
 from tests.support.waiting import wait_until
 
 SILENT = 1000
-VISITS, WARM_UP = 10_000, 2_000
+VISITS, WARM_UP = 10_000, 4_000
 POOL = 128
 LEAVE_AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: close by a reset
 
