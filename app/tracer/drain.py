@@ -60,6 +60,7 @@ class Drain:
         self._cost = self._stack.enter_context(CostMeter(programs.run_time))
         self._reported: dict[str, object] = {}
         self.is_behind = False  # more was there than the last batch took
+        self.fill = 0.0  # of the fullest ring, at the last look: 0 to 1
 
     def __enter__(self) -> Drain:
         return self
@@ -78,10 +79,11 @@ class Drain:
 
     def once(self) -> int:
         """One batch of what is there; the number of rows. 0 too when the outbox is full."""
-        self.is_behind = False
+        self.is_behind, self.fill = False, 0.0
         if self._outbox.waiting_bytes > OUTBOX_BYTES:
             return 0
-        if all(ring.is_empty for ring in self._rings.values()):
+        self.fill = max(ring.fill for ring in self._rings.values())
+        if not self.fill:
             return 0  # the common case, many times a second
         before_ns = clock_gettime_ns(CLOCK_MONOTONIC)
         peeked = [ring.peek(MOST_ROWS[name]) for name, ring in self._rings.items()]

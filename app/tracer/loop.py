@@ -17,6 +17,8 @@ from app.tracer.programs import Programs
 # traced process, and a look at a quiet ring costs us microseconds. A batch costs some 200 µs
 # here, whatever is in it, and as much again in the service: small ones would be most of the work.
 LOOK_INTERVAL_S = 0.025
+SHORTEST_INTERVAL_S = 0.002
+AIM_FILL = 0.25  # of a ring when it is looked at: so much room is left for a rate that jumps
 QUIET_LOOKS = 40  # without a row; then half as often, so that an idle probe costs next to nothing
 QUIET_INTERVAL_S = 0.050
 REPORT_INTERVAL_S = 0.1
@@ -44,7 +46,7 @@ class Loop:
     def run(self, drain: Drain) -> None:
         """Until a stop is asked for or the time is up. Raises ServiceGone."""
         started = time.monotonic()
-        reported = next_alive = next_look = now = started
+        reported = next_alive = next_look = looked = now = started
         rows_since_report = quiet_looks = 0
         while self._stop_code is None:
             for message in self._messages(max(0.0, next_look - now)):
@@ -56,9 +58,12 @@ class Loop:
             rows = drain.once()
             quiet_looks = 0 if rows else quiet_looks + 1
             rows_since_report += rows
-            next_look = now if drain.is_behind else now + _interval_s(quiet_looks)
-            interval_s = REPORT_INTERVAL_S if rows_since_report else QUIET_REPORT_INTERVAL_S
-            if now >= reported + interval_s and self._outbox.waiting_bytes < OUTBOX_BYTES:
+            elapsed_s, looked = now - looked, now
+            next_look = now
+            if not drain.is_behind:
+                next_look += interval_s(quiet_looks, drain.fill, elapsed_s)
+            report_s = REPORT_INTERVAL_S if rows_since_report else QUIET_REPORT_INTERVAL_S
+            if now >= reported + report_s and self._outbox.waiting_bytes < OUTBOX_BYTES:
                 drain.report()
                 reported, rows_since_report = now, 0
             if now >= next_alive and not self._outbox.waiting_bytes:
@@ -112,8 +117,14 @@ class Loop:
             raise ValueError(f"unknown message {message['type']!r}")
 
 
-def _interval_s(quiet_looks: int) -> float:
-    return LOOK_INTERVAL_S if quiet_looks < QUIET_LOOKS else QUIET_INTERVAL_S
+def interval_s(quiet_looks: int, fill: float, elapsed_s: float) -> float:
+    """How long to wait for the next look, after so many without a row, when the last found the
+    fullest ring filled so far, `elapsed_s` after the one before."""
+    if quiet_looks >= QUIET_LOOKS:
+        return QUIET_INTERVAL_S
+    if fill * LOOK_INTERVAL_S <= AIM_FILL * elapsed_s:
+        return LOOK_INTERVAL_S
+    return max(SHORTEST_INTERVAL_S, AIM_FILL * elapsed_s / fill)
 
 
 _ENDS = {"requested": "stopped on request", "duration": "the asked time is over"}

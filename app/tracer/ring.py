@@ -67,9 +67,9 @@ class Ring:
         return int(self._consumer[0]) // self._slot.itemsize
 
     @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing to read, finished or not."""
-        return self._producer[0] == self._consumer[0]
+    def fill(self) -> float:
+        """How much of the ring holds what was not read yet, finished or not: 0 to 1."""
+        return (int(self._producer[0]) - int(self._consumer[0])) / self._size_bytes
 
     def peek(self, most: int) -> tuple[np.ndarray[Any, np.dtype[np.void]], bool]:
         """Up to `most` finished records, oldest first, and whether those are all.
