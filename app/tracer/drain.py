@@ -88,13 +88,13 @@ class Drain:
         before_ns = clock_gettime_ns(CLOCK_MONOTONIC)
         peeked = [ring.peek(MOST_ROWS[name]) for name, ring in self._rings.items()]
         counts = in_order(peeked, before_ns)
+        rows = sum(counts)
+        if not rows:
+            return 0  # all of it waits for a record that is still being written
         self.is_behind = any(
             len(view) == MOST_ROWS[name]
             for name, (view, _) in zip(self._rings, peeked, strict=True)
         )
-        rows = sum(counts)
-        if not rows:
-            return 0
         filled = [view[:count] for (view, _), count in zip(peeked, counts, strict=True) if count]
         self._outbox.batch(rows, self._encoder.encode(filled, wall_offset_ns()))
         for ring, count in zip(self._rings.values(), counts, strict=True):
