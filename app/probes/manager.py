@@ -75,7 +75,8 @@ class ProbeManager:
         self._spawner = Spawner()
         self.check_availability()
         self._compile_ahead = CompileAhead(
-            self._spawner, [self._compile_ahead_command(mode) for mode in self.kernel.working()]
+            self._spawner,
+            {mode: self._compile_ahead_command(mode) for mode in self.kernel.working()},
         )
         threading.Thread(target=self._announce_counters, name="announcer", daemon=True).start()
 
@@ -278,6 +279,8 @@ class ProbeManager:
     def _begin(self, probe: Probe, spec: ProbeSpec) -> None:
         name = probe.mode.name
         assert self._spawner is not None  # made before the first answer of the kernel
+        if self._compile_ahead is not None:
+            self._compile_ahead.leave(name)
         ledger = self._hub.begin_run(name)
         try:
             run = TracerRun(self._spawner, self._hub, ledger, lambda: self._run_changed(probe, run))

@@ -58,6 +58,21 @@ def test_damaged_objects_are_made_anew(tmp_path: Path, modes: tuple[str, ...]) -
             assert kept.read_bytes() == whole
 
 
+def test_a_start_while_compiling(tmp_path: Path, modes: tuple[str, ...]) -> None:
+    """The start compiles for itself, alone, and what it made is kept."""
+    cache = tmp_path / "cache"
+    with running_service(tmp_path, cache) as service:
+        (ahead,) = wait_until(lambda: compilers(service.worker().pid), "the compiler to run")
+        (mode,) = set(modes) & set(ahead.command)
+        cursor = service.cursor()
+        service.start(mode)
+        wait_until_shown(service, cursor, {mode}, mark())
+        assert len(objects(cache, mode)) == 1
+        assert ahead.pid not in {p.pid for p in kernel.processes() if p.alive}
+        assert "compiled ahead" not in service.log.read_text()
+        service.stop(mode)
+
+
 def test_an_end_while_compiling(tmp_path: Path, modes: tuple[str, ...]) -> None:
     """The service does not wait for the compiler, and does not leave it behind."""
     with running_service(tmp_path, tmp_path / "cache") as service:
