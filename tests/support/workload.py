@@ -464,7 +464,6 @@ def run_flood(
     Names are `base/THREAD-NUMBER-` filled to `name_bytes`, numbers from 0 without a hole. With
     `pause_every`, a thread sleeps for a moment after so many calls. Tells how many were made.
     """
-    STOP.clear()
 
     def body(number: int) -> list[list[Any]]:
         set_comm(comm)
@@ -479,7 +478,9 @@ def run_flood(
                 time.sleep(0.005)
         return [[threading.get_native_id(), made]]
 
-    return {"made": dict(run_in_threads(threads, body))}
+    made = run_in_threads(threads, body)
+    STOP.clear()  # not before: the signal may be there sooner than this command was read
+    return {"made": dict(made)}
 
 
 def run_matrix(base: bytes, comm: bytes, sentinel: str) -> dict[str, Any]:
