@@ -19,7 +19,7 @@ from app.tracer.ring import Ring, slot_dtype
 
 # Rows of a batch: large enough that its fixed cost does not count, small enough that a
 # viewer's first rows come soon. Long names are taken few at a time (4 KiB each).
-MOST_ROWS = {"ring_short": 8192, "ring_medium": 4096, "ring_long": 512}
+MOST_ROWS = {"ring_short": 16384, "ring_medium": 4096, "ring_long": 512}
 # When the service takes nothing, records wait in the rings, where their loss is counted.
 OUTBOX_BYTES = 8 << 20
 
