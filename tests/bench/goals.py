@@ -100,9 +100,10 @@ def _viewers(found: Found) -> Iterator[Goal]:
     if by_count:
         most, one = by_count[max(by_count)], by_count[min(by_count)]
         # "Beyond the bytes sent": sending is the kernel's work, the rest of it is not.
-        ratio = most.user_us.median / max(1e-9, one.user_us.median)
         name = f"{max(by_count)} viewers by {min(by_count)}"
-        yield Goal(f"server CPU in user mode, {name}", ratio, 2.0, "x")
+        if one.user_us.median:  # which is told in ticks of 10 ms: none, in a short run
+            ratio = most.user_us.median / one.user_us.median
+            yield Goal(f"server CPU in user mode, {name}", ratio, 2.0, "x")
         ratio = most.call_us.median / one.call_us.median
         yield Goal(f"the same with sending, {name}", ratio, 2.0, "x")
 

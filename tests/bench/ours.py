@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
+from tests.bench.child import Child
 from tests.bench.processes import CpuMeter
 from tests.bench.results import Run
 from tests.bench.workload import Load, Workload
@@ -34,44 +32,26 @@ class Count:
     frames: int
 
 
-class Viewers:
+class Viewers(Child):
     """Websocket clients of the service; a context manager. See tests/bench/reader.py."""
 
     def __init__(self, port: int, clients: int = 1, keep: bool = False) -> None:
         self._port, self._others = port, connections(port)
         argv = [sys.executable, "-m", "tests.bench.reader", str(port), str(clients)]
-        self._process = subprocess.Popen(
-            argv + ["--keep"] * keep,
-            cwd=TREE,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.pid = self._process.pid
-        self._answer()
+        super().__init__(argv + ["--keep"] * keep, TREE)
 
-    def __enter__(self) -> Viewers:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        where: TracebackType | None,
-    ) -> None:
-        self._process.kill()
-        with self._process:
-            pass
+    def end(self) -> None:
+        super().end()
         # The service looks once a second; until then it would work for those that left.
         wait_until(lambda: connections(self._port) <= self._others, "the clients to be gone")
 
     def count(self) -> Count:
-        found = self._command("count")
+        found = self.ask("count")
         return Count(found["rows"], found["lost"], found["bytes"], found["frames"])
 
     def save(self, path: Path) -> None:
         """Write the frames kept so far to a file, for `reader.read_kept`."""
-        self._command(f"save {path}")
+        self.ask(f"save {path}")
 
     def wait_for(self, rows: int, before: Count) -> Count:
         """Until so many rows came, or were told to be missing, since `before`."""
@@ -84,19 +64,6 @@ class Viewers:
         found = wait_until(look, f"{rows} rows at the websocket")
         assert found
         return found
-
-    def _command(self, line: str) -> Any:
-        assert self._process.stdin
-        self._process.stdin.write(line + "\n")
-        self._process.stdin.flush()
-        return self._answer()
-
-    def _answer(self) -> Any:
-        assert self._process.stdout
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"the reader ended with status {self._process.wait()}")
-        return json.loads(line)
 
 
 def connections(port: int) -> int:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
+from tests.bench.child import Child
 from tests.bench.printk_source import LINES_PER_CALL
 from tests.bench.processes import CpuMeter, Memory, memory
 from tests.bench.results import Run
@@ -19,64 +18,30 @@ from tests.support.waiting import wait_until
 TREE = Path(__file__).resolve().parents[2]
 
 
-class Printk:
+class Printk(Child):
     """A tests.bench.printk_reader process, attached when the constructor returns."""
 
     def __init__(self, mode: str, function: str, pid: int, cache: Path) -> None:
         begin_ns = time.monotonic_ns()
-        self._process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "tests.bench.printk_reader",
-                mode,
-                function,
-                str(pid),
-                str(cache),
-            ],
-            cwd=TREE,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.pid = self._process.pid
-        self._answer()
+        arguments = [mode, function, str(pid), str(cache)]
+        super().__init__([sys.executable, "-m", "tests.bench.printk_reader", *arguments], TREE)
         self.start_ns = time.monotonic_ns() - begin_ns
 
-    def __enter__(self) -> Printk:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        where: TracebackType | None,
-    ) -> None:
+    def end(self) -> None:
         assert self._process.stdin
         self._process.stdin.close()  # it detaches by itself
         try:
             self._process.wait(30)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-        with self._process:
-            pass
+            pass  # by force, then
+        super().end()
 
     def count(self) -> Any:
         """`lines` read, `lost` by the kernel's counters, `told` in the text, `waiting` unread."""
-        assert self._process.stdin
-        self._process.stdin.write("count\n")
-        self._process.stdin.flush()
-        return self._answer()
+        return self.ask("count")
 
     def memory(self) -> Memory:
         return memory(self.pid)
-
-    def _answer(self) -> Any:
-        assert self._process.stdout
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"the reader of trace_pipe ended: {self._process.wait()}")
-        return json.loads(line)
 
 
 def run(mode: str, function: str, cache: Path, workload: Workload, load: Load) -> Run:

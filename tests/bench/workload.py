@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
+
+from tests.bench.child import Child
 
 SOURCE = Path(__file__).with_name("workload.c")
 SHORT_NAME_BYTES = 12
@@ -66,51 +66,20 @@ def compile_workload(folder: Path) -> Path:
     return program
 
 
-class Workload:
+class Workload(Child):
     """The program, waiting for commands in an empty folder; a context manager."""
 
     def __init__(self, program: Path, folder: Path) -> None:
-        self._process = subprocess.Popen(
-            [str(program)], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self.pid: int = self._answer()["pid"]
-
-    def __enter__(self) -> Workload:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        where: TracebackType | None,
-    ) -> None:
-        self._process.kill()
-        with self._process:  # closes its pipes and waits
-            pass
+        super().__init__([str(program)], folder)
 
     def loop(self, load: Load) -> Took:
         """Make the calls and wait for their end."""
-        answer = self._command(
-            f"loop {load.calls} {load.threads} {load.name_bytes} {load.pass_every}"
-        )
+        answer = self.ask(f"loop {load.calls} {load.threads} {load.name_bytes} {load.pass_every}")
         if answer["failures"]:
             raise RuntimeError(f"{answer['failures']} calls did not fail with ENOENT")
         return Took(answer["calls"], answer["elapsed_ns"], answer["cpu_ns"])
 
     def paced(self, calls: int, rate_hz: float, path: Path) -> Stamps:
         """Calls named `no-0`, `no-1`, ... at a steady rate; the CLOCK_MONOTONIC of each, ns."""
-        self._command(f"paced {calls} {rate_hz} {path}")
+        self.ask(f"paced {calls} {rate_hz} {path}")
         return np.fromfile(path, dtype=np.uint64)
-
-    def _command(self, line: str) -> Any:
-        assert self._process.stdin
-        self._process.stdin.write(line + "\n")
-        self._process.stdin.flush()
-        return self._answer()
-
-    def _answer(self) -> Any:
-        assert self._process.stdout
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"the workload ended with status {self._process.wait()}")
-        return json.loads(line)
