@@ -54,6 +54,18 @@ def pids(installed: Installed) -> set[int]:
     return {process.pid for process in installed.processes()}
 
 
+def test_programs_are_compiled_ahead(installed: Installed, offered: tuple[str, ...]) -> None:
+    """Which takes a call that changes priorities; what fails there is told in the journal."""
+    cache = Path(f"/proc/{installed.processes()[0].pid}/root/var/cache/probedeck")
+    for mode in offered:
+        wait_until(lambda mode=mode: list(cache.glob(f"object-{mode}-*")), f"{mode} to be compiled")
+    wait_until(
+        lambda: not [p for p in installed.processes() if "app.tracer.compile" in p.command],
+        "the compiler to end",
+    )
+    assert "compiled ahead" not in installed.journal()
+
+
 def test_every_mode_sees_a_real_deletion(installed: Installed, offered: tuple[str, ...]) -> None:
     start_all(installed, offered, **OWN)
     cursor = installed.cursor()
