@@ -95,28 +95,23 @@ def start_tracer() -> Tracer:
     ours, theirs = socket.socketpair()
     with theirs:
         try:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "app.tracer"],
-                cwd=PROJECT,
-                env=child_environment(),
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                start_new_session=True,  # Ctrl-C is for the service
-            )
+            command = [sys.executable, "-m", "app.tracer"]
+            process = _start(command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL)
         except BaseException:
             ours.close()
             raise
     return Tracer(process, ours)
 
 
-def _start(command: Sequence[str]) -> subprocess.Popen[bytes]:
+def _start(
+    command: Sequence[str], *, stdin: int = subprocess.DEVNULL, stdout: int = subprocess.PIPE
+) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         command,
         cwd=PROJECT,
         env=child_environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
+        stdin=stdin,
+        stdout=stdout,
         stderr=subprocess.PIPE,
         start_new_session=True,  # Ctrl-C is for the service
     )

@@ -5,7 +5,6 @@ The traps that each setting avoids are listed in docs/architecture.md.
 
 from __future__ import annotations
 
-import ctypes
 import math
 import os
 import signal
@@ -21,6 +20,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.sock import TCP6Socket, TCPSocket
 
 from app.config import Settings
+from app.kernel.syscalls import end_with_parent
 from app.memory import hold_little
 from app.privileges import bound
 from app.tokens import TokenFile
@@ -30,7 +30,6 @@ from app.web.log import ServerLogger, log_to_stderr
 from app.web.tls import server_context
 from app.web.worker import MOST_WAITING, Worker
 
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
 # Variables by which gunicorn would take over sockets, or a path prefix, from who started it.
 NOT_FOR_GUNICORN = ("GUNICORN_PID", "GUNICORN_FD", "LISTEN_FDS", "LISTEN_PID", "SCRIPT_NAME")
 
@@ -168,9 +167,8 @@ class SoleWorkerArbiter(Arbiter):  # type: ignore[misc]  # gunicorn carries no t
 def die_with_arbiter(arbiter: Arbiter, _worker: Worker) -> None:
     """In the new worker: have the kernel kill it when the arbiter dies, by whatever cause.
 
-    prctl(2): the signal follows the thread that forked, which is the arbiter's only one.
+    The signal follows the thread that forked, which is the arbiter's only one.
     """
-    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    end_with_parent()
     if os.getppid() != arbiter.pid:  # it died before the call above
         sys.exit(1)

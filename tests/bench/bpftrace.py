@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -11,6 +10,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from app.kernel.syscalls import end_with_parent
 from tests.bench.bpftrace_output import Printed, read_json, read_text
 from tests.bench.bpftrace_script import ATTACHED, script
 from tests.bench.processes import CpuMeter, Memory, cpu_ns, memory
@@ -21,13 +21,6 @@ from tests.support.waiting import wait_until
 QUIET_S = 1.0
 LONGEST_STR = 200  # bytes of a text at most, in this version
 SHORTEST_STR = 64  # the default
-PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)
-
-
-def _end_with_parent() -> None:
-    """So that nothing traces on when the benchmark itself is killed."""
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Bpftrace:
@@ -45,7 +38,8 @@ class Bpftrace:
             stderr=subprocess.STDOUT,
             env={**os.environ, "BPFTRACE_STRLEN": str(size)},
             start_new_session=True,
-            preexec_fn=_end_with_parent,  # noqa: PLW1509  this process has one thread
+            # Nothing traces on when the benchmark itself is killed.
+            preexec_fn=end_with_parent,  # noqa: PLW1509  this process has one thread
         )
         self.pid = self._process.pid
         try:
