@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What gunicorn's worker loads: the application, made from the `PROBEDECK_*` variables.
 
 Started by `python -m app`, which sees to one worker, the lock and the signals.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Probedeck: a console for eBPF function tracing."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command line, `python -m app`: options, the refusal without root, then the web server.
 
 Runs with the distribution's Python before anything is installed, as far as `--help` and the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The audit log: JSON lines, only ever appended, each on the disk before what it tells is done.
 
 Standard library only.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every setting of Probedeck: name, default, check and help stand together, once.
 
 Standard library only: `./run --help` and the refusal without root work before anything

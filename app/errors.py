@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The one exception that reaches a caller: a stable code, an HTTP status, a sentence.
 
 Rendered to problem+json (RFC 9457) at one boundary, `app.web.problem`; printed by the

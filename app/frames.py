@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What goes between the service and a tracer (docs/protocol.md, "Tracer frames").
 
 Used on both sides of the socket: imports neither bcc nor flask.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The hub: a bounded log of the batches that tracers send, read by clients at their own pace.
 
 Knows no column: a batch is bytes with a number of rows. Neither bcc nor flask. A client is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 # What `run` and `test` install, and how. Sourced by both, from the project's folder; POSIX sh.
 # Each step says what it does and why. What is there already is not installed again, and then

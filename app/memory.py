@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the C library's allocator does with memory that was given back to it (mallopt(3)).
 
 glibc by ctypes; with another C library the calls are left out, and memory is as that one has it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who holds the other end of a local TCP connection: a look-up in the kernel's socket tables.
 
 The caller rule of docs/protocol.md and of the relay of `./run --vm`. Format of the tables:

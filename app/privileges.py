@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Giving away what tracing does not need of root's power, for this process and all it starts.
 
 capabilities(7), prctl(2) and capset(2) by ctypes: standard library only.

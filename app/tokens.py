@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Access tokens: named, of a role, kept as digests in one private file.
 
 A token is 256 random bits, so a plain digest keeps it as well as a slow one would; who reads

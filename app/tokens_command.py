@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`./run token`: list, make, replace and revoke the tokens of a service, running or not."""
 
 from __future__ import annotations

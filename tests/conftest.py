@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """For all parts: the figures that tests measured, at the end of their report."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Counting what pytest wrote down: `./test` believes JUnit XML rather than an exit status."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The parts of `./test`, one after the other, and the account of them.
 
 Every part runs, also when one before it failed. The last line is `N passed, M failed`.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`python -m app.kernel`: the running kernel and the modes it allows, as JSON on one line.
 
 A short process of its own, as it may mount tracefs for itself and load BCC's library.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether the real BCC is installed for this Python, found out without importing it.
 
 Importing takes seconds on a slow machine. The package called `bcc` on PyPI is another

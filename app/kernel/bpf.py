@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """bpf(2) for what Probedeck does without BCC: feature checks, counters, ids of what is loaded.
 
 Descriptors are plain ints that the caller closes; the kernel makes them close-on-exec.

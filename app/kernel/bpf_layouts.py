@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Commands of bpf(2) and the layout of their arguments, from include/uapi/linux/bpf.h.
 
 Each structure is one command's part of `union bpf_attr`. A kernel that knows fewer fields

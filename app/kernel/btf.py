@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """BTF, the kernel's description of its own types: reading and asking.
 
 Format: Documentation/bpf/btf.rst of the kernel. A kernel's BTF holds some 100,000 to

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The binary format of BTF: kinds, sections, and where each type starts.
 
 Documentation/bpf/btf.rst and include/uapi/linux/btf.h of the kernel.

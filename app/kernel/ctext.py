@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Types of BTF as C text: `int (*handler)(struct file *, char *)` and the like."""
 
 from __future__ import annotations

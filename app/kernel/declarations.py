@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """C declarations of kernel types, exactly as the running kernel lays them out.
 
 Only what the asked types hold by value is declared in full; what they merely point to is

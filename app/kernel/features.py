@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which modes the running kernel allows: asked by loading and attaching, not by version."""
 
 from __future__ import annotations

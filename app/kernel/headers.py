@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What BCC compiles against on this machine: a tree made from BTF, else the distribution's."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What would help when the kernel refuses."""
 
 from __future__ import annotations

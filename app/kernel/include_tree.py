@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The include files BCC compiles against, made from BTF: pure text, no files.
 
 BCC needs a kernel tree: a few headers that its own helpers name, and those with the types a

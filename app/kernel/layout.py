@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where C puts the members of a struct, and what it takes to have them where BTF says.
 
 BTF gives offsets and sizes, but neither `packed` nor `aligned` nor padding. A `Plan` is the

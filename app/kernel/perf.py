@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """perf_event_open(2) as far as BPF programs are attached by it: tracepoints and kprobes."""
 
 from __future__ import annotations

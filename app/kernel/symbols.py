@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which of several functions the running kernel has, and why when it has none of them."""
 
 from __future__ import annotations

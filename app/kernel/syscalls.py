@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """System calls that Python has no function for, by ctypes; failures are OSError."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The kernel's tracing file system: where it is mounted, or a mount of our own."""
 
 from __future__ import annotations

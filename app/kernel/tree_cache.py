@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Folders of files that root compiles: made whole, checked before use, nobody else's to write.
 
 What lies in such a folder becomes a program in the kernel. So each folder on the way to it

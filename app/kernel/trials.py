@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Trying on the kernel what a mode needs, with the smallest program that shows it.
 
 Each trial loads and attaches for real, and has closed everything when it returns; the kernel

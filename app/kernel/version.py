@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which kernel runs: its version number and the id of its build."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compiling before anyone asks, so that the first start of a probe is as fast as the next."""
 
 from __future__ import annotations

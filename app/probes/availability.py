@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which modes this kernel allows, as the kernel itself answers (`python -m app.kernel`)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The columns of a probe's rows, as data: they travel with the stream and are listed by the API."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The five modes: what each attaches to, the C source it is made of, the columns it yields."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """When a probe that asked for it is started again, after its tracer failed.
 
 The wait doubles with each failure, so that a tracer that cannot live costs little, and is short

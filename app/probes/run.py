@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One run of one probe: its tracer process, and what comes from it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Starting child processes from one thread that lives as long as the service.
 
 The parent-death signal (prctl(2), PR_SET_PDEATHSIG) is sent when the *thread* that made the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a caller asks of a probe: its filter and how long it shall run."""
 
 from __future__ import annotations

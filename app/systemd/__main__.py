@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`./run service`: install, remove or show the systemd service.
 
 `./run` has installed what the service needs before this runs: the service itself never does.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The text of the unit file, from the template beside this module and the settings.
 
 Pure. How systemd reads it: systemd.service(5) "Command lines", systemd.syntax(7) "Quoting",

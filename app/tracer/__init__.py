@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The tracer process: loads, attaches, drains the ring buffers, sends frames.
 
 One process for each running probe, `python -m app.tracer`. May import numpy, nanoarrow,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`python -m app.tracer`, started by the service only: its socket is standard input.
 
 Loads everything first and then waits for its request, so that one can be kept ready.

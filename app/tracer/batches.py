@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Records to columns to Arrow: the one place that knows both bpf/record.c and the columns."""
 
 from __future__ import annotations

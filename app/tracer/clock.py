@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From the kernel's monotonic stamps to wall-clock time."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How the compiler's process is called, and what its exit status says. Imports nothing of ours."""
 
 from __future__ import annotations

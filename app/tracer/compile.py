@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`python -m app.tracer.compile [--ahead] MODE FUNCTION RING_BYTES BTF_PATH CACHE_DIR`.
 
 From C to byte code. The one place that uses BCC, in a process of its own: LLVM's memory goes with

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What our programs cost each traced call, by the kernel's own clock."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Moving records from the rings to the outbox, and keeping the books of it."""
 
 from __future__ import annotations

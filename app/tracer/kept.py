@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compiled objects, kept in the cache folder: found by what they depend on, else made anew."""
 
 from __future__ import annotations

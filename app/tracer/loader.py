@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A compiled object in the kernel: its maps made, its programs loaded and attached by bpf(2).
 
 Knows no map and no program by name. Whatever is opened here is closed here; the kernel takes

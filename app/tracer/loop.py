@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A tracer's life: attach, say so, drain until told to stop, detach, drain what is left, report."""
 
 from __future__ import annotations

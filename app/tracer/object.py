@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compiled programs and their maps as data: taken from BCC once, kept as text, loaded often.
 
 A program refers to a map by a descriptor, in the immediate of an instruction that loads 64 bits

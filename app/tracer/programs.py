@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The BPF programs of one mode: loaded, attached, filtered, detached."""
 
 from __future__ import annotations

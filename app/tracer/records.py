@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Layout of the records in the ring buffers, as in bpf/record.c (a test compares the two).
 
 Plain values: `app.tracer.ring` makes a numpy type of them.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading a BPF ring buffer of equal records as an array, without a callback for each.
 
 The layout is kernel/bpf/ringbuf.c's: page 0 holds the consumer position (ours to write), page 1

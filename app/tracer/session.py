@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A tracer's session: attach, drain until stopped, detach.
 
 Importing this loads numpy and Arrow: most of what a start costs, and done ahead of it.

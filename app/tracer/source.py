@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The C source of a mode and the compiler's flags for it: plain text, nothing compiled here."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Many texts as one Arrow buffer: offsets and bytes, made without a step for each text."""
 
 from __future__ import annotations

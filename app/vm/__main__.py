@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`./run --vm` and `./run --vm-exec`: the service in a machine, reached as if it ran here."""
 
 from __future__ import annotations

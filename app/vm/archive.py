@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A Debian archive read with apt, apart from the machine's own apt: sources, lists and cache.
 
 Works on Debian and on other distributions that have apt. Signatures are checked by apt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A helper process of a machine: dies with its parent, in namespaces of its own, then is exec'd.
 
 `python -m app.vm.child JSON`, with the members of `Child`. A program of its own rather than code

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Commands from outside for a running machine: `./run --vm-exec`, and the way to its agent.
 
     client -- abstract Unix socket -- Broker -- virtio port -- agent (app.vm.guest)

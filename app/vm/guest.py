@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What runs in the machine of `./run --vm`: the service, commands from outside, a root shell.
 
 `python -m app.vm.guest COMMAND...` starts the service's command and serves the port

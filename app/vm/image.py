@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The uncompressed kernel inside a bzImage, which QEMU boots directly.
 
 A bzImage unpacks itself with code of its own, which takes 5 to 20 s in an emulated machine;

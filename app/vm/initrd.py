@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small first root for kernels whose virtiofs is a module: busybox, the modules, a script."""
 
 from __future__ import annotations

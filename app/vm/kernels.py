@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Debian's cloud kernels: fetched, unpacked and kept in a cache, ready to boot.
 
 The newest of a suite is found through its metapackage, so a version is never pinned. The

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A machine: a Debian kernel under QEMU, on this machine's own root file system, read-only.
 
     with Machine(kernel, share, ["/usr/bin/python3", "-c", "print('hello')"]) as machine:

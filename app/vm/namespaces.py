@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """System calls for namespaces and mounts that Python has only from 3.12 on, or not at all.
 
 Each raises OSError as the call failed. Numbers are those of linux/sched.h, linux/mount.h

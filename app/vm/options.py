@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The options of `./run` that concern machines; `./run --help` shows them with the service's."""
 
 from __future__ import annotations

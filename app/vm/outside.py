@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The outside of the machine of `./run --vm`: relay, commands and terminal, in one thread."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Command lines: QEMU's for a machine, and virtiofsd's for its root file system.
 
 Pure, but for `detect` and `hardware`, which look at this machine.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The way from this machine's loopback into a machine's service, for one user only.
 
 A port that QEMU forwards itself would let in every local user. So QEMU listens in a network

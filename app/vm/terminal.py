@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """This side of the machine's root shell: the terminal in raw mode, joined to a serial line."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the terminal shows at the start: the address, then the modes that this kernel allows."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The shapes of answers, for the OpenAPI document; the probe manager makes the answers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How much of a request has come, by gunicorn's own parser.
 
 The same code looks at the same bytes here, where nobody waits, and later in a thread, where they

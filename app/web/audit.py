@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who changed what, from where, with what result: written down for each request that changes
 something, and shown to operators.
 

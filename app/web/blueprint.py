@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """flask-smorest's blueprint, strict in what it parses and typed: routes and their documentation."""
 
 from __future__ import annotations

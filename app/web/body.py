@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Request bodies: JSON as RFC 8259 has it, of bounded size, and nothing else."""
 
 from __future__ import annotations

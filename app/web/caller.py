@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who is asking: a program of the user who started the service, a token's bearer, or nobody."""
 
 from __future__ import annotations

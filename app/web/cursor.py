@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A place in the stream of all rows, as opaque text for `after`."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Recent events as JSON rows, with a cursor to ask for what came since."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who may do what: the checks that every request passes, in this order, before the application.
 
 Host, Origin, Sec-Fetch-Site, caller, role. They stand around the whole application as WSGI

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The response headers that every answer carries, errors and static files included."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What there must be one of on a machine: the running instance, and the port it listens on."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Logging to stderr that hostile text cannot forge or colour: what is not printable is escaped."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The console page, and the sign of life."""
 
 from __future__ import annotations

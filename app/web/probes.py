@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Starting, changing, stopping and describing probes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The one boundary where errors become answers: problem+json (RFC 9457).
 
 Everything that goes wrong in a request ends here: our own errors, those of the routing,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Arrow batches as rows for JSON, at the edge: only what leaves as JSON is decoded.
 
 Works column by column on the buffers of the batch, whose layout is the Arrow columnar

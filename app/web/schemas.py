@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One declaration for validation and for the OpenAPI document, of all that a request holds.
 
 Types are strict: the text "5" is not a number and true is not 1. Unknown members are refused.

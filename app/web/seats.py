@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Seats for websockets and event streams.
 
 Each holds a thread of the web server for as long as its client stays, so there are fewer

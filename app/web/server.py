@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """gunicorn, held to one worker: its settings, its signals, its processes' ends.
 
 The traps that each setting avoids are listed in docs/architecture.md.

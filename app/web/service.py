@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the routes work on: settings, hub, probe manager and the seats for long connections."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The live stream as NDJSON (https://github.com/ndjson/ndjson-spec), for curl: a line an event."""
 
 from __future__ import annotations

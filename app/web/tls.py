@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TLS: the context that gunicorn serves with, and a certificate of our own for who has none.
 
 The self-signed certificate is kept in the state folder, so that its fingerprint, by which people

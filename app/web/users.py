@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Users of this machine by number and by name, for those who read tables."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Connections that hold no thread: until a request is whole, and after the last answer.
 
 A thread of the pool is for a request that is there. What comes byte by byte, or not at all, waits

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The raw socket of a websocket or stream: bounded waits, whole frames, and who is at the end."""
 
 from __future__ import annotations

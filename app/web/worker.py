@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """gunicorn's threaded worker, with an end that does not wait for those who would stay.
 
 An open websocket, a stream, a connection a browser opened in advance: each would hold the

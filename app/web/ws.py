@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The websocket: JSON text frames for control, binary frames for Arrow batches.
 
 The handshake is checked, and a seat taken, before the upgrade: after it there is no HTTP

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Take the README's screenshots: python docs/img/take.py PORT [--vm], with a service on PORT.
 
 The deletions shown are made here, or with --vm inside the machine that `./run --vm` serves from:

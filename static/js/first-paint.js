@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Not a module, and in the head: the theme is known before anything is drawn. ui/theme.js
 // switches it.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Wires the page: the feed fills the store, and frame by frame the view and the table follow.
 
 import { Backlog } from "./data/backlog.js";

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`./bench`: run the parts asked for, print tables, write figures and pictures."""
 
 from __future__ import annotations

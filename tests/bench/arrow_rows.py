@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How many rows an Arrow IPC stream holds, without decoding it: a few numbers of its headers.
 
 The stream's framing is of the Arrow columnar format, "Encapsulated message format"; the headers

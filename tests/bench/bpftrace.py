@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """bpftrace as a process that prints into a file in memory, the cheapest place there is."""
 
 from __future__ import annotations

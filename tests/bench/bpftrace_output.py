@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What bpftrace printed: its rows, and what it says that it lost. Pure."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The bpftrace programs that print what ours shows, one for each mode. Pure."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A child process that answers one line of JSON for each line that it is told."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """All tracers in turn on the same loop, round after round, and what came out of it."""
 
 from __future__ import annotations

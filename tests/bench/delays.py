@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From a call to the websocket frame that holds its row."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Arithmetic on measured numbers. Pure."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Memory by process, before, at the peak of, and after a traced flood; and what an idle probe
 costs."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """All that one run of the benchmark found; parts that were not run are empty."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The goals of this project for speed, and whether a run reached them. Pure."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What runs inside the virtual machine: python -m tests.bench.guest PROGRAM OUTPUT CALLS ROUNDS.
 
 The machine's clock counts instructions, a nanosecond each, so every time measured here is a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the virtual machine measured, in instructions of its processor. Pure."""
 
 from __future__ import annotations

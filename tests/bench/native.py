@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is measured on this machine's own kernel."""
 
 from __future__ import annotations

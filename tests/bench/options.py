@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `./bench` takes. Standard library only: `--help` works before anything is installed."""
 
 from __future__ import annotations

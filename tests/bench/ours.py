@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Probedeck itself: the real service with real websocket clients in a process of their own."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The page in real Chromium: tests/browser/bench_page.py, run as a process of its own."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pictures of what was found, as SVG, by matplotlib."""
 
 from __future__ import annotations

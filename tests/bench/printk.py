@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The bpf_printk way with its reader, seen from outside."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The bpf_printk way, as a process: python -m tests.bench.printk_reader MODE FUNCTION PID CACHE.
 
 It attaches, says so, and reads trace_pipe, counting lines. Each line on standard input

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The way that examples show: bpf_printk in the kernel, one line of text an event. Pure.
 
 For the kernel's functions these are libbpf-bootstrap's `fentry` and `kprobe` examples in BCC's

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What processes cost, asked of the kernel from outside: processor time and memory."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Websocket clients as a process: python -m tests.bench.reader PORT CLIENTS [--keep].
 
 It takes frames as fast as they come and decodes no more than the number of rows, so that it

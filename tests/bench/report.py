@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tables of what was found, part by part. Pure."""
 
 from __future__ import annotations

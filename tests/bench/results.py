@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What one run of one tracer gave."""
 
 from __future__ import annotations

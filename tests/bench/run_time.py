@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Time inside BPF programs by the kernel's own measuring, which costs time itself: rounds of
 their own."""
 

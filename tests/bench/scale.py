@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How our cost grows: with viewers, probes, producing threads, the length of names, and what
 the filter in the kernel lets through."""
 

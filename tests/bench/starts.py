@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From asking to attached: a request to the service, and bpftrace's whole start."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Text tables, aligned, which are Markdown as well. Pure."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """tracefs's trace_pipe: what its text says was lost. Pure."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The part that boots a Debian kernel whose clock counts instructions, and measures in there."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The traced process: deletes a file that does not exist, again and again, and says how long
 // it took. tests/bench/workload.py compiles and commands it: a command a line comes in, one line
 // of JSON goes out for each, and the first line out says that it is there.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The traced process: a C program in a tight loop, compiled here."""
 
 from __future__ import annotations

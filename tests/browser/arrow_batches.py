@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Arrow batches as the tracers send them, from plain numpy arrays and lists of text."""
 
 from __future__ import annotations

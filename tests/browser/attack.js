@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What a page of somebody else can try on Probedeck from within a browser. Evaluated in that page;
 // resolves to {attempts, leaks}: what was tried, and what the page learned or opened by it.
 async ({ target, routes }) => {

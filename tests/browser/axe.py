@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """axe-core run in a page (tests/vendor/README.md)."""
 
 from __future__ import annotations

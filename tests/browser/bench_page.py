@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Measure the page: python -m tests.browser.bench_page [--seconds S]. Prints JSON.
 
 Rows come from the fake service, already encoded, over a real websocket to a real Chromium:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Real Chromium for the browser tests, and the fake service for those of the page alone."""
 
 from __future__ import annotations

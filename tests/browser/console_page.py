@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a person sees and does on the console page, for the browser tests."""
 
 from __future__ import annotations

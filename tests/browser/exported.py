@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Exports saved from the page and read back, each by a reader that is not ours.
 
 Rows are dictionaries as in `GET /events`; `time` is nanoseconds since 1970 where a format has a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A FAKE of the service, for the page's own tests: nothing here traces anything.
 
 It serves the real `templates/` and `static/` under the real Content-Security-Policy, answers

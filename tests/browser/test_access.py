@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tokens in a real browser, against the real service: shown in the address once, then nowhere."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The page for everyone: axe-core's rules, the keyboard, the theme, what is said aloud."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Attacks from within a real browser whose user may do everything: pages of others, on another
 port, in a sandbox, under a name that DNS was bent to point here. Nothing happens, nothing leaks.
 

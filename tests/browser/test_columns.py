@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Columns, sorting, a row's detail and a million rows: the page against the fake service."""
 
 from __future__ import annotations

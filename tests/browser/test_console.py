@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The page against the fake service: what it shows and what it asks for."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the page saves, opened by other programs and compared with what was sent."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The filter bar against the fake service: typing, completion, boxes, chips, kernel, address."""
 
 from __future__ import annotations

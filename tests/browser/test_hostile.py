@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names that processes and files choose to do harm: shown with what is unseen made visible,
 nothing of them runs, and saved as they are."""
 

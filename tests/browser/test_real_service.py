@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The page against the real service on this machine's own kernel: a start by clicking, real
 deletions, their rows and a filter seen, a stop by clicking.
 """

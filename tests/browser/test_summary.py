@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The summary panel: numbers that stay right, charts and lists that narrow the filter."""
 
 from __future__ import annotations

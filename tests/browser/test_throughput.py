@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The page under 20,000 events a second. What it measures is printed, not asserted."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who is let in by a token, and how it ends: the real service, other users of this machine."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Programs are compiled once, ahead of need where that is possible; tracers do without LLVM."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What goes wrong around the service: killed, stopped and lying tracers, a full disk, no memory, no
 descriptors, no BCC. It answers, says what happened, and goes on; the kernel keeps nothing."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The hostile list, HTTP: requests nobody should send, each with its answer, to the real service.
 
 Bad input gets a 4xx as problem+json and changes nothing: the service is compared after each.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The hostile list, starts and names: many at once, in the wrong order, and with text that wants
 to be more than text. Files with such names are really deleted."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The hostile list, websockets: handshakes, frames and clients against the real service.
 
 Where a wait is shortened for the test, it is in tests/unit/web/test_real_ws.py: a client that

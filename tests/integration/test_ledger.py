@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ledger of the real service, whatever starts, stops, kills, filters and clients come.
 
 A hypothesis state machine: it knows how many calls it made, and what each client received. Each

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Slow clients and many of them: the others notice nothing, and nothing of them stays."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs of a probe, which are the same whatever its mode."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The service as a whole: its door, its end, its refusals. Real processes, real curl."""
 
 from __future__ import annotations

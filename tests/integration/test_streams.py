@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Clients that come late, that are slow, that leave: what each gets, and what it is told."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Other machines: TLS, certificates, names, and that nobody there gets in without a token."""
 
 from __future__ import annotations

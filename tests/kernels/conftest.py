@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fixtures of the kernel tests, and the test machines' scheduler."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A start is answered once its programs are attached. (The first start of the session.)"""
 
 from __future__ import annotations

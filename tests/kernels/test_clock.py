@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The time of a row is the wall clock's, also after the wall clock was set."""
 
 from __future__ import annotations

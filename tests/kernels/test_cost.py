@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a probe costs a call, as the kernel measures it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every call that the workload makes is shown by every mode: once, and right in every column."""
 
 from __future__ import annotations

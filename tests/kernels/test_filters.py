@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A filter set in the kernel lets through exactly what it should, and nothing else is counted."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What cannot be held is lost, and counted where it is lost."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The kernel that these tests run on is the one that was booted for them, and fit for tracing."""
 
 from __future__ import annotations

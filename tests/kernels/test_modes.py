@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the kernel offers: each mode is either available or refused with a reason."""
 
 from __future__ import annotations

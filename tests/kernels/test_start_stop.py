@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Starting and ending a probe, and what the kernel holds meanwhile and afterwards."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Processes killed without a word: the kernel keeps nothing of theirs.
 
 The last of the kernel tests, and in the order of this file: the session's service gets a new

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Probes started, changed, killed and stopped all the time, under load and with all kinds of
 clients.
 

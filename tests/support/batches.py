@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Arrow batches read back into rows, as the JSON of `GET /events` shows them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The workload as the tests see it: starts it, reads its calls, says what each must look like."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Talking to the service: plain requests, the NDJSON stream, the websocket."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Figures of what was promised: collected while tests run, and shown at the end of the report
 (`tests/conftest.py`), where they are not lost when the tests pass."""
 

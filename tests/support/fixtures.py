@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fixtures of the tests that run the real service; imported by their conftest.py."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Websocket frames by hand (RFC 6455, 5.2), for what no library sends."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Deletions held up in the kernel, whose names are overwritten meanwhile. A script.
 
 Threads delete names on a FUSE file system served by this very process, which answers none of

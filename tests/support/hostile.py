@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the hostile tests share: raw bytes to the real service, and that nothing came of them."""
 
 from __future__ import annotations

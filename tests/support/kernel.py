@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the kernel holds and runs, seen by the tests themselves and not through the product."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The events of running probes from one moment to another, complete by construction."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The real service as a process of its own: started, watched, ended, and nothing left of it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A real systemd as process 1 of namespaces of its own: its pids, mounts and control groups.
 
 It shares this machine's kernel, network and files, the latter read-only; /etc/systemd/system, /run,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Waiting for a condition. Bounds are generous: the tests also run under emulation."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Deletes an exact number of files and tells exactly which calls it made. A script.
 
 Run as `python -I -S -B workload.py`; standard library only, because it starts under

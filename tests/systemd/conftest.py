@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A real systemd with the service installed in it: started once for all tests of this folder."""
 
 from __future__ import annotations

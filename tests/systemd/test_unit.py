@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The unit under a real systemd: hardened as it is, it traces, survives, and leaves nothing.
 
 In the order of this file: under emulation each start, of a probe or of the service, takes seconds.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a user can name is documented: routes, members, codes, modes, columns, settings."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Frames over a real socket pair."""
 
 from __future__ import annotations

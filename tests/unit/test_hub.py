@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The hub's log: order, bounds, and ledgers that add up."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The books of the hub under any order of events: each row is delivered, or told to be missing.
 
 A hypothesis state machine on the hub itself: bytes are small, clients slow, fast and gone.

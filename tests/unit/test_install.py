@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `run` and `test` install: once, again when something changed, never half."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `./test` counts, and what it never takes for success."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command line before anything is installed: help, wrong options, no root."""
 
 from __future__ import annotations

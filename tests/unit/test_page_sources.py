@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Nothing of the page is inline, so that the policy that forbids it (app/web/headers.py) holds for
 all of it; and no text becomes markup or code."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The look-up of a connection's owner: tables of the kernel as text, and real connections."""
 
 from __future__ import annotations

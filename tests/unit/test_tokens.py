@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The file of tokens: private, changed whole, and of no use to who reads it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What others wrote is here as they wrote it."""
 
 from __future__ import annotations

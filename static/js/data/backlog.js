@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Batches between the socket and the store. When more comes than the page can take while it
 // still draws and answers, batches wait; when too much waits, the oldest are left out, and
 // counted. Bounded, so that a flood costs neither the page nor its memory.

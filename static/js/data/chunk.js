@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A fixed number of rows as columns. A cell is missing (its probe has no such column),
 // null (the probe could not tell), or a value.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The columns of the table: the union of those that the batches brought, in the order of
 // their schemas, with the titles, units and explanations that the probes give them.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // One Arrow IPC stream of one batch -> columns, as typed arrays and text readers.
 // The schema travels with the batch; no column is known by name here.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What comes from the service, put where it belongs: rows and marks into the store, losses
 // and rates into their books. Nothing twice, also when the service tells it again.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What rows are sorted by: the values of one column, in a form that can be compared fast and
 // exactly after the store has let the rows go. Keys rise, also where values are to fall.
 

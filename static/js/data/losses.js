@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What was lost, by probe and place. The service's ledger (`counters` of a probe, this
 // client's own for what it was too slow to take) is the truth; gap messages come earlier,
 // so the larger of the two is shown.

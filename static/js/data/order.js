@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The rows of the view sorted by a column: a layer over it, made in steps, kept right while
 // rows come and go. Ties are in the order of coming; rows that lack a value come last, however
 // one sorts. Marks of missing rows mean something in the order of coming only and are left out.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Events per second over the last seconds, from counts in buckets of a quarter second.
 
 const BUCKET_MS = 250;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Which batches and gaps are new. After a reconnect the server sends its recent batches
 // again; within a run (one start of a probe) they are numbered from 0, in order.
 

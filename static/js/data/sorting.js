@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Sorting in steps: generators that yield where they may be left for a while, so that a
 // million rows do not hold up a frame. Both are stable.
 

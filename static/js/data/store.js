@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The newest events as columns, in chunks. Rows are numbered from 0 in the order of their
 // coming; a number is never used again, so it stays a row's name while rows before it are
 // let go. Memory is bounded, by rows and by text, and what was let go is counted.

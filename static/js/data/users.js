@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Names of users, as the service knows them (docs/protocol.md, `GET /users`). Asked for when a
 // number is first shown or a name first typed, many at once; both, once known, do not change.
 

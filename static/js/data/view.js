@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The rows that the filter lets through, oldest first, kept up to date from the new rows only.
 
 import { CHUNK_ROWS } from "./chunk.js";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // An Arrow IPC file (https://arrow.apache.org/docs/format/Columnar.html#ipc-file-format) of
 // as many record batches as there are slices.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Cells as the buffers that column formats are made of. A cell that is missing is null there.
 
 import { ARRAYS } from "../data/chunk.js";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Comma-separated values, RFC 4180, UTF-8, for spreadsheets.
 
 import { columnNames } from "./names.js";

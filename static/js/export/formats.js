@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The formats of an export. What writes the larger two is loaded when they are chosen.
 
 /** @type {{name: string, title: string, help: string, extension: string, mediaType: string,

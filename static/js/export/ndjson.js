@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A JSON object a line, byte for byte as `GET /events/stream` writes them (docs/protocol.md):
 // no space, plain ASCII, numbers with all their digits, and gaps at their places.
 

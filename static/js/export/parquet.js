@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A Parquet file of flat, optional columns: a row group a slice, texts by dictionary, pages
 // compressed with gzip. Written here and not by a library: the one there is for browsers needs
 // fifty files that would have to be changed to be loaded without a bundler.

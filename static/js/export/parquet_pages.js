@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The pages of a Parquet column: values in their encodings, compressed by the browser itself
 // (https://github.com/apache/parquet-format, Encodings.md).
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The metadata of Parquet files (https://github.com/apache/parquet-format, parquet.thrift).
 // Field ids and values of enums are those of that file.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Writing a snapshot slice by slice, so that the page lives on meanwhile.
 
 const BUSY_MS = 12; // at most this long, then the page may draw a frame

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The rows of an export, held fast: what the store lets go or clears meanwhile stays readable
 // until the export is done.
 

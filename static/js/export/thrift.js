@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The Thrift compact protocol, as far as the metadata of Parquet needs it
 // (https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md).
 // Each function gives `{type, bytes}`; numbers are whole and not negative.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Many times as text, as fast as a file of a million rows wants them.
 
 import { utcTime } from "../format/time.js";

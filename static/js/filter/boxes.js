@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A column's filter box: the same test as in the bar, without the column's name, and in a text
 // column a part of the text where the bar wants a pattern. `rm` in Process's box is
 // comm~*rm*, `>1ms` in Latency's is latency>1ms.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // From the filter's text to one test of rows, run over columns of a chunk.
 
 import { FilterError, FilterFault, quoted } from "./fault.js";

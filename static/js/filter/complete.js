@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What could stand at the cursor: columns, operators, values seen, joining words.
 
 import { hasWildcard, escapeGlob } from "./glob.js";

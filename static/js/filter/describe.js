@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A test in words: "Process is rm".
 
 import { visibleText } from "../format/text.js";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The tests that must all hold, as pieces of the filter's text, and changes of one of them
 // that leave the others as they were typed.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What is wrong with a filter, and where.
 
 /** A value that cannot be understood; the message is for the person who typed it. */

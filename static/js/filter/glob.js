@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Patterns for whole texts, in any case: `*` stands for any characters, also none, `?` for
 // one. `\*`, `\?` and `\\` are these characters themselves; any other backslash is one.
 

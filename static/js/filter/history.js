@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The filters used last, newest first, remembered by this browser.
 
 const MOST = 50;

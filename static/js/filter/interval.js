@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What a comparison of a number or a time lets through, as whole numbers from `low` to `high`:
 // `5`, `1..5`, `..5`, `5..`. What stands for 5 is the caller's: a number, a latency with
 // its unit, an errno's name, a time of day.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What of a filter the kernel can test (docs/protocol.md, "Starting"), and what to ask of which
 // probe so that it does. A test moves only if it then lets the same events through.
 

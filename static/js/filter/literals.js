@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What may stand for a value in a filter: numbers with units or names, times.
 
 import { FilterError, quoted } from "./fault.js";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What a column may be called in a filter: its name, the name without its unit, or its title
 // without spaces; in any case. What two columns could be meant by is no name.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The values that completion offers for a column: those seen, by the name they are shown by
 // where a filter understands it, then names that the column knows.
 

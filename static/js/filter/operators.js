@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The one table of what the filter language has. Lexer, tests of rows, completion, the cheat
 // sheet of the page and docs/filters.md (by a test) all follow it.
 

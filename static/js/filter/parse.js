@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The filter's text -> a tree with positions. `not` binds most, then `and` (also where two
 // tests stand side by side), then `or`.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A tree of `parse` as text again, in one way: `parse(print(tree))` is the same tree but for
 // the positions.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The commonest values of a column among the newest rows: what completion offers.
 
 import { VALUE } from "../data/chunk.js";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The filter as the page has it: the text in the bar, the last text without a fault, which is
 // in force, and the changes that other parts ask for.
 

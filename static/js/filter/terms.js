@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Tests as text, quoted where they must be. Values are other people's: names of files and
 // processes, with any character in them.
 

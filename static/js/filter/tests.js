@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Tests of rows over the columns of a chunk, and how they are joined. A test is
 // `(chunk, start, rows)`: `rows` has a byte for each row from `start` on, and the test sets to 0
 // those that do not pass. Rows that are 0 already cost next to nothing.

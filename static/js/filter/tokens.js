@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The filter's text as tokens. Nothing is thrown: a token that is wrong says so in `fault`,
 // so that completion can read a text that is not finished.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Short words for a chart's axes and captions. Times are in seconds since 1970, shown local.
 
 const COMPACT = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 3 });

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Durations measured in nanoseconds.
 
 const STEPS = [

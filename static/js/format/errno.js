@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Error numbers, their names and what they mean, in the words of errno(3). The numbers are
 // those of include/uapi/asm-generic/errno-base.h and errno.h (x86, arm64, riscv and most).
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A colour for a name: the same everywhere on the page and on every visit. The colours
 // themselves are in css/tokens.css.
 

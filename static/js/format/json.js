@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // An event as JSON, as the service writes it (docs/protocol.md): times RFC 3339, integers with
 // all their digits, what is not ASCII escaped, since it may be pasted into a terminal.
 

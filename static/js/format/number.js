@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Numbers for people.
 
 const GROUPED = new Intl.NumberFormat("en-US");

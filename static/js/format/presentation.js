@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // How a column is shown: by its type and unit, and, for the few columns whose numbers mean
 // more than numbers, by name. This is the only file of the page that knows columns by name.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Text that a traced process chose, made safe to read: what would be invisible, move the
 // cursor or turn the reading direction is shown by name instead.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Times in nanoseconds since 1970, UTC, as bigint: no digit is lost on the way to the text.
 
 const NS_PER_MS = 1_000_000n;

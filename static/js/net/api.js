@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The calls of the service that the page makes. Each throws CallError.
 
 import { authorization } from "./credentials.js";

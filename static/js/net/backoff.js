@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // How long to wait before the next attempt to connect.
 
 const FIRST_MS = 500;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The access token of this tab (docs/security.md): from the address' fragment, which browsers
 // never send, into the tab's own storage, and from there into each request.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The websocket: one connection at a time, opened again with back-off when it is lost.
 
 import { backoffMs } from "./backoff.js";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // problem+json (RFC 9457) and other failures of a call, in words.
 
 /** A call that did not succeed; `message` is for people, `code` is the problem's. */

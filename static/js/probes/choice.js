@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Which probe to start when a person just wants to watch.
 
 // With the result before without, cheaper before dearer (app/probes/modes.py, PREFERENCE).

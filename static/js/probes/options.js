@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The start options as a person types them <-> the spec that the service takes
 // (docs/protocol.md, "Starting"). The service checks again; here each field gets its own word.
 

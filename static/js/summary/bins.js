@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Bins of a logarithmic histogram, after HdrHistogram (G. Tene): each power of two is cut into
 // 64 equal parts, and below 64 each value is a bin of its own. A value reported as
 // the middle of its bin is wrong by at most 1/128 (0.8%).

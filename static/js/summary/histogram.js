@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // How the values of a number column are spread, over the rows of the chunks counted.
 
 import { barsOf, BINS, binOf, quantile } from "./bins.js";

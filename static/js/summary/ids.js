@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Small numbers for values: 1, 2, 3, ..., each used again once its value was forgotten.
 
 const SEED = (Math.random() * 2 ** 32) | 0; // so that nobody can choose names that collide

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The largest of many counts that rise and fall, without looking at all of them each time.
 //
 // A few ids are candidates. Every id that is none has at most `floor`, so the largest are

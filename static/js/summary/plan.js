@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Which columns give which part of the summary: by their types, units and presentations.
 
 import { PROBE_KEY } from "../data/columns.js";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A span of a chart's steps, chosen by keys: the step that moves, and the one it began at.
 
 const STEPS_BY_KEY = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10 };

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Counts over all rows of the view, kept up to date from the rows that come and go. Each
 // chunk of the store has its share in every count, taken away when the chunk's
 // rows leave; where only some of them have left, the chunk's others are counted anew.

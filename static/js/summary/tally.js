@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // How often each value of a column occurs, exactly, over the rows of the chunks counted.
 // Values have ids (ids.js); counts are arrays by id.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // How many events came when, by series (the probe that saw them), in buckets of row time.
 
 import { VALUE } from "../data/chunk.js";

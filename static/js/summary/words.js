@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // 64-bit columns read as pairs of 32-bit words: making a bigint for each cell would cost more
 // than everything else that is counted.
 

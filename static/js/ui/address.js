@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The page's address: what a colleague must see stands in its fragment, as named parameters,
 // `#filter=comm%3Drm&sort=time`. What this page does not know there is left as it is.
 

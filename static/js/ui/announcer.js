@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What a screen reader says of a table that streams: now and then a sentence, not each row.
 
 import { counted, grouped } from "../format/number.js";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Who changed what: the newest entries of the audit log, for operators.
 
 import { auditEntries } from "../net/api.js";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // One probe of the probe bar: its state, what it attaches to, start and stop.
 
 import { duration } from "../format/duration.js";

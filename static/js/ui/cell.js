@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // One cell of a row element. It remembers what it shows and touches only what differs: of
 // two events that follow each other most texts are the same, and laying out text is what
 // a table that streams costs.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A chart of steps: how high a few series stand between the edges of a scale. A range of it
 // can be chosen with the pointer, or with the arrow keys and Enter.
 

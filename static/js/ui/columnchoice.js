@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The person's choice of columns: the layout, its menu, and where both are remembered.
 
 import { ColumnMenu } from "./columnmenu.js";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The button "Columns": which columns are shown, and in which order.
 
 import { byId, el } from "./dom.js";

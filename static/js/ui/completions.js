@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The list of what could stand at the cursor: a listbox that belongs to a combobox (WAI-ARIA
 // Authoring Practices, "List autocomplete with manual selection"): the field keeps the focus, and
 // nothing is chosen until an arrow key chooses it, so that Enter stays Enter.

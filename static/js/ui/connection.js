@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Whether the page is connected, in words.
 
 import { byId, setText } from "./dom.js";

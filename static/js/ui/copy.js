@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Copying from the table: cells apart by tabs, rows by line ends, as a spreadsheet takes them.
 
 /** Serve `copy` events of the table's body, whose cells are made of several elements. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What has come, what is shown, and what was lost.
 
 import { PLACE_WORDS } from "../data/losses.js";

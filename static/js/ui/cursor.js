@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The current row of the table, moved by keys; a row's number stays its name while others go.
 
 const ROWS_BY_KEY = { ArrowDown: 1, ArrowUp: -1, j: 1, k: -1 };

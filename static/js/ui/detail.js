@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The panel with every field of one event. It keeps what it shows, also when the table has let
 // the event go.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Dialogs that are made by their own modules.
 
 import { el } from "./dom.js";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Making elements. Text goes in by textContent only, never as HTML.
 
 /** The windows for which the stylesheets have another layout. */

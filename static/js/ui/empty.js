@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What stands in the table's place while it shows no row: what to do next.
 
 import { bestProbe, isActive } from "../probes/choice.js";

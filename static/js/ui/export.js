@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The button and the dialog that save events as a file.
 
 import { FORMATS } from "../export/formats.js";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Underlines what is wrong in a text field: the same text once more over the field, invisible but
 // for the lines under it.
 

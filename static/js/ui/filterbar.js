@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The filter bar: one line of text, with what is wrong in it marked as one types, completion,
 // history, and a button that empties it.
 

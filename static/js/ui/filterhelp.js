@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The cheat sheet of the filter language, made from its tables.
 
 import { FORMS, KEYWORDS, OPERATORS } from "../filter/operators.js";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The line under the bar: what is wrong with the text; else each test that must hold, with where
 // it is tested, and the button that moves tests into the kernel.
 

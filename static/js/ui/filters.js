@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Filtering as a whole: the bar, the boxes under the headings, the tests as chips, the address,
 // and the move into the kernel all change one state (filter/state.js) and show it.
 

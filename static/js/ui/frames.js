@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // When to render: at most once a frame, however much there is to show.
 
 // Rows that only pass by need no more than 20 renders a second; the frames between are free

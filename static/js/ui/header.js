@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The table's two heading rows: titles and filter boxes, and the line that says what is
 // wrong with a filter.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The titles of the columns: a click sorts, dragging moves a column, dragging its edge makes
 // it wider; all of it by keyboard too, as each title tells. One of them is a stop of the Tab
 // key, arrows lead to the others.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The "?" button and the dialog that lists the keys.
 
 import { closeButton, dialog } from "./dialog.js";

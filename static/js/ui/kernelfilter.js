@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The filters of the running probes: shown as tests that can be taken away, and given more.
 
 import { kernelTests, planMove, withoutMember } from "../filter/kernel.js";

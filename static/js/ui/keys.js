@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The keys of the whole page, in one table; the help dialog shows the same. A button that is
 // reached by a key says so itself, by aria-keyshortcuts, and pressing the key clicks it.
 

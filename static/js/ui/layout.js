@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Which columns are shown, in which order and how wide: what the schemas bring, as the person
 // changed it. New columns of a new probe appear by themselves, behind the one they follow.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Values for the filter, as the column itself holds them.
 
 const WIDE = new Set(["timestamp_ns", "int64", "uint64"]);

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Failures, said in words, until the person closes them or tries again.
 
 import { el } from "./dom.js";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The dialog with a probe's start options, and with the filter of a running one.
 
 import { sentence } from "../format/text.js";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The stylesheet's colours, for what is drawn on a canvas.
 
 /** The value of a custom property as it holds for an element, e.g. `--line`. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What this browser remembers. Storage can be forbidden or full, and hold anything: without it
 // the page works and forgets.
 

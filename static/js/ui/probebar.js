@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The probe bar: a card for each probe, and the one button that most people want.
 
 import { askAvailability, changeFilter, startProbe, stopProbe } from "../net/api.js";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What the page is still at work on, when that takes long enough to be noticed.
 
 import { counted } from "../format/number.js";

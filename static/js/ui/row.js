@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // One row element of the table, used again and again for other rows.
 
 import { MISSING, NULL } from "../data/chunk.js";

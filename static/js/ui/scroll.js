@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Following the newest row until the person scrolls up.
 
 import { Span } from "./span.js";

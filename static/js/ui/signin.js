@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Asking for a token, when the service does not let this page in.
 
 import { forget, remember } from "../net/credentials.js";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What the person sorts by, remembered in the address: `sort=latency_ns`, `sort=-latency_ns`
 // with the largest first.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Which part of a long table is in sight. A browser makes no element taller than some height
 // (Chromium 33,554,428 px, at 200% zoom half of it; Firefox 17,895,697 px), a million rows
 // can be more. So the scroll position is only a hint: `offset` is the truth. Small movements

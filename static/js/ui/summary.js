@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The panel beside the table: rate, spread and most frequent values of the rows of the view.
 // It counts only while it is open, in slices that leave the page usable.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The summary's chart of events per second, a line for each probe.
 
 import { hueClass } from "../format/hue.js";

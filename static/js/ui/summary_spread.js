@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The summary's chart of how a column's values are spread, on a logarithmic scale.
 
 import { axisNumber, percent } from "../format/axis.js";

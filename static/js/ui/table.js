@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The table: only the rows that can be seen are elements, each used again for other rows.
 
 import { serveCopy } from "./copy.js";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // How tall an element this browser makes, in CSS pixels, at the present zoom.
 
 import { el } from "./dom.js";

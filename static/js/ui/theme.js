@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Light or dark: as the system says, or as this browser was told.
 
 import { el, setText } from "./dom.js";

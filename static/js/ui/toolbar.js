@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Pause, clear, and the way back to the newest.
 
 import { counted } from "../format/number.js";

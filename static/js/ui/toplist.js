@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The most frequent values of a column: a button for each, whose bar is its share.
 
 import { percent } from "../format/axis.js";

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What bpftrace is given, and what it prints (version 0.17, Debian 12)."""
 
 from __future__ import annotations

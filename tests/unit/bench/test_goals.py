@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From runs to goals: who is compared with whom, and what counts as met."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The client's shortcuts: rows counted without decoding, frames taken apart, calls found again."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """trace_pipe's text and the counters beside it."""
 
 from __future__ import annotations

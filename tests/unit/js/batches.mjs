@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Batches as static/js/data/decode.js returns them, from plain values.
 
 import { ARRAYS } from "../../../static/js/data/chunk.js";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // How long filters take over 1,000,000 rows: node tests/unit/js/filter.bench.mjs
 
 import { EventStore } from "../../../static/js/data/store.js";

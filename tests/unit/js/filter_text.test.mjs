@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The filter's text: grammar, printing, quoting, edits, boxes.
 
 import assert from "node:assert/strict";

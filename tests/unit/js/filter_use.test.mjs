@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // How the page uses the filter: its state, completion, history, and what moves into the kernel.
 
 import assert from "node:assert/strict";

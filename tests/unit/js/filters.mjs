@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What the tests of the filter language share: columns, and a store to filter.
 
 import { EventStore } from "../../../static/js/data/store.js";

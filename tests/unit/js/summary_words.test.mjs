@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The words, ranges and table of contents of the summary.
 
 import assert from "node:assert/strict";

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Builds small BTF by hand, in either byte order."""
 
 from __future__ import annotations

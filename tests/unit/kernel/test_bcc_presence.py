@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Telling BCC from its absence and from its namesake."""
 
 from __future__ import annotations

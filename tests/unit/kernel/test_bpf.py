@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The raw bpf(2) layer, on the running kernel."""
 
 from __future__ import annotations

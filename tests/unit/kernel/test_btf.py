@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading BTF: small blobs made by hand, broken ones, and the running kernel's."""
 
 from __future__ import annotations

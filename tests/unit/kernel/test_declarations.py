@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """C declarations made from BTF: their text, and that a compiler lays them out as BTF says."""
 
 from __future__ import annotations

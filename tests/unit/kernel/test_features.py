@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which modes are available, and the words when one is not."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What BCC compiles against: the tree's text, the choice, and BCC itself compiling."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What would help, for each way of refusing."""
 
 from __future__ import annotations

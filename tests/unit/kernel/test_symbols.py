@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Choosing the function to trace among candidates."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The folder whose content root compiles: whole or made anew, and nobody else's to write."""
 
 from __future__ import annotations

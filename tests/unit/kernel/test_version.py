@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The kernel's version number and build id, from what distributions really say."""
 
 from __future__ import annotations

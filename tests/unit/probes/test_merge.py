@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PATCH merges a filter as RFC 7396 says."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """When a failed probe is started again: waits, and what ends them."""
 
 from __future__ import annotations

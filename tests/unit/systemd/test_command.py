@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`./run service` where there is no systemd, or no root; the rest is in tests/systemd."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The unit file's text. That systemd reads it so is tested in tests/systemd."""
 
 from __future__ import annotations

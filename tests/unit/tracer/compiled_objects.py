@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A compiled object made by hand."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From records as the kernel writes them to Arrow, read back by another reader's rules."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """BCC itself: what becomes of C, and what is refused because it could not be kept."""
 
 from __future__ import annotations

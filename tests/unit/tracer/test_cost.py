@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The turns of measuring; the kernel and the clock are fakes."""
 
 from __future__ import annotations

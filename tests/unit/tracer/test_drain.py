@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which records of several rings may be taken together."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which compiled object is the right one, and that a damaged or unsafe one is never taken."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Maps and programs of an object in the running kernel, and nothing of them afterwards."""
 
 from __future__ import annotations

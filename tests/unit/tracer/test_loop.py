@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """When the rings are looked at next."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compiled objects as text, and maps put in their places; what is not understood is refused."""
 
 from __future__ import annotations

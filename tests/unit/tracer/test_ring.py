@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ring reader on memory laid out as the kernel's: a FAKE ring, in a file mapped like one.
 
 The reader on a real BPF ring buffer is tested with real probes in tests/integration and

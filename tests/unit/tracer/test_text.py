@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Many texts at once must read as each text alone."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kernel images for the tests: a bzImage as Documentation/arch/x86/boot.rst lays it out."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where Debian is, by the machine's own sources, and apt apart from the machine's own."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Commands for a machine: client, broker and agent joined by real sockets."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Taking the kernel out of a bzImage."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The first root: an archive that others read, and modules in the order they need each other."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The cache of kernels: when the mirror is asked, what is used without it, what is removed."""
 
 from __future__ import annotations

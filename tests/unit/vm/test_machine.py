@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A machine's life, with stand-ins for QEMU and virtiofsd: real processes, sockets and mounts."""
 
 from __future__ import annotations

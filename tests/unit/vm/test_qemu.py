@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Command lines, and what this machine can do."""
 
 from __future__ import annotations

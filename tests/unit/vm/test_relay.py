@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The relay in front of a machine: real connections, a stand-in for the machine."""
 
 from __future__ import annotations

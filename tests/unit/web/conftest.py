@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An application on fakes, and a client that the guard takes for the user who started it."""
 
 from __future__ import annotations

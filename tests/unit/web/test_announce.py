@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the terminal shows, and what hostile text does to it: nothing."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The audit log: every change is in it, twice, as a line of ASCII; without it there is none."""
 
 from __future__ import annotations

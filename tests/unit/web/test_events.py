@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Recent events by the page: the newest, what came after a cursor, and what was lost."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who may do what: tables of requests, each with the answer of the first check that refuses it."""
 
 from __future__ import annotations

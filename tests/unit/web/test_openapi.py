@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The OpenAPI document: made from the declarations that validate, and whole."""
 
 from __future__ import annotations

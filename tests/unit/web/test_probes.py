@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The routes of probes: status codes, bodies, and what reaches the manager."""
 
 from __future__ import annotations

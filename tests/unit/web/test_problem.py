@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Errors as problem+json, whatever the cause; and the headers that every answer carries."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The real gunicorn over real sockets: what it answers.
 
 What it refuses is in tests/integration/test_hostile_http.py.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The life of the processes: signals, ends, a second instance, and who dies with whom."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The websocket over real sockets: frames, seats, and no thread left behind.
 
 What is refused is in tests/integration/test_hostile_ws.py.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Arrow batches as rows: every type, hostile text, the ends of the ranges, slices."""
 
 from __future__ import annotations

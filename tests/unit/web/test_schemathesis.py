@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the OpenAPI document allows and what it does not, made by schemathesis, sent to the real web
 server around a fake manager.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Users by number and by name, from this machine's own list."""
 
 from __future__ import annotations

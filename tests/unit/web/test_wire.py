@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The frames we write ourselves are those that wsproto writes and reads."""
 
 from __future__ import annotations

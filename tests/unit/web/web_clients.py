@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A running web server, and clients that speak to it over real sockets."""
 
 from __future__ import annotations

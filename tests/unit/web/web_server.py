@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Probedeck's real gunicorn, worker and application, around a fake hub and probe manager.
 
 Run as a program, with the options of `python -m app` and some that shorten waits. The fake
