@@ -22,8 +22,8 @@ import { Audit } from "./ui/audit.js";
 import { ColumnChoice } from "./ui/columnchoice.js";
 import { ConnectionState } from "./ui/connection.js";
 import { Counters } from "./ui/counters.js";
-import { byId, setText } from "./ui/dom.js";
 import { Detail } from "./ui/detail.js";
+import { byId, setText } from "./ui/dom.js";
 import { Empty } from "./ui/empty.js";
 import { ExportDialog } from "./ui/export.js";
 import { Filters } from "./ui/filters.js";
@@ -104,7 +104,10 @@ class Console {
     address: this.#address,
   });
   #empty = new Empty(() => this.#filters.clear());
-  #backlog = new Backlog((frame) => this.#take(frame), (frame) => this.#leaveOut(frame));
+  #backlog = new Backlog(
+    (frame) => this.#take(frame),
+    (frame) => this.#leaveOut(frame),
+  );
   #feed = new Feed(`${location.origin.replace(/^http/, "ws")}/ws`, {
     message: (message) => this.#backlog.push({ message }, 0),
     batch: (bytes) => this.#backlog.push({ bytes }, bytes.byteLength),
@@ -284,10 +287,11 @@ class Console {
     if (waitMs === 0) this.#frames.soon();
     else if (waitMs !== null) this.#frames.later(waitMs);
     const { isReady, isSorted } = this.#order;
-    if (!isFiltered) this.#progress.show("Filtering", this.#store.length, this.#view.progress(end), nowMs);
+    if (!isFiltered)
+      this.#progress.show("Filtering", this.#store.length, this.#view.progress(end), nowMs);
     else this.#progress.show(isReady ? null : "Sorting", this.#view.length, NaN, nowMs);
     const isSettled = isFiltered && (isReady || !isSorted);
-    this.#stillSinceMs = isSettled ? null : this.#stillSinceMs ?? nowMs;
+    this.#stillSinceMs = isSettled ? null : (this.#stillSinceMs ?? nowMs);
     return !isSettled && (isSorted || nowMs - this.#stillSinceMs < STILL_MS);
   }
 

@@ -24,7 +24,8 @@ async ({ target, routes }) => {
     }
   };
 
-  const read = async (response) => `${response.type} ${response.status} ${(await response.text()).slice(0, 60)}`;
+  const read = async (response) =>
+    `${response.type} ${response.status} ${(await response.text()).slice(0, 60)}`;
 
   /** Whether an element that loads something says that it did. */
   const loads = (tag, attributes) =>
@@ -57,9 +58,19 @@ async ({ target, routes }) => {
       const frame = document.createElement("iframe");
       frame.name = `frame${Math.random()}`;
       document.body.append(frame);
-      const form = Object.assign(document.createElement("form"), { method, enctype, action: target + path, target: frame.name });
+      const form = Object.assign(document.createElement("form"), {
+        method,
+        enctype,
+        action: target + path,
+        target: frame.name,
+      });
       // With text/plain the name and value come out as JSON.
-      form.append(Object.assign(document.createElement("input"), { name: '{"filter": null, "a": "', value: '"}' }));
+      form.append(
+        Object.assign(document.createElement("input"), {
+          name: '{"filter": null, "a": "',
+          value: '"}',
+        }),
+      );
       document.body.append(form);
       setTimeout(resolve, 300, "");
       form.submit();
@@ -86,41 +97,73 @@ async ({ target, routes }) => {
   for (const [method, path] of routes) {
     const url = target + path;
     const hasBody = method !== "GET" && method !== "HEAD";
-    for (const type of hasBody ? ["application/json", "text/plain", "application/x-www-form-urlencoded"] : [undefined]) {
+    for (const type of hasBody
+      ? ["application/json", "text/plain", "application/x-www-form-urlencoded"]
+      : [undefined]) {
       const body = hasBody ? JSON_BODY : undefined;
       const headers = type ? { "Content-Type": type } : {};
       for (const credentials of ["include", "omit"]) {
-        work.push(() => outcome(`fetch ${method} ${path} ${type} ${credentials}`, fetch(url, { method, body, headers, credentials }).then(read)));
+        work.push(() =>
+          outcome(
+            `fetch ${method} ${path} ${type} ${credentials}`,
+            fetch(url, { method, body, headers, credentials }).then(read),
+          ),
+        );
       }
-      work.push(() => outcome(`override ${method} ${path}`, fetch(url, { method: "POST", body: JSON_BODY, headers: { ...headers, "X-HTTP-Method-Override": method } }).then(read)));
+      work.push(() =>
+        outcome(
+          `override ${method} ${path}`,
+          fetch(url, {
+            method: "POST",
+            body: JSON_BODY,
+            headers: { ...headers, "X-HTTP-Method-Override": method },
+          }).then(read),
+        ),
+      );
     }
     if (["GET", "HEAD", "POST"].includes(method)) {
       const body = hasBody ? JSON_BODY : undefined;
-      work.push(() => outcome(`opaque ${method} ${path}`, fetch(url, { method, mode: "no-cors", body, keepalive: true }).then(read)));
+      work.push(() =>
+        outcome(
+          `opaque ${method} ${path}`,
+          fetch(url, { method, mode: "no-cors", body, keepalive: true }).then(read),
+        ),
+      );
     }
     if (method === "POST") {
       for (const type of ["text/plain", "application/json"]) {
         attempts += 1;
         navigator.sendBeacon(url, new Blob([JSON_BODY], { type }));
       }
-      for (const enctype of ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain"]) {
+      for (const enctype of [
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+        "text/plain",
+      ]) {
         work.push(() => outcome(`form ${path} ${enctype}`, submits("post", path, enctype)));
       }
     }
     if (method === "GET") {
       for (const tag of ["img", "script", "iframe", "embed", "video", "audio", "object", "link"]) {
-        const attributes = { link: { rel: "stylesheet", href: url }, object: { data: url } }[tag] ?? { src: url };
+        const attributes = { link: { rel: "stylesheet", href: url }, object: { data: url } }[
+          tag
+        ] ?? { src: url };
         // A frame and its like say that they loaded whatever came; these look into it.
         if (tag === "iframe") work.push(() => outcome(`iframe ${path}`, frames(path)));
-        else if (tag === "object" || tag === "embed") document.body.append(Object.assign(document.createElement(tag), attributes));
+        else if (tag === "object" || tag === "embed")
+          document.body.append(Object.assign(document.createElement(tag), attributes));
         else work.push(() => outcome(`${tag} ${path}`, loads(tag, attributes)));
       }
-      work.push(() => outcome(`form get ${path}`, submits("get", path, "application/x-www-form-urlencoded")));
+      work.push(() =>
+        outcome(`form get ${path}`, submits("get", path, "application/x-www-form-urlencoded")),
+      );
       work.push(() => outcome(`events ${path}`, streams(path)));
     }
   }
   for (const protocols of [[], ["probedeck.v1"], ["probedeck.v1", "bearer.pd_guess"]]) {
-    work.push(() => outcome(`websocket ${protocols}`, opens(`${target.replace("http", "ws")}/ws`, protocols)));
+    work.push(() =>
+      outcome(`websocket ${protocols}`, opens(`${target.replace("http", "ws")}/ws`, protocols)),
+    );
   }
   // A few at a time: browsers allow six connections to a host.
   const next = async () => {
@@ -128,4 +171,4 @@ async ({ target, routes }) => {
   };
   await Promise.all(Array.from({ length: 6 }, next));
   return { attempts, leaks };
-}
+};

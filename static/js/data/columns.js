@@ -68,7 +68,12 @@ export class ColumnList {
   add(fields) {
     let place = 0;
     let isNew = false;
-    for (const { name, type } of [...fields.slice(0, 1), PROBE_FIELD, MODE_FIELD, ...fields.slice(1)]) {
+    for (const { name, type } of [
+      ...fields.slice(0, 1),
+      PROBE_FIELD,
+      MODE_FIELD,
+      ...fields.slice(1),
+    ]) {
       const key = columnKey(name, type);
       const found = this.#columns.findIndex((column) => column.key === key);
       if (found >= 0) {

@@ -3,7 +3,7 @@
 // One Arrow IPC stream of one batch -> columns, as typed arrays and text readers.
 // The schema travels with the batch; no column is known by name here.
 
-import { tableFromIPC, Type } from "../../vendor/flechette.mjs";
+import { Type, tableFromIPC } from "../../vendor/flechette.mjs";
 
 // ignoreBOM: without it a name that begins with U+FEFF would lose that character.
 const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -65,7 +65,8 @@ function textReader(values, offsets, rows) {
   const size = offsets[rows] - start;
   if (size <= MOST_BYTES_A_ROW * rows) {
     const all = UTF8.decode(values.subarray(start, start + size));
-    if (all.length === size) return (row) => all.slice(offsets[row] - start, offsets[row + 1] - start);
+    if (all.length === size)
+      return (row) => all.slice(offsets[row] - start, offsets[row + 1] - start);
   }
   return (row) => UTF8.decode(values.subarray(offsets[row], offsets[row + 1]));
 }

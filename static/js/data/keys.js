@@ -32,7 +32,11 @@ class NumberKeys {
 
   /** The next values are taken from this column of a chunk. */
   from({ values }) {
-    this.#source = new Uint32Array(values.buffer, values.byteOffset, values.length * this.words.length);
+    this.#source = new Uint32Array(
+      values.buffer,
+      values.byteOffset,
+      values.length * this.words.length,
+    );
   }
 
   take(i, at) {

@@ -4,8 +4,8 @@
 // coming; a number is never used again, so it stays a row's name while rows before it are
 // let go. Memory is bounded, by rows and by text, and what was let go is counted.
 
-import { Chunk, CHUNK_ROWS, MISSING } from "./chunk.js";
-import { columnKey, ColumnList, MODE_KEY, PROBE_KEY } from "./columns.js";
+import { CHUNK_ROWS, Chunk, MISSING } from "./chunk.js";
+import { ColumnList, columnKey, MODE_KEY, PROBE_KEY } from "./columns.js";
 
 export const DEFAULT_CAPACITY = 1_000_000;
 
@@ -54,7 +54,8 @@ export class EventStore {
       const at = chunk.rows;
       const count = Math.min(chunk.room, batch.rows - from);
       for (const source of batch.columns) {
-        chunk.column(columnKey(source.name, source.type), source.type)
+        chunk
+          .column(columnKey(source.name, source.type), source.type)
           .append(at, source, from, count);
       }
       chunk.column(PROBE_KEY, "text").fill(at, count, batch.probe);
@@ -115,11 +116,17 @@ export class EventStore {
 
   /** MISSING, NULL or VALUE. */
   stateAt(row, key) {
-    return this.chunkAt(row).columns.get(key)?.state(row % CHUNK_ROWS) ?? MISSING;
+    return (
+      this.chunkAt(row)
+        .columns.get(key)
+        ?.state(row % CHUNK_ROWS) ?? MISSING
+    );
   }
 
   valueAt(row, key) {
-    return this.chunkAt(row).columns.get(key).value(row % CHUNK_ROWS);
+    return this.chunkAt(row)
+      .columns.get(key)
+      .value(row % CHUNK_ROWS);
   }
 
   #open() {

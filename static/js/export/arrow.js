@@ -10,9 +10,9 @@ import {
   int32,
   int64,
   Table,
+  TimeUnit,
   tableToIPC,
   timestamp,
-  TimeUnit,
   uint32,
   uint64,
   utf8,
@@ -85,7 +85,12 @@ class PartsSink {
 function batchOf(columnType, cells) {
   const type = TYPES[columnType];
   const { bits, nulls } = validity(cells);
-  const batch = { type, length: cells.length, nullCount: nulls, validity: nulls > 0 ? bits : NO_BITS };
+  const batch = {
+    type,
+    length: cells.length,
+    nullCount: nulls,
+    validity: nulls > 0 ? bits : NO_BITS,
+  };
   if (columnType === "text") {
     const { bytes, offsets } = texts(cells);
     Object.assign(batch, { values: bytes, offsets });

@@ -31,7 +31,9 @@ export class CsvWriter {
   }
 
   slice(snapshot, from, to) {
-    const fields = this.columns.map((column) => snapshot.cells(column, from, to).map(FIELDS[column.type]));
+    const fields = this.columns.map((column) =>
+      snapshot.cells(column, from, to).map(FIELDS[column.type]),
+    );
     let lines = "";
     for (let i = 0; i < to - from; i++) {
       for (let c = 0; c < fields.length; c++) lines += (c > 0 ? "," : "") + fields[c][i];

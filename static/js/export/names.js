@@ -21,7 +21,10 @@ export function columnNames(columns) {
  * @param {string} host  of the machine that is traced; what is not plain in it becomes "-"
  */
 export function fileName(host, date, extension) {
-  const safe = host.replace(/[^A-Za-z0-9._-]+/g, "-").replace(/^[.-]+|[.-]+$/g, "").slice(0, 64);
+  const safe = host
+    .replace(/[^A-Za-z0-9._-]+/g, "-")
+    .replace(/^[.-]+|[.-]+$/g, "")
+    .slice(0, 64);
   const time = `${date.toISOString().slice(0, 19).replaceAll(":", "-")}Z`;
   return [`probedeck`, safe, time].filter(Boolean).join("-") + `.${extension}`;
 }

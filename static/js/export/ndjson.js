@@ -21,7 +21,9 @@ export class NdjsonWriter {
   }
 
   slice(snapshot, from, to) {
-    const members = this.columns.map((column) => membersOf(column, snapshot.cells(column, from, to)));
+    const members = this.columns.map((column) =>
+      membersOf(column, snapshot.cells(column, from, to)),
+    );
     let lines = "";
     for (let i = 0; i < to - from; i++) {
       lines += this.#gaps(snapshot, from + i);

@@ -3,7 +3,7 @@
 // The metadata of Parquet files (https://github.com/apache/parquet-format, parquet.thrift).
 // Field ids and values of enums are those of that file.
 
-import { bool, i32, i64, i8, list, struct, text } from "./thrift.js";
+import { bool, i8, i32, i64, list, struct, text } from "./thrift.js";
 
 const INT32 = 1;
 const INT64 = 2;
@@ -41,7 +41,12 @@ function schemaElement(name, type) {
 
 /** A page's header; sizes in bytes. */
 export function dataPageHeader(values, encoding, size, compressedSize) {
-  const header = struct({ 1: i32(values), 2: i32(encoding), 3: i32(Encoding.RLE), 4: i32(Encoding.RLE) });
+  const header = struct({
+    1: i32(values),
+    2: i32(encoding),
+    3: i32(Encoding.RLE),
+    4: i32(Encoding.RLE),
+  });
   return struct({ 1: i32(0), 2: i32(size), 3: i32(compressedSize), 5: header }).bytes;
 }
 
@@ -55,7 +60,16 @@ export function dictionaryPageHeader(values, size, compressedSize) {
  *   compressedSize: number, dataAt: number, dictionaryAt: ?number}} chunk  one column of a row
  *   group; `At`: bytes from the start of the file
  */
-export function columnChunk({ name, type, values, encodings, size, compressedSize, dataAt, dictionaryAt }) {
+export function columnChunk({
+  name,
+  type,
+  values,
+  encodings,
+  size,
+  compressedSize,
+  dataAt,
+  dictionaryAt,
+}) {
   const metadata = struct({
     1: i32(TYPES[type].physical),
     2: list(encodings.map(i32)),

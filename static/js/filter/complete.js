@@ -2,9 +2,9 @@
 
 // What could stand at the cursor: columns, operators, values seen, joining words.
 
-import { hasWildcard, escapeGlob } from "./glob.js";
+import { escapeGlob, hasWildcard } from "./glob.js";
 import { UNITS } from "./literals.js";
-import { kindOf, KEYWORDS, OPERATORS } from "./operators.js";
+import { KEYWORDS, kindOf, OPERATORS } from "./operators.js";
 import { textOf } from "./terms.js";
 import { tokenize } from "./tokens.js";
 

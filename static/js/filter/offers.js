@@ -3,8 +3,8 @@
 // The values that completion offers for a column: those seen, by the name they are shown by
 // where a filter understands it, then names that the column knows.
 
-import { visibleText } from "../format/text.js";
 import { counted } from "../format/number.js";
+import { visibleText } from "../format/text.js";
 import { kindOf } from "./operators.js";
 import { valuesSeen } from "./seen.js";
 

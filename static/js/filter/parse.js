@@ -75,7 +75,7 @@ class Parser {
 
   #and() {
     const parts = [this.#not()];
-    for (let token; (token = this.#next()) && token.type !== "close" && !this.#isKeyword("or");) {
+    for (let token; (token = this.#next()) && token.type !== "close" && !this.#isKeyword("or"); ) {
       if (this.#isKeyword("and")) this.#at++;
       parts.push(this.#not());
     }

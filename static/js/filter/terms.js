@@ -3,8 +3,8 @@
 // Tests as text, quoted where they must be. Values are other people's: names of files and
 // processes, with any character in them.
 
-import { utcTime } from "../format/time.js";
 import { replaceUnseen } from "../format/text.js";
+import { utcTime } from "../format/time.js";
 import { kindOf } from "./operators.js";
 import { tokenize } from "./tokens.js";
 

@@ -24,7 +24,7 @@ const KEYWORD = /^(?:and|or|not)$/i;
  */
 export function tokenize(source) {
   const tokens = [];
-  for (let at = 0; at < source.length;) {
+  for (let at = 0; at < source.length; ) {
     const space = match(SPACE, source, at);
     if (space) at += space[0].length;
     else {

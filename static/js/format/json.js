@@ -13,7 +13,9 @@ const NOT_ASCII_UNITS = new RegExp(NOT_ASCII, "g");
  * @returns {string} one object, a member a line
  */
 export function eventJson(fields) {
-  const members = fields.map(({ name, type, value }) => `  ${jsonText(name)}: ${json(type, value)}`);
+  const members = fields.map(
+    ({ name, type, value }) => `  ${jsonText(name)}: ${json(type, value)}`,
+  );
   return `{\n${members.join(",\n")}\n}`;
 }
 

@@ -113,7 +113,8 @@ const BY_NAME = {
   dfd: {
     ...identifier,
     parts: (value) => [value === AT_FDCWD ? part("cwd", "faint") : part(String(value))],
-    hover: (value) => (value === AT_FDCWD ? "-100, AT_FDCWD: the current directory" : String(value)),
+    hover: (value) =>
+      value === AT_FDCWD ? "-100, AT_FDCWD: the current directory" : String(value),
     notes: (value) => (value === AT_FDCWD ? ["AT_FDCWD: the current directory"] : []),
     numberOf: (name) => (name === "CWD" || name === "AT_FDCWD" ? AT_FDCWD : undefined),
     width: 76,

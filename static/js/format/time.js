@@ -15,7 +15,9 @@ export function localDateTime(ns) {
   const date = new Date(Number(floorDivide(ns, NS_PER_MS)));
   const day = [date.getFullYear(), date.getMonth() + 1, date.getDate()].map(twoDigits).join("-");
   const minutes = -date.getTimezoneOffset();
-  const zone = [Math.trunc(Math.abs(minutes) / 60), Math.abs(minutes) % 60].map(twoDigits).join(":");
+  const zone = [Math.trunc(Math.abs(minutes) / 60), Math.abs(minutes) % 60]
+    .map(twoDigits)
+    .join(":");
   return `${day} ${clock(date)}.${fraction(ns)} ${minutes < 0 ? "−" : "+"}${zone}`;
 }
 

@@ -18,7 +18,11 @@ export function takeFromAddress(location, history, storage) {
   const given = parts.find((part) => part.startsWith(prefix));
   if (given === undefined) return false;
   const rest = parts.filter((part) => !part.startsWith(prefix)).join("&");
-  history.replaceState(history.state, "", `${location.pathname}${location.search}${rest && `#${rest}`}`);
+  history.replaceState(
+    history.state,
+    "",
+    `${location.pathname}${location.search}${rest && `#${rest}`}`,
+  );
   if (given.length <= prefix.length) return false;
   storage.setItem(KEY, given.slice(prefix.length));
   return true;

@@ -20,7 +20,8 @@ export function problemError(status, problem) {
   const notes = [];
   if (problem.reason && problem.reason !== message) notes.push(problem.reason);
   if (problem.hint) notes.push(problem.hint);
-  if (problem.alternatives?.length) notes.push(`What works here: ${problem.alternatives.join(", ")}.`);
+  if (problem.alternatives?.length)
+    notes.push(`What works here: ${problem.alternatives.join(", ")}.`);
   notes.push(...faults(problem.errors));
   return new CallError(message, { status, code: problem.code, notes });
 }

@@ -2,7 +2,7 @@
 
 // How the values of a number column are spread, over the rows of the chunks counted.
 
-import { barsOf, BINS, binOf, quantile } from "./bins.js";
+import { BINS, barsOf, binOf, quantile } from "./bins.js";
 import { holds, isWide, TWO_32, wordsOf } from "./words.js";
 
 const BARS = 72;
@@ -31,7 +31,7 @@ export class Histogram {
     const { values } = column;
     const words = isWide(values) ? wordsOf(values) : null;
     const isSigned = this.column.type.startsWith("int");
-    let before = share.total;
+    const before = share.total;
     for (let i = 0; i < count; i++) {
       const row = rows[i];
       if (!holds(column, row)) continue;

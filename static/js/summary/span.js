@@ -17,7 +17,8 @@ export function movedSpan(span, key, extends_, length) {
   if (key === "Home") to = 0;
   else if (key === "End") to = last;
   else if (!Object.hasOwn(STEPS_BY_KEY, key)) return span;
-  else if (span === null) to = last; // what is newest, or largest
+  else if (span === null)
+    to = last; // what is newest, or largest
   else to = Math.min(last, Math.max(0, span.to + STEPS_BY_KEY[key]));
   return { from: extends_ && span ? span.from : to, to };
 }

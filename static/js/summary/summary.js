@@ -122,7 +122,8 @@ export class Summary {
     if (count === 0) return place;
     // A mark is a row of the view too; in every column it is MISSING.
     this.#store.scan(base + rows[0], base + rows[count - 1] + 1, (chunk) => {
-      for (const [i, share] of shares.entries()) this.#parts[i].measure.add(share, chunk, rows, count);
+      for (const [i, share] of shares.entries())
+        this.#parts[i].measure.add(share, chunk, rows, count);
     });
     return place;
   }

@@ -9,8 +9,19 @@ const DAY_S = 86_400;
 
 // Each width divides the next, so that buckets of one are whole buckets of the other.
 export const WIDTHS_S = [
-  1, 5, 15, 60, 300, 900, 3600, 14_400,
-  DAY_S, 10 * DAY_S, 100 * DAY_S, 1000 * DAY_S, 10_000 * DAY_S,
+  1,
+  5,
+  15,
+  60,
+  300,
+  900,
+  3600,
+  14_400,
+  DAY_S,
+  10 * DAY_S,
+  100 * DAY_S,
+  1000 * DAY_S,
+  10_000 * DAY_S,
 ];
 const BUCKETS = 300;
 // More than BUCKETS: a chunk's buckets are then never wider than those of the whole.
@@ -86,7 +97,8 @@ export class Timeline {
       for (const [name, counted] of share.series) {
         if (!series.has(name)) series.set(name, new Array(length).fill(0));
         const counts = series.get(name);
-        for (const [bucket, count] of counted) counts[Math.floor((bucket * own - start) / width)] += count;
+        for (const [bucket, count] of counted)
+          counts[Math.floor((bucket * own - start) / width)] += count;
       }
     }
     const seconds = Array.from({ length }, (_, i) => {

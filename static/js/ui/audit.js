@@ -2,9 +2,9 @@
 
 // Who changed what: the newest entries of the audit log, for operators.
 
+import { visibleText } from "../format/text.js";
 import { auditEntries } from "../net/api.js";
 import { CallError } from "../net/problem.js";
-import { visibleText } from "../format/text.js";
 import { byId, el, setText } from "./dom.js";
 
 const MOST_ENTRIES = 200;
@@ -46,7 +46,9 @@ export class Audit {
 function isAnswered(entry, later) {
   return (
     entry.result === "asked" &&
-    later.some((it) => it.result !== "asked" && it.peer === entry.peer && it.action === entry.action)
+    later.some(
+      (it) => it.result !== "asked" && it.peer === entry.peer && it.action === entry.action,
+    )
   );
 }
 

@@ -54,11 +54,14 @@ export class Card {
     const { classList } = this.element;
     classList.toggle("card--unavailable", !usable);
     classList.toggle("card--running", probe.state === "running");
-    setText(this.#state, usable ? STATES[probe.state] ?? probe.state : "not available");
+    setText(this.#state, usable ? (STATES[probe.state] ?? probe.state) : "not available");
     this.#state.dataset.state = usable ? probe.state : "unavailable";
     setText(this.#function, probe.function ?? "no function to attach to");
     this.#function.title = this.#function.textContent;
-    setText(this.#reason, usable ? endWords(probe) : sentence(probe.reason ?? "The kernel refuses it"));
+    setText(
+      this.#reason,
+      usable ? endWords(probe) : sentence(probe.reason ?? "The kernel refuses it"),
+    );
     setText(this.#hint, usable || !probe.hint ? "" : sentence(probe.hint));
     this.#showButtons(probe, active, usable, isBusy, mayChange);
   }
@@ -110,7 +113,8 @@ function costWords({ calls, ns_per_call }) {
 
 /** How the last run ended, when not because someone asked for it. */
 function endWords({ state, ended }) {
-  if (!ended || ended.code === "requested" || (state !== "stopped" && state !== "failed")) return "";
+  if (!ended || ended.code === "requested" || (state !== "stopped" && state !== "failed"))
+    return "";
   if (ended.code === "duration") return "Stopped by itself: its time was over.";
   const words = sentence(ended.detail || ended.code);
   return ended.restart_at ? `${words} It starts again by itself.` : words;

@@ -33,7 +33,10 @@ export class Chart {
     /** Whether the pointer is choosing a range: what it chooses from must not move away. */
     this.isHeld = false;
     const place = this.#place;
-    place.setAttribute("aria-label", `${options.label}: arrow keys choose a step, with Shift more of them, Enter filters`);
+    place.setAttribute(
+      "aria-label",
+      `${options.label}: arrow keys choose a step, with Shift more of them, Enter filters`,
+    );
     place.addEventListener("keydown", (event) => this.#key(event) && event.preventDefault());
     place.addEventListener("blur", () => this.#choose(null));
     place.addEventListener("pointerdown", () => this.#hold());

@@ -22,7 +22,13 @@ class ColumnItem {
     this.element = el(
       "li",
       { class: "columns__item" },
-      el("label", { class: "columns__label", title: help }, this.#box, el("span", {}, title), el("code", {}, name)),
+      el(
+        "label",
+        { class: "columns__label", title: help },
+        this.#box,
+        el("span", {}, title),
+        el("code", {}, name),
+      ),
       this.#up,
       this.#down,
     );
@@ -33,7 +39,10 @@ class ColumnItem {
     this.#box.checked = isShown;
     this.#box.disabled = isLast;
     this.#box.title = isLast ? "A table has at least one column" : "";
-    for (const [button, to] of [[this.#up, before], [this.#down, after]]) {
+    for (const [button, to] of [
+      [this.#up, before],
+      [this.#down, after],
+    ]) {
       button.disabled = to === null;
       button.value = to ?? "";
     }
@@ -41,7 +50,11 @@ class ColumnItem {
 }
 
 function mover(text, label, control, move) {
-  const button = el("button", { type: "button", class: "columns__move", "aria-label": label }, text);
+  const button = el(
+    "button",
+    { type: "button", class: "columns__move", "aria-label": label },
+    text,
+  );
   button.dataset.control = control;
   button.addEventListener("click", () => move(button.value));
   return button;
@@ -50,7 +63,11 @@ function mover(text, label, control, move) {
 export class ColumnMenu {
   #on;
   #items = new Map(); // by a column's key
-  #button = el("button", { type: "button", class: "button", id: "columns-button", "aria-haspopup": "dialog" }, "Columns");
+  #button = el(
+    "button",
+    { type: "button", class: "button", id: "columns-button", "aria-haspopup": "dialog" },
+    "Columns",
+  );
   #list = el("ul", { class: "columns__list" });
   #panel = el("div", {
     class: "columns",
@@ -89,7 +106,9 @@ export class ColumnMenu {
     const shown = arranged.filter(({ isShown }) => isShown).length;
     const items = arranged.map(({ column }) => this.#item(column));
     arranged.forEach(({ isShown }, i) => {
-      const [before, after] = [arranged[i - 1], arranged[i + 1]].map((it) => it?.column.name ?? null);
+      const [before, after] = [arranged[i - 1], arranged[i + 1]].map(
+        (it) => it?.column.name ?? null,
+      );
       items[i].show(isShown, isShown && shown === 1, before, after);
     });
     const elements = items.map(({ element }) => element);

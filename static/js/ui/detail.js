@@ -4,8 +4,8 @@
 // the event go.
 
 import { MISSING, VALUE } from "../data/chunk.js";
-import { eventJson } from "../format/json.js";
 import { hueClass } from "../format/hue.js";
+import { eventJson } from "../format/json.js";
 import { presentation } from "../format/presentation.js";
 import { part, visibleText } from "../format/text.js";
 import { el, setText } from "./dom.js";
@@ -60,7 +60,8 @@ export class Detail {
   /** Show another row, where the panel is open. A row that marks a gap has no fields. */
   show(row) {
     if (!this.isOpen || row === null || row < this.#store.first) return;
-    const hadFocus = this.#list.contains(document.activeElement) || this.#quick.contains(document.activeElement);
+    const hadFocus =
+      this.#list.contains(document.activeElement) || this.#quick.contains(document.activeElement);
     this.row = row;
     this.#fields = this.#store.markAt(row) ? [] : this.#read(row);
     setText(this.#copied, "");
@@ -74,7 +75,11 @@ export class Detail {
     const isGone = this.isOpen && this.row !== null && this.row < this.#store.first;
     this.#note.hidden = !isGone && this.#fields.length > 0;
     if (isGone) setText(this.#note, "The table has let this event go: newer ones took its place.");
-    else setText(this.#note, this.#fields.length > 0 ? "" : "Here events are missing; there are no fields to show.");
+    else
+      setText(
+        this.#note,
+        this.#fields.length > 0 ? "" : "Here events are missing; there are no fields to show.",
+      );
   }
 
   /** Show the same again: names of users became known. */
@@ -97,7 +102,11 @@ export class Detail {
 
   #head() {
     const button = (text, label, act) => {
-      const made = el("button", { type: "button", class: "detail__button", "aria-label": label, title: label }, text);
+      const made = el(
+        "button",
+        { type: "button", class: "detail__button", "aria-label": label, title: label },
+        text,
+      );
       made.addEventListener("click", act);
       return made;
     };
@@ -138,7 +147,10 @@ export class Detail {
     this.#probe.hidden = !id;
     if (!id) return;
     const { mode, function: name } = this.#on.probe(id) ?? {};
-    const words = [mode && mode !== id ? `mode ${visibleText(mode)}` : "", name ? `at ${visibleText(name)}` : ""];
+    const words = [
+      mode && mode !== id ? `mode ${visibleText(mode)}` : "",
+      name ? `at ${visibleText(name)}` : "",
+    ];
     this.#probe.replaceChildren(
       "Seen by ",
       el("strong", { class: `probe-name ${hueClass(id)}` }, visibleText(id)),
@@ -163,19 +175,28 @@ export class Detail {
       "div",
       { class: "detail__field" },
       el("dt", { title: help }, title, el("code", {}, visibleText(name))),
-      el("dd", { class: "detail__value" }, ...shown.map(({ text, className }) => el("span", { class: className }, text))),
+      el(
+        "dd",
+        { class: "detail__value" },
+        ...shown.map(({ text, className }) => el("span", { class: className }, text)),
+      ),
       ...notes.map((note) => el("dd", { class: "detail__meaning" }, note)),
       el(
         "dd",
         { class: "detail__tests" },
-        ...tests.map(({ label, operator }) => this.#narrowing(label, { name, operator, value }, look, title)),
+        ...tests.map(({ label, operator }) =>
+          this.#narrowing(label, { name, operator, value }, look, title),
+        ),
       ),
     );
   }
 
   /** A button that narrows the filter. Its whole name tells screen readers by what. */
   #narrowing(label, test, look, title = "") {
-    const value = look.full(test.value).map(({ text }) => text).join("");
+    const value = look
+      .full(test.value)
+      .map(({ text }) => text)
+      .join("");
     const short = value.length > LONGEST_LABEL ? `${value.slice(0, LONGEST_LABEL)}…` : value;
     const button = el("button", { type: "button", class: "detail__test" }, label);
     button.setAttribute("aria-label", `${label}: ${title} ${short}`.replace(/\s+/g, " "));

@@ -7,7 +7,12 @@ import { el } from "./dom.js";
 /** A modal dialog with a title, closed by Escape too; not shown yet. */
 export function dialog(id, title, ...children) {
   const heading = el("h2", { class: "options__title", id: `${id}-title` }, title);
-  const element = el("dialog", { class: "options", id, "aria-labelledby": heading.id }, heading, ...children);
+  const element = el(
+    "dialog",
+    { class: "options", id, "aria-labelledby": heading.id },
+    heading,
+    ...children,
+  );
   document.body.append(element);
   return element;
 }

@@ -13,7 +13,8 @@ export const NARROW = "(max-width: 720px)";
 export function el(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
-    if (name === "class" || name === "role" || name.includes("-")) element.setAttribute(name, value);
+    if (name === "class" || name === "role" || name.includes("-"))
+      element.setAttribute(name, value);
     else element[name] = value;
   }
   element.append(...children);

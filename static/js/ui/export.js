@@ -21,7 +21,12 @@ export class ExportDialog {
   #running = null;
   #status = el("p", { class: "export__status", role: "status" });
   #note = el("p", { class: "export__note" });
-  #progress = el("progress", { class: "export__progress", max: 1, "aria-label": "Written", hidden: true });
+  #progress = el("progress", {
+    class: "export__progress",
+    max: 1,
+    "aria-label": "Written",
+    hidden: true,
+  });
   #save = el("button", { type: "submit", class: "button button--primary" }, "Save");
   #close = closeButton("Close");
   #rows = {
@@ -36,7 +41,11 @@ export class ExportDialog {
     this.#store = store;
     this.#view = view;
     this.#host = host;
-    const button = el("button", { type: "button", class: "button", "aria-keyshortcuts": "e" }, "Export");
+    const button = el(
+      "button",
+      { type: "button", class: "button", "aria-keyshortcuts": "e" },
+      "Export",
+    );
     button.addEventListener("click", () => this.open());
     byId("tools").append(button);
     this.#form = this.#makeForm();
@@ -86,7 +95,10 @@ export class ExportDialog {
     const { length, gaps } = this.#snapshot;
     this.#save.disabled = this.#running !== null || length === 0;
     const places = counted(gaps.length, "place");
-    setText(this.#note, gaps.length > 0 ? `Events are missing at ${places}; NDJSON says where.` : "");
+    setText(
+      this.#note,
+      gaps.length > 0 ? `Events are missing at ${places}; NDJSON says where.` : "",
+    );
   }
 
   get #snapshot() {
@@ -105,7 +117,10 @@ export class ExportDialog {
       const file = await writeExport(snapshot, format, { signal: running.signal, progress });
       const name = fileName(this.#host(), new Date(), format.extension);
       save(file, name);
-      setText(this.#status, `Saved ${counted(snapshot.length, "event")} as ${name}, ${counted(file.size, "byte")}.`);
+      setText(
+        this.#status,
+        `Saved ${counted(snapshot.length, "event")} as ${name}, ${counted(file.size, "byte")}.`,
+      );
     } catch (error) {
       if (running.signal.aborted) return;
       setText(this.#status, `No file was written. ${sentence(error.message)}`);

@@ -65,12 +65,16 @@ export class Headings {
 
   #heading(entry) {
     const { column, look } = entry;
-    const button = el("button", {
-      type: "button",
-      class: "heading__title",
-      title: [column.help, HINT].filter(Boolean).join("\n"),
-      tabIndex: -1,
-    }, column.title);
+    const button = el(
+      "button",
+      {
+        type: "button",
+        class: "heading__title",
+        title: [column.help, HINT].filter(Boolean).join("\n"),
+        tabIndex: -1,
+      },
+      column.title,
+    );
     const edge = el("span", { class: "heading__edge", "aria-hidden": "true" });
     const classes = look.align === "end" ? "cell heading cell--end" : "cell heading";
     const cell = el("div", { class: classes, role: "columnheader" }, button, edge);
@@ -158,7 +162,8 @@ export class Headings {
     edge.addEventListener("pointermove", (event) => {
       if (from !== null) this.#on.resize(column, from + event.clientX);
     });
-    for (const name of ["pointerup", "pointercancel"]) edge.addEventListener(name, () => (from = null));
+    for (const name of ["pointerup", "pointercancel"])
+      edge.addEventListener(name, () => (from = null));
     edge.addEventListener("dblclick", () => this.#on.fit(column));
   }
 
@@ -171,6 +176,7 @@ export class Headings {
   }
 
   #mark(target) {
-    for (const [key, { cell }] of this.#headings) cell.classList.toggle("heading--target", key === target);
+    for (const [key, { cell }] of this.#headings)
+      cell.classList.toggle("heading--target", key === target);
   }
 }

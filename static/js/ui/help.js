@@ -29,7 +29,11 @@ export class Help {
       "help",
       "Keys",
       this.#lists,
-      el("p", { class: "field field--check" }, el("label", {}, this.#switch, "Use the keys of the whole page")),
+      el(
+        "p",
+        { class: "field field--check" },
+        el("label", {}, this.#switch, "Use the keys of the whole page"),
+      ),
       el("div", { class: "options__actions" }, closeButton("Close")),
     );
   }

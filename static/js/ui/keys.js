@@ -49,7 +49,8 @@ export class Keys {
   #press(event) {
     const { key, target } = event;
     if (event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey) return;
-    if (event.isComposing || target.closest(TEXT_FIELDS) || document.querySelector("dialog[open]")) return;
+    if (event.isComposing || target.closest(TEXT_FIELDS) || document.querySelector("dialog[open]"))
+      return;
     if (key === " " && target.closest(PRESSED_BY_SPACE)) return;
     const entry = PAGE_KEYS.find((known) => known.key === key);
     if (!entry || !this.isOn) return;

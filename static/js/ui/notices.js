@@ -2,8 +2,8 @@
 
 // Failures, said in words, until the person closes them or tries again.
 
-import { el } from "./dom.js";
 import { sentence } from "../format/text.js";
+import { el } from "./dom.js";
 
 const MOST = 4;
 
@@ -19,7 +19,11 @@ export class Notices {
     const words = [error.message, ...(error.notes ?? [])].map(sentence).join(" ");
     const text = `${what}: ${words}`;
     if ([...this.#element.children].some((notice) => notice.dataset.text === text)) return;
-    const close = el("button", { type: "button", class: "notice__close", "aria-label": "Dismiss" }, "×");
+    const close = el(
+      "button",
+      { type: "button", class: "notice__close", "aria-label": "Dismiss" },
+      "×",
+    );
     const notice = el(
       "div",
       { class: "notice" },

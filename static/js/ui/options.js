@@ -64,7 +64,10 @@ export class OptionsDialog {
 
   #typed() {
     const { elements } = this.#form;
-    const typed = { only_failures: elements.only_failures.checked, restart: elements.restart.checked };
+    const typed = {
+      only_failures: elements.only_failures.checked,
+      restart: elements.restart.checked,
+    };
     for (const name of TEXT_FIELDS) typed[name] = elements[name].value;
     return typed;
   }

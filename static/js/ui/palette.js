@@ -10,7 +10,12 @@ export function token(element, name) {
 /** The same colour, see-through; only for colours written as #rrggbb, others stay as they are. */
 export function faded(colour, alpha) {
   if (!/^#[0-9a-f]{6}$/i.test(colour)) return colour;
-  return colour + Math.round(alpha * 255).toString(16).padStart(2, "0");
+  return (
+    colour +
+    Math.round(alpha * 255)
+      .toString(16)
+      .padStart(2, "0")
+  );
 }
 
 /** Calls back when light becomes dark or dark light, by the system or by `data-theme`. */

@@ -86,7 +86,8 @@ export class ProbeBar {
     this.#watch.disabled =
       !this.#mayChange || this.#busy.size > 0 || (running.length === 0 && !best);
     this.#watch.title = this.#mayChange ? "" : VIEWS_ONLY;
-    if (running.length > 0) setText(this.#summary, `${running.map((it) => it.id).join(", ")} attached`);
+    if (running.length > 0)
+      setText(this.#summary, `${running.map((it) => it.id).join(", ")} attached`);
     else if (best) setText(this.#summary, `starts ${best.id}, the best this kernel allows`);
     else setText(this.#summary, "this kernel allows none of the modes: each says why");
   }

@@ -21,7 +21,7 @@ export class Progress {
    * @param {number} events  @param {number} part  done, 0 to 1; NaN when nobody knows
    */
   show(word, events, part, nowMs) {
-    this.#sinceMs = word === null ? null : this.#sinceMs ?? nowMs;
+    this.#sinceMs = word === null ? null : (this.#sinceMs ?? nowMs);
     this.#element.hidden = word === null || nowMs - this.#sinceMs < NOTICED_MS;
     if (this.#element.hidden) return;
     // In steps, so that a screen reader is not told of each hundredth.

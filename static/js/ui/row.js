@@ -15,7 +15,12 @@ const NONE = -1;
 export class Row {
   #cells;
   #mark = el("div", { class: "cell cell--mark", role: "gridcell" });
-  #open = el("button", { type: "button", class: "row__open", tabIndex: -1, "aria-label": "Show every field" });
+  #open = el("button", {
+    type: "button",
+    class: "row__open",
+    tabIndex: -1,
+    "aria-label": "Show every field",
+  });
   #top = NONE;
   #isStale = false;
 

@@ -40,7 +40,8 @@ export class SignIn {
   /** Let in after all: by a token typed in another way, or because the service was started anew. */
   done() {
     if (this.#dialog.open) this.#dialog.close();
-  }}
+  }
+}
 
 /** People paste the whole address as it was shown. */
 function fromAddress(text) {

@@ -3,8 +3,8 @@
 // The panel beside the table: rate, spread and most frequent values of the rows of the view.
 // It counts only while it is open, in slices that leave the page usable.
 
-import { Summary } from "../summary/summary.js";
 import { counted } from "../format/number.js";
+import { Summary } from "../summary/summary.js";
 import { el, setText } from "./dom.js";
 import { onThemeChange } from "./palette.js";
 import { RateFigure } from "./summary_rate.js";
@@ -35,7 +35,17 @@ export class SummaryPanel {
   #shownAt = -UPDATE_MS;
   #scope = el("p", { class: "summary__scope" });
   #body = el("div", { class: "summary__body" });
-  #button = el("button", { type: "button", class: "button", "aria-pressed": "false", "aria-controls": "summary", "aria-keyshortcuts": "s" }, "Summary");
+  #button = el(
+    "button",
+    {
+      type: "button",
+      class: "button",
+      "aria-pressed": "false",
+      "aria-controls": "summary",
+      "aria-keyshortcuts": "s",
+    },
+    "Summary",
+  );
 
   /**
    * @param {{aside: HTMLElement, tools: HTMLElement, store: EventStore, view: View,
@@ -48,9 +58,19 @@ export class SummaryPanel {
     this.#narrow = narrow;
     this.#address = address;
     this.#summary = new Summary(store, view);
-    const close = el("button", { type: "button", class: "button button--quiet button--small" }, "Close");
+    const close = el(
+      "button",
+      { type: "button", class: "button button--quiet button--small" },
+      "Close",
+    );
     aside.append(
-      el("div", { class: "summary__head" }, el("h2", { class: "summary__title" }, "Summary"), this.#scope, close),
+      el(
+        "div",
+        { class: "summary__head" },
+        el("h2", { class: "summary__title" }, "Summary"),
+        this.#scope,
+        close,
+      ),
       this.#body,
     );
     tools.append(this.#button);
@@ -90,10 +110,13 @@ export class SummaryPanel {
   }
 
   #later(ms) {
-    this.#timer = setTimeout(() => {
-      this.#timer = 0;
-      this.#work();
-    }, Math.max(0, ms));
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = 0;
+        this.#work();
+      },
+      Math.max(0, ms),
+    );
   }
 
   #work() {
@@ -117,10 +140,13 @@ export class SummaryPanel {
 
   /** Figures stay while the columns do, so that the focus does too. */
   #makeFigures(parts) {
-    const words = (list) => list?.map(({ kind, key, title }) => `${kind} ${key} ${title}`).join("\n");
+    const words = (list) =>
+      list?.map(({ kind, key, title }) => `${kind} ${key} ${title}`).join("\n");
     if (words(parts) !== words(this.#parts)) {
       for (const figure of this.#figures) figure.remove?.();
-      this.#figures = (parts ?? []).map(({ kind, measure }) => FIGURES[kind](measure.column, this.#narrow));
+      this.#figures = (parts ?? []).map(({ kind, measure }) =>
+        FIGURES[kind](measure.column, this.#narrow),
+      );
       this.#body.replaceChildren(...this.#figures.map(({ element }) => element));
     }
     this.#parts = parts;

@@ -2,9 +2,9 @@
 
 // The summary's chart of events per second, a line for each probe.
 
+import { axisNumber, clockRange, clockTime, widthWords } from "../format/axis.js";
 import { hueClass } from "../format/hue.js";
 import { visibleText } from "../format/text.js";
-import { axisNumber, clockRange, clockTime, widthWords } from "../format/axis.js";
 import { Chart } from "./chart.js";
 import { el, setText } from "./dom.js";
 import { inColumnType } from "./narrowing.js";
@@ -39,7 +39,13 @@ export class RateFigure {
     this.element = el(
       "figure",
       { class: "figure", hidden: true },
-      el("figcaption", {}, el("h3", { class: "figure__title" }, "Events per second"), this.#scale, this.#legend),
+      el(
+        "figcaption",
+        {},
+        el("h3", { class: "figure__title" }, "Events per second"),
+        this.#scale,
+        this.#legend,
+      ),
       this.#chart.element,
     );
   }
@@ -78,7 +84,8 @@ export class RateFigure {
   #showLegend(lines) {
     while (this.#legend.childElementCount > lines.length) this.#legend.lastChild.remove();
     for (const [i, { name, className, values, mean }] of lines.entries()) {
-      const item = this.#legend.children[i] ?? this.#legend.appendChild(el("li", {}, el("span"), el("span")));
+      const item =
+        this.#legend.children[i] ?? this.#legend.appendChild(el("li", {}, el("span"), el("span")));
       item.className = `legend__item ${className}`;
       item.firstChild.className = "legend__name";
       setText(item.firstChild, visibleText(name));

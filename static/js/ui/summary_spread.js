@@ -3,8 +3,8 @@
 // The summary's chart of how a column's values are spread, on a logarithmic scale.
 
 import { axisNumber, percent } from "../format/axis.js";
-import { counted, grouped } from "../format/number.js";
 import { duration } from "../format/duration.js";
+import { counted, grouped } from "../format/number.js";
 import { Chart } from "./chart.js";
 import { el, setText } from "./dom.js";
 import { inColumnType } from "./narrowing.js";
@@ -57,7 +57,10 @@ export class SpreadFigure {
     const { least, most } = histogram.range;
     this.#quantiles = new Map(QUANTILES.map(([name, part]) => [name, histogram.quantile(part)]));
     this.#quantiles.set("max", most);
-    setText(this.#note, `${counted(histogram.total, "value")}, ${duration(least)} to ${duration(most)}`);
+    setText(
+      this.#note,
+      `${counted(histogram.total, "value")}, ${duration(least)} to ${duration(most)}`,
+    );
     this.#showQuantiles();
     const { edges, counts } = this.#bars;
     this.#chart.show({
@@ -79,7 +82,12 @@ export class SpreadFigure {
       const words = duration(Math.round(value));
       let button = this.#buttons.querySelector(`[data-name="${name}"]`);
       if (!button) {
-        button = el("button", { type: "button", class: "quantile" }, el("span", { class: "quantile__name" }, name), el("span"));
+        button = el(
+          "button",
+          { type: "button", class: "quantile" },
+          el("span", { class: "quantile__name" }, name),
+          el("span"),
+        );
         button.dataset.name = name;
         button.addEventListener("click", () => this.#atLeast(name));
         this.#buttons.append(button);
@@ -119,7 +127,8 @@ export class SpreadFigure {
     const parts = Math.log10(high / low) < LEAST_DECADES ? [1, 2, 5] : [1];
     const ticks = [];
     for (let power = 10 ** Math.floor(Math.log10(low)); power <= high; power *= 10) {
-      for (const part of parts) if (part * power >= low && part * power <= high) ticks.push(part * power);
+      for (const part of parts)
+        if (part * power >= low && part * power <= high) ticks.push(part * power);
     }
     return (ticks.length > 0 ? ticks : [low]).map(placeOf);
   }

@@ -143,7 +143,14 @@ export class Table {
       const row = this.#rows[(place + order.gone) % this.#rows.length];
       const number = order.at(place);
       const top = Math.round(place * ROW_PX + shift);
-      row.show(this.#store, number, order.missingAt(number), place, top, number === this.#cursor.row);
+      row.show(
+        this.#store,
+        number,
+        order.missingAt(number),
+        place,
+        top,
+        number === this.#cursor.row,
+      );
       used.add(row);
     }
     for (const row of this.#rows) if (!used.has(row)) row.hide();
@@ -192,7 +199,9 @@ export class Table {
   #fit(column) {
     const index = this.#shown.findIndex((entry) => entry.column === column);
     this.#showTracks(this.#shown, column);
-    const rows = this.element.querySelectorAll(".row--titles, .table__body .row:not([hidden], .row--mark)");
+    const rows = this.element.querySelectorAll(
+      ".row--titles, .table__body .row:not([hidden], .row--mark)",
+    );
     const widths = [...rows].map(({ children }) => children[index].offsetWidth);
     this.#columns.resize(column, Math.max(...widths) + FIT_SPARE_PX);
     this.#showTracks(this.#columns.shown());

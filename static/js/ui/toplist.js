@@ -52,7 +52,10 @@ export class TopList {
     const others = tally.values - top.reduce((sum, { count }) => sum + count, 0);
     const names = Math.max(0, tally.distinct - top.length);
     this.#others.hidden = names === 0;
-    setText(this.#others, `${counted(names, "other")}: ${grouped(others)} (${percent(others, all)})`);
+    setText(
+      this.#others,
+      `${counted(names, "other")}: ${grouped(others)} (${percent(others, all)})`,
+    );
   }
 
   #shownAgain(tally) {
@@ -92,7 +95,13 @@ class Item {
   /** @param {(operator: string, value: *) => void} ask */
   constructor(ask) {
     this.key = null;
-    const only = el("button", { type: "button", class: "toplist__only" }, this.#label, this.#count, this.#share);
+    const only = el(
+      "button",
+      { type: "button", class: "toplist__only" },
+      this.#label,
+      this.#count,
+      this.#share,
+    );
     this.#only = only;
     only.addEventListener("click", ({ shiftKey }) => ask(shiftKey ? "!=" : "=", this.key));
     this.#not.addEventListener("click", () => ask("!=", this.key));
@@ -106,7 +115,9 @@ class Item {
     if (shown !== this.#shown) {
       this.#shown = shown;
       this.#label.className = `toplist__label ${look.className ?? ""}`;
-      this.#label.replaceChildren(...parts.map(({ text, className }) => el("span", { class: className }, text)));
+      this.#label.replaceChildren(
+        ...parts.map(({ text, className }) => el("span", { class: className }, text)),
+      );
       const whole = look.hover(key);
       this.#only.title = `${whole}\nClick to show only these, with Shift to hide them`;
       this.#not.title = `Hide ${whole}`;

@@ -46,7 +46,10 @@ test("what comes at once is taken in its order, a part in each moment", () => {
   let moments = 0;
   for (; planned.length > 0; moments++) pass();
   assert.ok(moments > 30);
-  assert.deepEqual(taken, Array.from({ length: 200 }, (_, i) => i));
+  assert.deepEqual(
+    taken,
+    Array.from({ length: 200 }, (_, i) => i),
+  );
   assert.deepEqual(skipped, []);
 });
 
@@ -55,7 +58,10 @@ test("when too much waits, the oldest is left out; every frame is one or the oth
   const megabyte = 2 ** 20;
   for (let i = 0; i < 50; i++) backlog.push(i, megabyte);
   while (planned.length > 0) pass();
-  assert.deepEqual([...taken, ...skipped].sort((a, b) => a - b), Array.from({ length: 50 }, (_, i) => i));
+  assert.deepEqual(
+    [...taken, ...skipped].sort((a, b) => a - b),
+    Array.from({ length: 50 }, (_, i) => i),
+  );
   assert.equal(skipped.length, 38);
   assert.deepEqual(taken.slice(-8), [42, 43, 44, 45, 46, 47, 48, 49]);
 });
@@ -71,7 +77,14 @@ test("what was left out is marked at its place, and counted as lost", () => {
   const store = new EventStore();
   const intake = new Intake(store);
   const columns = [{ name: "pid", type: "uint32", values: Uint32Array.of(1, 2), valid: null }];
-  const batch = (number) => ({ probe: "fexit", mode: "fexit", run: "1", batch: number, rows: 2, columns });
+  const batch = (number) => ({
+    probe: "fexit",
+    mode: "fexit",
+    run: "1",
+    batch: number,
+    rows: 2,
+    columns,
+  });
   intake.hello({ client: 1 });
   intake.take(batch(0), 0);
   intake.skip(batch(1));

@@ -16,7 +16,10 @@ function storage() {
 function taken(hash, search = "") {
   const kept = storage();
   const addresses = [];
-  const history = { state: { a: 1 }, replaceState: (state, _, url) => addresses.push([state, url]) };
+  const history = {
+    state: { a: 1 },
+    replaceState: (state, _, url) => addresses.push([state, url]),
+  };
   takeFromAddress({ hash, search, pathname: "/" }, history, kept);
   return { token: token(kept), addresses };
 }

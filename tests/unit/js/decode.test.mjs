@@ -10,7 +10,10 @@ const METADATA = { probe: "fexit", mode: "fexit", run: "1790000000000000001", ba
 
 function encode(columns, metadata = METADATA) {
   const table = arrow.tableFromColumns(
-    Object.entries(columns).map(([name, [type, values]]) => [name, arrow.columnFromArray(values, type)]),
+    Object.entries(columns).map(([name, [type, values]]) => [
+      name,
+      arrow.columnFromArray(values, type),
+    ]),
   );
   table.schema.metadata = new Map(Object.entries(metadata));
   return arrow.tableToIPC(table, { format: "stream" });
@@ -59,7 +62,15 @@ test("nanoseconds stay exact", () => {
 test("equal neighbours are seen by their bytes", () => {
   const bytes = encode({ comm: [arrow.utf8(), ["ab", "ab", "abc", "a", "a", "", ""]] });
   const [comm] = decodeBatch(bytes).columns;
-  assert.deepEqual([0, 1, 2, 3, 4, 5, 6].map(comm.repeats), [false, true, false, false, true, false, true]);
+  assert.deepEqual([0, 1, 2, 3, 4, 5, 6].map(comm.repeats), [
+    false,
+    true,
+    false,
+    false,
+    true,
+    false,
+    true,
+  ]);
 });
 
 const TEXTS = {
@@ -72,7 +83,10 @@ const TEXTS = {
 for (const [what, texts] of Object.entries(TEXTS)) {
   test(`texts ${what} are read one by one as they were written`, () => {
     const [name] = decodeBatch(encode({ name: [arrow.utf8(), texts] })).columns;
-    assert.deepEqual(texts.map((text, row) => (text === null ? null : name.text(row))), texts);
+    assert.deepEqual(
+      texts.map((text, row) => (text === null ? null : name.text(row))),
+      texts,
+    );
   });
 }
 

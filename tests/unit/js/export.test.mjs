@@ -7,14 +7,14 @@ import { EventStore } from "../../../static/js/data/store.js";
 import { View } from "../../../static/js/data/view.js";
 import { defused } from "../../../static/js/export/csv.js";
 import { FORMATS } from "../../../static/js/export/formats.js";
-import { timeWriter } from "../../../static/js/export/times.js";
-import { utcTime } from "../../../static/js/format/time.js";
 import { fileName } from "../../../static/js/export/names.js";
 import { writeExport } from "../../../static/js/export/run.js";
 import { snapshotOfStore, snapshotOfView } from "../../../static/js/export/snapshot.js";
-import { list, i32, struct, text, varint } from "../../../static/js/export/thrift.js";
+import { i32, list, struct, text, varint } from "../../../static/js/export/thrift.js";
+import { timeWriter } from "../../../static/js/export/times.js";
 import { compileFilter, EVERYTHING } from "../../../static/js/filter/compile.js";
 import { Names } from "../../../static/js/filter/names.js";
+import { utcTime } from "../../../static/js/format/time.js";
 import { tableFromIPC } from "../../../static/vendor/flechette.mjs";
 import { batchOf } from "./batches.mjs";
 
@@ -140,7 +140,10 @@ test("Arrow comes back as it went in, in several record batches", async () => {
 test("what the filter shows is exported, and only that", async () => {
   const store = mixedStore();
   const names = new Names(store.columns.all);
-  const view = new View(store, compileFilter("pid<9", names, () => ({})));
+  const view = new View(
+    store,
+    compileFilter("pid<9", names, () => ({})),
+  );
   view.advance();
   const snapshot = snapshotOfView(store, view);
   assert.equal(snapshot.length, 2);
@@ -150,7 +153,8 @@ test("what the filter shows is exported, and only that", async () => {
 
 test("an export holds its rows while the store lets them go or forgets them", async () => {
   const store = new EventStore(10_000);
-  const pids = (first) => batchOf({ pid: ["uint32", Array.from({ length: 10_000 }, (_, n) => first + n)] });
+  const pids = (first) =>
+    batchOf({ pid: ["uint32", Array.from({ length: 10_000 }, (_, n) => first + n)] });
   store.append(pids(0));
   const view = new View(store, EVERYTHING);
   view.advance();
@@ -193,8 +197,9 @@ test("a file is called by host and time, whatever the host is called", () => {
 test("Thrift's compact protocol, with the bytes of its specification", () => {
   assert.deepEqual(varint(50_399), [0xdf, 0x89, 0x03]);
   assert.deepEqual(varint(2 ** 40), [0x80, 0x80, 0x80, 0x80, 0x80, 0x20]);
-  assert.deepEqual(struct({ 1: i32(1), 3: text("é"), 18: i32(64) }).bytes, [
-    0x15, 2, 0x28, 2, 0xc3, 0xa9, 0xf5, 0x80, 1, 0,
-  ]);
+  assert.deepEqual(
+    struct({ 1: i32(1), 3: text("é"), 18: i32(64) }).bytes,
+    [0x15, 2, 0x28, 2, 0xc3, 0xa9, 0xf5, 0x80, 1, 0],
+  );
   assert.deepEqual(list([i32(1), i32(2)]).bytes, [0x25, 2, 4]);
 });

@@ -22,7 +22,7 @@ import { termOf, textOf, wordOf } from "../../../static/js/filter/terms.js";
 import { tokenize } from "../../../static/js/filter/tokens.js";
 import { visibleText } from "../../../static/js/format/text.js";
 import { numbers } from "./batches.mjs";
-import { columnNamed, COLUMNS, compiled, events, look, NAMES, passing } from "./filters.mjs";
+import { COLUMNS, columnNamed, compiled, events, look, NAMES, passing } from "./filters.mjs";
 
 /** A tree without positions, as nested lists. */
 function shape(node) {

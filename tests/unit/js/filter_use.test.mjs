@@ -11,7 +11,7 @@ import { kernelPart, kernelTests, planMove } from "../../../static/js/filter/ker
 import { offersOf } from "../../../static/js/filter/offers.js";
 import { FilterState } from "../../../static/js/filter/state.js";
 import { batchOf } from "./batches.mjs";
-import { columnNamed, COLUMNS, compiled, events, look, NAMES } from "./filters.mjs";
+import { COLUMNS, columnNamed, compiled, events, look, NAMES } from "./filters.mjs";
 
 function stateOf(text = "") {
   const state = new FilterState(look);

@@ -34,7 +34,13 @@ test("numbers are grouped, exactly", () => {
   assert.equal(grouped(-1234n), "−1,234");
   assert.equal(counted(1, "event"), "1 event");
   assert.equal(counted(2000, "event"), "2,000 events");
-  assert.deepEqual([0, 12.4, 9_999, 20_040, 1_234_567].map(rate), ["0/s", "12/s", "9,999/s", "20k/s", "1.23M/s"]);
+  assert.deepEqual([0, 12.4, 9_999, 20_040, 1_234_567].map(rate), [
+    "0/s",
+    "12/s",
+    "9,999/s",
+    "20k/s",
+    "1.23M/s",
+  ]);
 });
 
 test("times keep every digit", () => {
@@ -99,7 +105,11 @@ test("a path is split so that its last name can be kept", () => {
 });
 
 const column = (name, type, unit = null) => ({ name, type, unit, key: `${name}:${type}` });
-const shown = (of, value) => presentation(of).parts(value).map(({ text }) => text).join("");
+const shown = (of, value) =>
+  presentation(of)
+    .parts(value)
+    .map(({ text }) => text)
+    .join("");
 
 test("a column is shown by its type and unit, a few by name", () => {
   assert.equal(shown(column("pid", "uint32"), 123456), "123456");
@@ -122,19 +132,32 @@ test("a name known for a number is not trusted for a text, nor the other way rou
 });
 
 test("the detail panel shows the exact value and says what it means", () => {
-  const full = (of, value) => presentation(of).full(value).map(({ text }) => text).join("");
+  const full = (of, value) =>
+    presentation(of)
+      .full(value)
+      .map(({ text }) => text)
+      .join("");
   const latency = column("any", "uint64", "ns");
   assert.equal(full(latency, 1_234_567n), "1,234,567 ns");
   assert.deepEqual(presentation(latency).notes(1_234_567n), ["1.23 ms"]);
   assert.deepEqual(presentation(latency).notes(12n), []);
   assert.equal(full(column("ret", "int64"), -2n), "−2");
-  assert.deepEqual(presentation(column("ret", "int64")).notes(-2n), ["ENOENT: No such file or directory"]);
+  assert.deepEqual(presentation(column("ret", "int64")).notes(-2n), [
+    "ENOENT: No such file or directory",
+  ]);
   assert.deepEqual(presentation(column("errno", "text")).notes("EACCES"), ["Permission denied"]);
   assert.deepEqual(presentation(column("errno", "text")).notes("EOTHER"), []);
-  assert.deepEqual(presentation(column("time", "timestamp_ns")).notes(1n), ["1970-01-01T00:00:00.000000001Z in UTC"]);
-  assert.match(full(column("time", "timestamp_ns"), 1_795_341_600_123_456_789n), /^2026-11-2\d \d\d:\d\d:00\.123456789 [+−]\d\d:\d\d$/);
+  assert.deepEqual(presentation(column("time", "timestamp_ns")).notes(1n), [
+    "1970-01-01T00:00:00.000000001Z in UTC",
+  ]);
+  assert.match(
+    full(column("time", "timestamp_ns"), 1_795_341_600_123_456_789n),
+    /^2026-11-2\d \d\d:\d\d:00\.123456789 [+−]\d\d:\d\d$/,
+  );
   assert.equal(full(column("filename", "text"), "/a\n"), "/a\\n");
-  assert.deepEqual(presentation(column("dfd", "int32")).notes(-100), ["AT_FDCWD: the current directory"]);
+  assert.deepEqual(presentation(column("dfd", "int32")).notes(-100), [
+    "AT_FDCWD: the current directory",
+  ]);
 });
 
 test("the five modes have colours of their own", () => {

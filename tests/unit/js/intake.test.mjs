@@ -19,7 +19,11 @@ test("a service that was started again leaves a mark for each probe that was act
   const store = new EventStore();
   const intake = new Intake(store);
   intake.hello({ client: 1, service: "a" });
-  intake.probes([probe("fexit", "running"), probe("kprobe", "stopped"), probe("fentry", "running")]);
+  intake.probes([
+    probe("fexit", "running"),
+    probe("kprobe", "stopped"),
+    probe("fentry", "running"),
+  ]);
   intake.probes([probe("fentry", "stopped")]);
   intake.hello({ client: 2, service: "a" });
   assert.deepEqual(marks(store), [], "the same service: its log tells what is missing");

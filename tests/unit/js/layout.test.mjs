@@ -2,18 +2,26 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { LEAST_PX, Layout, MOST_PX } from "../../../static/js/ui/layout.js";
+import { Layout, LEAST_PX, MOST_PX } from "../../../static/js/ui/layout.js";
 
 const column = (name, type, unit = null) => ({ name, type, unit, key: `${name}:${type}` });
 const COLUMNS = [
-  column("time", "timestamp_ns"), column("pid", "uint32"), column("comm", "text"),
-  column("filename", "text"), column("ret", "int64"), column("errno", "text"),
+  column("time", "timestamp_ns"),
+  column("pid", "uint32"),
+  column("comm", "text"),
+  column("filename", "text"),
+  column("ret", "int64"),
+  column("errno", "text"),
 ];
 const all = (layout, columns = COLUMNS, isNarrow = false) =>
   layout.arrange(columns, isNarrow).map((entry) => entry.column.name);
 const shown = (layout, columns = COLUMNS, isNarrow = false) =>
-  layout.arrange(columns, isNarrow).filter((entry) => entry.isShown).map((entry) => entry.column.name);
-const width = (layout, name) => layout.arrange(COLUMNS).find((entry) => entry.column.name === name).width;
+  layout
+    .arrange(columns, isNarrow)
+    .filter((entry) => entry.isShown)
+    .map((entry) => entry.column.name);
+const width = (layout, name) =>
+  layout.arrange(COLUMNS).find((entry) => entry.column.name === name).width;
 
 test("the error's name is not shown twice, and a narrow table begins with what matters", () => {
   const layout = new Layout();
@@ -32,7 +40,11 @@ test("columns are hidden, shown and moved", () => {
   assert.deepEqual(all(layout), ["filename", "time", "pid", "comm", "ret", "errno"]);
   layout.move("time", "ret", COLUMNS);
   assert.deepEqual(all(layout), ["filename", "pid", "comm", "ret", "time", "errno"]);
-  assert.deepEqual(shown(layout, COLUMNS, true), shown(layout), "one's own order, in a narrow table too");
+  assert.deepEqual(
+    shown(layout, COLUMNS, true),
+    shown(layout),
+    "one's own order, in a narrow table too",
+  );
   layout.move("no such column", "ret", COLUMNS);
   layout.move("pid", "no such column", COLUMNS);
   assert.equal(layout.link(COLUMNS), "filename,comm,ret,time,errno");
@@ -44,7 +56,11 @@ test("a column that a new probe brings appears where its schema has it", () => {
   const layout = new Layout();
   layout.move("ret", "time", COLUMNS);
   layout.show("pid", false);
-  const more = COLUMNS.toSpliced(3, 0, column("syscall", "text")).toSpliced(0, 0, column("cpu", "uint32"));
+  const more = COLUMNS.toSpliced(3, 0, column("syscall", "text")).toSpliced(
+    0,
+    0,
+    column("cpu", "uint32"),
+  );
   assert.deepEqual(shown(layout, more), ["cpu", "ret", "time", "comm", "syscall", "filename"]);
 });
 
@@ -52,7 +68,15 @@ test("two columns of one name stay together", () => {
   const layout = new Layout();
   const columns = [...COLUMNS, column("pid", "text")];
   layout.move("pid", "filename", columns);
-  assert.deepEqual(all(layout, columns), ["time", "comm", "filename", "pid", "pid", "ret", "errno"]);
+  assert.deepEqual(all(layout, columns), [
+    "time",
+    "comm",
+    "filename",
+    "pid",
+    "pid",
+    "ret",
+    "errno",
+  ]);
 });
 
 test("widths have bounds, and a column made wider grows no more by itself", () => {
@@ -60,8 +84,14 @@ test("widths have bounds, and a column made wider grows no more by itself", () =
   layout.resize("filename", 333.4);
   layout.resize("pid", -5);
   layout.resize("comm", 1e9);
-  assert.deepEqual(["filename", "pid", "comm"].map((name) => width(layout, name)), [333, LEAST_PX, MOST_PX]);
-  assert.equal(layout.arrange(COLUMNS).find((entry) => entry.column.name === "filename").grows, false);
+  assert.deepEqual(
+    ["filename", "pid", "comm"].map((name) => width(layout, name)),
+    [333, LEAST_PX, MOST_PX],
+  );
+  assert.equal(
+    layout.arrange(COLUMNS).find((entry) => entry.column.name === "filename").grows,
+    false,
+  );
   assert.equal(layout.link(COLUMNS), null, "widths are this browser's own matter");
 });
 
@@ -76,7 +106,10 @@ test("what was saved is restored", () => {
   assert.deepEqual(shown(again), shown(layout));
   assert.equal(width(again, "pid"), 200);
   const more = [...COLUMNS, column("cpu", "uint32")];
-  assert.ok(shown(again, more).includes("cpu"), "a new column appears: the link is this browser's own");
+  assert.ok(
+    shown(again, more).includes("cpu"),
+    "a new column appears: the link is this browser's own",
+  );
 });
 
 test("a link shows its columns only, also those that come later, and leaves one's own widths", () => {
@@ -94,8 +127,17 @@ test("a link shows its columns only, also those that come later, and leaves one'
   assert.ok(shown(layout).includes("pid"));
 });
 
-const RUBBISH = ["", "{", "null", "7", '"x"', "[]", '{"order": 7, "widths": {"a": 1}, "chosen": [["x", 1], 7]}',
-  '{"order": [1], "only": "x", "widths": [["pid", "wide"], ["comm", null]]}', null];
+const RUBBISH = [
+  "",
+  "{",
+  "null",
+  "7",
+  '"x"',
+  "[]",
+  '{"order": 7, "widths": {"a": 1}, "chosen": [["x", 1], 7]}',
+  '{"order": [1], "only": "x", "widths": [["pid", "wide"], ["comm", null]]}',
+  null,
+];
 
 for (const saved of RUBBISH) {
   test(`rubbish is not restored: ${saved}`, () => {

@@ -24,7 +24,9 @@ function finish(generator) {
 
 /** As `Order` promises it, by Array.sort: values, ties by coming, then rows without a value. */
 function expected(store, view, { column, isDescending }) {
-  const rows = range(0, view.length).map((place) => view.at(place)).filter((row) => !store.markAt(row));
+  const rows = range(0, view.length)
+    .map((place) => view.at(place))
+    .filter((row) => !store.markAt(row));
   const has = (row) => store.stateAt(row, column.key) === VALUE;
   const value = new Map(rows.filter(has).map((row) => [row, store.valueAt(row, column.key)]));
   const sign = isDescending ? -1 : 1;
@@ -60,7 +62,8 @@ for (const [type, valueOf] of Object.entries(TYPES)) {
         });
         store.append(batchOf({ v: [type, values] }));
         if (next(4) === 0) store.mark({ probe: "fexit", where: "kernel", rows: 1 });
-        if (next(4) === 0) store.append(batchOf({ other: ["uint32", [1, 2]] }, { probe: "kprobe" }));
+        if (next(4) === 0)
+          store.append(batchOf({ other: ["uint32", [1, 2]] }, { probe: "kprobe" }));
       };
       grow(3000);
       view.advance();
@@ -84,7 +87,10 @@ for (const [type, valueOf] of Object.entries(TYPES)) {
       for (const place of [0, 1, order.length >> 1, order.length - 1]) {
         assert.equal(order.placeOf(order.at(place)), place);
       }
-      assert.deepEqual([store.first - 1, store.end].map((row) => order.placeOf(row)), [null, null]);
+      assert.deepEqual(
+        [store.first - 1, store.end].map((row) => order.placeOf(row)),
+        [null, null],
+      );
     });
   }
 }
@@ -133,7 +139,8 @@ test("with another filter the sorted rows are those of the view again", () => {
   view.advance();
   order.sort(column);
   order.work(0, NEVER);
-  const odd = (chunk, start, stop) => Uint8Array.from({ length: stop - start }, (_, i) => (start + i) % 2);
+  const odd = (chunk, start, stop) =>
+    Uint8Array.from({ length: stop - start }, (_, i) => (start + i) % 2);
   view.refilter({ select: odd });
   assert.equal(order.isReady, false);
   assert.equal(order.length, 0, "nothing is shown that the filter may not let through");
@@ -147,12 +154,18 @@ test("a hundred thousand are sorted in many small steps", () => {
   const random = numbers(3);
   const values = Float64Array.from({ length: count }, () => random.next().value);
   const sorted = finish(radixOrder([Uint32Array.from(values)], count));
-  assert.deepEqual(sorted.value, Uint32Array.from(range(0, count).sort((a, b) => values[a] - values[b])));
+  assert.deepEqual(
+    sorted.value,
+    Uint32Array.from(range(0, count).sort((a, b) => values[a] - values[b])),
+  );
   assert.ok(sorted.steps > 10);
   const texts = Array.from(values, (value) => `/tmp/file-${value % 5000}`);
   const ranks = finish(textRanks(texts));
   const distinct = [...new Set(texts)].sort();
   const places = new Map(distinct.map((text, place) => [text, place]));
-  assert.deepEqual(ranks.value, Uint32Array.from(texts, (text) => places.get(text)));
+  assert.deepEqual(
+    ranks.value,
+    Uint32Array.from(texts, (text) => places.get(text)),
+  );
   assert.ok(ranks.steps > 10);
 });

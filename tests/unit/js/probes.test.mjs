@@ -38,7 +38,9 @@ test("a mode nobody ranked comes last, but comes", () => {
 });
 
 test("only starting, running and stopping probes are active", () => {
-  const active = ["stopped", "starting", "running", "stopping", "failed"].filter((state) => isActive({ state }));
+  const active = ["stopped", "starting", "running", "stopping", "failed"].filter((state) =>
+    isActive({ state }),
+  );
   assert.deepEqual(active, ["starting", "running", "stopping"]);
 });
 
@@ -59,7 +61,14 @@ test("nothing typed asks for everything", () => {
 });
 
 test("what is typed becomes the spec", () => {
-  const { spec, errors } = typed({ pid: " 12 ", uid: "0", comm: "my prog", duration: "1.5", only_failures: true, restart: true });
+  const { spec, errors } = typed({
+    pid: " 12 ",
+    uid: "0",
+    comm: "my prog",
+    duration: "1.5",
+    only_failures: true,
+    restart: true,
+  });
   assert.deepEqual(errors, {});
   assert.deepEqual(spec, {
     filter: { pid: 12, uid: 0, comm: "my prog", only_failures: true },
@@ -69,10 +78,19 @@ test("what is typed becomes the spec", () => {
 });
 
 const WRONG = [
-  ["pid", "0"], ["pid", "4194305"], ["pid", "1.5"], ["pid", "1e3"], ["pid", "x"],
-  ["uid", "-1"], ["uid", "4294967295"],
-  ["comm", "sixteen-bytes-16"], ["comm", "ééééééé\u00e9"],
-  ["duration", "0"], ["duration", "86401"], ["duration", "soon"], ["duration", "Infinity"],
+  ["pid", "0"],
+  ["pid", "4194305"],
+  ["pid", "1.5"],
+  ["pid", "1e3"],
+  ["pid", "x"],
+  ["uid", "-1"],
+  ["uid", "4294967295"],
+  ["comm", "sixteen-bytes-16"],
+  ["comm", "ééééééé\u00e9"],
+  ["duration", "0"],
+  ["duration", "86401"],
+  ["duration", "soon"],
+  ["duration", "Infinity"],
 ];
 
 for (const [field, text] of WRONG) {
@@ -84,7 +102,10 @@ for (const [field, text] of WRONG) {
 test("a filter is told in words", () => {
   assert.deepEqual(filterWords(null), []);
   assert.deepEqual(filterWords({ pid: 1, uid: 0, comm: "rm", only_failures: true }), [
-    "pid 1", "uid 0", "comm rm", "only failures",
+    "pid 1",
+    "uid 0",
+    "comm rm",
+    "only failures",
   ]);
 });
 

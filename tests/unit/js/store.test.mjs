@@ -38,21 +38,34 @@ test("values come back as they went in, over the edges of chunks", () => {
 test("a null between equal texts is not taken for a repetition", () => {
   const store = new EventStore();
   store.append(batchOf({ comm: ["text", ["", null, ""]] }));
-  assert.deepEqual([0, 1, 2].map((row) => store.stateAt(row, "comm:text")), [VALUE, NULL, VALUE]);
+  assert.deepEqual(
+    [0, 1, 2].map((row) => store.stateAt(row, "comm:text")),
+    [VALUE, NULL, VALUE],
+  );
 });
 
 test("numbers may be null", () => {
   const store = new EventStore();
   store.append(batchOf({ ret: ["int64", [0n, null, -2n]] }));
-  assert.deepEqual([0, 1, 2].map((row) => store.stateAt(row, "ret:int64")), [VALUE, NULL, VALUE]);
+  assert.deepEqual(
+    [0, 1, 2].map((row) => store.stateAt(row, "ret:int64")),
+    [VALUE, NULL, VALUE],
+  );
 });
 
 test("probes with other columns share the table; what a probe lacks is missing", () => {
   const store = new EventStore();
-  store.append(batchOf({ time: ["timestamp_ns", [1n]], pid: ["uint32", [1]], file: ["text", ["a"]] }));
+  store.append(
+    batchOf({ time: ["timestamp_ns", [1n]], pid: ["uint32", [1]], file: ["text", ["a"]] }),
+  );
   store.append(
     batchOf(
-      { time: ["timestamp_ns", [2n]], pid: ["uint32", [2]], call: ["text", ["rmdir"]], file: ["text", ["b"]] },
+      {
+        time: ["timestamp_ns", [2n]],
+        pid: ["uint32", [2]],
+        call: ["text", ["rmdir"]],
+        file: ["text", ["b"]],
+      },
       { probe: "tracepoint" },
     ),
   );
@@ -63,15 +76,24 @@ test("probes with other columns share the table; what a probe lacks is missing",
   assert.equal(store.stateAt(0, "call:text"), MISSING);
   assert.equal(store.stateAt(2, "pid:uint32"), MISSING);
   assert.equal(store.valueAt(2, "pid:int32"), -3);
-  assert.deepEqual(range(0, 3).map((row) => store.valueAt(row, "probe:text")), ["fexit", "tracepoint", "odd"]);
+  assert.deepEqual(
+    range(0, 3).map((row) => store.valueAt(row, "probe:text")),
+    ["fexit", "tracepoint", "odd"],
+  );
 });
 
 test("columns take titles from the probes, before or after the first batch", () => {
   const columns = new ColumnList();
   const pid = { name: "pid", type: "uint32", title: "PID", unit: null, help: "Process id" };
   columns.describe([pid]);
-  columns.add([{ name: "pid", type: "uint32" }, { name: "x", type: "text" }]);
-  assert.deepEqual(columns.all.map(({ title }) => title), ["PID", "Probe", "Mode", "x"]);
+  columns.add([
+    { name: "pid", type: "uint32" },
+    { name: "x", type: "text" },
+  ]);
+  assert.deepEqual(
+    columns.all.map(({ title }) => title),
+    ["PID", "Probe", "Mode", "x"],
+  );
   const { version } = columns;
   columns.describe([pid]);
   columns.add([{ name: "pid", type: "uint32" }]);
@@ -139,11 +161,17 @@ test("a filter is applied in as many steps as one likes, and rows may come and g
     if (progress.length === 1) store.append(pids(...range(0, 500)));
   }
   assert.ok(progress.length >= 3, "one chunk at a time");
-  assert.deepEqual(progress, progress.toSorted((a, b) => a - b));
+  assert.deepEqual(
+    progress,
+    progress.toSorted((a, b) => a - b),
+  );
   assert.equal(view.progress(), 1);
   const held = [...range(500, 3 * CHUNK_ROWS - 500), ...range(3 * CHUNK_ROWS + 100, 400)];
   assert.deepEqual(rowsOf(view), held);
-  assert.deepEqual([499, 500, held.at(-1), 1e9].map((row) => view.placeOf(row)), [null, 0, held.length - 1, null]);
+  assert.deepEqual(
+    [499, 500, held.at(-1), 1e9].map((row) => view.placeOf(row)),
+    [null, 0, held.length - 1, null],
+  );
 });
 
 test("an observer is told of what came and went, and of nothing else", () => {
@@ -190,7 +218,10 @@ test("marks pass every filter, grow while nothing comes between, and are no even
   assert.equal(store.received, 2);
   const everything = new View(store, EVERYTHING);
   everything.advance();
-  assert.deepEqual(rowsOf(everything).map((row) => everything.missingAt(row)?.rows ?? null), [null, 12, null, 1, 2]);
+  assert.deepEqual(
+    rowsOf(everything).map((row) => everything.missingAt(row)?.rows ?? null),
+    [null, 12, null, 1, 2],
+  );
   assert.equal(everything.events, 2);
   const nothing = new View(store, compiled("pid>9"));
   nothing.advance();
@@ -231,7 +262,10 @@ test("clear forgets rows and counts, and row numbers go on", () => {
   view.advance();
   store.clear();
   view.reset();
-  assert.deepEqual([store.length, store.events, store.received, store.letGo, view.length], [0, 0, 0, 0, 0]);
+  assert.deepEqual(
+    [store.length, store.events, store.received, store.letGo, view.length],
+    [0, 0, 0, 0, 0],
+  );
   store.append(pids(...range(0, 9000)));
   view.advance();
   assert.equal(store.length, 9000);

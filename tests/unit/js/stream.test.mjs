@@ -15,7 +15,10 @@ test("after a reconnect, batches that came before are not taken again", () => {
   replay.connected();
   for (const batch of [0, 1, 2]) assert.ok(replay.take(frame(batch)).isNew);
   replay.connected();
-  assert.deepEqual([1, 2, 3, 4].map((batch) => replay.take(frame(batch)).isNew), [false, false, true, true]);
+  assert.deepEqual(
+    [1, 2, 3, 4].map((batch) => replay.take(frame(batch)).isNew),
+    [false, false, true, true],
+  );
   assert.ok(replay.take(frame(0, "2")).isNew, "another run numbers from 0");
   assert.ok(replay.take(frame(0, "1", "kprobe")).isNew, "another probe too");
 });
@@ -71,26 +74,45 @@ test("losses are told by probe and place; what another client missed is not this
     probe({ dropped_kernel: 4 }, "t1", [{ client: 7, counters: { dropped_client: 2 } }]),
     7,
   );
-  assert.deepEqual(losses.list().map(({ where, rows }) => [where, rows]), [["kernel", 4], ["client", 2]]);
+  assert.deepEqual(
+    losses.list().map(({ where, rows }) => [where, rows]),
+    [
+      ["kernel", 4],
+      ["client", 2],
+    ],
+  );
 });
 
 test("gap messages and the ledger tell of the same rows", () => {
   const losses = new Losses();
   losses.gap({ probe: "fexit", where: "kernel", rows: 3 });
-  assert.deepEqual(losses.list().map(({ rows }) => rows), [3]);
+  assert.deepEqual(
+    losses.list().map(({ rows }) => rows),
+    [3],
+  );
   losses.update(probe({ dropped_kernel: 3 }), 1);
-  assert.deepEqual(losses.list().map(({ rows }) => rows), [3]);
+  assert.deepEqual(
+    losses.list().map(({ rows }) => rows),
+    [3],
+  );
   losses.gap({ probe: "fexit", where: "kernel", rows: 3 });
-  assert.deepEqual(losses.list().map(({ rows }) => rows), [6]);
+  assert.deepEqual(
+    losses.list().map(({ rows }) => rows),
+    [6],
+  );
   losses.connected();
   losses.update(probe({ dropped_kernel: 6 }), 2);
   losses.gap({ probe: "fexit", where: "kernel", rows: 3 });
-  assert.deepEqual(losses.list().map(({ rows }) => rows), [6]);
+  assert.deepEqual(
+    losses.list().map(({ rows }) => rows),
+    [6],
+  );
 });
 
 test("what this page missed on an earlier connection stays counted", () => {
   const losses = new Losses();
-  const own = (client, dropped_client) => probe({}, "t1", [{ client, counters: { dropped_client } }]);
+  const own = (client, dropped_client) =>
+    probe({}, "t1", [{ client, counters: { dropped_client } }]);
   losses.update(own(7, 5), 7);
   losses.connected();
   losses.update(own(8, 0), 8);
@@ -103,17 +125,29 @@ test("what earlier runs lost stays counted, until cleared", () => {
   losses.update(probe({ dropped_kernel: 5 }, "t1"), 1);
   losses.update(probe({ dropped_kernel: 0 }, "t2"), 1);
   losses.update(probe({ dropped_kernel: 2 }, "t2"), 1);
-  assert.deepEqual(losses.list().map(({ rows }) => rows), [7]);
+  assert.deepEqual(
+    losses.list().map(({ rows }) => rows),
+    [7],
+  );
   losses.clear();
   assert.deepEqual(losses.list(), []);
   losses.update(probe({ dropped_kernel: 3 }, "t2"), 1);
-  assert.deepEqual(losses.list().map(({ rows }) => rows), [1]);
+  assert.deepEqual(
+    losses.list().map(({ rows }) => rows),
+    [1],
+  );
 });
 
 test("the wait doubles up to 15 s and is spread at random", () => {
   const longest = () => 0;
-  assert.deepEqual([1, 2, 3, 4, 5, 6, 50].map((n) => backoffMs(n, longest)), [500, 1000, 2000, 4000, 8000, 15000, 15000]);
-  assert.equal(backoffMs(1, () => 0.999999), 333);
+  assert.deepEqual(
+    [1, 2, 3, 4, 5, 6, 50].map((n) => backoffMs(n, longest)),
+    [500, 1000, 2000, 4000, 8000, 15000, 15000],
+  );
+  assert.equal(
+    backoffMs(1, () => 0.999999),
+    333,
+  );
 });
 
 test("a problem is told in words, with the reason, the hint and what works instead", () => {
@@ -139,7 +173,11 @@ test("each fault of a field is told with its name", () => {
     detail: "Not valid",
     errors: { json: { filter: { pid: ["Too big.", "Odd."] }, duration_s: "Not a number." } },
   });
-  assert.deepEqual(error.notes, ["filter.pid: Too big.", "filter.pid: Odd.", "duration_s: Not a number."]);
+  assert.deepEqual(error.notes, [
+    "filter.pid: Too big.",
+    "filter.pid: Odd.",
+    "duration_s: Not a number.",
+  ]);
 });
 
 test("an answer that is no problem document still has its status", () => {

@@ -7,7 +7,7 @@ import { EventStore } from "../../../static/js/data/store.js";
 import { View } from "../../../static/js/data/view.js";
 import { compileFilter, EVERYTHING } from "../../../static/js/filter/compile.js";
 import { Names } from "../../../static/js/filter/names.js";
-import { barsOf, BINS, binOf, lowOf, quantile } from "../../../static/js/summary/bins.js";
+import { BINS, barsOf, binOf, lowOf, quantile } from "../../../static/js/summary/bins.js";
 import { NumberIds, TextIds } from "../../../static/js/summary/ids.js";
 import { Leaders } from "../../../static/js/summary/leaders.js";
 import { Summary } from "../../../static/js/summary/summary.js";
@@ -19,7 +19,18 @@ const binOfBig = (value) => binOf(Number(value >> 32n), Number(value & 0xffff_ff
 test("a bin holds its values, and no value is further than 1/128 from its middle", () => {
   const random = numbers(3);
   const next = () => BigInt(random.next().value);
-  const values = [0n, 1n, 63n, 64n, 65n, 2n ** 31n, 2n ** 32n, 2n ** 37n, 2n ** 38n, 2n ** 64n - 1n];
+  const values = [
+    0n,
+    1n,
+    63n,
+    64n,
+    65n,
+    2n ** 31n,
+    2n ** 32n,
+    2n ** 37n,
+    2n ** 38n,
+    2n ** 64n - 1n,
+  ];
   for (let bits = 0n; bits < 64n; bits++) {
     for (let i = 0; i < 50; i++) values.push(((next() << 32n) | next()) >> bits);
     values.push(2n ** bits, 2n ** bits - 1n);
@@ -31,13 +42,18 @@ test("a bin holds its values, and no value is further than 1/128 from its middle
     const high = BigInt(lowOf(bin + 1));
     assert.ok(low <= value && value < high, `${value} in ${low}..${high}`);
     const middle = (Number(low) + Number(high) - 1) / 2;
-    assert.ok(Math.abs(middle - Number(value)) <= Number(value) / 128, `${value} reported as ${middle}`);
+    assert.ok(
+      Math.abs(middle - Number(value)) <= Number(value) / 128,
+      `${value} reported as ${middle}`,
+    );
   }
 });
 
 test("a quantile is that of the sorted values, to 1/128", () => {
   const random = numbers(11);
-  const values = Array.from({ length: 5001 }, () => Math.floor(Math.exp((random.next().value / 2 ** 32) * 20)));
+  const values = Array.from({ length: 5001 }, () =>
+    Math.floor(Math.exp((random.next().value / 2 ** 32) * 20)),
+  );
   const counts = new Uint32Array(BINS);
   for (const value of values) counts[binOf(0, value)]++;
   values.sort((a, b) => a - b);
@@ -58,7 +74,10 @@ test("bars join bins: none is lost, at most as many as asked for, within the val
   const { edges, counts: bars } = barsOf(counts, 10);
   assert.equal(edges.length, bars.length + 1);
   assert.ok(bars.length <= 10 && bars.length > 5, `${bars.length}`);
-  assert.equal(bars.reduce((a, b) => a + b), 14);
+  assert.equal(
+    bars.reduce((a, b) => a + b),
+    14,
+  );
   assert.equal(bars[0] > 0 && bars.at(-1) > 0, true);
   assert.ok(edges[0] <= 700 && edges.at(-1) > 100_000);
 });
@@ -66,16 +85,25 @@ test("bars join bins: none is lost, at most as many as asked for, within the val
 test("bars are about equally wide on the scale, and none cuts a bin", () => {
   for (const most of [1000, 200, 100, 60]) {
     const { edges, counts } = barsOf(new Uint32Array(BINS).fill(1), most);
-    assert.equal(counts.reduce((a, b) => a + b), BINS);
+    assert.equal(
+      counts.reduce((a, b) => a + b),
+      BINS,
+    );
     assert.equal(edges.at(-1), 2 ** 64);
     const widths = edges.slice(1).map((edge, i) => Math.log2(edge / edges[i]));
     const wide = widths.filter((_, i) => edges[i] >= 64);
-    assert.ok(Math.max(...wide) / Math.min(...wide) < 1.2, `${Math.min(...wide)} to ${Math.max(...wide)}`);
+    assert.ok(
+      Math.max(...wide) / Math.min(...wide) < 1.2,
+      `${Math.min(...wide)} to ${Math.max(...wide)}`,
+    );
     for (const edge of edges.slice(0, -1)) assert.equal(lowOf(binOfBig(BigInt(edge))), edge);
   }
 });
 
-for (const [Ids, keyOf] of [[TextIds, (n) => `name-${n}`], [NumberIds, (n) => n]]) {
+for (const [Ids, keyOf] of [
+  [TextIds, (n) => `name-${n}`],
+  [NumberIds, (n) => n],
+]) {
   test(`${Ids.name}: a value keeps its id until it is forgotten, and no two share one`, () => {
     const random = numbers(17);
     const ids = new Ids();
@@ -106,11 +134,18 @@ test("the leaders are the largest counts, also after most of them fell", () => {
   const counts = new Uint32Array(6000);
   const leaders = new Leaders(() => counts);
   const used = () => counts.filter((count) => count > 0).length;
-  const expected = () => [...counts].sort((a, b) => b - a).slice(0, 10).filter((count) => count > 0);
+  const expected = () =>
+    [...counts]
+      .sort((a, b) => b - a)
+      .slice(0, 10)
+      .filter((count) => count > 0);
   const check = () => {
     const found = leaders.first(10, used());
     assert.equal(new Set(found).size, found.length);
-    assert.deepEqual(found.map((id) => counts[id]), expected());
+    assert.deepEqual(
+      found.map((id) => counts[id]),
+      expected(),
+    );
   };
   check();
   for (let round = 0; round < 60; round++) {
@@ -120,7 +155,8 @@ test("the leaders are the largest counts, also after most of them fell", () => {
     }
     check();
     for (let id = 0; id < 6000; id++) {
-      const fall = round % 4 === 3 ? counts[id] - Math.min(counts[id], next(3)) : next(counts[id] + 1) >> 1;
+      const fall =
+        round % 4 === 3 ? counts[id] - Math.min(counts[id], next(3)) : next(counts[id] + 1) >> 1;
       counts[id] -= fall;
       if (fall > 0 && counts[id] === 0) leaders.gone(id);
     }
@@ -150,9 +186,7 @@ test("when all leaders have gone or fallen, others are found", () => {
 
 // Whole summaries, against a count of the view's rows one by one.
 
-const described = [
-  { name: "latency_ns", type: "uint64", title: "Latency", unit: "ns", help: "" },
-];
+const described = [{ name: "latency_ns", type: "uint64", title: "Latency", unit: "ns", help: "" }];
 
 function part(summary, kind, name) {
   return summary.parts.find((it) => it.kind === kind && it.key.startsWith(`${name}:`)).measure;
@@ -176,7 +210,10 @@ function checkTally(summary, store, view, name, type) {
   for (const value of values) if (value !== null) counts.set(value, (counts.get(value) ?? 0) + 1);
   const sizes = [...counts.values()].sort((a, b) => b - a).slice(0, 10);
   const top = tally.top(10);
-  assert.deepEqual(top.map(({ count }) => count), sizes);
+  assert.deepEqual(
+    top.map(({ count }) => count),
+    sizes,
+  );
   for (const { key, count } of top) assert.equal(count, counts.get(key), `${key}`);
   for (const [key, count] of [...counts].slice(0, 50)) assert.equal(tally.countOf(key), count);
   assert.equal(tally.countOf(type === "text" ? "no such text" : 12345), 0);
@@ -191,10 +228,15 @@ function check(summary, store, view) {
   checkTally(summary, store, view, "errno", "text");
   checkTally(summary, store, view, "uid", "uint32");
 
-  const latencies = valuesOf(store, view, "latency_ns:uint64").map(Number).sort((a, b) => a - b);
+  const latencies = valuesOf(store, view, "latency_ns:uint64")
+    .map(Number)
+    .sort((a, b) => a - b);
   const histogram = part(summary, "histogram", "latency_ns");
   assert.equal(histogram.total, latencies.length);
-  assert.equal(histogram.bars().counts.reduce((a, b) => a + b, 0), latencies.length);
+  assert.equal(
+    histogram.bars().counts.reduce((a, b) => a + b, 0),
+    latencies.length,
+  );
   if (latencies.length > 0) {
     assert.deepEqual(histogram.range, { least: latencies[0], most: latencies.at(-1) });
     for (const q of [0.5, 0.99]) {
@@ -221,7 +263,9 @@ function check(summary, store, view) {
     for (const [i, count] of counts.entries()) if (count) got.set(`${name} ${i}`, count);
   }
   assert.deepEqual(new Map([...got].sort()), new Map([...expected].sort()));
-  assert.ok(found.seconds.length <= 300 && found.seconds.every((it) => it >= 1 && it <= found.width));
+  assert.ok(
+    found.seconds.length <= 300 && found.seconds.every((it) => it >= 1 && it <= found.width),
+  );
 }
 
 /** A batch of made-up events; some values rare, some in half the rows. */
@@ -234,7 +278,10 @@ function eventsOf(next, count, time, probe = "fexit") {
       comm: ["text", make(() => ["rm", "git", `cc-${next(100)}`][next(3)])],
       filename: ["text", make(() => (next(20) ? `/f/${next(next(2) ? 20 : 100_000)}` : null))],
       errno: ["text", make(() => (next(5) ? null : ["ENOENT", "EACCES"][next(2)]))],
-      latency_ns: ["uint64", make(() => BigInt(next(2 ** (1 + next(31)))) * BigInt(1 + next(1000)))],
+      latency_ns: [
+        "uint64",
+        make(() => BigInt(next(2 ** (1 + next(31)))) * BigInt(1 + next(1000))),
+      ],
     },
     { probe },
   );
@@ -280,7 +327,10 @@ test("a summary is the count of the view's rows, while rows come and go and filt
 });
 
 test("rows that left before they were counted, and those the store let go of, count for nothing", () => {
-  const next = ((random) => (below) => random.next().value % below)(numbers(9));
+  const next = (
+    (random) => (below) =>
+      random.next().value % below
+  )(numbers(9));
   const store = new EventStore(20_000);
   store.columns.describe(described);
   const view = new View(store, EVERYTHING);
@@ -326,7 +376,10 @@ test("what a probe lacks is not counted as nothing", () => {
   summary.advance();
   const { values, nulls } = part(summary, "tally", "errno");
   assert.deepEqual([values, nulls], [1, 1]);
-  assert.deepEqual(part(summary, "tally", "comm").top(10), [{ key: "a", count: 3 }, { key: "b", count: 1 }]);
+  assert.deepEqual(part(summary, "tally", "comm").top(10), [
+    { key: "a", count: 3 },
+    { key: "b", count: 1 },
+  ]);
 });
 
 test("the timeline zooms out by itself, the same whether chunks or the whole are long", () => {
@@ -352,7 +405,8 @@ test("seconds without events are zero, and the first and last bucket know how lo
   const store = new EventStore(40_000);
   const view = new View(store, EVERYTHING);
   const summary = new Summary(store, view);
-  const at = (...seconds) => batchOf({ time: ["timestamp_ns", seconds.map((it) => BigInt(it) * 10n ** 9n)] });
+  const at = (...seconds) =>
+    batchOf({ time: ["timestamp_ns", seconds.map((it) => BigInt(it) * 10n ** 9n)] });
   store.append(at(100, 100, 103));
   view.advance();
   summary.advance();

@@ -5,7 +5,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { axisNumber, clockRange, clockTime, percent, widthWords } from "../../../static/js/format/axis.js";
+import {
+  axisNumber,
+  clockRange,
+  clockTime,
+  percent,
+  widthWords,
+} from "../../../static/js/format/axis.js";
 import { planOf } from "../../../static/js/summary/plan.js";
 import { ends, movedSpan, sameSpan } from "../../../static/js/summary/span.js";
 import { inColumnType } from "../../../static/js/ui/narrowing.js";
@@ -72,7 +78,13 @@ test("a span stays between its edges while steps come and go", () => {
   assert.equal(sameSpan(span, [0, 1, 2, 3, 4], [1, 4, 7, 10, 13]), null, "steps are wider now");
 });
 
-const column = (name, type, unit = null) => ({ key: `${name}:${type}`, name, type, unit, title: name });
+const column = (name, type, unit = null) => ({
+  key: `${name}:${type}`,
+  name,
+  type,
+  unit,
+  title: name,
+});
 
 test("types, units and presentations say which parts there are, whatever the columns", () => {
   const plan = (...columns) => planOf(columns).map(({ kind, key }) => `${kind} ${key}`);

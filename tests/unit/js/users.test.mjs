@@ -6,7 +6,11 @@ import { Users } from "../../../static/js/data/users.js";
 import { nameUsersBy, presentation } from "../../../static/js/format/presentation.js";
 import { CallError } from "../../../static/js/net/problem.js";
 
-const KNOWN = [{ uid: 0, name: "root" }, { uid: 1000, name: "alice" }, { uid: 65534, name: "nobody" }];
+const KNOWN = [
+  { uid: 0, name: "root" },
+  { uid: 1000, name: "alice" },
+  { uid: 65534, name: "nobody" },
+];
 
 /** Users whose questions are noted, answered when `settle` is called. */
 function asking({ fails = 0, known = KNOWN } = {}) {
@@ -34,7 +38,10 @@ test("numbers are asked for together, once, and then have names", async () => {
   assert.equal(waits.length, 1);
   await settle();
   assert.deepEqual(asked, [[[1000, 0, 4711], []]]);
-  assert.deepEqual([1000, 0, 4711].map((uid) => users.nameOf(uid)), ["alice", "root", undefined]);
+  assert.deepEqual(
+    [1000, 0, 4711].map((uid) => users.nameOf(uid)),
+    ["alice", "root", undefined],
+  );
   assert.deepEqual([asked.length, waits.length, changes()], [1, 0, 1], "no name is an answer too");
 });
 
@@ -45,7 +52,10 @@ test("a typed name is asked for; other letters, signs and digits are no names", 
   assert.equal(users.numberOf("-5"), undefined);
   await settle();
   assert.deepEqual(asked, [[[], ["alice"]]]);
-  assert.deepEqual(["alice", "ALICE", "nobody"].map((name) => users.numberOf(name)), [1000, 1000, undefined]);
+  assert.deepEqual(
+    ["alice", "ALICE", "nobody"].map((name) => users.numberOf(name)),
+    [1000, 1000, undefined],
+  );
   assert.equal(users.nameOf(1000), "alice");
   assert.equal(changes(), 1);
   await settle();
@@ -56,7 +66,10 @@ test("at most a hundred at once, the others behind", async () => {
   const { users, asked, settle, waits } = asking();
   for (let uid = 0; uid < 250; uid++) users.nameOf(uid);
   for (let i = 0; i < 3; i++) await settle();
-  assert.deepEqual(asked.map(([uids]) => uids.length), [100, 100, 50]);
+  assert.deepEqual(
+    asked.map(([uids]) => uids.length),
+    [100, 100, 50],
+  );
   assert.equal(waits.length, 0);
 });
 
@@ -74,7 +87,11 @@ test("the user column shows names, and numbers where there is none", async () =>
   const { users, settle } = asking({ known: [{ uid: 1000, name: "ali\u202ece" }] });
   nameUsersBy(users);
   const look = presentation({ name: "uid", type: "uint32", unit: null });
-  const shown = (uid) => look.parts(uid).map(({ text }) => text).join("");
+  const shown = (uid) =>
+    look
+      .parts(uid)
+      .map(({ text }) => text)
+      .join("");
   assert.equal(shown(1000), "1000");
   assert.equal(look.hover(4711), "4711");
   await settle();
