@@ -3,6 +3,11 @@
 // The columns of the table: the union of those that the batches brought, in the order of
 // their schemas, with the titles, units and explanations that the probes give them.
 
+/**
+ * @typedef {{key: string, name: string, type: string, title: string, unit: ?string,
+ *   help: string}} Column
+ */
+
 /** What a column is called inside: two probes may use one name for two types. */
 export function columnKey(name, type) {
   return `${name}:${type}`;
@@ -34,8 +39,7 @@ export class ColumnList {
   /** Rises with every change, so that a reader can see that its copy is old. */
   version = 0;
 
-  /** @returns {{key: string, name: string, type: string, title: string, unit: ?string,
-   *             help: string}[]} */
+  /** @returns {Column[]} */
   get all() {
     return this.#columns;
   }

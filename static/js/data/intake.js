@@ -9,6 +9,8 @@ import { Losses } from "./losses.js";
 import { Rate } from "./rate.js";
 import { Replay } from "./replay.js";
 
+/** @import { EventStore } from "./store.js" */
+
 export class Intake {
   #client = null;
   #service = null;
@@ -31,7 +33,7 @@ export class Intake {
     this.losses.connected();
   }
 
-  /** @param {object[]} probes  as in docs/protocol.md, from whatever answer or message */
+  /** @param {any[]} probes  as in docs/protocol.md, from whatever answer or message */
   probes(probes) {
     for (const probe of probes) {
       this.store.columns.describe(probe.columns);

@@ -67,7 +67,9 @@ class NumberKeys {
   }
 
   copy(to, other, from, count) {
-    this.words.forEach((word, w) => word.set(other.words[w].subarray(from, from + count), to));
+    for (const [w, word] of this.words.entries()) {
+      word.set(other.words[w].subarray(from, from + count), to);
+    }
   }
 
   copyOne(to, other, from) {

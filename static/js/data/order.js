@@ -8,6 +8,9 @@ import { CHUNK_ROWS, VALUE } from "./chunk.js";
 import { keysOf } from "./keys.js";
 import { STEP } from "./sorting.js";
 
+/** @import { EventStore } from "./store.js" */
+/** @import { View } from "./view.js" */
+
 /** Rows that came are sorted in so often; more would only blur what one reads. */
 const MERGE_MS = 250;
 

@@ -13,7 +13,7 @@ const RUN = 1 << 12;
  * radix sort by 16 bits, leaving out digits in which all are equal.
  *
  * @param {Uint32Array[]} words  each with at least `count` items
- * @returns {Uint32Array} indices
+ * @returns {Generator<void, Uint32Array>} indices
  */
 export function* radixOrder(words, count) {
   let order = yield* identity(count);
@@ -47,7 +47,7 @@ export function* radixOrder(words, count) {
  * The ranks of texts by their UTF-16 code units: equal texts have equal ranks.
  *
  * @param {string[]} texts
- * @returns {Uint32Array} a rank for each, from 0
+ * @returns {Generator<void, Uint32Array>} a rank for each, from 0
  */
 export function* textRanks(texts) {
   const order = yield* mergeOrder(texts);

@@ -25,7 +25,7 @@ export class Users {
    * @param {(uids: number[], names: string[]) => Promise<{uid: number, name: string}[]>} ask
    *   may throw CallError: the numbers are shown until another attempt
    * @param {() => void} onChange  some name or number became known
-   * @param {{later: Function, nowMs: Function}} clock  `later(callback, ms)`
+   * @param {{later?: Function, nowMs?: () => number}} clock  `later(callback, ms)`
    */
   constructor(ask, onChange, { later = setTimeout, nowMs = () => performance.now() } = {}) {
     this.#ask = ask;

@@ -4,6 +4,8 @@
 
 import { CHUNK_ROWS } from "./chunk.js";
 
+/** @import { EventStore } from "./store.js" */
+
 export class View {
   #store;
   #filter;

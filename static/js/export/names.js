@@ -26,5 +26,6 @@ export function fileName(host, date, extension) {
     .replace(/^[.-]+|[.-]+$/g, "")
     .slice(0, 64);
   const time = `${date.toISOString().slice(0, 19).replaceAll(":", "-")}Z`;
-  return [`probedeck`, safe, time].filter(Boolean).join("-") + `.${extension}`;
+  const stem = ["probedeck", safe, time].filter(Boolean).join("-");
+  return `${stem}.${extension}`;
 }

@@ -8,9 +8,13 @@ import { dataPageHeader, dictionaryPageHeader, Encoding } from "./parquet_schema
 import { varint } from "./thrift.js";
 
 /**
+ * A page: its bytes with header, and its size before compression with header.
+ * @typedef {{bytes: Uint8Array, size: number}} Page
+ */
+
+/**
  * One column of a row group.
- * @returns {Promise<{data: Page, dictionary: ?Page, encodings: number[]}>} a page is
- *   `{bytes, size}`, its bytes with header and its size before compression with header
+ * @returns {Promise<{data: Page, dictionary: ?Page, encodings: number[]}>}
  */
 export async function columnPages(type, cells) {
   const levels = definitionLevels(cells);

@@ -5,6 +5,8 @@
 
 import { bool, i8, i32, i64, list, struct, text } from "./thrift.js";
 
+/** @import { Item } from "./thrift.js" */
+
 const INT32 = 1;
 const INT64 = 2;
 const BYTE_ARRAY = 6;
@@ -84,12 +86,12 @@ export function columnChunk({
   return struct({ 2: i64(dictionaryAt ?? dataAt), 3: metadata });
 }
 
-/** @param {object[]} chunks  of `columnChunk` */
+/** @param {Item[]} chunks  of `columnChunk` */
 export function rowGroup(chunks, size, rows) {
   return struct({ 1: list(chunks), 2: i64(size), 3: i64(rows) });
 }
 
-/** @param {{name: string, type: string}[]} columns  @param {object[]} groups  of `rowGroup` */
+/** @param {{name: string, type: string}[]} columns  @param {Item[]} groups  of `rowGroup` */
 export function fileMetadata(columns, groups, rows) {
   const root = struct({ 4: text("events"), 5: i32(columns.length) });
   const elements = columns.map(({ name, type }) => schemaElement(name, type));

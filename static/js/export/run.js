@@ -2,11 +2,13 @@
 
 // Writing a snapshot slice by slice, so that the page lives on meanwhile.
 
+/** @import { Snapshot } from "./snapshot.js" */
+
 const BUSY_MS = 12; // at most this long, then the page may draw a frame
 
 /**
  * @param {Snapshot} snapshot
- * @param {{load: () => Promise<Function>, mediaType: string}} format  of `FORMATS`
+ * @param {{load: () => Promise<any>, mediaType: string}} format  of `FORMATS`
  * @param {{signal?: AbortSignal, progress?: (done: number) => void}} options  `done`: events written
  * @returns {Promise<Blob>}
  * @throws {DOMException} AbortError when the signal asked for it

@@ -5,6 +5,8 @@
 
 import { CHUNK_ROWS, MISSING, NULL } from "../data/chunk.js";
 
+/** @import { Chunk } from "../data/chunk.js" */
+
 export class Snapshot {
   #chunks;
   #rows;
@@ -70,7 +72,7 @@ export function snapshotOfView(store, view) {
 
 function chunksOf(store) {
   const chunks = new Map();
-  store.scan(store.first, store.end, (chunk, start, stop, base) => {
+  store.scan(store.first, store.end, (chunk, _start, _stop, base) => {
     chunks.set(base / CHUNK_ROWS, chunk);
   });
   return chunks;

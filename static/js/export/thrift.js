@@ -4,6 +4,8 @@
 // (https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md).
 // Each function gives `{type, bytes}`; numbers are whole and not negative.
 
+/** @typedef {{type: number, bytes: number[]}} Item */
+
 const TRUE = 1;
 const FALSE = 2;
 const UTF8 = new TextEncoder();
@@ -26,7 +28,7 @@ export function text(value) {
   return { type: 8, bytes: [...varint(bytes.length), ...bytes] };
 }
 
-/** @param {{type: number, bytes: number[]}[]} values  at least one, all of one type */
+/** @param {Item[]} values  at least one, all of one type */
 export function list(values) {
   const [{ type }] = values;
   const { length } = values;
@@ -35,7 +37,7 @@ export function list(values) {
 }
 
 /**
- * @param {Object<number, ?{type: number, bytes: number[]}>} fields  by id, at most 15 apart; null
+ * @param {Object<number, ?Item>} fields  by id, at most 15 apart; null
  *   for none
  */
 export function struct(fields) {

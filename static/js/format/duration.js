@@ -2,6 +2,7 @@
 
 // Durations measured in nanoseconds.
 
+/** @type {[number, string][]} */
 const STEPS = [
   [1_000_000_000, "s"],
   [1_000_000, "ms"],

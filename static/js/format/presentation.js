@@ -79,7 +79,10 @@ const NARROW_PLACES_END = 9; // where columns without a narrowPlace go
 const digits = (value) => [part(String(value))];
 const identifier = { ...number, parts: digits, full: digits, width: 84 };
 
-/** Who gives users their names: `data/users.js`, or nobody. */
+/**
+ * Who gives users their names: `data/users.js`, or nobody.
+ * @type {{nameOf: (uid: number) => ?string, numberOf: (name: string) => ?number}}
+ */
 let users = { nameOf: () => undefined, numberOf: () => undefined };
 
 /** @param {{nameOf: (uid: number) => ?string, numberOf: (name: string) => ?number}} source */

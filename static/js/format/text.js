@@ -7,6 +7,8 @@
 // paragraph separators, spaces that are not the space, byte order mark, interlinear and
 // tag characters, variation selectors, halves of surrogate pairs.
 const UNSEEN =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  // biome-ignore lint/suspicious/noMisleadingCharacterClass: single code points are meant
   /[\u0000-\u001f\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\u{e0000}-\u{e01ef}]|\p{Cs}/gu;
 
 /** A piece of a cell: its text, and the class that tells how it is shown ("" for plain). */

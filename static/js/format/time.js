@@ -39,7 +39,10 @@ function twoDigits(value) {
   return String(value).padStart(2, "0");
 }
 
-/** Bigint division rounds towards zero; before 1970 that would be the wrong second. */
+/**
+ * Bigint division rounds towards zero; before 1970 that would be the wrong second.
+ * @param {bigint} value  @param {bigint} by
+ */
 function floorDivide(value, by) {
   const quotient = value / by;
   return value % by < 0n ? quotient - 1n : quotient;

@@ -5,13 +5,15 @@
 import { BINS, barsOf, binOf, quantile } from "./bins.js";
 import { holds, isWide, TWO_32, wordsOf } from "./words.js";
 
+/** @import { Column } from "../data/columns.js" */
+
 const BARS = 72;
 
 export class Histogram {
   #counts = new Uint32Array(BINS);
   #shares = new Set();
 
-  /** @param {object} column  of a `ColumnList`; values below 0 are counted as 0 */
+  /** @param {Column} column  of a `ColumnList`; values below 0 are counted as 0 */
   constructor(column) {
     this.column = column;
     this.total = 0;

@@ -8,8 +8,10 @@ import { Histogram } from "./histogram.js";
 import { Tally } from "./tally.js";
 import { Timeline } from "./timeline.js";
 
+/** @import { Column } from "../data/columns.js" */
+
 /**
- * @param {object[]} columns  of a `ColumnList`
+ * @param {Column[]} columns  of a `ColumnList`
  * @returns {{kind: string, key: string, title: string, make: () => Timeline|Histogram|Tally}[]} in the order to show them:
  *   time, spreads, then the most frequent values, texts before numbers
  */

@@ -7,6 +7,12 @@
 import { CHUNK_ROWS } from "../data/chunk.js";
 import { planOf } from "./plan.js";
 
+/** @import { EventStore } from "../data/store.js" */
+/** @import { View } from "../data/view.js" */
+/** @import { Histogram } from "./histogram.js" */
+/** @import { Tally } from "./tally.js" */
+/** @import { Timeline } from "./timeline.js" */
+
 const STEP_ROWS = 1024; // so few that a step is short also before the browser has compiled it
 const rows = new Uint16Array(STEP_ROWS);
 
@@ -99,7 +105,10 @@ export class Summary {
     const row = this.#view.at(place);
     const number = Math.floor(row / CHUNK_ROWS);
     let chunk = this.#chunks.at(-1);
-    if (chunk?.number !== number) this.#chunks.push((chunk = this.#chunkEntry(number, row)));
+    if (chunk?.number !== number) {
+      chunk = this.#chunkEntry(number, row);
+      this.#chunks.push(chunk);
+    }
     this.#counted = gone + this.#countChunk(chunk, place, length);
     return true;
   }

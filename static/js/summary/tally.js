@@ -7,6 +7,8 @@ import { CHUNK_ROWS, NULL, VALUE } from "../data/chunk.js";
 import { NumberIds, TextIds } from "./ids.js";
 import { Leaders } from "./leaders.js";
 
+/** @import { Column } from "../data/columns.js" */
+
 // Used again for each chunk: the codes of its rows; which codes there are, and how often each.
 const codes = new Uint16Array(CHUNK_ROWS);
 const usedCodes = new Uint16Array(CHUNK_ROWS);
@@ -17,7 +19,7 @@ export class Tally {
   #counts = new Uint32Array(64);
   #leaders = new Leaders(() => this.#counts);
 
-  /** @param {object} column  of a `ColumnList`, of any type */
+  /** @param {Column} column  of a `ColumnList`, of any type */
   constructor(column) {
     this.column = column;
     this.#ids = column.type === "text" ? new TextIds() : new NumberIds();
@@ -88,7 +90,11 @@ export class Tally {
   }
 
   #rise(share, code, keys, more) {
-    const id = share.ids[code] || (share.ids[code] = this.#ids.of(keys[code]));
+    let id = share.ids[code];
+    if (!id) {
+      id = this.#ids.of(keys[code]);
+      share.ids[code] = id;
+    }
     this.values += more;
     if (id >= this.#counts.length) this.#grow();
     this.#counts[id] += more;

@@ -5,6 +5,8 @@
 import { VALUE } from "../data/chunk.js";
 import { holds, TWO_32, wordsOf } from "./words.js";
 
+/** @import { Column } from "../data/columns.js" */
+
 const DAY_S = 86_400;
 
 // Each width divides the next, so that buckets of one are whole buckets of the other.
@@ -33,7 +35,7 @@ export class Timeline {
   #shares = new Set();
   #split;
 
-  /** @param {object} column  a time  @param {string} split  key of the text column of series */
+  /** @param {Column} column  a time  @param {string} split  key of the text column of series */
   constructor(column, split) {
     this.column = column;
     this.#split = split;
