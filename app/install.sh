@@ -66,6 +66,7 @@ why() {
     gcc) say "compiles generated headers in the unit tests, and what the benchmark traces" ;;
     bpftrace) say "is what the benchmark measures beside Probedeck" ;;
     shellcheck) say "checks the shell scripts" ;;
+    npm) say "installs what checks the page's modules" ;;
     esac
 }
 
@@ -89,7 +90,7 @@ machine_packages() {
 
 bench_packages() { echo bpftrace gcc; }
 
-test_packages() { echo openssl gcc shellcheck nodejs chromium fonts-dejavu-core systemd curl; }
+test_packages() { echo openssl gcc shellcheck nodejs npm chromium fonts-dejavu-core systemd curl; }
 
 # install_packages PACKAGE...: those that are missing.
 install_packages() {
@@ -134,4 +135,17 @@ make_environment() {
             chown -R "$(stat -c %u:%g .)" "$1" .cache/install.lock &&
             printf '%s\n' "$wanted" >"$1/.installed"
     ) 9>.cache/install.lock || die "The virtual environment could not be made; see above"
+}
+
+# make_node_tools FOLDER SOURCE: what SOURCE/package-lock.json lists, each with its hash, in
+# FOLDER; again when the list has changed. The stamp is written last, as above.
+make_node_tools() {
+    wanted=$(cat "$2/package.json" "$2/package-lock.json" | sha256sum)
+    [ "$(cat "$1/.installed" 2>/dev/null)" != "$wanted" ] || return 0
+    say "Installing what checks the page's modules in $1 (npm)"
+    mkdir -p "$1"
+    cp "$2/package.json" "$2/package-lock.json" "$1"
+    (cd "$1" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) ||
+        die "What checks the page's modules could not be installed; see above"
+    printf '%s\n' "$wanted" >"$1/.installed"
 }

@@ -92,13 +92,17 @@ def together(*counts: Count) -> Count:
 
 
 def lint() -> Count:
-    """ruff, mypy and shellcheck."""
+    """ruff, mypy, vulture and shellcheck; biome and tsc for the page's modules."""
     python = [sys.executable, "-m"]
+    node_tools = TREE / ".cache/node-tools/node_modules/.bin"
     return together(
         check("ruff check", [*python, "ruff", "check", "--no-cache"]),
         check("ruff format", [*python, "ruff", "format", "--check", "--no-cache"]),
         check("mypy", [*python, "mypy", f"--cache-dir={TREE}/.cache/mypy"]),
+        check("vulture", [*python, "vulture"]),
         check("shellcheck", ["shellcheck", *SCRIPTS]),
+        check("biome", [f"{node_tools}/biome", "check", "--error-on-warnings"]),
+        check("tsc", [f"{node_tools}/tsc", "--project", "."]),
     )
 
 

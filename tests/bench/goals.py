@@ -12,8 +12,6 @@ from tests.bench.found import Found
 from tests.bench.tables import number, table
 
 MIB = 1 << 20
-LOOP_MODE = "tracepoint"
-TRAMPOLINES = ("fentry", "fexit")
 
 
 @dataclass(frozen=True)

@@ -101,3 +101,22 @@ def test_what_is_inline_is_found(text: str) -> None:
 )
 def test_what_is_made_of_text_is_found(pattern: re.Pattern[str], text: str) -> None:
     assert pattern.search(text)
+
+
+def test_every_export_is_imported_by_another_module_or_a_test() -> None:
+    readers = {
+        path: path.read_text(encoding="utf-8")
+        for path in [*MODULES, *(TREE / "tests").rglob("*.mjs"), *(TREE / "tests").rglob("*.js")]
+        if "node_modules" not in path.parts
+    }
+    unused = [
+        f"{path.name}: {name}"
+        for path in MODULES
+        for name in re.findall(
+            r"^export (?:async )?(?:const|let|class|function\*?) (\w+)", readers[path], re.MULTILINE
+        )
+        if not any(
+            re.search(rf"\b{name}\b", text) for other, text in readers.items() if other != path
+        )
+    ]
+    assert unused == []

@@ -7,13 +7,13 @@
 import { CHUNK_ROWS, Chunk, MISSING } from "./chunk.js";
 import { ColumnList, columnKey, MODE_KEY, PROBE_KEY } from "./columns.js";
 
-export const DEFAULT_CAPACITY = 1_000_000;
+const DEFAULT_CAPACITY = 1_000_000;
 
 /**
  * Characters of text held, of one or two bytes each. A name can have 4,095 bytes: a million of
  * those would be more than a page can have.
  */
-export const MOST_CHARACTERS = 160_000_000;
+const MOST_CHARACTERS = 160_000_000;
 
 export class EventStore {
   #chunks = [];

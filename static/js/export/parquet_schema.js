@@ -11,7 +11,7 @@ const INT32 = 1;
 const INT64 = 2;
 const BYTE_ARRAY = 6;
 const OPTIONAL = 1;
-export const GZIP = 2;
+const GZIP = 2;
 export const Encoding = { PLAIN: 0, RLE: 3, RLE_DICTIONARY: 8 };
 
 const EMPTY = struct({});

@@ -9,6 +9,7 @@ export const NARROW = "(max-width: 720px)";
  * @param {string} tag
  * @param {Object} properties  `class` and names with a dash become attributes, the rest properties
  * @param {...(Node|string)} children
+ * @returns {any} an element of the tag's own type, which tsc cannot tell from a variable
  */
 export function el(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
@@ -32,7 +33,10 @@ export function setAttribute(element, name, value) {
   else if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }
 
-/** The element of that id, which templates/index.html is to have. */
+/**
+ * The element of that id, which templates/index.html is to have.
+ * @returns {any} of its own type, which tsc does not know
+ */
 export function byId(id) {
   const element = document.getElementById(id);
   if (!element) throw new Error(`the page has no element #${id}`);
