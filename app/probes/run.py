@@ -108,7 +108,8 @@ class TracerRun:
         with self._lock:
             if not self._is_gone:
                 self._killed_for = self._killed_for or why  # the first, which ended it
-                self._process.kill()
+                # Not Popen.kill, which may reap it: its number must stay its own until then.
+                os.kill(self._process.pid, signal.SIGKILL)
 
     def join(self, timeout_s: float) -> None:
         """Wait until the process is reaped and its end is known."""
