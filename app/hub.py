@@ -14,15 +14,19 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import Any
 
 # What the log spends on a batch beyond its bytes; bounds a flood of empty ones.
 ITEM_OVERHEAD_BYTES = 256
 # One `get` hands out about this much, so that gaps and states reach a busy client in time.
 HANDOUT_BYTES = 1 << 20
+# Changes of state that may wait for a client that gets each of them; then the oldest are left out.
+MOST_STATES = 64
 
 Control = dict[str, Any]
 
@@ -60,8 +64,9 @@ class Ledger:
 class Batch:
     """Rows of one probe: a self-contained Arrow IPC stream of `rows` rows.
 
-    `first_row` numbers rows over all probes from the start of the service, so that a
-    position in the stream can be told even after the batch is gone.
+    `first_row` numbers rows and gaps over all probes from the start of the service, so that a
+    position in the stream can be told even after the batch is gone. `at_s` is when it came (Unix
+    time).
     """
 
     seq: int
@@ -70,6 +75,7 @@ class Batch:
     data: bytes
     first_row: int
     ledger: Ledger
+    at_s: float = 0.0
     missed: bool = False
 
     @property
@@ -77,25 +83,72 @@ class Batch:
         return len(self.data) + ITEM_OVERHEAD_BYTES
 
 
-@dataclass(frozen=True)
-class Held:
-    """What the log held at one moment: batches, oldest first; how many rows (of any probe)
-    before them are gone; and the number that the next row will get."""
-
-    batches: list[Batch]
-    missed: int
-    next_row: int
-
-
 @dataclass(eq=False)
-class _Gap:
-    """Rows lost before the hub, at this place of the log."""
+class Gap:
+    """Something is missing at this place of the log; in the numbering of rows it counts as one.
+
+    `where` is kernel or pipe, of rows lost before the hub; or unwatched: no program saw any call,
+    and nobody knows how many there were (`rows` is None). From `since_s` to `until_s`, as Unix
+    time, where that is known.
+    """
 
     seq: int
     probe: str
     where: str
-    rows: int
+    rows: int | None
+    first_row: int
+    since_s: float | None = None
+    until_s: float | None = None
     size_bytes: int = ITEM_OVERHEAD_BYTES
+
+    def message(self) -> Control:
+        """As every client is told (docs/protocol.md)."""
+        return gap_message(self.probe, self.where, self.rows, self.since_s, self.until_s)
+
+
+@dataclass(frozen=True)
+class Held:
+    """What the log held at one moment, of the probes asked for and after the place asked for.
+
+    `items` are oldest first; `missed` rows of these probes, after that place, are gone; `next_row`
+    is the number that the next row will get.
+    """
+
+    items: list[Batch | Gap]
+    missed: int
+    next_row: int
+    _totals: dict[str, int]
+    _log: list[Batch | Gap]
+
+    @property
+    def batches(self) -> list[Batch]:
+        return [item for item in self.items if isinstance(item, Batch)]
+
+    def rows_before(self, row: int) -> dict[str, int]:
+        """How many rows each probe has had before this place, which is not before the log's."""
+        counts = dict(self._totals)
+        for item in reversed(self._log):
+            if isinstance(item, Batch):
+                behind = item.first_row + item.rows - row
+                if behind <= 0:
+                    break
+                counts[item.probe] -= min(behind, item.rows)
+        return {probe: count for probe, count in counts.items() if count}
+
+
+@dataclass
+class _Missing:
+    """What a client must be told that it misses, until it is."""
+
+    rows: int | None
+    since_s: float | None
+    until_s: float | None
+
+    def add(self, rows: int | None, since_s: float | None, until_s: float | None) -> None:
+        """More of the same kind, later; all between was missed by this client too."""
+        self.rows = None if self.rows is None or rows is None else self.rows + rows
+        self.since_s = None if since_s is None or self.since_s is None else self.since_s
+        self.until_s = None if self.until_s is None else until_s
 
 
 @dataclass
@@ -122,7 +175,10 @@ class Hub:
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
-        self._log: deque[Batch | _Gap] = deque()
+        self._log: deque[Batch | Gap] = deque()
+        self._rows: dict[str, int] = {}  # of each probe, in all of its runs
+        self._evicted_rows: dict[str, int] = {}
+        self._states: dict[str, tuple[str | None, Control]] = {}
         self._ledgers: dict[str, Ledger] = {}
         self._subscriptions: dict[int, Subscription] = {}
         self._client_ids = itertools.count(1)
@@ -140,34 +196,69 @@ class Hub:
     def publish(self, ledger: Ledger, rows: int, data: bytes) -> None:
         """Append a batch to the log."""
         with self._lock:
-            batch = Batch(self.next_seq, ledger.probe, rows, data, self.next_row, ledger)
+            batch = Batch(
+                self.next_seq, ledger.probe, rows, data, self.next_row, ledger, time.time()
+            )
             ledger.received += rows
-            self.next_row += rows
-            self._append(batch)
+            self._rows[ledger.probe] = self._rows.get(ledger.probe, 0) + rows
+            self._append(batch, rows)
 
-    def lost(self, ledger: Ledger, where: str, rows: int) -> None:
-        """Rows were lost before the hub; `where` is kernel or pipe."""
+    def lost(
+        self,
+        ledger: Ledger,
+        where: str,
+        rows: int,
+        since_s: float | None = None,
+        until_s: float | None = None,
+    ) -> None:
+        """Rows were lost before the hub, between these moments; `where` is kernel or pipe."""
         with self._lock:
             if where == "kernel":
                 ledger.dropped_kernel += rows
             else:
                 ledger.dropped_pipe += rows
-            self._append(_Gap(self.next_seq, ledger.probe, where, rows))
+            self._append_gap(ledger.probe, where, rows, since_s, until_s)
 
-    def announce(self, key: str, message: Control) -> None:
-        """Tell every client; an older message of the same key not yet taken is replaced."""
+    def unwatched(self, probe: str, since_s: float | None, until_s: float | None) -> None:
+        """No program of a probe that should be running saw any call between these moments."""
         with self._lock:
-            for subscription in self._subscriptions.values():
-                subscription._states[key] = message
-                subscription._wake.notify()
+            self._append_gap(probe, "unwatched", None, since_s, until_s)
 
-    def _append(self, item: Batch | _Gap) -> None:
+    def announce(
+        self, key: str, message: Control, *, probe: str | None = None, is_change: bool = True
+    ) -> None:
+        """Tell every client that reads this probe (None: all).
+
+        An older message of the same key not yet taken is replaced; but a client that takes states
+        in order gets each one that `is_change`, behind the rows before it, and no others.
+        """
+        with self._lock:
+            self._states[key] = probe, message
+            for subscription in self._subscriptions.values():
+                if probe is None or subscription._wants(probe):
+                    subscription._announce(key, message, is_change)
+
+    def _append_gap(
+        self,
+        probe: str,
+        where: str,
+        rows: int | None,
+        since_s: float | None,
+        until_s: float | None,
+    ) -> None:
+        self._append(Gap(self.next_seq, probe, where, rows, self.next_row, since_s, until_s), 1)
+
+    def _append(self, item: Batch | Gap, places: int) -> None:
         self.next_seq += 1
+        self.next_row += places
         self._log.append(item)
         self._held_bytes += item.size_bytes
         while self._held_bytes > self.recent_bytes and len(self._log) > 1:
             oldest = self._log.popleft()
             self._held_bytes -= oldest.size_bytes
+            if isinstance(oldest, Batch):
+                gone = self._evicted_rows.get(oldest.probe, 0)
+                self._evicted_rows[oldest.probe] = gone + oldest.rows
             for subscription in self._subscriptions.values():
                 subscription._evicted(oldest)
         for subscription in self._subscriptions.values():
@@ -176,30 +267,59 @@ class Hub:
     # -- what clients take ----------------------------------------------------------------
 
     def subscribe(
-        self, *, kind: str, peer: str, probes: frozenset[str] | None, recent: bool
+        self,
+        *,
+        kind: str,
+        peer: str,
+        probes: frozenset[str] | None,
+        recent: bool,
+        states_in_order: bool = False,
     ) -> Subscription:
-        """A new client; with `recent` it first reads what the log holds. Raises HubClosed."""
+        """A new client; with `recent` it first reads what the log holds. Raises HubClosed.
+
+        With `states_in_order` it is given the present states first, and then each change of them
+        at its place; else the newest states only, and at once.
+        """
         with self._lock:
             if self._closed:
                 raise HubClosed
-            subscription = Subscription(self, next(self._client_ids), kind, peer, probes)
+            subscription = Subscription(
+                self, next(self._client_ids), kind, peer, probes, states_in_order
+            )
             subscription._begin(recent)
             self._subscriptions[subscription.id] = subscription
             return subscription
 
-    def recent(self, probes: frozenset[str] | None, *, after_row: int = 0) -> Held:
-        """What the log holds of these probes (None: all), of the rows from `after_row` on."""
+    def recent(
+        self,
+        probes: frozenset[str] | None,
+        *,
+        after_row: int = 0,
+        rows_before: Mapping[str, int] | None = None,
+    ) -> Held:
+        """What the log holds of these probes (None: all), from the row numbered `after_row` on.
+
+        `rows_before` are the rows of each probe before that place (`Held.rows_before`), to tell how
+        many of them are gone.
+        """
         with self._lock:
-            batches = [item for item in self._log if isinstance(item, Batch)]
-            next_row = self.next_row
-        first_held = batches[0].first_row if batches else next_row
+            log, next_row = list(self._log), self.next_row
+            totals, evicted = dict(self._rows), dict(self._evicted_rows)
+        before = rows_before or {}
+        first_held = log[0].first_row if log else next_row
+        missed = sum(
+            max(0, rows - before.get(probe, 0))
+            for probe, rows in evicted.items()
+            if probes is None or probe in probes
+        )
         wanted = [
-            batch
-            for batch in batches
-            if batch.first_row + batch.rows > after_row
-            and (probes is None or batch.probe in probes)
+            item
+            for item in log
+            if item.first_row + (item.rows if isinstance(item, Batch) else 1) > after_row
+            and (probes is None or item.probe in probes)
         ]
-        return Held(wanted, max(0, first_held - after_row), next_row)
+        # However long ago that place was, not more than there were in all.
+        return Held(wanted, min(missed, max(0, first_held - after_row)), next_row, totals, log)
 
     def counters(self, probe: str) -> dict[str, int]:
         """The probe's ledger of its present or last run."""
@@ -237,11 +357,14 @@ class Subscription:
     kind: str
     peer: str
     probes: frozenset[str] | None
+    states_in_order: bool = False
     _position: int = 0  # seq of the next item to take
     _waiting_bytes: int = 0
     _caught_up: bool = False
-    _gaps: dict[tuple[str, str], int] = field(default_factory=dict)
+    _gaps: dict[tuple[str, str], _Missing] = field(default_factory=dict)
     _states: dict[str, Control] = field(default_factory=dict)
+    # With the seq of the item that they come before.
+    _changes: deque[tuple[int, Control]] = field(default_factory=deque)
     _accounts: dict[Ledger, _Account] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -269,8 +392,8 @@ class Subscription:
             if self.hub._closed:
                 raise HubClosed
             items: list[Batch | Control] = [
-                {"type": "gap", "probe": probe, "where": where, "rows": rows}
-                for (probe, where), rows in self._gaps.items()
+                gap_message(probe, where, missing.rows, missing.since_s, missing.until_s)
+                for (probe, where), missing in self._gaps.items()
             ]
             self._gaps.clear()
             items.extend(self._states.values())
@@ -295,6 +418,10 @@ class Subscription:
             self._position = self.hub._log[0].seq
             for item in self.hub._log:
                 self._count_in(item)
+        if self.states_in_order:
+            for probe, message in self.hub._states.values():
+                if probe is None or self._wants(probe):
+                    self._changes.append((self._position, message))
         self._caught_up = self._position == self.hub.next_seq
 
     def _wants(self, probe: str) -> bool:
@@ -305,6 +432,7 @@ class Subscription:
             self.hub._closed
             or self._gaps
             or self._states
+            or self._changes
             or self._waiting_bytes  # items not wanted are not counted in
         )
 
@@ -339,13 +467,22 @@ class Subscription:
             },
         }
 
-    def _count_in(self, item: Batch | _Gap) -> None:
+    def _count_in(self, item: Batch | Gap) -> None:
         if self._wants(item.probe):
             self._waiting_bytes += item.size_bytes
             if isinstance(item, Batch):
                 self._account(item.ledger).queued += item.rows
 
-    def _appended(self, item: Batch | _Gap) -> None:
+    def _announce(self, key: str, message: Control, is_change: bool) -> None:
+        if not self.states_in_order:
+            self._states[key] = message
+        elif is_change:
+            if len(self._changes) == MOST_STATES:
+                self._changes.popleft()
+            self._changes.append((self.hub.next_seq, message))
+        self._wake.notify()
+
+    def _appended(self, item: Batch | Gap) -> None:
         if not self._wants(item.probe):
             return
         self._count_in(item)
@@ -353,17 +490,25 @@ class Subscription:
             self._walk(lambda: self._waiting_bytes > self.hub.client_queue_bytes, self._drop)
         self._wake.notify()
 
-    def _evicted(self, item: Batch | _Gap) -> None:
+    def _evicted(self, item: Batch | Gap) -> None:
         if item.seq >= self._position:
             self._position = item.seq + 1
             self._drop(item)
 
-    def _drop(self, item: Batch | _Gap) -> None:
+    def _drop(self, item: Batch | Gap) -> None:
         if not self._wants(item.probe):
             return
         self._waiting_bytes -= item.size_bytes
         where = "client" if isinstance(item, Batch) else item.where
-        self._gaps[item.probe, where] = self._gaps.get((item.probe, where), 0) + item.rows
+        missing: tuple[int | None, float | None, float | None]
+        if isinstance(item, Batch):
+            missing = item.rows, item.at_s, item.at_s
+        else:
+            missing = item.rows, item.since_s, item.until_s
+        if known := self._gaps.get((item.probe, where)):
+            known.add(*missing)
+        else:
+            self._gaps[item.probe, where] = _Missing(*missing)
         if isinstance(item, Batch):
             account = self._account(item.ledger)
             account.queued -= item.rows
@@ -372,7 +517,7 @@ class Subscription:
                 item.missed = True
                 item.ledger.dropped_client += item.rows
 
-    def _walk(self, go_on: Callable[[], bool], take: Callable[[Batch | _Gap], None]) -> None:
+    def _walk(self, go_on: Callable[[], bool], take: Callable[[Batch | Gap], None]) -> None:
         """Advance over the log from this client's position while `go_on()`."""
         log = self.hub._log
         while self._position < self.hub.next_seq and go_on():
@@ -383,8 +528,9 @@ class Subscription:
     def _take(self, items: list[Batch | Control]) -> None:
         taken = 0
 
-        def take(item: Batch | _Gap) -> None:
+        def take(item: Batch | Gap) -> None:
             nonlocal taken
+            self._take_changes(items, item.seq)
             if not self._wants(item.probe):
                 return
             self._waiting_bytes -= item.size_bytes
@@ -392,9 +538,33 @@ class Subscription:
                 taken += item.size_bytes
                 items.append(item)
             else:
-                gap = {"type": "gap", "probe": item.probe, "where": item.where, "rows": item.rows}
-                items.append(gap)
+                items.append(item.message())
 
         self._walk(lambda: taken < HANDOUT_BYTES, take)
+        self._take_changes(items, self._position)
         if self._position == self.hub.next_seq:
             self._caught_up = True
+
+    def _take_changes(self, items: list[Batch | Control], before_seq: int) -> None:
+        while self._changes and self._changes[0][0] <= before_seq:
+            items.append(self._changes.popleft()[1])
+
+
+def gap_message(
+    probe: str, where: str, rows: int | None, since_s: float | None, until_s: float | None
+) -> Control:
+    """Something is missing here, as every client is told (docs/protocol.md)."""
+    return {
+        "type": "gap",
+        "probe": probe,
+        "where": where,
+        "rows": rows,
+        "from": None if since_s is None else rfc3339(since_s),
+        "to": None if until_s is None else rfc3339(until_s),
+    }
+
+
+def rfc3339(time_s: float) -> str:
+    """Unix time as RFC 3339, in UTC, to the microsecond."""
+    moment = datetime.fromtimestamp(time_s, timezone.utc)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from app.probes.modes import MODES, PREFERENCE
 from app.probes.spawner import PROJECT, child_environment
 
 CHECK_TIMEOUT_S = 60.0
+MOST_LOGGED_LINES = 50
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,20 @@ def ask_kernel(settings: Settings) -> KernelAnswer:
             {name: Availability(**answer["modes"][name]) for name in MODES},
         )
     except subprocess.CalledProcessError as error:
-        detail = error.stderr.decode(errors="replace")[-2000:]
-        raise ProbedeckError(500, "internal", f"the kernel check failed: {detail}") from error
-    except (OSError, subprocess.TimeoutExpired, ValueError, KeyError, TypeError) as error:
-        raise ProbedeckError(500, "internal", f"the kernel check failed: {error}") from error
+        said = error.stderr.decode(errors="backslashreplace").splitlines()
+        for line in said[-MOST_LOGGED_LINES:]:
+            log.error("kernel check: %s", line)
+        raise _check_failed(f"it ended with status {error.returncode}") from error
+    except subprocess.TimeoutExpired as error:
+        raise _check_failed(f"no answer for {CHECK_TIMEOUT_S:g} s") from error
+    except OSError as error:
+        log.exception("the kernel check cannot be started")
+        raise _check_failed(f"it cannot be started: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        log.exception("the kernel check's answer is malformed")
+        raise _check_failed("its answer is malformed") from error
+
+
+def _check_failed(why: str) -> ProbedeckError:
+    detail = f"The kernel check failed: {why}. The service's log has the details."
+    return ProbedeckError(500, "internal", detail)

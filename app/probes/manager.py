@@ -10,13 +10,12 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from app.config import Settings
 from app.errors import ProbedeckError
 from app.frames import TracerRequest
-from app.hub import Hub
+from app.hub import Hub, rfc3339
 from app.probes.ahead import CompileAhead
 from app.probes.availability import KernelAnswer, ask_kernel
 from app.probes.modes import MODES, Mode
@@ -28,6 +27,8 @@ from app.tracer.command import compile_command
 
 ANNOUNCE_INTERVAL_S = 0.5
 FILTER_TIMEOUT_S = 10.0
+# What of a probe's description is not its state: it moves all the time.
+MOVING = ("counters", "drops", "cost", "clients")
 log = logging.getLogger(__name__)
 NO_DROPS = {"ring_full": 0, "stash_full": 0, "missed_return": 0, "recursion": 0, "unfinished": 0}
 
@@ -44,6 +45,9 @@ class Probe:
         self.started_at: str | None = None
         self.ended: dict[str, str] | None = None
         self.restarts = Restarts()
+        # Since when no program has been attached although it was asked to run (Unix time).
+        self.unwatched_since_s: float | None = None
+        self.told: dict[str, Any] = {}
 
     def wait_until_settled(self, deadline: float) -> None:
         """Until no other caller is starting or stopping it. Raises ProbedeckError 504."""
@@ -206,15 +210,19 @@ class ProbeManager:
             run = probe.run
             if probe.state != "running" or run is None:
                 raise ProbedeckError(404, "not_running", f"{probe_id} is not running")
-            wanted = merge_filter(probe.spec.filter, changes)
+            # Changes that wait for their confirmation come first, and will hold by then.
+            wanted = merge_filter(run.wanted_filter or probe.spec.filter, changes)
             check_filter(probe.mode, wanted)
             number = next(self._filters)
-            run.tell({"type": "filter", "filter": wanted.as_json(), "number": number})
-            probe.changed.wait_for(lambda: run.filtered >= number or run.end, FILTER_TIMEOUT_S)
+            if run.change_filter(wanted, number):
+                probe.changed.wait_for(lambda: run.filtered >= number or run.end, FILTER_TIMEOUT_S)
+            else:
+                probe.changed.wait_for(lambda: run.end, FILTER_TIMEOUT_S)
             if run.filtered < number:
-                raise ProbedeckError(502, "tracer_failed", "the tracer did not take the filter")
-            probe.spec = replace(probe.spec, filter=wanted)
-            return self._tell_state(probe)
+                raise self._not_filtered(probe, run)
+            if probe.run is run:
+                self._follow_filter(probe, run)
+            return self._describe(probe)
 
     def stop(self, probe_id: str) -> dict[str, Any]:
         """Detach, drain, and return the final counters. Raises ProbedeckError 404 or 504."""
@@ -230,9 +238,11 @@ class ProbeManager:
                 raise ProbedeckError(404, "not_running", f"{probe_id} is not running")
             probe.state = "stopping"
             self._tell_state(probe)
-            run.tell({"type": "stop"})
+            run.stop()
             if not probe.changed.wait_for(lambda: run.end, self._settings.stop_timeout_s):
-                raise self._give_up(probe, run, "stop_timeout", "not drained in time")
+                problem = self._give_up(probe, run, "stop_timeout", "not drained in time")
+                if run.end is None or not run.end.orderly:
+                    raise problem  # else it was just done
             return self._describe(probe)
 
     def close(self) -> None:
@@ -286,8 +296,9 @@ class ProbeManager:
         try:
             run = TracerRun(self._spawner, self._hub, ledger, lambda: self._run_changed(probe, run))
         except OSError as error:
+            log.exception("no tracer could be started for %s", name)
             raise ProbedeckError(
-                502, "tracer_failed", f"no tracer could be started: {error}"
+                502, "tracer_failed", f"no tracer could be started: {error.strerror}"
             ) from error
         probe.run, probe.spec, probe.ended = run, spec, None
         probe.state = "starting"
@@ -319,10 +330,11 @@ class ProbeManager:
         if run.end is None:
             timeout_s = self._settings.start_timeout_s
             raise self._give_up(probe, run, "start_timeout", f"not attached in {timeout_s:g} s")
-        raise ProbedeckError(run.end.status, run.end.code, run.end.detail, **run.end.extra)
+        raise ended_badly(run.end)
 
     def _give_up(self, probe: Probe, run: TracerRun, code: str, what: str) -> ProbedeckError:
-        run.kill(End(code, f"{what}: the tracer was killed, events may be lost", 504))
+        detail = f"{what}: the tracer was killed, and what it held is counted as lost"
+        run.kill(End(code, detail, 504))
         probe.changed.wait_for(lambda: run.end)
         return ProbedeckError(504, code, f"{what}: the tracer was killed")
 
@@ -331,18 +343,49 @@ class ProbeManager:
             if probe.run is not run:
                 return
             was = probe.state
+            self._follow_filter(probe, run)
             if run.end is not None:
                 probe.state = "stopped" if run.end.orderly else "failed"
                 probe.ended = {"code": run.end.code, "detail": run.end.detail, "at": now()}
                 if reason := run.end.extra.get("reason"):
                     probe.ended["reason"] = reason
+                if run.attached and not run.end.orderly:
+                    probe.unwatched_since_s = run.ended_s
                 if was in ("starting", "running") and not run.end.orderly:
                     self._restart_later(probe, run)
             elif run.attached and probe.state == "starting":
                 probe.state = "running"
                 probe.restarts.attached()
+                self._tell_unwatched(probe)
             probe.changed.notify_all()
             self._tell_state(probe)
+
+    def _follow_filter(self, probe: Probe, run: TracerRun) -> None:
+        """What is shown is what the tracer has confirmed, whoever still waits for that."""
+        if run.filter is not None and run.filter != probe.spec.filter:
+            probe.spec = replace(probe.spec, filter=run.filter)
+            self._tell_state(probe)
+
+    def _not_filtered(self, probe: Probe, run: TracerRun) -> ProbedeckError:
+        """Why a change of filter was not confirmed in time."""
+        if run.end is None:
+            return ProbedeckError(
+                502,
+                "tracer_failed",
+                f"the tracer has not answered for {FILTER_TIMEOUT_S:g} s; if it takes the filter "
+                "later, the probe shows it from then on",
+            )
+        if run.end.orderly:
+            detail = f"{probe.mode.name} ended before it took the filter: {run.end.detail}"
+            return ProbedeckError(404, "not_running", detail)
+        detail = f"the tracer ended before it took the filter: {run.end.detail}"
+        return ProbedeckError(502, "tracer_failed", detail, **run.end.extra)
+
+    def _tell_unwatched(self, probe: Probe) -> None:
+        """Now nothing is missed any more, or is not asked for: until here it was."""
+        if probe.unwatched_since_s is not None:
+            self._hub.unwatched(probe.mode.name, probe.unwatched_since_s, time.time())
+            probe.unwatched_since_s = None
 
     def _restart_later(self, probe: Probe, run: TracerRun) -> None:
         """After a failure: start it again in a while, if that was asked for."""
@@ -375,6 +418,7 @@ class ProbeManager:
 
     def _stop_waiting(self, probe: Probe) -> dict[str, Any]:
         """Stop a probe that would have been started again by itself."""
+        self._tell_unwatched(probe)
         probe.restarts.is_waiting = False
         probe.state = "stopped"
         probe.ended = {"code": "requested", "detail": "stopped on request", "at": now()}
@@ -382,7 +426,14 @@ class ProbeManager:
 
     def _tell_state(self, probe: Probe) -> dict[str, Any]:
         described = self._describe(probe)
-        self._hub.announce(f"state:{probe.mode.name}", {"type": "state", "probe": described})
+        name, told = probe.mode.name, probe.told
+        probe.told = {key: value for key, value in described.items() if key not in MOVING}
+        self._hub.announce(
+            f"state:{name}",
+            {"type": "state", "state": probe.state, "probe": described},
+            probe=name,
+            is_change=probe.told != told,
+        )
         return described
 
     def _end_if_hung(self, probe: Probe) -> None:
@@ -432,7 +483,11 @@ def merge_filter(present: Filter, changes: Mapping[str, Any] | None) -> Filter:
     return replace(present, **given)
 
 
+def ended_badly(end: End) -> ProbedeckError:
+    """The end of a run, to a caller who waited for something else."""
+    return ProbedeckError(end.status, end.code, end.detail, **end.extra)
+
+
 def now(after_s: float = 0.0) -> str:
     """RFC 3339, in UTC."""
-    time_then = datetime.now(timezone.utc) + timedelta(seconds=after_s)
-    return time_then.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return rfc3339(time.time() + after_s)

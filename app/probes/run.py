@@ -4,18 +4,25 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 import signal
 import socket
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.frames import KIND_BATCH, BadFrame, read_frames
+from app.frames import KIND_BATCH, BadFrame, CutOff, read_frames
 from app.hub import Hub, Ledger
+from app.probes.account import KernelAccount
 from app.probes.spawner import Spawner
+from app.probes.spec import Filter
 
-STDERR_TAIL_BYTES = 4096
+LOGGED_LINE_BYTES = 4096
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,14 +55,22 @@ class TracerRun:
         self.function: str | None = None
         self.attached = False
         self.filtered = 0  # number of the last filter that the tracer confirmed
+        self.filter: Filter | None = None  # which one that was
         self.drops: dict[str, int] = {}
         self.cost: dict[str, float] | None = None
+        self.ended_s: float | None = None  # when it was heard last: then its programs were there
         self.end: End | None = None
+        self._filters: deque[tuple[int, Filter]] = deque()  # sent and not confirmed
         self._last_word: End | None = None
-        self._stderr = b""
+        self._killed_for: End | None = None
+        self._account: KernelAccount | None = None
+        self._reported_s = self._heard_s = time.time()
         tracer = spawner.take()
         self._process = tracer.process
         self._socket = tracer.socket
+        # The reader closes the socket and reaps the process, whose numbers may be others' then.
+        self._lock = threading.Lock()
+        self._is_gone = False
         self._reader = threading.Thread(target=self._read, name="tracer-reader", daemon=True)
 
     def begin(self, request: bytes) -> None:
@@ -63,56 +78,116 @@ class TracerRun:
         self._reader.start()
         self._send(request)
 
-    def tell(self, message: dict[str, Any]) -> None:
-        """Send a control message; one to a tracer that is gone is lost, as its end tells."""
-        self._send(json.dumps(message).encode() + b"\n")
+    def stop(self) -> None:
+        """Have the tracer detach, drain and end. One that is gone tells so by its end."""
+        self._tell({"type": "stop"})
+
+    def change_filter(self, wanted: Filter, number: int) -> bool:
+        """Have the tracer use this filter; `filtered` and `filter` follow its answers. Whether
+        it was sent.
+
+        The caller holds its probe's lock: filters are confirmed in the order of these calls.
+        """
+        message = {"type": "filter", "filter": wanted.as_json(), "number": number}
+        self._filters.append((number, wanted))
+        if not self._tell(message):
+            self._filters.pop()
+            return False
+        return True
+
+    @property
+    def wanted_filter(self) -> Filter | None:
+        """The filter that will hold once all that was sent is confirmed; None: nothing is sent."""
+        try:
+            return self._filters[-1][1]
+        except IndexError:
+            return None
 
     def kill(self, why: End | None = None) -> None:
         """End the process at once; the kernel detaches its programs. `why` is told as its end."""
-        self._last_word = why
-        self._process.kill()
+        with self._lock:
+            if not self._is_gone:
+                self._killed_for = self._killed_for or why  # the first, which ended it
+                # Not Popen.kill, which may reap it: its number must stay its own until then.
+                os.kill(self._process.pid, signal.SIGKILL)
 
     def join(self, timeout_s: float) -> None:
         """Wait until the process is reaped and its end is known."""
         self._reader.join(timeout_s)
 
-    def _send(self, data: bytes) -> None:
-        try:
-            self._socket.sendall(data, socket.MSG_NOSIGNAL)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # the reader sees the end of file and tells how it ended
+    def _tell(self, message: dict[str, Any]) -> bool:
+        return self._send(json.dumps(message).encode() + b"\n")
+
+    def _send(self, data: bytes) -> bool:
+        """Whether the socket took it. Never blocks: a stopped tracer reads nothing.
+
+        A line fits into one buffer of a Unix socket, which takes it whole or not at all
+        (unix_stream_sendmsg, net/unix/af_unix.c).
+        """
+        with self._lock:
+            if self._is_gone:
+                return False
+            try:
+                self._socket.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+            except (BlockingIOError, BrokenPipeError, ConnectionResetError):
+                return False  # if it is gone, the reader sees the end of file and tells why
+            return True
 
     def _read(self) -> None:
-        errors = threading.Thread(target=self._read_stderr, name="tracer-stderr", daemon=True)
+        errors = threading.Thread(target=self._log_stderr, name="tracer-stderr", daemon=True)
         errors.start()
         fault = None
+        descriptors: list[int] = []
         try:
-            for kind, rows, body in read_frames(self._socket):
+            for kind, rows, body in read_frames(self._socket, descriptors):
                 self.quiet_looks = 0
                 if kind == KIND_BATCH:
                     self._hub.publish(self.ledger, rows, body)
                 else:
-                    self._heard(json.loads(body))
-        except (BadFrame, OSError, ValueError, KeyError, TypeError) as error:
-            fault = f"the tracer sent what is no frame: {error!r}"
+                    self._heard(json.loads(body), descriptors)
+                self._heard_s = time.time()
+        except CutOff:
+            pass  # it ended, or was ended, in the middle of one
+        except OSError as error:  # no room for its descriptors
+            log.error("%s: reading from the tracer failed: %r", self.ledger.probe, error)
+            fault = f"the service could not read from the tracer: {error.strerror}"
+        except (BadFrame, ValueError, KeyError, TypeError) as error:
+            log.error("%s: malformed frame from tracer: %r", self.ledger.probe, error)
+            fault = "malformed frame from tracer"
+        if fault is not None:
             self.kill()
-        self._socket.close()
-        status = self._process.wait()
+        self.ended_s = time.time()
+        status = self._reap()
         errors.join()
-        self.end = self._how_it_ended(fault, status)
+        end = self._how_it_ended(fault, status)
+        self.end = self._settle(end, descriptors)
         self._on_change()
 
-    def _read_stderr(self) -> None:
+    def _reap(self) -> int:
+        """Wait for the process; its exit status. Then the socket is closed, too."""
+        os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+        with self._lock:
+            self._is_gone = True
+            self._socket.close()
+            return self._process.wait()
+
+    def _log_stderr(self) -> None:
         stream = self._process.stderr
         assert stream is not None  # the spawner asked for a pipe
         with stream:
-            while data := stream.read1(4096):  # type: ignore[attr-defined]
-                self._stderr = (self._stderr + data)[-STDERR_TAIL_BYTES:]
+            while line := stream.readline(LOGGED_LINE_BYTES):
+                text = line.decode(errors="backslashreplace").rstrip()
+                log.warning("tracer of %s: %s", self.ledger.probe, text)
 
-    def _heard(self, message: dict[str, Any]) -> None:
+    def _heard(self, message: dict[str, Any], descriptors: list[int]) -> None:
         kind = message["type"]
         if kind == "counters":
-            self._balance(message)
+            self._balance(message, since_s=self._reported_s)
+            self.drops = message["drops"]
+            self.cost = message["cost"]
+            self._reported_s = time.time()
+        elif kind == "maps" and self._account is None:
+            self._account = KernelAccount(message, descriptors)
         elif kind == "attached":
             self.function = message["function"]
             self.attached = True
@@ -120,7 +195,7 @@ class TracerRun:
         elif kind == "alive":
             pass  # that it said something is what it said
         elif kind == "filtered":
-            self.filtered = message["number"]
+            self._filtered(message["number"])
             self._on_change()
         elif kind == "stopped":
             self._last_word = End(message["code"], message["detail"])
@@ -132,24 +207,53 @@ class TracerRun:
             }
             self._last_word = End(message["code"], message["detail"], message["status"], extra)
         else:
-            raise ValueError(f"unknown message {kind!r}")
+            raise ValueError(f"unexpected message {kind!r}")
 
-    def _balance(self, totals: dict[str, Any]) -> None:
-        """Book what the tracer says was lost; what it sent and we never got was lost in the pipe.
+    def _filtered(self, number: int) -> None:
+        while self._filters and self._filters[0][0] <= number:
+            self.filter = self._filters.popleft()[1]
+        self.filtered = number
+
+    def _balance(self, totals: dict[str, Any], since_s: float) -> None:
+        """Book what was lost; what was sent, or waited to be, and we never got is the pipe's loss.
 
         Totals follow the batches they count, so the difference is exact.
         """
-        ledger = self.ledger
+        ledger, now_s = self.ledger, time.time()
         kernel = totals["dropped_kernel"] - ledger.dropped_kernel
         if kernel:
-            self._hub.lost(ledger, "kernel", kernel)
+            self._hub.lost(ledger, "kernel", kernel, since_s, now_s)
         pipe = totals["produced"] - totals["dropped_kernel"] - ledger.received - ledger.dropped_pipe
         if pipe:
-            self._hub.lost(ledger, "pipe", pipe)
-        self.drops = totals["drops"]
-        self.cost = totals["cost"]
+            self._hub.lost(ledger, "pipe", pipe, since_s, now_s)
+
+    def _settle(self, end: End, descriptors: list[int]) -> End:
+        """Balance the books by what the kernel says, however the tracer ended; give back its maps.
+
+        After an orderly end the tracer's own last report has said the same.
+        """
+        account = self._account
+        if account is None:  # it ended before its programs could let anything through
+            for fd in descriptors:
+                os.close(fd)
+            return end
+        try:
+            totals = account.read()
+            self._balance(totals, since_s=self._heard_s)
+            self.drops = totals["drops"]
+        except OSError as error:
+            log.exception("%s: the kernel's counters cannot be read", self.ledger.probe)
+            detail = f"{end.detail}; what it held could not be counted: {error.strerror}"
+            return End("tracer_failed", detail, extra={"reason": "its counters cannot be read"})
+        finally:
+            account.close()
+        return end
 
     def _how_it_ended(self, fault: str | None, status: int) -> End:
+        if fault is None and self._last_word is not None and self._last_word.orderly:
+            return self._last_word  # even if it was killed after that
+        if fault is None and self._killed_for is not None and status == -signal.SIGKILL:
+            return self._killed_for
         if fault is None and self._last_word is not None:
             return self._last_word
         if fault is None:
@@ -158,5 +262,4 @@ class TracerRun:
                 if status < 0
                 else f"the tracer ended with status {status}"
             )
-        said = self._stderr.decode(errors="backslashreplace").strip()
-        return End("tracer_failed", fault, extra={"reason": said or fault})
+        return End("tracer_failed", fault, extra={"reason": fault})

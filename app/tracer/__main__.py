@@ -32,6 +32,7 @@ def main() -> int:
     set_process_name("pd:waiting")
     hold_freed()
 
+    from app.tracer.causes import log_and_tell  # noqa: PLC0415
     from app.tracer.session import prepare, trace  # noqa: PLC0415 - ps shows who waits for them
 
     prepare()
@@ -47,18 +48,23 @@ def main() -> int:
         except ServiceGone:
             return 3
         except ProbedeckError as error:
-            outbox.message(
-                {
-                    "type": "failed",
-                    "status": error.status,
-                    "code": error.code,
-                    "detail": error.detail,
-                    **error.extra,
-                }
-            )
-            outbox.flush()
-            return 1
+            return tell_failure(outbox, error)
+        except Exception as error:  # noqa: BLE001 - this is where a tracer's failures are told
+            cause = log_and_tell(error)
+            detail = f"the tracer failed: {cause}"
+            return tell_failure(outbox, ProbedeckError(502, "tracer_failed", detail, reason=cause))
     return 0
+
+
+def tell_failure(outbox: Outbox, error: ProbedeckError) -> int:
+    """The last message, behind what waits to be sent; the exit status."""
+    what = {"status": error.status, "code": error.code, "detail": error.detail}
+    try:
+        outbox.message({"type": "failed", **what, **error.extra})
+        outbox.flush()
+    except ServiceGone:
+        return 3
+    return 1
 
 
 if __name__ == "__main__":

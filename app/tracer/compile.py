@@ -22,6 +22,7 @@ from app.kernel.btf_format import Kind
 from app.kernel.headers import BTF_PATH, find_headers
 from app.kernel.syscalls import end_with_parent, set_process_name
 from app.kernel.tracefs import own_mounts
+from app.tracer.causes import log_and_tell
 from app.tracer.command import AHEAD, COMPILED, NOT_KEPT, REFUSED
 from app.tracer.kept import FILE, find_object, object_key
 from app.tracer.object import CompiledObject, MapSpec, ObjectError, ProgramSpec, symbolic
@@ -110,7 +111,8 @@ def kept_or_compiled(
     try:
         text = compile_object(mode, function, ring_bytes).encode()
     except Exception as error:
-        raise ProbedeckError(502, "tracer_failed", f"BCC could not compile: {error}") from error
+        cause = log_and_tell(error)
+        raise ProbedeckError(502, "tracer_failed", f"BCC could not compile: {cause}") from error
     try:
         tree_cache.ensure(cache_dir, key, lambda: {FILE: text})
     except OSError as error:

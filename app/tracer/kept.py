@@ -16,6 +16,7 @@ from app.kernel import tree_cache
 from app.kernel.bcc_presence import bcc_version
 from app.kernel.headers import BTF_PATH, MODULES
 from app.kernel.version import running_build_id
+from app.tracer.causes import words_without_paths
 from app.tracer.command import COMPILED, NOT_KEPT, REFUSED, compile_command
 from app.tracer.object import FORMAT, CompiledObject, ObjectError
 from app.tracer.source import compiler_flags, source
@@ -92,20 +93,21 @@ def _compile(command: list[str]) -> CompiledObject:
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
-    said = done.stderr.strip()
+    sys.stderr.write(done.stderr)  # all of it to the service's log
+    said = words_without_paths(done.stderr)
     try:
         if done.returncode == REFUSED:
-            refusal = {"reason": said[-4096:], **json.loads(done.stdout)}
-            raise ProbedeckError(**refusal.pop("error"), **refusal)
+            refusal = json.loads(done.stdout)
+            error = refusal.pop("error")
+            raise ProbedeckError(**error, **{"reason": said or error["detail"], **refusal})
         if done.returncode in (COMPILED, NOT_KEPT):
-            sys.stderr.write(done.stderr)
             return CompiledObject.decode(done.stdout)
-        what = f"status {done.returncode}"
+        what = f"the compiler ended with status {done.returncode}"
     except (ObjectError, json.JSONDecodeError) as error:
         what = str(error)
     raise ProbedeckError(
         502,
         "tracer_failed",
         f"BCC could not compile: {said.splitlines()[-1] if said else what}",
-        reason=said[-4096:] or what,
+        reason=said or what,
     )

@@ -107,6 +107,10 @@ class LoadedObject:
         """Take all programs off their hooks; they and the maps stay."""
         self._attachments.close()
 
+    def programs(self) -> dict[str, int]:
+        """The descriptor of each program, by its name here."""
+        return {name: fd for name, (fd, _) in self._programs.items()}
+
     def infos(self) -> dict[str, ProgInfo]:
         """What the kernel says of each program, by its name here."""
         return {name: bpf.prog_info(fd) for name, (fd, _) in self._programs.items()}

@@ -17,6 +17,7 @@ from app.tracer.cost import RunTime
 from app.tracer.loader import LoadedObject
 from app.tracer.object import CompiledObject
 from app.tracer.records import CALLS_ENTERED, CALLS_LEFT, DROP_KINDS, NAME_BYTES
+from app.tracer.ring import slot_dtype
 
 TEST_PID, TEST_UID, TEST_COMM, TEST_FAILURE = 1, 2, 4, 8
 
@@ -108,6 +109,20 @@ class Programs:
         """Name of each ring -> its map's descriptor and its size in bytes."""
         maps = self._object.maps
         return {name: (maps[name].fd, maps[name].spec.max_entries) for name in NAME_BYTES}
+
+    def account(self) -> tuple[dict[str, object], list[int]]:
+        """What the service needs to read the totals of this run when this process has died: the
+        message `maps` (docs/protocol.md), and its descriptors in the order that it says."""
+        rings = [self._object.maps[name].fd for name in NAME_BYTES]
+        message = {
+            "type": "maps",
+            "rings": [slot_dtype(size).itemsize for size in NAME_BYTES.values()],
+            "drops": {kind: index for index, kind in enumerate(DROP_KINDS)},
+            "entered": CALLS_ENTERED,
+            "left": CALLS_LEFT,
+        }
+        at_entry = [fd for name, fd in self._object.programs().items() if _is_at_entry(name)]
+        return message, [*rings, self._object.maps["counts"].fd, *at_entry]
 
     def set_filter(self, wanted: Filter, *, enabled: bool = True) -> None:
         """Switch to another filter; on return no program tests the old one any more.

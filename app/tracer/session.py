@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-from app.frames import Outbox, TracerRequest
+from app.frames import Outbox, TracerRequest, send_maps
 from app.kernel.headers import BTF_PATH
 from app.tracer.drain import Drain
 from app.tracer.kept import get_object, kernel_identity
@@ -35,6 +35,8 @@ def trace(request: TracerRequest, sock: socket.socket, outbox: Outbox) -> None:
         Programs(request.mode, request.function, compiled) as programs,
         Drain(request, programs, outbox) as drain,
     ):
+        # Before the first event: whatever ends this process, the service can count them.
+        send_maps(sock, *programs.account())
         programs.set_filter(request.filter)
         outbox.message({"type": "attached", "function": request.function})
         Loop(request, sock, outbox, programs).run(drain)

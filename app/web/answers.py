@@ -82,11 +82,25 @@ class ProbesSchema(Schema):
     kernel = fields.Nested(KernelSchema, required=True)
 
 
+class GapSchema(Schema):
+    """Something is missing before the event with the index `before` of this answer."""
+
+    type = fields.String(required=True)
+    probe = fields.String(required=True)
+    where = fields.String(required=True)
+    rows = fields.Integer(required=True, allow_none=True)
+    since = fields.String(required=True, allow_none=True, data_key="from")
+    until = fields.String(required=True, allow_none=True, data_key="to")
+    before = fields.Integer(required=True)
+
+
 class EventsSchema(Schema):
     events = fields.List(fields.Dict(), required=True)
+    gaps = fields.List(fields.Nested(GapSchema), required=True)
     next = fields.String(required=True, metadata={"description": "For `after`"})
     missed = fields.Integer(
-        required=True, metadata={"description": "Rows after the cursor that are no longer held"}
+        required=True,
+        metadata={"description": "Their rows after the cursor that are no longer held"},
     )
 
 

@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Response, jsonify
 
-from app.hub import Held
+from app.hub import Batch, Gap, Held
 from app.web.answers import EventsSchema
 from app.web.blueprint import Blueprint
-from app.web.cursor import cursor_row, cursor_text
+from app.web.cursor import cursor_text, read_cursor
 from app.web.rows import rows_of
 from app.web.schemas import EventsQuerySchema
 from app.web.service import Service, current_service
@@ -27,15 +28,15 @@ def events(query: dict[str, Any]) -> Response:
     service = current_service()
     probes = known_probes(service, query.get("probe"))
     if "after" in query:
-        after = cursor_row(query["after"], service.run_id, service.hub.next_row)
-        held = service.hub.recent(probes, after_row=after)
-        rows, reached = rows_after(held, after, query["limit"])
+        after, before = read_cursor(query["after"], service.run_id, service.hub.next_row)
+        held = service.hub.recent(probes, after_row=after, rows_before=before)
+        page, reached = page_after(held, after, query["limit"])
         missed = held.missed
     else:
         held = service.hub.recent(probes)
-        rows, reached, missed = newest_rows(held, query["limit"]), held.next_row, 0
-    cursor = cursor_text(reached, service.run_id)
-    return jsonify({"events": rows, "next": cursor, "missed": missed})
+        page, reached, missed = newest_page(held, query["limit"]), held.next_row, 0
+    cursor = cursor_text(reached, service.run_id, held.rows_before(reached))
+    return jsonify({"events": page.rows, "gaps": page.gaps, "next": cursor, "missed": missed})
 
 
 def known_probes(service: Service, asked: list[str] | None) -> frozenset[str] | None:
@@ -47,25 +48,53 @@ def known_probes(service: Service, asked: list[str] | None) -> frozenset[str] | 
     return frozenset(asked)
 
 
-def newest_rows(held: Held, limit: int) -> list[dict[str, Any]]:
-    """The newest `limit` rows, oldest first."""
-    chosen = []
+@dataclass
+class Page:
+    """Rows, and what is missing between them: each gap says `before` which row it lies."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    gaps: list[dict[str, Any]] = field(default_factory=list)
+
+    def add_gap(self, gap: Gap) -> None:
+        """Losses of one kind with nothing between them are told as one: a page stays short."""
+        message = gap.message()
+        here = (last for last in reversed(self.gaps) if last["before"] == len(self.rows))
+        last = next((last for last in here if last["probe"] == gap.probe), None)
+        if last is not None and last["where"] == gap.where and gap.rows is not None:
+            last.update(rows=last["rows"] + gap.rows, to=message["to"])
+        else:
+            self.gaps.append({**message, "before": len(self.rows)})
+
+
+def newest_page(held: Held, limit: int) -> Page:
+    """The newest `limit` rows, oldest first, and the gaps behind the first of them."""
+    chosen: list[tuple[Batch | Gap, int]] = []
     wanted = limit
-    for batch in reversed(held.batches):
+    for item in reversed(held.items):
         if wanted <= 0:
             break
-        chosen.append((batch, max(batch.rows - wanted, 0)))
-        wanted -= batch.rows
-    return [row for batch, start in reversed(chosen) for row in rows_of(batch.data, start)]
+        start = max(item.rows - wanted, 0) if isinstance(item, Batch) else 0
+        chosen.append((item, start))
+        wanted -= item.rows if isinstance(item, Batch) else 0
+    page = Page()
+    for item, start in reversed(chosen):
+        if isinstance(item, Batch):
+            page.rows.extend(rows_of(item.data, start))
+        else:
+            page.add_gap(item)
+    return page
 
 
-def rows_after(held: Held, after_row: int, limit: int) -> tuple[list[dict[str, Any]], int]:
-    """The oldest `limit` rows from number `after_row` on, and the number of the row behind them."""
-    rows: list[dict[str, Any]] = []
-    for batch in held.batches:
-        start = max(after_row - batch.first_row, 0)
-        stop = min(batch.rows, start + limit - len(rows))
-        rows.extend(rows_of(batch.data, start, stop))
-        if stop < batch.rows:
-            return rows, batch.first_row + stop
-    return rows, held.next_row
+def page_after(held: Held, after_row: int, limit: int) -> tuple[Page, int]:
+    """The oldest `limit` rows from number `after_row` on, and the number of what follows them."""
+    page = Page()
+    for item in held.items:
+        if isinstance(item, Gap):
+            page.add_gap(item)
+            continue
+        start = max(after_row - item.first_row, 0)
+        stop = min(item.rows, start + limit - len(page.rows))
+        page.rows.extend(rows_of(item.data, start, stop))
+        if stop < item.rows:
+            return page, item.first_row + stop
+    return page, held.next_row

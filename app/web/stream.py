@@ -76,6 +76,7 @@ class StreamResponse(Response):
                 peer=peer_name(connection),
                 probes=self._probes,
                 recent=self._recent,
+                states_in_order=True,
             ) as subscription:
                 # The head now, not with the first event; whoever has it misses nothing.
                 write(b"")
@@ -102,7 +103,7 @@ def items(
         for item in received:
             if isinstance(item, Batch):
                 yield _lines(rows_of(item.data)), item
-            elif item["type"] == "gap":
+            else:
                 yield _lines((item,)), None
 
 

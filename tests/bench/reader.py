@@ -76,7 +76,7 @@ class Connection:
                 self.kept.append((time.monotonic_ns(), bytes(payload)))
         elif b'"gap"' in payload:
             control = json.loads(payload)
-            self.lost += control["rows"] if control["type"] == "gap" else 0
+            self.lost += (control["rows"] or 0) if control["type"] == "gap" else 0
         self.message = bytearray()
 
 

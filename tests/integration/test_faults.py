@@ -12,6 +12,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
@@ -131,6 +132,61 @@ def test_stopping_a_stopped_tracer(patient: Service, mode: str) -> None:
     gone_from_kernel(patient, "a stop that the tracer did not obey")
 
 
+def test_a_filter_that_is_taken_late_is_shown(tmp_path: Path, cache: Path, mode: str) -> None:
+    """What is shown is what is in force, before and after the stopped tracer goes on."""
+    with running_service(tmp_path, cache) as service:
+        service.start(mode)
+        (tracer,) = service.tracers()
+        os.kill(tracer.pid, signal.SIGSTOP)
+        answer = service.request("PATCH", f"/probes/{mode}", {"filter": {"comm": "nobody"}})
+        assert (answer.status, answer.json["code"]) == (502, "tracer_failed")
+        before = mark()
+        assert service.probe(mode)["filter"]["comm"] is None
+        os.kill(tracer.pid, signal.SIGCONT)
+        wait_until(lambda: service.probe(mode)["filter"]["comm"] == "nobody", "the filter")
+        after = mark()
+        service.stop(mode)
+        names = [row["filename"] for row in service.expect(200, "GET", "/events")["events"]]
+        assert (before in names, after in names) == (True, False)
+
+
+def test_a_tracer_killed_with_unread_input(patient: Service, mode: str) -> None:
+    """Its end of the line is reset then; that is no frame of its own."""
+    patient.start(mode)
+    (tracer,) = patient.tracers()
+    os.kill(tracer.pid, signal.SIGSTOP)
+    with ThreadPoolExecutor(2) as pool:
+        patch = pool.submit(patient.request, "PATCH", f"/probes/{mode}", {"filter": {"pid": 5}})
+        answer = patient.request("DELETE", f"/probes/{mode}")
+        assert (answer.status, answer.json["code"]) == (504, "stop_timeout")
+        assert patch.result().status in (404, 502)
+    assert patient.probe(mode)["ended"]["code"] == "stop_timeout"
+    gone_from_kernel(patient, "a tracer killed with unread input")
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+def test_what_is_asked_at_the_moment_a_tracer_dies(
+    patient: Service, mode: str, method: str
+) -> None:
+    """Whoever is first: never an error of the service's own."""
+    for _ in range(10):
+        patient.start(mode)
+        (tracer,) = patient.tracers()
+        body = {"filter": {"uid": 5}} if method == "PATCH" else None
+        with ThreadPoolExecutor(8) as pool:
+            asked = [
+                pool.submit(patient.request, method, f"/probes/{mode}", body) for _ in range(8)
+            ]
+            os.kill(tracer.pid, signal.SIGKILL)
+            statuses = {answer.result().status for answer in asked}
+        assert statuses <= {200, 404, 502}
+        wait_until(
+            lambda: patient.probe(mode)["state"] in ("failed", "stopped"), "its end to be told"
+        )
+        assert "frame" not in patient.probe(mode)["ended"]["detail"]
+    gone_from_kernel(patient, "requests to a dying tracer")
+
+
 def test_a_tracer_that_is_quiet_is_not_taken_for_hung(patient: Service, mode: str) -> None:
     started = patient.start(mode, filter={"pid": 4194304})
     time.sleep(5)  # longer than the silence that is allowed: nothing else could show it
@@ -212,7 +268,12 @@ def test_no_memory_for_a_tracer(patient: Service, mode: str) -> None:
         resource.prlimit(process.pid, resource.RLIMIT_AS, (used + (4 << 20),) * 2)
     answer = patient.request("POST", f"/probes/{mode}")
     assert (answer.status, answer.json["code"]) == (502, "tracer_failed")
-    assert answer.json["reason"]
+    # The cause for whoever asked; where it was, for the log.
+    for told in (answer.json, patient.probe(mode)["ended"]):
+        assert "memory" in told["reason"]
+        assert "Traceback" not in str(told)
+        assert "/" not in told["reason"] + told["detail"]
+    assert "Traceback" in patient.log.read_text()
     gone_from_kernel(patient, "a tracer without memory")
     patient.start(mode)
     patient.stop(mode)

@@ -7,15 +7,17 @@ row that a probe produced was delivered to each client, or the client was told t
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
@@ -25,9 +27,21 @@ from tests.support.recording import check_ledger
 from tests.support.service import Service, running_service
 from tests.support.waiting import wait_until
 
-NAME = "/nonesuch/" + "n" * 200
+NAME_BYTES = 210
 MOST_CLIENTS = 6
 EXAMPLES, STEPS = 12, 25
+
+
+def call(calls: int, name_bytes: int = NAME_BYTES) -> None:
+    """That many deletions of a file that is not there, by this very thread."""
+    name = "/nonesuch/".ljust(name_bytes, "n")
+    for _ in range(calls):
+        try:
+            os.unlink(name)  # noqa: PTH108  exactly one call
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            assert error.errno == errno.ENAMETOOLONG
 
 
 @dataclass(eq=False)
@@ -82,16 +96,22 @@ class Ledger(RuleBasedStateMachine):
         self.end_run(counters)
 
     @precondition(lambda self: self.running)
-    @rule()
-    def kill(self) -> None:
-        """What its ring still held is known to nobody; what it had told is."""
+    @rule(stopped=st.sampled_from([None, 0, 1, 3000]))
+    def kill(self, stopped: int | None) -> None:
+        """To the row, too: what its rings and its pipe held is counted by the service.
+
+        Before that it may have been stopped, and have read nothing of so many calls.
+        """
         (tracer,) = self.service.tracers()
+        if stopped is not None:
+            os.kill(tracer.pid, signal.SIGSTOP)
+            self.call(stopped)
         os.kill(tracer.pid, signal.SIGKILL)
         self.figures["kills"] += 1
         wait_until(lambda: self.service.probe(self.mode)["state"] == "failed", "its failure")
         counters = self.service.probe(self.mode)["counters"]
         check_ledger(counters)
-        assert counters["produced"] <= self.made
+        assert counters["produced"] == self.made
         self.end_run(counters)
 
     def end_run(self, counters: dict[str, int]) -> None:
@@ -110,11 +130,7 @@ class Ledger(RuleBasedStateMachine):
 
     @rule(calls=st.sampled_from([1, 10, 1000, 5000]))
     def call(self, calls: int) -> None:
-        for _ in range(calls):
-            try:
-                os.unlink(NAME)  # noqa: PTH108  exactly one call
-            except FileNotFoundError:
-                pass
+        call(calls)
         self.figures["calls"] += calls
         if self.running and self.passing:
             self.made += calls
@@ -208,3 +224,196 @@ def test_every_row_is_delivered_or_told_to_be_missing(
     )
     told = ", ".join(f"{count} {name}" for name, count in bookkeeper[1].items())
     figure("ledger exact to the row over", told)
+
+
+# --- However a tracer ends ---
+
+# Short, medium and long names each have a ring of their own; the kernel takes 4,095 bytes.
+NAMES = st.sampled_from([1, 64, 65, 256, 257, 4095, 4200])
+CALLS = st.tuples(st.sampled_from([0, 1, 7, 400, 4000]), NAMES)
+
+
+@pytest.fixture(scope="module")
+def mortal(
+    tmp_path_factory: pytest.TempPathFactory, cache: Path, modes: tuple[str, ...]
+) -> Iterator[Service]:
+    """A service that does not wait long for a tracer to stop."""
+    options = ("--stop-timeout-s", "1", "--ring-mib", "1")
+    with running_service(tmp_path_factory.mktemp("mortal"), cache, *options) as service:
+        yield service
+
+
+def settled(service: Service, mode: str, state: str) -> dict[str, Any]:
+    """The probe, once it is in this state."""
+
+    def look() -> dict[str, Any] | None:
+        probe: dict[str, Any] = service.probe(mode)
+        return probe if probe["state"] == state else None
+
+    return wait_until(look, f"{mode} to be {state}")
+
+
+def numbered(stream: Stream, mode: str) -> int:
+    """The rows that a client of this mode got, or was told the number of."""
+    return len(stream.rows) + stream.gaps(mode)
+
+
+def gap_times(stream: Stream, where: str) -> list[tuple[str, str]]:
+    return [
+        (message["from"], message["to"])
+        for message in list(stream.controls)
+        if message["type"] == "gap" and message["where"] == where
+    ]
+
+
+def check_death(
+    service: Service,
+    mode: str,
+    running: list[tuple[int, int]],
+    stopped: list[tuple[int, int]] | None,
+    delay_s: float,
+    *,
+    by_stop: bool = False,
+) -> None:
+    """Calls while it runs, then while it is stopped if it is, then its end: none is forgotten."""
+    with service.ndjson("?recent=0") as lines, service.websocket("?recent=0") as viewer:
+        cursor = service.cursor()
+        service.start(mode, filter={"pid": os.getpid()})
+        (tracer,) = service.tracers()
+        made = sum(calls for calls, _ in running)
+        for calls, name_bytes in running:
+            call(calls, name_bytes)
+        time.sleep(delay_s)  # it ends at another moment of its round; nothing waits for it
+        if stopped is not None:
+            os.kill(tracer.pid, signal.SIGSTOP)
+            made += sum(calls for calls, _ in stopped)
+            for calls, name_bytes in stopped:
+                call(calls, name_bytes)
+        if by_stop:
+            answer = service.request("DELETE", f"/probes/{mode}")
+            assert (answer.status, answer.json["code"]) == (504, "stop_timeout")
+        else:
+            os.kill(tracer.pid, signal.SIGKILL)
+        probe = settled(service, mode, "failed")
+        assert probe["ended"]["code"] == ("stop_timeout" if by_stop else "tracer_failed")
+        check_ledger(probe["counters"])
+        assert probe["counters"]["produced"] == made
+        assert sum(probe["drops"].values()) == probe["counters"]["dropped_kernel"]
+        for stream in (lines, viewer):
+            stream.wait(lambda stream=stream: numbered(stream, mode) >= made, f"all {made} rows")
+            assert numbered(stream, mode) == made
+        told = service.expect(200, "GET", f"/events?limit=10000&after={cursor}")
+        gaps = sum(gap["rows"] or 0 for gap in told["gaps"])
+        assert len(told["events"]) + gaps == made or len(told["events"]) == 10_000
+        # The gap is behind the rows that came, and the state behind both.
+        lines.wait(lambda: lines.controls[-1].get("state") == "failed", "its failure")
+    service.wait_until_gone_from_kernel()
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+@given(
+    running=st.lists(CALLS, max_size=3),
+    stopped=st.none() | st.lists(CALLS, min_size=1, max_size=3),
+    delay_s=st.floats(0, 0.06),
+)
+@example(running=[(4000, 64)], stopped=[(4000, 64), (4000, 256), (400, 4095)], delay_s=0.0)
+@example(running=[(4000, 1)], stopped=None, delay_s=0.0)
+def test_a_killed_tracer_owes_no_row(
+    mortal: Service,
+    modes: tuple[str, ...],
+    running: list[tuple[int, int]],
+    stopped: list[tuple[int, int]] | None,
+    delay_s: float,
+) -> None:
+    check_death(mortal, modes[-1], running, stopped, delay_s)
+
+
+def test_a_tracer_that_does_not_stop_owes_no_row(mortal: Service, modes: tuple[str, ...]) -> None:
+    for running in ([], [(500, 100)]):
+        check_death(mortal, modes[-1], running, [(500, 300), (500, 20)], 0.0, by_stop=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGTERM, signal.SIGABRT])
+def test_however_it_ends_it_owes_no_row(
+    mortal: Service, modes: tuple[str, ...], number: signal.Signals
+) -> None:
+    mode = modes[-1]
+    mortal.start(mode, filter={"pid": os.getpid()})
+    (tracer,) = mortal.tracers()
+    call(3000)
+    os.kill(tracer.pid, number)
+    probe = settled(mortal, mode, "failed")
+    assert probe["ended"]["detail"] == f"the tracer was ended by {number.name}"
+    assert probe["counters"]["produced"] == 3000
+    mortal.wait_until_gone_from_kernel()
+
+
+def watched(service: Service, mode: str) -> None:
+    """Whatever was missed until now is told."""
+    service.start(mode)
+    service.stop(mode)
+
+
+def test_time_without_programs_is_told(mortal: Service, modes: tuple[str, ...]) -> None:
+    """Of restarts, and of a start after a failure; not of a stop that was asked for."""
+    mode = modes[-1]
+    made = 0
+    watched(mortal, mode)
+    with mortal.ndjson("?recent=0") as lines, mortal.websocket("?recent=0") as viewer:
+        cursor = mortal.cursor()
+        mortal.start(mode, filter={"pid": os.getpid()}, restart=True)
+        for restarts in (1, 2):
+            (tracer,) = mortal.tracers()
+            call(1000)
+            os.kill(tracer.pid, signal.SIGSTOP)
+            call(1000)
+            os.kill(tracer.pid, signal.SIGKILL)
+            made += 2000
+            settled(mortal, mode, "failed")
+            call(10)  # nobody sees these, and nobody can count them
+            wait_until(
+                lambda restarts=restarts: (
+                    (probe := mortal.probe(mode))["restarts"] == restarts
+                    and probe["state"] == "running"
+                ),
+                f"restart {restarts}",
+            )
+        call(500)
+        made += 500
+        mortal.stop(mode)
+        for _ in range(2):  # stops that were asked for
+            mortal.start(mode, filter={"pid": os.getpid()})
+            mortal.stop(mode)
+        mortal.start(mode, filter={"pid": os.getpid()})
+        os.kill(mortal.tracers()[0].pid, signal.SIGKILL)
+        settled(mortal, mode, "failed")
+        mortal.start(mode, filter={"pid": os.getpid()})
+        mortal.stop(mode)
+        told = mortal.expect(200, "GET", f"/events?limit=10000&after={cursor}")
+        assert [gap["rows"] for gap in told["gaps"] if gap["where"] == "unwatched"] == [None] * 3
+        for stream in (lines, viewer):
+            stream.wait(lambda stream=stream: len(gap_times(stream, "unwatched")) == 3, "3 gaps")
+            stream.wait(lambda stream=stream: numbered(stream, mode) >= made, f"{made} rows")
+            assert numbered(stream, mode) == made
+            times = [time for pair in gap_times(stream, "unwatched") for time in pair]
+            assert None not in times
+            assert times == sorted(times)
+
+
+def test_a_stop_ends_the_time_without_programs(mortal: Service, modes: tuple[str, ...]) -> None:
+    mode = modes[-1]
+    watched(mortal, mode)
+    with mortal.ndjson("?recent=0") as lines:
+        mortal.start(mode, restart=True)
+        os.kill(mortal.tracers()[0].pid, signal.SIGKILL)
+        settled(mortal, mode, "failed")
+        mortal.stop(mode)
+        mortal.start(mode)
+        mortal.stop(mode)
+        lines.wait(lambda: lines.controls[-1].get("state") == "stopped", "the last stop")
+        assert len(gap_times(lines, "unwatched")) == 1

@@ -118,6 +118,50 @@ def test_websocket_tells_states(idle: Service, probe: str) -> None:
         assert stopped["ended"]["code"] == "requested"
 
 
+def test_ndjson_tells_changes_of_state(idle: Service, probe: str) -> None:
+    """The present state first, then each change in its place; never one that only counts."""
+    with idle.ndjson(f"?probe={probe}&recent=0") as own, idle.ndjson("?recent=0") as every:
+        every.wait(lambda: len(every.controls) == len(idle.probes()), "the present states")
+        assert {state["probe"]["id"] for state in every.controls} == idle.probes().keys()
+        idle.start(probe)
+        name = mark()
+        own.wait_for_name(probe, name)
+        idle.change(probe, uid=4242)
+        idle.expect(200, "POST", "/availability")
+        idle.stop(probe)
+        own.wait(lambda: own.controls[-1]["state"] == "stopped", "the stop")
+        told = [
+            (message["state"], message["probe"]["state"], message["probe"]["filter"]["uid"])
+            for message in own.controls
+            if message["type"] == "state" and message["probe"]["id"] == probe
+        ]
+        assert len(told) == len(own.controls)
+        assert told[1:] == [
+            ("starting", "starting", None),
+            ("running", "running", None),
+            ("running", "running", 4242),
+            ("stopping", "stopping", 4242),
+            ("stopped", "stopped", 4242),
+        ]
+        assert own.controls[-1]["probe"]["ended"]["code"] == "requested"
+
+
+@pytest.mark.parametrize("kind", STREAMS)
+def test_a_stream_of_another_probe_is_told_nothing(
+    idle: Service, probe: str, kind: type[Stream]
+) -> None:
+    other = next(name for name in idle.probes() if name != probe)
+    with (
+        kind(idle.port, f"?probe={other}&recent=0") as others,  # type: ignore[call-arg]
+        kind(idle.port, f"?probe={probe}&recent=0") as own,  # type: ignore[call-arg]
+    ):
+        idle.start(probe)
+        idle.stop(probe)
+        own.wait(lambda: own.controls[-1].get("state") == "stopped", "the stop")
+        states = [message for message in others.controls if message["type"] == "state"]
+        assert {state["probe"]["id"] for state in states} <= {other}
+
+
 @pytest.fixture(scope="module")
 def narrow_service(
     session_service: Service, tmp_path_factory: pytest.TempPathFactory, cache: Any

@@ -177,10 +177,10 @@ class Stream:
         self.wait(lambda: self.ended, "its end")
 
     def gaps(self, probe: str) -> int:
-        """Rows that were lost for this client, as it was told."""
+        """Rows that were lost for this client, as it was told with their number."""
         with self._news:
             return sum(
-                message["rows"]
+                message["rows"] or 0
                 for message in self.controls
                 if message["type"] == "gap" and message["probe"] == probe
             )

@@ -87,7 +87,10 @@ def test_slow_client_is_told_of_its_gap_where_the_rows_are_missing() -> None:
         seen += rows_of(take_all(quick))
     assert len(seen) == 10
     items = take_all(slow)
-    assert items[0] == {"type": "gap", "probe": "a", "where": "client", "rows": 14}
+    gap = items[0]
+    assert gap["from"] <= gap["to"]
+    times = {"from": gap["from"], "to": gap["to"]}
+    assert gap == {"type": "gap", "probe": "a", "where": "client", "rows": 14, **times}
     assert rows_of(items) == [bytes([number]) * 100 for number in (7, 8, 9)]
     by_id = {client["client"]: client for client in hub.clients("a")}
     assert by_id[slow.id]["counters"]["dropped_client"] == 14
@@ -115,12 +118,107 @@ def test_a_loss_before_the_hub_stands_at_its_place() -> None:
     ledger = hub.begin_run("a")
     client = subscribe(hub)
     hub.publish(ledger, 1, b"0")
-    hub.lost(ledger, "kernel", 7)
+    hub.lost(ledger, "kernel", 7, 0.0, 1.5)
     hub.publish(ledger, 1, b"1")
     items = take_all(client)
     assert isinstance(items[0], Batch)
-    assert items[1] == {"type": "gap", "probe": "a", "where": "kernel", "rows": 7}
+    assert items[1] == {
+        "type": "gap",
+        "probe": "a",
+        "where": "kernel",
+        "rows": 7,
+        "from": "1970-01-01T00:00:00.000000Z",
+        "to": "1970-01-01T00:00:01.500000Z",
+    }
     assert hub.counters("a")["produced"] == 9
+
+
+def test_a_time_without_programs_has_no_number_and_is_in_no_counter() -> None:
+    hub = Hub(MIB, MIB)
+    ledger = hub.begin_run("a")
+    client, other = subscribe(hub), subscribe(hub, probes=frozenset({"b"}))
+    hub.publish(ledger, 1, b"0")
+    hub.unwatched("a", 1.0, None)
+    hub.publish(ledger, 1, b"1")
+    gap = take_all(client)[1]
+    assert (gap["where"], gap["rows"], gap["to"]) == ("unwatched", None, None)
+    assert gap["from"] == "1970-01-01T00:00:01.000000Z"
+    assert take_all(other) == []
+    assert hub.counters("a")["produced"] == hub.clients("a")[0]["counters"]["produced"] == 2
+
+
+def test_a_client_that_missed_a_time_without_programs_is_told_of_it() -> None:
+    hub = Hub(MIB, 2 * (100 + ITEM_OVERHEAD_BYTES))
+    ledger = hub.begin_run("a")
+    slow = subscribe(hub)
+    for since_s in (1.0, 3.0):
+        hub.unwatched("a", since_s, since_s + 1)
+        for _ in range(4):
+            hub.publish(ledger, 1, b"." * 100)
+    told = [(item["where"], item["rows"]) for item in take_all(slow) if isinstance(item, dict)]
+    # As one: of what lay between them it saw nothing either.
+    assert sorted(told) == [("client", 6), ("unwatched", None)]
+
+
+def test_rows_gone_are_counted_for_the_probes_asked_for_only() -> None:
+    hub = Hub(4 * (100 + ITEM_OVERHEAD_BYTES), MIB)
+    a, b = hub.begin_run("a"), hub.begin_run("b")
+    hub.publish(a, 3, b"." * 100)
+    start = hub.recent(None)
+    place, before = start.next_row, start.rows_before(start.next_row)
+    for _ in range(6):
+        hub.publish(a, 1, b"." * 100)
+        hub.publish(b, 10, b"." * 100)
+    only = {
+        probe: hub.recent(frozenset({probe}), after_row=place, rows_before=before).missed
+        for probe in ("a", "b")
+    }
+    assert only == {"a": 4, "b": 40}
+    assert hub.recent(None, after_row=place, rows_before=before).missed == 44
+    hub.begin_run("a")  # another run changes nothing
+    assert hub.recent(frozenset({"a"}), after_row=place, rows_before=before).missed == 4
+
+
+def state(number: int) -> dict[str, Any]:
+    return {"type": "state", "number": number}
+
+
+def test_changes_of_state_come_in_their_place_and_none_is_left_out() -> None:
+    hub = Hub(MIB, MIB)
+    a = hub.begin_run("a")
+    hub.announce("state:a", state(0), probe="a")
+    hub.announce("state:b", state(100), probe="b")
+    client = hub.subscribe(
+        kind="test", peer="-", probes=frozenset({"a"}), recent=True, states_in_order=True
+    )
+    hub.announce("state:b", state(101), probe="b")
+    hub.publish(a, 1, b"0")
+    hub.announce("state:a", state(1), probe="a")
+    hub.announce("state:a", state(2), probe="a", is_change=False)
+    hub.publish(a, 1, b"1")
+    hub.announce("state:a", state(3), probe="a")
+    got = [item.data if isinstance(item, Batch) else item["number"] for item in take_all(client)]
+    assert got == [0, b"0", 1, b"1", 3]
+
+
+def test_a_change_of_state_is_not_held_up_by_what_a_client_does_not_read() -> None:
+    hub = Hub(MIB, MIB)
+    hub.begin_run("a")
+    b = hub.begin_run("b")
+    client = hub.subscribe(
+        kind="test", peer="-", probes=frozenset({"a"}), recent=False, states_in_order=True
+    )
+    hub.publish(b, 1, b"0")
+    hub.announce("state:a", state(1), probe="a")
+    assert client.get(0) == [state(1)]
+
+
+def test_states_of_other_probes_are_not_told() -> None:
+    hub = Hub(MIB, MIB)
+    client = subscribe(hub, probes=frozenset({"a"}))
+    hub.announce("state:b", state(1), probe="b")
+    hub.announce("state:a", state(2), probe="a")
+    assert take_all(client) == [state(2)]
 
 
 def test_only_the_newest_state_waits() -> None:

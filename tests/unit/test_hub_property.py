@@ -46,7 +46,7 @@ class Reader:
                 self.subscription.delivered(item)
             elif item["type"] == "gap":
                 key = (item["probe"], item["where"])
-                self.told[key] = self.told.get(key, 0) + item["rows"]
+                self.told[key] = self.told.get(key, 0) + (item["rows"] or 0)
         return bool(items)
 
 
@@ -60,6 +60,8 @@ class Books(RuleBasedStateMachine):
         self.hub = Hub(RECENT_BATCHES * ITEM_BYTES, QUEUED_BATCHES * ITEM_BYTES)
         self.ledgers: dict[str, Ledger] = {}
         self.produced: dict[str, int] = {}
+        self.rows = dict.fromkeys(PROBES, 0)  # of all runs
+        self.places: list[tuple[int, dict[str, int]]] = []
         self.readers: list[Reader] = []
         for probe in PROBES:
             self.begin(probe)
@@ -74,6 +76,7 @@ class Books(RuleBasedStateMachine):
         for rows in sizes:
             self.hub.publish(self.ledgers[probe], rows, bytes(BATCH_BYTES))
             self.produced[probe] += rows
+            self.rows[probe] += rows
             for reader in self.readers:
                 if probe in reader.due:
                     reader.due[probe] += rows
@@ -89,6 +92,24 @@ class Books(RuleBasedStateMachine):
         for reader in self.readers:
             if probe in reader.lost:
                 reader.lost[probe] += rows
+
+    @rule(probe=st.sampled_from(PROBES))
+    def see_nothing(self, probe: str) -> None:
+        self.hub.unwatched(probe, 1.0, 2.0)
+
+    @rule(data=st.data())
+    def ask_again(self, data: st.DataObject) -> None:
+        """From a place that was handed out: what is there and what is gone is all there was."""
+        held = self.hub.recent(None)
+        first = held.items[0].first_row if held.items else held.next_row
+        place = data.draw(st.integers(first, held.next_row))
+        self.places.append((place, held.rows_before(place)))
+        place, before = data.draw(st.sampled_from(self.places))
+        for probes in (None, *(frozenset({probe}) for probe in PROBES)):
+            found = self.hub.recent(probes, after_row=place, rows_before=before)
+            got = sum(batch.rows - max(0, place - batch.first_row) for batch in found.batches)
+            due = sum(self.rows[probe] - before.get(probe, 0) for probe in probes or PROBES)
+            assert got + found.missed == due
 
     @rule(
         target=clients,

@@ -13,6 +13,7 @@ export const PLACE_WORDS = {
   client: "on the way to this page",
   page: "because this page could not keep up",
   reconnect: "while the connection was lost",
+  unwatched: "while no program was attached",
   restart: "when the service ended and was started again",
 };
 
@@ -28,8 +29,12 @@ export class Losses {
     run.reported.client = own?.dropped_client ?? run.reported.client;
   }
 
-  /** A gap message. Where the place is not known, it still counts: as the client's. */
+  /**
+   * A gap message. Where the place is not known, it still counts: as the client's; but what
+   * nobody could count (`rows` is null) is no number of anything.
+   */
   gap({ probe, where, rows }) {
+    if (rows === null) return;
     const run = this.#run(probe);
     run.seen[PLACES.includes(where) ? where : "client"] += rows ?? 0;
   }

@@ -69,16 +69,21 @@ export class EventStore {
 
   /**
    * Mark that rows are missing here: `{probe, where, rows}`; `rows` is null when nobody can
-   * know how many. A mark right behind one of the same kind is added to it.
+   * know how many; with `from` and `to` (RFC 3339 or null) where the service told them. A mark
+   * right behind one of the same kind is added to it.
    */
-  mark({ probe, where, rows }) {
+  mark({ probe, where, rows, from, to }) {
     const last = this.length > 0 ? this.markAt(this.end - 1) : null;
-    if (last && last.probe === probe && last.where === where) {
+    if (last && last.probe === probe && isAdded(last, where)) {
       last.rows = last.rows === null || rows === null ? null : last.rows + rows;
+      if (to !== undefined) last.to = to;
       return;
     }
     const chunk = this.#open();
-    chunk.marks.set(chunk.rows, { probe, where, rows });
+    const mark = { probe, where, rows };
+    if (from !== undefined) mark.from = from;
+    if (to !== undefined) mark.to = to;
+    chunk.marks.set(chunk.rows, mark);
     this.#fill(chunk, 1);
     this.#grow(1);
   }
@@ -159,4 +164,12 @@ export class EventStore {
     this.#chunks.splice(0, unused);
     this.#firstChunk += unused;
   }
+}
+
+/**
+ * Whether a mark of this place, right behind another, says the same as that one. A time without
+ * programs does not: between two of them there were programs, and nothing happened.
+ */
+export function isAdded(mark, where) {
+  return mark.where === where && where !== "unwatched";
 }

@@ -3,6 +3,7 @@
 // The rows that the filter lets through, oldest first, kept up to date from the new rows only.
 
 import { CHUNK_ROWS } from "./chunk.js";
+import { isAdded } from "./store.js";
 
 /** @import { EventStore } from "./store.js" */
 
@@ -74,7 +75,7 @@ export class View {
     const marks = this.#marks.get(row);
     if (!marks) return null;
     const rows = marks.reduce((sum, mark) => (mark.rows === null ? null : sum + mark.rows), 0);
-    return { ...marks[0], rows };
+    return { ...marks[0], ...endOf(marks), rows };
   }
 
   /** Start again, empty, with another filter; `advance` then looks at the rows again. */
@@ -142,7 +143,7 @@ export class View {
   /** Whether the mark goes into the row before; else it is noted as a row of its own. */
   #joins(row, missing) {
     const before = this.length > 0 ? this.#marks.get(this.at(this.length - 1)) : undefined;
-    if (before?.[0].probe === missing.probe && before[0].where === missing.where) {
+    if (before?.[0].probe === missing.probe && isAdded(before[0], missing.where)) {
       before.push(missing);
       return true;
     }
@@ -163,4 +164,9 @@ export class View {
     this.gone += gone;
     for (const observer of this.#observers) observer.trim(gone, first);
   }
+}
+
+function endOf(marks) {
+  const { to } = marks.at(-1);
+  return to === undefined ? {} : { to };
 }

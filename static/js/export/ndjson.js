@@ -42,11 +42,18 @@ export class NdjsonWriter {
   #gaps({ gaps }, before) {
     let lines = "";
     for (; this.#gap < gaps.length && gaps[this.#gap].before <= before; this.#gap++) {
-      const { probe, where, rows } = gaps[this.#gap];
-      lines += `{"type":"gap","probe":${jsonText(probe)},"where":${jsonText(where)},"rows":${rows}}${LINE_END}`;
+      const { probe, where, rows, from, to } = gaps[this.#gap];
+      lines += `{"type":"gap","probe":${jsonText(probe)},"where":${jsonText(where)},"rows":${rows}`;
+      lines += `${member("from", from)}${member("to", to)}}${LINE_END}`;
     }
     return lines;
   }
+}
+
+/** Nothing for a gap of the page's own, which has no times. */
+function member(name, time) {
+  if (time === undefined) return "";
+  return `,"${name}":${time === null ? "null" : jsonText(time)}`;
 }
 
 /** `,"name":value` for each cell, nothing where the probe has no such column. */

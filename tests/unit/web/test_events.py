@@ -76,6 +76,63 @@ def test_rows_no_longer_held_are_counted() -> None:
     assert client.get(f"/events?after={answer.json['next']}").json["missed"] == 0
 
 
+def test_missed_rows_of_other_probes_do_not_count() -> None:
+    """From each answer's cursor: what is shown and what is missed is all that came."""
+    size = len(deletions(["a", "b"]))
+    hub = Hub(4 * size, 4 * size)
+    service = fake_service(Settings(owner_uid=1000))
+    object.__setattr__(service, "hub", hub)
+    client = _client(service)
+    publish(hub, ["a", "b"], "fexit")
+    for query in ("", "?probe=fexit&limit=1", "?probe=kprobe"):
+        after = client.get(f"/events{query}").json["next"]
+        for number in range(12):
+            publish(hub, list("xyz"), "kprobe" if number % 3 else "fexit")
+        for probe, due in (("fexit", 12), ("kprobe", 24), ("tracepoint", 0)):
+            answer = client.get(f"/events?probe={probe}&after={after}").json
+            assert len(answer["events"]) + answer["missed"] == due, (query, probe)
+        answer = client.get(f"/events?after={after}&limit=1").json
+        rest = client.get(f"/events?after={answer['next']}").json
+        assert answer["missed"] + 1 + len(rest["events"]) == 36
+        assert rest["missed"] == 0
+
+
+def test_gaps_are_told_once_and_at_their_place(client: FlaskClient, hub: Hub) -> None:
+    after = client.get("/events").json["next"]
+    ledger = hub.begin_run("fexit")
+    hub.lost(ledger, "kernel", 1)
+    hub.publish(ledger, 2, deletions(["a", "b"]))
+    hub.lost(ledger, "kernel", 3, 0.0, 1.0)
+    hub.lost(ledger, "kernel", 4, 1.0, 2.0)
+    hub.unwatched("fexit", 2.0, 3.0)
+    hub.lost(hub.begin_run("kprobe"), "pipe", 5)
+    hub.publish(ledger, 1, deletions(["c"]))
+    hub.unwatched("fexit", 4.0, 5.0)
+
+    def told(query: str) -> list[tuple[str, int | None, int]]:
+        gaps = client.get("/events" + query).json["gaps"]
+        return [(gap["where"], gap["rows"], gap["before"]) for gap in gaps]
+
+    between = [("kernel", 7, 2), ("unwatched", None, 2), ("pipe", 5, 2)]
+    assert told("") == [("kernel", 1, 0), *between, ("unwatched", None, 3)]
+    assert told("?limit=2") == [*((w, r, 1) for w, r, _ in between), ("unwatched", None, 2)]
+    assert told("?probe=kprobe") == [("pipe", 5, 0)]
+    whole = client.get("/events").json["gaps"][1]
+    assert (whole["from"], whole["to"]) == (
+        "1970-01-01T00:00:00.000000Z",
+        "1970-01-01T00:00:02.000000Z",
+    )
+    for limit in (1, 2, 3, 4):
+        seen, place = [], after
+        while True:
+            answer = client.get(f"/events?limit={limit}&after={place}").json
+            if not answer["events"] and not answer["gaps"]:
+                break
+            seen += [(gap["where"], gap["rows"]) for gap in answer["gaps"]]
+            place = answer["next"]
+        assert seen == [(where, rows) for where, rows, _ in told("")]
+
+
 def _client(service: Any) -> FlaskClient:
     from conftest import LocalClient
 
@@ -89,6 +146,7 @@ def _client(service: Any) -> FlaskClient:
 @pytest.mark.parametrize(
     "after",
     ["", "x", "{run}", "{run}-", "{run}--1", "{run}-1", "{run}-0-0", "{run}-0 ", "{run}-00x",
+     "{run}-0,fexit", "{run}-0,fexit:", "{run}-0,:1", "{run}-0,fexit:1,", "{run}-0fexit:1",
      "ffffffff-0", "{run}-" + "9" * 18, "{run}-" + "9" * 30, "{run}-\N{ARABIC-INDIC DIGIT ZERO}"],
 )  # fmt: skip
 def test_what_is_no_cursor(client: FlaskClient, after: str) -> None:
