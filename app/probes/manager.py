@@ -150,6 +150,7 @@ class ProbeManager:
             "restarts": probe.restarts.count,
             "started_at": probe.started_at,
             "ended": probe.ended,
+            "blind": run.blind if run and probe.state == "running" else None,
             "columns": [column.as_json() for column in probe.mode.columns],
             "counters": self._hub.counters(name),
             "drops": {**NO_DROPS, **(run.drops if run else {})},
@@ -319,6 +320,9 @@ class ProbeManager:
         if run.end is None:
             timeout_s = self._settings.start_timeout_s
             raise self._give_up(probe, run, "start_timeout", f"not attached in {timeout_s:g} s")
+        if run.end.code == "unavailable":  # the kernel's last answer no longer holds
+            self._ask_kernel()
+            run.end.extra["alternatives"] = self.kernel.working()
         raise ProbedeckError(run.end.status, run.end.code, run.end.detail, **run.end.extra)
 
     def _give_up(self, probe: Probe, run: TracerRun, code: str, what: str) -> ProbedeckError:

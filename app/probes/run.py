@@ -4,17 +4,20 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import Any
 
 from app.frames import KIND_BATCH, BadFrame, read_frames
 from app.hub import Hub, Ledger
 from app.probes.spawner import Spawner
 
+log = logging.getLogger(__name__)
 STDERR_TAIL_BYTES = 4096
 
 
@@ -50,6 +53,7 @@ class TracerRun:
         self.filtered = 0  # number of the last filter that the tracer confirmed
         self.drops: dict[str, int] = {}
         self.cost: dict[str, float] | None = None
+        self.blind: dict[str, str] | None = None  # since, reason, hint: attached, but not run
         self.end: End | None = None
         self._last_word: End | None = None
         self._stderr = b""
@@ -119,6 +123,15 @@ class TracerRun:
             self._on_change()
         elif kind == "alive":
             pass  # that it said something is what it said
+        elif kind == "sight":
+            self._sees(message["blind"])
+        elif kind == "fault":
+            log.error(
+                "%s: a batch of %d rows is lost: %s",
+                self.ledger.probe,
+                message["rows"],
+                message["traceback"],
+            )
         elif kind == "filtered":
             self.filtered = message["number"]
             self._on_change()
@@ -133,6 +146,22 @@ class TracerRun:
             self._last_word = End(message["code"], message["detail"], message["status"], extra)
         else:
             raise ValueError(f"unknown message {kind!r}")
+
+    def _sees(self, blind: dict[str, str] | None) -> None:
+        """The kernel no longer runs the programs (`blind` says since when and why), or does again
+        (None)."""
+        was, self.blind = self.blind, blind
+        if blind is not None:
+            log.warning(
+                "%s is blind since %s: %s", self.ledger.probe, blind["since"], blind["reason"]
+            )
+        elif was is not None:
+            self._blind_ended(was["since"], datetime.now(timezone.utc))
+        self._on_change()
+
+    def _blind_ended(self, since: str, until: datetime) -> None:
+        """Nothing was watched from `since` (RFC 3339) to `until`."""
+        log.warning("%s sees again; it was blind from %s to %s", self.ledger.probe, since, until)
 
     def _balance(self, totals: dict[str, Any]) -> None:
         """Book what the tracer says was lost; what it sent and we never got was lost in the pipe.

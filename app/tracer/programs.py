@@ -6,17 +6,20 @@ from __future__ import annotations
 import ctypes
 import struct
 import time
+from collections.abc import Mapping
 
 from app.errors import ProbedeckError
+from app.kernel import tracefs
+from app.kernel.bpf import ProgInfo
 from app.kernel.syscalls import wait_for_running_programs
-from app.kernel.tracefs import find_or_mount, own_mounts
 from app.kernel.trials import in_words
 from app.probes.modes import DELETION_SYSCALLS
 from app.probes.spec import Filter
+from app.tracer import canary
 from app.tracer.cost import RunTime
 from app.tracer.loader import LoadedObject
 from app.tracer.object import CompiledObject
-from app.tracer.records import CALLS_ENTERED, CALLS_LEFT, DROP_KINDS, NAME_BYTES
+from app.tracer.records import CALLS_ENTERED, CALLS_LEFT, CANARIES, DROP_KINDS, NAME_BYTES
 
 TEST_PID, TEST_UID, TEST_COMM, TEST_FAILURE = 1, 2, 4, 8
 
@@ -50,6 +53,18 @@ def _is_at_entry(program: str) -> bool:
     return program.startswith(("kfunc__", "on_en"))  # on_entry, on_enter_*
 
 
+def _misses_at_entry(infos: Mapping[str, ProgInfo]) -> int:
+    return sum(info.recursion_misses or 0 for name, info in infos.items() if _is_at_entry(name))
+
+
+def _runs_at_entry(infos: Mapping[str, ProgInfo]) -> int:
+    return sum(info.run_cnt for name, info in infos.items() if _is_at_entry(name))
+
+
+def _run_time_ns(infos: Mapping[str, ProgInfo]) -> int:
+    return sum(info.run_time_ns for info in infos.values())
+
+
 def _u32(number: int) -> bytes:
     return struct.pack("=I", number)
 
@@ -65,6 +80,11 @@ class Programs:
         self.mode = mode
         self._active = 0
         self._was_set = False
+        # Of canaries: counted up to the last look, the time that they took of what the kernel
+        # measures, and how many the kernel did not show our programs.
+        self._canaries = 0
+        self._canary_time_ns = 0.0
+        self._canary_misses = 0
         try:
             self._object = LoadedObject(compiled)
             try:
@@ -89,14 +109,13 @@ class Programs:
                 programs.attach_kprobe("on_return", function, at_return=True)
             programs.attach_kprobe("on_entry", function, at_return=False)
         else:
-            own_mounts()  # before the kernel mounts one inside debugfs for us, and for everyone
-            tracefs = find_or_mount()
-            for call in DELETION_SYSCALLS:
-                programs.attach_tracepoint("on_exit", tracefs, "syscalls", f"sys_exit_{call}")
-            for call in DELETION_SYSCALLS:
-                programs.attach_tracepoint(
-                    f"on_enter_{call}", tracefs, "syscalls", f"sys_enter_{call}"
-                )
+            with tracefs.opened() as place:
+                for call in DELETION_SYSCALLS:
+                    programs.attach_tracepoint("on_exit", place, "syscalls", f"sys_exit_{call}")
+                for call in DELETION_SYSCALLS:
+                    programs.attach_tracepoint(
+                        f"on_enter_{call}", place, "syscalls", f"sys_enter_{call}"
+                    )
 
     def __enter__(self) -> Programs:
         return self
@@ -136,19 +155,36 @@ class Programs:
         not run again there (bpf_prog_enter, kernel/bpf/trampoline.c). Misses at
         return are not added: such a call is counted already, as `missed_return` or `unfinished`.
         """
-        return sum(
-            info.recursion_misses or 0
-            for name, info in self._object.infos().items()
-            if _is_at_entry(name)
-        )
+        return _misses_at_entry(self._object.infos()) - self._canary_misses
 
     def run_time(self) -> RunTime:
-        """Time in all programs and calls that entered, as far as the kernel counted them."""
+        """Time in all programs and calls that entered, as far as the kernel counted them.
+
+        Only differences say something: canaries, which are left out, are always counted.
+        """
         infos = self._object.infos()
         return RunTime(
-            sum(info.run_time_ns for info in infos.values()),
-            sum(info.run_cnt for name, info in infos.items() if _is_at_entry(name)),
+            round(_run_time_ns(infos) - self._canary_time_ns),
+            _runs_at_entry(infos) - self._count(CANARIES),
         )
+
+    def send_canaries(self) -> list[str]:
+        """Call what is traced, and see whether the programs ran: what did not run, in words.
+
+        The calls are in no count. Raises OSError.
+        """
+        before = self._object.infos()
+        seen = canary.send(self.mode, self._object.maps["canary"])
+        after = self._object.infos()
+        missed = sum(not each.entered for each in seen.values())
+        self._canary_misses += min(missed, _misses_at_entry(after) - _misses_at_entry(before))
+        canaries = self._count(CANARIES)
+        runs = _runs_at_entry(after) - _runs_at_entry(before)
+        if runs:  # while the kernel measures; others' canaries take as long as ours
+            time_ns = (_run_time_ns(after) - _run_time_ns(before)) / runs
+            self._canary_time_ns += time_ns * (canaries - self._canaries)
+        self._canaries = canaries
+        return canary.unseen(self.mode, seen, self.calls_in_progress())
 
     def calls_in_progress(self) -> int:
         """Calls seen at entry whose return was not; 0 for entry modes."""

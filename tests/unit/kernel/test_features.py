@@ -11,6 +11,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from app.kernel.bpf import ProgramRefusedError
 from app.kernel.features import Availability, check_modes
 from app.kernel.hints import may_trace
 from app.kernel.symbols import TextSymbols
-from app.kernel.tracefs import find_or_mount
+from app.kernel.tracefs import opened
 from app.probes.modes import DELETION_FUNCTIONS, DELETION_SYSCALLS, MODES
 
 from .btf_builder import BtfBuilder
@@ -76,7 +77,7 @@ class FakeKernel:
             ("unlink", "unlinkat", "rmdir"),
             btf_path=self.btf,
             cache_dir=self.folder / "cache",
-            find_tracefs=lambda: self.folder,
+            open_tracefs=lambda: nullcontext(self.folder),
         )
 
 
@@ -168,7 +169,7 @@ def test_without_tracefs(kernel: FakeKernel) -> None:
         ("unlink",),
         btf_path=kernel.btf,
         cache_dir=kernel.folder / "cache",
-        find_tracefs=raising(PermissionError(errno.EPERM, "no mount")),  # type: ignore[arg-type]
+        open_tracefs=raising(PermissionError(errno.EPERM, "no mount")),  # type: ignore[arg-type]
     )["tracepoint"]
     assert not found.available
     assert "EPERM, Operation not permitted" in (found.reason or "")
@@ -226,7 +227,6 @@ def test_running_kernel_is_left_as_it_was(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(trials, "_NAME", own)
 
     def check() -> None:
-        find_or_mount()
         descriptors = open_descriptors()
         modes = check_modes(
             DELETION_FUNCTIONS, DELETION_SYSCALLS, btf_path=RUNNING, cache_dir=tmp_path / "cache"
@@ -285,8 +285,8 @@ def test_an_attached_program_runs() -> None:
 
 
 def runs_on_unlink() -> None:
-    tracefs = find_or_mount()
-    number = trials.tracepoint_id(tracefs, "syscalls", "sys_enter_unlink")
+    with opened() as tracefs:
+        number = trials.tracepoint_id(tracefs, "syscalls", "sys_enter_unlink")
     array = bpf.create_map(MAP_TYPE_ARRAY, 4, 8, 1, "test_ran")
     # Stores 7 in the array; written down by hand, as there is no assembler here.
     store_zero_key = bytes([0x62, 10]) + struct.pack("<hi", -4, 0)  # *(u32 *)(r10 - 4) = 0
