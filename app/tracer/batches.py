@@ -117,12 +117,23 @@ def to_columns(parts: Sequence[Records], wall_offset_ns: int) -> dict[str, Any]:
 
 def _array(kind: Any, column: Column, values: Any, rows: int) -> Any:
     if not isinstance(values, Texts):
-        data = np.ascontiguousarray(values, dtype=_NUMPY_TYPES[column.type])
-        return na.c_array_from_buffers(kind, rows, [None, data], null_count=0)
+        return _from_buffers(kind, rows, 0, None, _buffer(values, _NUMPY_TYPES[column.type]))
     validity, nulls = None, 0
     if column.nullable and values.valid is not None:
         nulls = rows - int(np.count_nonzero(values.valid))
-        validity = np.packbits(values.valid, bitorder="little") if nulls else None
-    return na.c_array_from_buffers(
-        kind, rows, [validity, values.offsets, values.data], null_count=nulls
-    )
+        if nulls:
+            validity = _buffer(np.packbits(values.valid, bitorder="little"), np.uint8)
+    offsets, data = _buffer(values.offsets, np.int32), _buffer(values.data, np.uint8)
+    return _from_buffers(kind, rows, nulls, validity, offsets, data)
+
+
+def _buffer(values: np.ndarray[Any, Any], dtype: Any) -> np.ndarray[Any, Any]:
+    """As Arrow takes it: one value behind the other, of exactly this type.
+
+    An array may be a view with gaps, such as the first byte of every name.
+    """
+    return np.ascontiguousarray(values, dtype=dtype)
+
+
+def _from_buffers(kind: Any, rows: int, nulls: int, *buffers: np.ndarray[Any, Any] | None) -> Any:
+    return na.c_array_from_buffers(kind, rows, list(buffers), null_count=nulls)

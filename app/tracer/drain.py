@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 from contextlib import ExitStack
 from time import CLOCK_MONOTONIC, clock_gettime_ns
@@ -60,6 +61,8 @@ class Drain:
         }
         self._cost = self._stack.enter_context(CostMeter(programs.run_time))
         self._reported: dict[str, object] = {}
+        self._faults: set[str] = set()  # that were told
+        self._lost_rows = False  # since the last report
         self.is_behind = False  # more was there than the last batch took
         self.fill = 0.0  # of the fullest ring, at the last look: 0 to 1
 
@@ -97,10 +100,30 @@ class Drain:
             for name, (view, _) in zip(self._rings, peeked, strict=True)
         )
         filled = [view[:count] for (view, _), count in zip(peeked, counts, strict=True) if count]
-        self._outbox.batch(rows, self._encoder.encode(filled, wall_offset_ns()))
+        self._send(rows, filled)
         for ring, count in zip(self._rings.values(), counts, strict=True):
             ring.release(count)
+        if self._lost_rows:
+            self._lost_rows = False
+            self.report()  # here, as this is where the rows are missing
         return rows
+
+    def _send(self, rows: int, records: Sequence[Records]) -> None:
+        """Queue the rows. Where that cannot be done they are lost, and the probe goes on.
+
+        The service counts them as lost on the way to it, by the totals: consumed, and not received.
+        """
+        try:
+            data = self._encoder.encode(records, wall_offset_ns())
+        except Exception as error:  # noqa: BLE001 - whatever a record may cause costs its batch
+            cause = f"{type(error).__name__} at {_place(error)}"
+            if cause not in self._faults:  # told once: it may happen to every batch
+                self._faults.add(cause)
+                text = "".join(traceback.format_exception(error))
+                self._outbox.message({"type": "fault", "rows": rows, "traceback": text})
+            self._lost_rows = True
+        else:
+            self._outbox.batch(rows, data)
 
     def report(self, unfinished: int = 0) -> None:
         """Queue the totals, if they changed, behind the batches they count."""
@@ -118,3 +141,9 @@ class Drain:
         if counters != self._reported:
             self._outbox.message({"type": "counters", **counters})
             self._reported = counters
+
+
+def _place(error: Exception) -> str:
+    """Where an exception was raised."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{frame.filename}:{frame.lineno}"
