@@ -6,14 +6,13 @@ from __future__ import annotations
 import traceback
 from collections.abc import Sequence
 from contextlib import ExitStack
-from time import CLOCK_MONOTONIC, clock_gettime_ns
 
 import numpy as np
 
 from app.frames import Outbox, TracerRequest
 from app.probes.modes import MODES
 from app.tracer.batches import Encoder, Records
-from app.tracer.clock import wall_offset_ns
+from app.tracer.clock import WallClock
 from app.tracer.cost import CostMeter
 from app.tracer.programs import Programs
 from app.tracer.records import NAME_BYTES
@@ -54,6 +53,7 @@ class Drain:
             request.probe, request.mode, request.run, MODES[request.mode].columns
         )
         self._outbox = outbox
+        self._clock = WallClock()
         self._stack = ExitStack()
         self._rings = {
             name: self._stack.enter_context(Ring(map_fd, size, slot_dtype(NAME_BYTES[name])))
@@ -84,12 +84,13 @@ class Drain:
     def once(self) -> int:
         """One batch of what is there; the number of rows. 0 too when the outbox is full."""
         self.is_behind, self.fill = False, 0.0
+        self._clock.sample()
         if self._outbox.waiting_bytes > OUTBOX_BYTES:
             return 0
         self.fill = max(ring.fill for ring in self._rings.values())
         if not self.fill:
             return 0  # the common case, many times a second
-        before_ns = clock_gettime_ns(CLOCK_MONOTONIC)
+        before_ns = self._clock.now_ns()
         peeked = [ring.peek(MOST_ROWS[name]) for name, ring in self._rings.items()]
         counts = in_order(peeked, before_ns)
         rows = sum(counts)
@@ -114,7 +115,7 @@ class Drain:
         The service counts them as lost on the way to it, by the totals: consumed, and not received.
         """
         try:
-            data = self._encoder.encode(records, wall_offset_ns())
+            data = self._encoder.encode(records, self._clock.offset_ns)
         except Exception as error:  # noqa: BLE001 - whatever a record may cause costs its batch
             cause = f"{type(error).__name__} at {_place(error)}"
             if cause not in self._faults:  # told once: it may happen to every batch

@@ -43,7 +43,7 @@ def decode(data: bytes) -> tuple[list[dict[str, Any]], dict[bytes, bytes]]:
 
 
 def encode(mode: str, *parts: Any, offset: int = 0) -> list[dict[str, Any]]:
-    return decode(Encoder(mode, mode, 7, MODES[mode].columns).encode(parts, offset))[0]
+    return decode(Encoder(mode, mode, 7, MODES[mode].columns).encode(parts, lambda _: offset))[0]
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -99,7 +99,7 @@ def test_errno_names(ret: int, name: str | None) -> None:
 
 def test_batches_carry_their_origin_and_number() -> None:
     encoder = Encoder("fexit", "fexit", 7, MODES["fexit"].columns)
-    numbers = [decode(encoder.encode([record()], 0))[1] for _ in range(2)]
+    numbers = [decode(encoder.encode([record()], lambda _: 0))[1] for _ in range(2)]
     assert numbers == [
         {b"probe": b"fexit", b"mode": b"fexit", b"run": b"7", b"batch": b"0"},
         {b"probe": b"fexit", b"mode": b"fexit", b"run": b"7", b"batch": b"1"},

@@ -89,7 +89,7 @@ def check(mode: str, calls: list[Call]) -> None:
     """Encode the calls, each in its ring, in their order there, and compare every row."""
     by_ring = {ring: [call for call in calls if call.ring == ring] for ring in NAME_BYTES}
     parts = [records(some, ring) for ring, some in by_ring.items() if some or not calls]
-    data = Encoder(mode, mode, 1, MODES[mode].columns).encode(parts, OFFSET_NS)
+    data = Encoder(mode, mode, 1, MODES[mode].columns).encode(parts, lambda _: OFFSET_NS)
     rows, _ = decode(data)
     for row in rows:
         row["time"] = round(row["time"].timestamp() * 1_000_000)
