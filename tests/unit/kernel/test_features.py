@@ -21,6 +21,7 @@ from app.kernel.bpf import ProgramRefusedError
 from app.kernel.features import Availability, check_modes
 from app.kernel.hints import may_trace
 from app.kernel.symbols import TextSymbols
+from app.kernel.syscalls import fail_to
 from app.kernel.tracefs import opened
 from app.probes.modes import DELETION_FUNCTIONS, DELETION_SYSCALLS, MODES
 
@@ -113,6 +114,30 @@ def test_refusals_are_told_in_the_kernels_words(
         assert modes[name].hint == "run another kernel"
         assert modes[name].errno == "EINVAL"
         assert modes[name].function == (TRACEPOINTS if name == "tracepoint" else "do_unlinkat")
+
+
+@pytest.mark.parametrize(
+    ("trial", "silent"),
+    [
+        ("trampolines", {"fentry", "fexit"}),
+        ("kprobes", {"kprobe", "kretprobe"}),
+        ("tracepoints", {"tracepoint"}),
+    ],
+)
+def test_programs_that_are_attached_and_do_not_run(
+    kernel: FakeKernel, trial: str, silent: set[str]
+) -> None:
+    kernel.monkeypatch.setattr(hints, "FTRACE_ENABLED", kernel.folder / "ftrace_enabled")
+    (kernel.folder / "ftrace_enabled").write_text("0\n")
+    kernel.monkeypatch.setattr(trials, trial, raising(trials.SilentError(["the entry of f"])))
+    modes = kernel.modes()
+    assert {name for name, found in modes.items() if not found.available} == silent
+    for name in silent:
+        reason, hint = modes[name].reason or "", modes[name].hint or ""
+        assert "does not run them (the entry of f)" in reason
+        if name != "tracepoint":
+            assert reason.endswith("kernel.ftrace_enabled is 0")
+            assert hint == "run: sysctl -w kernel.ftrace_enabled=1"
 
 
 def test_the_kernels_own_refusal_comes_before_what_can_be_installed(kernel: FakeKernel) -> None:
@@ -276,6 +301,25 @@ def test_command_prints_the_modes_and_keeps_its_mounts_to_itself(tmp_path: Path)
         assert list(found) == ["available", "function", "reason", "hint"]
         assert found["available"] is (found["reason"] is None)
     assert Path("/proc/self/mountinfo").read_text() == mounts
+
+
+@needs_bpf
+def test_a_program_that_does_not_run_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Natively: the calls that the trial makes reach one of its three tracepoints only."""
+    made = []
+
+    def call_less(call: str, token: int) -> None:
+        made.append(call)
+        fail_to("unlinkat", token)
+
+    monkeypatch.setattr(trials, "fail_to", call_less)
+    with opened() as tracefs, pytest.raises(trials.SilentError) as silence:
+        trials.tracepoints(tracefs, DELETION_SYSCALLS)
+    assert silence.value.missing == [
+        f"sys_{side}_{call}" for call in ("unlink", "rmdir") for side in ("enter", "exit")
+    ]
+    assert set(made) == set(DELETION_SYSCALLS)
+    assert len(made) > len(DELETION_SYSCALLS)  # more than once: one call may go unseen
 
 
 @needs_bpf

@@ -16,7 +16,14 @@ from nanoarrow.ipc import InputStream
 
 from app.probes.modes import MODES
 from app.tracer.batches import Encoder
-from app.tracer.records import CALLS_ENTERED, CALLS_LEFT, DROP_KINDS, HEAD_BYTES, NAME_BYTES
+from app.tracer.records import (
+    CALLS_ENTERED,
+    CALLS_LEFT,
+    CANARIES,
+    DROP_KINDS,
+    HEAD_BYTES,
+    NAME_BYTES,
+)
 from app.tracer.ring import slot_dtype
 
 RECORD_C = (Path(__file__).parents[3] / "bpf/record.c").read_text()
@@ -127,4 +134,5 @@ def test_layout_is_that_of_record_c() -> None:
     assert names[: len(DROP_KINDS)] == [f"DROP_{kind.upper()}" for kind in DROP_KINDS]
     assert names[CALLS_ENTERED] == "CALLS_ENTERED"
     assert names[CALLS_LEFT] == "CALLS_LEFT"
+    assert names[CANARIES] == "CANARIES"
     assert names[-1] == "COUNTS"
