@@ -160,6 +160,15 @@ def test_canaries_are_no_events(tracing: Service, modes: tuple[str, ...]) -> Non
             assert produced == skipped_calls(before[mode], after[mode]), mode
 
 
+def test_canaries_are_in_no_cost(idle: Service, mode: str) -> None:
+    if not kernel.in_test_machine():
+        pytest.skip("only in the test machines does nothing else delete")
+    idle.start(mode)
+    wait_for_canaries()
+    assert idle.probe(mode)["cost"] is None
+    idle.stop(mode)
+
+
 def test_nobody_can_hide_behind_a_canary(
     tracing: Service, modes: tuple[str, ...], tmp_path: Path
 ) -> None:
