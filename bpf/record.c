@@ -73,7 +73,7 @@ struct canary {
     u32 token;    // tells this tracer's canaries from others'
     u32 entered;
     u32 left;
-    u32 unused;
+    u32 missed; // canaries that are in `recursion`, kept here for whoever reads the counts later
 };
 #define CANARY_RESULT (-14) // EFAULT
 

@@ -8,9 +8,10 @@ import logging
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
 from app.frames import KIND_BATCH, BadFrame, read_frames
@@ -103,6 +104,7 @@ class TracerRun:
         self._socket.close()
         status = self._process.wait()
         errors.join()
+        self._end_blindness()
         self.end = self._how_it_ended(fault, status)
         self._on_change()
 
@@ -150,18 +152,24 @@ class TracerRun:
     def _sees(self, blind: dict[str, str] | None) -> None:
         """The kernel no longer runs the programs (`blind` says since when and why), or does again
         (None)."""
-        was, self.blind = self.blind, blind
+        self._end_blindness()
+        self.blind = blind
         if blind is not None:
-            log.warning(
-                "%s is blind since %s: %s", self.ledger.probe, blind["since"], blind["reason"]
-            )
-        elif was is not None:
-            self._blind_ended(was["since"], datetime.now(timezone.utc))
+            probe, since = self.ledger.probe, blind["since"]
+            log.warning("%s is blind since %s: %s", probe, since, blind["reason"])
         self._on_change()
 
-    def _blind_ended(self, since: str, until: datetime) -> None:
-        """Nothing was watched from `since` (RFC 3339) to `until`."""
-        log.warning("%s sees again; it was blind from %s to %s", self.ledger.probe, since, until)
+    def _end_blindness(self) -> None:
+        """The programs run again, or the run is over."""
+        if self.blind is not None:
+            since = datetime.fromisoformat(self.blind["since"].replace("Z", "+00:00"))
+            self.blind = None
+            self._blind_ended(since.timestamp(), time.time())
+
+    def _blind_ended(self, since_s: float, until_s: float) -> None:
+        """No program saw any call between these moments (Unix time)."""
+        seconds = until_s - since_s
+        log.warning("%s was blind for %.1f s, until now", self.ledger.probe, seconds)
 
     def _balance(self, totals: dict[str, Any]) -> None:
         """Book what the tracer says was lost; what it sent and we never got was lost in the pipe.

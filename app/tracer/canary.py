@@ -57,11 +57,23 @@ def send(mode: str, memory: Memory) -> dict[str, Seen]:
     result = {}
     for call in calls_of(mode):
         token = secrets.randbits(32)
-        memory.set(bytes(4), _VALUE.pack(0, token, 0, 0, 0))
+        memory.set(bytes(4), _VALUE.pack(0, token, 0, 0, missed(memory)))
         fail_to(call, token)
         _, _, entered, left, _ = _VALUE.unpack(memory.get(bytes(4)))
         result[call] = Seen(entered, left)
     return result
+
+
+def missed(memory: Memory) -> int:
+    """Canaries that the kernel counted as not shown to the programs (`recursion`)."""
+    count: int = _VALUE.unpack(memory.get(bytes(4)))[4]
+    return count
+
+
+def add_missed(memory: Memory, count: int) -> None:
+    """Keep that there were so many more, where it outlives this process. Raises OSError."""
+    *rest, before = _VALUE.unpack(memory.get(bytes(4)))
+    memory.set(bytes(4), _VALUE.pack(*rest, before + count))
 
 
 def unseen(mode: str, seen: Mapping[str, Seen], in_progress: int) -> list[str]:

@@ -80,11 +80,10 @@ class Programs:
         self.mode = mode
         self._active = 0
         self._was_set = False
-        # Of canaries: counted up to the last look, the time that they took of what the kernel
-        # measures, and how many the kernel did not show our programs.
+        # Of canaries: counted up to the last look, and the time that they took of what the kernel
+        # measures.
         self._canaries = 0
         self._canary_time_ns = 0.0
-        self._canary_misses = 0
         try:
             self._object = LoadedObject(compiled)
             try:
@@ -155,7 +154,8 @@ class Programs:
         not run again there (bpf_prog_enter, kernel/bpf/trampoline.c). Misses at
         return are not added: such a call is counted already, as `missed_return` or `unfinished`.
         """
-        return _misses_at_entry(self._object.infos()) - self._canary_misses
+        misses = _misses_at_entry(self._object.infos())
+        return misses - canary.missed(self._object.maps["canary"])
 
     def run_time(self) -> RunTime:
         """Time in all programs and calls that entered, as far as the kernel counted them.
@@ -173,11 +173,13 @@ class Programs:
 
         The calls are in no count. Raises OSError.
         """
+        memory = self._object.maps["canary"]
         before = self._object.infos()
-        seen = canary.send(self.mode, self._object.maps["canary"])
+        seen = canary.send(self.mode, memory)
         after = self._object.infos()
-        missed = sum(not each.entered for each in seen.values())
-        self._canary_misses += min(missed, _misses_at_entry(after) - _misses_at_entry(before))
+        unseen = sum(not each.entered for each in seen.values())
+        if missed := min(unseen, _misses_at_entry(after) - _misses_at_entry(before)):
+            canary.add_missed(memory, missed)
         canaries = self._count(CANARIES)
         runs = _runs_at_entry(after) - _runs_at_entry(before)
         if runs:  # while the kernel measures; others' canaries take as long as ours

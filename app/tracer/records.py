@@ -15,7 +15,7 @@ CALLS = ("", "unlink", "unlinkat", "rmdir")
 DROP_KINDS = ("ring_full", "stash_full", "missed_return")
 CALLS_ENTERED, CALLS_LEFT, CANARIES = 3, 4, 5
 
-# struct canary, native byte order: pid_tgid, token, entered, left, unused.
+# struct canary, native byte order: pid_tgid, token, entered, left, missed.
 CANARY = "=QIIII"
 
 # BPF_RINGBUF_HDR_SZ: each record is preceded by its length, whose top bits are flags, and

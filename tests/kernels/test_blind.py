@@ -108,6 +108,7 @@ def test_a_probe_that_is_silenced_says_so(
         for mode in silenced:
             wait_until(lambda m=mode: tracing.probe(m)["blind"] is None, f"{mode} to see again")
             stream.wait(lambda m=mode: states(stream, m)[-2:] == [True, False], f"{mode}'s states")
+            assert f"{mode} was blind for" in tracing.log.read_text()
         cursor = tracing.cursor()
         wait_until_shown(tracing, cursor, modes, mark())
 
@@ -197,3 +198,14 @@ def test_nobody_can_hide_behind_a_canary(
         if mode in EXIT_MODES:
             assert [row["errno"] for row in own][:4] == [None] * 3 + ["EBADF"]
         assert len(own) == 5, mode
+
+
+def test_a_blind_probe_can_be_stopped(idle: Service) -> None:
+    if not kernel.in_test_machine():
+        pytest.skip("the kernel is silenced only in the test machines")
+    idle.start("kprobe")
+    with switched_off(KPROBES):
+        wait_until(lambda: idle.probe("kprobe")["blind"], "kprobe to be blind")
+        stopped = idle.stop("kprobe")
+        assert (stopped["state"], stopped["blind"]) == ("stopped", None)
+        assert stopped["ended"]["code"] == "requested"

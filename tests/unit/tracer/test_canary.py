@@ -22,7 +22,7 @@ class Kernel:
     """The map `canary`, and programs that see a call or not."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.value = b""
+        self.value = bytes(struct.calcsize(CANARY))
         self.calls: list[str] = []
         self.tokens: list[int] = []
         self.runs = True
@@ -37,9 +37,9 @@ class Kernel:
     def call(self, call: str, token: int) -> None:
         self.calls.append(call)
         self.tokens.append(token)
-        _, own, entered, left, _ = struct.unpack(CANARY, self.value)
+        _, own, entered, left, missed = struct.unpack(CANARY, self.value)
         if self.runs and own == token:
-            self.value = struct.pack(CANARY, 7, own, entered + 1, left + 1, 0)
+            self.value = struct.pack(CANARY, 7, own, entered + 1, left + 1, missed)
 
 
 @pytest.fixture
@@ -58,6 +58,13 @@ def test_nothing_is_left_of_the_last_canary(kernel: Kernel) -> None:
     canary.send("fexit", kernel)
     kernel.runs = False
     assert canary.send("fexit", kernel) == {"unlinkat": Seen(0, 0)}
+
+
+def test_what_the_kernel_did_not_show_is_kept(kernel: Kernel) -> None:
+    canary.add_missed(kernel, 2)
+    canary.send("tracepoint", kernel)
+    canary.add_missed(kernel, 1)
+    assert canary.missed(kernel) == 3
 
 
 @pytest.mark.parametrize(
