@@ -80,10 +80,11 @@ class Programs:
         self.mode = mode
         self._active = 0
         self._was_set = False
-        # Of canaries: counted up to the last look, and the time that they took of what the kernel
-        # measures.
+        # Of our canaries: how many there were, the time that they took of what the kernel measured,
+        # and the shortest of them, in all programs.
         self._canaries = 0
-        self._canary_time_ns = 0.0
+        self._canaries_ns = 0.0
+        self._canary_ns: float | None = None
         try:
             self._object = LoadedObject(compiled)
             try:
@@ -160,12 +161,15 @@ class Programs:
     def run_time(self) -> RunTime:
         """Time in all programs and calls that entered, as far as the kernel counted them.
 
-        Only differences say something: canaries, which are left out, are always counted.
+        Only differences say something: canaries, of all tracers, are always counted.
         """
         infos = self._object.infos()
+        canaries = self._count(CANARIES)
         return RunTime(
-            round(_run_time_ns(infos) - self._canary_time_ns),
-            _runs_at_entry(infos) - self._count(CANARIES),
+            round(_run_time_ns(infos) - self._canaries_ns),
+            _runs_at_entry(infos) - canaries,
+            canaries - self._canaries,
+            self._canary_ns or 0.0,
         )
 
     def send_canaries(self) -> list[str]:
@@ -180,13 +184,20 @@ class Programs:
         unseen = sum(not each.entered for each in seen.values())
         if missed := min(unseen, _misses_at_entry(after) - _misses_at_entry(before)):
             canary.add_missed(memory, missed)
-        canaries = self._count(CANARIES)
-        runs = _runs_at_entry(after) - _runs_at_entry(before)
-        if runs:  # while the kernel measures; others' canaries take as long as ours
-            time_ns = (_run_time_ns(after) - _run_time_ns(before)) / runs
-            self._canary_time_ns += time_ns * (canaries - self._canaries)
-        self._canaries = canaries
+        self._measure_canaries(len(seen) - unseen, before, after)
         return canary.unseen(self.mode, seen, self.calls_in_progress())
+
+    def _measure_canaries(
+        self, count: int, before: Mapping[str, ProgInfo], after: Mapping[str, ProgInfo]
+    ) -> None:
+        self._canaries += count
+        runs = _runs_at_entry(after) - _runs_at_entry(before)
+        time_ns = _run_time_ns(after) - _run_time_ns(before)
+        if 0 < runs == count:  # the kernel is measuring, and nothing else was called
+            self._canaries_ns += time_ns
+            self._canary_ns = min(time_ns / count, self._canary_ns or time_ns / count)
+        elif runs:
+            self._canaries_ns += count * (self._canary_ns or time_ns / runs)
 
     def calls_in_progress(self) -> int:
         """Calls seen at entry whose return was not; 0 for entry modes."""
