@@ -67,14 +67,26 @@ struct filter {
 #define TEST_COMM 4
 #define TEST_FAILURE 8
 
+// The tracer's own call that shows whether these programs run: see is_canary.
+struct canary {
+    u64 pid_tgid; // who made it, as seen at entry: the tracer may be in another pid namespace
+    u32 token;    // tells this tracer's canaries from others'
+    u32 entered;
+    u32 left;
+    u32 missed; // canaries that are in `recursion`, kept here for whoever reads the counts later
+};
+#define CANARY_RESULT (-14) // EFAULT
+
 // What is counted: first why an event that passed the filter did not reach a ring, then calls
-// that were remembered at entry, and those of them that were found again or given up.
+// that were remembered at entry, and those of them that were found again or given up; last,
+// the canaries of all tracers at entry.
 enum count {
     DROP_RING_FULL,
     DROP_STASH_FULL,
     DROP_MISSED_RETURN,
     CALLS_ENTERED,
     CALLS_LEFT,
+    CANARIES,
     COUNTS,
 };
 
@@ -89,6 +101,7 @@ BPF_ARRAY(filters, struct filter, 2);
 BPF_ARRAY(active_filter, u32, 1);
 
 BPF_PERCPU_ARRAY(counts, u64, COUNTS);
+BPF_ARRAY(canary, struct canary, 1);
 BPF_PERCPU_ARRAY(scratch, struct long_record, 1); // too large for the stack
 
 #ifdef SEES_RETURN
@@ -107,6 +120,39 @@ static __always_inline void count(int kind)
 
     if (counter)
         __sync_fetch_and_add(counter, 1); // a preempting program may count on the same CPU
+}
+
+// Whether this call is a tracer's canary, which is no event for any tracer of the machine: a call
+// whose name the kernel cannot read, from a process named as tracers are ("pd:..."). Nobody can
+// hide a deletion by it: without a name nothing is deleted, and neither an address in the
+// kernel's half nor what the kernel made of it can be changed by anyone on the way.
+static __always_inline int is_canary(s32 dfd, const char *name)
+{
+    u64 comm[2] = {};
+    int zero = 0;
+#ifdef NAME_IN_USER_MEMORY
+    u32 token = (u64)name;
+
+    if ((u64)name >> 32 != 0xffffffff)
+        return 0;
+#else
+    u32 token = dfd;
+
+    if (name != (const char *)CANARY_RESULT)
+        return 0;
+#endif
+    bpf_get_current_comm(comm, sizeof(comm));
+    if ((comm[0] & 0xffffff) != 0x3a6470) // "pd:", little-endian
+        return 0;
+    count(CANARIES);
+
+    struct canary *own = canary.lookup(&zero);
+
+    if (own && own->token == token) {
+        own->pid_tgid = bpf_get_current_pid_tgid();
+        own->entered++;
+    }
+    return 1;
 }
 
 static __always_inline struct filter *current_filter(void)
@@ -188,10 +234,13 @@ static __always_inline void read_long_name(struct long_record *r, const char *na
 #ifndef NAME_IN_USER_MEMORY
 // `filename` is a struct filename *, or an error pointer when the kernel could not read the name
 // (too long, empty, bad address): then there is nothing to show, and nothing to be read at NULL.
+// The one of a bad address is given as it is, for is_canary; nothing can be read there either.
 static __always_inline const char *name_of(const void *filename)
 {
     const char *name = NULL;
 
+    if (filename == (const void *)CANARY_RESULT)
+        return filename;
     bpf_probe_read_kernel(&name, sizeof(name), filename + __builtin_offsetof(struct filename, name));
     return name;
 }
@@ -236,6 +285,9 @@ static __always_inline void send(struct long_record *r)
 // The whole of an entry mode.
 static __always_inline int on_call(s32 dfd, const char *name)
 {
+    if (is_canary(dfd, name))
+        return 0;
+
     struct filter *f = current_filter();
     int zero = 0;
 
@@ -296,6 +348,9 @@ static __always_inline int keep_long_name(struct record *head, const char *name)
 // The part at entry: what is known of the call waits in `calls`.
 static __always_inline int on_enter(s32 dfd, const char *name, u32 flags)
 {
+    if (is_canary(dfd, name))
+        return 0;
+
     struct filter *f = current_filter();
 
     if (!f || !f->enabled)
@@ -360,14 +415,30 @@ static __always_inline void send_with_late_name(struct record *head, const char 
 }
 #endif
 
+// A call returns that was not remembered at entry.
+static __always_inline void note_canary_return(s64 ret)
+{
+    int zero = 0;
+
+    if (ret != CANARY_RESULT)
+        return;
+
+    struct canary *own = canary.lookup(&zero);
+
+    if (own && own->pid_tgid == bpf_get_current_pid_tgid())
+        own->left++;
+}
+
 // The part at return.
 static __always_inline int on_leave(s64 ret)
 {
     u32 tid = bpf_get_current_pid_tgid();
     struct medium_record *r = calls.lookup(&tid);
 
-    if (!r || !r->head.entry_ns)
+    if (!r || !r->head.entry_ns) {
+        note_canary_return(ret);
         return 0;
+    }
 
     u64 now_ns = bpf_ktime_get_ns();
     struct filter *f = current_filter();

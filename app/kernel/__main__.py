@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m app.kernel`: the running kernel and the modes it allows, as JSON on one line.
 
-A short process of its own, as it may mount tracefs for itself and load BCC's library.
+A short process of its own, as it loads BCC's library, and named as tracers are: what it calls to
+see programs run is no event for them (bpf/record.c, is_canary).
 Settings come from `PROBEDECK_*` (app.config).
 """
 
@@ -13,18 +14,18 @@ import sys
 
 from app.config import Settings
 from app.kernel.features import check_modes
-from app.kernel.tracefs import find_or_mount
+from app.kernel.syscalls import set_process_name
 from app.probes.modes import DELETION_FUNCTIONS, DELETION_SYSCALLS
 
 
 def main() -> None:
+    set_process_name("pd:check")
     settings = Settings.from_environment()
     modes = check_modes(
         DELETION_FUNCTIONS,
         DELETION_SYSCALLS,
         btf_path=settings.btf_path,
         cache_dir=settings.cache_dir,
-        find_tracefs=find_or_mount,
     )
     system = os.uname()
     answer = {

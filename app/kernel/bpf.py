@@ -159,9 +159,11 @@ def possible_cpus(path: Path = POSSIBLE_CPUS) -> int:
     return count
 
 
-def instruction(code: int, dst: int = 0, src: int = 0, immediate: int = 0) -> bytes:
-    """One `struct bpf_insn` without offset, for little-endian machines."""
-    return struct.pack("<BBhi", code, src << 4 | dst, 0, immediate)
+def instruction(
+    code: int, dst: int = 0, src: int = 0, immediate: int = 0, *, offset: int = 0
+) -> bytes:
+    """One `struct bpf_insn`, for little-endian machines."""
+    return struct.pack("<BBhi", code, src << 4 | dst, offset, immediate)
 
 
 def load_program(

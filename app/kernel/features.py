@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from app.kernel.bcc_presence import bcc_problem
 from app.kernel.btf import Btf
 from app.kernel.btf_format import BtfError
 from app.kernel.headers import find_headers
-from app.kernel.hints import hint_for
+from app.kernel.hints import hint_for, why_silent
 from app.kernel.symbols import Resolution, TextSymbols, resolve_in_btf, resolve_in_symbols
 from app.kernel.version import running_version_code
 
@@ -51,24 +52,24 @@ def check_modes(
     *,
     btf_path: Path,
     cache_dir: Path,
-    find_tracefs: Callable[[], Path] = tracefs.find,
+    open_tracefs: Callable[[], AbstractContextManager[Path]] = tracefs.opened,
 ) -> dict[str, Availability]:
     """Ask the kernel about each mode.
 
     `functions` are candidates for the function to trace, of which the first that exists is
-    taken; `syscalls` are the system calls whose tracepoints are needed. `find_tracefs` returns
-    where tracefs is or raises OSError; `tracefs.find_or_mount` changes the process calling it.
+    taken; `syscalls` are the system calls whose tracepoints are needed. `open_tracefs` gives
+    a path of tracefs or raises OSError.
     Leaves nothing in the kernel. The include tree for BCC is made on the way.
     """
     btf = _load(btf_path)
-    common = _try(trials.ring_buffer) or _headers_problem(btf_path, cache_dir) or _bcc_problem()
+    common = _try("", trials.ring_buffer) or _headers_problem(btf_path, cache_dir) or _bcc_problem()
     kprobe_function = _kprobe_function(functions, btf)
     return {
         "fentry": _trampolines(functions, btf, False, common),
         "fexit": _trampolines(functions, btf, True, common),
         "kprobe": _kprobes(kprobe_function, False, common),
         "kretprobe": _kprobes(kprobe_function, True, common),
-        "tracepoint": _tracepoints(syscalls, find_tracefs, common),
+        "tracepoint": _tracepoints(syscalls, open_tracefs, common),
     }
 
 
@@ -82,7 +83,7 @@ def _trampolines(
     if function is None:
         return _answer(None, _not_found(found))
     trial = partial(trials.trampolines, function.name, function.type_id, at_return)
-    return _answer(function.name, _try(trial) or common)
+    return _answer(function.name, _try("fexit" if at_return else "fentry", trial) or common)
 
 
 def _kprobe_function(functions: Sequence[str], btf: Btf | _Problem) -> str | _Problem:
@@ -102,20 +103,21 @@ def _kprobes(function: str | _Problem, at_return: bool, common: _Problem | None)
         reason = f"this kernel has no kprobes (there is no {perf.KPROBE_PMU})"
         return _answer(function, _Problem(reason, trials.KPROBES))
     trial = partial(trials.kprobes, function, running_version_code(), at_return)
-    return _answer(function, _try(trial) or common)
+    return _answer(function, _try("kretprobe" if at_return else "kprobe", trial) or common)
 
 
 def _tracepoints(
-    syscalls: Sequence[str], find_tracefs: Callable[[], Path], common: _Problem | None
+    syscalls: Sequence[str],
+    open_tracefs: Callable[[], AbstractContextManager[Path]],
+    common: _Problem | None,
 ) -> Availability:
     try:
-        place = find_tracefs()
+        with open_tracefs() as place:
+            problem = _try("tracepoint", partial(trials.tracepoints, place, syscalls))
     except OSError as error:
         reason = f"the kernel's tracing file system cannot be used: {trials.in_words(error)}"
         return _answer(None, _Problem(reason, _TRACEFS_HINT, trials.error_name_of(error)))
-    names = [f"sys_{side}_{call}" for call in syscalls for side in ("enter", "exit")]
-    trial = partial(trials.tracepoints, place, "syscalls", names)
-    return _answer("sys_enter/exit: " + ", ".join(syscalls), _try(trial) or common)
+    return _answer("sys_enter/exit: " + ", ".join(syscalls), problem or common)
 
 
 def _answer(function: str | None, problem: _Problem | None) -> Availability:
@@ -124,9 +126,11 @@ def _answer(function: str | None, problem: _Problem | None) -> Availability:
     return Availability(False, function, problem.reason, problem.hint, problem.errno)
 
 
-def _try(trial: Callable[[], None]) -> _Problem | None:
+def _try(mode: str, trial: Callable[[], None]) -> _Problem | None:
     try:
         trial()
+    except trials.SilentError as silence:
+        return _Problem(*why_silent(mode, silence.missing))
     except trials.RefusedError as refusal:
         return _Problem(str(refusal), hint_for(refusal), trials.error_name_of(refusal.cause))
     return None

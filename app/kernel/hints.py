@@ -4,11 +4,17 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
+from app.kernel.syscalls import detached_mount
 from app.kernel.trials import RefusedError
 
+FTRACE_ENABLED = Path("/proc/sys/kernel/ftrace_enabled")
+DEBUGFS = Path("/sys/kernel/debug")
+KPROBES_ENABLED = "kprobes/enabled"  # in debugfs
 LOCKDOWN = Path("/sys/kernel/security/lockdown")
 STATUS = Path("/proc/self/status")
 
@@ -33,6 +39,45 @@ def hint_for(refusal: RefusedError) -> str:
             "./run --vm runs Probedeck on a kernel that allows it"
         )
     return refusal.needs
+
+
+def why_silent(mode: str, missing: Sequence[str]) -> tuple[str, str]:
+    """Why programs that are attached do not run, and what would help, as sentences.
+
+    `missing` are the places where they were not seen to run.
+    """
+    reason = f"the kernel has attached the programs but does not run them ({', '.join(missing)})"
+    if mode == "tracepoint":
+        return reason, "stop the probe and start it again; the mode `kretprobe` needs no tracepoint"
+    # fentry, fexit and, where they can, kprobes are called by ftrace.
+    if _read(FTRACE_ENABLED) == "0":
+        return f"{reason}: kernel.ftrace_enabled is 0", "run: sysctl -w kernel.ftrace_enabled=1"
+    if mode in ("kprobe", "kretprobe") and kprobes_enabled() is False:
+        switch = DEBUGFS / KPROBES_ENABLED
+        return f"{reason}: {switch} is 0", f"run: echo 1 > {switch}"
+    return reason, "stop the probe and start it again; the mode `tracepoint` needs no function"
+
+
+def kprobes_enabled() -> bool | None:
+    """Whether kprobes are armed; None where the kernel does not say."""
+    switch = _read(DEBUGFS / KPROBES_ENABLED)
+    if switch is None:
+        try:
+            fd = detached_mount("debugfs")
+        except OSError:  # none in this kernel, or not for us
+            return None
+        try:
+            switch = _read(Path(f"/proc/self/fd/{fd}", KPROBES_ENABLED))
+        finally:
+            os.close(fd)
+    return None if switch is None else switch != "0"
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return None
 
 
 def may_trace(status: Path = STATUS) -> bool:

@@ -11,25 +11,35 @@ import time
 
 # Numbers from arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h.
 _NUMBERS = {
-    "x86_64": {"bpf": 321, "membarrier": 324, "perf_event_open": 298},
-    "aarch64": {"bpf": 280, "membarrier": 283, "perf_event_open": 241},
+    "x86_64": {
+        "bpf": 321,
+        "membarrier": 324,
+        "perf_event_open": 298,
+        "rename": 82,
+        "renameat": 264,
+        "renameat2": 316,
+        "rmdir": 84,
+        "unlink": 87,
+        "unlinkat": 263,
+    },
+    "aarch64": {
+        "bpf": 280,
+        "membarrier": 283,
+        "perf_event_open": 241,
+        "renameat": 38,
+        "renameat2": 276,
+        "unlinkat": 35,
+    },
 }
+_EVERYWHERE = {"fsopen": 430, "fsconfig": 431, "fsmount": 432}
 _MACHINE = os.uname().machine
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
-_libc.mount.argtypes = (
-    ctypes.c_char_p,
-    ctypes.c_char_p,
-    ctypes.c_char_p,
-    ctypes.c_ulong,
-    ctypes.c_void_p,
-)
 
-CLONE_NEWNS = 0x20000
 PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
-MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
-MS_REC, MS_PRIVATE = 0x4000, 0x40000
 MEMBARRIER_CMD_GLOBAL = 1
+FSOPEN_CLOEXEC, FSCONFIG_CMD_CREATE, FSMOUNT_CLOEXEC = 1, 6, 1  # include/uapi/linux/mount.h
+MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC = 2, 4, 8
 
 
 def bpf(command: int, attributes: ctypes.Structure) -> int:
@@ -76,25 +86,67 @@ def set_process_name(name: str) -> None:
     _check(_libc.prctl(ctypes.c_int(PR_SET_NAME), name.encode()))
 
 
-def unshare(flags: int) -> None:
-    """unshare(2), for the calling thread; raises OSError. (os.unshare came with Python 3.12.)"""
-    _check(_libc.unshare(ctypes.c_int(flags)))
+def fail_to(call: str, token: int) -> None:
+    """Make a system call that deletes or renames, with names that cannot be read: it fails.
+
+    The names' address is 0xffffffff00000000 + `token` (32 bits), in the kernel's half of the
+    address space, where the kernel reads no name for a user (EFAULT), whatever is there; the
+    directory descriptors are `token`. Raises OSError when it fails for another reason.
+    """
+    name = ctypes.c_ulong(0xFFFFFFFF << 32 | token)
+    dfd = ctypes.c_long(ctypes.c_int(token).value)
+    arguments = {
+        "unlink": (name,),
+        "unlinkat": (dfd, name, ctypes.c_long(0)),
+        "rmdir": (name,),
+        "rename": (name, name),
+        "renameat": (dfd, name, dfd, name),
+        "renameat2": (dfd, name, dfd, name, ctypes.c_long(0)),
+    }
+    try:
+        _call(call, *arguments[call])
+    except OSError as error:
+        if error.errno != errno.EFAULT:
+            raise
 
 
-def mount(source: str, target: str, kind: str, flags: int) -> None:
-    """mount(2) without data; raises OSError."""
-    _check(_libc.mount(source.encode(), target.encode(), kind.encode(), flags, None), target)
+def detached_mount(kind: str) -> int:
+    """A descriptor of a new mount of a file system without a device; raises OSError.
+
+    It is attached to no mount namespace, so nobody else sees it, and it ends with the
+    descriptor. fsmount(2), since Linux 5.2.
+    """
+    context = _call("fsopen", kind.encode(), ctypes.c_ulong(FSOPEN_CLOEXEC))
+    try:
+        nothing = ctypes.c_void_p(None)
+        _call(
+            "fsconfig",
+            ctypes.c_long(context),
+            ctypes.c_ulong(FSCONFIG_CMD_CREATE),
+            nothing,
+            nothing,
+            ctypes.c_long(0),
+        )
+        attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC
+        return _call(
+            "fsmount",
+            ctypes.c_long(context),
+            ctypes.c_ulong(FSMOUNT_CLOEXEC),
+            ctypes.c_ulong(attributes),
+        )
+    finally:
+        os.close(context)
 
 
 def _call(name: str, *arguments: object) -> int:
-    numbers = _NUMBERS.get(_MACHINE)
-    if numbers is None:
+    numbers = {**_EVERYWHERE, **_NUMBERS.get(_MACHINE, {})}
+    if name not in numbers:
         raise OSError(None, f"the number of {name} is not known for {_MACHINE}")
     return _check(_libc.syscall(ctypes.c_long(numbers[name]), *arguments))
 
 
-def _check(result: int, path: str | None = None) -> int:
+def _check(result: int) -> int:
     if result < 0:
         number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), path)
+        raise OSError(number, os.strerror(number))
     return result

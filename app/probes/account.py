@@ -20,6 +20,7 @@ from app.kernel import bpf
 from app.kernel.syscalls import wait_for_running_programs
 
 PAGE_BYTES = mmap.PAGESIZE
+_U32 = struct.Struct("=I")
 
 
 class KernelAccount:
@@ -33,11 +34,12 @@ class KernelAccount:
         self._slot_bytes = [int(size) for size in message["rings"]]
         self._drops = {str(name): int(index) for name, index in message["drops"].items()}
         self._entered, self._left = int(message["entered"]), int(message["left"])
+        self._canary_missed_at = int(message["canary_missed_at"])
         rings = len(self._slot_bytes)
-        if len(descriptors) < rings + 1 or not all(size > 0 for size in self._slot_bytes):
+        if len(descriptors) < rings + 2 or not all(size > 0 for size in self._slot_bytes):
             raise ValueError(f"{len(descriptors)} descriptors for {rings} rings")
         self._rings = descriptors[:rings]
-        self._counts, *self._entry_programs = descriptors[rings:]
+        self._counts, self._canary, *self._entry_programs = descriptors[rings:]
         self._stack = ExitStack()
         for fd in descriptors:
             self._stack.callback(os.close, fd)
@@ -53,9 +55,8 @@ class KernelAccount:
         """
         wait_for_running_programs()
         drops = {name: self._count(index) for name, index in self._drops.items()}
-        drops["recursion"] = sum(
-            bpf.prog_info(fd).recursion_misses or 0 for fd in self._entry_programs
-        )
+        misses = sum(bpf.prog_info(fd).recursion_misses or 0 for fd in self._entry_programs)
+        drops["recursion"] = misses - self._missed_canaries()
         # Never below 0: a call is counted as left on another CPU than it had entered on.
         drops["unfinished"] = max(0, self._count(self._entered) - self._count(self._left))
         dropped = sum(drops.values())
@@ -64,6 +65,12 @@ class KernelAccount:
             for fd, size in zip(self._rings, self._slot_bytes, strict=True)
         )
         return {"produced": records + dropped, "dropped_kernel": dropped, "drops": drops}
+
+    def _missed_canaries(self) -> int:
+        """The tracer's own calls that its programs were not shown: no event was lost by them."""
+        size = self._canary_missed_at + _U32.size
+        value = bpf.map_lookup(self._canary, bytes(4), -(-size // 8) * 8)
+        return 0 if value is None else int(_U32.unpack_from(value, self._canary_missed_at)[0])
 
     def _count(self, index: int) -> int:
         value = bpf.map_lookup(self._counts, struct.pack("=I", index), bpf.percpu_size(8))

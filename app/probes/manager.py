@@ -154,6 +154,7 @@ class ProbeManager:
             "restarts": probe.restarts.count,
             "started_at": probe.started_at,
             "ended": probe.ended,
+            "blind": run.blind if run and probe.state == "running" else None,
             "columns": [column.as_json() for column in probe.mode.columns],
             "counters": self._hub.counters(name),
             "drops": {**NO_DROPS, **(run.drops if run else {})},
@@ -330,6 +331,9 @@ class ProbeManager:
         if run.end is None:
             timeout_s = self._settings.start_timeout_s
             raise self._give_up(probe, run, "start_timeout", f"not attached in {timeout_s:g} s")
+        if run.end.code == "unavailable":  # the kernel's last answer no longer holds
+            self._ask_kernel()
+            run.end.extra["alternatives"] = self.kernel.working()
         raise ended_badly(run.end)
 
     def _give_up(self, probe: Probe, run: TracerRun, code: str, what: str) -> ProbedeckError:

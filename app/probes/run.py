@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from app.frames import KIND_BATCH, BadFrame, CutOff, read_frames
@@ -59,6 +60,7 @@ class TracerRun:
         self.drops: dict[str, int] = {}
         self.cost: dict[str, float] | None = None
         self.ended_s: float | None = None  # when it was heard last: then its programs were there
+        self.blind: dict[str, str] | None = None  # since, reason, hint: attached, but not run
         self.end: End | None = None
         self._filters: deque[tuple[int, Filter]] = deque()  # sent and not confirmed
         self._last_word: End | None = None
@@ -159,6 +161,7 @@ class TracerRun:
         self.ended_s = time.time()
         status = self._reap()
         errors.join()
+        self._end_blindness()
         end = self._how_it_ended(fault, status)
         self.end = self._settle(end, descriptors)
         self._on_change()
@@ -194,6 +197,15 @@ class TracerRun:
             self._on_change()
         elif kind == "alive":
             pass  # that it said something is what it said
+        elif kind == "sight":
+            self._sees(message["blind"])
+        elif kind == "fault":
+            log.error(
+                "%s: a batch of %d rows is lost: %s",
+                self.ledger.probe,
+                message["rows"],
+                message["traceback"],
+            )
         elif kind == "filtered":
             self._filtered(message["number"])
             self._on_change()
@@ -213,6 +225,25 @@ class TracerRun:
         while self._filters and self._filters[0][0] <= number:
             self.filter = self._filters.popleft()[1]
         self.filtered = number
+
+    def _sees(self, blind: dict[str, str] | None) -> None:
+        """The kernel no longer runs the programs (`blind` says since when and why), or does again
+        (None)."""
+        self._end_blindness()
+        self.blind = blind
+        if blind is not None:
+            probe, since = self.ledger.probe, blind["since"]
+            log.warning("%s is blind since %s: %s", probe, since, blind["reason"])
+        self._on_change()
+
+    def _end_blindness(self) -> None:
+        """The programs run again, or the run is over: no call was seen between these moments."""
+        if self.blind is not None:
+            since = datetime.fromisoformat(self.blind["since"].replace("Z", "+00:00")).timestamp()
+            until = time.time()
+            self.blind = None
+            log.warning("%s was blind for %.1f s, until now", self.ledger.probe, until - since)
+            self._hub.unwatched(self.ledger.probe, since, until)
 
     def _balance(self, totals: dict[str, Any], since_s: float) -> None:
         """Book what was lost; what was sent, or waited to be, and we never got is the pipe's loss.

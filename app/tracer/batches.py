@@ -18,6 +18,8 @@ from app.tracer.records import CALL_MASK, CALLS, NAME_CUT
 from app.tracer.text import Texts
 
 Records = np.ndarray[Any, np.dtype[np.void]]
+# From stamps of the kernel's to what they are behind the wall clock, one or for each.
+WallOffset = Callable[[np.ndarray[Any, Any]], int | np.ndarray[Any, Any]]
 
 _ARROW_TYPES: dict[str, Callable[..., Any]] = {
     "timestamp_ns": lambda **kw: na.timestamp("ns", "UTC", **kw),
@@ -57,7 +59,7 @@ class Encoder:
         )
         self._batch = 0
 
-    def encode(self, parts: Sequence[Records], wall_offset_ns: int) -> bytes:
+    def encode(self, parts: Sequence[Records], wall_offset_ns: WallOffset) -> bytes:
         """Rows of all parts, ordered by time of entry, as one Arrow IPC stream."""
         values = to_columns(parts, wall_offset_ns)
         rows = len(values["time"])
@@ -75,7 +77,7 @@ class Encoder:
         return sink.getvalue()
 
 
-def to_columns(parts: Sequence[Records], wall_offset_ns: int) -> dict[str, Any]:
+def to_columns(parts: Sequence[Records], wall_offset_ns: WallOffset) -> dict[str, Any]:
     """Every column the records can give: arrays of shape (n,), or `Texts` for text."""
     entry = np.concatenate([part["entry_ns"] for part in parts])
     in_order = bool((entry[1:] >= entry[:-1]).all())
@@ -100,8 +102,9 @@ def to_columns(parts: Sequence[Records], wall_offset_ns: int) -> dict[str, Any]:
     cut = np.flatnonzero(flags & NAME_CUT)
     if cut.size:
         filename = text.append(filename, cut)
+    stamps = put_in_order(entry).astype(np.int64)
     return {
-        "time": put_in_order(entry).astype(np.int64) + wall_offset_ns,
+        "time": stamps + wall_offset_ns(stamps),
         "pid": column("pid"),
         "tid": column("tid"),
         "uid": column("uid"),
@@ -117,12 +120,23 @@ def to_columns(parts: Sequence[Records], wall_offset_ns: int) -> dict[str, Any]:
 
 def _array(kind: Any, column: Column, values: Any, rows: int) -> Any:
     if not isinstance(values, Texts):
-        data = np.ascontiguousarray(values, dtype=_NUMPY_TYPES[column.type])
-        return na.c_array_from_buffers(kind, rows, [None, data], null_count=0)
+        return _from_buffers(kind, rows, 0, None, _buffer(values, _NUMPY_TYPES[column.type]))
     validity, nulls = None, 0
     if column.nullable and values.valid is not None:
         nulls = rows - int(np.count_nonzero(values.valid))
-        validity = np.packbits(values.valid, bitorder="little") if nulls else None
-    return na.c_array_from_buffers(
-        kind, rows, [validity, values.offsets, values.data], null_count=nulls
-    )
+        if nulls:
+            validity = _buffer(np.packbits(values.valid, bitorder="little"), np.uint8)
+    offsets, data = _buffer(values.offsets, np.int32), _buffer(values.data, np.uint8)
+    return _from_buffers(kind, rows, nulls, validity, offsets, data)
+
+
+def _buffer(values: np.ndarray[Any, Any], dtype: Any) -> np.ndarray[Any, Any]:
+    """As Arrow takes it: one value behind the other, of exactly this type.
+
+    An array may be a view with gaps, such as the first byte of every name.
+    """
+    return np.ascontiguousarray(values, dtype=dtype)
+
+
+def _from_buffers(kind: Any, rows: int, nulls: int, *buffers: np.ndarray[Any, Any] | None) -> Any:
+    return na.c_array_from_buffers(kind, rows, list(buffers), null_count=nulls)

@@ -21,7 +21,6 @@ from app.kernel.btf import Btf
 from app.kernel.btf_format import Kind
 from app.kernel.headers import BTF_PATH, find_headers
 from app.kernel.syscalls import end_with_parent, set_process_name
-from app.kernel.tracefs import own_mounts
 from app.tracer.causes import log_and_tell
 from app.tracer.command import AHEAD, COMPILED, NOT_KEPT, REFUSED
 from app.tracer.kept import FILE, find_object, object_key
@@ -46,7 +45,7 @@ def compile_object(mode: str, function: str, ring_bytes: int) -> CompiledObject:
 
     Raises ObjectError for what cannot be kept, and what BCC raises.
     """
-    from bcc import BPF  # noqa: PLC0415 - looks at tracefs, in mounts that must be our own
+    from bcc import BPF  # noqa: PLC0415 - LLVM's memory, for this process alone
     from bcc.libbcc import lib  # noqa: PLC0415
 
     class Compiler(BPF):  # type: ignore[misc] # bcc has no types
@@ -128,7 +127,6 @@ def main(argv: list[str]) -> int:
         os.nice(19)
         argv = argv[1:]
     mode, function, ring_bytes, btf_path, cache_dir = argv
-    own_mounts()
     try:
         text, trouble = kept_or_compiled(
             mode, function, int(ring_bytes), Path(btf_path), Path(cache_dir)

@@ -18,10 +18,16 @@ REST_S = 10.0
 
 @dataclass(frozen=True)
 class RunTime:
-    """Of all programs of a probe: time spent in them, and how often a traced call entered."""
+    """Of all programs of a probe: time spent in them, and how often a traced call entered.
+
+    In the time, and not among the calls, are `canaries` of other tracers, of `canary_ns` at least
+    each.
+    """
 
     time_ns: int
     calls: int
+    canaries: int = 0
+    canary_ns: float = 0.0
 
 
 class CostMeter:
@@ -57,7 +63,8 @@ class CostMeter:
         now = self._read()
         calls = now.calls - self._start.calls
         if calls > 0:
-            time_ns = now.time_ns - self._start.time_ns
+            canaries = now.canaries - self._start.canaries
+            time_ns = now.time_ns - self._start.time_ns - now.canary_ns * canaries
             self._result = {"calls": calls, "ns_per_call": round(time_ns / calls, 1)}
         if calls >= ENOUGH_CALLS:
             self._rest()

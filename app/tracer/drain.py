@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 from contextlib import ExitStack
-from time import CLOCK_MONOTONIC, clock_gettime_ns
 
 import numpy as np
 
 from app.frames import Outbox, TracerRequest
 from app.probes.modes import MODES
 from app.tracer.batches import Encoder, Records
-from app.tracer.clock import wall_offset_ns
+from app.tracer.clock import WallClock
 from app.tracer.cost import CostMeter
 from app.tracer.programs import Programs
 from app.tracer.records import NAME_BYTES
@@ -53,6 +53,7 @@ class Drain:
             request.probe, request.mode, request.run, MODES[request.mode].columns
         )
         self._outbox = outbox
+        self._clock = WallClock()
         self._stack = ExitStack()
         self._rings = {
             name: self._stack.enter_context(Ring(map_fd, size, slot_dtype(NAME_BYTES[name])))
@@ -60,6 +61,8 @@ class Drain:
         }
         self._cost = self._stack.enter_context(CostMeter(programs.run_time))
         self._reported: dict[str, object] = {}
+        self._faults: set[str] = set()  # that were told
+        self._lost_rows = False  # since the last report
         self.is_behind = False  # more was there than the last batch took
         self.fill = 0.0  # of the fullest ring, at the last look: 0 to 1
 
@@ -81,12 +84,13 @@ class Drain:
     def once(self) -> int:
         """One batch of what is there; the number of rows. 0 too when the outbox is full."""
         self.is_behind, self.fill = False, 0.0
+        self._clock.sample()
         if self._outbox.waiting_bytes > OUTBOX_BYTES:
             return 0
         self.fill = max(ring.fill for ring in self._rings.values())
         if not self.fill:
             return 0  # the common case, many times a second
-        before_ns = clock_gettime_ns(CLOCK_MONOTONIC)
+        before_ns = self._clock.now_ns()
         peeked = [ring.peek(MOST_ROWS[name]) for name, ring in self._rings.items()]
         counts = in_order(peeked, before_ns)
         rows = sum(counts)
@@ -97,10 +101,30 @@ class Drain:
             for name, (view, _) in zip(self._rings, peeked, strict=True)
         )
         filled = [view[:count] for (view, _), count in zip(peeked, counts, strict=True) if count]
-        self._outbox.batch(rows, self._encoder.encode(filled, wall_offset_ns()))
+        self._send(rows, filled)
         for ring, count in zip(self._rings.values(), counts, strict=True):
             ring.release(count)
+        if self._lost_rows:
+            self._lost_rows = False
+            self.report()  # here, as this is where the rows are missing
         return rows
+
+    def _send(self, rows: int, records: Sequence[Records]) -> None:
+        """Queue the rows. Where that cannot be done they are lost, and the probe goes on.
+
+        The service counts them as lost on the way to it, by the totals: consumed, and not received.
+        """
+        try:
+            data = self._encoder.encode(records, self._clock.offset_ns)
+        except Exception as error:  # noqa: BLE001 - whatever a record may cause costs its batch
+            cause = f"{type(error).__name__} at {_place(error)}"
+            if cause not in self._faults:  # told once: it may happen to every batch
+                self._faults.add(cause)
+                text = "".join(traceback.format_exception(error))
+                self._outbox.message({"type": "fault", "rows": rows, "traceback": text})
+            self._lost_rows = True
+        else:
+            self._outbox.batch(rows, data)
 
     def report(self, unfinished: int = 0) -> None:
         """Queue the totals, if they changed, behind the batches they count."""
@@ -118,3 +142,9 @@ class Drain:
         if counters != self._reported:
             self._outbox.message({"type": "counters", **counters})
             self._reported = counters
+
+
+def _place(error: Exception) -> str:
+    """Where an exception was raised."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{frame.filename}:{frame.lineno}"

@@ -32,6 +32,14 @@ class LoadedMap:
         self._check(key, value)
         bpf.map_update(self.fd, key, value)
 
+    def get(self, key: bytes) -> bytes:
+        """One value, which must be there; raises OSError."""
+        self._check(key, bytes(self.spec.value_size))
+        value = bpf.map_lookup(self.fd, key, self.spec.value_size)
+        if value is None:
+            raise ValueError(f"{self.spec.name} has no value for {key!r}")
+        return value
+
     def sum(self, key: bytes) -> int:
         """A per-CPU map's counter of 64 bits, over all CPUs; raises OSError."""
         self._check(key, bytes(8))

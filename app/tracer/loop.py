@@ -11,6 +11,7 @@ import time
 from app.errors import ProbedeckError
 from app.frames import Outbox, ServiceGone, TracerRequest
 from app.probes.spec import Filter
+from app.tracer.canary import Sight
 from app.tracer.drain import OUTBOX_BYTES, Drain
 from app.tracer.programs import Programs
 
@@ -34,12 +35,18 @@ class Loop:
     """Drains one probe and obeys the service."""
 
     def __init__(
-        self, request: TracerRequest, sock: socket.socket, outbox: Outbox, programs: Programs
+        self,
+        request: TracerRequest,
+        sock: socket.socket,
+        outbox: Outbox,
+        programs: Programs,
+        sight: Sight,
     ) -> None:
         self._request = request
         self._socket = sock
         self._outbox = outbox
         self._programs = programs
+        self._sight = sight
         self._filter = request.filter
         self._received = b""
         self._stop_code: str | None = None
@@ -47,7 +54,7 @@ class Loop:
     def run(self, drain: Drain) -> None:
         """Until a stop is asked for or the time is up. Raises ServiceGone."""
         started = time.monotonic()
-        reported = next_alive = next_look = looked = now = started
+        reported = next_alive = next_look = next_check = looked = now = started
         rows_since_report = quiet_looks = 0
         while self._stop_code is None:
             for message in self._messages(max(0.0, next_look - now)):
@@ -67,6 +74,10 @@ class Loop:
             if now >= reported + report_s and self._outbox.waiting_bytes < OUTBOX_BYTES:
                 drain.report()
                 reported, rows_since_report = now, 0
+            if now >= next_check:
+                if self._sight.check():
+                    self._outbox.message({"type": "sight", "blind": self._sight.blind})
+                next_check = now + self._sight.interval_s
             if now >= next_alive and not self._outbox.waiting_bytes:
                 self._outbox.message({"type": "alive"})
                 next_alive = now + ALIVE_INTERVAL_S

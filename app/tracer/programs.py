@@ -6,17 +6,27 @@ from __future__ import annotations
 import ctypes
 import struct
 import time
+from collections.abc import Mapping
 
 from app.errors import ProbedeckError
+from app.kernel import tracefs
+from app.kernel.bpf import ProgInfo
 from app.kernel.syscalls import wait_for_running_programs
-from app.kernel.tracefs import find_or_mount, own_mounts
 from app.kernel.trials import in_words
 from app.probes.modes import DELETION_SYSCALLS
 from app.probes.spec import Filter
+from app.tracer import canary
 from app.tracer.cost import RunTime
 from app.tracer.loader import LoadedObject
 from app.tracer.object import CompiledObject
-from app.tracer.records import CALLS_ENTERED, CALLS_LEFT, DROP_KINDS, NAME_BYTES
+from app.tracer.records import (
+    CALLS_ENTERED,
+    CALLS_LEFT,
+    CANARIES,
+    CANARY_MISSED_AT,
+    DROP_KINDS,
+    NAME_BYTES,
+)
 from app.tracer.ring import slot_dtype
 
 TEST_PID, TEST_UID, TEST_COMM, TEST_FAILURE = 1, 2, 4, 8
@@ -51,6 +61,18 @@ def _is_at_entry(program: str) -> bool:
     return program.startswith(("kfunc__", "on_en"))  # on_entry, on_enter_*
 
 
+def _misses_at_entry(infos: Mapping[str, ProgInfo]) -> int:
+    return sum(info.recursion_misses or 0 for name, info in infos.items() if _is_at_entry(name))
+
+
+def _runs_at_entry(infos: Mapping[str, ProgInfo]) -> int:
+    return sum(info.run_cnt for name, info in infos.items() if _is_at_entry(name))
+
+
+def _run_time_ns(infos: Mapping[str, ProgInfo]) -> int:
+    return sum(info.run_time_ns for info in infos.values())
+
+
 def _u32(number: int) -> bytes:
     return struct.pack("=I", number)
 
@@ -66,6 +88,11 @@ class Programs:
         self.mode = mode
         self._active = 0
         self._was_set = False
+        # Of our canaries: how many there were, the time that they took of what the kernel measured,
+        # and the shortest of them, in all programs.
+        self._canaries = 0
+        self._canaries_ns = 0.0
+        self._canary_ns: float | None = None
         try:
             self._object = LoadedObject(compiled)
             try:
@@ -90,14 +117,13 @@ class Programs:
                 programs.attach_kprobe("on_return", function, at_return=True)
             programs.attach_kprobe("on_entry", function, at_return=False)
         else:
-            own_mounts()  # before the kernel mounts one inside debugfs for us, and for everyone
-            tracefs = find_or_mount()
-            for call in DELETION_SYSCALLS:
-                programs.attach_tracepoint("on_exit", tracefs, "syscalls", f"sys_exit_{call}")
-            for call in DELETION_SYSCALLS:
-                programs.attach_tracepoint(
-                    f"on_enter_{call}", tracefs, "syscalls", f"sys_enter_{call}"
-                )
+            with tracefs.opened() as place:
+                for call in DELETION_SYSCALLS:
+                    programs.attach_tracepoint("on_exit", place, "syscalls", f"sys_exit_{call}")
+                for call in DELETION_SYSCALLS:
+                    programs.attach_tracepoint(
+                        f"on_enter_{call}", place, "syscalls", f"sys_enter_{call}"
+                    )
 
     def __enter__(self) -> Programs:
         return self
@@ -120,9 +146,11 @@ class Programs:
             "drops": {kind: index for index, kind in enumerate(DROP_KINDS)},
             "entered": CALLS_ENTERED,
             "left": CALLS_LEFT,
+            "canary_missed_at": CANARY_MISSED_AT,
         }
         at_entry = [fd for name, fd in self._object.programs().items() if _is_at_entry(name)]
-        return message, [*rings, self._object.maps["counts"].fd, *at_entry]
+        maps = self._object.maps
+        return message, [*rings, maps["counts"].fd, maps["canary"].fd, *at_entry]
 
     def set_filter(self, wanted: Filter, *, enabled: bool = True) -> None:
         """Switch to another filter; on return no program tests the old one any more.
@@ -151,19 +179,49 @@ class Programs:
         not run again there (bpf_prog_enter, kernel/bpf/trampoline.c). Misses at
         return are not added: such a call is counted already, as `missed_return` or `unfinished`.
         """
-        return sum(
-            info.recursion_misses or 0
-            for name, info in self._object.infos().items()
-            if _is_at_entry(name)
-        )
+        misses = _misses_at_entry(self._object.infos())
+        return misses - canary.missed(self._object.maps["canary"])
 
     def run_time(self) -> RunTime:
-        """Time in all programs and calls that entered, as far as the kernel counted them."""
+        """Time in all programs and calls that entered, as far as the kernel counted them.
+
+        Only differences say something: canaries, of all tracers, are always counted.
+        """
         infos = self._object.infos()
+        canaries = self._count(CANARIES)
         return RunTime(
-            sum(info.run_time_ns for info in infos.values()),
-            sum(info.run_cnt for name, info in infos.items() if _is_at_entry(name)),
+            round(_run_time_ns(infos) - self._canaries_ns),
+            _runs_at_entry(infos) - canaries,
+            canaries - self._canaries,
+            self._canary_ns or 0.0,
         )
+
+    def send_canaries(self) -> list[str]:
+        """Call what is traced, and see whether the programs ran: what did not run, in words.
+
+        The calls are in no count. Raises OSError.
+        """
+        memory = self._object.maps["canary"]
+        before = self._object.infos()
+        seen = canary.send(self.mode, memory)
+        after = self._object.infos()
+        unseen = sum(not each.entered for each in seen.values())
+        if missed := min(unseen, _misses_at_entry(after) - _misses_at_entry(before)):
+            canary.add_missed(memory, missed)
+        self._measure_canaries(len(seen) - unseen, before, after)
+        return canary.unseen(self.mode, seen, self.calls_in_progress())
+
+    def _measure_canaries(
+        self, count: int, before: Mapping[str, ProgInfo], after: Mapping[str, ProgInfo]
+    ) -> None:
+        self._canaries += count
+        runs = _runs_at_entry(after) - _runs_at_entry(before)
+        time_ns = _run_time_ns(after) - _run_time_ns(before)
+        if 0 < runs == count:  # the kernel is measuring, and nothing else was called
+            self._canaries_ns += time_ns
+            self._canary_ns = min(time_ns / count, self._canary_ns or time_ns / count)
+        elif runs:
+            self._canaries_ns += count * (self._canary_ns or time_ns / runs)
 
     def calls_in_progress(self) -> int:
         """Calls seen at entry whose return was not; 0 for entry modes."""

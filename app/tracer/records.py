@@ -13,7 +13,11 @@ CALLS = ("", "unlink", "unlinkat", "rmdir")
 
 # The counters of the map `counts`, in the kernel's order (enum count); first the drops.
 DROP_KINDS = ("ring_full", "stash_full", "missed_return")
-CALLS_ENTERED, CALLS_LEFT = 3, 4
+CALLS_ENTERED, CALLS_LEFT, CANARIES = 3, 4, 5
+
+# struct canary, native byte order: pid_tgid, token, entered, left, missed.
+CANARY = "=QIIII"
+CANARY_MISSED_AT = 20  # bytes before `missed`
 
 # BPF_RINGBUF_HDR_SZ: each record is preceded by its length, whose top bits are flags, and
 # by a page offset (kernel/bpf/ringbuf.c).

@@ -9,8 +9,10 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
+from app.errors import ProbedeckError
 from app.frames import Outbox, TracerRequest, send_maps
 from app.kernel.headers import BTF_PATH
+from app.tracer.canary import Sight
 from app.tracer.drain import Drain
 from app.tracer.kept import get_object, kernel_identity
 from app.tracer.loop import Loop
@@ -37,7 +39,13 @@ def trace(request: TracerRequest, sock: socket.socket, outbox: Outbox) -> None:
     ):
         # Before the first event: whatever ends this process, the service can count them.
         send_maps(sock, *programs.account())
+        sight = Sight(request.mode, programs.send_canaries)
+        if silence := sight.check_attached():
+            reason, hint = silence
+            raise ProbedeckError(
+                501, "unavailable", f"{request.mode}: {reason}", reason=reason, hint=hint
+            )
         programs.set_filter(request.filter)
         outbox.message({"type": "attached", "function": request.function})
-        Loop(request, sock, outbox, programs).run(drain)
+        Loop(request, sock, outbox, programs, sight).run(drain)
     outbox.flush()

@@ -70,7 +70,7 @@ def _heads(matrix: Bytes, sizes: Sizes) -> Bytes:
     width = int(sizes.max(initial=0))
     narrow = matrix[:, :width]
     if width == int(sizes.min(initial=width)):  # all as long: one thread in a loop, say
-        return narrow.reshape(-1)
+        return np.ascontiguousarray(narrow).reshape(-1)  # of one byte each: else a view with gaps
     heads: Bytes = narrow[_mask(sizes)]
     return heads
 

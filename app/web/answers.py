@@ -50,6 +50,14 @@ class CostSchema(Schema):
     ns_per_call = fields.Float(required=True)
 
 
+class BlindSchema(Schema):
+    """The programs of a running probe are attached, but the kernel does not run them."""
+
+    since = fields.String(required=True)
+    reason = fields.String(required=True)
+    hint = fields.String(required=True)
+
+
 class ProbeSchema(Schema):
     id = fields.String(required=True)
     mode = fields.String(required=True)
@@ -64,6 +72,7 @@ class ProbeSchema(Schema):
     restarts = fields.Integer(required=True)
     started_at = fields.String(required=True, allow_none=True)
     ended = fields.Nested(EndSchema, required=True, allow_none=True)
+    blind = fields.Nested(BlindSchema, required=True, allow_none=True)
     columns = fields.List(fields.Nested(ColumnSchema), required=True)
     counters = fields.Nested(CountersSchema, required=True)
     drops = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)

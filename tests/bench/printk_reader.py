@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from app.kernel.headers import BTF_PATH, find_headers
-from app.kernel.tracefs import find_or_mount
+from app.kernel.tracefs import opened
 from tests.bench.printk_source import source
 from tests.bench.trace_pipe import read_stats, read_text
 
@@ -29,9 +29,14 @@ def stats(tracefs: Path) -> dict[str, int]:
 def main() -> None:
     """Attach and read until standard input ends."""
     mode, function, pid, cache = sys.argv[1:]
-    tracefs = find_or_mount()
     find_headers(BTF_PATH, Path(cache)).apply()
-    from bcc import BPF  # looks at tracefs when it is loaded
+    with opened() as tracefs:
+        trace(tracefs, mode, function, pid)
+
+
+def trace(tracefs: Path, mode: str, function: str, pid: str) -> None:
+    """Attach and read until standard input ends."""
+    from bcc import BPF
 
     pipe = os.open(tracefs / "trace_pipe", os.O_RDONLY | os.O_NONBLOCK)
     # Loading a program that prints turns the event on, for good. Turned on by hand, it also has the

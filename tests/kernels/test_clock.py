@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from tests.support import kernel
 from tests.support.batches import time_ns
+from tests.support.fixtures import skip
 from tests.support.recording import TIME_TOLERANCE_NS, Recording, mark
-from tests.support.service import Service
+from tests.support.service import Service, running_service
 
 HOUR_S = 3600
 
@@ -44,6 +47,30 @@ def test_time_is_right_after_the_clock_was_set(
         (shown,) = (row for row in rows[mode] if row["filename"] == name)
         assert before_ns - TIME_TOLERANCE_NS <= time_ns(shown["time"])
         assert time_ns(shown["time"]) <= after_ns + TIME_TOLERANCE_NS
+
+
+@pytest.mark.parametrize("seconds", [86400, -1])
+def test_time_is_right_in_a_time_namespace(
+    modes: tuple[str, ...], tmp_path: Path, cache: Path, seconds: int
+) -> None:
+    """`unshare -T --monotonic=86400 ./run`: the service's monotonic clock is not the kernel's."""
+    mode = modes[-1]
+    prefix = ("unshare", "--time", f"--monotonic={seconds}")
+    if subprocess.run([*prefix, "true"], check=False).returncode:
+        skip("no time namespace can be made here")
+    with running_service(tmp_path, cache, prefix=prefix) as service:
+        service.start(mode)
+        (tracer,) = service.tracers()
+        offsets = Path(f"/proc/{tracer.pid}/timens_offsets").read_text()
+        assert offsets.split()[:2] == ["monotonic", str(seconds)]
+        recording = Recording(service, [mode])
+        before_ns = time.time_ns()
+        name = mark()
+        after_ns = time.time_ns()
+        (shown,) = (row for row in recording.rows()[mode] if row["filename"] == name)
+        assert before_ns - TIME_TOLERANCE_NS <= time_ns(shown["time"])
+        assert time_ns(shown["time"]) <= after_ns + TIME_TOLERANCE_NS
+        service.stop(mode)
 
 
 def test_times_bracket_the_call(tracing: Service, modes: tuple[str, ...]) -> None:

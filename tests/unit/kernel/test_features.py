@@ -11,6 +11,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ from app.kernel.bpf import ProgramRefusedError
 from app.kernel.features import Availability, check_modes
 from app.kernel.hints import may_trace
 from app.kernel.symbols import TextSymbols
-from app.kernel.tracefs import find_or_mount
+from app.kernel.syscalls import fail_to
+from app.kernel.tracefs import opened
 from app.probes.modes import DELETION_FUNCTIONS, DELETION_SYSCALLS, MODES
 
 from .btf_builder import BtfBuilder
@@ -76,7 +78,7 @@ class FakeKernel:
             ("unlink", "unlinkat", "rmdir"),
             btf_path=self.btf,
             cache_dir=self.folder / "cache",
-            find_tracefs=lambda: self.folder,
+            open_tracefs=lambda: nullcontext(self.folder),
         )
 
 
@@ -112,6 +114,30 @@ def test_refusals_are_told_in_the_kernels_words(
         assert modes[name].hint == "run another kernel"
         assert modes[name].errno == "EINVAL"
         assert modes[name].function == (TRACEPOINTS if name == "tracepoint" else "do_unlinkat")
+
+
+@pytest.mark.parametrize(
+    ("trial", "silent"),
+    [
+        ("trampolines", {"fentry", "fexit"}),
+        ("kprobes", {"kprobe", "kretprobe"}),
+        ("tracepoints", {"tracepoint"}),
+    ],
+)
+def test_programs_that_are_attached_and_do_not_run(
+    kernel: FakeKernel, trial: str, silent: set[str]
+) -> None:
+    kernel.monkeypatch.setattr(hints, "FTRACE_ENABLED", kernel.folder / "ftrace_enabled")
+    (kernel.folder / "ftrace_enabled").write_text("0\n")
+    kernel.monkeypatch.setattr(trials, trial, raising(trials.SilentError(["the entry of f"])))
+    modes = kernel.modes()
+    assert {name for name, found in modes.items() if not found.available} == silent
+    for name in silent:
+        reason, hint = modes[name].reason or "", modes[name].hint or ""
+        assert "does not run them (the entry of f)" in reason
+        if name != "tracepoint":
+            assert reason.endswith("kernel.ftrace_enabled is 0")
+            assert hint == "run: sysctl -w kernel.ftrace_enabled=1"
 
 
 def test_the_kernels_own_refusal_comes_before_what_can_be_installed(kernel: FakeKernel) -> None:
@@ -168,7 +194,7 @@ def test_without_tracefs(kernel: FakeKernel) -> None:
         ("unlink",),
         btf_path=kernel.btf,
         cache_dir=kernel.folder / "cache",
-        find_tracefs=raising(PermissionError(errno.EPERM, "no mount")),  # type: ignore[arg-type]
+        open_tracefs=raising(PermissionError(errno.EPERM, "no mount")),  # type: ignore[arg-type]
     )["tracepoint"]
     assert not found.available
     assert "EPERM, Operation not permitted" in (found.reason or "")
@@ -226,7 +252,6 @@ def test_running_kernel_is_left_as_it_was(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(trials, "_NAME", own)
 
     def check() -> None:
-        find_or_mount()
         descriptors = open_descriptors()
         modes = check_modes(
             DELETION_FUNCTIONS, DELETION_SYSCALLS, btf_path=RUNNING, cache_dir=tmp_path / "cache"
@@ -279,14 +304,33 @@ def test_command_prints_the_modes_and_keeps_its_mounts_to_itself(tmp_path: Path)
 
 
 @needs_bpf
+def test_a_program_that_does_not_run_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Natively: the calls that the trial makes reach one of its three tracepoints only."""
+    made = []
+
+    def call_less(call: str, token: int) -> None:
+        made.append(call)
+        fail_to("unlinkat", token)
+
+    monkeypatch.setattr(trials, "fail_to", call_less)
+    with opened() as tracefs, pytest.raises(trials.SilentError) as silence:
+        trials.tracepoints(tracefs, DELETION_SYSCALLS)
+    assert silence.value.missing == [
+        f"sys_{side}_{call}" for call in ("unlink", "rmdir") for side in ("enter", "exit")
+    ]
+    assert set(made) == set(DELETION_SYSCALLS)
+    assert len(made) > len(DELETION_SYSCALLS)  # more than once: one call may go unseen
+
+
+@needs_bpf
 def test_an_attached_program_runs() -> None:
     """Else a trial that attaches nothing would call everything available."""
     in_child(runs_on_unlink)
 
 
 def runs_on_unlink() -> None:
-    tracefs = find_or_mount()
-    number = trials.tracepoint_id(tracefs, "syscalls", "sys_enter_unlink")
+    with opened() as tracefs:
+        number = trials.tracepoint_id(tracefs, "syscalls", "sys_enter_unlink")
     array = bpf.create_map(MAP_TYPE_ARRAY, 4, 8, 1, "test_ran")
     # Stores 7 in the array; written down by hand, as there is no assembler here.
     store_zero_key = bytes([0x62, 10]) + struct.pack("<hi", -4, 0)  # *(u32 *)(r10 - 4) = 0

@@ -16,7 +16,14 @@ from nanoarrow.ipc import InputStream
 
 from app.probes.modes import MODES
 from app.tracer.batches import Encoder
-from app.tracer.records import CALLS_ENTERED, CALLS_LEFT, DROP_KINDS, HEAD_BYTES, NAME_BYTES
+from app.tracer.records import (
+    CALLS_ENTERED,
+    CALLS_LEFT,
+    CANARIES,
+    DROP_KINDS,
+    HEAD_BYTES,
+    NAME_BYTES,
+)
 from app.tracer.ring import slot_dtype
 
 RECORD_C = (Path(__file__).parents[3] / "bpf/record.c").read_text()
@@ -43,7 +50,7 @@ def decode(data: bytes) -> tuple[list[dict[str, Any]], dict[bytes, bytes]]:
 
 
 def encode(mode: str, *parts: Any, offset: int = 0) -> list[dict[str, Any]]:
-    return decode(Encoder(mode, mode, 7, MODES[mode].columns).encode(parts, offset))[0]
+    return decode(Encoder(mode, mode, 7, MODES[mode].columns).encode(parts, lambda _: offset))[0]
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -99,7 +106,7 @@ def test_errno_names(ret: int, name: str | None) -> None:
 
 def test_batches_carry_their_origin_and_number() -> None:
     encoder = Encoder("fexit", "fexit", 7, MODES["fexit"].columns)
-    numbers = [decode(encoder.encode([record()], 0))[1] for _ in range(2)]
+    numbers = [decode(encoder.encode([record()], lambda _: 0))[1] for _ in range(2)]
     assert numbers == [
         {b"probe": b"fexit", b"mode": b"fexit", b"run": b"7", b"batch": b"0"},
         {b"probe": b"fexit", b"mode": b"fexit", b"run": b"7", b"batch": b"1"},
@@ -127,4 +134,5 @@ def test_layout_is_that_of_record_c() -> None:
     assert names[: len(DROP_KINDS)] == [f"DROP_{kind.upper()}" for kind in DROP_KINDS]
     assert names[CALLS_ENTERED] == "CALLS_ENTERED"
     assert names[CALLS_LEFT] == "CALLS_LEFT"
+    assert names[CANARIES] == "CANARIES"
     assert names[-1] == "COUNTS"

@@ -71,9 +71,7 @@ def test_what_could_not_be_kept_is_refused(tmp_path: Path, why: str) -> None:
 import sys
 from pathlib import Path
 from app.kernel.headers import find_headers, BTF_PATH
-from app.kernel.tracefs import own_mounts
 from app.tracer import compile
-own_mounts()
 find_headers(BTF_PATH, Path(sys.argv[1])).apply()
 compile.source = lambda mode: sys.argv[2]
 compile.compile_object("tracepoint", "", 1 << 16)

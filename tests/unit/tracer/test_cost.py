@@ -80,6 +80,16 @@ def test_rests_after_enough_calls_and_then_measures_anew(kernel: Kernel) -> None
     assert not kernel.is_measuring()
 
 
+def test_canaries_are_in_no_cost(kernel: Kernel) -> None:
+    with CostMeter(lambda: kernel.totals) as meter:
+        meter.measure()
+        start = kernel.totals
+        kernel.totals = RunTime(start.time_ns + 10 * 50, start.calls, 10, 50.0)
+        assert meter.measure() is None
+        kernel.totals = RunTime(start.time_ns + 10 * 50 + 2 * 700, start.calls + 2, 10, 50.0)
+        assert meter.measure() == {"calls": 2, "ns_per_call": 700.0}
+
+
 def test_kernel_that_cannot(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 

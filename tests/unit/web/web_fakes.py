@@ -123,6 +123,7 @@ class FakeManager:
             "restarts": 0,
             "started_at": "2026-11-22T10:00:00.123456Z" if spec else None,
             "ended": None,
+            "blind": None,
             "columns": [column.as_json() for column in MODES[probe_id].columns],
             "counters": self.hub.counters(probe_id),
             "drops": {"ring_full": 0, "stash_full": 0, "missed_return": 0, "recursion": 0},

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When a probe is called blind, and when it sees again; the kernel and its programs are fakes."""
+
+from __future__ import annotations
+
+import re
+import struct
+from pathlib import Path
+
+import pytest
+
+from app.kernel import hints
+from app.tracer import canary
+from app.tracer.canary import INTERVAL_S, MISSES, RETRY_S, Seen, Sight, unseen
+from app.tracer.records import CANARY
+
+RECORD_C = (Path(__file__).parents[3] / "bpf/record.c").read_text()
+ALL = {"unlink": Seen(1, 1), "unlinkat": Seen(1, 1), "rmdir": Seen(1, 1)}
+
+
+class Kernel:
+    """The map `canary`, and programs that see a call or not."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.value = bytes(struct.calcsize(CANARY))
+        self.calls: list[str] = []
+        self.tokens: list[int] = []
+        self.runs = True
+        monkeypatch.setattr(canary, "fail_to", self.call)
+
+    def set(self, key: bytes, value: bytes) -> None:
+        self.value = value
+
+    def get(self, key: bytes) -> bytes:
+        return self.value
+
+    def call(self, call: str, token: int) -> None:
+        self.calls.append(call)
+        self.tokens.append(token)
+        _, own, entered, left, missed = struct.unpack(CANARY, self.value)
+        if self.runs and own == token:
+            self.value = struct.pack(CANARY, 7, own, entered + 1, left + 1, missed)
+
+
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
+    return Kernel(monkeypatch)
+
+
+def test_every_hook_of_a_mode_is_called(kernel: Kernel) -> None:
+    assert canary.send("tracepoint", kernel) == ALL
+    assert kernel.calls == ["unlink", "unlinkat", "rmdir"]
+    assert len(set(kernel.tokens)) == 3
+    assert canary.send("kprobe", kernel) == {"unlinkat": Seen(1, 1)}
+
+
+def test_nothing_is_left_of_the_last_canary(kernel: Kernel) -> None:
+    canary.send("fexit", kernel)
+    kernel.runs = False
+    assert canary.send("fexit", kernel) == {"unlinkat": Seen(0, 0)}
+
+
+def test_what_the_kernel_did_not_show_is_kept(kernel: Kernel) -> None:
+    canary.add_missed(kernel, 2)
+    canary.send("tracepoint", kernel)
+    canary.add_missed(kernel, 1)
+    assert canary.missed(kernel) == 3
+
+
+@pytest.mark.parametrize(
+    ("mode", "seen", "in_progress", "missing"),
+    [
+        ("fexit", {"unlinkat": Seen(1, 1)}, 0, []),
+        ("fexit", {"unlinkat": Seen(1, 0)}, 5, ["the return of unlinkat"]),
+        ("fexit", {"unlinkat": Seen(0, 1)}, 0, ["the entry of unlinkat"]),
+        ("fentry", {"unlinkat": Seen(1, 0)}, 0, []),
+        ("kprobe", {"unlinkat": Seen(0, 0)}, 0, ["the entry of unlinkat"]),
+        ("kretprobe", {"unlinkat": Seen(1, 0)}, 0, ["the return of unlinkat"]),
+        # Its instances may all be in use: what is missed then is counted as lost.
+        ("kretprobe", {"unlinkat": Seen(1, 0)}, 1, []),
+        ("kretprobe", {"unlinkat": Seen(0, 0)}, 1, ["the entry of unlinkat"]),
+        (
+            "tracepoint",
+            {**ALL, "rmdir": Seen(0, 0), "unlink": Seen(1, 0)},
+            0,
+            ["the entry of rmdir", "the return of unlink", "the return of rmdir"],
+        ),
+    ],
+)
+def test_what_is_missing(
+    mode: str, seen: dict[str, Seen], in_progress: int, missing: list[str]
+) -> None:
+    assert unseen(mode, seen, in_progress) == missing
+
+
+class Looks:
+    """What is missing at each look; the time goes on by a second."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *missing: bool) -> None:
+        self.missing = list(missing)
+        self.seconds = 0
+        monkeypatch.setattr(canary, "_now", self.now)
+        monkeypatch.setattr(canary, "why_silent", lambda mode, missing: ("why", "how"))
+        monkeypatch.setattr(canary.time, "sleep", lambda seconds: None)
+
+    def now(self) -> str:
+        self.seconds += 1
+        return f"second {self.seconds}"
+
+    def look(self) -> list[str]:
+        return ["the entry"] if self.missing.pop(0) else []
+
+
+def test_a_canary_may_go_unseen_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = Looks(monkeypatch, *([True] * (MISSES - 1) + [False]) * 3)
+    sight = Sight("fentry", looks.look)
+    waits = []
+    while looks.missing:
+        assert not sight.check()
+        waits.append(sight.interval_s)
+    assert sight.blind is None
+    assert waits == ([RETRY_S] * (MISSES - 1) + [INTERVAL_S]) * 3
+
+
+def test_blind_since_it_last_saw_until_it_sees(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = Looks(monkeypatch, False, *[True] * 6, False, False)
+    sight = Sight("fentry", looks.look)
+    assert [sight.check() for _ in range(9)] == [
+        *(False, False, False, True, False, False, False, True, False)
+    ]
+    assert sight.blind is None
+    looks.missing = [True] * MISSES
+    while looks.missing:
+        sight.check()
+    assert sight.blind == {"since": "second 10", "reason": "why", "hint": "how"}
+    assert sight.interval_s == INTERVAL_S
+
+
+@pytest.mark.parametrize(
+    ("missing", "answer"),
+    [
+        ([False], None),
+        ([True, True, False], None),
+        ([True] * MISSES, ("why", "how")),
+    ],
+)
+def test_right_after_attaching(
+    monkeypatch: pytest.MonkeyPatch, missing: list[bool], answer: tuple[str, str] | None
+) -> None:
+    looks = Looks(monkeypatch, *missing)
+    assert Sight("fentry", looks.look).check_attached() == answer
+    assert not looks.missing
+
+
+def test_layout_is_that_of_record_c() -> None:
+    body = re.search(r"struct canary \{(.*?)\n\};", RECORD_C, re.S)
+    assert body
+    kinds = re.findall(r"^\s+(\w+) \w+;", body[1], re.M)
+    assert "=" + "".join({"u64": "Q", "u32": "I"}[kind] for kind in kinds) == CANARY
+
+
+@pytest.fixture
+def switches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "kprobes").mkdir()
+    (tmp_path / hints.KPROBES_ENABLED).write_text("1\n")
+    (tmp_path / "ftrace_enabled").write_text("1\n")
+    monkeypatch.setattr(hints, "FTRACE_ENABLED", tmp_path / "ftrace_enabled")
+    monkeypatch.setattr(hints, "DEBUGFS", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("mode", ["fentry", "fexit", "kprobe", "kretprobe", "tracepoint"])
+@pytest.mark.parametrize(
+    ("switch", "silenced", "reason", "hint"),
+    [
+        ("ftrace_enabled", {"fentry", "fexit", "kprobe", "kretprobe"}, "is 0", "sysctl -w"),
+        (hints.KPROBES_ENABLED, {"kprobe", "kretprobe"}, "is 0", "echo 1"),
+    ],
+)
+def test_why_programs_do_not_run(
+    switches: Path, mode: str, switch: str, silenced: set[str], reason: str, hint: str
+) -> None:
+    (switches / switch).write_text("0\n")
+    why, remedy = hints.why_silent(mode, ["the entry of unlinkat"])
+    assert "the entry of unlinkat" in why
+    if mode in silenced:
+        assert switch in why
+        assert reason in why
+        assert hint in remedy
+        assert switch in remedy
+    else:
+        assert switch not in why + remedy
