@@ -16,7 +16,7 @@ KEPT = {
     "CAP_SYS_ADMIN": 21,  # tracefs (fsmount); the kernel's time per program (BPF_ENABLE_STATS)
     "CAP_SYS_RESOURCE": 24,  # locked memory for BPF maps, before Linux 5.11
     "CAP_PERFMON": 38,  # attach to kernel functions and tracepoints
-    "CAP_BPF": 39,  # load programs, make maps
+    "CAP_BPF": 39,  # load programs, make maps, read their counters
 }
 PR_CAPBSET_READ, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 23, 24, 38  # linux/prctl.h
 LINUX_CAPABILITY_VERSION_3 = 0x20080522  # linux/capability.h

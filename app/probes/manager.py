@@ -353,9 +353,9 @@ class ProbeManager:
                 probe.ended = {"code": run.end.code, "detail": run.end.detail, "at": now()}
                 if reason := run.end.extra.get("reason"):
                     probe.ended["reason"] = reason
-                if run.attached and not run.end.orderly:
-                    probe.unwatched_since_s = run.ended_s
                 if was in ("starting", "running") and not run.end.orderly:
+                    if run.attached:
+                        probe.unwatched_since_s = run.ended_s
                     self._restart_later(probe, run)
             elif run.attached and probe.state == "starting":
                 probe.state = "running"

@@ -10,6 +10,8 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -336,6 +338,11 @@ def test_a_killed_tracer_owes_no_row(
 def test_a_tracer_that_does_not_stop_owes_no_row(mortal: Service, modes: tuple[str, ...]) -> None:
     for running in ([], [(500, 100)]):
         check_death(mortal, modes[-1], running, [(500, 300), (500, 20)], 0.0, by_stop=True)
+    # That it is not watched any more is what was asked for.
+    with mortal.ndjson("?recent=0") as lines:
+        watched(mortal, modes[-1])
+        lines.wait(lambda: lines.controls[-1].get("state") == "stopped", "the stop")
+        assert not gap_times(lines, "unwatched")
 
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGTERM, signal.SIGABRT])
@@ -417,3 +424,44 @@ def test_a_stop_ends_the_time_without_programs(mortal: Service, modes: tuple[str
         mortal.stop(mode)
         lines.wait(lambda: lines.controls[-1].get("state") == "stopped", "the last stop")
         assert len(gap_times(lines, "unwatched")) == 1
+
+
+# A process whose call waits in the kernel until it is killed: for its name, which is in a page that
+# nobody brings (userfaultfd(2); uapi/linux/userfaultfd.h). Standard input tells it to begin.
+HELD_CALL = """
+import ctypes, fcntl, mmap, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
+page = libc.mmap(None, mmap.PAGESIZE, 3, 0x22, -1, 0)
+faults = libc.syscall(ctypes.c_long(323), 0o2000000)
+if faults < 0:
+    sys.exit(f"userfaultfd: errno {ctypes.get_errno()}")
+fcntl.ioctl(faults, 0xC018AA3F, bytearray(struct.pack("=QQQ", 0xAA, 0, 0)))
+fcntl.ioctl(faults, 0xC020AA00, bytearray(struct.pack("=QQQQ", page, mmap.PAGESIZE, 1, 0)))
+sys.stdin.readline()
+libc.unlink(ctypes.c_void_p(page))
+"""
+UNLINK = "87"  # its number on x86-64
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="numbers of system calls")
+def test_a_call_under_way_when_the_tracer_dies_is_counted(
+    mortal: Service, modes: tuple[str, ...]
+) -> None:
+    """As at a stop: as unfinished, since no program will see its return."""
+    mode = modes[-1]
+    assert mode == "tracepoint"  # the others see a call when its name is there
+    with subprocess.Popen([sys.executable, "-c", HELD_CALL], stdin=subprocess.PIPE) as held:
+        try:
+            mortal.start(mode, filter={"pid": held.pid})
+            assert held.stdin is not None
+            held.stdin.write(b"\n")
+            held.stdin.flush()
+            call_of = Path(f"/proc/{held.pid}/syscall")
+            wait_until(lambda: call_of.read_text().split()[0] == UNLINK, "the call to be held")
+            os.kill(mortal.tracers()[0].pid, signal.SIGKILL)
+            probe = settled(mortal, mode, "failed")
+        finally:
+            held.kill()
+    assert probe["drops"]["unfinished"] == 1
+    assert probe["counters"]["produced"] == probe["counters"]["dropped_kernel"] == 1

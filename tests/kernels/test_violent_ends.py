@@ -14,21 +14,29 @@ from tests.support import kernel
 from tests.support.calls import EXIT_MODES
 from tests.support.fixtures import start_all
 from tests.support.kernel import Process
-from tests.support.recording import check_ledger, mark, wait_until_shown
+from tests.support.recording import change, check_ledger, mark, skipped_calls, wait_until_shown
 from tests.support.service import Service
 from tests.support.waiting import wait_until
+
+UNREAD_CALLS = 200
 
 
 def test_killed_tracers(idle: Service, modes: tuple[str, ...]) -> None:
     """A tracer's programs go with it, its probe says why it ended and can be started again.
 
-    The other probes go on as if nothing had happened. With the modes that attach in different
-    ways: BPF trampolines, kprobes, tracepoints.
+    The other probes go on as if nothing had happened, and what it held is counted, to the row.
+    With the modes that attach in different ways: BPF trampolines, kprobes, tracepoints.
     """
     alive = {mode for mode in modes if mode in EXIT_MODES}
     start_all(idle, alive)
     cursor = idle.cursor()
+    before = {mode: idle.change(mode, pid=os.getpid()) for mode in alive}
+    made = 0
     for tracer in idle.tracers():
+        os.kill(tracer.pid, signal.SIGSTOP)
+        for _ in range(UNREAD_CALLS):
+            mark()
+        made += UNREAD_CALLS
         kill_and_wait_until_gone(tracer)
         wait_until(lambda: failed_probes(idle) & alive, "its probe to have failed")
         (mode,) = failed_probes(idle) & alive
@@ -37,6 +45,9 @@ def test_killed_tracers(idle: Service, modes: tuple[str, ...]) -> None:
         assert failed["ended"]["code"] == "tracer_failed"
         assert "SIGKILL" in failed["ended"]["detail"]
         check_ledger(failed["counters"])
+        held = change("counters", before[mode], failed)["produced"]
+        assert made <= held <= made + skipped_calls(before[mode], failed), mode
+        made += 1
         wait_until_shown(idle, cursor, alive, mark())
     assert not alive
     idle.start(mode)

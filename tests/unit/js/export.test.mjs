@@ -111,6 +111,21 @@ test("a gap at the end is written, and one of unknown size", async () => {
   assert.equal(lines[1], '{"type":"gap","probe":"fexit","where":"reconnect","rows":null}');
 });
 
+test("a gap that the service told keeps its times", async () => {
+  const store = new EventStore();
+  const [from, to] = ["2026-11-22T12:00:00.000001Z", "2026-11-22T12:00:01.000001Z"];
+  store.mark({ type: "gap", probe: "fexit", where: "pipe", rows: 3, from, to });
+  store.mark({ type: "gap", probe: "fexit", where: "unwatched", rows: null, from, to });
+  store.mark({ type: "gap", probe: "fexit", where: "unwatched", rows: null, from, to: null });
+  const lines = (await (await written(snapshotOfStore(store), "ndjson")).text()).split("\n");
+  assert.deepEqual(lines, [
+    `{"type":"gap","probe":"fexit","where":"pipe","rows":3,"from":"${from}","to":"${to}"}`,
+    `{"type":"gap","probe":"fexit","where":"unwatched","rows":null,"from":"${from}","to":"${to}"}`,
+    `{"type":"gap","probe":"fexit","where":"unwatched","rows":null,"from":"${from}","to":null}`,
+    "",
+  ]);
+});
+
 function longStore(count) {
   const store = new EventStore();
   const range = Array.from({ length: count }, (_, n) => n);

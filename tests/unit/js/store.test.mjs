@@ -273,3 +273,32 @@ test("clear forgets rows and counts, and row numbers go on", () => {
   assert.equal(store.valueAt(view.at(8999), "pid:uint32"), 8999);
   assert.ok(view.at(0) >= 9000);
 });
+
+test("marks of losses next to each other are one, from the first to the last", () => {
+  const store = new EventStore();
+  store.mark({ probe: "fexit", where: "pipe", rows: 5, from: "1", to: "2" });
+  store.mark({ probe: "fexit", where: "pipe", rows: 7, from: "3", to: "4" });
+  assert.deepEqual(store.markAt(0), {
+    probe: "fexit",
+    where: "pipe",
+    rows: 12,
+    from: "1",
+    to: "4",
+  });
+});
+
+test("times without programs stay apart: between them there were programs", () => {
+  const store = new EventStore();
+  const view = new View(store, EVERYTHING);
+  for (const from of ["1", "3"]) {
+    store.mark({ probe: "fexit", where: "unwatched", rows: null, from, to: `${from}.5` });
+  }
+  view.advance();
+  assert.deepEqual(
+    [0, 1].map((place) => view.missingAt(view.at(place))),
+    [
+      { probe: "fexit", where: "unwatched", rows: null, from: "1", to: "1.5" },
+      { probe: "fexit", where: "unwatched", rows: null, from: "3", to: "3.5" },
+    ],
+  );
+});

@@ -83,6 +83,14 @@ test("losses are told by probe and place; what another client missed is not this
   );
 });
 
+test("a time without programs is no number of lost events", () => {
+  const losses = new Losses();
+  losses.gap({ probe: "fexit", where: "unwatched", rows: null, from: null, to: null });
+  assert.deepEqual(losses.list(), []);
+  losses.gap({ probe: "fexit", where: "pipe", rows: 2, from: null, to: null });
+  assert.deepEqual(losses.list(), [{ probe: "fexit", where: "pipe", rows: 2 }]);
+});
+
 test("gap messages and the ledger tell of the same rows", () => {
   const losses = new Losses();
   losses.gap({ probe: "fexit", where: "kernel", rows: 3 });
