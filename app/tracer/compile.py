@@ -18,10 +18,12 @@ from pathlib import Path
 from app.errors import ProbedeckError
 from app.kernel import bpf, tree_cache
 from app.kernel.btf import Btf
-from app.kernel.btf_format import Kind
+from app.kernel.btf_format import BtfError, Kind
 from app.kernel.headers import BTF_PATH, find_headers
+from app.kernel.renames import rename_function
 from app.kernel.syscalls import end_with_parent, set_process_name
 from app.kernel.tracefs import own_mounts
+from app.probes.modes import RENAME_FUNCTIONS
 from app.tracer.command import AHEAD, COMPILED, NOT_KEPT, REFUSED
 from app.tracer.kept import FILE, find_object, object_key
 from app.tracer.object import CompiledObject, MapSpec, ObjectError, ProgramSpec, symbolic
@@ -40,7 +42,9 @@ PLAIN_MAPS = {
 _TRACING = {"kfunc__": bpf.ATTACH_TRACE_FENTRY, "kretfunc__": bpf.ATTACH_TRACE_FEXIT}
 
 
-def compile_object(mode: str, function: str, ring_bytes: int) -> CompiledObject:
+def compile_object(
+    mode: str, function: str, ring_bytes: int, rename_function: str | None = None
+) -> CompiledObject:
     """Compile against what the environment names (HeaderSource.apply).
 
     Raises ObjectError for what cannot be kept, and what BCC raises.
@@ -56,7 +60,8 @@ def compile_object(mode: str, function: str, ring_bytes: int) -> CompiledObject:
     lib.bpf_num_tables.argtypes = [ctypes.c_void_p]
     lib.bpf_table_name.restype = ctypes.c_char_p
     lib.bpf_table_name.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
-    compiler = Compiler(text=source(mode), cflags=compiler_flags(mode, function, ring_bytes))
+    flags = compiler_flags(mode, function, ring_bytes, rename_function)
+    compiler = Compiler(text=source(mode), cflags=flags)
     module = compiler.module
     if lib.bpf_module_license(module) != b"GPL":
         raise ObjectError("the programs are not under the licence that they are loaded with")
@@ -86,6 +91,8 @@ def _program_spec(mode: str, name: str, instructions: bytes) -> ProgramSpec:
             function = name.removeprefix(prefix)
             number = _function_number(function)
             return ProgramSpec(name, bpf.PROG_TYPE_TRACING, attach_type, number, instructions)
+    if name.startswith("raw_tracepoint__"):
+        return ProgramSpec(name, bpf.PROG_TYPE_RAW_TRACEPOINT, 0, 0, instructions)
     kind = bpf.PROG_TYPE_TRACEPOINT if mode == "tracepoint" else bpf.PROG_TYPE_KPROBE
     return ProgramSpec(name, kind, 0, 0, instructions)
 
@@ -99,6 +106,14 @@ def _function_number(function: str) -> int:
     return number
 
 
+def _rename_function(btf_path: Path) -> str | None:
+    """What the kernel decides, and so no part of an object's key beside the kernel's identity."""
+    try:
+        return rename_function(RENAME_FUNCTIONS, Btf.load(btf_path))
+    except (OSError, BtfError):
+        return None  # without BTF, what a rename is given cannot be told
+
+
 def kept_or_compiled(
     mode: str, function: str, ring_bytes: int, btf_path: Path, cache_dir: Path
 ) -> tuple[str, OSError | None]:
@@ -108,7 +123,8 @@ def kept_or_compiled(
         return kept.encode(), None
     find_headers(btf_path, cache_dir).apply()
     try:
-        text = compile_object(mode, function, ring_bytes).encode()
+        renames = _rename_function(btf_path)
+        text = compile_object(mode, function, ring_bytes, renames).encode()
     except Exception as error:
         raise ProbedeckError(502, "tracer_failed", f"BCC could not compile: {error}") from error
     try:

@@ -11,14 +11,14 @@ from app.errors import ProbedeckError
 from app.kernel.syscalls import wait_for_running_programs
 from app.kernel.tracefs import find_or_mount, own_mounts
 from app.kernel.trials import in_words
-from app.probes.modes import DELETION_SYSCALLS
+from app.probes.modes import DELETION_SYSCALLS, RENAME_SYSCALLS
 from app.probes.spec import Filter
 from app.tracer.cost import RunTime
 from app.tracer.loader import LoadedObject
 from app.tracer.object import CompiledObject
 from app.tracer.records import CALLS_ENTERED, CALLS_LEFT, DROP_KINDS, NAME_BYTES
 
-TEST_PID, TEST_UID, TEST_COMM, TEST_FAILURE = 1, 2, 4, 8
+TEST_PID, TEST_UID, TEST_COMM, TEST_FAILURE, TEST_PROCESS = 1, 2, 4, 8, 16
 
 
 class _FilterStruct(ctypes.Structure):
@@ -30,6 +30,7 @@ class _FilterStruct(ctypes.Structure):
         ("pid", ctypes.c_uint32),
         ("uid", ctypes.c_uint32),
         ("comm", ctypes.c_char * 16),
+        ("process", ctypes.c_char * 16),
     )
 
 
@@ -40,14 +41,25 @@ def filter_struct(wanted: Filter, enabled: bool) -> _FilterStruct:
         | (TEST_UID if wanted.uid is not None else 0)
         | (TEST_COMM if wanted.comm is not None else 0)
         | (TEST_FAILURE if wanted.only_failures else 0)
+        | (TEST_PROCESS if wanted.process is not None else 0)
     )
     return _FilterStruct(
-        int(enabled), tests, wanted.pid or 0, wanted.uid or 0, (wanted.comm or "").encode()
+        int(enabled),
+        tests,
+        wanted.pid or 0,
+        wanted.uid or 0,
+        (wanted.comm or "").encode(),
+        (wanted.process or "").encode(),
     )
 
 
 def _is_at_entry(program: str) -> bool:
-    return program.startswith(("kfunc__", "on_en"))  # on_entry, on_enter_*
+    return program.startswith(("kfunc__", "kprobe__", "on_en"))  # on_entry, on_enter_*
+
+
+def _attach_order(program: str) -> int:
+    starts = ("raw_tracepoint__", "kretfunc__", "kretprobe__", "on_return", "on_exit")
+    return next((place for place, start in enumerate(starts) if program.startswith(start)), 9)
 
 
 def _u32(number: int) -> bytes:
@@ -63,7 +75,7 @@ class Programs:
 
     def __init__(self, mode: str, function: str, compiled: CompiledObject) -> None:
         self.mode = mode
-        self._active = 0
+        self._generation = 0  # of the filter; its lowest bit is the slot in force
         self._was_set = False
         try:
             self._object = LoadedObject(compiled)
@@ -78,22 +90,34 @@ class Programs:
             ) from error
 
     def _attach(self, function: str) -> None:
-        # Returns before entries.
+        # Ends of threads before returns, and those before entries.
         programs = self._object
+        names = sorted(programs.program_names(), key=_attach_order)
+        for name in names:
+            if name.startswith("raw_tracepoint__"):
+                programs.attach_raw_tracepoint(name, name.removeprefix("raw_tracepoint__"))
         if self.mode in ("fentry", "fexit"):
-            if self.mode == "fexit":
-                programs.attach_tracing(f"kretfunc__{function}")
-            programs.attach_tracing(f"kfunc__{function}")
-        elif self.mode in ("kprobe", "kretprobe"):
-            if self.mode == "kretprobe":
-                programs.attach_kprobe("on_return", function, at_return=True)
+            for name in names:
+                if name.startswith(("kfunc__", "kretfunc__")):
+                    programs.attach_tracing(name)
+            return
+        if self.mode == "kprobe" and "on_entry" in names and len(names) == 1:
             programs.attach_kprobe("on_entry", function, at_return=False)
+            return
+        own_mounts()  # before the kernel mounts one inside debugfs for us, and for everyone
+        tracefs = find_or_mount()
+        if self.mode in ("kprobe", "kretprobe"):
+            own_function = {name: name.partition("probe__")[2] or function for name in names}
+            returns = [name for name in names if name.startswith(("on_return", "kretprobe__"))]
+            programs.attach_kretprobes({name: own_function[name] for name in returns}, tracefs)
+            for name in names:
+                if name.startswith(("on_entry", "kprobe__")):
+                    programs.attach_kprobe(name, own_function[name], at_return=False)
         else:
-            own_mounts()  # before the kernel mounts one inside debugfs for us, and for everyone
-            tracefs = find_or_mount()
-            for call in DELETION_SYSCALLS:
+            calls = DELETION_SYSCALLS + RENAME_SYSCALLS
+            for call in calls:
                 programs.attach_tracepoint("on_exit", tracefs, "syscalls", f"sys_exit_{call}")
-            for call in DELETION_SYSCALLS:
+            for call in calls:
                 programs.attach_tracepoint(
                     f"on_enter_{call}", tracefs, "syscalls", f"sys_enter_{call}"
                 )
@@ -112,13 +136,15 @@ class Programs:
     def set_filter(self, wanted: Filter, *, enabled: bool = True) -> None:
         """Switch to another filter; on return no program tests the old one any more.
 
-        The first one is not waited for: before it, programs let nothing through.
+        A call that is under way then is shown when it passes both: the one in force when it
+        entered and, at its return, this one. The first one is not waited for: before it,
+        programs let nothing through.
         """
-        spare = 1 - self._active
+        generation = (self._generation + 1) & 0xFFFFFFFF
         maps = self._object.maps
-        maps["filters"].set(_u32(spare), bytes(filter_struct(wanted, enabled)))
-        maps["active_filter"].set(_u32(0), _u32(spare))
-        self._active = spare
+        maps["filters"].set(_u32(generation & 1), bytes(filter_struct(wanted, enabled)))
+        maps["active_filter"].set(_u32(0), _u32(generation))
+        self._generation = generation
         if self._was_set:
             wait_for_running_programs()
         self._was_set = True

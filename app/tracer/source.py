@@ -19,8 +19,13 @@ def source(mode: str) -> str:
     )
 
 
-def compiler_flags(mode: str, function: str, ring_bytes: int) -> list[str]:
-    """Definitions for the C text; `function` must come from the kernel's own symbols."""
+def compiler_flags(
+    mode: str, function: str, ring_bytes: int, rename_function: str | None = None
+) -> list[str]:
+    """Definitions for the C text; functions must come from the kernel's own symbols.
+
+    `rename_function` is the one whose renames are shown too, where the mode can.
+    """
     flags = [f"-DRING_PAGES={ring_bytes // os.sysconf('SC_PAGE_SIZE')}"]
     if MODES[mode].sees_return:
         flags.append("-DSEES_RETURN")
@@ -30,4 +35,8 @@ def compiler_flags(mode: str, function: str, ring_bytes: int) -> list[str]:
         flags.append(f"-DFUNCTION={function}")
     else:
         raise ValueError(f"{function!r} is not a C identifier")
+    if rename_function is not None and mode != "tracepoint":
+        if not (rename_function.isidentifier() and rename_function.isascii()):
+            raise ValueError(f"{rename_function!r} is not a C identifier")
+        flags.append(f"-DRENAME_FUNCTION={rename_function}")
     return flags
