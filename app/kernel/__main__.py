@@ -13,8 +13,9 @@ import sys
 
 from app.config import Settings
 from app.kernel.features import check_modes
+from app.kernel.renames import find_rename_function
 from app.kernel.tracefs import find_or_mount
-from app.probes.modes import DELETION_FUNCTIONS, DELETION_SYSCALLS
+from app.probes.modes import DELETION_FUNCTIONS, DELETION_SYSCALLS, RENAME_FUNCTIONS
 
 
 def main() -> None:
@@ -41,6 +42,7 @@ def main() -> None:
             for name, found in modes.items()
         },
     }
+    answer["rename_function"] = find_rename_function(RENAME_FUNCTIONS, settings.btf_path)
     json.dump(answer, sys.stdout)
     sys.stdout.write("\n")
 

@@ -8,10 +8,11 @@ function, when it calls `vfs_rename` with both directory entries.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from app.kernel import ctext
 from app.kernel.btf import Btf
-from app.kernel.btf_format import Kind
+from app.kernel.btf_format import BtfError, Kind
 from app.kernel.symbols import TextSymbols, resolve_in_symbols
 
 INNER = "vfs_rename"
@@ -21,6 +22,14 @@ INNER = "vfs_rename"
 _ARGUMENTS = ["int", "struct filename *", "int", "struct filename *", "unsigned int"]
 _INNER_ARGUMENTS = ["struct renamedata *"]
 _OFFSETS = (("renamedata", "old_dentry"), ("renamedata", "new_dentry"), ("dentry", "d_inode"))
+
+
+def find_rename_function(candidates: Sequence[str], btf_path: Path) -> str | None:
+    """As `rename_function`; None too where the BTF cannot be read."""
+    try:
+        return rename_function(candidates, Btf.load(btf_path))
+    except (OSError, BtfError):
+        return None  # what a rename is given cannot be told
 
 
 def rename_function(candidates: Sequence[str], btf: Btf) -> str | None:

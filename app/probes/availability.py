@@ -35,6 +35,7 @@ class KernelAnswer:
     machine: str
     hostname: str
     modes: dict[str, Availability]
+    rename_function: str | None = None  # the kernel's own that our programs can follow
 
     def working(self) -> list[str]:
         """Modes that work, the most telling first."""
@@ -60,6 +61,7 @@ def ask_kernel(settings: Settings) -> KernelAnswer:
             answer["machine"],
             answer["hostname"],
             {name: Availability(**answer["modes"][name]) for name in MODES},
+            answer["rename_function"],
         )
     except subprocess.CalledProcessError as error:
         detail = error.stderr.decode(errors="replace")[-2000:]

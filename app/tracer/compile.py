@@ -18,9 +18,9 @@ from pathlib import Path
 from app.errors import ProbedeckError
 from app.kernel import bpf, tree_cache
 from app.kernel.btf import Btf
-from app.kernel.btf_format import BtfError, Kind
+from app.kernel.btf_format import Kind
 from app.kernel.headers import BTF_PATH, find_headers
-from app.kernel.renames import rename_function
+from app.kernel.renames import find_rename_function
 from app.kernel.syscalls import end_with_parent, set_process_name
 from app.kernel.tracefs import own_mounts
 from app.probes.modes import RENAME_FUNCTIONS
@@ -106,14 +106,6 @@ def _function_number(function: str) -> int:
     return number
 
 
-def _rename_function(btf_path: Path) -> str | None:
-    """What the kernel decides, and so no part of an object's key beside the kernel's identity."""
-    try:
-        return rename_function(RENAME_FUNCTIONS, Btf.load(btf_path))
-    except (OSError, BtfError):
-        return None  # without BTF, what a rename is given cannot be told
-
-
 def kept_or_compiled(
     mode: str, function: str, ring_bytes: int, btf_path: Path, cache_dir: Path
 ) -> tuple[str, OSError | None]:
@@ -123,7 +115,8 @@ def kept_or_compiled(
         return kept.encode(), None
     find_headers(btf_path, cache_dir).apply()
     try:
-        renames = _rename_function(btf_path)
+        # The kernel decides that, so the kernel's identity stands for it in the object's key.
+        renames = find_rename_function(RENAME_FUNCTIONS, btf_path)
         text = compile_object(mode, function, ring_bytes, renames).encode()
     except Exception as error:
         raise ProbedeckError(502, "tracer_failed", f"BCC could not compile: {error}") from error

@@ -98,7 +98,11 @@ const BY_NAME = {
   },
   mode: { ...text, summary: undefined },
   pid: { ...identifier, narrowPlace: 5, quick: { label: "This process", operator: "=" } },
+  // A thread is called by its process, until someone wants to know more.
+  process: { ...text, narrowPlace: 1, covers: ["comm"] },
   comm: { ...text, narrowPlace: 1 },
+  flags: { ...text, width: 132, summary: undefined },
+  replaced: { ...text, width: 96, summary: undefined },
   tid: { ...identifier },
   uid: {
     ...identifier,
@@ -185,7 +189,16 @@ export function presentation(column) {
   return BY_UNIT[column.unit] ?? BY_TYPE[column.type] ?? number;
 }
 
-const TEXT_NAMES = new Set(["probe", "mode", "comm", "filename", "errno"]);
+const TEXT_NAMES = new Set([
+  "probe",
+  "mode",
+  "process",
+  "comm",
+  "flags",
+  "replaced",
+  "filename",
+  "errno",
+]);
 
 /** Names of columns whose values stand in others of these columns already. */
 export function coveredNames(columns) {
