@@ -6,7 +6,7 @@
 //
 // The tracer defines RING_PAGES; FUNCTION, an identifier taken from the kernel's symbols, but not
 // for tracepoints, where it defines NAME_IN_USER_MEMORY; SEES_RETURN in exit modes;
-// RENAME_FUNCTION where the mode also traces the function that renames.
+// NR_UNLINK and so on, the numbers of system calls, for tracepoints; RENAME_FUNCTION where the mode also traces the function that renames.
 //
 // What a program returns: a tracepoint's or kprobe's 1, as 0 would hide the event from every perf
 // user of the machine (perf_trace_buf_submit is skipped, kernel/trace/trace_syscalls.c); a
@@ -539,6 +539,20 @@ static __always_inline int is_wanted_now(struct call *c)
 }
 
 // The part at return; in an entry mode only of renames, of which none is to be sent any more.
+#ifndef SEES_RETURN
+static __always_inline int on_leave(s64 ret)
+{
+    u64 task = bpf_get_current_task();
+    struct call *c = calls.lookup(&task);
+
+    if (!c || !c->r.head.entry_ns)
+        return 0;
+    if (c->r.head.name_size >= NAME_MEDIUM)
+        long_names.delete(&task);
+    end_call(task, c);
+    return 0;
+}
+#else
 static __always_inline int on_leave(s64 ret)
 {
     u64 task = bpf_get_current_task();
@@ -561,6 +575,7 @@ static __always_inline int on_leave(s64 ret)
     end_call(task, c);
     return 0;
 }
+#endif
 
 #ifdef RENAME_FUNCTION
 // In a rename, both names were looked up: is there a file at the new one? A file that has both names

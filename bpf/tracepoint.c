@@ -18,39 +18,47 @@ struct exit_context {
     s64 ret;
 };
 
-int on_enter_unlink(struct enter_context *ctx)
+// One program for all entries: the tracer defines the numbers of the calls.
+int on_enter_call(struct enter_context *ctx)
 {
-    on_enter(AT_FDCWD, (const char *)ctx->args[0], CALL_UNLINK, 0);
-    return 1;
-}
+    s32 dfd = AT_FDCWD;
+    u32 call, flags = 0;
+    u64 name = ctx->args[0];
 
-int on_enter_unlinkat(struct enter_context *ctx)
-{
-    on_enter(ctx->args[0], (const char *)ctx->args[1], CALL_UNLINKAT, ctx->args[2]);
-    return 1;
-}
-
-int on_enter_rmdir(struct enter_context *ctx)
-{
-    on_enter(AT_FDCWD, (const char *)ctx->args[0], CALL_RMDIR, 0);
-    return 1;
-}
-
-int on_enter_rename(struct enter_context *ctx)
-{
-    on_enter(AT_FDCWD, (const char *)ctx->args[1], CALL_RENAME, 0);
-    return 1;
-}
-
-int on_enter_renameat(struct enter_context *ctx)
-{
-    on_enter(ctx->args[2], (const char *)ctx->args[3], CALL_RENAMEAT, 0);
-    return 1;
-}
-
-int on_enter_renameat2(struct enter_context *ctx)
-{
-    on_rename(ctx->args[2], (const char *)ctx->args[3], CALL_RENAMEAT2, ctx->args[4]);
+    switch (ctx->number) {
+    case NR_UNLINK:
+        call = CALL_UNLINK;
+        break;
+    case NR_UNLINKAT:
+        call = CALL_UNLINKAT;
+        dfd = ctx->args[0];
+        name = ctx->args[1];
+        flags = ctx->args[2];
+        break;
+    case NR_RMDIR:
+        call = CALL_RMDIR;
+        break;
+    case NR_RENAME:
+        call = CALL_RENAME;
+        name = ctx->args[1];
+        break;
+    case NR_RENAMEAT:
+        call = CALL_RENAMEAT;
+        dfd = ctx->args[2];
+        name = ctx->args[3];
+        break;
+    case NR_RENAMEAT2:
+        call = CALL_RENAMEAT2;
+        dfd = ctx->args[2];
+        name = ctx->args[3];
+        flags = ctx->args[4];
+        if (flags & (RENAME_NOREPLACE | RENAME_EXCHANGE)) // it replaces nothing
+            return 1;
+        break;
+    default:
+        return 1;
+    }
+    on_enter(dfd, (const char *)name, call, flags);
     return 1;
 }
 

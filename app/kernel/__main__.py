@@ -32,6 +32,7 @@ def main() -> None:
         "release": system.release,
         "machine": system.machine,
         "hostname": system.nodename,
+        "rename_function": find_rename_function(RENAME_FUNCTIONS, settings.btf_path),
         "modes": {
             name: {
                 "available": found.available,
@@ -42,7 +43,6 @@ def main() -> None:
             for name, found in modes.items()
         },
     }
-    answer["rename_function"] = find_rename_function(RENAME_FUNCTIONS, settings.btf_path)
     json.dump(answer, sys.stdout)
     sys.stdout.write("\n")
 

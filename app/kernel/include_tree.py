@@ -28,7 +28,7 @@ OPTIONAL_TYPES = (
     "trace_event_raw_sys_exit",
 )
 # Structs of which programs need no more than where some members are (__builtin_offsetof): the
-# header that has the struct in the kernel, and those members. The rest of them is thousands of lines.
+# header that has the struct in the kernel, and those members. All of them are thousands of lines.
 REQUIRED_OFFSETS = {"task_struct": ("linux/sched.h", ("group_leader", "comm"))}
 OPTIONAL_OFFSETS = {
     "dentry": ("linux/dcache.h", ("d_inode",)),

@@ -33,7 +33,7 @@ def find_rename_function(candidates: Sequence[str], btf_path: Path) -> str | Non
 
 
 def rename_function(candidates: Sequence[str], btf: Btf) -> str | None:
-    """The first candidate that is as our programs need it; None when this kernel has no such one."""
+    """The first candidate that is as our programs need it; None when this kernel has none."""
     if _arguments(INNER, btf) != _INNER_ARGUMENTS:
         return None
     if any(btf.member_offset(struct, member) is None for struct, member in _OFFSETS):

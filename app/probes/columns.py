@@ -44,7 +44,8 @@ ARGUMENTS = (
         "filename",
         "text",
         "File",
-        "Name as passed to the call, of a rename the new one; null when the kernel could not read it",
+        "Name as passed to the call (of a rename, the new one); null when the kernel could not "
+        "read it",
         nullable=True,
     ),
 )

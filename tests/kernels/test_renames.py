@@ -57,9 +57,7 @@ def replaced(rows: list[Row]) -> list[tuple[str, int]]:
     return [(Path(row["filename"]).name, row.get("ret", 0)) for row in rows if row["replaced"]]
 
 
-def test_only_what_replaces_a_file(
-    tracing: Service, modes: tuple[str, ...], folder: Path
-) -> None:
+def test_only_what_replaces_a_file(tracing: Service, modes: tuple[str, ...], folder: Path) -> None:
     recording = Recording(tracing, modes)
     old, folder_a = folder / "old", folder / "a"
     wanted: list[tuple[str, int]] = []  # in function modes
@@ -116,7 +114,9 @@ def test_flags_are_named(tracing: Service, modes: tuple[str, ...], folder: Path)
     make(folder / "old", folder / "new")
     done = rename("renameat2", folder / "old", folder / "new", WHITEOUT)
     rows = recording.rows()["tracepoint"]
-    by_rm = {row["filename"].rpartition("/")[2]: row["flags"] for row in rows if row["comm"] == "rm"}
+    by_rm = {
+        row["filename"].rpartition("/")[2]: row["flags"] for row in rows if row["comm"] == "rm"
+    }
     assert by_rm == {"f": None, "e": "AT_REMOVEDIR", "d": "AT_REMOVEDIR"}
     (own,) = (row for row in own_rows(rows, folder) if row["replaced"])
     assert (own["flags"], own["ret"]) == ("RENAME_WHITEOUT", done)
@@ -136,7 +136,10 @@ def test_on_a_stacked_file_system_a_call_is_one(
     )
     recording = Recording(tracing, modes)
     done = subprocess.run(
-        ["unshare", "--mount", "sh", "-c", script, str(folder)], capture_output=True, text=True
+        ["unshare", "--mount", "sh", "-c", script, str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         skip(f"no overlayfs: {done.stderr}")

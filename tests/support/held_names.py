@@ -129,7 +129,8 @@ def hold_in_child(place: bytes, sizes: list[int], prefix: str) -> dict[str, obje
         os.chdir(place)
         for name in names_of(sizes, prefix):
             threading.Thread(target=LIBC.unlink, args=(name,), daemon=True).start()
-        tids = [int(tid) for tid in os.listdir("/proc/self/task") if int(tid) != os.getpid()]
+        tids = [int(task.name) for task in Path("/proc/self/task").iterdir()]
+        tids.remove(os.getpid())
         while not all(map(blocked_in_call, tids)):
             time.sleep(0.01)
         os.write(writer, b".")

@@ -47,9 +47,7 @@ class FakeKernel:
         self.folder = folder
         b = BtfBuilder()
         char, long = b.integer("char", 1), b.integer("long unsigned int", 8)
-        b.record(
-            "task_struct", 24, [("group_leader", long, 0), ("comm", b.array(char, 16), 64)]
-        )
+        b.record("task_struct", 24, [("group_leader", long, 0), ("comm", b.array(char, 16), 64)])
         b.record("pt_regs", 8, [("di", long, 0)])
         filename = b.record("filename", 8, [("name", b.pointer(char), 0)])
         b.function("do_unlinkat", char, [("dfd", char), ("name", b.pointer(filename))])

@@ -58,7 +58,8 @@ def test_all_values_of_a_call() -> None:
         "tracepoint",
         record(
             entry_ns=5_000, latency_ns=2**63, ret=-2, pid=2**32 - 2, tid=3, uid=65534, dfd=-100,
-            flags=2, call_flags=0x200, comm=b"fifteen-bytes-x", process=b"\xff", filename=b"/tmp/\xff",
+            flags=2, call_flags=0x200, comm=b"fifteen-bytes-x", process=b"\xff",
+            filename=b"/tmp/\xff",
         ),
         offset=1_000_000,
     )  # fmt: skip
@@ -122,7 +123,9 @@ def test_flags_and_renames(
 
 def test_flags_of_many_rows_stay_with_their_rows() -> None:
     wanted = [(1 + n % 6, (n * 977) % 5 * 0x100) for n in range(50)]
-    parts = [record(entry_ns=n, flags=f, call_flags=c, filename=b"ff") for n, (f, c) in enumerate(wanted)]
+    parts = [
+        record(entry_ns=n, flags=f, call_flags=c, filename=b"ff") for n, (f, c) in enumerate(wanted)
+    ]
     rows = encode("tracepoint", np.concatenate(parts))
     alone = [encode("tracepoint", record(flags=f, call_flags=c))[0] for f, c in wanted]
     assert [row["flags"] for row in rows] == [row["flags"] for row in alone]
@@ -130,7 +133,9 @@ def test_flags_of_many_rows_stay_with_their_rows() -> None:
 
 def test_a_deletion_by_rename_is_told_in_every_mode() -> None:
     for mode in MODES:
-        rows = encode(mode, np.concatenate([record(flags=4 | 0x200, filename=b"ff"), record(filename=b"gg")]))
+        rows = encode(
+            mode, np.concatenate([record(flags=4 | 0x200, filename=b"ff"), record(filename=b"gg")])
+        )
         assert [row["replaced"] for row in rows] == ["yes", None]
 
 
