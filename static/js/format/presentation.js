@@ -100,7 +100,7 @@ const BY_NAME = {
   pid: { ...identifier, narrowPlace: 5, quick: { label: "This process", operator: "=" } },
   // A thread is called by its process, until someone wants to know more.
   process: { ...text, narrowPlace: 1, covers: ["comm"] },
-  comm: { ...text, narrowPlace: 1 },
+  comm: { ...text, narrowPlace: 1, summary: undefined },
   flags: { ...text, width: 132, summary: undefined },
   replaced: { ...text, width: 96, summary: undefined },
   tid: { ...identifier },
@@ -135,6 +135,8 @@ const BY_NAME = {
     narrowWidth: 160,
     grows: true,
     narrowPlace: 2,
+    // Whose file was replaced: the call, where there is one, and the detail say more.
+    covers: ["replaced"],
   },
   ret: {
     ...number,

@@ -21,7 +21,7 @@ from app.kernel.features import Availability, check_modes
 from app.kernel.hints import may_trace
 from app.kernel.symbols import TextSymbols
 from app.kernel.tracefs import find_or_mount
-from app.probes.modes import DELETION_FUNCTIONS, DELETION_SYSCALLS, MODES
+from app.probes.modes import DELETION_FUNCTIONS, DELETION_SYSCALLS, MODES, RENAME_FUNCTIONS
 
 from .btf_builder import BtfBuilder
 from .waiting import wait_until
@@ -270,6 +270,8 @@ def test_command_prints_the_modes_and_keeps_its_mounts_to_itself(tmp_path: Path)
     assert answer.pop("machine") == system.machine
     assert answer.pop("hostname") == system.nodename
     modes = answer.pop("modes")
+    function = answer.pop("rename_function")
+    assert function is None or function in RENAME_FUNCTIONS
     assert answer == {}
     assert list(modes) == list(MODES)
     for found in modes.values():
