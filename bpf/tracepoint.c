@@ -18,12 +18,18 @@ struct exit_context {
     s64 ret;
 };
 
+// Read where it is written: the compiler would load from one of several offsets that it chose before,
+// and the verifier refuses a context pointer that was added to.
+#define ARGUMENT(n) (*(volatile u64 *)&ctx->args[n])
+
 // One program for all entries: the tracer defines the numbers of the calls.
 int on_enter_call(struct enter_context *ctx)
 {
+    u64 first = ARGUMENT(0), second = ARGUMENT(1), third = ARGUMENT(2), fourth = ARGUMENT(3),
+        fifth = ARGUMENT(4);
     s32 dfd = AT_FDCWD;
     u32 call, flags = 0;
-    u64 name = ctx->args[0];
+    u64 name = first;
 
     switch (ctx->number) {
     case NR_UNLINK:
@@ -31,27 +37,27 @@ int on_enter_call(struct enter_context *ctx)
         break;
     case NR_UNLINKAT:
         call = CALL_UNLINKAT;
-        dfd = ctx->args[0];
-        name = ctx->args[1];
-        flags = ctx->args[2];
+        dfd = first;
+        name = second;
+        flags = third;
         break;
     case NR_RMDIR:
         call = CALL_RMDIR;
         break;
     case NR_RENAME:
         call = CALL_RENAME;
-        name = ctx->args[1];
+        name = second;
         break;
     case NR_RENAMEAT:
         call = CALL_RENAMEAT;
-        dfd = ctx->args[2];
-        name = ctx->args[3];
+        dfd = third;
+        name = fourth;
         break;
     case NR_RENAMEAT2:
         call = CALL_RENAMEAT2;
-        dfd = ctx->args[2];
-        name = ctx->args[3];
-        flags = ctx->args[4];
+        dfd = third;
+        name = fourth;
+        flags = fifth;
         if (flags & (RENAME_NOREPLACE | RENAME_EXCHANGE)) // it replaces nothing
             return 1;
         break;
