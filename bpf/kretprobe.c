@@ -1,15 +1,43 @@
 // SPDX-License-Identifier: GPL-2.0
 //
 // kretprobe: a kprobe at entry, which copies the record (the struct filename is gone at
-// return), and a kretprobe at return.
+// return), and a kretprobe at return. A rename deletes when there is a file at the new name, which is
+// known inside of it, where both names were looked up.
 
 int on_entry(struct pt_regs *ctx)
 {
-    return on_enter(PT_REGS_PARM1(ctx), name_of((const void *)PT_REGS_PARM2(ctx)), 0);
+    on_enter(PT_REGS_PARM1(ctx), name_of((const void *)PT_REGS_PARM2(ctx)), 0, 0);
+    return 1;
 }
 
 // An int result leaves the upper half of its register undefined.
 int on_return(struct pt_regs *ctx)
 {
-    return on_leave((int)PT_REGS_RC(ctx));
+    on_leave((int)PT_REGS_RC(ctx));
+    return 1;
 }
+
+#ifdef RENAME_FUNCTION
+// NAMED pastes its arguments together: expand RENAME_FUNCTION first.
+#define NAMED(prefix, function) prefix##function
+#define AT(prefix, function) NAMED(prefix, function)
+
+int AT(kprobe__, RENAME_FUNCTION)(struct pt_regs *ctx)
+{
+    on_rename(PT_REGS_PARM3(ctx), name_of((const void *)PT_REGS_PARM4(ctx)), CALL_RENAME | PENDING,
+              PT_REGS_PARM5(ctx));
+    return 1;
+}
+
+int kprobe__vfs_rename(struct pt_regs *ctx)
+{
+    on_replace((const void *)PT_REGS_PARM1(ctx));
+    return 1;
+}
+
+int AT(kretprobe__, RENAME_FUNCTION)(struct pt_regs *ctx)
+{
+    on_leave((int)PT_REGS_RC(ctx));
+    return 1;
+}
+#endif

@@ -5,12 +5,21 @@
 // the main file only.
 //
 // The tracer defines RING_PAGES; FUNCTION, an identifier taken from the kernel's symbols, but not
-// for tracepoints, where it defines NAME_IN_USER_MEMORY; SEES_RETURN in exit modes.
+// for tracepoints, where it defines NAME_IN_USER_MEMORY; SEES_RETURN in exit modes;
+// NR_UNLINK and so on, the numbers of system calls, for tracepoints; RENAME_FUNCTION where the mode also traces the function that renames.
+//
+// What a program returns: a tracepoint's or kprobe's 1, as 0 would hide the event from every perf
+// user of the machine (perf_trace_buf_submit is skipped, kernel/trace/trace_syscalls.c); a
+// trampoline's 0, as the verifier demands (check_return_code, kernel/bpf/verifier.c).
 
 #include <linux/types.h>
+#include <linux/sched.h> // struct task_struct
 #include <uapi/linux/ptrace.h>
 #ifndef NAME_IN_USER_MEMORY
 #include <linux/fs.h> // struct filename
+#endif
+#ifdef RENAME_FUNCTION
+#include <linux/dcache.h> // struct dentry
 #endif
 
 #define NAME_SHORT 64
@@ -18,20 +27,28 @@
 #define NAME_LONG 4096 // PATH_MAX, with the terminating NUL
 
 #define CALLS_ENTRIES 16384
+#define CALLS_KEPT (CALLS_ENTRIES / 4 * 3)
 #define LONG_NAMES_ENTRIES 256
+
+#if defined(SEES_RETURN) || defined(RENAME_FUNCTION)
+#define REMEMBERS_CALLS
+#endif
 
 // Tested in this order; app/tracer/records.py has the same layouts and names.
 struct record {
     u64 entry_ns;   // CLOCK_MONOTONIC at entry
     u64 latency_ns; // entry to return; 0 in entry modes
-    s64 ret;        // return value; between entry and return the tracepoints keep the name's address here
+    s64 ret;        // return value; 0 in entry modes
     u32 pid;
     u32 tid;
     u32 uid;
     s32 dfd;
     s32 name_size; // bytes of name without its NUL, or NAME_UNREADABLE
-    u32 flags;     // which system call, and NAME_CUT
-    char comm[16];
+    u32 flags;     // which call, NAME_CUT, REPLACES
+    u32 call_flags; // as passed: AT_REMOVEDIR, RENAME_*
+    u32 unused;
+    char comm[16];    // the thread's name
+    char process[16]; // the name of its thread group's leader
     char name[];
 };
 
@@ -39,7 +56,15 @@ struct record {
 #define CALL_UNLINK 1
 #define CALL_UNLINKAT 2
 #define CALL_RMDIR 3
+#define CALL_RENAME 4
+#define CALL_RENAMEAT 5
+#define CALL_RENAMEAT2 6
 #define NAME_CUT 0x100
+#define REPLACES 0x200 // a rename to a name that a file has
+#define PENDING 0x400  // a rename of which that is not known yet: no row so far
+
+#define RENAME_NOREPLACE 1
+#define RENAME_EXCHANGE 2
 
 struct short_record {
     struct record head;
@@ -61,11 +86,13 @@ struct filter {
     u32 pid;
     u32 uid;
     char comm[16];
+    char process[16];
 };
 #define TEST_PID 1
 #define TEST_UID 2
 #define TEST_COMM 4
 #define TEST_FAILURE 8
+#define TEST_PROCESS 16
 
 // The tracer's own call that shows whether these programs run: see is_canary.
 struct canary {
@@ -95,23 +122,40 @@ BPF_RINGBUF_OUTPUT(ring_short, RING_PAGES);
 BPF_RINGBUF_OUTPUT(ring_medium, RING_PAGES / 2);
 BPF_RINGBUF_OUTPUT(ring_long, RING_PAGES / 2);
 
-// Two filters and which of them holds: user space writes the other one and then switches, so a
-// program never sees half a filter.
+// Double-buffered filter: user space fills the inactive slot, then counts `active_filter` up, whose
+// lowest bit is the slot in force. A program never sees half a filter.
 BPF_ARRAY(filters, struct filter, 2);
 BPF_ARRAY(active_filter, u32, 1);
 
 BPF_PERCPU_ARRAY(counts, u64, COUNTS);
 BPF_ARRAY(canary, struct canary, 1);
-BPF_PERCPU_ARRAY(scratch, struct long_record, 1); // too large for the stack
+// Too large for the stack. One for each program that may be preempted by another of these on its CPU
+// (a trampoline's programs may be, but not by themselves): deletions and renames.
+BPF_PERCPU_ARRAY(scratch, struct long_record, 2);
+#define OF_DELETIONS 0
+#define OF_RENAMES 1
 
-#ifdef SEES_RETURN
-// The call that each thread is in; `entry_ns` is 0 when it is in none. A thread's entry stays when
-// its call has returned, and is filled in place by the next: to insert and delete one for each call
-// would cost more than all the rest. LRU, so that those of threads that are gone make room. An
-// entry that had to make room while its call was under way shows as never having returned.
-BPF_TABLE("lru_hash", u32, struct medium_record, calls, CALLS_ENTRIES);
+#ifdef REMEMBERS_CALLS
+// What is known of a call between its entry and its return.
+struct call {
+    u32 temporary;  // this entry goes at the call's return
+    u32 generation; // of the filter that let it in
+    u64 name;       // its address in user memory
+    struct medium_record r; // r.head.entry_ns is 0 when the thread is in no call
+};
+
+// The call that each thread is in, by its task_struct: the kernel's own identity of a thread, which
+// is not reused before the thread has ended, and stays when an execve by one of several threads
+// gives it another id. The traced functions do not call themselves, so there is one call a thread.
+//
+// A thread's entry stays when its call has returned, and is filled in place by the next: to insert
+// and delete one for each call would cost more than all the rest. It goes when the thread ends. When
+// three quarters are taken, further threads get entries that go at the return, so that live threads
+// that once deleted something do not keep out others. Nothing ever makes room for another call.
+BPF_HASH(calls, u64, struct call, CALLS_ENTRIES);
+BPF_ARRAY(calls_taken, u64, 1);
 // Names that have no room there, for as long as the call takes.
-BPF_HASH(long_names, u32, struct long_record, LONG_NAMES_ENTRIES);
+BPF_HASH(long_names, u64, struct long_record, LONG_NAMES_ENTRIES);
 #endif
 
 static __always_inline void count(int kind)
@@ -155,16 +199,34 @@ static __always_inline int is_canary(s32 dfd, const char *name)
     return 1;
 }
 
-static __always_inline struct filter *current_filter(void)
+static __always_inline struct filter *current_filter(u32 *generation)
 {
     int zero = 0;
     u32 *active = active_filter.lookup(&zero);
 
     if (!active)
         return NULL;
-    int index = *active & 1;
+    *generation = *active;
+    int index = *generation & 1;
 
     return filters.lookup(&index);
+}
+
+// The name of the current thread group's leader, into 16 bytes.
+static __always_inline void read_process(char *to)
+{
+    const char *task = (const char *)bpf_get_current_task(), *leader = NULL;
+
+    bpf_probe_read_kernel(&leader, sizeof(leader),
+                          task + __builtin_offsetof(struct task_struct, group_leader));
+    bpf_probe_read_kernel_str(to, 16, leader + __builtin_offsetof(struct task_struct, comm));
+}
+
+static __always_inline int is_same(const char *name, const char *other)
+{
+    const u64 *a = (const u64 *)name, *b = (const u64 *)other;
+
+    return a[0] == b[0] && a[1] == b[1];
 }
 
 // Whether a call of this thread passes the tests that can be made at entry; its user, then.
@@ -178,17 +240,27 @@ static __always_inline int is_wanted(struct filter *f, u64 pid_tgid, u32 *uid)
     if (f->tests & TEST_COMM) {
         // Before Linux 6.4 ("bpf: ensure all memory is initialized in bpf_get_current_comm") the
         // helper may leave what stands behind the name's NUL as it was.
-        u64 mine[2] = {}, *wanted = (u64 *)f->comm;
+        u64 mine[2] = {};
 
         bpf_get_current_comm(mine, sizeof(mine));
-        if (mine[0] != wanted[0] || mine[1] != wanted[1])
+        if (!is_same((char *)mine, f->comm))
+            return 0;
+    }
+    if (f->tests & TEST_PROCESS) {
+        u64 mine[2] = {};
+
+        read_process((char *)mine);
+        if (!is_same((char *)mine, f->process))
             return 0;
     }
     return 1;
 }
 
-static __always_inline void fill(struct record *head, u64 pid_tgid, u32 uid, s32 dfd, u32 flags)
+static __always_inline void fill(struct record *head, u64 pid_tgid, u32 uid, s32 dfd, u32 flags,
+                                 u32 call_flags)
 {
+    u64 *comm = (u64 *)head->comm, *process = (u64 *)head->process;
+
     head->latency_ns = 0;
     head->ret = 0;
     head->pid = pid_tgid >> 32;
@@ -196,7 +268,15 @@ static __always_inline void fill(struct record *head, u64 pid_tgid, u32 uid, s32
     head->uid = uid;
     head->dfd = dfd;
     head->flags = flags;
+    head->call_flags = call_flags;
+    head->unused = 0;
+    comm[0] = comm[1] = process[0] = process[1] = 0;
     bpf_get_current_comm(&head->comm, sizeof(head->comm));
+    if (head->pid == head->tid) { // the leader itself
+        process[0] = comm[0];
+        process[1] = comm[1];
+    } else
+        read_process(head->process);
 }
 
 #ifdef NAME_IN_USER_MEMORY
@@ -282,138 +362,210 @@ static __always_inline void send(struct long_record *r)
 
 #ifndef SEES_RETURN
 
-// The whole of an entry mode.
+// The whole of a deletion in an entry mode.
 static __always_inline int on_call(s32 dfd, const char *name)
 {
     if (is_canary(dfd, name))
         return 0;
 
-    struct filter *f = current_filter();
-    int zero = 0;
+    u32 uid, generation;
+    struct filter *f = current_filter(&generation);
+    int place = OF_DELETIONS;
 
     if (!f || !f->enabled)
         return 0;
 
     u64 pid_tgid = bpf_get_current_pid_tgid();
-    struct long_record *r = scratch.lookup(&zero);
-    u32 uid;
+    struct long_record *r = scratch.lookup(&place);
 
     if (!r || !is_wanted(f, pid_tgid, &uid))
         return 0;
     r->head.entry_ns = bpf_ktime_get_ns();
-    fill(&r->head, pid_tgid, uid, dfd, 0);
+    fill(&r->head, pid_tgid, uid, dfd, 0, 0);
     read_long_name(r, name);
     send(r);
     return 0;
 }
 
-#else
+#endif
+
+#ifdef REMEMBERS_CALLS
+
+static __always_inline void take_place(s64 places)
+{
+    int zero = 0;
+    u64 *taken = calls_taken.lookup(&zero);
+
+    if (taken)
+        __sync_fetch_and_add(taken, places);
+}
 
 // This thread's entry of `calls`, made if need be; NULL when there is no room.
-static __always_inline struct medium_record *own_call(u32 tid)
+static __always_inline struct call *own_call(u64 task, int place)
 {
-    struct medium_record *r = calls.lookup(&tid);
+    struct call *c = calls.lookup(&task);
     int zero = 0;
 
-    if (r)
-        return r;
+    if (c)
+        return c;
 
-    struct medium_record *empty = (struct medium_record *)scratch.lookup(&zero);
+    struct call *empty = (struct call *)scratch.lookup(&place);
+    u64 *taken = calls_taken.lookup(&zero);
 
-    if (!empty)
+    if (!empty || !taken)
         return NULL;
-    empty->head.entry_ns = 0;
-    calls.update(&tid, empty);
-    return calls.lookup(&tid);
+    empty->temporary = *taken >= CALLS_KEPT;
+    empty->r.head.entry_ns = 0;
+    if (calls.update(&task, empty))
+        return NULL;
+    take_place(1);
+    return calls.lookup(&task);
+}
+
+static __always_inline void remove_call(u64 task)
+{
+    if (!calls.delete(&task))
+        take_place(-1);
+}
+
+// The thread is in no call any more.
+static __always_inline void end_call(u64 task, struct call *c)
+{
+    if (c->temporary)
+        remove_call(task);
+    else
+        c->r.head.entry_ns = 0;
+}
+
+// A call whose return will not come any more.
+static __always_inline void give_up(u64 task, struct record *head)
+{
+    if (head->name_size >= NAME_MEDIUM)
+        long_names.delete(&task);
+    if (head->flags & PENDING)
+        return;
+    count(DROP_MISSED_RETURN);
+    count(CALLS_LEFT);
+}
+
+// A thread ends, and its entry goes with it. A call that it ended in (the kernel killed it there)
+// has no return.
+int raw_tracepoint__sched_process_exit(void *ctx)
+{
+    u64 task = bpf_get_current_task();
+    struct call *c = calls.lookup(&task);
+
+    if (!c)
+        return 0;
+    if (c->r.head.entry_ns)
+        give_up(task, &c->r.head);
+    remove_call(task);
+    return 0;
 }
 
 // Keeps a name that `calls` has no room for; false when there is none here either.
-static __always_inline int keep_long_name(struct record *head, const char *name)
+static __always_inline int keep_long_name(u64 task, int place, struct medium_record *r,
+                                          const char *name)
 {
-    struct long_record *r;
-    int zero = 0;
-    u32 tid = head->tid;
+    struct long_record *room = scratch.lookup(&place);
 
-    r = scratch.lookup(&zero);
-    if (!r)
+    if (!room)
         return 0;
-    r->head.flags = head->flags;
-    read_long_name(r, name);
-    head->flags = r->head.flags;
-    head->name_size = r->head.name_size;
-    // It may have become shorter, or not readable, in another thread's hands.
-    return head->name_size < NAME_MEDIUM || !long_names.update(&tid, r);
+    room->head.flags = r->head.flags;
+    read_long_name(room, name);
+    r->head.flags = room->head.flags;
+    r->head.name_size = room->head.name_size;
+    if (r->head.name_size >= NAME_MEDIUM)
+        return !long_names.update(&task, room);
+    // Another thread of its process made it shorter, or not readable, between the two readings.
+    __builtin_memcpy(r->name, room->name, sizeof(r->name));
+    return 1;
 }
 
 // The part at entry: what is known of the call waits in `calls`.
-static __always_inline int on_enter(s32 dfd, const char *name, u32 flags)
+static __always_inline int on_enter(s32 dfd, const char *name, u32 flags, u32 call_flags)
 {
     if (is_canary(dfd, name))
         return 0;
 
-    struct filter *f = current_filter();
+    u32 uid, generation;
+    struct filter *f = current_filter(&generation);
 
     if (!f || !f->enabled)
         return 0;
 
     u64 pid_tgid = bpf_get_current_pid_tgid();
-    u32 uid, tid = pid_tgid;
 
     if (!is_wanted(f, pid_tgid, &uid))
         return 0;
 
-    struct medium_record *r = own_call(tid);
+    u64 task = bpf_get_current_task();
+    int place = flags & PENDING ? OF_RENAMES : OF_DELETIONS;
+    struct call *c = own_call(task, place);
 
-    if (!r) {
+    if (!c) {
         count(DROP_STASH_FULL);
         return 0;
     }
-    if (r->head.entry_ns) { // this thread's last return was missed (no free kretprobe instance)
-        count(DROP_MISSED_RETURN);
-        count(CALLS_LEFT);
-        long_names.delete(&tid);
-        r->head.entry_ns = 0;
+    if (c->r.head.entry_ns) { // this thread's last return was missed (no free kretprobe instance)
+        give_up(task, &c->r.head);
+        c->r.head.entry_ns = 0;
     }
-    fill(&r->head, pid_tgid, uid, dfd, flags);
-#ifdef NAME_IN_USER_MEMORY
-    r->head.ret = (s64)name;
-#endif
-    if (!read_name(&r->head, r->name, sizeof(r->name), name) && !keep_long_name(&r->head, name)) {
+    fill(&c->r.head, pid_tgid, uid, dfd, flags, call_flags);
+    c->generation = generation;
+    c->name = (u64)name;
+    if (!read_name(&c->r.head, c->r.name, sizeof(c->r.name), name) &&
+        !keep_long_name(task, place, &c->r, name)) {
         count(DROP_STASH_FULL);
+        end_call(task, c);
         return 0;
     }
-    count(CALLS_ENTERED);
-    r->head.entry_ns = bpf_ktime_get_ns(); // last, so that our own work is not in the latency
+    if (!(flags & PENDING))
+        count(CALLS_ENTERED);
+    c->r.head.entry_ns = bpf_ktime_get_ns(); // last, so that our own work is not in the latency
     return 0;
 }
 
-static __always_inline void send_long_name(struct record *head, int wanted)
+// The part of a rename at entry. With one of these flags it replaces nothing.
+static __always_inline int on_rename(s32 dfd, const char *name, u32 flags, u32 call_flags)
 {
-    u32 tid = head->tid;
-    struct long_record *r = long_names.lookup(&tid);
-
-    if (r && wanted) {
-        r->head = *head;
-        send_long(r);
-    }
-    long_names.delete(&tid);
+    if (call_flags & (RENAME_NOREPLACE | RENAME_EXCHANGE))
+        return 0;
+    return on_enter(dfd, name, flags, call_flags);
 }
 
+// Sends a call's record and ends the call. `late_name` is where a name is that could not be read
+// at entry, or NULL.
+static __always_inline void send_call(u64 task, struct call *c, const char *late_name)
+{
+    struct medium_record *r = &c->r;
+    s32 size = r->head.name_size;
+
+    if (size >= NAME_MEDIUM) {
+        struct long_record *whole = long_names.lookup(&task);
+
+        if (whole) {
+            whole->head = r->head;
+            send_long(whole);
+        }
 #ifdef NAME_IN_USER_MEMORY
-// At entry the page with the name may not be in memory yet, and a program cannot wait for it.
-// By the return the kernel has read the name, so it is there, unless the address is bad.
-static __always_inline void send_with_late_name(struct record *head, const char *name)
-{
-    int zero = 0;
-    struct long_record *r = scratch.lookup(&zero);
+    } else if (size == NAME_UNREADABLE && late_name) {
+        // At entry the page with the name may not be in memory yet, and a program cannot wait for
+        // it. By the return the kernel has read the name, so it is there, unless the address is bad.
+        int place = OF_DELETIONS;
+        struct long_record *whole = scratch.lookup(&place);
 
-    if (!r)
-        return;
-    r->head = *head;
-    read_long_name(r, name);
-    send(r);
-}
+        if (whole) {
+            whole->head = r->head;
+            read_long_name(whole, late_name);
+            send(whole);
+        }
 #endif
+    } else if (size <= NAME_SHORT)
+        send_short((struct short_record *)r);
+    else
+        send_medium(r);
+}
 
 // A call returns that was not remembered at entry.
 static __always_inline void note_canary_return(s64 ret)
@@ -429,43 +581,106 @@ static __always_inline void note_canary_return(s64 ret)
         own->left++;
 }
 
-// The part at return.
+// Whether the caller passes another filter than that which let the call in.
+static __always_inline int is_still_wanted(struct filter *f, struct record *head)
+{
+    if ((f->tests & TEST_PID) && f->pid != head->pid)
+        return 0;
+    if ((f->tests & TEST_UID) && f->uid != head->uid)
+        return 0;
+    if ((f->tests & TEST_COMM) && !is_same(head->comm, f->comm))
+        return 0;
+    return !(f->tests & TEST_PROCESS) || is_same(head->process, f->process);
+}
+
+// Whether a call that is to be sent now passes the filter that is in force now: it may have changed
+// since the entry, and no event passes a filter that was replaced.
+static __always_inline int is_wanted_now(struct call *c)
+{
+    u32 generation;
+    struct filter *f = current_filter(&generation);
+
+    if (!f)
+        return 0;
+    if (c->generation != generation && !is_still_wanted(f, &c->r.head))
+        return 0;
+    return !(f->tests & TEST_FAILURE) || c->r.head.ret < 0;
+}
+
+// The part at return; in an entry mode only of renames, of which none is to be sent any more.
+#ifndef SEES_RETURN
 static __always_inline int on_leave(s64 ret)
 {
-    u32 tid = bpf_get_current_pid_tgid();
-    struct medium_record *r = calls.lookup(&tid);
+    u64 task = bpf_get_current_task();
+    struct call *c = calls.lookup(&task);
 
-    if (!r || !r->head.entry_ns) {
+    if (!c || !c->r.head.entry_ns)
+        return 0;
+    if (c->r.head.name_size >= NAME_MEDIUM)
+        long_names.delete(&task);
+    end_call(task, c);
+    return 0;
+}
+#else
+static __always_inline int on_leave(s64 ret)
+{
+    u64 task = bpf_get_current_task();
+    struct call *c = calls.lookup(&task);
+
+    if (!c || !c->r.head.entry_ns) {
         note_canary_return(ret);
         return 0;
     }
 
     u64 now_ns = bpf_ktime_get_ns();
-    struct filter *f = current_filter();
-    s32 size = r->head.name_size;
-    int wanted = f && (!(f->tests & TEST_FAILURE) || ret < 0);
-#ifdef NAME_IN_USER_MEMORY
-    const char *name = (const char *)r->head.ret;
-#endif
 
-    r->head.latency_ns = now_ns - r->head.entry_ns;
-    r->head.ret = ret;
-    count(CALLS_LEFT);
-    if (size >= NAME_MEDIUM)
-        send_long_name(&r->head, wanted);
-    else if (wanted) {
-#ifdef NAME_IN_USER_MEMORY
-        if (size == NAME_UNREADABLE)
-            send_with_late_name(&r->head, name);
-        else
-#endif
-        if (size <= NAME_SHORT)
-            send_short((struct short_record *)r);
-        else
-            send_medium(r);
+    if (!(c->r.head.flags & PENDING)) {
+        c->r.head.latency_ns = now_ns - c->r.head.entry_ns;
+        c->r.head.ret = ret;
+        count(CALLS_LEFT);
+        if (is_wanted_now(c))
+            send_call(task, c, (const char *)c->name);
     }
-    r->head.entry_ns = 0;
+    if (c->r.head.name_size >= NAME_MEDIUM)
+        long_names.delete(&task);
+    end_call(task, c);
     return 0;
 }
+#endif
+
+#ifdef RENAME_FUNCTION
+// In a rename, both names were looked up: is there a file at the new one? A file that has both names
+// (hard links) stays. On a stacked file system this comes again for the layer below.
+static __always_inline int on_replace(const void *renamedata)
+{
+    u64 task = bpf_get_current_task();
+    struct call *c = calls.lookup(&task);
+    const void *dentry = NULL, *source = NULL, *target = NULL;
+
+    if (!c || !c->r.head.entry_ns || !(c->r.head.flags & PENDING))
+        return 0;
+    bpf_probe_read_kernel(&dentry, sizeof(dentry),
+                          renamedata + __builtin_offsetof(struct renamedata, old_dentry));
+    bpf_probe_read_kernel(&source, sizeof(source),
+                          dentry + __builtin_offsetof(struct dentry, d_inode));
+    bpf_probe_read_kernel(&dentry, sizeof(dentry),
+                          renamedata + __builtin_offsetof(struct renamedata, new_dentry));
+    bpf_probe_read_kernel(&target, sizeof(target),
+                          dentry + __builtin_offsetof(struct dentry, d_inode));
+    if (!target || target == source)
+        return 0;
+    c->r.head.flags = (c->r.head.flags & ~PENDING) | REPLACES;
+#ifdef SEES_RETURN
+    count(CALLS_ENTERED);
+#else
+    if (is_wanted_now(c))
+        send_call(task, c, NULL);
+    if (c->r.head.name_size >= NAME_MEDIUM)
+        long_names.delete(&task);
+    end_call(task, c);
+#endif
+    return 0;
+}
+#endif
 
 #endif

@@ -14,8 +14,9 @@ import sys
 
 from app.config import Settings
 from app.kernel.features import check_modes
+from app.kernel.renames import find_rename_function
 from app.kernel.syscalls import set_process_name
-from app.probes.modes import DELETION_FUNCTIONS, DELETION_SYSCALLS
+from app.probes.modes import DELETION_FUNCTIONS, DELETION_SYSCALLS, RENAME_FUNCTIONS
 
 
 def main() -> None:
@@ -32,6 +33,7 @@ def main() -> None:
         "release": system.release,
         "machine": system.machine,
         "hostname": system.nodename,
+        "rename_function": find_rename_function(RENAME_FUNCTIONS, settings.btf_path),
         "modes": {
             name: {
                 "available": found.available,

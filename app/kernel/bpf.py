@@ -34,6 +34,7 @@ POSSIBLE_CPUS = Path("/sys/devices/system/cpu/possible")
 
 PROG_TYPE_KPROBE = 2
 PROG_TYPE_TRACEPOINT = 5
+PROG_TYPE_RAW_TRACEPOINT = 17
 PROG_TYPE_TRACING = 26
 ATTACH_TRACE_FENTRY = 24
 ATTACH_TRACE_FEXIT = 25
@@ -209,9 +210,12 @@ def _verifier_log(attributes: ProgLoad) -> str:
     return log.value.decode("utf-8", "replace")
 
 
-def open_raw_tracepoint(prog_fd: int) -> int:
-    """Attach a tracing program where its `attach_btf_id` says; closing the result detaches."""
-    return _bpf(Command.RAW_TRACEPOINT_OPEN, RawTracepointOpen(None, prog_fd))
+def open_raw_tracepoint(prog_fd: int, tracepoint: str | None = None) -> int:
+    """Attach a raw tracepoint's program to a tracepoint of the kernel, or a tracing program where
+    its `attach_btf_id` says; closing the result detaches."""
+    name = ctypes.create_string_buffer(tracepoint.encode()) if tracepoint else None
+    address = ctypes.addressof(name) if name else None
+    return _bpf(Command.RAW_TRACEPOINT_OPEN, RawTracepointOpen(address, prog_fd))
 
 
 def prog_ids() -> list[int]:

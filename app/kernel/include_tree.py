@@ -8,6 +8,7 @@ so that a program compiles against this tree and against a distribution's header
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.kernel.btf import Btf
@@ -15,7 +16,7 @@ from app.kernel.btf_format import BtfError, Kind
 from app.kernel.declarations import c_declarations
 
 # Counts up when the text made from the same BTF changes: part of the cache's key.
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 
 KERNEL_TYPES = "generated/probedeck_types.h"
 
@@ -26,6 +27,13 @@ OPTIONAL_TYPES = (
     "trace_event_raw_sys_enter",
     "trace_event_raw_sys_exit",
 )
+# Structs of which programs need no more than where some members are (__builtin_offsetof): the
+# header that has the struct in the kernel, and those members. All of them are thousands of lines.
+REQUIRED_OFFSETS = {"task_struct": ("linux/sched.h", ("group_leader", "comm"))}
+OPTIONAL_OFFSETS = {
+    "dentry": ("linux/dcache.h", ("d_inode",)),
+    "renamedata": ("linux/fs.h", ("old_dentry", "new_dentry")),  # since Linux 5.12
+}
 
 # The scalars of include/uapi/asm-generic/int-ll64.h and include/linux/types.h: the same on all
 # 64-bit machines. 64-bit numbers are `long long` there, whatever the machine's `long` is.
@@ -84,6 +92,7 @@ def include_files(btf: Btf, machine: Machine) -> dict[str, str]:
     files = {
         KERNEL_TYPES: _kernel_types(btf),
         "asm/page.h": f"#define PAGE_SIZE {machine.page_size}UL\n",
+        "linux/dcache.h": "",
         "linux/fs.h": kernel_types,
         "linux/kconfig.h": "#define CONFIG_BPF_SYSCALL 1\n",
         "linux/limits.h": "#define NAME_MAX 255\n#define PATH_MAX 4096\n",
@@ -100,7 +109,25 @@ def include_files(btf: Btf, machine: Machine) -> dict[str, str]:
         "uapi/linux/if_ether.h": "",
         "uapi/linux/if_packet.h": "",
     }
+    for name, (path, members) in (REQUIRED_OFFSETS | OPTIONAL_OFFSETS).items():
+        text = _offsets_only(btf, name, members)
+        if text is None and name in REQUIRED_OFFSETS:
+            raise BtfError(f"the kernel's BTF has no {name} with {' and '.join(members)}")
+        files[path] += text or ""
     return {f"include/{path}": _guarded(path, text) for path, text in files.items()}
+
+
+def _offsets_only(btf: Btf, name: str, members: Sequence[str]) -> str | None:
+    """A struct with these members where the kernel has them, as bytes; None if it has not."""
+    struct = btf.find(Kind.STRUCT, name)
+    found = [btf.find_member(struct, member) for member in members] if struct else [None]
+    text, end = "", 0
+    for member in sorted(filter(None, found), key=lambda member: member.bit_offset):
+        start, size = member.bit_offset // 8, btf.size(member.type_id)
+        text += f"    char before_{member.name}[{start - end}];\n" if start > end else ""
+        text += f"    char {member.name}[{size}];\n"
+        end = start + size
+    return None if None in found else f"struct {name} {{\n{text}}};\n"
 
 
 def _kernel_types(btf: Btf) -> str:

@@ -38,6 +38,7 @@ class KernelAnswer:
     machine: str
     hostname: str
     modes: dict[str, Availability]
+    rename_function: str | None = None  # the kernel's own that our programs can follow
 
     def working(self) -> list[str]:
         """Modes that work, the most telling first."""
@@ -63,6 +64,7 @@ def ask_kernel(settings: Settings) -> KernelAnswer:
             answer["machine"],
             answer["hostname"],
             {name: Availability(**answer["modes"][name]) for name in MODES},
+            answer["rename_function"],
         )
     except subprocess.CalledProcessError as error:
         said = error.stderr.decode(errors="backslashreplace").splitlines()

@@ -27,16 +27,44 @@ CALLER = (
     Column("pid", "uint32", "PID", "Process (thread group) id"),
     Column("tid", "uint32", "TID", "Thread id"),
     Column("uid", "uint32", "User", "Real user id"),
-    Column("comm", "text", "Process", "Name of the thread"),
+    Column("process", "text", "Process", "Name of the process: of its thread group's leader"),
+    Column("comm", "text", "Thread", "Name of the thread"),
 )
-SYSCALL = (Column("syscall", "text", "Call", "System call: unlink, unlinkat or rmdir"),)
+SYSCALL = (
+    Column(
+        "syscall",
+        "text",
+        "Call",
+        "System call: unlink, unlinkat, rmdir, rename, renameat or renameat2",
+    ),
+)
 ARGUMENTS = (
     Column("dfd", "int32", "Dir fd", "Directory descriptor; -100 is AT_FDCWD"),
     Column(
         "filename",
         "text",
         "File",
-        "Name as passed to the call; null when the kernel could not read it",
+        "Name as passed to the call (of a rename, the new one); null when the kernel could not "
+        "read it",
+        nullable=True,
+    ),
+)
+REPLACED = (
+    Column(
+        "replaced",
+        "text",
+        "Replaced",
+        "Of a rename, whether a file had the new name: yes, or unknown where the mode cannot tell; "
+        "null for other calls",
+        nullable=True,
+    ),
+)
+FLAGS = (
+    Column(
+        "flags",
+        "text",
+        "Flags",
+        "Flags of the call by name: AT_REMOVEDIR for a directory, RENAME_*; null without any",
         nullable=True,
     ),
 )

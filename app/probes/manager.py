@@ -19,6 +19,7 @@ from app.hub import Hub, rfc3339
 from app.probes.ahead import CompileAhead
 from app.probes.availability import KernelAnswer, ask_kernel
 from app.probes.modes import MODES, Mode
+from app.probes.not_seen import not_seen
 from app.probes.restart import Restarts
 from app.probes.run import End, TracerRun
 from app.probes.spawner import Spawner
@@ -155,6 +156,7 @@ class ProbeManager:
             "started_at": probe.started_at,
             "ended": probe.ended,
             "blind": run.blind if run and probe.state == "running" else None,
+            "not_seen": not_seen(name, self.kernel.rename_function is not None),
             "columns": [column.as_json() for column in probe.mode.columns],
             "counters": self._hub.counters(name),
             "drops": {**NO_DROPS, **(run.drops if run else {})},

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.probes.columns import ARGUMENTS, CALLER, RESULT, SYSCALL, Column
+from app.probes.columns import ARGUMENTS, CALLER, FLAGS, REPLACED, RESULT, SYSCALL, Column
 
 
 @dataclass(frozen=True)
@@ -18,18 +18,20 @@ class Mode:
     columns: tuple[Column, ...]
 
 
+_CALL = CALLER + ARGUMENTS + REPLACED
+
 MODES: dict[str, Mode] = {
     mode.name: mode
     for mode in (
-        Mode("fentry", "BPF trampoline at entry", False, CALLER + ARGUMENTS),
-        Mode("fexit", "BPF trampoline at entry and exit", True, CALLER + ARGUMENTS + RESULT),
-        Mode("kprobe", "kprobe at entry", False, CALLER + ARGUMENTS),
-        Mode("kretprobe", "kprobe and kretprobe", True, CALLER + ARGUMENTS + RESULT),
+        Mode("fentry", "BPF trampoline at entry", False, _CALL),
+        Mode("fexit", "BPF trampoline at entry and exit", True, _CALL + RESULT),
+        Mode("kprobe", "kprobe at entry", False, _CALL),
+        Mode("kretprobe", "kprobe and kretprobe", True, _CALL + RESULT),
         Mode(
             "tracepoint",
-            "system call tracepoints of unlink, unlinkat and rmdir",
+            "system call tracepoints of unlink, unlinkat, rmdir and renames",
             True,
-            CALLER + SYSCALL + ARGUMENTS + RESULT,
+            CALLER + SYSCALL + FLAGS + ARGUMENTS + REPLACED + RESULT,
         ),
     )
 }
@@ -42,3 +44,6 @@ PREFERENCE = ("fexit", "kretprobe", "tracepoint", "fentry", "kprobe")
 # filename_unlinkat(int dfd, struct filename *).
 DELETION_FUNCTIONS = ("filename_unlinkat", "do_unlinkat")
 DELETION_SYSCALLS = ("unlink", "unlinkat", "rmdir")
+# A rename deletes the file that has the new name. `filename_renameat2` since Linux 7.0.
+RENAME_FUNCTIONS = ("filename_renameat2", "do_renameat2")
+RENAME_SYSCALLS = ("rename", "renameat", "renameat2")

@@ -11,13 +11,15 @@ from typing import Any
 class Filter:
     """Tested in the kernel, before anything is copied; all parts must hold. None: any.
 
-    `comm` is compared as the kernel holds it: at most 15 bytes of UTF-8, exactly equal.
+    `comm`, the thread's name, and `process`, its thread group leader's, are compared as the kernel
+    holds them: at most 15 bytes of UTF-8, exactly equal.
     """
 
     pid: int | None = None
     uid: int | None = None
     comm: str | None = None
     only_failures: bool = False
+    process: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -14,7 +14,7 @@ from nanoarrow.ipc import StreamWriter
 
 from app.probes.columns import Column
 from app.tracer import text
-from app.tracer.records import CALL_MASK, CALLS, NAME_CUT
+from app.tracer.records import CALL_MASK, CALLS, FIRST_RENAME, NAME_CUT, REPLACES
 from app.tracer.text import Texts
 
 Records = np.ndarray[Any, np.dtype[np.void]]
@@ -43,6 +43,9 @@ _ERRNO_NAMES = text.Table(
     ("", *(errno.errorcode.get(code, f"E{code}") for code in range(1, _MAX_ERRNO + 1)))
 )
 _CALL_NAMES = text.Table(CALLS)
+_REPLACED = text.Table(("", "unknown", "yes"))
+# include/uapi/linux/fcntl.h and fs.h; unlinkat takes the first only, renameat2 the others.
+_CALL_FLAGS = {"unlinkat": {0x200: "AT_REMOVEDIR"}, "renameat2": {4: "RENAME_WHITEOUT"}}
 
 
 class Encoder:
@@ -92,7 +95,9 @@ def to_columns(parts: Sequence[Records], wall_offset_ns: WallOffset) -> dict[str
     flags, ret = column("flags"), column("ret")
     error = np.where((ret < 0) & (ret >= -_MAX_ERRNO), -ret, 0)
     names = _ERRNO_NAMES.take(error)
-    comm = column("comm")
+    call = flags & CALL_MASK
+    replaced = np.where(call < FIRST_RENAME, 0, np.where(flags & REPLACES, 2, 1))
+    replaced_names = _REPLACED.take(replaced)
     sizes = [part["name_size"] for part in parts]
     readable = put_in_order(np.concatenate(sizes)) >= 0
     filename = text.from_parts(
@@ -108,14 +113,39 @@ def to_columns(parts: Sequence[Records], wall_offset_ns: WallOffset) -> dict[str
         "pid": column("pid"),
         "tid": column("tid"),
         "uid": column("uid"),
-        "comm": text.from_matrix(comm, (comm == 0).argmax(axis=1).astype(np.int32)),
-        "syscall": _CALL_NAMES.take(flags & CALL_MASK),
+        "process": _names(column("process")),
+        "comm": _names(column("comm")),
+        "syscall": _CALL_NAMES.take(call),
+        "flags": _flag_names(call, column("call_flags")),
         "dfd": column("dfd"),
         "filename": Texts(filename.offsets, filename.data, readable),
+        "replaced": Texts(replaced_names.offsets, replaced_names.data, replaced > 0),
         "ret": ret,
         "errno": Texts(names.offsets, names.data, error > 0),
         "latency_ns": column("latency_ns"),
     }
+
+
+def _names(matrix: np.ndarray[Any, Any]) -> Texts:
+    """Texts that end with a NUL."""
+    return text.from_matrix(matrix, (matrix == 0).argmax(axis=1).astype(np.int32))
+
+
+def _flag_names(call: np.ndarray[Any, Any], flags: np.ndarray[Any, Any]) -> Texts:
+    """The names of each call's flags; null without any. Of unknown ones the number."""
+    kinds, codes = np.unique(
+        call.astype(np.uint64) << np.uint64(32) | flags, return_inverse=True
+    )  # few: callers pass what is defined, and each batch is looked at by itself
+    table = text.Table(tuple(_flag_text(int(kind) >> 32, int(kind) & 0xFFFFFFFF) for kind in kinds))
+    names = table.take(codes.reshape(-1))
+    return Texts(names.offsets, names.data, flags != 0)
+
+
+def _flag_text(call: int, flags: int) -> str:
+    known = _CALL_FLAGS.get(CALLS[call], {})
+    words = [name for bit, name in known.items() if flags & bit]
+    rest = flags & ~sum(known)
+    return "|".join([*words, *([hex(rest)] if rest else [])])
 
 
 def _array(kind: Any, column: Column, values: Any, rows: int) -> Any:

@@ -17,8 +17,9 @@ from datetime import datetime, timezone
 from typing import Protocol
 
 from app.kernel.hints import why_silent
+from app.kernel.renames import INNER
 from app.kernel.syscalls import fail_to
-from app.probes.modes import DELETION_SYSCALLS, MODES
+from app.probes.modes import DELETION_SYSCALLS, MODES, RENAME_SYSCALLS
 from app.tracer.records import CANARY
 
 INTERVAL_S = 1.0
@@ -47,15 +48,19 @@ class Seen:
     left: int
 
 
-def calls_of(mode: str) -> Sequence[str]:
-    """The system calls that reach everything that a mode is attached to."""
-    return DELETION_SYSCALLS if mode == "tracepoint" else ("unlinkat",)
+def calls_of(mode: str, programs: Sequence[str]) -> Sequence[str]:
+    """The system calls that reach all of a mode's programs, as far as they fail before anything is
+    looked up."""
+    if mode == "tracepoint":
+        return DELETION_SYSCALLS + RENAME_SYSCALLS
+    follows_renames = any(name.endswith(f"__{INNER}") for name in programs)
+    return ("unlinkat", "renameat2") if follows_renames else ("unlinkat",)
 
 
-def send(mode: str, memory: Memory) -> dict[str, Seen]:
+def send(calls: Sequence[str], memory: Memory) -> dict[str, Seen]:
     """Make one canary of each kind; what the programs saw of each. Raises OSError."""
     result = {}
-    for call in calls_of(mode):
+    for call in calls:
         token = secrets.randbits(32)
         memory.set(bytes(4), _VALUE.pack(0, token, 0, 0, missed(memory)))
         fail_to(call, token)

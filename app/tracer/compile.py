@@ -20,7 +20,9 @@ from app.kernel import bpf, tree_cache
 from app.kernel.btf import Btf
 from app.kernel.btf_format import Kind
 from app.kernel.headers import BTF_PATH, find_headers
+from app.kernel.renames import find_rename_function
 from app.kernel.syscalls import end_with_parent, set_process_name
+from app.probes.modes import RENAME_FUNCTIONS
 from app.tracer.causes import log_and_tell
 from app.tracer.command import AHEAD, COMPILED, NOT_KEPT, REFUSED
 from app.tracer.kept import FILE, find_object, object_key
@@ -40,7 +42,9 @@ PLAIN_MAPS = {
 _TRACING = {"kfunc__": bpf.ATTACH_TRACE_FENTRY, "kretfunc__": bpf.ATTACH_TRACE_FEXIT}
 
 
-def compile_object(mode: str, function: str, ring_bytes: int) -> CompiledObject:
+def compile_object(
+    mode: str, function: str, ring_bytes: int, rename_function: str | None = None
+) -> CompiledObject:
     """Compile against what the environment names (HeaderSource.apply).
 
     Raises ObjectError for what cannot be kept, and what BCC raises.
@@ -56,7 +60,8 @@ def compile_object(mode: str, function: str, ring_bytes: int) -> CompiledObject:
     lib.bpf_num_tables.argtypes = [ctypes.c_void_p]
     lib.bpf_table_name.restype = ctypes.c_char_p
     lib.bpf_table_name.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
-    compiler = Compiler(text=source(mode), cflags=compiler_flags(mode, function, ring_bytes))
+    flags = compiler_flags(mode, function, ring_bytes, rename_function)
+    compiler = Compiler(text=source(mode), cflags=flags)
     module = compiler.module
     if lib.bpf_module_license(module) != b"GPL":
         raise ObjectError("the programs are not under the licence that they are loaded with")
@@ -86,6 +91,8 @@ def _program_spec(mode: str, name: str, instructions: bytes) -> ProgramSpec:
             function = name.removeprefix(prefix)
             number = _function_number(function)
             return ProgramSpec(name, bpf.PROG_TYPE_TRACING, attach_type, number, instructions)
+    if name.startswith("raw_tracepoint__"):
+        return ProgramSpec(name, bpf.PROG_TYPE_RAW_TRACEPOINT, 0, 0, instructions)
     kind = bpf.PROG_TYPE_TRACEPOINT if mode == "tracepoint" else bpf.PROG_TYPE_KPROBE
     return ProgramSpec(name, kind, 0, 0, instructions)
 
@@ -108,7 +115,9 @@ def kept_or_compiled(
         return kept.encode(), None
     find_headers(btf_path, cache_dir).apply()
     try:
-        text = compile_object(mode, function, ring_bytes).encode()
+        # The kernel decides that, so the kernel's identity stands for it in the object's key.
+        renames = find_rename_function(RENAME_FUNCTIONS, btf_path)
+        text = compile_object(mode, function, ring_bytes, renames).encode()
     except Exception as error:
         cause = log_and_tell(error)
         raise ProbedeckError(502, "tracer_failed", f"BCC could not compile: {cause}") from error

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 import resource
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.kernel import bpf, perf
+from app.kernel import bpf, kretprobe, perf
 from app.kernel.bpf import ProgInfo
 from app.kernel.tracefs import tracepoint_id
 from app.kernel.version import running_version_code
@@ -107,9 +108,26 @@ class LoadedObject:
         event = self._attachments.enter_context(perf.kprobe_event(function, at_return))
         perf.attach_program(event, self._programs[name][0])
 
+    def attach_kretprobes(self, functions: Mapping[str, str], tracefs: Path) -> None:
+        """Run programs at the returns of functions, by program, of as many calls at once as the
+        kernel allows; raises OSError."""
+        events = kretprobe.events(list(functions.values()), tracefs)
+        opened = self._attachments.enter_context(events)
+        for name, event in zip(functions, opened, strict=True):
+            perf.attach_program(event, self._programs[name][0])
+
+    def attach_raw_tracepoint(self, name: str, tracepoint: str) -> None:
+        """Run a program at a tracepoint of the kernel, by its name there; raises OSError."""
+        fd = bpf.open_raw_tracepoint(self._programs[name][0], tracepoint)
+        self._attachments.callback(os.close, fd)
+
     def attach_tracing(self, name: str) -> None:
         """Run a tracing program at the function that it was loaded for; raises OSError."""
         self._attachments.callback(os.close, bpf.open_raw_tracepoint(self._programs[name][0]))
+
+    def program_names(self) -> list[str]:
+        """The programs, in the order of their source."""
+        return list(self._programs)
 
     def detach(self) -> None:
         """Take all programs off their hooks; they and the maps stay."""

@@ -6,14 +6,15 @@ from __future__ import annotations
 import ctypes
 import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from app.errors import ProbedeckError
 from app.kernel import tracefs
 from app.kernel.bpf import ProgInfo
 from app.kernel.syscalls import wait_for_running_programs
 from app.kernel.trials import in_words
-from app.probes.modes import DELETION_SYSCALLS
+from app.probes.modes import DELETION_SYSCALLS, RENAME_SYSCALLS
 from app.probes.spec import Filter
 from app.tracer import canary
 from app.tracer.cost import RunTime
@@ -29,7 +30,7 @@ from app.tracer.records import (
 )
 from app.tracer.ring import slot_dtype
 
-TEST_PID, TEST_UID, TEST_COMM, TEST_FAILURE = 1, 2, 4, 8
+TEST_PID, TEST_UID, TEST_COMM, TEST_FAILURE, TEST_PROCESS = 1, 2, 4, 8, 16
 
 
 class _FilterStruct(ctypes.Structure):
@@ -41,6 +42,7 @@ class _FilterStruct(ctypes.Structure):
         ("pid", ctypes.c_uint32),
         ("uid", ctypes.c_uint32),
         ("comm", ctypes.c_char * 16),
+        ("process", ctypes.c_char * 16),
     )
 
 
@@ -51,14 +53,25 @@ def filter_struct(wanted: Filter, enabled: bool) -> _FilterStruct:
         | (TEST_UID if wanted.uid is not None else 0)
         | (TEST_COMM if wanted.comm is not None else 0)
         | (TEST_FAILURE if wanted.only_failures else 0)
+        | (TEST_PROCESS if wanted.process is not None else 0)
     )
     return _FilterStruct(
-        int(enabled), tests, wanted.pid or 0, wanted.uid or 0, (wanted.comm or "").encode()
+        int(enabled),
+        tests,
+        wanted.pid or 0,
+        wanted.uid or 0,
+        (wanted.comm or "").encode(),
+        (wanted.process or "").encode(),
     )
 
 
 def _is_at_entry(program: str) -> bool:
-    return program.startswith(("kfunc__", "on_en"))  # on_entry, on_enter_*
+    return program.startswith(("kfunc__", "kprobe__", "on_en"))  # on_entry, on_enter_call
+
+
+def _attach_order(program: str) -> int:
+    starts = ("raw_tracepoint__", "kretfunc__", "kretprobe__", "on_return", "on_exit")
+    return next((place for place, start in enumerate(starts) if program.startswith(start)), 9)
 
 
 def _misses_at_entry(infos: Mapping[str, ProgInfo]) -> int:
@@ -86,7 +99,7 @@ class Programs:
 
     def __init__(self, mode: str, function: str, compiled: CompiledObject) -> None:
         self.mode = mode
-        self._active = 0
+        self._generation = 0  # of the filter; its lowest bit is the slot in force
         self._was_set = False
         # Of our canaries: how many there were, the time that they took of what the kernel measured,
         # and the shortest of them, in all programs.
@@ -95,6 +108,8 @@ class Programs:
         self._canary_ns: float | None = None
         try:
             self._object = LoadedObject(compiled)
+            # What reaches everything that is attached.
+            self._canary_calls = canary.calls_of(mode, self._object.program_names())
             try:
                 self._attach(function)
             except BaseException:
@@ -106,24 +121,40 @@ class Programs:
             ) from error
 
     def _attach(self, function: str) -> None:
-        # Returns before entries.
+        # Ends of threads before returns, and those before entries.
         programs = self._object
+        names = sorted(programs.program_names(), key=_attach_order)
+        for name in names:
+            if name.startswith("raw_tracepoint__"):
+                programs.attach_raw_tracepoint(name, name.removeprefix("raw_tracepoint__"))
         if self.mode in ("fentry", "fexit"):
-            if self.mode == "fexit":
-                programs.attach_tracing(f"kretfunc__{function}")
-            programs.attach_tracing(f"kfunc__{function}")
-        elif self.mode in ("kprobe", "kretprobe"):
-            if self.mode == "kretprobe":
-                programs.attach_kprobe("on_return", function, at_return=True)
+            for name in names:
+                if name.startswith(("kfunc__", "kretfunc__")):
+                    programs.attach_tracing(name)
+            return
+        if self.mode == "kprobe" and "on_entry" in names and len(names) == 1:
             programs.attach_kprobe("on_entry", function, at_return=False)
-        else:
-            with tracefs.opened() as place:
-                for call in DELETION_SYSCALLS:
-                    programs.attach_tracepoint("on_exit", place, "syscalls", f"sys_exit_{call}")
-                for call in DELETION_SYSCALLS:
-                    programs.attach_tracepoint(
-                        f"on_enter_{call}", place, "syscalls", f"sys_enter_{call}"
-                    )
+            return
+        with tracefs.opened() as place:
+            if self.mode in ("kprobe", "kretprobe"):
+                self._attach_kprobes(names, function, place)
+            else:
+                self._attach_syscalls(place)
+
+    def _attach_kprobes(self, names: Sequence[str], function: str, place: Path) -> None:
+        programs = self._object
+        own_function = {name: name.partition("probe__")[2] or function for name in names}
+        returns = [name for name in names if name.startswith(("on_return", "kretprobe__"))]
+        programs.attach_kretprobes({name: own_function[name] for name in returns}, place)
+        for name in names:
+            if name.startswith(("on_entry", "kprobe__")):
+                programs.attach_kprobe(name, own_function[name], at_return=False)
+
+    def _attach_syscalls(self, place: Path) -> None:
+        calls = DELETION_SYSCALLS + RENAME_SYSCALLS
+        for program, side in (("on_exit", "exit"), ("on_enter_call", "enter")):
+            for call in calls:
+                self._object.attach_tracepoint(program, place, "syscalls", f"sys_{side}_{call}")
 
     def __enter__(self) -> Programs:
         return self
@@ -155,13 +186,15 @@ class Programs:
     def set_filter(self, wanted: Filter, *, enabled: bool = True) -> None:
         """Switch to another filter; on return no program tests the old one any more.
 
-        The first one is not waited for: before it, programs let nothing through.
+        A call that is under way then is shown when it passes both: the one in force when it
+        entered and, at its return, this one. The first one is not waited for: before it,
+        programs let nothing through.
         """
-        spare = 1 - self._active
+        generation = (self._generation + 1) & 0xFFFFFFFF
         maps = self._object.maps
-        maps["filters"].set(_u32(spare), bytes(filter_struct(wanted, enabled)))
-        maps["active_filter"].set(_u32(0), _u32(spare))
-        self._active = spare
+        maps["filters"].set(_u32(generation & 1), bytes(filter_struct(wanted, enabled)))
+        maps["active_filter"].set(_u32(0), _u32(generation))
+        self._generation = generation
         if self._was_set:
             wait_for_running_programs()
         self._was_set = True
@@ -203,7 +236,7 @@ class Programs:
         """
         memory = self._object.maps["canary"]
         before = self._object.infos()
-        seen = canary.send(self.mode, memory)
+        seen = canary.send(self._canary_calls, memory)
         after = self._object.infos()
         unseen = sum(not each.entered for each in seen.values())
         if missed := min(unseen, _misses_at_entry(after) - _misses_at_entry(before)):

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 NAME_UNREADABLE = -1
 NAME_CUT = 0x100
+REPLACES = 0x200
 CALL_MASK = 0xFF
-CALLS = ("", "unlink", "unlinkat", "rmdir")
+CALLS = ("", "unlink", "unlinkat", "rmdir", "rename", "renameat", "renameat2")
+FIRST_RENAME = 4
 
 # The counters of the map `counts`, in the kernel's order (enum count); first the drops.
 DROP_KINDS = ("ring_full", "stash_full", "missed_return")
@@ -32,9 +34,12 @@ HEAD = [
     ("dfd", "<i4"),
     ("name_size", "<i4"),
     ("flags", "<u4"),
+    ("call_flags", "<u4"),
+    ("unused", "<u4"),
     ("comm", "u1", (16,)),
+    ("process", "u1", (16,)),
 ]
-HEAD_BYTES = 64
+HEAD_BYTES = 88
 
 # Ring (map) name -> bytes of name in its records.
 NAME_BYTES = {"ring_short": 64, "ring_medium": 256, "ring_long": 4096}

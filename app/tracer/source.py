@@ -8,6 +8,17 @@ from pathlib import Path
 
 from app.probes.modes import MODES
 
+# arch/x86/entry/syscalls/syscall_64.tbl. On other machines some of these calls do not exist.
+SYSCALL_NUMBERS = {
+    "x86_64": {
+        "unlink": 87,
+        "unlinkat": 263,
+        "rmdir": 84,
+        "rename": 82,
+        "renameat": 264,
+        "renameat2": 316,
+    }
+}
 SOURCES = Path(__file__).resolve().parents[2] / "bpf"
 
 
@@ -19,15 +30,26 @@ def source(mode: str) -> str:
     )
 
 
-def compiler_flags(mode: str, function: str, ring_bytes: int) -> list[str]:
-    """Definitions for the C text; `function` must come from the kernel's own symbols."""
+def compiler_flags(
+    mode: str, function: str, ring_bytes: int, rename_function: str | None = None
+) -> list[str]:
+    """Definitions for the C text; functions must come from the kernel's own symbols.
+
+    `rename_function` is the one whose renames are shown too, where the mode can.
+    """
     flags = [f"-DRING_PAGES={ring_bytes // os.sysconf('SC_PAGE_SIZE')}"]
     if MODES[mode].sees_return:
         flags.append("-DSEES_RETURN")
     if mode == "tracepoint":
         flags.append("-DNAME_IN_USER_MEMORY")
+        numbers = SYSCALL_NUMBERS.get(os.uname().machine, {})
+        flags += [f"-DNR_{call.upper()}={number}" for call, number in numbers.items()]
     elif function.isidentifier() and function.isascii():
         flags.append(f"-DFUNCTION={function}")
     else:
         raise ValueError(f"{function!r} is not a C identifier")
+    if rename_function is not None and mode != "tracepoint":
+        if not (rename_function.isidentifier() and rename_function.isascii()):
+            raise ValueError(f"{rename_function!r} is not a C identifier")
+        flags.append(f"-DRENAME_FUNCTION={rename_function}")
     return flags

@@ -79,7 +79,7 @@ class Table:
     """A short list of ASCII texts that columns refer to by number."""
 
     def __init__(self, texts: tuple[str, ...]) -> None:
-        self._matrix = np.zeros((len(texts), max(map(len, texts))), dtype=np.uint8)
+        self._matrix = np.zeros((len(texts), max(map(len, texts), default=0)), dtype=np.uint8)
         self._sizes = np.array([len(entry) for entry in texts], dtype=np.int32)
         for row, entry in enumerate(texts):
             self._matrix[row, : len(entry)] = np.frombuffer(entry.encode("ascii"), dtype=np.uint8)

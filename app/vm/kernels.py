@@ -23,7 +23,7 @@ from pathlib import Path
 from app.vm import image, initrd
 from app.vm.archive import Archive, ArchiveError, Mirror, find_mirror
 
-SUITES = ("bookworm", "trixie", "trixie-backports")
+SUITES = ("bullseye", "bookworm", "trixie", "trixie-backports")
 METAPACKAGE = "linux-image-cloud-amd64"
 # The metapackage leads to the image; from 7.x on, the image leads to packages of its parts.
 KERNEL_PACKAGE = re.compile(r"linux-(image|binary|modules|base)-[0-9].*cloud-amd64$")

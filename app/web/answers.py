@@ -73,6 +73,9 @@ class ProbeSchema(Schema):
     started_at = fields.String(required=True, allow_none=True)
     ended = fields.Nested(EndSchema, required=True, allow_none=True)
     blind = fields.Nested(BlindSchema, required=True, allow_none=True)
+    not_seen = fields.List(
+        fields.String(), required=True, metadata={"description": "What the mode shows no row for"}
+    )
     columns = fields.List(fields.Nested(ColumnSchema), required=True)
     counters = fields.Nested(CountersSchema, required=True)
     drops = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)

@@ -74,6 +74,7 @@ class FilterSchema(StrictSchema):
     pid = StrictInteger(allow_none=True, validate=Range(1, MAX_PID))
     uid = StrictInteger(allow_none=True, validate=Range(0, MAX_UID))
     comm = fields.String(allow_none=True, validate=_check_comm)
+    process = fields.String(allow_none=True, validate=_check_comm)
     only_failures = StrictBoolean(allow_none=True)
 
 

@@ -22,6 +22,7 @@ from flask_sock import Sock
 from werkzeug.serving import make_server
 
 from app.probes.modes import MODES
+from app.probes.not_seen import not_seen
 from tests.browser.arrow_batches import encode
 
 CONTENT_SECURITY_POLICY = (
@@ -29,7 +30,7 @@ CONTENT_SECURITY_POLICY = (
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 COUNTERS = ("produced", "delivered", "dropped_kernel", "dropped_pipe", "dropped_client")
-NO_FILTER = {"pid": None, "uid": None, "comm": None, "only_failures": False}
+NO_FILTER = {"pid": None, "uid": None, "process": None, "comm": None, "only_failures": False}
 USERS = ({"uid": 0, "name": "root"}, {"uid": 1000, "name": "alice"})
 REFUSED = {
     "reason": "The kernel refuses BPF_PROG_TYPE_TRACING: EPERM, Operation not permitted",
@@ -82,6 +83,7 @@ class FakeService:
                 "restarts": 0,
                 "started_at": None,
                 "ended": None,
+                "not_seen": not_seen(name, True),
                 "columns": [column.as_json() for column in mode.columns],
                 "counters": dict.fromkeys(COUNTERS, 0),
                 "drops": {},
@@ -119,6 +121,8 @@ class FakeService:
         probe = self.probes[name]
         rows = len(next(iter(values.values())))
         columns = MODES[name].columns
+        if "comm" in values:  # of the only thread of its process
+            values = {"process": values["comm"], **values}
         values = {**plausible(rows), **values}
         metadata = {"probe": name, "mode": name, "run": str(probe.run), "batch": str(probe.batch)}
         probe.batch += 1
@@ -211,7 +215,10 @@ def plausible(rows: int, first: int = 0) -> dict[str, Any]:
         "pid": 4000 + numbers % 50,
         "tid": 4000 + numbers % 50,
         "uid": np.where(numbers % 3 == 0, 1000, 0),
+        "process": [commands[n % len(commands)] for n in numbers],
         "comm": [commands[n % len(commands)] for n in numbers],
+        "flags": [None] * rows,
+        "replaced": [None] * rows,
         "syscall": [(b"unlink", b"unlinkat", b"rmdir")[n % 3] for n in numbers],
         "dfd": np.full(rows, -100),
         "filename": [b"/var/tmp/build/stage-%d/file-%d.o" % (n % 9, n) for n in numbers],

@@ -113,7 +113,7 @@ def test_columns_are_hidden_and_shown_and_the_address_tells(
     expect(menu).to_be_hidden()
     now = titles(shown)
     expect(shown).to_have_url(
-        re.compile("#columns=time,probe,pid,uid,comm,dfd,filename,ret,errno,latency_ns$")
+        re.compile("#columns=time,probe,pid,uid,process,dfd,filename,ret,errno,latency_ns$")
     )
     shown.reload()
     expect(title(shown, "Error")).to_be_visible()
@@ -322,6 +322,7 @@ EVENT = {
     "time": [1_795_341_600_123_456_789],
     "pid": [4711],
     "uid": [1000],
+    "process": [b"pro\x1bcess"],
     "comm": [b"r\x1bm"],
     "filename": [b"/a/" + b"long/" * 100 + b"\xe2\x80\xaename"],
     "ret": [-13],
@@ -348,6 +349,7 @@ def test_the_detail_shows_every_field_in_full(shown: Page, fake: FakeService) ->
         "time": ["2026-11-22T10:00:00.123456789Z in UTC", ".123456789"],
         "pid": ["4711"],
         "uid": ["1000", "alice"],
+        "process": ["pro\\ecess"],
         "comm": ["r\\em"],
         "filename": ["/a/" + "long/" * 100 + "U+202Ename"],
         "ret": ["\N{MINUS SIGN}13", "EACCES: Permission denied"],

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from app.probes.not_seen import not_seen
 from tests.browser.console_page import (
     card,
     expect_counts,
@@ -19,6 +20,7 @@ from tests.browser.console_page import (
     rows,
 )
 from tests.browser.fake_service import REFUSED, FakeService, Server, plausible
+from tests.support.waiting import wait_until
 
 
 def test_a_click_starts_the_best_mode_and_rows_appear(page: Page, fake: FakeService) -> None:
@@ -127,11 +129,38 @@ def test_start_options_are_checked_and_sent(page: Page, fake: FakeService) -> No
     dialog.get_by_role("button", name="Start").click()
     expect(dialog).to_be_hidden()
     spec = {
-        "filter": {"pid": 42, "uid": None, "comm": "rm", "only_failures": True},
+        "filter": {
+            "pid": 42,
+            "uid": None,
+            "process": "rm",
+            "comm": None,
+            "only_failures": True,
+        },
         "duration_s": 30,
     }
     assert fake.calls == [("POST", "fexit", spec)]
-    expect(card(page, "fexit")).to_contain_text("pid 42 · comm rm · only failures")
+    expect(card(page, "fexit")).to_contain_text("pid 42 · process rm · only failures")
+
+
+def test_what_a_mode_does_not_see_is_told(page: Page, fake: FakeService) -> None:
+    page.get_by_role("button", name="What fexit does not see").click()
+    dialog = page.get_by_role("dialog", name="What is not seen")
+    expect(dialog.get_by_role("listitem")).to_have_text(not_seen("fexit", True))
+    expect(dialog).to_contain_text("fexit shows no row for:")
+    dialog.get_by_role("button", name="Close").click()
+    expect(dialog).to_be_hidden()
+
+
+def test_the_thread_is_shown_by_choice(page: Page, fake: FakeService) -> None:
+    fake.start("fexit")
+    fake.emit("fexit", {"process": [b"program"], "comm": [b"iou-wrk-7"]})
+    expect_counts(page, "1", "1")
+    assert rows(page)[0]["Process"] == "program"
+    assert "Thread" not in rows(page)[0]
+    page.get_by_role("button", name="Columns", exact=True).click()
+    page.get_by_role("dialog", name="Columns").get_by_role("checkbox", name="Thread").check()
+    page.keyboard.press("Escape")
+    wait_until(lambda: rows(page)[0].get("Thread") == "iou-wrk-7", "the thread's name")
 
 
 def test_the_filter_of_a_running_probe_is_changed(page: Page, fake: FakeService) -> None:
@@ -344,13 +373,13 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("column", ["filename", "comm"])
+@pytest.mark.parametrize("column", ["filename", "process"])
 def test_hostile_text_is_inert(page: Page, fake: FakeService, column: str) -> None:
     title = page.title()
     fake.start("fexit")
     fake.emit("fexit", {column: HOSTILE, "pid": list(range(1, 7))})
     expect_counts(page, "6", "6")
-    heading = {"filename": "File", "comm": "Process"}[column]
+    heading = {"filename": "File", "process": "Process"}[column]
     shown = [it[heading] for it in rows(page)]
     assert shown[:2] == [HOSTILE[0].decode(), HOSTILE[1].decode()]
     assert shown[2:5] == ["\\e[31mred\\e[0m\\r\\nnext", "U+202Egnp.exe", "U+2066isolate"]

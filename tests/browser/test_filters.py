@@ -198,19 +198,19 @@ def test_filters_used_before_come_back(ten: Page) -> None:
 
 def test_boxes_and_bar_agree(ten: Page) -> None:
     filter_box(ten, "Process").fill("rm")
-    expect(bar(ten)).to_have_value("comm~*rm*")
+    expect(bar(ten)).to_have_value("process~*rm*")
     filter_box(ten, "Latency").press_sequentially("> 1 us")
-    expect(bar(ten)).to_have_value("comm~*rm* and latency>1us")
+    expect(bar(ten)).to_have_value("process~*rm* and latency>1us")
     expect(filter_box(ten, "Latency")).to_have_value("> 1 us")
     filter_box(ten, "Process").fill("=git")
-    expect(bar(ten)).to_have_value("comm=git and latency>1us")
+    expect(bar(ten)).to_have_value("process=git and latency>1us")
     expect_counts(ten, "10", "2")
-    bar(ten).fill("comm!=git pid>4003 stage")
+    bar(ten).fill("process!=git pid>4003 stage")
     expect(filter_box(ten, "Process")).to_have_value("!=git")
     expect(filter_box(ten, "PID")).to_have_value(">4003")
     expect(filter_box(ten, "Latency")).to_have_value("")
     filter_box(ten, "PID").fill("")
-    expect(bar(ten)).to_have_value("comm!=git and stage")
+    expect(bar(ten)).to_have_value("process!=git and stage")
     expect_counts(ten, "10", "8")
 
 

@@ -178,7 +178,7 @@ PANEL = """async ({ times, latencies, names }) => {
     store.append({ probe: "fexit", mode: "fexit", rows: times.length, columns: [
         { name: "time", type: "timestamp_ns", valid: null,
           values: BigInt64Array.from(times, BigInt) },
-        { name: "comm", type: "text", valid: null, text: (row) => names[row] },
+        { name: "process", type: "text", valid: null, text: (row) => names[row] },
         { name: "latency_ns", type: "uint64", valid: null,
           values: BigUint64Array.from(latencies, BigInt) },
     ] });
@@ -222,11 +222,11 @@ def drag(page: Page, plot: Locator, begin: float, end: float) -> None:
 
 
 def test_entries_and_quantiles_ask_for_exact_values(panel: Page) -> None:
-    only = top_list(panel, "comm").get_by_role("button", name=re.compile("^b c"))
+    only = top_list(panel, "process").get_by_role("button", name=re.compile("^b c"))
     only.click()
     only.click(modifiers=["Shift"])
-    top_list(panel, "comm").get_by_role("button", name="not a", exact=True).click()
-    assert asked(panel) == ["comm = string b c", "comm != string b c", "comm != string a"]
+    top_list(panel, "process").get_by_role("button", name="not a", exact=True).click()
+    assert asked(panel) == ["process = string b c", "process != string b c", "process != string a"]
     figure(panel, "latency_ns").get_by_role("button", name=re.compile("^max")).click()
     assert asked(panel) == ["latency_ns >= bigint 1099"]
 

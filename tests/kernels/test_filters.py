@@ -96,7 +96,7 @@ def test_every_combination_lets_through_exactly_its_calls(
 
 def test_patch_merges(tracing: Service, modes: tuple[str, ...]) -> None:
     mode = modes[0]
-    none = {"pid": None, "uid": None, "comm": None, "only_failures": False}
+    none = {"pid": None, "uid": None, "comm": None, "process": None, "only_failures": False}
     assert tracing.change(mode, uid=7)["filter"] == {**none, "uid": 7}
     assert tracing.change(mode, pid=1)["filter"] == {**none, "uid": 7, "pid": 1}
     assert tracing.change(mode, comm="x", uid=None)["filter"] == {**none, "pid": 1, "comm": "x"}

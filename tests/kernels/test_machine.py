@@ -10,7 +10,7 @@ import pytest
 
 SUITE_VARIABLE = "PROBEDECK_KERNEL_SUITE"
 # The Linux versions that Debian keeps in each suite; backports moves on, and never goes back.
-FAMILIES = {"bookworm": (6, 1), "trixie": (6, 12)}
+FAMILIES = {"bullseye": (5, 10), "bookworm": (6, 1), "trixie": (6, 12)}
 BACKPORTS_AT_LEAST = (7, 0)
 
 pytestmark = pytest.mark.skipif(

@@ -193,15 +193,40 @@ class HeldNames:
     names: dict[int, str]
 
 
+class Holder(Script):
+    """Deletions, with names of these sizes, that stay in the kernel until `release` or `kill`.
+
+    The names are overwritten while the kernel is at them. A context manager.
+    """
+
+    def __init__(self, sizes: list[int], prefix: str, **options: bool) -> None:
+        self._place = tempfile.mkdtemp(prefix="pd-held-")
+        super().__init__(HELD_NAMES, self._place)
+        self.pid: int = self.answer()["pid"]
+        self.tell(sizes=sizes, prefix=prefix, **options)
+        assert self.answer() == {"held": True}
+
+    def __enter__(self) -> Holder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+        Path(self._place).rmdir()
+
+    def pass_by(self, threads: int) -> None:
+        """So many short-lived threads, one after the other, delete something else."""
+        self.tell(passers=threads)
+        assert self.answer() == {"passed": threads}
+
+    def release(self) -> HeldNames:
+        """Let the calls return; those of a child (`child=True`) are killed in them."""
+        self.tell()
+        found = self.answer()
+        names = found["names"].items()
+        return HeldNames(found["pid"], {int(t): text(bytes.fromhex(n)) for t, n in names})
+
+
 def hold_names(sizes: list[int], prefix: str) -> HeldNames:
     """Deletions whose names, of these sizes, are overwritten while the kernel is at them."""
-    place = tempfile.mkdtemp(prefix="pd-held-")
-    script = Script(HELD_NAMES, place)
-    try:
-        pid: int = script.answer()["pid"]
-        script.tell(sizes=sizes, prefix=prefix)
-        names = script.answer()["names"]
-    finally:
-        script.close()
-        Path(place).rmdir()
-    return HeldNames(pid, {int(tid): text(bytes.fromhex(name)) for tid, name in names.items()})
+    with Holder(sizes, prefix) as holder:
+        return holder.release()

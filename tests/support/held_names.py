@@ -6,18 +6,24 @@ them until all threads are in their call and every buffer that held a name has o
 and half of them are unmapped. Then all fail with ENOENT. So a tracer that reads the name at return
 shows another one, or none.
 
-The one command is `{"sizes": [N, ...], "prefix": "..."}`: a thread for each size of a name in
-bytes. The answer is `{"pid": ..., "names": {tid: name in hexadecimal}}`, names being relative
+The first command is `{"sizes": [N, ...], "prefix": "..."}`: a thread for each size of a name in
+bytes. When all are in their call the answer is `{"held": true}`. Then comes `{}`, or
+`{"passers": N}`: so many short-lived threads, one after the other, delete a name each, elsewhere;
+then `{"passed": N}` and the next command; or `{"kill": true}`: the process that made the calls, a
+child of this one in that case (`"child": true` in the first command), is killed in them. The last
+answer is `{"pid": ..., "names": {tid: name in hexadecimal}}`, names being relative
 to the working directory. The file system is mounted in a namespace of this process only and
 goes with it. Standard library only.
 """
 
 from __future__ import annotations
 
+import _thread
 import ctypes
 import json
 import mmap
 import os
+import signal
 import struct
 import sys
 import threading
@@ -84,6 +90,71 @@ def blocked_in_call(tid: int) -> bool:
 UNLINK_NUMBERS = {"87", "263", "35"}  # unlink and unlinkat, x86-64; unlinkat, arm64
 
 
+def answer(**members: object) -> None:
+    print(json.dumps(members), flush=True)
+
+
+def command() -> dict[str, object]:
+    return json.loads(sys.stdin.readline())
+
+
+def pass_by(count: int) -> None:
+    """So many threads, one after the other, each of which makes one call and ends."""
+    name = b"/run/pd-passer-%d" % os.getpid()
+    ended = threading.Semaphore(0)
+
+    def delete() -> None:
+        LIBC.unlink(name)
+        ended.release()
+
+    for _ in range(count):
+        _thread.start_new_thread(delete, ())
+        ended.acquire()
+
+
+def obey_until_release() -> None:
+    answer(held=True)
+    while wish := command():
+        pass_by(int(str(wish["passers"])))
+        answer(passed=wish["passers"])
+
+
+def hold_in_child(place: bytes, sizes: list[int], prefix: str) -> dict[str, object]:
+    """Calls of a child process that is killed in them."""
+    release = threading.Event()
+    device = mount_fuse(place)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.chdir(place)
+        for name in names_of(sizes, prefix):
+            threading.Thread(target=LIBC.unlink, args=(name,), daemon=True).start()
+        tids = [int(task.name) for task in Path("/proc/self/task").iterdir()]
+        tids.remove(os.getpid())
+        while not all(map(blocked_in_call, tids)):
+            time.sleep(0.01)
+        os.write(writer, b".")
+        signal.pause()
+    # Not before: a thread of the server's would not be in the child.
+    threading.Thread(target=serve, args=(device, release), daemon=True).start()
+    os.read(reader, 1)
+    answer(held=True)
+    command()
+    os.kill(child, signal.SIGKILL)
+    release.set()
+    os.waitpid(child, 0)
+    return {"pid": child, "names": {}}
+
+
+def names_of(sizes: list[int], prefix: str) -> list[bytes]:
+    """A name of each size, made of "./" in front: a single component is at most 255 bytes long."""
+    names = []
+    for number, name_bytes in enumerate(sizes):
+        name = f"{prefix}{number}-".encode()
+        names.append((b"./" * ((name_bytes - len(name)) // 2) + name).ljust(name_bytes, b"h"))
+    return names
+
+
 def hold(place: bytes, sizes: list[int], prefix: str) -> dict[str, object]:
     release = threading.Event()
     device = mount_fuse(place)
@@ -92,16 +163,13 @@ def hold(place: bytes, sizes: list[int], prefix: str) -> dict[str, object]:
     os.chdir(place)
 
     memory_bytes = 2 * mmap.PAGESIZE
-    memories, names, tids = [], [], {}
+    memories, tids = [], {}
     threads = len(sizes)
-    for number, name_bytes in enumerate(sizes):
+    names = names_of(sizes, prefix)
+    for name in names:
         address = LIBC.mmap(None, ctypes.c_size_t(memory_bytes), 3, 0x22, -1, ctypes.c_long(0))
-        name = f"{prefix}{number}-".encode()
-        # Made of "./" in front: a single component is at most 255 bytes long.
-        name = (b"./" * ((name_bytes - len(name)) // 2) + name).ljust(name_bytes, b"h")
-        ctypes.memmove(address, name + b"\0", name_bytes + 1)
+        ctypes.memmove(address, name + b"\0", len(name) + 1)
         memories.append(address)
-        names.append(name)
 
     def delete(number: int) -> None:
         tids[number] = threading.get_native_id()
@@ -117,6 +185,7 @@ def hold(place: bytes, sizes: list[int], prefix: str) -> dict[str, object]:
         ctypes.memmove(address, b"overwritten\0", 12)
         if number % 2:
             checked(LIBC.munmap(address, memory_bytes), "munmap")
+    obey_until_release()
     release.set()
     for caller in callers:
         caller.join()
@@ -126,9 +195,10 @@ def hold(place: bytes, sizes: list[int], prefix: str) -> dict[str, object]:
 
 def main() -> None:
     place = os.fsencode(sys.argv[1])
-    print(json.dumps({"pid": os.getpid()}), flush=True)
-    command = json.loads(sys.stdin.readline())
-    print(json.dumps(hold(place, **command)), flush=True)
+    answer(pid=os.getpid())
+    wish = command()
+    held = hold_in_child if wish.pop("child", False) else hold
+    answer(**held(place, **wish))
     # The mount goes with the namespace, whose last process this is; the server ends with it.
     os._exit(0)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 BPF_SYSCALL = {"x86_64": 321, "aarch64": 280}
+PERF_EVENT_OPEN = {"x86_64": 298, "aarch64": 241}
 # uapi/linux/bpf.h: bpf_cmd values that take an id and give the next one.
 BPF_NEXT_ID = {"prog": 11, "map": 12, "link": 31}
 PROC_PID_INIT_INO = 0xEFFFFFFC  # include/linux/proc_ns.h: the initial pid namespace

@@ -16,6 +16,7 @@ from app.config import ENVIRONMENT_PREFIX, Settings, as_text
 from app.hub import Hub
 from app.probes.manager import ProbeManager
 from app.probes.modes import MODES
+from app.probes.not_seen import ALL, NOT_SEEN
 from app.probes.spec import Filter, ProbeSpec
 from app.web.problem import CODES
 from app.web.schemas import (
@@ -113,6 +114,18 @@ def test_filters() -> None:
     for name in names:
         assert f"| `filter.{name}` |" in PROTOCOL
         assert f'"{name}"' in README
+
+
+def test_what_is_not_seen() -> None:
+    """The list is one: the README's table has each line, and no other."""
+    table = README.split("| not seen | by |")[1].split("\n\n")[0]
+    rows = re.findall(r"^\| ([^|-][^|]*) \| ([^|]*) \|$", table, re.MULTILINE)
+    names = {ALL: "all modes"}
+    assert rows == [
+        (text, names.get(modes, ", ".join(f"`{mode}`" for mode in modes)))
+        for modes, text in NOT_SEEN
+    ]
+    assert set(ALL) == set(MODES)
 
 
 def test_members_of_a_start() -> None:

@@ -15,8 +15,11 @@ const MEMBERS = {
   pid: (value) => `pid=${value}`,
   uid: (value) => `uid=${value}`,
   comm: (value) => `comm=${textOf(value)}`,
+  process: (value) => `process=${textOf(value)}`,
   only_failures: () => "ret<0",
 };
+/** Of threads and processes, as the kernel keeps them. */
+const NAMES = ["comm", "process"];
 // A byte that was not UTF-8 is shown like this; the kernel would compare the four characters.
 const SHOWN_BYTE = /\\x[0-9a-f]{2}/i;
 
@@ -30,7 +33,7 @@ export function kernelPart(node, names, look) {
   const columns = names.find(node.name);
   if (columns.length !== 1) return null;
   const [column] = columns;
-  if (column.name === "comm" && kindOf(column) === "text") return commPart(node);
+  if (NAMES.includes(column.name) && kindOf(column) === "text") return namePart(column.name, node);
   if (kindOf(column) !== "number") return null;
   const interval = intervalIn(node, column, look(column).numberOf);
   if (!interval) return null;
@@ -43,11 +46,11 @@ export function kernelPart(node, names, look) {
   return { member: column.name, value: Number(low) };
 }
 
-function commPart({ operator, value }) {
+function namePart(member, { operator, value }) {
   const bytes = new TextEncoder().encode(value).length;
   const fits =
     operator === "=" && bytes > 0 && bytes <= LONGEST_COMM_BYTES && !SHOWN_BYTE.test(value);
-  return fits ? { member: "comm", value } : null;
+  return fits ? { member, value } : null;
 }
 
 function intervalIn(node, column, numberOf) {

@@ -101,7 +101,11 @@ const BY_NAME = {
   },
   mode: { ...text, summary: undefined },
   pid: { ...identifier, narrowPlace: 5, quick: { label: "This process", operator: "=" } },
-  comm: { ...text, narrowPlace: 1 },
+  // A thread is called by its process, until someone wants to know more.
+  process: { ...text, narrowPlace: 1, covers: ["comm"] },
+  comm: { ...text, narrowPlace: 1, summary: undefined },
+  flags: { ...text, width: 132, summary: undefined },
+  replaced: { ...text, width: 96, summary: undefined },
   tid: { ...identifier },
   uid: {
     ...identifier,
@@ -134,6 +138,8 @@ const BY_NAME = {
     narrowWidth: 160,
     grows: true,
     narrowPlace: 2,
+    // Whose file was replaced: the call, where there is one, and the detail say more.
+    covers: ["replaced"],
   },
   ret: {
     ...number,
@@ -188,7 +194,16 @@ export function presentation(column) {
   return BY_UNIT[column.unit] ?? BY_TYPE[column.type] ?? number;
 }
 
-const TEXT_NAMES = new Set(["probe", "mode", "comm", "filename", "errno"]);
+const TEXT_NAMES = new Set([
+  "probe",
+  "mode",
+  "process",
+  "comm",
+  "flags",
+  "replaced",
+  "filename",
+  "errno",
+]);
 
 /** Names of columns whose values stand in others of these columns already. */
 export function coveredNames(columns) {

@@ -12,8 +12,8 @@ export const LONGEST_COMM_BYTES = 15;
 const LONGEST_DURATION_S = 86_400;
 
 /**
- * @param {{pid: string, uid: string, comm: string, only_failures: boolean, duration: string,
- *   restart: boolean}} typed
+ * @param {{pid: string, uid: string, process: string, comm: string, only_failures: boolean,
+ *   duration: string, restart: boolean}} typed
  * @returns {{spec: object, errors: Object<string, string>}} `spec.filter` has every member, null
  *   where nothing was typed, so that it can also replace the filter of a running probe
  */
@@ -22,11 +22,14 @@ export function parseOptions(typed) {
   const filter = {
     pid: wholeNumber("pid", typed.pid, errors),
     uid: wholeNumber("uid", typed.uid, errors),
+    process: typed.process || null,
     comm: typed.comm || null,
     only_failures: typed.only_failures,
   };
-  if (new TextEncoder().encode(typed.comm).length > LONGEST_COMM_BYTES) {
-    errors.comm = `The kernel keeps ${LONGEST_COMM_BYTES} bytes of a name; this is longer.`;
+  for (const name of ["process", "comm"]) {
+    if (new TextEncoder().encode(typed[name]).length > LONGEST_COMM_BYTES) {
+      errors[name] = `The kernel keeps ${LONGEST_COMM_BYTES} bytes of a name; this is longer.`;
+    }
   }
   const spec = { filter };
   const duration = typed.duration.trim();
@@ -58,7 +61,8 @@ export function filterWords(filter) {
   const words = [];
   if (filter.pid !== null) words.push(`pid ${filter.pid}`);
   if (filter.uid !== null) words.push(`uid ${filter.uid}`);
-  if (filter.comm !== null) words.push(`comm ${filter.comm}`);
+  if (filter.process !== null) words.push(`process ${filter.process}`);
+  if (filter.comm !== null) words.push(`thread ${filter.comm}`);
   if (filter.only_failures) words.push("only failures");
   return words;
 }

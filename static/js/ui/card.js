@@ -22,8 +22,12 @@ export class Card {
   #hint = el("p", { class: "card__hint" });
   #main = el("button", { type: "button", class: "button" });
   #options = el("button", { type: "button", class: "button button--quiet" });
+  #notSeen = el("button", { type: "button", class: "button button--quiet" }, "Not seen…");
 
-  /** @param {{start: Function, stop: Function, options: Function}} on  each given the probe */
+  /**
+   * @param {{start: Function, stop: Function, options: Function, notSeen: Function}} on
+   *   each given the probe
+   */
   constructor(id, on) {
     this.probe = null;
     setText(this.#name, id);
@@ -35,12 +39,14 @@ export class Card {
       this.#facts,
       this.#reason,
       this.#hint,
-      el("div", { class: "card__actions" }, this.#main, this.#options),
+      el("div", { class: "card__actions" }, this.#main, this.#options, this.#notSeen),
     );
     this.#main.addEventListener("click", () =>
       isActive(this.probe) ? on.stop(this.probe) : on.start(this.probe),
     );
     this.#options.addEventListener("click", () => on.options(this.probe));
+    this.#notSeen.setAttribute("aria-label", `What ${id} does not see`);
+    this.#notSeen.addEventListener("click", () => on.notSeen(this.probe));
   }
 
   /**

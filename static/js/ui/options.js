@@ -8,7 +8,7 @@ import { isActive } from "../probes/choice.js";
 import { parseOptions, seesReturn } from "../probes/options.js";
 import { byId, setAttribute, setText } from "./dom.js";
 
-const TEXT_FIELDS = ["pid", "uid", "comm", "duration"];
+const TEXT_FIELDS = ["pid", "uid", "process", "comm", "duration"];
 
 export class OptionsDialog {
   #dialog = byId("options");
@@ -34,7 +34,8 @@ export class OptionsDialog {
     const { elements } = this.#form;
     setText(byId("options-title"), active ? `Filter of ${probe.id}` : `Start ${probe.id}`);
     setText(this.#submit, active ? "Apply" : "Start");
-    for (const name of ["pid", "uid", "comm"]) elements[name].value = probe.filter?.[name] ?? "";
+    for (const name of ["pid", "uid", "process", "comm"])
+      elements[name].value = probe.filter?.[name] ?? "";
     elements.only_failures.checked = probe.filter?.only_failures ?? false;
     elements.only_failures.disabled = !seesReturn(probe);
     byId("only-failures-note").hidden = seesReturn(probe);

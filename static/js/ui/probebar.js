@@ -7,6 +7,7 @@ import { CallError } from "../net/problem.js";
 import { bestProbe, isActive } from "../probes/choice.js";
 import { Card, VIEWS_ONLY } from "./card.js";
 import { byId, NARROW, setText } from "./dom.js";
+import { NotSeenDialog } from "./notseen.js";
 import { OptionsDialog } from "./options.js";
 
 export class ProbeBar {
@@ -20,6 +21,7 @@ export class ProbeBar {
   #askAgainButton = byId("ask-again");
   #fold = byId("fold");
   #mayChange = true;
+  #notSeen = new NotSeenDialog();
 
   /**
    * @param {Notices} notices  where failures are said
@@ -56,6 +58,7 @@ export class ProbeBar {
           start: (it) => this.#start(it),
           stop: (it) => this.#stop(it),
           options: (it) => this.dialog.open(it),
+          notSeen: (it) => this.#notSeen.open(it),
         });
         this.#cards.set(probe.id, card);
         this.#list.append(card.element);

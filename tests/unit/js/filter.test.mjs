@@ -202,7 +202,7 @@ const FILTERS = [
   ["comm=rm", [0, 3, 4]],
   ["comm == rm", [0, 3, 4]],
   ["COMM=rm", [0, 3, 4]],
-  ["process=rm", [0, 3, 4]],
+  ["thread=rm", [0, 3, 4]],
   ["comm~rm", [0, 1, 3, 4]],
   ["comm~r", []],
   ["comm~r*", [0, 1, 3, 4]],
@@ -369,7 +369,7 @@ const FAULTS = [
   ["rm pid=abc", /“abc” is not a number/, "abc"],
   ["latency>1h", /“h” is not a unit/, "1h"],
   ["uid=nobody", /“nobody” is not a number and no name known here/, "nobody"],
-  ["comm<5", /< compares numbers, and Process is text/, "comm<5"],
+  ["comm<5", /< compares numbers, and Thread is text/, "comm<5"],
   ["pid~1*", /~ is for text, and PID is a number/, "pid~1*"],
   ["time>=soon", /“soon” is not a time/, "soon"],
   ["(".repeat(100) + "rm", /too many parentheses/, "("],
@@ -417,5 +417,5 @@ test("a name is a column's name, its name without the unit, or its title; never 
   assert.deepEqual(names.find("wait"), []);
   assert.equal(names.shortName(names.find("wait_ns")[0]), "wait_ns");
   assert.equal(NAMES.shortName(NAMES.find("latency")[0]), "latency");
-  assert.equal(NAMES.find("COMM")[0], COLUMNS[4]);
+  assert.equal(NAMES.find("COMM")[0], COLUMNS[5]);
 });

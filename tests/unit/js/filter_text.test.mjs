@@ -356,9 +356,9 @@ test("a box shows any text's test so that it stays that test", () => {
 test("tests are told in words", () => {
   const words = (text) => describe(parse(text), NAMES, text);
   assert.equal(words("rm"), "Some text contains rm");
-  assert.equal(words("comm=rm"), "Process is rm");
+  assert.equal(words("comm=rm"), "Thread is rm");
   assert.equal(words("latency>1ms"), "Latency is more than 1ms");
-  assert.equal(words('comm=""'), "Process is empty");
+  assert.equal(words('comm=""'), "Thread is empty");
   assert.equal(words('file~"\\u{202e}*"'), "File matches U+202E*");
   assert.equal(words("a or b"), "a or b");
 });

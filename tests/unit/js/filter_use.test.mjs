@@ -68,7 +68,7 @@ const NARROWED = [
   ["x", { name: "comm", operator: "=", value: "a b" }, 'x and comm="a b"'],
   ["comm=rm x", { name: "comm", operator: "=", value: "git" }, "comm=git x"],
   ["comm=rm x", { name: "comm", operator: "=", value: "rm" }, "comm=rm x"],
-  ["process=rm", { name: "comm", operator: "=", value: "rm" }, "process=rm"],
+  ["thread=rm", { name: "comm", operator: "=", value: "rm" }, "thread=rm"],
   ["comm=rm", { name: "comm", operator: "!=", value: "rm" }, "comm!=rm"],
   ["comm!=rm", { name: "comm", operator: "=", value: "rm" }, "comm=rm"],
   ["comm!=rm", { name: "comm", operator: "!=", value: "git" }, "comm!=rm and comm!=git"],
@@ -131,13 +131,14 @@ test("a box writes its own test into the text, replaces it and takes it away", (
 });
 
 test("boxes show what the text has for them", () => {
-  const state = stateOf("process~*rm* pid>5 latency_ns<=2us (uid=0 or ret<0) not errno=EIO");
+  const state = stateOf("thread~*rm* pid>5 latency_ns<=2us (uid=0 or ret<0) not errno=EIO");
   const shown = Object.fromEntries(COLUMNS.map((column) => [column.name, state.boxText(column)]));
   assert.deepEqual(shown, {
     time: "",
     probe: "",
     pid: ">5",
     uid: "",
+    process: "",
     comm: "rm",
     dfd: "",
     filename: "",
@@ -183,6 +184,7 @@ test("columns, operators and joining words are offered where they can stand", ()
     "probe",
     "pid",
     "uid",
+    "process",
     "comm",
     "dfd",
     "filename",
@@ -192,7 +194,7 @@ test("columns, operators and joining words are offered where they can stand", ()
   ];
   assert.deepEqual(offered("|"), { of: "", items: [...names, "not "] });
   assert.deepEqual(offered("fi|"), { of: "fi", items: ["filename"] });
-  assert.deepEqual(offered("Proc|"), { of: "Proc", items: ["comm"] });
+  assert.deepEqual(offered("Proc|"), { of: "Proc", items: ["process"] });
   assert.deepEqual(offered("rm la|t x"), { of: "lat", items: ["latency"] });
   assert.deepEqual(offered("comm=rm |"), { of: "", items: ["not ", "and ", "or ", ...names] });
   assert.deepEqual(offered("comm=rm an|"), { of: "an", items: ["and "] });
@@ -288,7 +290,10 @@ const PARTS = [
   ["uid=0", { member: "uid", value: 0 }],
   ["uid=alice", { member: "uid", value: 1000 }],
   ["comm=rm", { member: "comm", value: "rm" }],
-  ["process=123456789012345", { member: "comm", value: "123456789012345" }],
+  ["thread=123456789012345", { member: "comm", value: "123456789012345" }],
+  ["process=rm", { member: "process", value: "rm" }],
+  ["process=1234567890123456", null],
+  ["process~rm", null],
   ["ret<0", { member: "only_failures", value: true }],
   ["ret<=-1", { member: "only_failures", value: true }],
   ["comm=1234567890123456", null],
@@ -318,7 +323,7 @@ for (const [text, expected] of PARTS) {
     assert.deepEqual(part(text), expected));
 }
 
-const NO_FILTER = { pid: null, uid: null, comm: null, only_failures: false };
+const NO_FILTER = { pid: null, uid: null, process: null, comm: null, only_failures: false };
 const probe = (id, filter = {}, columns = [{ name: "ret" }]) => ({
   id,
   columns,

@@ -51,11 +51,19 @@ test("a failed probe that starts again by itself can be stopped", () => {
 });
 
 const typed = (fields = {}) =>
-  parseOptions({ pid: "", uid: "", comm: "", duration: "", only_failures: false, ...fields });
+  parseOptions({
+    pid: "",
+    uid: "",
+    process: "",
+    comm: "",
+    duration: "",
+    only_failures: false,
+    ...fields,
+  });
 
 test("nothing typed asks for everything", () => {
   assert.deepEqual(typed(), {
-    spec: { filter: { pid: null, uid: null, comm: null, only_failures: false } },
+    spec: { filter: { pid: null, uid: null, process: null, comm: null, only_failures: false } },
     errors: {},
   });
 });
@@ -64,14 +72,15 @@ test("what is typed becomes the spec", () => {
   const { spec, errors } = typed({
     pid: " 12 ",
     uid: "0",
-    comm: "my prog",
+    process: "my prog",
+    comm: "a thread",
     duration: "1.5",
     only_failures: true,
     restart: true,
   });
   assert.deepEqual(errors, {});
   assert.deepEqual(spec, {
-    filter: { pid: 12, uid: 0, comm: "my prog", only_failures: true },
+    filter: { pid: 12, uid: 0, process: "my prog", comm: "a thread", only_failures: true },
     duration_s: 1.5,
     restart: true,
   });
@@ -86,6 +95,7 @@ const WRONG = [
   ["uid", "-1"],
   ["uid", "4294967295"],
   ["comm", "sixteen-bytes-16"],
+  ["process", "sixteen-bytes-16"],
   ["comm", "ééééééé\u00e9"],
   ["duration", "0"],
   ["duration", "86401"],
@@ -101,10 +111,12 @@ for (const [field, text] of WRONG) {
 
 test("a filter is told in words", () => {
   assert.deepEqual(filterWords(null), []);
-  assert.deepEqual(filterWords({ pid: 1, uid: 0, comm: "rm", only_failures: true }), [
+  const filter = { pid: 1, uid: 0, process: "git", comm: "rm", only_failures: true };
+  assert.deepEqual(filterWords(filter), [
     "pid 1",
     "uid 0",
-    "comm rm",
+    "process git",
+    "thread rm",
     "only failures",
   ]);
 });

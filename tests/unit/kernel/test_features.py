@@ -23,7 +23,7 @@ from app.kernel.hints import may_trace
 from app.kernel.symbols import TextSymbols
 from app.kernel.syscalls import fail_to
 from app.kernel.tracefs import opened
-from app.probes.modes import DELETION_FUNCTIONS, DELETION_SYSCALLS, MODES
+from app.probes.modes import DELETION_FUNCTIONS, DELETION_SYSCALLS, MODES, RENAME_FUNCTIONS
 
 from .btf_builder import BtfBuilder
 from .waiting import wait_until
@@ -49,7 +49,7 @@ class FakeKernel:
         self.folder = folder
         b = BtfBuilder()
         char, long = b.integer("char", 1), b.integer("long unsigned int", 8)
-        b.record("task_struct", 16, [("comm", b.array(char, 16), 0)])
+        b.record("task_struct", 24, [("group_leader", long, 0), ("comm", b.array(char, 16), 64)])
         b.record("pt_regs", 8, [("di", long, 0)])
         filename = b.record("filename", 8, [("name", b.pointer(char), 0)])
         b.function("do_unlinkat", char, [("dfd", char), ("name", b.pointer(filename))])
@@ -295,6 +295,8 @@ def test_command_prints_the_modes_and_keeps_its_mounts_to_itself(tmp_path: Path)
     assert answer.pop("machine") == system.machine
     assert answer.pop("hostname") == system.nodename
     modes = answer.pop("modes")
+    function = answer.pop("rename_function")
+    assert function is None or function in RENAME_FUNCTIONS
     assert answer == {}
     assert list(modes) == list(MODES)
     for found in modes.values():

@@ -32,7 +32,11 @@ PROJECT = Path(__file__).resolve().parents[3]
 def small_kernel(*, comm: int = 16) -> BtfBuilder:
     b = BtfBuilder()
     char, long = b.integer("char", 1), b.integer("long unsigned int", 8)
-    b.record("task_struct", comm, [("comm", b.array(char, comm), 0)])
+    b.record(
+        "task_struct",
+        comm + 8,
+        [("group_leader", long, 0), ("comm", b.array(char, comm), 64)],
+    )
     b.record("pt_regs", 16, [("di", long, 0), ("si", long, 64)])
     b.record("filename", 8, [("name", b.pointer(char), 0)])
     return b

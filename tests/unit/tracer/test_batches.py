@@ -34,8 +34,9 @@ def record(name_bytes: int = 64, **members: Any) -> np.ndarray[Any, np.dtype[np.
     name = members.pop("filename", b"f")
     slots["name_size"] = -1 if name is None else len(name)
     slots["name"][0, : len(name or b"")] = np.frombuffer(name or b"", dtype=np.uint8)
-    comm = members.pop("comm", b"rm")
-    slots["comm"][0, : len(comm)] = np.frombuffer(comm, dtype=np.uint8)
+    for name in ("comm", "process"):
+        value = members.pop(name, b"rm")
+        slots[name][0, : len(value)] = np.frombuffer(value, dtype=np.uint8)
     for key, value in members.items():
         slots[key] = value
     return slots
@@ -64,13 +65,15 @@ def test_all_values_of_a_call() -> None:
         "tracepoint",
         record(
             entry_ns=5_000, latency_ns=2**63, ret=-2, pid=2**32 - 2, tid=3, uid=65534, dfd=-100,
-            flags=2, comm=b"fifteen-bytes-x", filename=b"/tmp/\xff",
+            flags=2, call_flags=0x200, comm=b"fifteen-bytes-x", process=b"\xff",
+            filename=b"/tmp/\xff",
         ),
         offset=1_000_000,
     )  # fmt: skip
     assert row.pop("time").timestamp() == pytest.approx(0.001005, abs=1e-9)
     assert row == {
-        "pid": 2**32 - 2, "tid": 3, "uid": 65534, "comm": "fifteen-bytes-x", "syscall": "unlinkat",
+        "pid": 2**32 - 2, "tid": 3, "uid": 65534, "process": "\\xff", "comm": "fifteen-bytes-x",
+        "syscall": "unlinkat", "flags": "AT_REMOVEDIR", "replaced": None,
         "dfd": -100, "filename": "/tmp/\\xff", "ret": -2, "errno": "ENOENT", "latency_ns": 2**63,
     }  # fmt: skip
 
@@ -102,6 +105,45 @@ def test_a_name_that_was_cut_is_marked() -> None:
 def test_errno_names(ret: int, name: str | None) -> None:
     (row,) = encode("kretprobe", record(ret=ret))
     assert (row["ret"], row["errno"]) == (ret, name)
+
+
+@pytest.mark.parametrize(
+    ("flags", "call_flags", "syscall", "words", "replaced"),
+    [
+        (1, 0, "unlink", None, None),
+        (2, 0x201, "unlinkat", "AT_REMOVEDIR|0x1", None),
+        (2, 2**32 - 1, "unlinkat", "AT_REMOVEDIR|0xfffffdff", None),
+        (3, 0, "rmdir", None, None),
+        (4, 0, "rename", None, "unknown"),
+        (5, 0, "renameat", None, "unknown"),
+        (6, 4, "renameat2", "RENAME_WHITEOUT", "unknown"),
+        (6 | 0x100, 12, "renameat2", "RENAME_WHITEOUT|0x8", "unknown"),
+        (6 | 0x200, 0x200, "renameat2", "0x200", "yes"),
+    ],
+)
+def test_flags_and_renames(
+    flags: int, call_flags: int, syscall: str, words: str | None, replaced: str | None
+) -> None:
+    (row,) = encode("tracepoint", record(flags=flags, call_flags=call_flags))
+    assert (row["syscall"], row["flags"], row["replaced"]) == (syscall, words, replaced)
+
+
+def test_flags_of_many_rows_stay_with_their_rows() -> None:
+    wanted = [(1 + n % 6, (n * 977) % 5 * 0x100) for n in range(50)]
+    parts = [
+        record(entry_ns=n, flags=f, call_flags=c, filename=b"ff") for n, (f, c) in enumerate(wanted)
+    ]
+    rows = encode("tracepoint", np.concatenate(parts))
+    alone = [encode("tracepoint", record(flags=f, call_flags=c))[0] for f, c in wanted]
+    assert [row["flags"] for row in rows] == [row["flags"] for row in alone]
+
+
+def test_a_deletion_by_rename_is_told_in_every_mode() -> None:
+    for mode in MODES:
+        rows = encode(
+            mode, np.concatenate([record(flags=4 | 0x200, filename=b"ff"), record(filename=b"gg")])
+        )
+        assert [row["replaced"] for row in rows] == ["yes", None]
 
 
 def test_batches_carry_their_origin_and_number() -> None:

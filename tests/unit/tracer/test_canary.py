@@ -11,7 +11,7 @@ import pytest
 
 from app.kernel import hints
 from app.tracer import canary
-from app.tracer.canary import INTERVAL_S, MISSES, RETRY_S, Seen, Sight, unseen
+from app.tracer.canary import INTERVAL_S, MISSES, RETRY_S, Seen, Sight, calls_of, unseen
 from app.tracer.records import CANARY
 
 RECORD_C = (Path(__file__).parents[3] / "bpf/record.c").read_text()
@@ -48,21 +48,24 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
 
 
 def test_every_hook_of_a_mode_is_called(kernel: Kernel) -> None:
-    assert canary.send("tracepoint", kernel) == ALL
-    assert kernel.calls == ["unlink", "unlinkat", "rmdir"]
-    assert len(set(kernel.tokens)) == 3
-    assert canary.send("kprobe", kernel) == {"unlinkat": Seen(1, 1)}
+    calls = calls_of("tracepoint", ["on_enter_call", "on_exit"])
+    assert canary.send(calls, kernel) == {call: Seen(1, 1) for call in calls}
+    assert kernel.calls == ["unlink", "unlinkat", "rmdir", "rename", "renameat", "renameat2"]
+    assert len(set(kernel.tokens)) == len(calls)
+    assert calls_of("kprobe", ["on_entry"]) == ("unlinkat",)
+    for names in (["kfunc__do_renameat2", "kfunc__vfs_rename"], ["on_entry", "kprobe__vfs_rename"]):
+        assert calls_of("fexit", names) == ("unlinkat", "renameat2")
 
 
 def test_nothing_is_left_of_the_last_canary(kernel: Kernel) -> None:
-    canary.send("fexit", kernel)
+    canary.send(["unlinkat"], kernel)
     kernel.runs = False
-    assert canary.send("fexit", kernel) == {"unlinkat": Seen(0, 0)}
+    assert canary.send(["unlinkat"], kernel) == {"unlinkat": Seen(0, 0)}
 
 
 def test_what_the_kernel_did_not_show_is_kept(kernel: Kernel) -> None:
     canary.add_missed(kernel, 2)
-    canary.send("tracepoint", kernel)
+    canary.send(["unlink", "rename"], kernel)
     canary.add_missed(kernel, 1)
     assert canary.missed(kernel) == 3
 

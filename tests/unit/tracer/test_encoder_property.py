@@ -20,7 +20,7 @@ from test_batches import decode
 
 from app.probes.modes import MODES
 from app.tracer.batches import Encoder
-from app.tracer.records import CALLS, NAME_BYTES, NAME_CUT, NAME_UNREADABLE
+from app.tracer.records import CALLS, FIRST_RENAME, NAME_BYTES, NAME_CUT, NAME_UNREADABLE, REPLACES
 from app.tracer.ring import slot_dtype
 
 WIDTHS = (0, 1, 2, 3, 63, 64, 65, 255, 256, 257, 4094, 4095)
@@ -40,6 +40,8 @@ class Call:
     call: int = 0
     pid: int = 1
     cut: bool = False
+    replaces: bool = False
+    call_flags: int = 0
 
     @property
     def ring(self) -> str:
@@ -58,10 +60,14 @@ def records(calls: list[Call], ring: str) -> np.ndarray[Any, np.dtype[np.void]]:
         slot["ret"] = call.ret
         slot["pid"] = slot["tid"] = slot["uid"] = call.pid
         slot["dfd"] = -call.pid
-        slot["flags"] = call.call | (NAME_CUT if call.cut else 0)
+        slot["flags"] = (
+            call.call | (NAME_CUT if call.cut else 0) | (REPLACES if call.replaces else 0)
+        )
+        slot["call_flags"] = call.call_flags
         slot["name_size"] = NAME_UNREADABLE if call.name is None else len(name)
         slot["name"][: len(name)] = np.frombuffer(name, dtype=np.uint8)
         slot["comm"][: len(call.comm)] = np.frombuffer(call.comm, dtype=np.uint8)
+        slot["process"][: len(call.comm)] = np.frombuffer(call.comm[::-1], dtype=np.uint8)
     return slots
 
 
@@ -69,13 +75,27 @@ def text(raw: bytes) -> str:
     return raw.decode("utf-8", "backslashreplace")
 
 
+# As users know them; of others the number.
+FLAGS = {
+    ("unlinkat", 0): None,
+    ("unlinkat", 0x200): "AT_REMOVEDIR",
+    ("unlinkat", 0x201): "AT_REMOVEDIR|0x1",
+    ("renameat2", 4): "RENAME_WHITEOUT",
+    ("rename", 0): None,
+    ("rmdir", 0x10): "0x10",
+}
+
+
 def expected(mode: str, call: Call) -> dict[str, Any]:
     error = -call.ret if -4095 <= call.ret < 0 else 0
     row = {
         "time": call.entry_us + OFFSET_NS // 1000,
         **dict.fromkeys(("pid", "tid", "uid"), call.pid),
+        "process": text(call.comm[::-1]),
         "comm": text(call.comm),
         "syscall": CALLS[call.call],
+        "flags": FLAGS[CALLS[call.call], call.call_flags] if call.call_flags else None,
+        "replaced": ("yes" if call.replaces else "unknown") if call.call >= FIRST_RENAME else None,
         "dfd": -call.pid,
         "filename": None if call.name is None else text(call.name) + "…" * call.cut,
         "ret": call.ret,
@@ -124,6 +144,18 @@ def test_nothing_to_show(mode: str, names: list[bytes | None]) -> None:
 def test_one_letter_in_each_text(mode: str) -> None:
     """`touch a b c; ./r a b c`: every text of every column is one byte wide."""
     check(mode, [Call(i, name, b"r") for i, name in enumerate((b"a", b"b", b"c"))])
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_flags_and_what_a_rename_replaced(mode: str) -> None:
+    calls = [
+        Call(i, b"f", call=CALLS.index(call), call_flags=flags, replaces=bool(i % 2))
+        for i, (call, flags) in enumerate(FLAGS)
+    ]
+    check(mode, calls)
+    for call in calls:
+        check(mode, [call])
+        check(mode, [call] * 3)
 
 
 @pytest.mark.parametrize("mode", MODES)

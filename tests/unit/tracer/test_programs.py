@@ -17,7 +17,8 @@ from app.tracer.programs import filter_struct
         (Filter(uid=0), 2),  # root is user 0: asked for, not absent
         (Filter(comm="rm"), 4),
         (Filter(only_failures=True), 8),
-        (Filter(5, 6, "x", True), 15),
+        (Filter(process="rm"), 16),
+        (Filter(5, 6, "x", True, "y"), 31),
     ],
 )
 def test_filter_asks_for_what_was_given(wanted: Filter, tests: int) -> None:
@@ -26,3 +27,4 @@ def test_filter_asks_for_what_was_given(wanted: Filter, tests: int) -> None:
 
 def test_comm_is_its_bytes() -> None:
     assert filter_struct(Filter(comm="é"), True).comm == "é".encode()
+    assert filter_struct(Filter(process="é"), True).process == "é".encode()

@@ -20,6 +20,7 @@ from app.config import Settings
 from app.errors import ProbedeckError
 from app.hub import Hub
 from app.probes.modes import MODES
+from app.probes.not_seen import not_seen
 from app.probes.spec import Filter, ProbeSpec
 from app.web.seats import Seats
 from app.web.service import Service
@@ -124,6 +125,7 @@ class FakeManager:
             "started_at": "2026-11-22T10:00:00.123456Z" if spec else None,
             "ended": None,
             "blind": None,
+            "not_seen": not_seen(probe_id, True),
             "columns": [column.as_json() for column in MODES[probe_id].columns],
             "counters": self.hub.counters(probe_id),
             "drops": {"ring_full": 0, "stash_full": 0, "missed_return": 0, "recursion": 0},

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""kretprobes that follow as many calls at once as the kernel allows.
+
+A kretprobe has a number of instances, and a call takes one until it returns. One that is made by
+perf_event_open(2) alone has the default, which is the number of CPUs, or twice that and at least
+ten (register_kretprobe, kernel/kprobes.c): further calls are not seen. tracefs takes a number; but
+an event made there stays until somebody removes it. So a process of its own removes it when
+this one has ended, however that comes (app/kernel/remove_events.py).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from app.kernel import perf
+from app.kernel.remove_events import remove
+from app.kernel.tracefs import tracepoint_id
+
+GROUP = "probedeck"
+MAX_ACTIVE = 4096  # KRETPROBE_MAXACTIVE_MAX, kernel/trace/trace_kprobe.c
+REMOVER = Path(__file__).with_name("remove_events.py")
+
+
+@contextmanager
+def events(functions: Sequence[str], tracefs: Path) -> Iterator[list[int]]:
+    """A perf event for the return of each function, in their order; raises OSError.
+
+    Where tracefs cannot be written, each has the kernel's default number of instances.
+    """
+    with ExitStack() as stack:
+        try:
+            control = os.open(tracefs / "kprobe_events", os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            yield [stack.enter_context(perf.kprobe_event(each, True)) for each in functions]
+            return
+        stack.callback(os.close, control)
+        names = [f"{GROUP}/r{secrets.token_hex(8)}" for _ in functions]
+        stack.enter_context(_removed_in_the_end(control, names))
+        # Until they are in use, another tracer would take them for left-over ones.
+        fcntl.flock(control, fcntl.LOCK_EX)
+        try:
+            _remove_left_over(control)
+            for name, function in zip(names, functions, strict=True):
+                os.write(control, f"r{MAX_ACTIVE}:{name} {function}\n".encode())
+            ids = [tracepoint_id(tracefs, *name.split("/")) for name in names]
+            opened = [stack.enter_context(perf.tracepoint_event(each)) for each in ids]
+        finally:
+            fcntl.flock(control, fcntl.LOCK_UN)
+        yield opened
+
+
+@contextmanager
+def _removed_in_the_end(control: int, names: Sequence[str]) -> Iterator[None]:
+    """Have these events removed on leaving, or when this process is killed; raises OSError."""
+    remover = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-B", str(REMOVER), str(control), *names],
+        stdin=subprocess.PIPE,
+        pass_fds=[control],
+        start_new_session=True,  # Ctrl-C is not for it
+    )
+    with remover:  # closes the pipe and waits
+        yield
+
+
+def _remove_left_over(control: int) -> None:
+    """Remove events of ours that nobody uses: of a tracer whose remover was killed too."""
+    os.lseek(control, 0, os.SEEK_SET)
+    listed = b"".join(iter(lambda: os.read(control, 65536), b"")).decode(errors="replace")
+    for line in listed.splitlines():
+        definition = line.split()[0]  # r4096:group/event
+        _, _, name = definition.partition(":")
+        if name.startswith(f"{GROUP}/"):
+            remove(control, name)  # one in use stays

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a mode does not see: one list, for the README, the API and the page.
+
+Each line was tried (tests/kernels/test_not_seen.py), but for other machines, servers inside the
+kernel and what is no deletion at all.
+"""
+
+from __future__ import annotations
+
+FUNCTION_MODES = ("fentry", "fexit", "kprobe", "kretprobe")
+ENTRY_MODES = ("fentry", "kprobe")
+TRACEPOINT = ("tracepoint",)
+ALL = (*FUNCTION_MODES, *TRACEPOINT)
+
+NOT_SEEN: tuple[tuple[tuple[str, ...], str], ...] = (
+    (FUNCTION_MODES, "Directories: rmdir, and unlinkat with AT_REMOVEDIR."),
+    (ENTRY_MODES, "Results: a call is shown before it succeeds or fails."),
+    (TRACEPOINT, "Whether a rename replaced a file: each rename that could is shown."),
+    (TRACEPOINT, "Deletions through io_uring."),
+    (TRACEPOINT, "System calls of 32-bit programs."),
+    (ALL, "Calls that seccomp refuses: the kernel goes no further with them."),
+    (
+        ALL,
+        "Deletions that no system call asks for: by file servers inside the kernel (nfsd, ksmbd), "
+        "and by other machines on a network file system.",
+    ),
+    (ALL, "Files that are emptied (truncated) or overwritten, not deleted."),
+)
+NO_RENAMES = (
+    "Renames that replace a file: this kernel's functions for them are others than Probedeck knows."
+)
+
+
+def not_seen(mode: str, sees_renames: bool) -> list[str]:
+    """Sentences about a mode. `sees_renames`: this kernel's function for renames is known."""
+    sentences = [text for modes, text in NOT_SEEN if mode in modes]
+    if mode in FUNCTION_MODES and not sees_renames:
+        sentences.insert(0, NO_RENAMES)
+    return sentences

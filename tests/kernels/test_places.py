@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the programs keep of a thread goes with the thread, in whichever way that ends.
+
+Seen in the programs' own count of what they keep, without the service.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.config import Settings
+from app.kernel import bpf
+from app.kernel.headers import BTF_PATH
+from app.probes.spec import Filter
+from app.tracer.kept import get_object
+from app.tracer.programs import Programs
+from tests.support.calls import EXIT_MODES
+from tests.support.service import Service
+from tests.support.waiting import wait_until
+
+COMM = "pd-places"
+KEPT = 12_288  # CALLS_KEPT of bpf/record.c
+# Deletes a name in a thread that is not the first, then what the case is about.
+START = """
+import ctypes, os, signal, sys, threading
+libc = ctypes.CDLL(None)
+def body():
+    libc.prctl(15, b"pd-places", 0, 0, 0)
+    libc.unlink(b"/run/pd-places-" + b"n" * int(sys.argv[1]))
+    print("deleted", flush=True)
+    sys.stdin.readline()
+    END
+thread = threading.Thread(target=body)
+thread.start()
+thread.join()
+"""
+ENDS = {
+    "returns": "return",
+    "exits the process": "os._exit(0)",
+    "is killed": "os.kill(os.getpid(), signal.SIGKILL)",
+    "executes another program": "os.execv('/bin/true', ['true'])",
+    "crashes": "ctypes.string_at(0)",
+}
+
+
+def taken(programs: Programs) -> int:
+    held = programs._object.maps["calls_taken"].fd
+    value = bpf.map_lookup(held, bytes(4), 8)
+    assert value is not None
+    return int(struct.unpack("=Q", value)[0])
+
+
+@pytest.fixture(params=EXIT_MODES)
+def programs(
+    request: pytest.FixtureRequest, session_service: Service, cache: Path, modes: tuple[str, ...]
+) -> Iterator[Programs]:
+    mode = str(request.param)
+    if mode not in modes:
+        pytest.skip("refused by this kernel")
+    function = session_service.probe(mode)["function"]
+    ring_bytes = Settings().ring_mib << 20  # as the service has it, so that it is compiled
+    with Programs(mode, function, get_object(mode, function, ring_bytes, BTF_PATH, cache)) as held:
+        held.set_filter(Filter(comm=COMM))
+        yield held
+
+
+def test_a_thread_takes_a_place_until_it_ends(programs: Programs) -> None:
+    assert taken(programs) == 0
+    for name_bytes in (10, 300):
+        for end in ENDS.values():
+            with subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", START.replace("END", end), str(name_bytes)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            ) as child:
+                assert child.stdout
+                assert child.stdout.readline() == b"deleted\n"
+                assert taken(programs) == 1
+                child.communicate(b"\n")
+            assert child.returncode in (0, -signal.SIGKILL, -signal.SIGSEGV)
+            wait_until(lambda: taken(programs) == 0, f"the place to be free: {end}")
+    assert programs.calls_in_progress() == 0
+    assert sum(programs.drops().values()) == 0
+
+
+def test_when_most_places_are_taken_others_are_for_a_call_only(programs: Programs) -> None:
+    programs._object.maps["calls_taken"].set(bytes(4), struct.pack("=Q", KEPT))
+    programs.set_filter(Filter(pid=os.getpid()))
+    for name_bytes in (10, 100, 300, 10):
+        with pytest.raises(FileNotFoundError):
+            os.unlink("/run/" + ("./" * 200)[-name_bytes:] + "pd-place")  # noqa: PTH108
+        assert taken(programs) == KEPT
+    assert programs.calls_in_progress() == 0
+    assert sum(programs.drops().values()) == 0
