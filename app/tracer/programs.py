@@ -54,7 +54,7 @@ def filter_struct(wanted: Filter, enabled: bool) -> _FilterStruct:
 
 
 def _is_at_entry(program: str) -> bool:
-    return program.startswith(("kfunc__", "kprobe__", "on_en"))  # on_entry, on_enter_call
+    return program.startswith(("kfunc__", "kprobe__", "on_en"))  # on_entry, on_enter_*
 
 
 def _attach_order(program: str) -> int:
@@ -119,7 +119,7 @@ class Programs:
                 programs.attach_tracepoint("on_exit", tracefs, "syscalls", f"sys_exit_{call}")
             for call in calls:
                 programs.attach_tracepoint(
-                    "on_enter_call", tracefs, "syscalls", f"sys_enter_{call}"
+                    f"on_enter_{call}", tracefs, "syscalls", f"sys_enter_{call}"
                 )
 
     def __enter__(self) -> Programs:
