@@ -6,7 +6,7 @@
 //
 // The tracer defines RING_PAGES; FUNCTION, an identifier taken from the kernel's symbols, but not
 // for tracepoints, where it defines NAME_IN_USER_MEMORY; SEES_RETURN in exit modes;
-// NR_UNLINK and so on, the numbers of system calls, for tracepoints; RENAME_FUNCTION where the mode also traces the function that renames.
+// RENAME_FUNCTION where the mode also traces the function that renames.
 //
 // What a program returns: a tracepoint's or kprobe's 1, as 0 would hide the event from every perf
 // user of the machine (perf_trace_buf_submit is skipped, kernel/trace/trace_syscalls.c); a

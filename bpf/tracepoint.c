@@ -2,7 +2,8 @@
 //
 // tracepoint: syscalls:sys_enter_* and sys_exit_* of the calls that delete, and of those that rename,
 // which delete when there is a file at the new name: a tracepoint cannot tell. The name is in user
-// memory. CPython and gcc call the old unlink, coreutils unlinkat.
+// memory. CPython and gcc call the old unlink, coreutils unlinkat. Each call has a program of its own:
+// one may read only as many arguments as its tracepoint has (perf_event_set_bpf_prog).
 
 #define AT_FDCWD -100
 
@@ -18,53 +19,39 @@ struct exit_context {
     s64 ret;
 };
 
-// Read where it is written: the compiler would load from one of several offsets that it chose before,
-// and the verifier refuses a context pointer that was added to.
-#define ARGUMENT(n) (*(volatile u64 *)&ctx->args[n])
-
-// One program for all entries: the tracer defines the numbers of the calls.
-int on_enter_call(struct enter_context *ctx)
+int on_enter_unlink(struct enter_context *ctx)
 {
-    u64 first = ARGUMENT(0), second = ARGUMENT(1), third = ARGUMENT(2), fourth = ARGUMENT(3),
-        fifth = ARGUMENT(4);
-    s32 dfd = AT_FDCWD;
-    u32 call, flags = 0;
-    u64 name = first;
+    on_enter(AT_FDCWD, (const char *)ctx->args[0], CALL_UNLINK, 0);
+    return 1;
+}
 
-    switch (ctx->number) {
-    case NR_UNLINK:
-        call = CALL_UNLINK;
-        break;
-    case NR_UNLINKAT:
-        call = CALL_UNLINKAT;
-        dfd = first;
-        name = second;
-        flags = third;
-        break;
-    case NR_RMDIR:
-        call = CALL_RMDIR;
-        break;
-    case NR_RENAME:
-        call = CALL_RENAME;
-        name = second;
-        break;
-    case NR_RENAMEAT:
-        call = CALL_RENAMEAT;
-        dfd = third;
-        name = fourth;
-        break;
-    case NR_RENAMEAT2:
-        call = CALL_RENAMEAT2;
-        dfd = third;
-        name = fourth;
-        flags = fifth;
-        if (flags & (RENAME_NOREPLACE | RENAME_EXCHANGE)) // it replaces nothing
-            return 1;
-        break;
-    default:
-        return 1;
-    }
-    on_enter(dfd, (const char *)name, call, flags);
+int on_enter_unlinkat(struct enter_context *ctx)
+{
+    on_enter(ctx->args[0], (const char *)ctx->args[1], CALL_UNLINKAT, ctx->args[2]);
+    return 1;
+}
+
+int on_enter_rmdir(struct enter_context *ctx)
+{
+    on_enter(AT_FDCWD, (const char *)ctx->args[0], CALL_RMDIR, 0);
+    return 1;
+}
+
+int on_enter_rename(struct enter_context *ctx)
+{
+    on_enter(AT_FDCWD, (const char *)ctx->args[1], CALL_RENAME, 0);
+    return 1;
+}
+
+int on_enter_renameat(struct enter_context *ctx)
+{
+    on_enter(ctx->args[2], (const char *)ctx->args[3], CALL_RENAMEAT, 0);
+    return 1;
+}
+
+int on_enter_renameat2(struct enter_context *ctx)
+{
+    on_rename(ctx->args[2], (const char *)ctx->args[3], CALL_RENAMEAT2, ctx->args[4]);
     return 1;
 }
 

@@ -66,7 +66,7 @@ def filter_struct(wanted: Filter, enabled: bool) -> _FilterStruct:
 
 
 def _is_at_entry(program: str) -> bool:
-    return program.startswith(("kfunc__", "kprobe__", "on_en"))  # on_entry, on_enter_call
+    return program.startswith(("kfunc__", "kprobe__", "on_en"))  # on_entry, on_enter_*
 
 
 def _attach_order(program: str) -> int:
@@ -152,9 +152,11 @@ class Programs:
 
     def _attach_syscalls(self, place: Path) -> None:
         calls = DELETION_SYSCALLS + RENAME_SYSCALLS
-        for program, side in (("on_exit", "exit"), ("on_enter_call", "enter")):
-            for call in calls:
-                self._object.attach_tracepoint(program, place, "syscalls", f"sys_{side}_{call}")
+        attach = self._object.attach_tracepoint
+        for call in calls:
+            attach("on_exit", place, "syscalls", f"sys_exit_{call}")
+        for call in calls:
+            attach(f"on_enter_{call}", place, "syscalls", f"sys_enter_{call}")
 
     def __enter__(self) -> Programs:
         return self

@@ -8,17 +8,6 @@ from pathlib import Path
 
 from app.probes.modes import MODES
 
-# arch/x86/entry/syscalls/syscall_64.tbl. On other machines some of these calls do not exist.
-SYSCALL_NUMBERS = {
-    "x86_64": {
-        "unlink": 87,
-        "unlinkat": 263,
-        "rmdir": 84,
-        "rename": 82,
-        "renameat": 264,
-        "renameat2": 316,
-    }
-}
 SOURCES = Path(__file__).resolve().parents[2] / "bpf"
 
 
@@ -42,8 +31,6 @@ def compiler_flags(
         flags.append("-DSEES_RETURN")
     if mode == "tracepoint":
         flags.append("-DNAME_IN_USER_MEMORY")
-        numbers = SYSCALL_NUMBERS.get(os.uname().machine, {})
-        flags += [f"-DNR_{call.upper()}={number}" for call, number in numbers.items()]
     elif function.isidentifier() and function.isascii():
         flags.append(f"-DFUNCTION={function}")
     else:

@@ -34,7 +34,12 @@ def test_compiled_once_and_loaded_without_bcc(tmp_path: Path) -> None:
     compiled = CompiledObject.decode(done.stdout)
     assert find_object(tmp_path / "cache", object_key(*arguments)) == compiled
     assert [program.name for program in compiled.programs] == [
-        "on_enter_call",
+        "on_enter_rename",
+        "on_enter_renameat",
+        "on_enter_renameat2",
+        "on_enter_rmdir",
+        "on_enter_unlink",
+        "on_enter_unlinkat",
         "on_exit",
         "raw_tracepoint__sched_process_exit",
     ]
