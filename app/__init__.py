@@ -34,6 +34,7 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
         probes,
         seats,
         stream,
+        target,
         users,
         ws,
     )
@@ -54,7 +55,9 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
         },
     )
     app.url_map.merge_slashes = False  # a path with an empty part is none of ours
+    app.url_map.strict_slashes = False  # one slash at the end makes no difference
     app.json = body.StrictJSON(app)
+    app.before_request(target.check_target)
     app.before_request(body.check_body)
     app.before_request(audit.write_down)
     app.after_request(audit.write_result)
@@ -66,6 +69,7 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
     app.register_blueprint(ws.blueprint)
 
     guarded = Guard(app.wsgi_app, service.settings, owner)
+    app.extensions["probedeck.guard"] = guarded  # the worker asks it before it waits for a body
     more = headers.strict_transport(service.settings.hsts_max_age_s)
     app.wsgi_app = headers.Hardened(guarded, more)  # type: ignore[method-assign]
     return app

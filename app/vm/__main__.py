@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app import config
+from app.peer import PROC_NET
+from app.sock_diag import has_sock_diag, open_diag
 from app.vm import kernels, namespaces, options, qemu
 from app.vm.commands import NoMachine, address, execute
 from app.vm.machine import Machine, MachineLost, with_second_try
@@ -72,7 +74,12 @@ class Serving:
             line, line_inside = (stack.enter_context(end) for end in socket.socketpair())
             on_terminal = sys.stdin.isatty() and sys.stdout.isatty()
             outside = Outside(
-                relay=Relay(("127.0.0.1", self.ours.port), self.ours.owner_uid),
+                relay=Relay(
+                    ("127.0.0.1", self.ours.port),
+                    self.ours.owner_uid,
+                    diag=stack.enter_context(open_diag()) if has_sock_diag() else None,
+                    proc_net=None if has_sock_diag() else PROC_NET,
+                ),
                 network=network,
                 door=self.door.dup(),
                 commands=self.commands.dup(),

@@ -14,7 +14,7 @@ import socket
 from http import HTTPStatus
 from pathlib import Path
 
-from app.peer import owner_uid
+from app.peer import is_established, owner_uid
 
 PIECE_BYTES = 65536
 CONNECTIONS = 256
@@ -27,8 +27,9 @@ class Relay:
     """Copies bytes between accepted connections and `guest`, the address QEMU forwards.
 
     Runs in a thread that has entered the machine's network namespace (see `connect`); the
-    listening socket is made outside, by the caller. `proc_net` stays that of the *process*,
-    hence of the outside, because /proc/net speaks of a process's first thread.
+    listening socket is made outside, by the caller. Whose a connection is, is asked of the
+    outside too: by `diag`, opened there (`app.sock_diag`), or, where the kernel has no such thing,
+    in `proc_net`: /proc/net speaks of a process's first thread.
     """
 
     def __init__(
@@ -36,13 +37,14 @@ class Relay:
         guest: tuple[str, int],
         owner: int,
         connections: int = CONNECTIONS,
-        proc_net: Path = Path("/proc/net"),
+        diag: socket.socket | None = None,
+        proc_net: Path | None = None,
     ) -> None:
         self._guest = guest
         self._owner = owner
         self._free = connections
         self._started = False
-        self._proc_net = proc_net
+        self._diag, self._proc_net = diag, proc_net
 
     async def serve(self, listening: socket.socket) -> None:
         """Serve until cancelled. The caller's event loop ends what is still open then."""
@@ -88,8 +90,7 @@ class Relay:
             writer.transport.abort()
 
     def _refusal(self, writer: asyncio.StreamWriter) -> tuple[HTTPStatus, str, str] | None:
-        peer, local = writer.get_extra_info("peername"), writer.get_extra_info("sockname")
-        if peer is None or owner_uid(peer, local, self._proc_net) != self._owner:
+        if not self._is_owners(writer):
             detail = "only programs of the user who started Probedeck may use it"
             return HTTPStatus.FORBIDDEN, "forbidden", detail
         if not self._started:
@@ -97,6 +98,17 @@ class Relay:
         if self._free == 0:
             return HTTPStatus.SERVICE_UNAVAILABLE, "busy", "too many connections are open"
         return None
+
+    def _is_owners(self, writer: asyncio.StreamWriter) -> bool:
+        peer, local = writer.get_extra_info("peername"), writer.get_extra_info("sockname")
+        try:
+            return (
+                peer is not None
+                and owner_uid(peer, local, self._proc_net, self._diag) == self._owner
+                and is_established(writer.get_extra_info("socket"))
+            )
+        except OSError:
+            return False  # it cannot be told
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

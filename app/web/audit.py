@@ -66,7 +66,7 @@ def _spec(body: bytes) -> Any:
 
 
 @blueprint.route("/audit", methods=["GET"])
-@blueprint.arguments(AuditQuerySchema, location="query", unknown="raise")
+@blueprint.arguments(AuditQuerySchema, location="query")
 @blueprint.response(200, AuditSchema)
 @blueprint.problems({403: "operator_only", 503: "audit_unreadable"})
 def audit(query: dict[str, Any]) -> Response:

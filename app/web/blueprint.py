@@ -10,6 +10,7 @@ from flask_smorest import Blueprint as SmorestBlueprint
 
 from app.web.body import StrictParser
 from app.web.problem import CONTENT_TYPE, ProblemSchema
+from app.web.target import takes_query
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -18,6 +19,17 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]  # flask-smorest carrie
     """Each route's declaration validates its requests and documents it, problems included."""
 
     ARGUMENTS_PARSER = StrictParser()
+
+    def arguments(
+        self, schema: type, *, location: str = "json", required: bool = True, **more: Any
+    ) -> Callable[[View], View]:
+        """As flask-smorest's; a query is refused for what the schema does not have."""
+        if location != "query":
+            return super().arguments(  # type: ignore[no-any-return]
+                schema, location=location, required=required, **more
+            )
+        declare = super().arguments(schema, location=location, **{"unknown": "raise", **more})
+        return lambda view: takes_query(declare(view))  # type: ignore[return-value]
 
     def problems(self, codes: dict[int, str]) -> Callable[[View], View]:
         """Document the problems of a route: status and the codes that come with it."""
@@ -34,10 +46,6 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]  # flask-smorest carrie
     if TYPE_CHECKING:
 
         def route(self, rule: str, *, methods: list[str] = ...) -> Callable[[View], View]: ...
-
-        def arguments(
-            self, schema: type, *, location: str = ..., required: bool = ..., unknown: str = ...
-        ) -> Callable[[View], View]: ...
 
         def response(
             self,

@@ -27,7 +27,8 @@ BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 def check_body() -> None:
     """Before any route: 413 for a body over 16 KiB, 415 for one that does not say it is JSON.
 
-    Asking for the type also keeps out forms of other sites, which cannot send it.
+    Asking for the type also keeps out forms of other sites, which cannot send it; an empty form
+    has an empty body, and still says that it is one.
     """
     if request.method in BODILESS:
         return
@@ -37,9 +38,12 @@ def check_body() -> None:
         raise ProbedeckError(400, "bad_request", "The body did not come as announced.") from error
     if len(body) > MAX_BODY_BYTES:
         raise RequestEntityTooLarge
-    if body and request.mimetype != "application/json":
+    says_otherwise = bool(request.headers.get("Content-Type", "").strip())
+    if (body or says_otherwise) and request.mimetype != "application/json":
         raise ProbedeckError(
-            415, "not_json", "A body needs the header `Content-Type: application/json`."
+            415,
+            "not_json",
+            "A body needs the header `Content-Type: application/json`; without one, send no type.",
         )
 
 

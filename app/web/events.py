@@ -20,7 +20,7 @@ blueprint = Blueprint("events", __name__, description="Recent events")
 
 
 @blueprint.route("/events", methods=["GET"])
-@blueprint.arguments(EventsQuerySchema, location="query", unknown="raise")
+@blueprint.arguments(EventsQuerySchema, location="query")
 @blueprint.response(200, EventsSchema)
 @blueprint.problems({400: "bad_cursor", 404: "unknown_probe"})
 def events(query: dict[str, Any]) -> Response:

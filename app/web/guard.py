@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from app.config import Settings
 from app.errors import ProbedeckError
-from app.peer import Address, owner_uid, plain
+from app.peer import is_established, owner_uid
+from app.sock_diag import Address, plain
 from app.tokens import OPERATOR, TokenFile
 from app.web.caller import ENVIRON, NOBODY, Caller
 from app.web.problem import problem_response
@@ -57,14 +58,21 @@ class Guard:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         try:
-            host = check_host(environ, self._hosts_of(environ), self._settings.scheme)
-            check_origin(environ, f"{self._settings.scheme}://{host}")
-            check_site(environ)
-            environ[ENVIRON] = caller = self._caller(environ)
-            check_role(environ, caller)
+            self.check(environ)
         except ProbedeckError as error:
             return problem_response(error)(environ, start_response)
         return self._app(environ, start_response)
+
+    def check(self, environ: WSGIEnvironment) -> None:
+        """Let a request in, and note its caller, or raise ProbedeckError.
+
+        Looks at the head alone: the worker asks before it waits for a body.
+        """
+        host = check_host(environ, self._hosts_of(environ), self._settings.scheme)
+        check_origin(environ, f"{self._settings.scheme}://{host}")
+        check_site(environ)
+        environ[ENVIRON] = caller = self._caller(environ)
+        check_role(environ, caller)
 
     def _hosts_of(self, environ: WSGIEnvironment) -> frozenset[str]:
         """Our hosts; where other machines connect, the address that this one connected to too.
@@ -77,21 +85,22 @@ class Guard:
         return self._hosts | with_port(self._settings, [literal(address)])
 
     def _caller(self, environ: WSGIEnvironment) -> Caller:
-        """Who asks; raises 401 or 403 for one who may not, unless what is asked for is open."""
+        """Who asks; raises 401 or 403 for one who may not.
+
+        The kernel is asked only where the answer decides: not with a token, and not for what
+        is open to everybody.
+        """
         shown = shown_token(environ)
         if shown is not None:
             token = self._tokens.find(shown)
             if token is None:
                 raise ProbedeckError(401, "bad_token", "The token is not, or no longer, valid.")
             return Caller(f"token {token.name}", token.role, token, self._tokens)
-        try:
-            if self._require_token:
-                raise ProbedeckError(401, "token_needed", "Probedeck takes requests with a token.")
-            return Caller(self._local_user(environ), OPERATOR)
-        except ProbedeckError:
-            if is_open(environ):
-                return NOBODY
-            raise
+        if is_open(environ):
+            return NOBODY
+        if self._require_token:
+            raise ProbedeckError(401, "token_needed", "Probedeck takes requests with a token.")
+        return Caller(self._local_user(environ), OPERATOR)
 
     def _local_user(self, environ: WSGIEnvironment) -> str:
         """Only local programs of the user who started the service need no token.
@@ -111,7 +120,15 @@ class Guard:
             return "relay"  # our own, which asked the same question on its side
         if not address.is_loopback:
             raise _forbidden("Only programs on this machine are let in without a token.")
-        uid = self._owner(peer[:2], local[:2])
+        try:
+            uid = self._owner(peer[:2], local[:2])
+        except OSError as error:
+            raise _forbidden(
+                f"It cannot be told whose this connection is ({error.strerror}); use a token."
+            ) from error
+        if not is_established(connection):
+            # Its addresses may be another connection's by now, and the answer about that one.
+            raise _forbidden("The connection is gone.")
         if uid != self._owner_uid:
             who = "an unknown user" if uid is None else f"user {uid}"
             raise _forbidden(
@@ -150,7 +167,7 @@ def is_open(environ: WSGIEnvironment) -> bool:
     """Whether the request is for something that holds no data and does nothing."""
     path = environ.get("PATH_INFO", "")
     return environ["REQUEST_METHOD"] in ("GET", "HEAD") and (
-        path in OPEN or path.startswith(OPEN_FOLDER)
+        path in OPEN or path.removesuffix("/") in OPEN[1:] or path.startswith(OPEN_FOLDER)
     )
 
 
@@ -174,7 +191,7 @@ def own_hosts(settings: Settings) -> frozenset[str]:
 
 def with_port(settings: Settings, names: Iterable[str]) -> frozenset[str]:
     """Names as they stand in a Host header: browsers leave out the scheme's own port."""
-    names = list(names)
+    names = [name.lower() for name in names]
     hosts = {f"{name}:{settings.port}" for name in names}
     is_usual = settings.port == {"http": 80, "https": 443}[settings.scheme]
     return frozenset(hosts.union(names) if is_usual else hosts)
@@ -189,19 +206,24 @@ def literal(address: Address) -> str:
 
 
 def check_host(environ: WSGIEnvironment, hosts: frozenset[str], scheme: str) -> str:
-    """The raw Host header, exactly one of `hosts`; raises 403 `bad_host`.
+    """The Host header in lower case (RFC 9110, 4.2.3), one of `hosts`; raises 403 `bad_host`.
 
     gunicorn refuses a second Host header; where a server joins them, the comma is in no host.
     A target in absolute form (RFC 9112, 3.2.2) must name the same host.
     """
     host: str = environ.get("HTTP_HOST", "")
+    # ASCII only: str.lower() makes a plain k of the Kelvin sign.
+    host = host.lower() if host.isascii() else ""
     if host not in hosts:
         raise ProbedeckError(
             403, "bad_host", f"The Host header must be one of {', '.join(sorted(hosts))}."
         )
-    target: str = environ.get("RAW_URI", "/")
+    target: str = environ.get("RAW_URI", "/").lower()
     absolute = f"{scheme}://{host}"
-    if not (target.startswith(("/", absolute + "/")) or target in ("*", absolute)):
+    is_own = target in ("*", absolute) or target.startswith(
+        ("/", f"{absolute}/", f"{absolute}?", f"{absolute}#")
+    )
+    if not is_own:
         raise ProbedeckError(403, "bad_host", "The request target names another host.")
     return host
 

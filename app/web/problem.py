@@ -8,6 +8,7 @@ those of the validation, and defects.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -32,6 +33,15 @@ CODES = {
     415: "not_json",
     422: "invalid",
 }
+# These name files of the service: its log gets that, the caller a sentence without it.
+PRIVATE = {
+    "audit_unreadable": "The audit log cannot be read; the service's log says why.",
+    "audit_unwritable": "Nothing was changed: the audit log cannot be written; the service's log "
+    "says why.",
+    "tokens_unreadable": "The file of tokens cannot be used; the service's log says why.",
+}
+TRACEBACK = "Traceback (most recent call last)"
+SEE_LOG = "a defect; the service's log has the details"
 
 
 class ProblemSchema(Schema):
@@ -72,6 +82,19 @@ def register_error_handlers(app: Flask) -> None:
     app.register_error_handler(Exception, _defect)
 
 
+def published(error: ProbedeckError) -> ProbedeckError:
+    """What of an error may leave the machine; the rest goes to the service's log."""
+    extra = {
+        name: SEE_LOG if isinstance(value, str) and TRACEBACK in value else value
+        for name, value in error.extra.items()
+    }
+    detail = PRIVATE.get(error.code, SEE_LOG if TRACEBACK in error.detail else error.detail)
+    if (detail, extra) == (error.detail, error.extra):
+        return error
+    logging.getLogger(__name__).error("%s: %s %s", error.code, error.detail, error.extra or "")
+    return ProbedeckError(error.status, error.code, detail, **extra)
+
+
 def problem_document(error: ProbedeckError) -> bytes:
     """The JSON text, ending in a newline for those who read it in a terminal."""
     document = {
@@ -86,6 +109,7 @@ def problem_document(error: ProbedeckError) -> bytes:
 
 
 def problem_response(error: ProbedeckError) -> Response:
+    error = published(error)
     response = Response(problem_document(error), status=error.status, content_type=CONTENT_TYPE)
     if error.status == 401:  # RFC 9110, 11.6.1
         response.headers["WWW-Authenticate"] = "Bearer"

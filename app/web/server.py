@@ -26,6 +26,7 @@ from app.memory import hold_little
 from app.privileges import bound
 from app.tokens import TokenFile
 from app.web.announce import announce
+from app.web.incoming import MAX_LINE_BYTES
 from app.web.instance import cannot_start, listening, sole_instance
 from app.web.log import ServerLogger, log_to_stderr
 from app.web.tls import server_context
@@ -93,7 +94,7 @@ def gunicorn_settings(settings: Settings) -> dict[str, Any]:
         "header_map": "refuse",  # a header with an underscore, which WSGI cannot tell from `-`
         "control_socket_disable": True,
         "http_parser": "python",  # whatever else is installed
-        "limit_request_line": 4094,
+        "limit_request_line": MAX_LINE_BYTES,
         "limit_request_fields": 64,
         "limit_request_field_size": 8190,
         "umask": 0o077,

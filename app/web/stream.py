@@ -30,14 +30,14 @@ blueprint = Blueprint("stream", __name__, description="Live events")
 
 
 @blueprint.route("/events/stream", methods=["GET"])
-@blueprint.arguments(StreamQuerySchema, location="query", unknown="raise")
+@blueprint.arguments(StreamQuerySchema, location="query")
 @blueprint.response(200, content_type="application/x-ndjson", description="An event a line")
 @blueprint.problems({404: "unknown_probe", 503: "busy"})
 def stream(query: dict[str, Any]) -> Response:
     """The recent events, then the live ones, as they come."""
     service = current_service()
     probes = known_probes(service, query.get("probe"))
-    service.seats.take_for_request()
+    service.seats.take_for_request(current_caller())
     return StreamResponse(service, probes, current_caller(), recent=query["recent"])
 
 

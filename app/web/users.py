@@ -17,7 +17,7 @@ blueprint = Blueprint("users", __name__, description="Users of the traced machin
 
 
 @blueprint.route("/users", methods=["GET"])
-@blueprint.arguments(UsersQuerySchema, location="query", unknown="raise")
+@blueprint.arguments(UsersQuerySchema, location="query")
 @blueprint.response(200, UsersSchema)
 def users(query: dict[str, Any]) -> Response:
     """The users asked for, each once, by number; those that do not exist are left out."""

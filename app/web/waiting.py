@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Connections that hold no thread: until a request is whole, and after the last answer.
+"""Connections that hold no thread: while a request comes, while an answer goes, and at the end.
 
-A thread of the pool is for a request that is there. What comes byte by byte, or not at all, waits
-here, at the main thread's poller: for a bounded time, in bounded memory, and when there
-are too many the oldest goes. So neither slow nor silent clients keep out others.
+gunicorn 27 polls a new connection until its first byte, and a kept one until its next request.
+From then on a thread reads, and writes, for as long as the client takes: a byte a minute is
+enough to keep it. So what comes is gathered here, and what a client does not take waits here, at
+the main thread's poller: for a bounded time, in bounded memory, and when there are too many
+the oldest goes. A thread of the pool is for a request that is there, and never waits for a client.
 """
 
 from __future__ import annotations
@@ -11,53 +13,62 @@ from __future__ import annotations
 import selectors
 import socket
 import ssl
+import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum
 
 from gunicorn.sock import ssl_wrap_socket
 from gunicorn.workers.gthread import TConn
 
 from app.errors import ProbedeckError
-from app.web.arrival import Arrival, arrival
+from app.web.incoming import PIECE_BYTES, Incoming
 
 REQUEST_S = 10.0  # from a request's first byte to its last; and from a connection to its first
 LINGER_S = 2.0
 LINGER_BYTES = 64 * 1024
-MAX_BYTES = 128 * 1024  # held of one request that is not whole
-RECEIVE_BYTES = 64 * 1024
-LOOK_EVERY_S = 0.5
-BLANK_LINE = b"\r\n\r\n"
-MOST_LOOKS = 64
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-PENDING = frozenset({Arrival.HEAD_PENDING, Arrival.BODY_PENDING, Arrival.CONTINUE_PENDING})
+DISCARD_BYTES = 64 * 1024
+EXPIRE_EVERY_S = 0.5
+STALLED_S = 8.0  # of an answer nothing was taken
+SLOWEST_BYTES_S = 16 * 1024  # who takes less than this, on the whole, is dropped
+MOST_UNSENT_BYTES = 64 * 1024 * 1024  # of all answers together
+SEND_BYTES = 256 * 1024  # for one client before others have their turn
 
 Ready = Callable[[TConn, bytes, bool], None]
-Answer = Callable[[TConn, Exception], None]
+Refuse = Callable[[TConn, Exception], None]
+Sent = Callable[[TConn, bool], None]
 Gone = Callable[[TConn], None]
+RETRY = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+class Phase(Enum):
+    RECEIVING = "a request comes"
+    SENDING = "an answer goes"
+    LEAVING = "answered for the last time; what still comes is thrown away"
 
 
 @dataclass(eq=False)
 class _Place:
-    """One connection that waits."""
+    """One connection."""
 
     conn: TConn
     descriptor: int
+    phase: Phase
     until_s: float
-    received: bytearray = field(default_factory=bytearray)
-    is_leaving: bool = False  # answered for the last time; what still comes is thrown away
-    may_send: bool = False  # told to go on with the body
+    incoming: Incoming = field(default_factory=Incoming)
+    unsent: memoryview = field(default_factory=lambda: memoryview(b""))
+    is_kept: bool = False  # after the answer
+    taken_s: float = 0.0  # when the client last took something of the answer
     unread_bytes: int = LINGER_BYTES
-    looked_bytes: int = 0  # how much had come when it was last parsed
-    look_at_bytes: int = 1  # not before so much has come, unless a blank line has
-    looks: int = 0
 
 
 class Waiting:
     """All of them. For gunicorn's main thread only.
 
-    `ready` is called with a connection, what has come, and whether that is a whole request;
-    `answer` with one to refuse, and why; `gone` with one that is over.
+    `ready` is called with a connection, what has come, and whether the client has ended its side
+    before all had; `refuse` with one to refuse, and why; `sent` when an answer is out, and whether
+    the connection goes on; `gone` with one that is over.
     """
 
     def __init__(
@@ -66,37 +77,42 @@ class Waiting:
         most: int,
         *,
         ready: Ready,
-        answer: Answer,
+        refuse: Refuse,
+        sent: Sent,
         gone: Gone,
     ) -> None:
         self._poller, self._most = poller, most
-        self._ready, self._answer, self._gone = ready, answer, gone
+        self._ready, self._refuse, self._sent, self._gone = ready, refuse, sent, gone
         self._places: dict[_Place, None] = {}  # the oldest first
-        self._looked_s = 0.0
+        self._unsent_bytes = 0
+        self._expired_s = 0.0
 
-    def add(self, conn: TConn, received: bytes, within_s: float) -> None:
+    def receive_head(self, conn: TConn, received: bytes, within_s: float) -> None:
         """Wait for a request, of which `received` is there already."""
-        try:
-            if conn.cfg.is_ssl and not isinstance(conn.sock, ssl.SSLSocket):
-                conn.sock.setblocking(False)
-                conn.sock = ssl_wrap_socket(conn.sock, conn.cfg)  # the handshake comes by reading
-            conn.sock.setblocking(False)
-            place = _Place(conn, conn.sock.fileno(), time.monotonic() + within_s)
-            self._enter(place)
-        except (OSError, ValueError):  # reset meanwhile, or closed
-            self._gone(conn)
+        self._receive_into(conn, Incoming(), received, within_s)
+
+    def receive_body(self, conn: TConn, missing_bytes: int) -> None:
+        """Wait for the rest of a body."""
+        self._receive_into(conn, Incoming(missing_bytes), b"", REQUEST_S)
+
+    def send(self, conn: TConn, unsent: memoryview, is_kept: bool) -> None:
+        """Wait until the client takes the rest of an answer."""
+        now_s = time.monotonic()
+        until_s = now_s + STALLED_S + len(unsent) / SLOWEST_BYTES_S
+        place = self._enter(conn, Phase.SENDING, until_s, selectors.EVENT_WRITE)
+        if place is None:
             return
-        if received:
-            self._begin(place)
-            place.received += received
-        # TLS may hold what came behind the last request, which the poller does not see.
-        self._receive(place)
+        place.unsent, place.is_kept, place.taken_s = unsent, is_kept, now_s
+        self._unsent_bytes += len(unsent)
+        while self._unsent_bytes > MOST_UNSENT_BYTES:
+            sending = [each for each in self._places if each.phase is Phase.SENDING]
+            self._close(min(sending, key=lambda each: each.taken_s))
 
     def part(self, conn: TConn) -> None:
         """Close our half and wait a little for the client's (RFC 9112, 9.6).
 
         Closing at once would have the kernel reset the connection when something is unread, and
-        the client lose the answer.
+        the client lose the answer. gunicorn does the same in a thread, which waits.
         """
         try:
             conn.sock.setblocking(False)
@@ -104,28 +120,25 @@ class Waiting:
                 _say_all_was_sent(conn.sock)
             # Of TCP from here on: what a client still sends is thrown away as it comes.
             socket.socket.shutdown(conn.sock, socket.SHUT_WR)
-            self._enter(
-                _Place(conn, conn.sock.fileno(), time.monotonic() + LINGER_S, is_leaving=True)
-            )
         except (OSError, ValueError):
             self._gone(conn)
+            return
+        self._enter(conn, Phase.LEAVING, time.monotonic() + LINGER_S)
 
     def expire(self) -> None:
-        """Let go of those whose time is over; to be called often."""
+        """Drop those whose time is over; to be called often."""
         now_s = time.monotonic()
-        if now_s - self._looked_s < LOOK_EVERY_S:
+        if now_s - self._expired_s < EXPIRE_EVERY_S:
             return
-        self._looked_s = now_s
-        for place in [each for each in self._places if each.until_s <= now_s]:
-            if place.received and not place.is_leaving:
-                self._refuse(
-                    place,
-                    ProbedeckError(
-                        408,
-                        "too_slow",
-                        f"The request was not there {REQUEST_S:g} s after its start.",
-                    ),
-                )
+        self._expired_s = now_s
+        for place in list(self._places):
+            if place.phase is Phase.SENDING and now_s - place.taken_s > STALLED_S:
+                self._close(place)
+            elif place.until_s > now_s:
+                continue
+            elif place.phase is Phase.RECEIVING and (place.incoming.data or place.incoming.is_body):
+                detail = f"Request not received within {REQUEST_S:g} s."
+                self._turn_away(place, ProbedeckError(408, "too_slow", detail))
             else:
                 self._close(place)
 
@@ -133,41 +146,130 @@ class Waiting:
         for place in list(self._places):
             self._close(place)
 
-    def _enter(self, place: _Place) -> None:
-        self._poller.register(
-            place.descriptor, selectors.EVENT_READ, lambda _descriptor: self._on_readable(place)
-        )
+    # --- Coming and going ---
+
+    def _receive_into(
+        self, conn: TConn, incoming: Incoming, received: bytes, within_s: float
+    ) -> None:
+        try:
+            if conn.cfg.is_ssl and not isinstance(conn.sock, ssl.SSLSocket):
+                conn.sock.setblocking(False)
+                conn.sock = ssl_wrap_socket(conn.sock, conn.cfg)  # the handshake comes by reading
+        except (OSError, ValueError):  # reset, or closed
+            self._gone(conn)
+            return
+        until_s = time.monotonic() + (REQUEST_S if received else within_s)
+        place = self._enter(conn, Phase.RECEIVING, until_s)
+        if place is None:
+            return
+        place.incoming = incoming
+        if received and not self._add(place, received):
+            return
+        # TLS may hold what came behind the last request, which the poller does not see.
+        self._receive(place)
+
+    def _enter(
+        self, conn: TConn, phase: Phase, until_s: float, events: int = selectors.EVENT_READ
+    ) -> _Place | None:
+        """Poll a connection; None when it is gone."""
+        try:
+            conn.sock.setblocking(False)
+            place = _Place(conn, conn.sock.fileno(), phase, until_s)
+            self._poller.register(place.descriptor, events, lambda _fd: self._on_event(place))
+        except (OSError, ValueError):
+            self._gone(conn)
+            return None
         self._places[place] = None
         if len(self._places) > self._most:
             self._close(next(iter(self._places)))
+        return place
 
     def _leave(self, place: _Place) -> None:
         self._poller.unregister(place.descriptor)
         del self._places[place]
+        self._unsent_bytes -= len(place.unsent)
 
     def _close(self, place: _Place) -> None:
         self._leave(place)
+        if place.unsent:
+            reset_on_close(place.conn.sock)
         self._gone(place.conn)
 
-    def _refuse(self, place: _Place, why: Exception) -> None:
+    def _turn_away(self, place: _Place, why: Exception) -> None:
         self._leave(place)
-        self._answer(place.conn, why)
-        self.part(place.conn)
+        self._refuse(place.conn, why)
 
-    def _begin(self, place: _Place) -> None:
-        place.until_s = time.monotonic() + REQUEST_S
-
-    def _on_readable(self, place: _Place) -> None:
+    def _on_event(self, place: _Place) -> None:
         if place not in self._places:
             return  # it made room for another, in the same round of the poller
-        if place.is_leaving:
-            self._discard(place)
-        else:
+        if place.phase is Phase.RECEIVING:
             self._receive(place)
+        elif place.phase is Phase.SENDING:
+            self._send(place)
+        else:
+            self._discard(place)
+
+    # --- In each phase ---
+
+    def _receive(self, place: _Place) -> None:
+        """Take what is there, until it is a request."""
+        while True:
+            try:
+                data = place.conn.sock.recv(PIECE_BYTES)
+            except RETRY:
+                return  # that is all for now
+            except ssl.SSLError as error:
+                self._turn_away(place, error)
+                return
+            except OSError:
+                self._close(place)
+                return
+            if not data:
+                self._end_of_file(place)
+                return
+            if not place.incoming.data and not place.incoming.is_body:
+                place.until_s = time.monotonic() + REQUEST_S
+            if not self._add(place, data):
+                return
+
+    def _add(self, place: _Place, data: bytes) -> bool:
+        """Take what came; whether more is waited for."""
+        try:
+            place.incoming.add(data)
+        except ProbedeckError as error:
+            self._turn_away(place, error)
+            return False
+        if place.incoming.is_whole:
+            self._leave(place)
+            self._ready(place.conn, bytes(place.incoming.data), False)
+            return False
+        return True
+
+    def _end_of_file(self, place: _Place) -> None:
+        if place.incoming.data or place.incoming.is_body:
+            self._leave(place)
+            self._ready(place.conn, bytes(place.incoming.data), True)
+        else:
+            self._close(place)
+
+    def _send(self, place: _Place) -> None:
+        before = len(place.unsent)
+        try:
+            place.unsent = send_some(place.conn.sock, place.unsent)
+        except OSError:
+            self._close(place)
+            return
+        sent = before - len(place.unsent)
+        self._unsent_bytes -= sent
+        if sent:
+            place.taken_s = time.monotonic()
+        if not place.unsent:
+            self._leave(place)
+            self._sent(place.conn, place.is_kept)
 
     def _discard(self, place: _Place) -> None:
         try:
-            data = socket.socket.recv(place.conn.sock, RECEIVE_BYTES)
+            data = socket.socket.recv(place.conn.sock, DISCARD_BYTES)
         except BlockingIOError:
             return
         except OSError:
@@ -176,65 +278,25 @@ class Waiting:
         if not data or place.unread_bytes <= 0:
             self._close(place)
 
-    def _receive(self, place: _Place) -> None:
-        """Take what is there, and look whether it is a request."""
-        ended = False
-        try:
-            while len(place.received) <= MAX_BYTES:
-                data = place.conn.sock.recv(RECEIVE_BYTES)
-                if not data:
-                    ended = True
-                    break
-                if not place.received:
-                    self._begin(place)
-                place.received += data
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            pass  # that is all for now
-        except ssl.SSLError as error:
-            self._refuse(place, error)
-            return
-        except OSError:
-            self._close(place)
-            return
-        if place.received:
-            self._look(place, ended)
-        elif ended:
-            self._close(place)
 
-    def _look(self, place: _Place, ended: bool) -> None:
-        """Parse what has come, when that can tell something new.
+def reset_on_close(connection: socket.socket) -> None:
+    """Have the kernel forget what a client has not taken, and tell it so, rather than wait."""
+    try:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    except OSError:
+        pass  # gone already
 
-        Each look begins at the first byte, in the thread that all others wait for: a client that
-        sends single bytes must not bring about one for each. A head and a chunked body end with
-        a blank line; for what is wrong before that, twice as much is soon enough.
-        """
-        conn, received = place.conn, bytes(place.received)
-        has_end = received.find(BLANK_LINE, max(0, place.looked_bytes - len(BLANK_LINE) + 1)) >= 0
-        place.looked_bytes = len(received)
-        is_full = len(received) > MAX_BYTES  # nothing more is taken, so now or never
-        if not (has_end or ended or is_full or len(received) >= place.look_at_bytes):
-            return
-        place.looks += 1
-        if place.looks > MOST_LOOKS:
-            self._refuse(place, ProbedeckError(408, "too_slow", "Too many pieces."))
-            return
-        found, missing = arrival(conn.cfg, received, conn.client)
-        place.look_at_bytes = len(received) + (missing or len(received))
-        if found not in PENDING or ended:
-            self._leave(place)
-            self._ready(conn, received, found is Arrival.WHOLE)
-        elif is_full:
-            is_head = found is Arrival.HEAD_PENDING
-            status, code, what = (
-                (431, "bad_request", "head") if is_head else (413, "too_large", "body")
-            )
-            self._refuse(place, ProbedeckError(status, code, f"The request's {what} is too long."))
-        elif found is Arrival.CONTINUE_PENDING and not place.may_send:
-            place.may_send = True
-            try:
-                conn.sock.send(CONTINUE)
-            except OSError:
-                self._close(place)
+
+def send_some(connection: socket.socket, data: memoryview) -> memoryview:
+    """Send what a socket that does not block takes, within bounds; what is left. Raises OSError."""
+    allowed = SEND_BYTES
+    try:
+        while data and allowed > 0:
+            sent = connection.send(data[:SEND_BYTES])
+            data, allowed = data[sent:], allowed - sent
+    except RETRY:
+        pass
+    return data
 
 
 def _say_all_was_sent(connection: ssl.SSLSocket) -> None:

@@ -14,6 +14,10 @@ from typing import Any
 
 # A client that takes nothing for this long is dropped.
 STALLED_AFTER_S = 8
+# Of what a websocket's client sends, which is answers to pings, so much is read at once, and then
+# so much a second: each frame, of a few bytes if it likes, is taken apart in Python.
+HEARD_AT_ONCE_BYTES = 256 * 1024
+HEARD_BYTES_S = 64 * 1024
 FINAL_BINARY = 0x82  # FIN and opcode
 
 
@@ -97,6 +101,8 @@ class FrameSocket:
         self._more = 0 if isinstance(connection, ssl.SSLSocket) else socket.MSG_MORE
         self.lost = False  # a frame could not be written whole: nothing more can be
         self.heard_at_s = time.monotonic()
+        self._allowed_bytes: float = HEARD_AT_ONCE_BYTES
+        self._closed = threading.Event()
 
     def send(self, frame: bytes) -> int:
         """Write a frame. Does not raise when the client is lost, but says so in `lost`:
@@ -124,10 +130,16 @@ class FrameSocket:
 
     def recv(self, size: int) -> bytes:
         data: bytes = self._patiently(lambda: self._connection.recv(size), select.POLLIN, None)
-        self.heard_at_s = time.monotonic()
+        now_s = time.monotonic()
+        earned = (now_s - self.heard_at_s) * HEARD_BYTES_S
+        self._allowed_bytes = min(HEARD_AT_ONCE_BYTES, self._allowed_bytes + earned) - len(data)
+        self.heard_at_s = now_s
+        if self._allowed_bytes < 0:
+            self._closed.wait(-self._allowed_bytes / HEARD_BYTES_S)
         return data
 
     def close(self) -> None:
+        self._closed.set()
         hang_up(self._connection)
 
     def _send_whole(self, rest: memoryview, flags: int = 0) -> None:

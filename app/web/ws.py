@@ -28,6 +28,7 @@ from app.web.caller import Caller, current_caller
 from app.web.events import known_probes
 from app.web.schemas import StreamQuerySchema
 from app.web.service import current_service
+from app.web.target import takes_query
 from app.web.wire import FrameSocket, bound_waits, peer_name
 
 MAX_MESSAGE_BYTES = 4096
@@ -57,7 +58,7 @@ def prepare() -> None:
     check_handshake()
     query = parser.parse(StreamQuerySchema, request, location="query", unknown="raise")
     g.probes, g.recent = known_probes(service, query.get("probe")), query["recent"]
-    service.seats.take_for_request()
+    service.seats.take_for_request(current_caller())
     connection = request.environ["gunicorn.socket"]
     bound_waits(connection)
     g.peer, g.frames = peer_name(connection), FrameSocket(connection)
@@ -83,6 +84,7 @@ def check_handshake() -> None:
 
 
 @sock.route("/ws", bp=blueprint)  # type: ignore[untyped-decorator]  # flask-sock has no types
+@takes_query  # in `prepare`
 def websocket(ws: Server) -> None:
     """Serve one client until it leaves, falls silent, stalls, or the service ends."""
     ws.input_buffer = _Nothing()

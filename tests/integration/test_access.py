@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,6 +56,55 @@ def test_a_token_opens_what_its_role_allows(
     assert curl(strict, probe, *bearer(viewer), user=user)[1]["state"] == "stopped"
     assert curl(strict, probe, "-X", "POST", *bearer(operator), user=user)[0] == 201
     assert curl(strict, probe, "-X", "DELETE", *bearer(operator), user=user)[0] == 200
+
+
+def test_a_viewer_cannot_take_the_streams_of_operators(
+    strict: Service, modes: tuple[str, ...]
+) -> None:
+    greedy, viewer = command(strict, "add", "greedy"), command(strict, "add", "modest")
+    operator = command(strict, "add", "watching", "--role", "operator")
+    with ExitStack() as stack:
+
+        def open_all(token: str) -> int:
+            """How many streams this token gets, and what it is told then."""
+            count = 0
+            while True:
+                status, problem = refused_stream(strict, token)
+                if status != 200:
+                    assert (status, problem["code"]) == (503, "busy")
+                    assert problem["detail"].startswith(("token ", "Viewers "))
+                    return count
+                stack.enter_context(strict.ndjson("?recent=0", token=token))
+                count += 1
+
+        assert (open_all(greedy), open_all(greedy), open_all(viewer)) == (8, 0, 8)
+        assert open_all(command(strict, "add", "late")) == 2
+        stack.enter_context(strict.websocket(token=operator))
+        stack.enter_context(strict.ndjson(token=operator))
+        assert curl(strict, "/probes", *bearer(greedy))[0] == 200
+
+
+def refused_stream(service: Service, token: str) -> tuple[int, Any]:
+    """The answer to HEAD, which takes a place and gives it back, and why where there is none."""
+    headers = {"Authorization": f"Bearer {token}"}
+    if service.request("HEAD", "/events/stream", headers=headers).status == 200:
+        return 200, None
+    answer = service.request("GET", "/events/stream", headers=headers)
+    return answer.status, answer.json
+
+
+def test_what_a_problem_says_names_no_file(strict: Service) -> None:
+    """The log has it."""
+    token = command(strict, "add", "curious")
+    path = strict.run_dir / "tokens.json"
+    path.chmod(0o644)
+    try:
+        status, problem = curl(strict, "/probes", *bearer(token))
+    finally:
+        path.chmod(0o600)
+    assert (status, problem["code"]) == (503, "tokens_unreadable")
+    assert str(strict.run_dir) not in json.dumps(problem)
+    assert str(path) in strict.log.read_text()
 
 
 def test_revoking_ends_what_is_open(strict: Service) -> None:

@@ -35,6 +35,8 @@ ORIGIN = (403, "bad_origin")
 SITE = (403, "cross_site")
 PROXY = (403, "forbidden")
 NOWHERE = (404, "not_found")
+LENGTH = (411, "length_required")
+INVALID = (422, "invalid")
 FINE = (200, None)
 
 
@@ -75,11 +77,26 @@ HOSTS = {
     "octal address": "Host: 0177.0.0.1:PORT\n",
     "another loopback": "Host: 127.0.0.2:PORT\n",
     "mapped address": "Host: [::ffff:127.0.0.1]:PORT\n",
-    "upper case": "Host: LOCALHOST:PORT\n",
     "another port": "Host: localhost:1\n",
     "a list": "Host: LOCAL, LOCAL\n",
     "a URI": "Host: http://LOCAL\n",
 }
+
+
+@pytest.mark.parametrize("host", ["Localhost", "LOCALHOST", "lOCALHOST"])
+def test_a_host_is_the_same_in_upper_case(besieged: Besieged, host: str) -> None:
+    """RFC 9110, 4.2.3. (LOCALHOST begins with the word that `send` fills in.)"""
+    name = f"{host}:{besieged.port}".encode()
+    tail = b" HTTP/1.1\r\nHost: %b\r\nConnection: close\r\n%b\r\n"
+    origin = b"Origin: http://localhost:%d\r\n" % besieged.port
+    for raw in (
+        b"GET /probes" + tail % (name, origin),
+        b"GET HTTP://%b/probes" % name + tail % (b"localhost:%d" % besieged.port, b""),
+        b"GET http://localhost:%d/probes" % besieged.port + tail % (name, b""),
+    ):
+        with besieged.connect() as connection:
+            connection.sendall(raw)
+            check(read_answer(connection), FINE)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "BREW"])
@@ -159,7 +176,8 @@ OVERRIDES = [
 @pytest.mark.parametrize("header", OVERRIDES)
 def test_the_method_is_the_one_of_the_request_line(besieged: Besieged, header: str) -> None:
     expected = BAD if "_" in header else FINE
-    check(besieged.send(get("/probes/MODE?_method=DELETE", f"{header}\n")), expected)
+    check(besieged.send(get("/probes/MODE", f"{header}\n")), expected)
+    check(besieged.send(get("/probes/MODE?_method=DELETE")), INVALID)
     text = f"POST /probes/MODE HTTP/1.1\nHost: LOCAL\n{header}\nContent-Type: application/json\n"
     check(besieged.send(f"{text}Content-Length: {len(SAME)}\n{END}{SAME}"), expected)
 
@@ -167,11 +185,27 @@ def test_the_method_is_the_one_of_the_request_line(besieged: Besieged, header: s
 # --- Paths ---
 
 PATHS = {
-    "//probes": FINE,  # as /probes, behind the same checks
+    "//probes": NOWHERE,  # werkzeug would make /probes of it
+    "//healthz": NOWHERE,
+    "//static/index.css": NOWHERE,
+    "http://LOCAL//probes": NOWHERE,
+    "http://LOCAL/./probes": NOWHERE,
+    "http://LOCAL": FINE,
+    "http://LOCAL?x": INVALID,
     "//evil.test/probes": NOWHERE,
     "/probes//MODE": NOWHERE,
-    "///": FINE,
-    "/probes/": NOWHERE,
+    "///": NOWHERE,
+    "/probes/": FINE,  # a slash at the end makes no difference
+    "/probes/MODE/": FINE,
+    "/probes/nonesuch/": (404, "unknown_probe"),
+    "/events/": FINE,
+    "/healthz/": FINE,
+    "/openapi.json/": FINE,
+    "/nonesuch/": NOWHERE,
+    "/probes/MODE//": NOWHERE,
+    "/probes%2f..": (404, "unknown_probe"),
+    "/probes%2f../probes": NOWHERE,
+    "/%2fprobes": NOWHERE,
     "/./probes": NOWHERE,
     "/probes/../probes": NOWHERE,
     "/probes/%2e%2e/probes": NOWHERE,
@@ -232,7 +266,6 @@ def test_unknown_probes_cannot_be_changed(besieged: Besieged, path: str, method:
     check(besieged.send(f"{text}Content-Length: {len(body)}\n{END}{body}"), (404, "unknown_probe"))
 
 
-INVALID = (422, "invalid")
 QUERIES = {
     "/events?probe=nonesuch": (404, "unknown_probe"),
     "/events?probe=a%0ab": (404, "unknown_probe"),
@@ -256,6 +289,16 @@ QUERIES = {
     "/events?after=%0a": (400, "bad_cursor"),
     f"/events?after={'9' * 4000}": (400, "bad_cursor"),
     "/events?token=x": INVALID,
+    **{
+        f"{path}?{query}": INVALID
+        for path in (
+            *("/", "/healthz", "/probes", "/probes/MODE", "/openapi.json", "/static/index.html"),
+            *("/users", "/audit", "/events/stream"),
+        )
+        for query in ("duration_s=2", "a", "a=", "=a", "%00=1")
+    },
+    "/probes?": FINE,
+    "/nonesuch?a=1": NOWHERE,
     "/events?%ff=%ff": INVALID,
     "/events?" + "&".join(f"a{n}=1" for n in range(500)): INVALID,
     "/events/stream?recent=2": INVALID,
@@ -343,10 +386,15 @@ HEADS: dict[str, tuple[str | bytes, tuple[int, str | None]]] = {
     "length of 4,000 digits": (framed(f"Content-Length: {'9' * 4000}\n"), (413, "too_large")),
     "length of 5,000 digits": (framed(f"Content-Length: {'9' * 5000}\n"), BAD),
     "length of 17 kB": (framed("Content-Length: 17000\n", " " * 17000), (413, "too_large")),
-    "chunk of 20 kB": (framed(CHUNKED, f"4e20\n{' ' * 20000}\n0\n\n"), (413, "too_large")),
-    "20,000 chunks": (framed(CHUNKED, "1\n \n" * 20000 + "0\n\n"), (413, "too_large")),
-    "extension of 9 kB": (framed(CHUNKED, f"1;{'a' * 9000}\n \n0\n\n"), BAD),
-    "200 kB of extensions": (framed(CHUNKED, f"1;a={'a' * 8000}\n \n" * 25), (413, "too_large")),
+    "chunk of 20 kB": (framed(CHUNKED, f"4e20\n{' ' * 20000}\n0\n\n"), LENGTH),
+    "20,000 chunks": (framed(CHUNKED, "1\n \n" * 20000 + "0\n\n"), LENGTH),
+    "extension of 9 kB": (framed(CHUNKED, f"1;{'a' * 9000}\n \n0\n\n"), LENGTH),
+    "200 kB of extensions": (framed(CHUNKED, f"1;a={'a' * 8000}\n \n" * 25), LENGTH),
+    "a chunk": (framed(CHUNKED, f"{len(SAME):x}\n{SAME}\n0\n\n"), LENGTH),
+    "a chunk, and go on?": (framed(CHUNKED + "Expect: 100-continue\n"), LENGTH),
+    "no chunk": (framed(CHUNKED, "0\n\n"), LENGTH),
+    "chunks where no body belongs": (framed(CHUNKED, "0\n\n", method="GET"), LENGTH),
+    "trailers": (framed(CHUNKED, "0\n" + "A: b\n" * 30_000 + "\n"), LENGTH),
     "chunked in 1.0": (framed(CHUNKED, "0\n\n", version="1.0"), BAD),
     **{
         f"coding {coding!r}": (framed(f"Transfer-Encoding: {coding}\n", "0\n\n"), BAD)
@@ -357,7 +405,7 @@ HEADS: dict[str, tuple[str | bytes, tuple[int, str | None]]] = {
     },
     "chunked twice": (framed(CHUNKED + CHUNKED, "0\n\n"), BAD),
     **{
-        f"chunk {chunk!r}": (framed(CHUNKED, chunk), BAD)
+        f"chunk {chunk!r}": (framed(CHUNKED, chunk), LENGTH)  # it is not even looked at
         for chunk in (
             *("nonsense\n\n", "-1\n\n", "0x2\n{}\n0\n\n", "+2\n{}\n0\n\n", "2_\n{}\n0\n\n"),
             *(
@@ -388,9 +436,10 @@ def test_heads_and_framing(
     ("begin", "expected"),
     [
         ("GET /probes HTTP/1.1\nHost: LOCAL\n", (431, "bad_request")),
-        (framed(CHUNKED, "1;"), (413, "too_large")),
+        (framed(CHUNKED, "1;"), LENGTH),
+        (framed("Content-Length: 200000\n"), (413, "too_large")),
     ],
-    ids=["head", "body"],
+    ids=["head", "chunks", "body"],
 )
 def test_what_is_too_long_is_refused_in_whatever_pieces_it_comes(
     besieged: Besieged, begin: str, expected: tuple[int, str]
@@ -511,6 +560,17 @@ BODIES: dict[str, tuple[str, bytes, tuple[int, str]]] = {
 }
 
 
+@pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE"])
+@pytest.mark.parametrize(
+    "kind", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain"]
+)
+def test_an_empty_form_is_a_form(besieged: Besieged, kind: str, method: str) -> None:
+    """What a form of another site sends when it has no fields."""
+    head = f"{method} /probes/MODE HTTP/1.1\nHost: LOCAL\nContent-Type: {kind}\n"
+    for length in ("", "Content-Length: 0\n"):
+        check(besieged.send(head + length + END), (415, "not_json"))
+
+
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
 @pytest.mark.parametrize(("kind", "body", "expected"), BODIES.values(), ids=BODIES)
 def test_bodies(
@@ -532,6 +592,21 @@ def test_another_spec_is_refused_as_long_as_one_runs(besieged: Besieged) -> None
 
 
 METHODS = {
+    ("POST", "/openapi.json"): (405, "method_not_allowed"),
+    ("POST", "/ws"): (405, "method_not_allowed"),
+    ("POST", "/"): (405, "method_not_allowed"),
+    ("PATCH", "/audit"): (405, "method_not_allowed"),
+    ("PUT", "/probes/MODE/"): (405, "method_not_allowed"),
+    ("DELETE", "/users"): (405, "method_not_allowed"),
+    ("OPTIONS", "/ws"): BAD,  # a websocket's route is for handshakes
+    ("OPTIONS", "/static/x"): FINE,
+    ("OPTIONS", "/probes?a=1"): INVALID,
+    ("POST", "/probes/nonesuch/"): (404, "unknown_probe"),
+    ("POST", "/probes/MODE?duration_s=2"): INVALID,
+    ("PATCH", "/probes/MODE?filter="): INVALID,
+    ("DELETE", "/probes/MODE?force=1"): INVALID,
+    ("POST", "/availability?x"): INVALID,
+    ("POST", "//probes/MODE"): NOWHERE,
     ("PUT", "/probes/MODE"): (405, "method_not_allowed"),
     ("BREW", "/probes/MODE"): (405, "method_not_allowed"),
     ("TRACE", "/probes/MODE"): (405, "method_not_allowed"),
@@ -550,7 +625,9 @@ METHODS = {
 
 @pytest.mark.parametrize(("call", "expected"), METHODS.items(), ids=lambda v: str(v)[:40])
 def test_methods(besieged: Besieged, call: tuple[str, str], expected: tuple[int, str]) -> None:
-    check(besieged.send(f"{call[0]} {call[1]} HTTP/1.1\nHost: LOCAL\n{END}"), expected)
+    answer = besieged.send(f"{call[0]} {call[1]} HTTP/1.1\nHost: LOCAL\n{END}")
+    check(answer, expected)
+    assert (b"\r\nAllow: " in answer.raw) == (expected[0] == 405 or expected == FINE)
 
 
 # --- Time: who sends slowly, or not at all ---
@@ -559,10 +636,32 @@ SLOW = {
     "line": "GET /probes HTTP/1.1",
     "head": "GET /probes HTTP/1.1\nHost: LOCAL\n",
     "body": framed("Content-Length: 2000\n"),
-    "chunks": framed(CHUNKED),
-    "chunk": framed(CHUNKED, "7d0\n"),
-    "refused": "POST /probes/MODE HTTP/1.1\nHost: evil.test\nContent-Length: 2000\n\n",
 }
+
+
+EARLY = {
+    "another host": ("POST /probes/MODE HTTP/1.1\nHost: evil.test\n", HOST),
+    "another site": ("POST /probes/MODE HTTP/1.1\nHost: LOCAL\nOrigin: null\n", ORIGIN),
+    "a wrong token": (
+        "POST /probes/MODE HTTP/1.1\nHost: LOCAL\nAuthorization: Bearer pd_none\n",
+        (401, "bad_token"),
+    ),
+    "a proxy": ("POST /probes/MODE HTTP/1.1\nHost: LOCAL\nVia: 1.1 x\n", PROXY),
+    "a wrong token, for nothing": (
+        "POST /nonesuch HTTP/1.1\nHost: LOCAL\nAuthorization: Bearer pd_none\n",
+        (401, "bad_token"),
+    ),
+}
+
+
+@pytest.mark.parametrize("length", ["Content-Length: 2000", "Content-Length: 90000", CHUNKED[:-1]])
+@pytest.mark.parametrize("expects", ["", "Expect: 100-continue\n"])
+@pytest.mark.parametrize(("head", "expected"), EARLY.values(), ids=EARLY)
+def test_who_may_not_come_in_is_told_so_before_the_body(
+    besieged: Besieged, head: str, expected: tuple[int, str], expects: str, length: str
+) -> None:
+    """Nothing of the body is sent here, and the connection stays open: nobody waits for it."""
+    check(besieged.send(f"{head}{length}\n{expects}\n"), expected)
 
 
 def health_within(besieged: Besieged, limit_s: float) -> float:

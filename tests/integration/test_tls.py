@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import select
 import socket
 import ssl
 import subprocess
@@ -22,6 +23,7 @@ from tests.support.calls import Workload
 from tests.support.service import TREE, Service, free_port, running_service
 from tests.support.waiting import PATIENCE_S, wait_until
 
+CLIENT_HELLO = b"\x16\x03\x01\x00\xf0\x01\x00\x00\xec\x03\x03" + bytes(100)  # and more to come
 REMOTE = ("--listen", "0.0.0.0", "--tls-self-signed", "--host-names", "lab1.example,lab1")
 
 
@@ -97,6 +99,48 @@ def test_old_tls_is_not_spoken(remote: Service, version: ssl.TLSVersion, spoken:
         with pytest.raises(ssl.SSLError) as refused:
             context.wrap_socket(plain)
         assert refused.value.reason == "TLSV1_ALERT_PROTOCOL_VERSION"
+
+
+@pytest.mark.parametrize(
+    ("ciphers", "spoken"),
+    [
+        ("ECDHE+AESGCM", True),
+        ("ECDHE+CHACHA20", True),
+        ("ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES256-SHA", False),
+        ("ECDHE-ECDSA-AES256-SHA384:ECDHE-ECDSA-AES128-SHA256", False),
+        ("ECDHE+CAMELLIA", False),
+        ("ECDHE+AESCCM", False),
+        ("AES128-SHA:AES256-SHA256:AES128-GCM-SHA256", False),  # a key for all connections
+        ("DHE+AES", False),
+    ],
+)
+def test_ciphers_of_tls_1_2(remote: Service, ciphers: str, spoken: bool) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(f"{ciphers}:@SECLEVEL=0")
+    with socket.create_connection(("127.0.0.1", remote.port), PATIENCE_S) as plain:
+        if spoken:
+            context.wrap_socket(plain).close()
+            return
+        with pytest.raises(ssl.SSLError) as refused:
+            context.wrap_socket(plain)
+        assert refused.value.reason == "SSLV3_ALERT_HANDSHAKE_FAILURE"
+
+
+def test_a_handshake_that_comes_slowly_keeps_out_nobody(remote: Service) -> None:
+    """More of them than there are threads, each in the middle of it."""
+    with ExitStack() as stack:
+        poll = select.poll()
+        for size in range(1, 150):
+            connection = stack.enter_context(
+                socket.create_connection(("127.0.0.1", remote.port), PATIENCE_S)
+            )
+            connection.sendall(CLIENT_HELLO[: size % len(CLIENT_HELLO)])
+            poll.register(connection, select.POLLRDHUP)
+        for _ in range(10):
+            assert remote.expect(200, "GET", "/healthz")
+        assert not poll.poll(0), "others had to wait until these were dropped"
 
 
 def test_plain_http_is_told_to_use_tls(remote: Service) -> None:

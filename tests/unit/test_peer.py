@@ -3,13 +3,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from app.peer import owner_uid
+from app.peer import MOST_BYTES, PROC_NET, is_established, owner_uid
+from app.sock_diag import has_sock_diag
 
 HEADER = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid"
 CLIENT4, SERVER4 = "0100007F:A000", "0100007F:1388"  # 127.0.0.1:40960, 127.0.0.1:5000
@@ -93,26 +99,132 @@ def test_a_kernel_without_ipv6_has_no_tcp6(tmp_path: Path) -> None:
     assert owner_uid(PEER, LOCAL, tmp_path) == 1000
 
 
-@pytest.mark.parametrize(
-    ("family", "listen", "connect"),
-    [
-        (socket.AF_INET, "127.0.0.1", "127.0.0.1"),
-        (socket.AF_INET6, "::1", "::1"),
-        (socket.AF_INET6, "::", "::ffff:127.0.0.1"),
-    ],
-)
-def test_a_real_connection(family: socket.AddressFamily, listen: str, connect: str) -> None:
+FAMILIES = [
+    (socket.AF_INET, "127.0.0.1", "127.0.0.1"),
+    (socket.AF_INET6, "::1", "::1"),
+    (socket.AF_INET6, "::", "::ffff:127.0.0.1"),
+    (socket.AF_INET6, "::", "127.0.0.1"),
+]
+
+
+@contextmanager
+def connected(
+    family: socket.AddressFamily, listen: str, connect: str
+) -> Iterator[tuple[socket.socket, socket.socket]]:
+    """A client's socket, and the accepted one."""
     if family == socket.AF_INET6 and not Path("/proc/net/tcp6").exists():
         pytest.skip("this kernel has no IPv6")
     dualstack = listen == "::"
     with socket.create_server((listen, 0), family=family, dualstack_ipv6=dualstack) as server:
-        port = server.getsockname()[1]
-        client = socket.create_connection((connect, port))
+        client = socket.create_connection((connect, server.getsockname()[1]))
+        accepted, _ = server.accept()
+        with client, accepted:
+            yield client, accepted
+
+
+@pytest.mark.parametrize("proc_net", [None, PROC_NET], ids=["sock_diag", "tables"])
+@pytest.mark.parametrize(("family", "listen", "connect"), FAMILIES)
+def test_a_real_connection(
+    family: socket.AddressFamily, listen: str, connect: str, proc_net: Path | None
+) -> None:
+    with connected(family, listen, connect) as (client, accepted):
+        peer, local = accepted.getpeername()[:2], accepted.getsockname()[:2]
+        assert owner_uid(peer, local, proc_net) == os.getuid()
+        assert is_established(accepted)
+        # From the other side the service's own socket is the peer, which is ours too.
+        assert owner_uid(local, peer, proc_net) == os.getuid()
+        assert owner_uid((peer[0], peer[1] ^ 1), local, proc_net) is None
+        assert owner_uid(peer, (local[0], local[1] ^ 1), proc_net) is None
+        client.close()
+        assert owner_uid(peer, local, proc_net) is None
+        assert not is_established(accepted)
+
+
+@pytest.mark.parametrize("proc_net", [None, PROC_NET], ids=["sock_diag", "tables"])
+def test_one_that_ended_in_each_way_is_nobodys(proc_net: Path | None) -> None:
+    for how in ("half", "reset", "both"):
+        with connected(*FAMILIES[0]) as (client, accepted):
+            peer, local = accepted.getpeername()[:2], accepted.getsockname()[:2]
+            if how == "reset":
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                client.close()
+            else:
+                client.shutdown(socket.SHUT_WR)
+            if how == "both":
+                accepted.shutdown(socket.SHUT_WR)
+            assert owner_uid(peer, local, proc_net) is None
+            assert not is_established(accepted)
+
+
+def test_the_port_of_one_that_was_reset_may_be_anothers() -> None:
+    """The owner is then told of the next connection; that the first one is over, of the first."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        first = socket.create_connection(server.getsockname())
+        port = first.getsockname()[1]
         accepted, _ = server.accept()
         with accepted:
-            with client:
-                assert owner_uid(accepted.getpeername(), accepted.getsockname()) == os.getuid()
-            assert owner_uid(accepted.getpeername(), accepted.getsockname()) is None
+            peer, local = accepted.getpeername(), accepted.getsockname()
+            first.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            first.close()
+            with socket.socket() as second:
+                second.bind(("127.0.0.1", port))
+                second.connect(server.getsockname())
+                assert owner_uid(peer, local) == os.getuid()
+                assert not is_established(accepted)
+
+
+def test_a_listening_socket_is_no_peer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert owner_uid(server.getsockname(), ("127.0.0.1", 1)) is None
+        assert owner_uid(server.getsockname(), ("0.0.0.0", 0)) is None
+
+
+@pytest.mark.skipif(not has_sock_diag(), reason="this kernel has no inet_diag")
+def test_no_table_is_read_where_the_kernel_can_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.peer._owner_in_tables", None)
+    with connected(*FAMILIES[0]) as (_, accepted):
+        assert owner_uid(accepted.getpeername(), accepted.getsockname()) == os.getuid()
+        assert owner_uid(("127.0.0.1", 1), accepted.getsockname()) is None
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EAFNOSUPPORT, "x"), OSError(errno.EPERM, "x")])
+def test_where_there_is_no_sock_diag_the_tables_are_read(
+    monkeypatch: pytest.MonkeyPatch, error: OSError
+) -> None:
+    """As under a unit that does not allow AF_NETLINK."""
+    real = socket.socket
+
+    def refusing(family: int = -1, *arguments: Any, **more: Any) -> socket.socket:
+        if family == socket.AF_NETLINK:
+            raise error
+        return real(family, *arguments, **more)
+
+    with connected(*FAMILIES[0]) as (_, accepted):
+        peer, local = accepted.getpeername(), accepted.getsockname()
+        with monkeypatch.context() as patch:
+            patch.setattr("app.sock_diag.socket.socket", refusing)
+            assert owner_uid(peer, local) == os.getuid()
+            has_sock_diag.cache_clear()
+            assert not has_sock_diag()
+        has_sock_diag.cache_clear()
+
+
+def test_a_kernel_without_the_module_answers_as_if_there_was_no_socket(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("app.peer.find_socket", lambda *_: None)
+    monkeypatch.setattr("app.peer.has_sock_diag", lambda: False)
+    with connected(*FAMILIES[0]) as (_, accepted):
+        assert owner_uid(accepted.getpeername(), accepted.getsockname()) == os.getuid()
+
+
+def test_a_table_that_others_made_too_long_is_not_read(tmp_path: Path) -> None:
+    write_tables(tmp_path, [ANSWER, GOOD], [])
+    with (tmp_path / "tcp").open("a") as table:
+        line = row("0200007F:0001", "0200007F:0002", "06", 0, 0) + "\n"
+        table.write(line * (MOST_BYTES // len(line) + 1))
+    with pytest.raises(OSError, match="too long"):
+        owner_uid(PEER, LOCAL, tmp_path)
 
 
 def write_tables(folder: Path, tcp: list[str], tcp6: list[str]) -> None:

@@ -48,7 +48,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
 
 
 def test_every_hook_of_a_mode_is_called(kernel: Kernel) -> None:
-    calls = calls_of("tracepoint", ["on_enter_call", "on_exit"])
+    calls = calls_of("tracepoint", ["on_enter_unlink", "on_exit"])
     assert canary.send(calls, kernel) == {call: Seen(1, 1) for call in calls}
     assert kernel.calls == ["unlink", "unlinkat", "rmdir", "rename", "renameat", "renameat2"]
     assert len(set(kernel.tokens)) == len(calls)

@@ -56,7 +56,9 @@ def ask(
     return code
 
 
-@pytest.mark.parametrize("host", ["localhost:5000", "127.0.0.1:5000", "[::1]:5000"])
+@pytest.mark.parametrize(
+    "host", ["localhost:5000", "127.0.0.1:5000", "[::1]:5000", "LOCALHOST:5000", "Localhost:5000"]
+)
 def test_our_hosts(host: str) -> None:
     assert ask(HTTP_HOST=host) == "passed"
 
@@ -84,7 +86,7 @@ def test_our_hosts(host: str) -> None:
         " localhost:5000",
         "localhost:5000 ",
         "localhost :5000",
-        "LOCALHOST:5000",
+        "local\u212aost:5000",
         "0.0.0.0:5000",
         "127.1:5000",
         "127.0.0.2:5000",
@@ -131,6 +133,8 @@ def test_the_port_may_be_left_out_on_80_only(port: int, host: str, answer: str) 
         ("*", "passed"),
         ("http://localhost:5000", "passed"),
         ("http://localhost:5000/probes", "passed"),
+        ("HTTP://LocalHost:5000/probes", "passed"),
+        ("http://localhost:5000?x", "passed"),
         ("http://127.0.0.1:5000/probes", "bad_host"),
         ("http://evil.test/probes", "bad_host"),
         ("http://localhost:5000.evil.test/", "bad_host"),
@@ -269,6 +273,61 @@ def test_the_relay_is_trusted_for_the_caller_only() -> None:
 )
 def test_nothing_that_a_proxy_forwards(name: str) -> None:
     assert ask(**{name: "127.0.0.1"}) == "forbidden"
+
+
+def test_a_connection_that_was_reset_while_its_owner_was_looked_up() -> None:
+    """Its port may be another's by then, and the owner that was found the other's."""
+
+    class Reset(FakeConnection):
+        """A fake whose client resets it as soon as its addresses are known."""
+
+        def getsockopt(self, *_: object) -> bytes:
+            return b"\x07"  # TCP_CLOSE
+
+    assert ask(connection=Reset()) == "forbidden"
+
+
+@pytest.mark.parametrize("state", range(2, 13))
+def test_a_connection_that_is_half_closed(state: int) -> None:
+    class Ending(FakeConnection):
+        """A fake in this state of TCP."""
+
+        def getsockopt(self, *_: object) -> bytes:
+            return bytes([state])
+
+    assert ask(connection=Ending()) == "forbidden"
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [("/", 0), ("/healthz", 0), ("/healthz/", 0), ("/static/x.js", 0), ("/probes", 1), ("/ws", 1)],
+)
+def test_whose_a_connection_is_is_asked_only_where_it_decides(
+    tmp_path: Path, path: str, asked: int
+) -> None:
+    """It costs a look-up in the kernel, and anybody can ask for what is open."""
+    questions = []
+
+    def application(_environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        return [b"passed"]
+
+    def owner(peer: tuple[str, int], _local: tuple[str, int]) -> int | None:
+        questions.append(peer)
+        return 1000
+
+    token = TokenFile(tmp_path).make_first()["viewer"]
+    guard = Guard(application, settings_of(tmp_path), owner)
+    request = {
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": path,
+        "HTTP_HOST": "localhost:5000",
+        "gunicorn.socket": FakeConnection(),
+    }
+    run_wsgi_app(guard, request)
+    assert len(questions) == asked
+    run_wsgi_app(guard, {**request, "HTTP_AUTHORIZATION": f"Bearer {token}"})
+    assert len(questions) == asked
 
 
 def test_a_connection_that_is_gone() -> None:

@@ -67,7 +67,10 @@ def test_a_defect_is_logged_and_not_told(
     [
         (b"{}", JSON, 201, None),
         (b"{}", JSON + "; charset=utf-8", 201, None),
-        (b"", "text/plain", 201, None),
+        (b"", "", 201, None),
+        (b"", JSON, 201, None),
+        (b"", "text/plain", 415, "not_json"),
+        (b"", "application/x-www-form-urlencoded", 415, "not_json"),
         (b"{}", "text/plain", 415, "not_json"),
         (b"{}", "application/x-www-form-urlencoded", 415, "not_json"),
         (b"{}", "multipart/form-data; boundary=x", 415, "not_json"),
@@ -106,8 +109,8 @@ def test_bodies(client: FlaskClient, body: bytes, kind: str, status: int, code: 
         ("GET", "/static/nonesuch.js", 404),
         ("GET", "/ws", 400),
         ("PUT", "/probes", 405),
-        ("GET", "//probes", 308),
-        ("GET", "/probes/", 404),
+        ("GET", "http://localhost:5000//probes", 404),
+        ("GET", "/probes/", 200),
     ],
 )
 def test_headers_on_every_answer(client: FlaskClient, method: str, path: str, status: int) -> None:

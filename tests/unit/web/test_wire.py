@@ -10,7 +10,7 @@ import pytest
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage
 
-from app.web.wire import FrameSocket, binary_head
+from app.web.wire import HEARD_AT_ONCE_BYTES, FrameSocket, binary_head
 
 SIZES = [0, 1, 125, 126, 127, 65535, 65536, 1 << 20]
 
@@ -52,3 +52,27 @@ def test_a_client_that_is_gone_is_lost() -> None:
         theirs.close()
         frames.send_binary(b"data")
         assert frames.lost
+
+
+def test_a_client_that_floods_is_read_at_a_bounded_rate() -> None:
+    """The reader rests, and does not hold up the end."""
+    ours, theirs = socket.socketpair()
+    read_bytes = []
+    with ours, theirs:
+        frames = FrameSocket(ours)
+
+        def read() -> None:
+            while data := frames.recv(4096):
+                read_bytes.append(len(data))
+
+        reader = Thread(target=read)
+        reader.start()
+        theirs.settimeout(30)
+        theirs.sendall(b"x" * HEARD_AT_ONCE_BYTES)
+        theirs.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            while True:  # what is beyond that stays in the kernel, until it takes no more
+                theirs.send(b"x" * 65536)
+        frames.close()
+        reader.join(30)
+        assert not reader.is_alive()

@@ -195,6 +195,9 @@ class FakeConnection:
     def setsockopt(self, *_: object) -> None:
         pass
 
+    def getsockopt(self, *_: object) -> bytes:
+        return b"\x01"  # TCP_INFO begins with the state: established
+
     def recv(self, *_: object) -> bytes:
         raise BlockingIOError
 

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One TCP socket of this machine by its two addresses, as NETLINK_SOCK_DIAG tells (sock_diag(7)).
+
+The kernel looks the socket up in its hash table: the cost is the same however many sockets there
+are, where /proc/net/tcp writes a line for each of them. Standard library only.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import socket
+import struct
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+Address = IPv4Address | IPv6Address
+Endpoint = tuple[Address, int]
+
+# include/uapi/linux/{netlink,sock_diag,inet_diag}.h
+NETLINK_SOCK_DIAG = 4
+SOCK_DIAG_BY_FAMILY = 20
+NLM_F_REQUEST = 1
+NLMSG_ERROR = 2
+HEADER = struct.Struct("=IHHII")  # nlmsghdr: size, type, flags, sequence number, port
+REQUEST = struct.Struct("=BBBxI")  # inet_diag_req_v2 before its id: family, protocol, ext, states
+SOCKET_ID = struct.Struct("!HH16s16s")  # inet_diag_sockid: ports, addresses ...
+ANY_INTERFACE_AND_COOKIE = struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)  # ... and the rest
+REPLY = struct.Struct("=BBxx")  # inet_diag_msg: family, state, timer, retransmissions
+OWNER = struct.Struct("=IIIII")  # expiry, receive queue, send queue, uid, inode
+ALL_STATES = 0xFFFFFFFF
+REPLY_BYTES = 8192
+ANSWER_S = 5.0  # the kernel answers before `send` returns; so this is for what cannot be
+
+
+class NoSockDiag(Exception):
+    """This kernel, or the rules that this process is under, do not have it."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One socket: its own end, the end it talks to, its state, its owner and its inode.
+
+    `inode` is 0 once no process holds the socket any more; `uid` then says 0, which is
+    the absence of an owner and not root.
+    """
+
+    local: Endpoint
+    remote: Endpoint
+    state: int
+    uid: int
+    inode: int
+
+
+def open_diag() -> socket.socket:
+    """A socket to ask by: of the network namespace that the calling thread is in now.
+
+    Raises NoSockDiag.
+    """
+    try:
+        kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
+        diag = socket.socket(socket.AF_NETLINK, kind, NETLINK_SOCK_DIAG)
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+            raise
+        raise NoSockDiag(str(error)) from error
+    diag.settimeout(ANSWER_S)
+    return diag
+
+
+def find_socket(diag: socket.socket, local: Endpoint, remote: Endpoint) -> Row | None:
+    """The TCP socket whose own end is `local` and whose other end is `remote`; None without one.
+
+    Both are plain addresses: an IPv6 socket that speaks IPv4 is found by its IPv4 addresses.
+    Raises NoSockDiag when the kernel does not take the question, and OSError.
+    """
+    is_4 = isinstance(local[0], IPv4Address)
+    family = socket.AF_INET if is_4 else socket.AF_INET6
+    request = REQUEST.pack(family, socket.IPPROTO_TCP, 0, ALL_STATES) + SOCKET_ID.pack(
+        local[1], remote[1], local[0].packed, remote[0].packed
+    )
+    payload = request + ANY_INTERFACE_AND_COOKIE
+    size = HEADER.size + len(payload)
+    diag.send(HEADER.pack(size, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, 0, 0) + payload)
+    reply, sender = diag.recvfrom(REPLY_BYTES)
+    _, kind, _, _, _ = HEADER.unpack_from(reply)
+    if sender[0] != 0:  # 0 is the kernel
+        raise OSError(errno.EPROTO, "a netlink answer that is not the kernel's")
+    if kind == NLMSG_ERROR:
+        (code,) = struct.unpack_from("=i", reply, HEADER.size)
+        if -code == errno.ENOENT:
+            return None  # or the module inet_diag is not there: see has_sock_diag
+        raise NoSockDiag(f"sock_diag: {errno.errorcode.get(-code, code)}")
+    if kind != SOCK_DIAG_BY_FAMILY:
+        raise NoSockDiag(f"sock_diag: a message of type {kind}")
+    row = _row(reply)
+    # Where there is no such connection the kernel looks on, for one that listens there.
+    return row if (row.local, row.remote) == (local, remote) else None
+
+
+@functools.cache
+def has_sock_diag() -> bool:
+    """Whether it works: a kernel without the module inet_diag answers as for a missing socket.
+
+    Tried once in a process, by asking for a socket that is there.
+    """
+    try:
+        with open_diag() as diag, socket.create_server(("127.0.0.1", 0)) as known:
+            address, port = known.getsockname()
+            nowhere = IPv4Address(0)
+            return find_socket(diag, (IPv4Address(address), port), (nowhere, 0)) is not None
+    except NoSockDiag:
+        return False
+
+
+def _row(reply: bytes) -> Row:
+    """What an inet_diag_msg says."""
+    place = HEADER.size
+    family, state = REPLY.unpack_from(reply, place)
+    place += REPLY.size
+    local_port, remote_port, local, remote = SOCKET_ID.unpack_from(reply, place)
+    place += SOCKET_ID.size + len(ANY_INTERFACE_AND_COOKIE)
+    _, _, _, uid, inode = OWNER.unpack_from(reply, place)
+    size = 4 if family == socket.AF_INET else 16
+    return Row(
+        (plain(ip_address(local[:size])), local_port),
+        (plain(ip_address(remote[:size])), remote_port),
+        state,
+        uid,
+        inode,
+    )
+
+
+def plain(address: Address) -> Address:
+    """An IPv6 socket that speaks IPv4 shows `::ffff:127.0.0.1`; that is 127.0.0.1."""
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
