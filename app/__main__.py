@@ -13,8 +13,10 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from app import signals
 from app.config import parse_arguments
 from app.errors import ProbedeckError
+from app.output import keep_standard_streams
 from app.vm import options
 
 if TYPE_CHECKING:
@@ -59,6 +61,8 @@ def _load() -> Flask:
 
 
 if __name__ == "__main__":
+    keep_standard_streams()
+    signals.restore()
     try:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:  # before gunicorn's own handling of it

@@ -6,6 +6,15 @@
 
 python=/usr/bin/python3 # the one that the distribution's BCC belongs to
 
+# A closed stream's number would be given to the next file. What is said is not needed for serving.
+for stream in 0 1 2; do
+    [ -e "/proc/self/fd/$stream" ] || eval "exec $stream<>/dev/null"
+done
+# Python is this one, with what is installed for it or by us, whatever somebody's shell is set to.
+unset PYTHONHOME PYTHONPATH PYTHONUSERBASE PYTHONPLATLIBDIR PYTHONEXECUTABLE PYTHONSAFEPATH
+unset PYTHONOPTIMIZE PYTHONINSPECT PYTHONSTARTUP
+export PYTHONNOUSERSITE=1
+
 # "debian 12", "ubuntu 24.04", ...
 distribution() {
     (
@@ -16,7 +25,18 @@ distribution() {
     )
 }
 
-say() { printf '%s\n' "$*"; }
+# In a process of its own: a reader that has left (./run | head -1) ends that one only.
+say() { (printf '%s\n' "$*") 2>/dev/null || :; }
+
+# shown COMMAND...: run it, its output shown line by line as long as somebody takes it.
+shown() {
+    { status=$({ { "$@" 2>&1 || failed=$?; echo "${failed:-0}" >&3; } | relayed >&4; } 3>&1); } 4>&1
+    return "$status"
+}
+
+relayed() {
+    while IFS= read -r line; do say "$line"; done
+}
 
 die() {
     printf '%s\n' "$*" >&2
@@ -111,30 +131,53 @@ install_packages() {
     [ "$(id -u)" -eq 0 ] || die "Installing needs root. Try: sudo $0"
     say "Fetching the lists of packages, then installing them (apt-get)"
     export DEBIAN_FRONTEND=noninteractive
-    apt-get update -qq || die "apt-get update failed; is there a network?"
+    shown apt-get update -qq || die "apt-get update failed; is there a network?"
     # shellcheck disable=SC2086 # a list of words
-    apt-get install -qq -y --no-install-recommends $missing || die "apt-get install failed"
+    shown apt-get install -qq -y --no-install-recommends $missing || die "apt-get install failed"
 }
 
 # make_environment FOLDER REQUIREMENTS: a virtual environment; anew when the file, the
 # interpreter or the folder has changed. The stamp is written last: an interrupted
-# installation has none, and is begun again.
+# installation has none, and is begun again. The mark is written first: what has neither
+# is somebody else's, and stays.
 make_environment() {
     wanted=$({ cat requirements.txt "$2" && "$python" -VV && pwd; } | sha256sum)
     [ "$(cat "$1/.installed" 2>/dev/null)" != "$wanted" ] || return 0
-    mkdir -p .cache
+    mkdir -p .cache || die "$PWD/.cache cannot be made: nothing was installed"
     # shellcheck disable=SC2094 # the lock file is only locked
     (
         flock 9 # another one may be at it; it is done then
         [ "$(cat "$1/.installed" 2>/dev/null)" != "$wanted" ] || exit 0
+        made_by_us "$1" || die "$1 is there already, and Probedeck did not make it." \
+            "Nothing was changed: move it away, and start again."
         say "Making the virtual environment $1 and installing what $2 lists (pip)"
-        rm -rf "$1"
-        # Started by sudo, it still belongs to whom the folder belongs to.
-        "$python" -m venv --system-site-packages "$1" &&
-            "$1/bin/python" -m pip install -q --disable-pip-version-check -r "$2" &&
+        # Away at once, with its mark: a removal that is interrupted leaves no half of it there.
+        rm -rf .cache/removed && { ! [ -e "$1" ] || mv "$1" .cache/removed; } &&
+            rm -rf .cache/removed && mkdir -p "$1" && : >"$1/.probedeck" &&
+            shown "$python" -m venv --system-site-packages "$1" &&
+            only_the_way_to_the_index "$1" &&
+            shown "$1/bin/python" -m pip install -q --disable-pip-version-check --require-hashes \
+                --only-binary :all: -r "$2" &&
+            # Started by sudo, it still belongs to whom the folder belongs to.
             chown -R "$(stat -c %u:%g .)" "$1" .cache/install.lock &&
             printf '%s\n' "$wanted" >"$1/.installed"
     ) 9>.cache/install.lock || die "The virtual environment could not be made; see above"
+}
+
+# made_by_us FOLDER: whether it may go; also when there is none, or an empty one.
+made_by_us() {
+    [ -e "$1/.installed" ] || [ -e "$1/.probedeck" ] || ! { [ -e "$1" ] || [ -L "$1" ]; } ||
+        { [ -d "$1" ] && [ -z "$(ls -A "$1")" ]; }
+}
+
+# only_the_way_to_the_index ENVIRONMENT: of pip's settings, in files and variables, leave those that
+# say how packages are reached. Others would install elsewhere (user, target, prefix, root), with
+# another Python, or something else.
+only_the_way_to_the_index() {
+    settings=$("$1/bin/python" app/pip_settings.py) || return 1
+    for name in $(env | sed -n 's/^\(PIP_[A-Za-z0-9_]*\)=.*/\1/p'); do unset "$name"; done
+    eval "$settings"
+    export PIP_CONFIG_FILE=/dev/null # no file at all (pip's documentation, "Configuration")
 }
 
 # make_node_tools FOLDER SOURCE: what SOURCE/package-lock.json lists, each with its hash, in

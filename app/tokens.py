@@ -15,13 +15,13 @@ import json
 import os
 import re
 import secrets
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
+from app import paths
 from app.errors import ProbedeckError
 
 VIEWER, OPERATOR = "viewer", "operator"
@@ -31,6 +31,7 @@ PREFIX = "pd_"  # so that people, and scanners for leaked secrets, see what it i
 TOKEN_BYTES = 32
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 FILE_NAME = "tokens.json"
+LOCK_NAME = "lock"  # what a running service holds (app/web/instance.py)
 
 
 @dataclass(frozen=True)
@@ -69,26 +70,33 @@ class TokenFile:
     def all(self) -> tuple[Token, ...]:
         """Every token, by name; none when there is no file. Raises ProbedeckError 503."""
         try:
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return ()
-        except OSError as error:
-            raise _unreadable(f"{self.path} cannot be read: {error.strerror}") from error
-        with os.fdopen(descriptor, encoding="utf-8") as file:
+            descriptor = paths.open_file(self.path, os.O_RDONLY, secret=True, follow=False)
+        except paths.UnusablePath as error:
+            if error.is_missing:
+                return ()
+            raise _unreadable(f"The tokens cannot be read: {error}.") from error
+        with os.fdopen(descriptor, "rb") as file:
             found = os.fstat(file.fileno())
             version = (found.st_ino, found.st_mtime_ns, found.st_size)
             if version == self._known[0]:
                 return self._known[1]
-            if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
-                raise _unreadable(f"{self.path} is not a file that only this user can read")
             tokens = _parse(self.path, file.read())
         self._known = (version, tokens)
         return tokens
 
+    def check_instance(self) -> None:
+        """Whether a service runs or ran in this folder; raises ProbedeckError where none did."""
+        try:
+            folder = paths.folder(self.path.parent, make=False)
+        except paths.UnusablePath as error:
+            raise _invalid(f"{error}: name the folder of a service by --run-dir") from error
+        if not any((folder / name).exists() for name in (FILE_NAME, LOCK_NAME)):
+            raise _invalid(f"{folder} is not the folder of a service; name that by --run-dir")
+
     def make_first(self) -> dict[str, str]:
         """The first start: an operator's and a viewer's. Name -> token; empty when some exist."""
         with self._changing() as tokens:
-            if self.path.exists():
+            if os.path.lexists(self.path):
                 return {}
             made = {name: _new() for name in FIRST}
             tokens.update(
@@ -125,10 +133,23 @@ class TokenFile:
 
     @contextmanager
     def _changing(self) -> Iterator[dict[str, Token]]:
-        """The tokens by name; what is left of them replaces the file, whole or not at all."""
+        """The tokens by name; what is left of them replaces the file, whole or not at all.
+
+        Raises ProbedeckError when it cannot be replaced.
+        """
+        try:
+            with self._locked_for_change() as tokens:
+                yield tokens
+        except OSError as error:
+            what = error if isinstance(error, paths.UnusablePath) else error.strerror
+            raise ProbedeckError(
+                503, "cannot_start", f"The tokens in {self.path} were not changed: {what}."
+            ) from error
+
+    @contextmanager
+    def _locked_for_change(self) -> Iterator[dict[str, Token]]:
         lock_path = self.path.with_suffix(".lock")
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(lock_path, flags, 0o600), "r+") as lock:
+        with os.fdopen(paths.open_file(lock_path, os.O_RDWR | os.O_CREAT), "r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             before = {token.name: token for token in self.all()}
             after = dict(before)
@@ -138,19 +159,23 @@ class TokenFile:
             new = self.path.with_suffix(".new")
             new.unlink(missing_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            with os.fdopen(os.open(new, flags, 0o600), "w", encoding="utf-8") as file:
-                json.dump(
-                    {"tokens": [asdict(after[name]) for name in sorted(after)]}, file, indent=1
-                )
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self.path)
+            try:
+                with os.fdopen(os.open(new, flags, 0o600), "w", encoding="utf-8") as file:
+                    json.dump(
+                        {"tokens": [asdict(after[name]) for name in sorted(after)]}, file, indent=1
+                    )
+                    file.flush()
+                    os.fsync(file.fileno())
+                new.replace(self.path)
+            except OSError:
+                new.unlink(missing_ok=True)
+                raise
 
 
-def _parse(path: Path, text: str) -> tuple[Token, ...]:
+def _parse(path: Path, text: bytes) -> tuple[Token, ...]:
     try:
         tokens = tuple(Token(**each) for each in json.loads(text)["tokens"])
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise _unreadable(f"{path} is damaged; remove it and start again for new tokens") from None
     if not all(isinstance(value, str) for token in tokens for value in asdict(token).values()):
         raise _unreadable(f"{path} is damaged; remove it and start again for new tokens")

@@ -13,6 +13,8 @@ from app.config import Settings
 from app.errors import ProbedeckError
 from app.tokens import ROLES, VIEWER, TokenFile
 
+RUN_DIR = "as given to ./run (%(default)s)"
+
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; what it made is printed once and kept nowhere."""
@@ -21,37 +23,41 @@ def main(argv: Sequence[str]) -> int:
         description="Tokens let others in than the user who started Probedeck. A viewer watches; "
         "an operator also starts and stops. A change holds at once, also while Probedeck runs.",
     )
-    parser.add_argument(
-        "--run-dir", type=Path, default=Settings.run_dir, help="as given to ./run (%(default)s)"
+    parser.add_argument("--run-dir", type=Path, default=Settings.run_dir, help=RUN_DIR)
+    # Behind the command too, as in what the start of a service shows.
+    anywhere = argparse.ArgumentParser(add_help=False)
+    anywhere.add_argument(
+        "--run-dir", type=Path, default=argparse.SUPPRESS, help=RUN_DIR.partition(" (")[0]
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("list", help="names and roles; the tokens themselves are kept nowhere")
-    add = commands.add_parser("add", help="make a token and print it")
+    listed = "names and roles; the tokens themselves are kept nowhere"
+    commands.add_parser("list", help=listed, parents=[anywhere])
+    add = commands.add_parser("add", help="make a token and print it", parents=[anywhere])
     add.add_argument("name")
     add.add_argument("--role", choices=ROLES, default=VIEWER, help="default: %(default)s")
     for name, text in [
         ("rotate", "replace a token by a new one and print that"),
         ("revoke", "refuse a token from now on"),
     ]:
-        commands.add_parser(name, help=text).add_argument("name")
+        commands.add_parser(name, help=text, parents=[anywhere]).add_argument("name")
     options = parser.parse_args(argv)
     if os.geteuid() != 0:
         sys.stderr.write("Tokens are root's to change. Try: sudo ./run token ...\n")
         return 1
     try:
-        run(options)
+        tokens = TokenFile(options.run_dir)
+        tokens.check_instance()
+        # Which service it is about, beside what is to be read or copied by a program.
+        sys.stderr.write(f"Tokens in {options.run_dir.resolve()}:\n")
+        run(options, tokens)
     except ProbedeckError as error:
         sys.stderr.write(f"{error.detail}\n")
-        return 1
-    except FileNotFoundError:
-        sys.stderr.write(f"There is no folder {options.run_dir}: start Probedeck first.\n")
         return 1
     return 0
 
 
-def run(options: argparse.Namespace) -> None:
-    """One command, on the file in `options.run_dir`."""
-    tokens = TokenFile(options.run_dir)
+def run(options: argparse.Namespace, tokens: TokenFile) -> None:
+    """One command."""
     if options.command == "list":
         for token in tokens.all():
             sys.stdout.write(f"{token.name:32} {token.role:8} made {token.made_at}\n")

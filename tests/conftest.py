@@ -1,11 +1,63 @@
 # SPDX-License-Identifier: Apache-2.0
-"""For all parts: the figures that tests measured, at the end of their report."""
+"""For all parts: an end to every test, and the figures that tests measured in the report."""
 
 from __future__ import annotations
 
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
 import pytest
 
+from app import signals
 from tests.support import figures
+
+# No test waits for ever, whatever it waits for; of three phases of a test each has this long. The
+# soak takes what it was given. Says only when to give up: see tests/support/waiting.py.
+LIMIT_S = 600.0 + float(os.environ.get("PROBEDECK_SOAK_S", "0"))
+
+# What the tests send to what they start must not be ignored, as in `pytest &` of a script.
+signals.restore()
+
+
+class NotDone(BaseException):
+    """The test's time is over. No Exception: a test that expects one must not take this for it."""
+
+
+@contextmanager
+def bounded(what: str) -> Iterator[None]:
+    """Raise NotDone in the main thread, whatever it waits in, when the limit is over."""
+
+    def give_up(_signal: int, _frame: FrameType | None) -> None:
+        raise NotDone(f"{what}: not done within {LIMIT_S:g} s")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, LIMIT_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    with bounded(f"setup of {item.nodeid}"):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    with bounded(item.nodeid):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    with bounded(f"teardown of {item.nodeid}"):
+        return (yield)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from app import signals
 from app.vm import kernels, qemu
 from app.vm.machine import SHARE, Machine, MachineLost, with_second_try
 from tests import junit
@@ -27,6 +28,7 @@ from tests.junit import Count
 TREE = Path(__file__).resolve().parents[1]
 RESULTS = TREE / "test-results"
 SCRIPTS = ["run", "test", "bench", ".ci/run", "app/install.sh", "app/vm/init"]
+SCRIPTS += ["tests/tools/pin_requirements"]
 PART_TIMEOUT_S = 1200.0
 SYSTEMD_SUITE = "trixie"
 # hypothesis would keep examples in the tree, which is read-only in a machine.
@@ -114,13 +116,17 @@ def unit() -> Count:
 def node() -> Count:
     """The page's modules under Node's own test runner, counted from the end of its report."""
     files = sorted(str(path) for path in (TREE / "tests/unit/js").glob("*.test.*js"))
-    done = subprocess.run(
-        ["node", "--test", "--test-reporter=tap", *files],
-        cwd=TREE,
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            ["node", "--test", "--test-reporter=tap", *files],
+            cwd=TREE,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=PART_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        return Count(failures=[str(error)])
     count = count_tap(done.stdout)
     if done.returncode != 0 or count.failures:
         say(done.stdout + done.stderr)
@@ -267,6 +273,7 @@ def main(argv: Sequence[str]) -> int:
         "parts", nargs="*", default=["all"], metavar="PART", help=f"one of: {', '.join(names)}"
     )
     wanted = parser.parse_args(argv).parts
+    signals.restore()
     if unknown := [part for part in wanted if part not in names]:
         parser.error(f"no such part: {', '.join(unknown)} (there are: {', '.join(names)})")
     chosen = [part for name in wanted for part in GROUPS.get(name, [name])]

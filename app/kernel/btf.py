@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from app import paths
 from app.kernel import ctext
 from app.kernel.btf_format import (
     MODIFIERS,
@@ -83,7 +84,7 @@ class Btf:
     @classmethod
     def load(cls, path: Path) -> Btf:
         """Read a file such as /sys/kernel/btf/vmlinux; raises OSError, BtfError."""
-        return cls(path.read_bytes())
+        return cls(paths.read_bytes(path))
 
     def __len__(self) -> int:
         """How many type ids there are, `void` included."""

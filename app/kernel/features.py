@@ -18,6 +18,7 @@ from app.kernel.headers import find_headers
 from app.kernel.hints import hint_for, why_silent
 from app.kernel.symbols import Resolution, TextSymbols, resolve_in_btf, resolve_in_symbols
 from app.kernel.version import running_version_code
+from app.paths import UnusablePath
 
 _BTF_HINT = "run a kernel built with CONFIG_DEBUG_INFO_BTF"
 _FUNCTION_HINT = "the mode `tracepoint` needs no function of the kernel's own"
@@ -143,7 +144,9 @@ def _not_found(found: Resolution) -> _Problem:
 def _load(btf_path: Path) -> Btf | _Problem:
     try:
         return Btf.load(btf_path)
-    except OSError as error:
+    except UnusablePath as error:
+        if not error.is_missing:
+            return _Problem(f"the BTF cannot be used: {error}", "choose another by --btf-path")
         reason = f"the kernel offers no BTF ({btf_path}: {trials.in_words(error)})"
         return _Problem(reason, _BTF_HINT, trials.error_name_of(error))
     except BtfError as error:

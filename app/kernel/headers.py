@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from app import paths
 from app.errors import ProbedeckError
 from app.kernel import tree_cache
 from app.kernel.btf import Btf
@@ -41,23 +42,28 @@ class HeaderSource:
         os.environ.update(self.environment)
 
 
+class CacheTrouble(Exception):
+    """The include tree has no place in the cache folder, whatever this kernel offers."""
+
+
 def ensure_tree(btf_path: Path, cache_dir: Path) -> Path:
     """The include tree for the running kernel, to be given to BCC as BCC_KERNEL_SOURCE.
 
     Kept in `cache_dir` under a name that stands for the kernel's build, its BTF's content, its
-    version, this machine's page size and this generator. Raises OSError
-    (tree_cache.UnsafeDirectoryError for a folder that others can write), BtfError,
-    ValueError when the kernel names no version.
+    version, this machine's page size and this generator. Raises CacheTrouble for what is the
+    folder's fault; OSError, BtfError, and ValueError when the kernel names no version.
     """
-    data = btf_path.read_bytes()
+    data = paths.read_bytes(btf_path)
     machine = Machine(running_version_code(), os.sysconf("SC_PAGE_SIZE"))
     key = hashlib.sha256(
         f"{GENERATOR_VERSION} {running_build_id()} {os.uname().machine} {machine}\n".encode()
     )
     key.update(data)
-    return tree_cache.ensure(
-        cache_dir, f"include-{key.hexdigest()[:40]}", lambda: include_files(Btf(data), machine)
-    )
+    name = f"include-{key.hexdigest()[:40]}"
+    try:
+        return tree_cache.ensure(cache_dir, name, lambda: include_files(Btf(data), machine))
+    except OSError as error:
+        raise CacheTrouble(error) from error
 
 
 def find_headers(btf_path: Path, cache_dir: Path, modules: Path = MODULES) -> HeaderSource:
@@ -70,7 +76,7 @@ def find_headers(btf_path: Path, cache_dir: Path, modules: Path = MODULES) -> He
     try:
         tree = ensure_tree(btf_path, cache_dir)
         return HeaderSource("btf", tree, {"BCC_KERNEL_SOURCE": str(tree)})
-    except (OSError, ValueError) as error:  # a folder, the BTF, or the version cannot be used
+    except (CacheTrouble, OSError, ValueError) as error:  # or the BTF, or the version
         trouble = error
     release = os.uname().release
     build = modules / release / "build"
@@ -81,20 +87,28 @@ def find_headers(btf_path: Path, cache_dir: Path, modules: Path = MODULES) -> He
         501,
         "unavailable",
         "There is nothing to compile a probe against.",
-        reason=f"no usable BTF ({_words(trouble)}) and no kernel headers in {build}",
+        reason=_reason(trouble, build),
         hint=_hint(trouble, release),
     )
 
 
+def _reason(trouble: Exception, build: Path) -> str:
+    if isinstance(trouble, CacheTrouble):
+        return f"the cache folder cannot be used ({trouble})"
+    return f"no usable BTF ({_words(trouble)}) and no kernel headers in {build}"
+
+
 def _words(error: Exception) -> str:
+    if isinstance(error, paths.UnusablePath):
+        return str(error)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error)
 
 
 def _hint(trouble: Exception, release: str) -> str:
-    if isinstance(trouble, tree_cache.UnsafeDirectoryError):
-        return "choose a --cache-dir that only root can write, or close this one to others"
+    if isinstance(trouble, CacheTrouble):
+        return "change that, or name another folder by --cache-dir, which only root can write to"
     return (
         f"install the kernel's headers (apt-get install linux-headers-{release}) "
         "or run a kernel built with CONFIG_DEBUG_INFO_BTF"

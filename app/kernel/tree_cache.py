@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Folders of files that root compiles: made whole, checked before use, nobody else's to write.
 
-What lies in such a folder becomes a program in the kernel. So each folder on the way to it
-must belong to root or to us and be closed to others' writing; and a tree that is not
-exactly what was once written (a full disk, a lost machine, a curious hand) is made anew.
+What lies in such a folder becomes a program in the kernel. So the folder and the way to it are
+checked (app.paths), and a tree that is not exactly what was once written (a full disk, a lost
+machine, a curious hand) is made anew.
 """
 
 from __future__ import annotations
@@ -18,47 +18,55 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from app import paths
+
 DIGEST = "DIGEST"
 _TEMPORARY = ".new-"
-
-
-class UnsafeDirectoryError(PermissionError):
-    """Others than root and us could change what lies in the folder; the message says who."""
 
 
 def ensure(cache_dir: Path, key: str, make: Callable[[], Mapping[str, str]]) -> Path:
     """The folder `cache_dir/key` with the files `make` returns (text by relative path).
 
     Makes it when it is not there or not whole, at once or not at all, also when several
-    processes ask. Raises UnsafeDirectoryError, OSError, and what `make` raises.
+    processes ask. Raises OSError (paths.UnusablePath), and what `make` raises.
     """
-    cache_dir = secure_directory(cache_dir)
+    cache_dir = paths.folder(cache_dir)
     tree = cache_dir / key
     if is_whole(tree):
         return tree
     files = make()
-    with _locked(cache_dir):
-        for leftover in cache_dir.glob(
-            _TEMPORARY + "*"
-        ):  # of one that was killed; we hold the lock
-            shutil.rmtree(leftover)
-        if is_whole(tree):  # another process was faster
-            return tree
-        new = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=cache_dir))
+    try:
+        with _locked(cache_dir):
+            if not is_whole(tree):  # no other process was faster
+                _put(cache_dir, tree, files)
+    except paths.UnusablePath:
+        raise
+    except OSError as error:
+        what = f"cannot be written to: {error.strerror or error}"
+        raise paths.UnusablePath(error.errno, cache_dir, what) from error
+    return tree
+
+
+def _put(cache_dir: Path, tree: Path, files: Mapping[str, str]) -> None:
+    """Write the tree beside its place, then move it there; for who holds the lock."""
+    for leftover in cache_dir.glob(_TEMPORARY + "*"):  # of one that was killed
+        shutil.rmtree(leftover)
+    new = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=cache_dir))
+    try:
         _write(new / "tree", files)
         if tree.is_symlink() or tree.exists():
             tree.rename(new / "damaged")
         (new / "tree").rename(tree)
+    finally:
         shutil.rmtree(new)
-    return tree
 
 
 def load(cache_dir: Path, key: str) -> dict[str, bytes] | None:
     """The files of `cache_dir/key` by relative path; None when it is not there or not whole.
 
-    Raises UnsafeDirectoryError, OSError.
+    Raises OSError (paths.UnusablePath).
     """
-    return _whole(secure_directory(cache_dir) / key)
+    return _whole(paths.folder(cache_dir) / key)
 
 
 def is_whole(tree: Path) -> bool:
@@ -75,48 +83,9 @@ def _whole(tree: Path) -> dict[str, bytes] | None:
     return content if _digest(content) == expected else None
 
 
-def secure_directory(path: Path) -> Path:
-    """Make the folder if needed; its real path, once every folder on the way is found safe.
-
-    Raises UnsafeDirectoryError when somebody else than root and us can write to one of them or
-    swap it for another; a sticky folder such as /tmp may stand on the way.
-    """
-    path = Path(os.path.abspath(path))  # noqa: PTH100 - no symbolic link may be followed yet
-    _check_way(path)
-    for folder in (*reversed(path.parents), path):
-        try:
-            folder.mkdir()
-        except FileExistsError:
-            continue
-        folder.chmod(0o755)  # whatever the umask says
-    real = path.resolve(strict=True)
-    _check_way(real)
-    _check(real, sticky_allowed=False)
-    return real
-
-
-def _check_way(path: Path) -> None:
-    for folder in (*reversed(path.parents), path):
-        if not folder.exists() and not folder.is_symlink():
-            return
-        _check(folder, sticky_allowed=True)
-
-
-def _check(path: Path, sticky_allowed: bool) -> None:
-    status = path.lstat()
-    if status.st_uid not in (0, os.geteuid()):
-        raise UnsafeDirectoryError(f"{path} belongs to user {status.st_uid}")
-    if stat.S_ISLNK(status.st_mode):
-        return  # whose modes mean nothing; where it leads is checked by itself
-    open_to_others = status.st_mode & 0o022
-    if open_to_others and not (sticky_allowed and status.st_mode & stat.S_ISVTX):
-        raise UnsafeDirectoryError(f"{path} can be written by others (mode {status.st_mode:o})")
-
-
 @contextmanager
 def _locked(cache_dir: Path) -> Iterator[None]:
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    lock = os.open(cache_dir / ".lock", flags, 0o600)
+    lock = paths.open_file(cache_dir / ".lock", os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -11,6 +11,7 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 
+from app import paths
 from app.errors import ProbedeckError
 from app.kernel import tree_cache
 from app.kernel.bcc_presence import bcc_version
@@ -39,7 +40,7 @@ def kernel_identity(btf_path: Path) -> str:
     for path in sorted({btf_path, BTF_PATH}):
         digest.update(f"{path}\n".encode())
         try:
-            with path.open("rb") as file:
+            with os.fdopen(paths.open_file(path, os.O_RDONLY), "rb") as file:
                 while block := file.read(1 << 16):
                     digest.update(block)
         except OSError as error:  # no BTF: then it is compiled against installed headers

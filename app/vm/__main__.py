@@ -16,7 +16,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from app import config
+from app import config, signals
+from app.output import keep_standard_streams, say
 from app.peer import PROC_NET
 from app.sock_diag import has_sock_diag, open_diag
 from app.vm import kernels, namespaces, options, qemu
@@ -31,12 +32,6 @@ RELAY_SEEN_BY_GUEST = "10.0.2.2"
 NO_MACHINE = 125
 # Compiling a probe takes 10 s and more in emulation, several times that on a busy computer.
 EMULATED_START_TIMEOUT_S = 300
-
-
-def say(text: str) -> None:
-    """A line for people, at once, also when the output is a pipe."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -170,4 +165,6 @@ def _end(*_: object) -> None:
 
 
 if __name__ == "__main__":
+    keep_standard_streams()
+    signals.restore()
     sys.exit(main(sys.argv[1:]))

@@ -168,12 +168,16 @@ class Machine:
                 what = "the command did not end" if started else "the kernel did not start"
                 limit_s = timeout_s if started else boot_timeout_s
                 raise self._lost(f"{what} within {limit_s:g} s", timed_out=True)
-            if not self._read(min(left_s, 3600.0)):
-                break
+            alive = self._read(min(left_s, 3600.0))
+            while not alive and self._selector.select(0):
+                self._read(0)  # what was sent before the end, and is in another socket
+            # Before its end is looked at: all of it may have come at once.
             if self.release and not started:
                 started = True
                 deadline = time.monotonic() + (float("inf") if timeout_s is None else timeout_s)
                 ready()
+            if not alive:
+                break
         if self._status is None:
             raise self._lost("it ended by itself")
         self._drain()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import sys
 import threading
 from collections.abc import Iterable, Mapping
@@ -12,7 +13,10 @@ from typing import Any
 
 from gunicorn.arbiter import Arbiter
 
+from app import ROOT
+from app.config import Settings
 from app.errors import ProbedeckError
+from app.output import say
 from app.probes.modes import MODES
 from app.tokens import TokenFile
 from app.web.service import Service
@@ -27,13 +31,19 @@ def announce(worker: Worker) -> None:
     """In the new worker, which can serve now: say where, and check the modes meanwhile."""
     service = worker.service
     settings = service.settings
-    _say(f"Probedeck on {settings.address} (Ctrl-C ends it)")
+    say(f"Probedeck on {settings.address} (Ctrl-C ends it)")
     if settings.is_remote and not settings.host_names:
-        _say("  other machines open it by this one's address (--host-names gives it names)")
-    if settings.tls_self_signed:
-        _say("  a browser warns of its certificate once; it is the right one if SHA-256 is")
-        _say(f"  {fingerprint(settings)}")
-    announce_tokens(TokenFile(settings.run_dir).make_first(), settings.address)
+        say("  other machines open it by this one's address (--host-names gives it names)")
+    # What follows was found in order a moment ago (app/web/server.py): who changed it since is not
+    # to end the service, which serves by now.
+    try:
+        if settings.tls_self_signed:
+            certificate = fingerprint(settings)
+            say("  a browser warns of its certificate once; it is the right one if SHA-256 is")
+            say(f"  {certificate}")
+        announce_tokens(TokenFile(settings.run_dir).make_first(), settings)
+    except ProbedeckError as error:
+        logging.getLogger(__name__).error("%s", error.detail)
     # A thread, for the check takes seconds and the service answers from the first moment.
     threading.Thread(target=_check, args=(service,), name="availability", daemon=True).start()
 
@@ -49,7 +59,7 @@ def _check(service: Service) -> None:
         # A service without one serves nothing: end it, with a status that says so.
         os._exit(Arbiter.WORKER_BOOT_ERROR)
     for line in lines:
-        _say(line)
+        say(line)
 
 
 def summary(probes: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -69,23 +79,31 @@ def summary(probes: Iterable[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def announce_tokens(made: Mapping[str, str], address: str) -> None:
+def announce_tokens(made: Mapping[str, str], settings: Settings) -> None:
     """Show the first tokens (name -> token) to a person; what goes to a file or a log has none."""
     if not made:
         return
     if not sys.stdout.isatty():
-        _say("  tokens for others were made; ./run token rotate NAME shows a new one")
+        command = token_command(settings, "rotate", "NAME")
+        say(f"  tokens for others were made; {command} shows a new one")
         return
-    _say("For others, with a token, which is shown this once (./run token --help):")
+    say(f"For others, with a token, which is shown this once ({token_command(settings, 'list')}):")
     for name, token in made.items():
-        _say(f"  {name}: {token_address(token, address)}")
+        say(f"  {name}: {token_address(token, settings.address)}")
+
+
+def token_command(settings: Settings, *words: str) -> str:
+    """The whole command that acts on the tokens of this service, and of no other, to be copied."""
+    command = ["./run", "token", *words]
+    if settings.run_dir != Settings.run_dir:
+        command += ["--run-dir", str(settings.run_dir.absolute())]
+    if settings.trusted_peer:  # in a machine, whose run folder is not this one's
+        port = [] if settings.port == Settings.port else ["--port", str(settings.port)]
+        command = ["./run", *port, "--vm-exec", str(ROOT / "run"), *command[1:]]
+    sudo = ["sudo"] if settings.owner_uid else []
+    return shlex.join([*sudo, *command])
 
 
 def token_address(token: str, address: str) -> str:
     """What to open in a browser. A fragment is never sent: it is in no log and no Referer."""
     return f"{address}#token={token}"
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()

@@ -8,12 +8,12 @@ answered. What cannot be written is not done; watching goes on.
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import Any
 
 from flask import Response, g, jsonify, request
 
+from app.audit import strict_json
 from app.errors import ProbedeckError
 from app.web.answers import AuditSchema
 from app.web.blueprint import Blueprint
@@ -33,13 +33,20 @@ def write_down() -> None:
     if request.method in BODILESS:
         return
     caller = current_caller()
-    g.audited = {
+    audited = {
         "who": caller.name,
         "peer": peer_name(request.environ["gunicorn.socket"]),
         "action": f"{request.method} {request.path}",
         "spec": _spec(request.get_data(cache=True)),
     }
-    current_service().audit.append({**g.audited, "result": "asked"})
+    try:
+        current_service().audit.append({**audited, "result": "asked"})
+    except ProbedeckError as error:
+        logging.getLogger(__name__).error("%s Refused: %s", error.detail, audited["action"])
+        raise ProbedeckError(
+            503, "audit_unwritable", f"Nothing was changed. {error.detail}"
+        ) from error
+    g.audited = audited
 
 
 def write_result(response: Response) -> Response:
@@ -52,7 +59,13 @@ def write_result(response: Response) -> Response:
             current_service().audit.append({**audited, "result": response.status_code, **code})
         except ProbedeckError as error:
             # It is done, and was written down as asked for; the next one will be refused.
-            logging.getLogger(__name__).error("%s", error.detail)
+            logging.getLogger(__name__).error(
+                "%s Not in it: the result of %s by %s: %d",
+                error.detail,
+                audited["action"],
+                audited["who"],
+                response.status_code,
+            )
     return response
 
 
@@ -60,8 +73,8 @@ def _spec(body: bytes) -> Any:
     if not body:
         return None
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
+        return strict_json(body)
+    except ValueError:  # refused by the route as well
         return body.decode("utf-8", "backslashreplace")[:BODY_CHARACTERS]
 
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import logging
 import os
 import socket
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from app import paths
+from app.audit import AuditLog
+from app.config import Settings
 from app.errors import ProbedeckError
+from app.tokens import LOCK_NAME
 
 
 def cannot_start(detail: str) -> ProbedeckError:
@@ -26,10 +30,11 @@ def sole_instance(run_dir: Path) -> Iterator[None]:
     The kernel lets go of the lock when the last process of the instance is gone, however
     it ended. Probes are state of one process: a second instance would show other counters.
     """
-    make_private(run_dir)
-    path = run_dir / "lock"
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(path, flags, 0o600), "r+") as lock:
+    with named("--run-dir"):
+        run_dir = paths.folder(run_dir, mode=0o700)
+        path = run_dir / LOCK_NAME
+        descriptor = paths.open_file(path, os.O_RDWR | os.O_CREAT)
+    with os.fdopen(descriptor, "r+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -37,18 +42,47 @@ def sole_instance(run_dir: Path) -> Iterator[None]:
             raise cannot_start(
                 f"Probedeck already runs here (process {pid}; {path} is locked)."
             ) from None
+        with named("--run-dir"):
+            paths.check_room(run_dir)
         lock.truncate(0)
         lock.write(f"{os.getpid()}\n")
         lock.flush()
         yield
 
 
-def make_private(folder: Path) -> None:
-    """Make the folder if need be; raises ProbedeckError when others could write to it."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
-        raise cannot_start(f"{folder} is not a folder that only this user can write to.")
+def check_places(settings: Settings) -> None:
+    """Whether what else the options name can be used; raises ProbedeckError `cannot_start`.
+
+    Certificate and key are checked where they are read (app/web/tls.py), tokens in app/tokens.py.
+    Once the service runs, a cache or an audit log that has become unusable ends nothing: the
+    cache's trouble is a reason of modes, and what cannot be written down is refused (503).
+    """
+    with named("--cache-dir"):
+        paths.check_room(paths.folder(settings.cache_dir))
+    with named("--audit-log", "file"):
+        AuditLog(settings.audit_log).check()
+    with named("--btf-path", "file"):
+        try:
+            os.close(paths.open_file(settings.btf_path, os.O_RDONLY))
+        except paths.UnusablePath as error:
+            # A kernel without BTF has no such file, which its modes tell as their reason.
+            if not error.is_missing:
+                raise
+            if settings.btf_path != Settings.btf_path:
+                logging.getLogger(__name__).warning("--btf-path: %s.", error)
+
+
+@contextmanager
+def named(option: str, kind: str = "folder", so: str = "") -> Iterator[None]:
+    """Tell of a path that cannot be used by the option that names it, as `cannot_start`; `so` is
+    what cannot be done with it."""
+    try:
+        yield
+    except paths.UnusablePath as error:
+        raise cannot_start(
+            f"{option}{' ' * bool(so)}{so}: {error}. "
+            f"Change that, or name another {kind} by {option}."
+        ) from error
 
 
 def listening(address: str, port: int) -> list[socket.socket]:

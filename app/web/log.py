@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 from gunicorn.glogging import Logger
+
+from app.output import discard
 
 FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
@@ -29,13 +31,22 @@ class EscapingFormatter(logging.Formatter):
         return printable(super().formatException(ei), keep="\n")
 
 
+class StderrHandler(logging.StreamHandler[TextIO]):
+    """To stderr, as long as somebody takes it: a log that cannot be written ends nothing."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # logging's name
+        if isinstance(sys.exc_info()[1], BrokenPipeError):
+            discard(self.stream)  # for good; a full disk may have room again
+        elif not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+
 class ServerLogger(Logger):  # type: ignore[misc]  # gunicorn carries no types
     """gunicorn's log, escaped."""
 
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)
-        for handler in self.error_log.handlers:
-            handler.setFormatter(EscapingFormatter(FORMAT))
+        self.error_log.handlers = [_stderr()]
 
     def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
         """A client that stalled past its socket's time-out is no defect of ours."""
@@ -48,6 +59,10 @@ class ServerLogger(Logger):  # type: ignore[misc]  # gunicorn carries no types
 
 def log_to_stderr() -> None:
     """Warnings and errors of the project and its libraries, on stderr."""
-    handler = logging.StreamHandler()
+    logging.basicConfig(level=logging.WARNING, handlers=[_stderr()], force=True)
+
+
+def _stderr() -> logging.Handler:
+    handler = StderrHandler(sys.stderr)
     handler.setFormatter(EscapingFormatter(FORMAT))
-    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    return handler

@@ -25,9 +25,9 @@ from app.kernel.syscalls import end_with_parent
 from app.memory import hold_little
 from app.privileges import bound
 from app.tokens import TokenFile
-from app.web.announce import announce
+from app.web.announce import announce, token_command
 from app.web.incoming import MAX_LINE_BYTES
-from app.web.instance import cannot_start, listening, sole_instance
+from app.web.instance import cannot_start, check_places, listening, sole_instance
 from app.web.log import ServerLogger, log_to_stderr
 from app.web.tls import server_context
 from app.web.worker import MOST_WAITING, Worker
@@ -47,6 +47,7 @@ def serve(settings: Settings, load: Callable[[], Flask]) -> None:
     for name in NOT_FOR_GUNICORN:
         os.environ.pop(name, None)
     with sole_instance(settings.run_dir):
+        check_places(settings)
         require_tokens(settings)
         values = {**gunicorn_settings(settings), **tls_settings(server_context(settings))}
         listeners = listening(settings.listen, settings.port)
@@ -55,12 +56,14 @@ def serve(settings: Settings, load: Callable[[], Flask]) -> None:
 
 
 def require_tokens(settings: Settings) -> None:
-    """Refuse to serve other machines when nobody there could be let in, or told from others."""
+    """Refuse to serve with a file of tokens that cannot be used, and to serve other machines when
+    nobody there could be let in, or told from others."""
     tokens = TokenFile(settings.run_dir)
-    if settings.is_remote and tokens.path.exists() and not tokens.all():
+    known = tokens.all()
+    if settings.is_remote and tokens.path.exists() and not known:
         raise cannot_start(
             f"--listen {settings.listen} is for those who have a token, and all are revoked. "
-            "Make one: ./run token add NAME"
+            f"Make one: {token_command(settings, 'add', 'NAME')}"
         )
 
 

@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import os
 import ssl
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import NoReturn
 
+from app import paths
 from app.config import Settings
-from app.web.instance import cannot_start, make_private
+from app.web.instance import cannot_start, named
 
 VALID_FOR = timedelta(days=365)
 RENEW_BEFORE = timedelta(days=30)
@@ -40,10 +44,15 @@ def server_context(settings: Settings) -> ssl.SSLContext | None:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(TLS_1_2_CIPHERS)
     context.options |= ssl.OP_NO_RENEGOTIATION
-    try:
-        context.load_cert_chain(certificate, key, password=_no_password)
-    except OSError as error:  # an SSLError is one
-        raise cannot_start(f"{certificate} and {key} cannot be used for TLS: {error}") from error
+    with _opened(settings, certificate) as chain, _opened(settings, key, secret=True) as private:
+        try:
+            context.load_cert_chain(
+                f"/proc/self/fd/{chain}", f"/proc/self/fd/{private}", password=_no_password
+            )
+        except OSError as error:  # an SSLError is one
+            raise cannot_start(
+                f"{certificate} and {key} cannot be used for TLS: {error}"
+            ) from error
     return context
 
 
@@ -51,7 +60,8 @@ def fingerprint(settings: Settings) -> str:
     """SHA-256 of the certificate as browsers show it, `AB:CD:…`; raises as `server_context`."""
     certificate, _ = certificate_files(settings)
     try:
-        text = certificate.read_text(encoding="utf-8")
+        with _opened(settings, certificate) as descriptor, open(descriptor, closefd=False) as file:
+            text = file.read()
         # A chain follows the service's own, which is the first.
         own = text[text.index(ssl.PEM_HEADER) : text.index(ssl.PEM_FOOTER) + len(ssl.PEM_FOOTER)]
         der = ssl.PEM_cert_to_DER_cert(own)
@@ -64,15 +74,52 @@ def certificate_files(settings: Settings) -> tuple[Path, Path]:
     """Certificate and key: the configured ones, or our own, made now if there are none that fit."""
     if settings.tls_cert and settings.tls_key:
         return settings.tls_cert, settings.tls_key
-    certificate, key = settings.state_dir / "tls.crt", settings.state_dir / "tls.key"
+    with named("--state-dir"):
+        folder = paths.folder(settings.state_dir, mode=0o700)
+    certificate, key = folder / "tls.crt", folder / "tls.key"
     names = subject_names(settings)
-    if not (key.exists() and _is_for(certificate, names)):
-        make_private(settings.state_dir)
+    if not (_is_there(settings, key, secret=True) and _is_for(settings, certificate, names)):
+        with named("--state-dir"):
+            paths.check_room(folder)
         try:
             _make(certificate, key, names)
         except OSError as error:
-            raise cannot_start(f"{certificate} cannot be made: {error}") from error
+            raise cannot_start(
+                f"--state-dir: {certificate} cannot be made: {error.strerror}."
+            ) from error
     return certificate, key
+
+
+@contextmanager
+def _opened(settings: Settings, path: Path, *, secret: bool = False) -> Iterator[int]:
+    """A descriptor of the certificate or the key, to read; raises `cannot_start`.
+
+    Configured ones may belong to who started the service, as that user's own.
+    """
+    own = not settings.tls_cert
+    option = "--state-dir" if own else "--tls-key" if secret else "--tls-cert"
+    with named(option, "folder" if own else "file", "cannot be used for TLS"):
+        descriptor = paths.open_file(
+            path,
+            os.O_RDONLY,
+            owners=() if own else (settings.owner_uid,),
+            follow=not own,
+            secret=secret,
+            group_may_read=not own,
+        )
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _is_there(settings: Settings, path: Path, *, secret: bool = False) -> bool:
+    """Whether our own file exists; one that others could have put there is refused, not replaced:
+    then people would take a certificate of theirs for this service's."""
+    if not os.path.lexists(path):
+        return False
+    with _opened(settings, path, secret=secret):
+        return True
 
 
 def subject_names(settings: Settings) -> list[str]:
@@ -84,8 +131,10 @@ def subject_names(settings: Settings) -> list[str]:
     return [f"DNS:{name}" for name in names] + [f"IP:{address}" for address in addresses]
 
 
-def _is_for(certificate: Path, names: list[str]) -> bool:
+def _is_for(settings: Settings, certificate: Path, names: list[str]) -> bool:
     """Whether it is there, for these names, and not about to end: its first line tells."""
+    if not _is_there(settings, certificate):
+        return False
     try:
         with certificate.open(encoding="ascii") as file:
             ends, *made_for = file.readline().split()

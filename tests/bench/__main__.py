@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from app import signals
 from tests.bench import (
     comparison,
     delays,
@@ -109,6 +110,7 @@ def measure_native(wanted: options.Options, found: Found) -> None:
 def main() -> int:
     """0, or 1 when the machine or a program that is needed failed."""
     wanted = options.read(sys.argv[1:])
+    signals.restore()
     # A signal ends what runs in order: probes are detached, processes ended.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     found = Found(machine())

@@ -17,6 +17,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.console_page import card, filter_box, row, rows
 from tests.support.fixtures import skip
 from tests.support.service import Service, running_service
+from tests.support.waiting import PATIENCE_S
 
 LATENCY = re.compile(r"\d[\d.,]* (ns|µs|ms|s)")
 
@@ -32,7 +33,7 @@ def delete(file: Path) -> int:
     """Delete an existing file by rm; returns the process id it had."""
     file.touch()
     process = subprocess.Popen(["rm", str(file)])
-    assert process.wait() == 0
+    assert process.wait(PATIENCE_S) == 0
     return process.pid
 
 
@@ -240,7 +241,7 @@ def test_the_service_is_killed_and_started_again(
         delete(tmp_path / "before")
         expect(row(page, str(tmp_path / "before"))).to_be_visible()
         service.process.kill()
-        service.process.wait()
+        service.process.wait(PATIENCE_S)
         expect(page.locator("#connection-text")).to_contain_text("Connection lost")
         service.check_nothing_left()
     with running_service(tmp_path / "second", cache, port=service.port):

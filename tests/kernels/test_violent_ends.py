@@ -16,7 +16,7 @@ from tests.support.fixtures import start_all
 from tests.support.kernel import Process
 from tests.support.recording import change, check_ledger, mark, skipped_calls, wait_until_shown
 from tests.support.service import Service
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 UNREAD_CALLS = 200
 
@@ -88,5 +88,5 @@ def test_killed_master(session_service: Service, modes: tuple[str, ...]) -> None
     assert session_service.tracers()
     assert session_service.bpf_objects()
     session_service.process.kill()
-    session_service.process.wait()
+    session_service.process.wait(PATIENCE_S)
     session_service.check_nothing_left()

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from tests.support.waiting import PATIENCE_S
 from tests.support.workload import FIELDS, PATH_MAX
 
 WORKLOAD = Path(__file__).with_name("workload.py")
@@ -122,7 +123,7 @@ class Script:
         """The next answer; AssertionError when the script ended instead."""
         assert self.process.stdout
         line = self.process.stdout.readline()
-        assert line, f"the script ended with status {self.process.wait()}"
+        assert line, f"the script ended with status {self.process.wait(PATIENCE_S)}"
         return json.loads(line)
 
     def close(self) -> None:
@@ -131,7 +132,7 @@ class Script:
         self.process.stdin.close()
         if self.process.poll() is None:
             self.process.kill()
-        self.process.wait()
+        self.process.wait(PATIENCE_S)
         self.process.stdout.close()
 
 

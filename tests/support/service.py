@@ -18,7 +18,7 @@ from typing import Any
 from tests.support import kernel
 from tests.support.client import Client, Ndjson, Websocket
 from tests.support.kernel import BpfObject, Process
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 TREE = Path(__file__).resolve().parents[2]
 
@@ -34,8 +34,10 @@ class Service(Client):
         port: int | None = None,
         prefix: tuple[str, ...] = (),
     ) -> None:
-        unverified = ssl.create_default_context() if "--tls-self-signed" in options else None
-        if unverified:  # tests of the certificate look at it themselves
+        unverified = None
+        if {"--tls-self-signed", "--tls-cert"} & set(options):
+            unverified = ssl.create_default_context()
+            # Tests of the certificate look at it themselves.
             unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
         super().__init__(port or free_port(), unverified)
         self.folder = folder
@@ -151,7 +153,7 @@ class Service(Client):
                 os.kill(process.pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass  # it ended by itself
-        self.process.wait()
+        self.process.wait(PATIENCE_S)
 
 
 def orphaned_tracers() -> list[Process]:

@@ -85,7 +85,7 @@ def running_systemd(log: Path) -> Iterator[Systemd]:
     finally:
         for child in kernel.descendants(process.pid)[:1]:
             os.kill(child.pid, signal.SIGKILL)  # process 1: the kernel ends all others with it
-        process.wait()
+        process.wait(PATIENCE_S)
         _remove(cgroup)
 
 

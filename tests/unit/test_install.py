@@ -4,10 +4,16 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+from app.pip_settings import REACHING
+from tests.support.waiting import PATIENCE_S
 
 TREE = Path(__file__).resolve().parents[2]
 INSTALL = TREE / "app/install.sh"
@@ -17,9 +23,25 @@ PYTHON = """\
 case "$*" in
 -VV) cat version ;;
 "-m venv"*) mkdir -p "$4/bin" && cp "$0" "$4/bin/python" ;;
-*"pip install"*) echo installed >>log && exit "$(cat status)" ;;
+*"pip install"*) echo "$*" >>log && exit "$(cat status)" ;;
 esac
 """
+# What pip could be told that would put packages elsewhere, or other ones in their place.
+PIP_SETTINGS = {
+    "user": "true",
+    "target": "{folder}/target",
+    "prefix": "{folder}/prefix",
+    "root": "{folder}/root",
+    "python": "/usr/bin/python3",
+    "dry-run": "true",
+    "no-deps": "true",
+    "constraint": "{folder}/nonesuch",
+    "requirement": "{folder}/nonesuch",
+    "require-virtualenv": "true",
+    "no-binary": ":all:",
+    "report": "{folder}/report",
+    "quiet": "3",
+}
 
 
 @pytest.fixture
@@ -33,11 +55,22 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
-def make(project: Path) -> int:
-    """Make the environment, and give the exit status."""
+def made(project: Path) -> subprocess.CompletedProcess[str]:
+    """Make the environment."""
     script = f'. "{INSTALL}"; python=$PWD/python; make_environment .venv requirements.txt'
-    done = subprocess.run(["sh", "-euc", script], cwd=project, capture_output=True, check=False)
-    return done.returncode
+    return subprocess.run(
+        ["sh", "-euc", script],
+        cwd=project,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+
+def make(project: Path) -> int:
+    """The exit status of that."""
+    return made(project).returncode
 
 
 def installations(project: Path) -> int:
@@ -65,6 +98,141 @@ def test_an_installation_that_failed_is_begun_again(project: Path) -> None:
     (project / "status").write_text("0")
     assert make(project) == 0
     assert installations(project) == 2
+
+
+def test_an_installation_that_was_killed_is_begun_again(project: Path) -> None:
+    """Whenever that was: after the mark, in the midst of it, and while the old one is removed."""
+    make(project)
+    (project / ".venv/.installed").unlink()
+    assert (project / ".venv/.probedeck").exists()
+    assert make(project) == 0
+    (project / ".venv").rename(project / ".cache/removed")
+    assert make(project) == 0
+    (project / ".venv/.installed").rename(project / "stamp")
+    (project / ".venv").rename(project / "old")
+    (project / ".venv").mkdir()  # before the mark
+    assert make(project) == 0
+    assert installations(project) == 4
+    assert not (project / ".cache/removed").exists()
+
+
+@pytest.mark.parametrize("kind", ["environment", "file", "link", "dangling"])
+def test_what_it_did_not_make_stays(project: Path, kind: str) -> None:
+    theirs, venv = project / "theirs", project / ".venv"
+    theirs.mkdir()
+    (theirs / "pyvenv.cfg").write_text("home = /usr/bin")
+    if kind == "environment":
+        theirs.rename(venv)
+    elif kind == "file":
+        venv.write_text("mine")
+    else:
+        venv.symlink_to(theirs if kind == "link" else project / "nowhere")
+    before = sorted(project.rglob("*"))
+    done = made(project)
+    assert done.returncode == 1
+    assert "did not make it" in done.stderr
+    assert [path for path in sorted(project.rglob("*")) if ".cache" not in path.parts] == before
+    assert installations(project) == 0
+
+
+def test_hashes_are_asked_for(project: Path) -> None:
+    make(project)
+    assert (
+        "--require-hashes --only-binary :all: -r requirements.txt" in (project / "log").read_text()
+    )
+
+
+@pytest.mark.parametrize("where", ["variables", "user", "named", "section"])
+def test_pips_settings_do_not_lead_elsewhere(tmp_path: Path, where: str) -> None:
+    """Those by which packages are reached stay. With the real pip."""
+    home, folder = tmp_path / "home", tmp_path / "elsewhere"
+    settings = {name: value.format(folder=folder) for name, value in PIP_SETTINGS.items()}
+    settings |= {"index-url": "https://a.example/simple?x='y z'", "find-links": "/a\n/b c"}
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
+    if where == "variables":
+        environment |= {f"PIP_{k.upper().replace('-', '_')}": v for k, v in settings.items()}
+    else:
+        file = tmp_path / "pip.conf" if where == "named" else home / ".config/pip/pip.conf"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        section = "install" if where == "section" else "global"
+        lines = [f"{k} = {v}".replace("\n", "\n  ") for k, v in settings.items()]
+        file.write_text("\n".join([f"[{section}]", *lines, "[list]", "format = json", ""]))
+        environment["PIP_CONFIG_FILE"] = str(file) if where == "named" else ""
+    (tmp_path / "venv/bin").mkdir(parents=True)
+    (tmp_path / "venv/bin/python").symlink_to(sys.executable)
+    script = f'. "{INSTALL}"; only_the_way_to_the_index "{tmp_path}/venv"; env -0'
+    done = subprocess.run(
+        ["sh", "-euc", script],
+        cwd=TREE,
+        env=environment,
+        capture_output=True,
+        timeout=PATIENCE_S,
+        check=True,
+    )
+    pairs = (each.split("=", 1) for each in done.stdout.decode().split("\0") if each)
+    left = {name: value for name, value in pairs if name.startswith("PIP_")}
+    assert left.pop("PIP_CONFIG_FILE") == "/dev/null"
+    assert left.pop("PIP_INDEX_URL") == "https://a.example/simple?x='y z'"
+    assert left.pop("PIP_FIND_LINKS").split("\n") == ["/a", "/b c"]
+    # What this machine's own file says of the way.
+    assert {name.removeprefix("PIP_").lower().replace("_", "-") for name in left} <= REACHING
+
+
+@pytest.mark.parametrize(
+    "variable", ["PYTHONHOME", "PYTHONPATH", "PYTHONUSERBASE", "PYTHONSAFEPATH", "PYTHONINSPECT"]
+)
+def test_pythons_variables_do_not_lead_elsewhere(project: Path, variable: str) -> None:
+    script = f'. "{INSTALL}"; env'
+    done = subprocess.run(
+        ["sh", "-euc", script],
+        cwd=project,
+        env={**os.environ, variable: str(project)},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=PATIENCE_S,
+        check=True,
+    )
+    assert f"{variable}=" not in done.stdout
+    assert "PYTHONNOUSERSITE=1" in done.stdout
+
+
+@pytest.mark.parametrize("stream", ["closed", "full", "unread"])
+def test_nobody_has_to_read_what_it_says(project: Path, stream: str) -> None:
+    """`./run | head -1`, `./run >/dev/full`, `./run >&-`: what is said is not needed."""
+    (project / "python").write_text(PYTHON.replace(") mkdir", ") echo a line; mkdir"))
+    (project / "version").write_text("")
+    redirection = {"closed": ">&- 2>&-", "full": ">/dev/full 2>&1", "unread": "2>&1"}[stream]
+    script = f'. "{INSTALL}"; python=$PWD/python; make_environment .venv requirements.txt'
+    command = f"sh -euc {shlex.quote(script)} {redirection}; echo $? >result"
+    if stream == "unread":
+        command = f"{{ sleep 1; {command}; }} | true"
+    subprocess.run(["sh", "-c", command], cwd=project, timeout=PATIENCE_S, check=True)
+    assert (project / "result").read_text() == "0\n"
+    assert (project / ".venv/.installed").exists()
+
+
+@pytest.mark.parametrize("name", ["requirements", "requirements-test"])
+def test_every_requirement_has_hashes_and_is_the_one_asked_for(name: str) -> None:
+    text = (TREE / f"{name}.txt").read_text()
+    found = {}
+    for entry in re.split(r"\n(?=[a-z0-9])", text.split("\n", 2)[2]):
+        pinned, *hashes = entry.split("\\\n")
+        found[pinned.split(";")[0].strip()] = hashes
+        assert hashes, pinned
+        assert all(re.fullmatch(r"    --hash=sha256:[0-9a-f]{64} ?\n?", each) for each in hashes)
+    wanted = (TREE / f"{name}.in").read_text().splitlines()
+    pins = [line.split(";")[0].strip() for line in wanted if line[:1] not in ("#", "-", "")]
+    assert pins
+    assert set(pins) <= set(found)
+    assert "://" not in text  # how packages are reached is each machine's own affair
+
+
+def test_the_tests_run_on_what_the_service_runs_on() -> None:
+    service, tests = (
+        re.findall(r"^[a-z0-9-]+==\S+|--hash=\S+", (TREE / name).read_text(), re.MULTILINE)
+        for name in ("requirements.txt", "requirements-test.txt")
+    )
+    assert set(service) <= set(tests)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="root becomes somebody else here")

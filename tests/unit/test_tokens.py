@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
@@ -13,7 +14,7 @@ import pytest
 
 from app import tokens_command
 from app.errors import ProbedeckError
-from app.tokens import OPERATOR, VIEWER, TokenFile
+from app.tokens import LOCK_NAME, OPERATOR, VIEWER, TokenFile
 
 
 @pytest.fixture
@@ -106,8 +107,25 @@ def test_a_damaged_file_lets_nobody_in(tokens: TokenFile, text: str) -> None:
 def test_a_file_that_others_can_touch_lets_nobody_in(tokens: TokenFile, mode: int) -> None:
     secret = tokens.add("lab1", OPERATOR)
     tokens.path.chmod(mode)
-    with pytest.raises(ProbedeckError, match="only this user"):
+    with pytest.raises(ProbedeckError, match="by others") as refusal:
         TokenFile(tokens.path.parent).find(secret)
+    assert (refusal.value.status, refusal.value.code) == (503, "tokens_unreadable")
+
+
+@pytest.mark.parametrize("damage", ["fifo", "folder", "binary", "deep"])
+def test_what_is_no_file_of_tokens_lets_nobody_in(tokens: TokenFile, damage: str) -> None:
+    secret = tokens.add("lab1", OPERATOR)
+    tokens.path.unlink()
+    if damage == "fifo":
+        os.mkfifo(tokens.path, 0o600)  # who opens it would wait for ever
+    elif damage == "folder":
+        tokens.path.mkdir(mode=0o700)
+    else:
+        tokens.path.write_bytes(b"\xff\xfe{" if damage == "binary" else b"[" * 100_000)
+        tokens.path.chmod(0o600)
+    with pytest.raises(ProbedeckError) as refusal:
+        TokenFile(tokens.path.parent).find(secret)
+    assert (refusal.value.status, refusal.value.code) == (503, "tokens_unreadable")
 
 
 def test_a_link_is_not_followed(tokens: TokenFile, tmp_path: Path) -> None:
@@ -150,8 +168,13 @@ def test_the_command(
 
     if tokens.path.parent.stat().st_uid != 0:
         pytest.skip("the command is root's")
-    status, secret, _ = run("add", "lab1", "--role", "operator")
+    status, out, errors = run("add", "lab1")
+    assert (status, out) == (1, "")
+    assert "is not the folder of a service" in errors
+    (tokens.path.parent / LOCK_NAME).touch()  # as a service leaves it there
+    status, secret, errors = run("add", "lab1", "--role", "operator")
     assert status == 0
+    assert str(tokens.path.parent) in errors
     found = tokens.find(secret.strip())
     assert found is not None
     assert found.role == OPERATOR
@@ -162,8 +185,63 @@ def test_the_command(
     assert status == 0
     assert tokens.find(secret.strip()) is None
     assert tokens.find(new.strip()) is not None
-    assert run("revoke", "lab1") == (0, "", "")
+    status, out, errors = run("revoke", "lab1")
+    assert (status, out) == (0, "")
+    assert str(tokens.path.parent) in errors
     assert tokens.all() == ()
     status, out, errors = run("revoke", "lab1")
     assert (status, out) == (1, "")
     assert "no token 'lab1'" in errors
+
+
+@pytest.mark.parametrize("command", [["list"], ["add", "x"], ["rotate", "x"], ["revoke", "x"]])
+@pytest.mark.parametrize("kind", ["missing", "empty", "file", "open"])
+def test_a_folder_that_is_no_services_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str], kind: str
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("the command is root's")
+    folder = tmp_path / "run"
+    if kind == "file":
+        folder.touch()
+    elif kind != "missing":
+        folder.mkdir()
+    if kind == "open":
+        (folder / LOCK_NAME).touch()
+        folder.chmod(0o777)
+    before = sorted(tmp_path.rglob("*"))
+    assert tokens_command.main(["--run-dir", str(folder), *command]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert str(folder) in captured.err
+    assert "--run-dir" in captured.err
+    assert captured.err.count("\n") == 1
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_change_that_cannot_be_written_is_told_and_leaves_nothing(
+    tokens: TokenFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tokens.add("lab1", OPERATOR)
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("app.tokens.os.fsync", full)
+    with pytest.raises(ProbedeckError, match="No space left"):
+        tokens.add("lab2", VIEWER)
+    assert [token.name for token in tokens.all()] == ["lab1"]
+    assert tokens.find(secret) is not None
+    assert {path.name for path in tokens.path.parent.iterdir()} == {"tokens.json", "tokens.lock"}
+
+
+def test_the_folder_may_be_named_behind_the_command(
+    tokens: TokenFile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("the command is root's")
+    folder = str(tokens.path.parent)
+    (tokens.path.parent / LOCK_NAME).touch()
+    assert tokens_command.main(["add", "x", "--run-dir", folder]) == 0
+    assert tokens_command.main(["--run-dir", folder, "list"]) == 0
+    assert "x " in capsys.readouterr().out

@@ -12,12 +12,11 @@ import pytest
 
 from app.kernel.tree_cache import (
     DIGEST,
-    UnsafeDirectoryError,
     ensure,
     is_whole,
     load,
-    secure_directory,
 )
+from app.paths import UnusablePath, folder
 
 FILES = {"include/a.h": "#define A 1\n", "include/linux/b.h": "", "include/ü.h": "/* ü */"}
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
@@ -42,7 +41,7 @@ def test_loads_what_is_whole(tmp_path: Path) -> None:
     shorten(tree)
     assert load(tmp_path, "key") is None
     tmp_path.chmod(0o777)
-    with pytest.raises(UnsafeDirectoryError):
+    with pytest.raises(UnusablePath):
         load(tmp_path, "key")
 
 
@@ -159,7 +158,7 @@ def test_refuses_a_folder_that_others_can_write(tmp_path: Path) -> None:
         cache = tmp_path / f"cache-{mode:o}"
         cache.mkdir()
         cache.chmod(mode)
-        with pytest.raises(UnsafeDirectoryError, match="written by others"):
+        with pytest.raises(UnusablePath, match="written by others"):
             ensure(cache, "key", forbidden)
 
 
@@ -167,20 +166,20 @@ def test_refuses_a_way_that_others_can_change(tmp_path: Path) -> None:
     (tmp_path / "open").mkdir()
     (tmp_path / "open" / "cache").mkdir(mode=0o755)
     (tmp_path / "open").chmod(0o777)
-    with pytest.raises(UnsafeDirectoryError, match="open can be written"):
-        secure_directory(tmp_path / "open" / "cache")
-    with pytest.raises(UnsafeDirectoryError, match="open can be written"):
-        secure_directory(tmp_path / "open" / "new" / "cache")
+    with pytest.raises(UnusablePath, match="open can be written"):
+        folder(tmp_path / "open" / "cache")
+    with pytest.raises(UnusablePath, match="open can be written"):
+        folder(tmp_path / "open" / "new" / "cache")
     assert not (tmp_path / "open" / "new").exists()
-    (tmp_path / "link").symlink_to(tmp_path / "open" / "cache")
-    with pytest.raises(UnsafeDirectoryError, match="open can be written"):
-        secure_directory(tmp_path / "link")
+    (tmp_path / "link").symlink_to(tmp_path / "open")
+    with pytest.raises(UnusablePath, match="open can be written"):
+        folder(tmp_path / "link" / "cache")
 
 
 def test_a_sticky_folder_may_stand_on_the_way(tmp_path: Path) -> None:
     (tmp_path / "tmp").mkdir()
     (tmp_path / "tmp").chmod(0o1777)
-    assert secure_directory(tmp_path / "tmp" / "cache") == tmp_path / "tmp" / "cache"
+    assert folder(tmp_path / "tmp" / "cache") == tmp_path / "tmp" / "cache"
 
 
 @root_only
@@ -188,15 +187,15 @@ def test_refuses_what_belongs_to_others(tmp_path: Path) -> None:
     (tmp_path / "theirs").mkdir()
     os.chown(tmp_path / "theirs", 1000, 1000)
     for path in (tmp_path / "theirs", tmp_path / "theirs" / "cache"):
-        with pytest.raises(UnsafeDirectoryError, match="belongs to user 1000"):
-            secure_directory(path)
+        with pytest.raises(UnusablePath, match="belongs to user 1000"):
+            folder(path)
     (tmp_path / "link").symlink_to(tmp_path)
     os.chown(tmp_path / "link", 1000, 1000, follow_symlinks=False)
-    with pytest.raises(UnsafeDirectoryError, match="belongs to user 1000"):
-        secure_directory(tmp_path / "link" / "cache")
+    with pytest.raises(UnusablePath, match="belongs to user 1000"):
+        folder(tmp_path / "link" / "cache")
 
 
 def test_a_dangling_link_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     with pytest.raises(OSError):
-        secure_directory(tmp_path / "link")
+        folder(tmp_path / "link")

@@ -19,7 +19,7 @@ import pytest
 from app.vm.child import TREE
 from app.vm.commands import Broker, NoMachine, address, execute, peer_uid, status_of
 from app.vm.guest import Agent
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 root = pytest.mark.skipif(os.geteuid() != 0, reason="commands are for root alone")
 PORT = 65001  # only a name here: nothing listens on it
@@ -140,7 +140,7 @@ def test_a_machine_that_ends_is_said() -> None:
         assert waiting.stdout is not None
         assert waiting.stdout.readline() == b"up\n"
         machine.close()
-        assert waiting.wait() != 0
+        assert waiting.wait(PATIENCE_S) != 0
 
 
 @root
@@ -178,7 +178,7 @@ with socket.socket(socket.AF_UNIX) as s:
         assert squatter.stdout.readline() == b"listening\n"
         with pytest.raises(NoMachine, match="not started by root"):
             execute(PORT, ["id"])
-        squatter.communicate()
+        squatter.communicate(timeout=PATIENCE_S)
 
 
 def test_without_a_machine_it_says_how_to_start_one() -> None:

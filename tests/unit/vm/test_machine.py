@@ -19,7 +19,7 @@ from app.vm import machine, qemu
 from app.vm.child import TREE
 from app.vm.kernels import Kernel
 from app.vm.machine import Lines, Machine, MachineLost, with_second_try
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 root = pytest.mark.skipif(os.geteuid() != 0, reason="a mount namespace needs root")
 
@@ -222,7 +222,7 @@ def test_whatever_ends_the_parent_ends_the_machine(
             assert parent.stdout.readline() == b"ready\n"
             wait_until(lambda: len(running(tmp_path)) == 2, "QEMU and virtiofsd run")
             parent.send_signal(number)
-            assert parent.wait() == -number
+            assert parent.wait(PATIENCE_S) == -number
         finally:
             parent.kill()
     wait_until(lambda: not running(tmp_path), "QEMU and virtiofsd have ended")

@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import logging
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app import ROOT
+from app.config import Settings
 from app.probes.modes import MODES
-from app.web.announce import announce_tokens, summary
+from app.web.announce import announce_tokens, summary, token_command
 from app.web.log import FORMAT, EscapingFormatter, printable
 
 
@@ -46,10 +49,41 @@ def test_first_tokens_are_shown_to_a_person_and_to_no_log(
 ) -> None:
     """Under systemd the output is the journal, which others than root may read."""
     monkeypatch.setattr(sys.stdout, "isatty", lambda: on_terminal)
-    announce_tokens({"operator": "pd_secret"}, "http://localhost:5000/")
+    announce_tokens({"operator": "pd_secret"}, Settings())
     said = capsys.readouterr().out
     assert ("pd_secret" in said) == on_terminal
     assert ("./run token rotate" in said) != on_terminal
+
+
+@pytest.mark.parametrize(
+    ("settings", "command"),
+    [
+        (Settings(), "./run token rotate x"),
+        (Settings(run_dir=Path("/srv/a b")), "./run token rotate x --run-dir '/srv/a b'"),
+        (Settings(owner_uid=1000), "sudo ./run token rotate x"),
+        (
+            Settings(run_dir=Path("/srv/r"), owner_uid=1000),
+            "sudo ./run token rotate x --run-dir /srv/r",
+        ),
+        (Settings(trusted_peer="10.0.2.2"), f"./run --vm-exec {ROOT}/run token rotate x"),
+        (
+            Settings(trusted_peer="10.0.2.2", port=5001, run_dir=Path("/run/r")),
+            f"./run --port 5001 --vm-exec {ROOT}/run token rotate x --run-dir /run/r",
+        ),
+    ],
+)
+def test_the_command_for_tokens_is_whole(settings: Settings, command: str) -> None:
+    """Without its folder, it would change the tokens of another instance."""
+    assert token_command(settings, "rotate", "x") == command
+
+
+@pytest.mark.parametrize("on_terminal", [True, False])
+def test_the_start_tells_that_command(
+    on_terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: on_terminal)
+    announce_tokens({"operator": "pd_secret"}, Settings(run_dir=Path("/srv/r")))
+    assert " --run-dir /srv/r" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

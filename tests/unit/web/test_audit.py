@@ -156,3 +156,63 @@ def test_a_long_log_is_read_from_its_end(log: Path) -> None:
     assert newest[-1]["number"] == 1
     assert newest[-3:-1] == [{"damaged": "not JSON \\xff"}, {"damaged": "[1]"}]
     assert all(entry == {"filler": 1} for entry in newest[:-3])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b'{"duration_s": NaN}', b'{"duration_s": -Infinity}', b'{"duration_s": 1e999}', b"NaN"),
+        *(b"[" * 8000 + b"]" * 8000, b'{"a":' * 2000 + b"1" + b"}" * 2000, b"[" * 16000),
+        *(b"9" * 16000, b'{"filter": {"pid": ' + b"1" * 5000 + b"}}", b'{"x": "\\ud800"}'),
+        *(b"\xff\xfe\x00", b'"' + b"x" * 16000 + b'"', b'{"a": 1, "a": 2}', b"\x00\x1b[2J"),
+        *('"\u00e9"'.encode("utf-16"), b"\xef\xbb\xbf{}"),
+    ],
+)
+def test_whatever_is_asked_for_can_be_read_back(
+    client: FlaskClient, log: Path, body: bytes
+) -> None:
+    """What is refused is written down too, and the log shown still."""
+    answer = client.post("/probes/fexit", data=body, content_type="application/json")
+    assert answer.status_code in {400, 422}
+    shown = client.get("/audit")
+    assert shown.status_code == 200
+    entries = json.loads(shown.data, parse_constant=pytest.fail)["entries"]
+    assert [entry["result"] for entry in entries] == ["asked", answer.status_code]
+    assert not any("damaged" in entry for entry in entries)
+    assert all(byte == 0x0A or 0x20 <= byte < 0x7F for byte in log.read_bytes())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"NaN", b'{"a": NaN}', b'{"a": 1e999}', b"[" * 50_000, b"\xff\x00", b'{"half', b"9" * 9999],
+)
+def test_a_damaged_line_is_shown_as_one(client: FlaskClient, log: Path, line: bytes) -> None:
+    client.delete("/probes/fexit")
+    with log.open("ab") as file:
+        file.write(line + b"\n" + line)  # and the last one is not ended
+    client.delete("/probes/fexit")
+    entries = client.get("/audit").json["entries"]
+    shown = ["damaged" if "damaged" in entry else entry["result"] for entry in entries]
+    assert shown == ["asked", 404, "damaged", "damaged", "asked", 404]
+    assert all(len(entry.get("damaged", "")) <= 1000 for entry in entries)
+
+
+def test_a_result_that_cannot_be_written_is_told(
+    client: FlaskClient,
+    log: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It was done: so the log of the service says what the audit log could not take."""
+    real = __import__("os").write
+    written: list[bytes] = []
+
+    def full(descriptor: int, data: bytes) -> int:
+        written.append(data)
+        return real(descriptor, data if len(written) == 1 else data[:10])
+
+    monkeypatch.setattr("app.audit.os.write", full)
+    assert client.delete("/probes/fexit").status_code == 404
+    assert len(log.read_text().splitlines()) == 1
+    assert "No space left" in caplog.text
+    assert "DELETE /probes/fexit by uid 1000: 404" in caplog.text

@@ -171,7 +171,10 @@ def test_a_run_folder_that_others_could_change_is_refused(tmp_path: Path, kind: 
     process = start(run_dir, free_port())
     _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1
-    assert errors == f"{run_dir} is not a folder that only this user can write to.\n"
+    problem = {"open": "can be written by others (mode 777)", "link": "is a symbolic link"}[kind]
+    assert errors == (
+        f"--run-dir: {run_dir} {problem}. Change that, or name another folder by --run-dir.\n"
+    )
 
 
 def test_what_the_terminal_shows(tmp_path: Path) -> None:

@@ -126,11 +126,14 @@ def running(run_dir: Path, *options: str, port: int | None = None) -> Iterator[S
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        process.communicate(timeout=PATIENCE_S)
 
 
 def start(run_dir: Path, port: int, *options: str) -> subprocess.Popen[str]:
     arguments = ["--port", str(port), "--run-dir", str(run_dir), "--owner-uid", str(os.getuid())]
+    # Not this machine's own.
+    arguments += ["--cache-dir", str(run_dir.parent / "cache")]
+    arguments += ["--audit-log", str(run_dir.parent / "audit.jsonl")]
     arguments += ["--recent-mib", "4", "--client-queue-mib", "2"]
     return subprocess.Popen(
         [sys.executable, "-W", "error", str(PROGRAM), *arguments, *options],
@@ -143,7 +146,7 @@ def start(run_dir: Path, port: int, *options: str) -> subprocess.Popen[str]:
 
 def _serves(server: Server) -> bool:
     if server.process.poll() is not None:
-        raise AssertionError(server.process.communicate())
+        raise AssertionError(server.process.communicate(timeout=PATIENCE_S))
     try:
         return server.request("GET", "/healthz")[0].status == 200
     except OSError:
