@@ -33,6 +33,7 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
         pages,
         probes,
         seats,
+        sessions,
         stream,
         users,
         ws,
@@ -61,7 +62,7 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
     app.teardown_request(seats.leave)
 
     api = ProblemApi(app)
-    for part in (pages, probes, events, stream, users, audit):
+    for part in (pages, probes, events, stream, users, sessions, audit):
         api.register_blueprint(part.blueprint)
     app.register_blueprint(ws.blueprint)
 

@@ -16,9 +16,12 @@ from typing import TYPE_CHECKING
 from app.config import Settings
 from app.errors import ProbedeckError
 from app.peer import Address, owner_uid, plain
-from app.tokens import OPERATOR, TokenFile
+from app.sessions import PREFIX as SESSION_PREFIX
+from app.sessions import Sessions
+from app.tokens import OPERATOR, Token, TokenFile
 from app.web.caller import ENVIRON, NOBODY, Caller
 from app.web.problem import problem_response
+from app.web.sessions import ORIGIN, SESSIONS, is_sign_in
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -52,16 +55,21 @@ class Guard:
         self._trusted_peer = settings.trusted_peer
         self._require_token = settings.require_token
         self._tokens = TokenFile(settings.run_dir)
+        self._sessions = Sessions(self._tokens)
         self._settings = settings
         self._hosts = own_hosts(settings)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         try:
             host = check_host(environ, self._hosts_of(environ), self._settings.scheme)
-            check_origin(environ, f"{self._settings.scheme}://{host}")
+            environ[ORIGIN] = f"{self._settings.scheme}://{host}"
+            check_origin(environ, environ[ORIGIN])
             check_site(environ)
-            environ[ENVIRON] = caller = self._caller(environ)
-            check_role(environ, caller)
+            if is_sign_in(environ):  # what is shown there is judged there
+                environ[SESSIONS], environ[ENVIRON] = self._sessions, NOBODY
+            else:
+                environ[ENVIRON] = caller = self._caller(environ)
+                check_role(environ, caller)
         except ProbedeckError as error:
             return problem_response(error)(environ, start_response)
         return self._app(environ, start_response)
@@ -80,9 +88,7 @@ class Guard:
         """Who asks; raises 401 or 403 for one who may not, unless what is asked for is open."""
         shown = shown_token(environ)
         if shown is not None:
-            token = self._tokens.find(shown)
-            if token is None:
-                raise ProbedeckError(401, "bad_token", "The token is not, or no longer, valid.")
+            token = self._token(shown)
             return Caller(f"token {token.name}", token.role, token, self._tokens)
         try:
             if self._require_token:
@@ -92,6 +98,15 @@ class Guard:
             if is_open(environ):
                 return NOBODY
             raise
+
+    def _token(self, shown: str) -> Token:
+        """The token shown, or the one that a session was opened with; raises 401."""
+        if shown.startswith(SESSION_PREFIX):
+            if (token := self._sessions.find(shown)) is None:
+                raise ProbedeckError(401, "session_over", "The session is over: sign in again.")
+        elif (token := self._tokens.find(shown)) is None:
+            raise ProbedeckError(401, "bad_token", "The token is not, or no longer, valid.")
+        return token
 
     def _local_user(self, environ: WSGIEnvironment) -> str:
         """Only local programs of the user who started the service need no token.
