@@ -65,6 +65,7 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
     for part in (pages, probes, events, stream, users, sessions, audit):
         api.register_blueprint(part.blueprint)
     app.register_blueprint(ws.blueprint)
+    pages.add_bundle(app)
 
     guarded = Guard(app.wsgi_app, service.settings, owner)
     more = headers.strict_transport(service.settings.hsts_max_age_s)
