@@ -105,6 +105,7 @@ class UsersSchema(Schema):
 
 class HealthSchema(Schema):
     status = fields.String(required=True)
+    version = fields.String(required=True)
 
 
 class ChallengeSchema(Schema):

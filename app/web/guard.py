@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 PeerOwner = Callable[[tuple[str, int], tuple[str, int]], int | None]
 NAMES = ("localhost", "127.0.0.1", "[::1]")
-# Hold no data: the page, which asks for a token, and the sign of life.
-OPEN = ("/", "/healthz")
+# Hold no data: the page, which asks for a token, the API's reference, and the sign of life.
+OPEN = ("/", "/api", "/healthz")
 OPEN_FOLDER = "/static/"
 READING = ("GET", "HEAD", "OPTIONS")  # no such request changes anything
 # A browser's websocket can send no header of its own but this list (docs/protocol.md).

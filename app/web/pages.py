@@ -8,6 +8,7 @@ from pathlib import Path
 from flask import Flask, Response, current_app, jsonify, render_template
 from werkzeug.exceptions import NotFound
 
+from app.version import VERSION
 from app.web.answers import HealthSchema
 from app.web.blueprint import Blueprint
 from app.web.bundle import FOLDER, Bundle
@@ -21,6 +22,7 @@ blueprint = Blueprint("pages", __name__, description="The console page and the s
 
 @blueprint.route("/", methods=["GET"])
 @blueprint.response(200, content_type="text/html", description="The console page")
+@blueprint.doc(security=[])
 def index() -> Response:
     """The console page."""
     return console_page()
@@ -54,6 +56,7 @@ def built(name: str) -> Response:
 
 @blueprint.route("/healthz", methods=["GET"])
 @blueprint.response(200, HealthSchema)
+@blueprint.doc(security=[])
 def healthz() -> Response:
-    """Whether the service can serve. Touches no probe, so it answers while some start."""
-    return jsonify({"status": "ok"})
+    """Whether the service can serve, and its version. Touches no probe: it answers at once."""
+    return jsonify({"status": "ok", "version": VERSION})

@@ -34,6 +34,7 @@ def is_sign_in(environ: WSGIEnvironment) -> bool:
 
 @blueprint.route(PATH, methods=["GET"])
 @blueprint.response(200, ChallengeSchema)
+@blueprint.doc(security=[])
 def challenge() -> Response:
     """A challenge to sign in with."""
     return jsonify({"challenge": _sessions().challenge()})
@@ -42,6 +43,7 @@ def challenge() -> Response:
 @blueprint.route(PATH, methods=["POST"])
 @blueprint.response(201, SessionSchema, description="A session, which can be used as a token")
 @blueprint.problems({401: "bad_proof, bad_token", 429: "too_often"})
+@blueprint.doc(security=[{"proof": []}])
 def sign_in() -> Response:
     """A session, for the proof in the header `Authorization: Probedeck-Proof ...`."""
     scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")

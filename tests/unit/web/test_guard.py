@@ -53,7 +53,10 @@ def ask(
     assert headers["Content-Type"] == "application/problem+json"
     assert status[:4] in ("401 ", "403 ")
     assert (headers.get("WWW-Authenticate") == "Bearer") == (status[:4] == "401 ")
-    code: str = json.loads(text)["code"]
+    assert text.endswith(b"\n")
+    problem = json.loads(text)
+    assert ("Authorization: Bearer" in problem.get("hint", "")) == (status[:4] == "401 ")
+    code: str = problem["code"]
     return code
 
 
