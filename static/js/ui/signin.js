@@ -50,7 +50,10 @@ export class SignIn {
     if (error.code === "bad_token") credentials.forget();
     // Open already, it says why; that there is no token now is the consequence.
     if (isOfToken || !this.#dialog.open)
-      setText(this.#why, [error.message, ...(isOfToken ? error.notes : [])].join(" "));
+      setText(
+        this.#why,
+        [error.message, ...(REFUSED.has(error.code) ? error.notes : [])].join(" "),
+      );
     if (!this.#dialog.open) this.#dialog.showModal();
     return true;
   }
