@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The OpenAPI document as a page to read: a plain document without a script.
 
-Made here, because the viewers that there are (Swagger UI, Redoc, RapiDoc, OpenAPI Explorer) need
-inline styles or `data:` images, which the policy of app/web/headers.py forbids, weigh 0.7 to 2 MB,
-and ask for tokens in scripts that are not ours.
+Made here, because the viewers that were tried need inline styles or `data:` images, which the
+policy of app/web/headers.py forbids (docs/architecture.md, "A reference without a viewer").
 """
 
 from __future__ import annotations

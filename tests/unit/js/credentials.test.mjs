@@ -5,6 +5,7 @@ import { afterEach, test } from "node:test";
 
 import { Credentials, takeFromAddress } from "../../../static/js/net/credentials.js";
 import { clientProof, isServerProof, keyOf } from "../../../static/js/net/proof.js";
+import { removeServiceWorkers } from "../../../static/js/net/serviceworkers.js";
 
 const CASES = JSON.parse(readFileSync(new URL("../../vectors/signin.json", import.meta.url)));
 const ORIGIN = "http://localhost:5000";
@@ -181,3 +182,13 @@ for (const [what, answers, code] of [
     assert.doesNotMatch(JSON.stringify(sent), /pd_x|Bearer/);
   });
 }
+
+test("service workers, which are another program's, are removed", async () => {
+  const removed = [];
+  const registration = (name) => ({ unregister: async () => removed.push(name) });
+  await removeServiceWorkers({
+    getRegistrations: async () => [registration("a"), registration("b")],
+  });
+  await removeServiceWorkers(null);
+  assert.deepEqual(removed, ["a", "b"]);
+});
