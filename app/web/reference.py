@@ -120,6 +120,8 @@ def member(document: Node, name: str, schema: Node, *, is_needed: bool) -> Node:
     limits = [
         f"{words} {shown(schema[key])}" for key, words in LIMITS if schema.get(key) is not None
     ]
+    if schema.get("exclusiveMinimum"):
+        limits[0] = f"above {shown(schema['minimum'])}"
     return {
         "name": name,
         "type": kind + (" or null" if schema.get("nullable") else ""),

@@ -46,6 +46,9 @@ class Ranged(fields.Field[Any]):
         super().__init__(**kwargs)
         for each in self.validators:
             if isinstance(each, Range):
+                if not each.min_inclusive:
+                    # for the OpenAPI document
+                    self.metadata = {**self.metadata, "exclusiveMinimum": True}
                 each.error = f"Must be {numbers(self, self.kind)}."
 
     def make_error(self, key: str, **kwargs: Any) -> ValidationError:

@@ -42,7 +42,13 @@ def test_what_the_policy_would_refuse_is_not_in_it(page: str) -> None:
 
 
 def test_limits_and_members_are_in_it(page: str) -> None:
-    for text in ("filter.pid", "at most 4194304", "one of 0, 1, default 1", "probes[].counters"):
+    for text in (
+        "filter.pid",
+        "at most 4194304",
+        "one of 0, 1, default 1",
+        "above 0, at most 86400",
+        "probes[].counters",
+    ):
         assert text in page
 
 
@@ -54,6 +60,11 @@ def test_the_console_leads_there(client: FlaskClient) -> None:
     ("schema", "kind", "limits"),
     [
         ({"type": "integer", "minimum": 1, "maximum": 5}, "integer", "at least 1, at most 5"),
+        (
+            {"type": "number", "minimum": 0.0, "exclusiveMinimum": True, "maximum": 9.0},
+            "number",
+            "above 0, at most 9",
+        ),
         ({"type": "number", "maximum": 0.5}, "number", "at most 0.5"),
         ({"type": "boolean", "default": False}, "boolean", "default false"),
         ({"type": "array", "items": {"type": "string"}}, "list of string", ""),
