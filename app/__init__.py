@@ -30,9 +30,12 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
         body,
         events,
         headers,
+        openapi,
         pages,
         probes,
+        reference,
         seats,
+        sessions,
         stream,
         target,
         users,
@@ -44,10 +47,7 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
     app = Flask(__name__, static_folder=ROOT / "static", template_folder=ROOT / "templates")
     app.extensions["probedeck"] = service
     app.config.from_mapping(
-        API_TITLE="Probedeck",
-        API_VERSION="1",
-        OPENAPI_VERSION="3.0.3",
-        OPENAPI_URL_PREFIX="/",
+        openapi.SETTINGS,
         MAX_CONTENT_LENGTH=body.READ_BYTES,
         SOCK_SERVER_OPTIONS={
             "max_message_size": ws.MAX_MESSAGE_BYTES,
@@ -64,9 +64,12 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
     app.teardown_request(seats.leave)
 
     api = ProblemApi(app)
-    for part in (pages, probes, events, stream, users, audit):
+    for part in (pages, probes, events, stream, users, sessions, audit, reference):
         api.register_blueprint(part.blueprint)
     app.register_blueprint(ws.blueprint)
+    openapi.describe_websocket(app, api)
+    pages.add_bundle(app)
+    reference.add_reference(app, api)
 
     guarded = Guard(app.wsgi_app, service.settings, owner)
     app.extensions["probedeck.guard"] = guarded  # the worker asks it before it waits for a body

@@ -131,3 +131,14 @@ class UsersSchema(Schema):
 
 class HealthSchema(Schema):
     status = fields.String(required=True)
+    version = fields.String(required=True)
+
+
+class ChallengeSchema(Schema):
+    challenge = fields.String(required=True)
+
+
+class SessionSchema(Schema):
+    session = fields.String(required=True, metadata={"description": "Ends with the service"})
+    lifetime_s = fields.Float(required=True)
+    mac = fields.String(required=True, metadata={"description": "The service's own proof"})

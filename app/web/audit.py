@@ -21,6 +21,7 @@ from app.web.body import BODILESS
 from app.web.caller import current_caller
 from app.web.schemas import AuditQuerySchema
 from app.web.service import current_service
+from app.web.sessions import is_sign_in
 from app.web.wire import peer_name
 
 BODY_CHARACTERS = 1000  # of a body that is no JSON
@@ -30,7 +31,7 @@ blueprint = Blueprint("audit", __name__, description="Who changed what")
 
 def write_down() -> None:
     """Before a request that changes something (a Flask before_request): it is asked for."""
-    if request.method in BODILESS:
+    if request.method in BODILESS or is_sign_in(request.environ):
         return
     caller = current_caller()
     audited = {

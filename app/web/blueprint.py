@@ -47,6 +47,8 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]  # flask-smorest carrie
 
         def route(self, rule: str, *, methods: list[str] = ...) -> Callable[[View], View]: ...
 
+        def doc(self, **kwargs: Any) -> Callable[[View], View]: ...
+
         def response(
             self,
             status_code: int,

@@ -16,18 +16,21 @@ from typing import TYPE_CHECKING
 from app.config import Settings
 from app.errors import ProbedeckError
 from app.peer import is_established, owner_uid
+from app.sessions import PREFIX as SESSION_PREFIX
+from app.sessions import Sessions
 from app.sock_diag import Address, plain
-from app.tokens import OPERATOR, TokenFile
+from app.tokens import OPERATOR, Token, TokenFile
 from app.web.caller import ENVIRON, NOBODY, Caller
 from app.web.problem import problem_response
+from app.web.sessions import ORIGIN, SESSIONS, is_sign_in
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 PeerOwner = Callable[[tuple[str, int], tuple[str, int]], int | None]
 NAMES = ("localhost", "127.0.0.1", "[::1]")
-# Hold no data: the page, which asks for a token, and the sign of life.
-OPEN = ("/", "/healthz")
+# Hold no data: the page, which asks for a token, the API's reference, and the sign of life.
+OPEN = ("/", "/api", "/healthz")
 OPEN_FOLDER = "/static/"
 READING = ("GET", "HEAD", "OPTIONS")  # no such request changes anything
 # A browser's websocket can send no header of its own but this list (docs/protocol.md).
@@ -53,6 +56,7 @@ class Guard:
         self._trusted_peer = settings.trusted_peer
         self._require_token = settings.require_token
         self._tokens = TokenFile(settings.run_dir)
+        self._sessions = Sessions(self._tokens)
         self._settings = settings
         self._hosts = own_hosts(settings)
 
@@ -69,10 +73,14 @@ class Guard:
         Looks at the head alone: the worker asks before it waits for a body.
         """
         host = check_host(environ, self._hosts_of(environ), self._settings.scheme)
-        check_origin(environ, f"{self._settings.scheme}://{host}")
+        environ[ORIGIN] = f"{self._settings.scheme}://{host}"
+        check_origin(environ, environ[ORIGIN])
         check_site(environ)
-        environ[ENVIRON] = caller = self._caller(environ)
-        check_role(environ, caller)
+        if is_sign_in(environ):  # what is shown there is judged there
+            environ[SESSIONS], environ[ENVIRON] = self._sessions, NOBODY
+        else:
+            environ[ENVIRON] = caller = self._caller(environ)
+            check_role(environ, caller)
 
     def _hosts_of(self, environ: WSGIEnvironment) -> frozenset[str]:
         """Our hosts; where other machines connect, the address that this one connected to too.
@@ -92,15 +100,22 @@ class Guard:
         """
         shown = shown_token(environ)
         if shown is not None:
-            token = self._tokens.find(shown)
-            if token is None:
-                raise ProbedeckError(401, "bad_token", "The token is not, or no longer, valid.")
+            token = self._token(shown)
             return Caller(f"token {token.name}", token.role, token, self._tokens)
         if is_open(environ):
             return NOBODY
         if self._require_token:
             raise ProbedeckError(401, "token_needed", "Probedeck takes requests with a token.")
         return Caller(self._local_user(environ), OPERATOR)
+
+    def _token(self, shown: str) -> Token:
+        """The token shown, or the one that a session was opened with; raises 401."""
+        if shown.startswith(SESSION_PREFIX):
+            if (token := self._sessions.find(shown)) is None:
+                raise ProbedeckError(401, "session_over", "The session is over: sign in again.")
+        elif (token := self._tokens.find(shown)) is None:
+            raise ProbedeckError(401, "bad_token", "The token is not, or no longer, valid.")
+        return token
 
     def _local_user(self, environ: WSGIEnvironment) -> str:
         """Only local programs of the user who started the service need no token.

@@ -24,6 +24,10 @@ from app.errors import ProbedeckError
 from app.hub import HubClosed
 
 CONTENT_TYPE = "application/problem+json"
+HOW_TO_SIGN_IN = (
+    "Send a token as the header `Authorization: Bearer pd_...`. "
+    "On the machine itself, `sudo ./run token add NAME` makes one."
+)
 
 # What the routing and the validation raise, by status; the codes of docs/protocol.md.
 CODES = {
@@ -97,7 +101,9 @@ def published(error: ProbedeckError) -> ProbedeckError:
 
 def problem_document(error: ProbedeckError) -> bytes:
     """The JSON text, ending in a newline for those who read it in a terminal."""
+    hint = {"hint": HOW_TO_SIGN_IN} if error.status == 401 else {}
     document = {
+        **hint,
         **error.extra,
         "type": "about:blank",
         "title": HTTPStatus(error.status).phrase,

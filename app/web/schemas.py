@@ -6,7 +6,10 @@ Types are strict: the text "5" is not a number and true is not 1. Unknown member
 
 from __future__ import annotations
 
+import difflib
+import math
 import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load
@@ -24,29 +27,79 @@ MAX_USERS = 100
 MAX_USER_NAME = 256  # LOGIN_NAME_MAX
 
 
-class StrictInteger(fields.Integer):
+def numbers(field: fields.Field[Any], kind: str) -> str:
+    """What a field of numbers takes, in words: `a whole number from 1 to 10000`."""
+    for each in field.validators:
+        if isinstance(each, Range):
+            if each.min_inclusive:
+                return f"{kind} from {each.min} to {each.max}"
+            return f"{kind} above {each.min}, at most {each.max}"
+    return kind
+
+
+class Ranged(fields.Field[Any]):
+    """A number: whatever is wrong with one, the answer tells what would be right."""
+
+    kind = "a number"
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        for each in self.validators:
+            if isinstance(each, Range):
+                if not each.min_inclusive:
+                    # for the OpenAPI document
+                    self.metadata = {**self.metadata, "exclusiveMinimum": True}
+                each.error = f"Must be {numbers(self, self.kind)}."
+
+    def make_error(self, key: str, **kwargs: Any) -> ValidationError:
+        if key in ("invalid", "too_large", "special"):
+            return ValidationError(f"Must be {numbers(self, self.kind)}.")
+        return super().make_error(key, **kwargs)
+
+
+class StrictInteger(Ranged, fields.Integer):
+    kind = "a whole number"
+
     def _validated(self, value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
             raise self.make_error("invalid", input=value)
         return super()._validated(value)
 
 
-class StrictNumber(fields.Float):
+class StrictNumber(Ranged, fields.Float):
     def _validated(self, value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self.make_error("invalid", input=value)
+        if isinstance(value, float) and math.isnan(value):
+            raise self.make_error("special", input=value)
         return super()._validated(value)
 
 
 class StrictBoolean(fields.Boolean):
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> bool:
         if not isinstance(value, bool):
-            raise self.make_error("invalid", input=value)
+            raise ValidationError("Must be true or false.")
         return value
 
 
-class QueryInteger(fields.Integer):
+class QueryBoolean(fields.Boolean):
+    """1 or 0 in a query."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            truthy={"1"},
+            falsy={"0"},
+            error_messages={"invalid": "Must be 1 or 0."},
+            # For the OpenAPI document: `true` is not taken.
+            metadata={"type": "integer", "enum": [0, 1], "default": int(kwargs["load_default"])},
+            **kwargs,
+        )
+
+
+class QueryInteger(Ranged, fields.Integer):
     """A whole number in a query: decimal digits, where int() also takes `+5`, ` 5` and `5_0`."""
+
+    kind = "a whole number"
 
     def _validated(self, value: Any) -> int:
         if not re.fullmatch(r"[0-9]{1,10}", str(value)):
@@ -63,9 +116,25 @@ def _check_comm(comm: str) -> None:
         raise ValidationError(f"Must be 1 to {MAX_COMM_BYTES} bytes of UTF-8 without NUL.")
 
 
+def unknown_field(name: str, known: Iterable[str]) -> str:
+    """What to say of a field that there is not: what is nearest to it, and all there are."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    guess = f" Did you mean {near[0]}?" if near else ""
+    return f"Unknown field.{guess} Known: {', '.join(known)}." if known else "Unknown field."
+
+
 class StrictSchema(Schema):
     class Meta:
         unknown = RAISE
+
+    def handle_error(self, error: ValidationError, data: Any, **_kwargs: Any) -> None:
+        """Name the fields that there are (a hook of marshmallow, which raises the error then)."""
+        if not isinstance(data, Mapping) or not isinstance(error.messages, dict):
+            return
+        for name in data.keys() & error.messages.keys():
+            if name not in self.fields:
+                error.messages[name] = [unknown_field(str(name), self.fields)]
 
 
 class FilterSchema(StrictSchema):
@@ -100,10 +169,16 @@ class FilterChangeSchema(StrictSchema):
 
 
 class StreamQuerySchema(StrictSchema):
-    """What a stream carries. `probe` may be repeated; without it, all."""
+    """What a stream carries. `probe` may be repeated; without it, all. It starts live."""
 
     probe = fields.List(fields.String())
-    recent = fields.Boolean(truthy={"1"}, falsy={"0"}, load_default=True)
+    recent = QueryBoolean(load_default=False)
+
+
+class WebsocketQuerySchema(StreamQuerySchema):
+    """The same of a websocket, which starts with the recent events."""
+
+    recent = QueryBoolean(load_default=True)
 
 
 class EventsQuerySchema(StrictSchema):

@@ -34,7 +34,7 @@ blueprint = Blueprint("stream", __name__, description="Live events")
 @blueprint.response(200, content_type="application/x-ndjson", description="An event a line")
 @blueprint.problems({404: "unknown_probe", 503: "busy"})
 def stream(query: dict[str, Any]) -> Response:
-    """The recent events, then the live ones, as they come."""
+    """The live events, as they come; with `recent=1` the recent ones before them."""
     service = current_service()
     probes = known_probes(service, query.get("probe"))
     service.seats.take_for_request(current_caller())

@@ -26,7 +26,7 @@ from app.hub import Batch, HubClosed, Subscription
 from app.web.body import StrictParser
 from app.web.caller import Caller, current_caller
 from app.web.events import known_probes
-from app.web.schemas import StreamQuerySchema
+from app.web.schemas import WebsocketQuerySchema
 from app.web.service import current_service
 from app.web.target import takes_query
 from app.web.wire import FrameSocket, bound_waits, peer_name
@@ -56,7 +56,7 @@ def prepare() -> None:
     """All that can be refused, before the upgrade; then hand simple-websocket a safe socket."""
     service = current_service()
     check_handshake()
-    query = parser.parse(StreamQuerySchema, request, location="query", unknown="raise")
+    query = parser.parse(WebsocketQuerySchema, request, location="query", unknown="raise")
     g.probes, g.recent = known_probes(service, query.get("probe")), query["recent"]
     service.seats.take_for_request(current_caller())
     connection = request.environ["gunicorn.socket"]

@@ -15,6 +15,7 @@ import { listProbes, listUsers } from "./net/api.js";
 import { takeFromAddress } from "./net/credentials.js";
 import { Feed } from "./net/feed.js";
 import { CallError } from "./net/problem.js";
+import { removeServiceWorkers } from "./net/serviceworkers.js";
 import { isActive } from "./probes/choice.js";
 import { Address } from "./ui/address.js";
 import { Announcer } from "./ui/announcer.js";
@@ -94,7 +95,7 @@ class Console {
     clear: () => this.#clear(),
   });
   #audit = new Audit();
-  #signIn = new SignIn(() => location.reload());
+  #signIn = new SignIn(() => this.#connect());
   #summary = new SummaryPanel({
     aside: byId("summary"),
     tools: byId("tools"),
@@ -111,7 +112,7 @@ class Console {
   #feed = new Feed(`${location.origin.replace(/^http/, "ws")}/ws`, {
     message: (message) => this.#backlog.push({ message }, 0),
     batch: (bytes) => this.#backlog.push({ bytes }, bytes.byteLength),
-    refused: () => this.#askForToken(),
+    refused: (error) => this.#askForToken(error),
     failure: (error) => this.#misunderstood(error),
     connection: (state) => this.#connectionChanged(state),
   });
@@ -128,14 +129,25 @@ class Console {
     new Help(new Keys(), byId("page-tools"));
   }
 
-  async run() {
+  /** @param {?string} token  from the address */
+  async run(token) {
     nameUsersBy(this.#users);
     this.#address.onChange(() => this.#readAddress());
     byId("grid").before(this.#table.header.fault);
     this.#filters.start();
-    this.#feed.connect();
     setInterval(() => this.#showRates(), RATES_MS);
     this.#frames.soon();
+    // A link with a token, opened in a tab that has the page already.
+    addEventListener("hashchange", () => {
+      const another = takeFromAddress(location, history);
+      if (another !== null) this.#signIn.use(another);
+    });
+    if (token === null) await this.#connect();
+    else await this.#signIn.use(token);
+  }
+
+  async #connect() {
+    this.#feed.connect();
     try {
       const { probes, kernel } = await listProbes();
       this.#hostname = kernel.hostname;
@@ -148,7 +160,8 @@ class Console {
   }
 
   /** Why the websocket was not let in, a browser does not tell: a plain request does. */
-  async #askForToken() {
+  async #askForToken(error) {
+    if (error) return void this.#signIn.ask(error);
     try {
       await listProbes();
       this.#signIn.done();
@@ -312,9 +325,6 @@ class Console {
   }
 }
 
-takeFromAddress(location, history, sessionStorage);
-// A link with a token, opened in a tab that has the page already.
-addEventListener("hashchange", () => {
-  if (takeFromAddress(location, history, sessionStorage)) location.reload();
-});
-new Console().run();
+removeServiceWorkers();
+const token = takeFromAddress(location, history);
+new Console().run(token);

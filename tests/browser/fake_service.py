@@ -17,12 +17,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from flask import Flask, Response, render_template, request
+from flask import Flask, Response, request
 from flask_sock import Sock
 from werkzeug.serving import make_server
 
 from app.probes.modes import MODES
 from app.probes.not_seen import not_seen
+from app.web.pages import add_bundle, console_page
 from tests.browser.arrow_batches import encode
 
 CONTENT_SECURITY_POLICY = (
@@ -231,6 +232,7 @@ def plausible(rows: int, first: int = 0) -> dict[str, Any]:
 def create_app(fake: FakeService, root: str) -> Flask:
     """The fake's routes; `root` is the project's folder."""
     app = Flask(__name__, root_path=root)
+    add_bundle(app)
     sock = Sock(app)
 
     @app.after_request
@@ -239,8 +241,8 @@ def create_app(fake: FakeService, root: str) -> Flask:
         return response
 
     @app.get("/")
-    def page() -> str:
-        return render_template("index.html")
+    def page() -> Response:
+        return console_page()
 
     @app.get("/probes")
     @app.post("/availability")

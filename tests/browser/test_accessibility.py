@@ -217,7 +217,7 @@ def test_a_remembered_theme_is_there_before_the_first_paint(
 ) -> None:
     page = open_page(server.url)
     page.evaluate("localStorage.setItem('probedeck.theme', 'dark')")
-    page.route("**/static/js/main.js", lambda route: route.abort())
+    page.route("**/static/built/*.js", lambda route: route.abort())
     page.reload()
     expect_theme(page, "dark")  # though none of the page's modules has run
     expect(page.locator("#page-tools")).to_be_empty()

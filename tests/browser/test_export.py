@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from app.probes.modes import MODES
 from app.web.rows import rfc3339
 from tests.browser.console_page import expect_counts, filter_box
 from tests.browser.exported import TYPED, Row, export, read_csv, read_ndjson
-from tests.browser.fake_service import FakeService, Server, plausible
+from tests.browser.fake_service import FakeService, plausible
 
 TITLES = ("CSV", "NDJSON", "Arrow", "Parquet")
 FILE_NAME = re.compile(
@@ -203,22 +202,6 @@ def test_what_comes_or_goes_after_opening_changes_nothing(
     path = tmp_path / "export.csv"
     download.value.save_as(path)
     assert len(read_csv(path)) == 30
-
-
-def test_parquet_is_loaded_when_it_is_chosen(
-    open_page: Callable[..., Page], server: Server, tmp_path: Path
-) -> None:
-    page = open_page(server.url)
-    expect(page.locator("#connection-text")).to_have_text("Live")
-    server.fake.start("fexit")
-    server.fake.emit("fexit", plausible(3))
-    expect_counts(page, "3", "3")
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    export(page, "CSV", "held", tmp_path)
-    assert not any("parquet" in url for url in asked)
-    export(page, "Parquet", "held", tmp_path)
-    assert any("parquet" in url for url in asked)
 
 
 def test_with_no_event_there_is_nothing_to_save(page: Page) -> None:

@@ -147,7 +147,7 @@ def test_ndjson_has_the_bytes_of_the_services_own_stream(
     expect(page.locator("#count-shown")).to_have_text(str(len(NAMES)))
     saved = export(page, "NDJSON", "shown", tmp_path).read_bytes().splitlines()
     with closing(HTTPConnection("127.0.0.1", idle.port, timeout=60)) as connection:
-        connection.request("GET", "/events/stream?probe=tracepoint")
+        connection.request("GET", "/events/stream?probe=tracepoint&recent=1")
         stream = connection.getresponse()
         streamed: list[bytes] = []
         while len(streamed) < len(NAMES):

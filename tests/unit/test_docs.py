@@ -25,6 +25,7 @@ from app.web.schemas import (
     SpecSchema,
     StreamQuerySchema,
     UsersQuerySchema,
+    WebsocketQuerySchema,
 )
 from app.web.seats import Seats
 from app.web.service import Service
@@ -42,7 +43,7 @@ def routes() -> list[tuple[str, str]]:
     found = []
     for rule in app.url_map.iter_rules():
         path = re.sub(r"<string:probe_id>", "{id}", rule.rule)
-        path = re.sub(r"<path:filename>", "", path)
+        path = re.sub(r"<path:filename>|(?<=built/)<string:name>", "", path)
         methods = (rule.methods or {"GET"}) - {"HEAD", "OPTIONS"}
         found.extend((method, path) for method in methods)
     return sorted(found)
@@ -133,7 +134,9 @@ def test_members_of_a_start() -> None:
     assert "| `duration_s` |" in PROTOCOL
 
 
-@pytest.mark.parametrize("schema", [EventsQuerySchema, StreamQuerySchema, UsersQuerySchema])
+@pytest.mark.parametrize(
+    "schema", [EventsQuerySchema, StreamQuerySchema, UsersQuerySchema, WebsocketQuerySchema]
+)
 def test_queries(schema: type) -> None:
     for name in schema().fields:
         assert re.search(rf"`GET /[^`]*[?&]{name}=", PROTOCOL)

@@ -2,7 +2,7 @@
 
 // The calls of the service that the page makes. Each throws CallError.
 
-import { authorization } from "./credentials.js";
+import { credentials } from "./credentials.js";
 import { CallError, problemError } from "./problem.js";
 
 /** Every probe, and the kernel they run on. */
@@ -36,18 +36,24 @@ function probePath(id) {
   return `/probes/${encodeURIComponent(id)}`;
 }
 
-async function call(method, path, body) {
-  const response = await send(method, path, body);
+async function call(method, path, body, isRetry = false) {
+  const headers = { Accept: "application/json", ...(await credentials.authorization()) };
+  const response = await send(method, path, headers, body);
   const type = response.headers.get("Content-Type") ?? "";
   const answer = /^application\/(problem\+)?json\b/.test(type) ? await readJson(response) : null;
+  // Refused before anything was done: the same call again, of whatever method, is safe.
+  if (answer?.code === "session_over" && !isRetry) {
+    credentials.leave(headers.Authorization);
+    return call(method, path, body, true);
+  }
   if (!response.ok) throw problemError(response.status, answer);
   if (!answer) throw new CallError(`${method} ${path} was answered, but not with JSON.`);
   return answer;
 }
 
-async function send(method, path, body) {
-  const headers = { Accept: "application/json", ...authorization() };
-  const options = { method, headers, redirect: "error" };
+async function send(method, path, headers, body) {
+  // Not from a cache: what another program on this port once answered may be in there.
+  const options = { method, headers, redirect: "error", cache: "no-store" };
   if (body !== undefined) {
     options.headers["Content-Type"] = "application/json";
     options.body = JSON.stringify(body);

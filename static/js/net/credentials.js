@@ -1,54 +1,165 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The access token of this tab (docs/security.md): from the address' fragment, which browsers
-// never send, into the tab's own storage, and from there into each request.
+// The access token of this tab (docs/security.md). It comes from the address' fragment, which
+// browsers never send, or is typed. The page does not send it either: by the time that it
+// reconnects, another program may answer on the port. It sends a proof, checks the service's,
+// and uses the session that it is given, which ends with the service.
 
-const KEY = "probedeck.token";
+import { deleteKey, readKey, writeKey } from "./keystore.js";
+import { CallError, problemError } from "./problem.js";
+import { canProve, clientProof, isServerProof, keyOf, newNonce } from "./proof.js";
+
 const PARAMETER = "token";
+const PATH = "/session";
 
 /**
  * Take a token out of the address, so that it is neither shown, copied nor kept in the history.
  *
- * @param {Location} location  @param {History} history  @param {Storage} storage
- * @returns {boolean} whether there was one
+ * @param {Location} location  @param {History} history
+ * @returns {?string} the token, if there was one
  */
-export function takeFromAddress(location, history, storage) {
+export function takeFromAddress(location, history) {
   const parts = location.hash.slice(1).split("&");
   const prefix = `${PARAMETER}=`;
   const given = parts.find((part) => part.startsWith(prefix));
-  if (given === undefined) return false;
+  if (given === undefined) return null;
   const rest = parts.filter((part) => !part.startsWith(prefix)).join("&");
   history.replaceState(
     history.state,
     "",
     `${location.pathname}${location.search}${rest && `#${rest}`}`,
   );
-  if (given.length <= prefix.length) return false;
-  storage.setItem(KEY, given.slice(prefix.length));
-  return true;
+  return given.slice(prefix.length) || null;
 }
 
-/** @returns {?string} */
-export function token(storage = sessionStorage) {
-  return storage.getItem(KEY);
+export class Credentials {
+  #key = null;
+  #session = null;
+  #signingIn = null;
+  #isRead = false;
+  #store;
+  #origin;
+
+  /** @param {object} store  where keys are kept: `keystore.js`  @param {string} origin  ours */
+  constructor(store = { deleteKey, readKey, writeKey }, origin = globalThis.location?.origin) {
+    this.#store = store;
+    this.#origin = origin;
+  }
+
+  /**
+   * Use this token from now on.
+   * @throws {CallError} where the browser lets the page have no keys
+   */
+  async use(token) {
+    if (!canProve())
+      throw new CallError("The browser uses a token only over TLS or from this machine itself.", {
+        code: "insecure_page",
+        notes: ["Open the console as https://…, or as http://localhost:PORT."],
+      });
+    this.#key = await keyOf(token);
+    this.#isRead = true;
+    this.#session = null;
+    this.#signingIn = null;
+    await this.#keep();
+  }
+
+  async forget() {
+    this.#key = this.#session = this.#signingIn = null;
+    this.#isRead = true;
+    try {
+      await this.#store.deleteKey();
+    } catch (error) {
+      console.warn("The browser did not delete the token's key:", error);
+    }
+  }
+
+  /**
+   * Before connecting: the service proves anew that it is the token's. Nothing to do without one.
+   * @throws {CallError}
+   */
+  async signIn() {
+    await this.#read();
+    if (this.#key === null) return;
+    this.#signingIn ??= this.#exchange(this.#key).finally(() => {
+      this.#signingIn = null;
+    });
+    await this.#signingIn;
+  }
+
+  /** Headers for a request; signs in first where that is needed. */
+  async authorization() {
+    if (this.#session === null) await this.signIn();
+    return this.#session === null ? {} : { Authorization: `Bearer ${this.#session}` };
+  }
+
+  /** Subprotocols for a websocket, which can be given no header. */
+  subprotocols() {
+    return this.#session === null ? [] : ["probedeck.v1", `bearer.${this.#session}`];
+  }
+
+  /** The session of these headers is over: the next call signs in again. */
+  leave(authorization) {
+    if (authorization === `Bearer ${this.#session}`) this.#session = null;
+  }
+
+  async #read() {
+    if (this.#isRead) return;
+    this.#isRead = true;
+    try {
+      this.#key ??= await this.#store.readKey();
+    } catch (error) {
+      console.warn("The browser keeps no keys, so reloading asks for the token:", error);
+    }
+  }
+
+  async #keep() {
+    try {
+      await this.#store.writeKey(this.#key);
+    } catch (error) {
+      console.warn("The browser keeps no keys, so reloading asks for the token:", error);
+    }
+  }
+
+  async #exchange(key) {
+    this.#session = null;
+    const origin = this.#origin;
+    const { challenge } = await ask("GET");
+    if (!/^[0-9a-f.]{1,200}$/.test(challenge)) throw stranger();
+    const nonce = newNonce();
+    const mac = await clientProof(key, { origin, challenge, nonce });
+    const credentials = `challenge=${challenge}, nonce=${nonce}, mac=${mac}`;
+    const opened = await ask("POST", { Authorization: `Probedeck-Proof ${credentials}` });
+    if (!(await isServerProof(key, { origin, challenge, nonce, ...opened }))) throw stranger();
+    if (key !== this.#key) return; // another token was given meanwhile
+    this.#session = opened.session;
+    await this.#keep();
+  }
 }
 
-export function remember(text, storage = sessionStorage) {
-  storage.setItem(KEY, text);
+/** Of this page. */
+export const credentials = new Credentials();
+
+function stranger() {
+  return new CallError("What answers at this address does not know your token.", {
+    code: "stranger",
+    notes: ["Another program may have taken the port. The token was not sent."],
+  });
 }
 
-export function forget(storage = sessionStorage) {
-  storage.removeItem(KEY);
-}
-
-/** Headers for a request. */
-export function authorization() {
-  const known = token();
-  return known ? { Authorization: `Bearer ${known}` } : {};
-}
-
-/** Subprotocols for a websocket, which can be given no header. */
-export function subprotocols() {
-  const known = token();
-  return known ? ["probedeck.v1", `bearer.${known}`] : [];
+async function ask(method, headers = {}) {
+  let response;
+  let answer = null;
+  try {
+    response = await fetch(PATH, { method, headers, redirect: "error", cache: "no-store" });
+    answer = await response.json();
+  } catch (error) {
+    if (response) throw stranger();
+    throw new CallError("The service cannot be reached. Is it still running?", {
+      notes: [error.message],
+    });
+  }
+  if (answer === null || typeof answer !== "object") throw stranger();
+  if (!response.ok && typeof answer.code !== "string") throw stranger();
+  if (!response.ok) throw problemError(response.status, answer);
+  return answer;
 }

@@ -3,7 +3,7 @@
 // The websocket: one connection at a time, opened again with back-off when it is lost.
 
 import { backoffMs } from "./backoff.js";
-import { subprotocols } from "./credentials.js";
+import { credentials } from "./credentials.js";
 
 /** A connection that lasts this long was a success: the next wait is short again. */
 const STEADY_MS = 5_000;
@@ -13,6 +13,7 @@ export class Feed {
   #handlers;
   #socket = null;
   #failures = 0;
+  #attempt = 0;
   #timer = 0;
 
   /**
@@ -20,8 +21,8 @@ export class Feed {
    * @param {{message: Function, batch: Function, failure: Function, refused: Function,
    *   connection: Function}} handlers
    *   `message(object)` for each control message, `batch(ArrayBuffer)`, `failure(Error)` when
-   *   one of these threw, `refused()` when a connection was not let in (a browser does not say
-   *   why), and `connection({state: "connecting"|"open"|"waiting", retryAt, reason})` with `retryAt` in
+   *   one of these threw, `refused(error)` when a connection was not let in, with a CallError if
+   *   signing in failed (of a websocket, a browser does not say why), and `connection({state: "connecting"|"open"|"waiting", retryAt, reason})` with `retryAt` in
    *   milliseconds since 1970
    */
   constructor(url, handlers) {
@@ -29,14 +30,29 @@ export class Feed {
     this.#handlers = handlers;
   }
 
-  connect() {
+  async connect() {
     clearTimeout(this.#timer);
     this.#socket?.close();
-    const socket = new WebSocket(this.#url, subprotocols());
+    this.#socket = null;
+    this.#attempt += 1;
+    const attempt = this.#attempt;
+    this.#handlers.connection({ state: "connecting" });
+    try {
+      await credentials.signIn();
+    } catch (error) {
+      if (attempt !== this.#attempt) return;
+      this.#handlers.refused(error);
+      this.#waitAndConnect(error.code === "unreachable" ? undefined : error.message);
+      return;
+    }
+    if (attempt === this.#attempt) this.#open();
+  }
+
+  #open() {
+    const socket = new WebSocket(this.#url, credentials.subprotocols());
     this.#socket = socket;
     socket.binaryType = "arraybuffer";
     let openedAt = null;
-    this.#handlers.connection({ state: "connecting" });
     socket.onopen = () => {
       openedAt = performance.now();
       this.#handlers.connection({ state: "open" });

@@ -16,22 +16,20 @@ export class CallError extends Error {
 /** @param {number} status  @param {?object} problem  the body, null when it is no problem+json */
 export function problemError(status, problem) {
   if (!problem) return new CallError(`The service answered ${status} and no reason.`, { status });
-  const message = problem.detail || problem.title || `The service answered ${status}.`;
+  const faults = (problem.errors ?? []).map(fault);
+  const detail = problem.detail || problem.title || `The service answered ${status}.`;
+  // The detail strings the faults together, for those who read no list.
+  const message = faults.length > 0 ? "The service does not take this" : detail;
   const notes = [];
   if (problem.reason && problem.reason !== message) notes.push(problem.reason);
   if (problem.hint) notes.push(problem.hint);
   if (problem.alternatives?.length)
     notes.push(`What works here: ${problem.alternatives.join(", ")}.`);
-  notes.push(...faults(problem.errors));
+  notes.push(...faults);
   return new CallError(message, { status, code: problem.code, notes });
 }
 
-/** The leaves of `errors`, each with the way to it: {"filter": {"pid": ["too big"]}}. */
-function faults(errors, path = []) {
-  if (errors === null || errors === undefined) return [];
-  if (typeof errors !== "object") return [[path.join("."), errors].filter(Boolean).join(": ")];
-  if (Array.isArray(errors)) return errors.flatMap((error) => faults(error, path));
-  return Object.entries(errors).flatMap(([name, error]) =>
-    faults(error, name === "json" || name === "query" ? path : [...path, name]),
-  );
+/** One of `errors`; without a field it is about the body as a whole. */
+function fault({ field, message }) {
+  return field ? `${field}: ${message}` : message;
 }

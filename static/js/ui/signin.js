@@ -2,17 +2,21 @@
 
 // Asking for a token, when the service does not let this page in.
 
-import { forget, remember } from "../net/credentials.js";
+import { credentials } from "../net/credentials.js";
+import { CallError } from "../net/problem.js";
 import { byId, setText } from "./dom.js";
 
 /** Codes of docs/protocol.md that a token would help against. */
 const HELPED = new Set(["forbidden", "token_needed", "bad_token"]);
+/** Where the page can use none. */
+const REFUSED = new Set(["insecure_page"]);
 
 export class SignIn {
   #dialog = byId("signin");
   #form = byId("signin-form");
   #field = byId("signin-token");
   #why = byId("signin-why");
+  #onToken;
 
   /** @param {() => void} onToken  there is another token now */
   constructor(onToken) {
@@ -21,18 +25,35 @@ export class SignIn {
       const typed = this.#field.value.trim();
       if (!typed) return;
       this.#field.value = "";
-      remember(fromAddress(typed));
       this.#dialog.close();
-      onToken();
+      this.use(fromAddress(typed));
     });
+    this.#onToken = onToken;
+  }
+
+  /** @param {string} token  typed, or from the address */
+  async use(token) {
+    try {
+      await credentials.use(token);
+    } catch (error) {
+      if (!(error instanceof CallError)) throw error;
+      this.ask(error);
+      return;
+    }
+    this.#onToken();
   }
 
   /** @param {CallError} error  @returns {boolean} whether it is one that a token would help */
   ask(error) {
-    if (!HELPED.has(error.code)) return false;
-    if (error.code === "bad_token") forget();
+    if (!HELPED.has(error.code) && !REFUSED.has(error.code)) return false;
+    const isOfToken = error.code === "bad_token" || REFUSED.has(error.code);
+    if (error.code === "bad_token") credentials.forget();
     // Open already, it says why; that there is no token now is the consequence.
-    if (error.code === "bad_token" || !this.#dialog.open) setText(this.#why, error.message);
+    if (isOfToken || !this.#dialog.open)
+      setText(
+        this.#why,
+        [error.message, ...(REFUSED.has(error.code) ? error.notes : [])].join(" "),
+      );
     if (!this.#dialog.open) this.#dialog.showModal();
     return true;
   }

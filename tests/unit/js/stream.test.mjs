@@ -158,36 +158,6 @@ test("the wait doubles up to 15 s and is spread at random", () => {
   );
 });
 
-test("a problem is told in words, with the reason, the hint and what works instead", () => {
-  const error = problemError(501, {
-    title: "Not Implemented",
-    detail: "This kernel cannot run fentry",
-    code: "unavailable",
-    reason: "EPERM: Operation not permitted",
-    hint: "Try ./run --vm",
-    alternatives: ["tracepoint"],
-  });
-  assert.equal(error.message, "This kernel cannot run fentry");
-  assert.equal(error.code, "unavailable");
-  assert.deepEqual(error.notes, [
-    "EPERM: Operation not permitted",
-    "Try ./run --vm",
-    "What works here: tracepoint.",
-  ]);
-});
-
-test("each fault of a field is told with its name", () => {
-  const error = problemError(422, {
-    detail: "Not valid",
-    errors: { json: { filter: { pid: ["Too big.", "Odd."] }, duration_s: "Not a number." } },
-  });
-  assert.deepEqual(error.notes, [
-    "filter.pid: Too big.",
-    "filter.pid: Odd.",
-    "duration_s: Not a number.",
-  ]);
-});
-
 test("an answer that is no problem document still has its status", () => {
   assert.match(problemError(502, null).message, /502/);
 });

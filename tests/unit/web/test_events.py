@@ -175,6 +175,25 @@ def test_queries_that_are_refused(client: FlaskClient, query: str, field: str) -
     assert [fault["field"] for fault in answer.json["errors"]] == [field]
 
 
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/events?limit=-1", "Must be a whole number from 1 to 10000."),
+        ("/events?limit=99999999999", "Must be a whole number from 1 to 10000."),
+        ("/audit?limit=x", "Must be a whole number from 1 to 10000."),
+        ("/users?uid=-1", "Must be a whole number from 0 to 4294967294."),
+        ("/events/stream?recent=true", "Must be 1 or 0."),
+        ("/events?limt=5", "Unknown field. Did you mean limit? Known: probe, limit, after."),
+        ("/events/stream?zzz=1", "Unknown field. Known: probe, recent."),
+    ],
+)
+def test_a_refusal_says_what_would_be_taken(client: FlaskClient, path: str, message: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 422
+    assert [fault["message"] for fault in answer.json["errors"]] == [message]
+    assert answer.data.endswith(b"\n")
+
+
 def test_an_unknown_probe(client: FlaskClient) -> None:
     for path in ("/events", "/events/stream"):
         answer = client.get(f"{path}?probe=nonesuch")

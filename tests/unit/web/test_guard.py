@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,10 @@ def ask(
     assert headers["Content-Type"] == "application/problem+json"
     assert status[:4] in ("401 ", "403 ")
     assert (headers.get("WWW-Authenticate") == "Bearer") == (status[:4] == "401 ")
-    code: str = json.loads(text)["code"]
+    assert text.endswith(b"\n")
+    problem = json.loads(text)
+    assert ("Authorization: Bearer" in problem.get("hint", "")) == (status[:4] == "401 ")
+    code: str = problem["code"]
     return code
 
 
@@ -491,6 +495,30 @@ def test_earlier_checks_come_first(tmp_path: Path, made: dict[str, str]) -> None
     assert ask(settings, HTTP_HOST="evil.test", **bearer) == "bad_host"
     assert ask(settings, HTTP_ORIGIN="null", **bearer) == "bad_origin"
     assert ask(settings, HTTP_SEC_FETCH_SITE="cross-site", **bearer) == "cross_site"
+
+
+SIGN_IN = {"PATH_INFO": "/session", "RAW_URI": "/session"}
+
+
+@pytest.mark.parametrize("shown", [None, "Bearer pd_wrong", "Probedeck-Proof x", "Basic eDp5"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_signing_in_needs_no_caller(tmp_path: Path, method: str, shown: str | None) -> None:
+    """What is shown there is judged there; the checks before it are as for all."""
+    settings = replace(settings_of(tmp_path), require_token=True)
+    request = {**SIGN_IN, "REQUEST_METHOD": method, "HTTP_AUTHORIZATION": shown}
+    assert ask(settings, STRANGER, **request) == "passed"
+    assert ask(settings, STRANGER, HTTP_HOST="evil.test", **request) == "bad_host"
+    assert ask(settings, STRANGER, HTTP_ORIGIN="null", **request) == "bad_origin"
+    assert ask(settings, STRANGER, HTTP_SEC_FETCH_SITE="cross-site", **request) == "cross_site"
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_other_methods_there_do(tmp_path: Path, method: str) -> None:
+    assert ask(settings_of(tmp_path), STRANGER, **SIGN_IN, REQUEST_METHOD=method) == "forbidden"
+
+
+def test_a_session_that_was_never_opened(tmp_path: Path) -> None:
+    assert ask(settings_of(tmp_path), HTTP_AUTHORIZATION="Bearer ps_x") == "session_over"
 
 
 REMOTE = Settings(listen="::", tls_self_signed=True, host_names=("lab1",), owner_uid=1000)

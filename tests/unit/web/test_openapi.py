@@ -9,6 +9,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app.version import VERSION
+
 
 @pytest.fixture
 def document(client: FlaskClient) -> Any:
@@ -22,7 +24,44 @@ def test_every_http_route_is_in_it(flask_app: Flask, document: Any) -> None:
         rule.rule.replace("<string:probe_id>", "{probe_id}")
         for rule in flask_app.url_map.iter_rules()
     }
-    assert set(document["paths"]) == rules - {"/ws", "/openapi.json", "/static/<path:filename>"}
+    files = {rule for rule in rules if rule.startswith("/static/")}
+    assert set(document["paths"]) == rules - files - {"/openapi.json"}
+
+
+def test_the_websocket_is_in_it(document: Any) -> None:
+    socket = document["paths"]["/ws"]["get"]
+    assert "101" in socket["responses"]
+    assert {each["name"] for each in socket["parameters"]} == {"probe", "recent"}
+
+
+def test_who_may_ask_and_where_is_in_it(document: Any) -> None:
+    schemes = document["components"]["securitySchemes"]
+    assert schemes["token"]["scheme"] == "bearer"
+    named = [each for each in document["security"] if each]
+    for path in document["paths"].values():
+        for method, operation in path.items():
+            if method != "parameters":
+                named += [each for each in operation.get("security", []) if each]
+    assert {name for each in named for name in each} == set(schemes)
+    assert document["paths"]["/healthz"]["get"]["security"] == []
+    assert [server["url"] for server in document["servers"]] == ["/"]
+
+
+def test_the_version_is_the_service_s(client: FlaskClient, document: Any) -> None:
+    assert document["info"]["version"] == VERSION
+    assert client.get("/healthz").json == {"status": "ok", "version": VERSION}
+
+
+def test_a_switch_in_a_query_is_documented_as_it_is_taken(
+    client: FlaskClient, document: Any
+) -> None:
+    for path, default in (("/ws", 1), ("/events/stream", 0)):
+        (recent,) = [
+            each["schema"]
+            for each in document["paths"][path]["get"]["parameters"]
+            if each["name"] == "recent"
+        ]
+        assert recent == {"type": "integer", "enum": [0, 1], "default": default}
 
 
 def test_limits_are_those_of_the_validation(document: Any) -> None:

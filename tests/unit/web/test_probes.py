@@ -107,6 +107,23 @@ def test_a_bad_spec_is_refused_by_name(
     assert manager.specs == {}
 
 
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"filter": {"pid": "5"}}, "Must be a whole number from 1 to 4194304."),
+        ({"filter": {"uid": -1}}, "Must be a whole number from 0 to 4294967294."),
+        ({"duration_s": 0}, "Must be a number above 0, at most 86400."),
+        ({"duration_s": True}, "Must be a number above 0, at most 86400."),
+        ({"restart": 1}, "Must be true or false."),
+        ({"filter": {"comn": "x"}}, "Unknown field. Did you mean comm? Known: "),
+        ({"fliter": {}}, "Unknown field. Did you mean filter? Known: filter, duration_s, restart."),
+    ],
+)
+def test_a_refusal_says_what_would_be_taken(client: FlaskClient, body: Any, message: str) -> None:
+    (fault,) = client.post("/probes/fexit", json=body).json["errors"]
+    assert fault["message"].startswith(message)
+
+
 @pytest.mark.parametrize("text", ['{"duration_s": 1e999}', "null", "5"])
 def test_valid_json_that_is_no_spec(client: FlaskClient, text: str) -> None:
     answer = client.post("/probes/fexit", data=text, content_type="application/json")

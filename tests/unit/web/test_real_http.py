@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from web_clients import Server, free_port, running, start
 
+from app.version import VERSION
 from tests.support.waiting import PATIENCE_S, wait_until
 
 
@@ -30,7 +31,7 @@ END = "Connection: close\n\n"
 def test_a_plain_request(server: Server, target: str) -> None:
     answer = server.send(f"GET {target} HTTP/1.1\nHost: LOCAL\n{END}")
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
-    assert answer.endswith(b'{"status":"ok"}\n')
+    assert answer.endswith(b'{"status":"ok","version":"%s"}\n' % VERSION.encode())
 
 
 def test_every_request_of_a_connection_is_checked(server: Server) -> None:
@@ -101,8 +102,8 @@ def test_the_stream_is_lines_of_json(server: Server) -> None:
     server.request("POST", "/probes/tracepoint")
     with server.connect() as connection, connection.makefile("rb") as answer:
         connection.sendall(
-            f"GET /events/stream?probe=tracepoint HTTP/1.0\r\nHost: localhost:{server.port}"
-            "\r\n\r\n".encode()
+            "GET /events/stream?probe=tracepoint&recent=1 HTTP/1.0\r\n"
+            f"Host: localhost:{server.port}\r\n\r\n".encode()
         )
         head = b"".join(iter(answer.readline, b"\r\n"))
         assert head.startswith(b"HTTP/1.0 200 OK\r\n")

@@ -29,7 +29,7 @@ EXAMPLES = 200  # of each operation and kind
 ENDLESS = "/events/stream"
 CODES = documented_codes()
 # What any request can be told; an operation documents the others itself.
-ALWAYS = {400, 403, 404, 405, 413, 414, 415, 422, 431}
+ALWAYS = {400, 401, 403, 404, 405, 413, 414, 415, 422, 431}
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +65,10 @@ OPERATIONS = [
     ("GET", "/events/stream"),
     ("GET", "/users"),
     ("GET", "/audit"),
+    ("GET", "/session"),
+    ("POST", "/session"),
+    ("GET", "/api"),
+    ("GET", "/ws"),
 ]
 # Those whose query or body can be wrong.
 TAKE_SOMETHING = [

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from "node:assert/strict";
+import { afterEach, test } from "node:test";
+
+import { Intake } from "../../../static/js/data/intake.js";
+import { EventStore } from "../../../static/js/data/store.js";
+import { changeFilter, listProbes, listUsers, startProbe } from "../../../static/js/net/api.js";
+import { credentials } from "../../../static/js/net/credentials.js";
+import { problemError } from "../../../static/js/net/problem.js";
+import { bestProbe, isActive } from "../../../static/js/probes/choice.js";
+import { filterWords, seesReturn } from "../../../static/js/probes/options.js";
+import { problems, recorded } from "./answers.mjs";
+
+const realFetch = globalThis.fetch;
+globalThis.sessionStorage = { getItem: () => null, removeItem: () => {} };
+afterEach(() => {
+  globalThis.fetch = realFetch;
+});
+
+const told = (name) => {
+  const problem = recorded(name);
+  return problemError(problem.status, problem);
+};
+
+test("each fault of a field is told with its name, and once", () => {
+  assert.deepEqual(told("problem_fields").notes, [
+    "filter.pid: Must be a whole number from 1 to 4194304.",
+    ...recorded("problem_fields")
+      .errors.slice(1)
+      .map(({ field, message }) => `${field}: ${message}`),
+  ]);
+  assert.equal(told("problem_fields").message, "The service does not take this");
+  assert.deepEqual(told("problem_query").notes, ["limit: Must be a whole number from 1 to 10000."]);
+});
+
+test("a fault of the whole body has no field", () => {
+  const { errors } = recorded("problem_body");
+  assert.deepEqual(
+    told("problem_body").notes,
+    errors.map(({ message }) => message),
+  );
+});
+
+test("what the kernel cannot do is told with the reason, the hint and what works instead", () => {
+  const { detail, reason, hint, alternatives } = recorded("problem_unavailable");
+  const error = told("problem_unavailable");
+  assert.equal(error.message, detail);
+  assert.equal(error.code, "unavailable");
+  assert.deepEqual(error.notes, [reason, hint, `What works here: ${alternatives.join(", ")}.`]);
+});
+
+for (const name of problems()) {
+  test(`words for people, and a code: ${name}`, () => {
+    const { message, code, status, notes } = told(name);
+    assert.equal(code, recorded(name).code);
+    assert.equal(status, recorded(name).status);
+    for (const text of [message, ...notes]) {
+      assert.equal(typeof text, "string");
+      assert.doesNotMatch(text, /undefined|\[object|^(field|message): /);
+    }
+  });
+}
+
+/** The service answers with this, once. */
+function answers(status, name) {
+  const type = name.startsWith("problem_") ? "application/problem+json" : "application/json";
+  const sent = [];
+  globalThis.fetch = async (path, options) => {
+    sent.push([options.method, path, options.body]);
+    return new Response(JSON.stringify(recorded(name)), {
+      status,
+      headers: { "Content-Type": type },
+    });
+  };
+  return sent;
+}
+
+test("calls give what was answered, or throw it", async () => {
+  await credentials.forget();
+  const sent = answers(200, "probes");
+  assert.deepEqual(await listProbes(), recorded("probes"));
+  answers(200, "users");
+  assert.deepEqual(await listUsers([0], ["daemon"]), recorded("users").users);
+  answers(422, "problem_field");
+  await assert.rejects(startProbe("a b", { filter: { pid: "5" } }), {
+    code: "invalid",
+    notes: ["filter.pid: Must be a whole number from 1 to 4194304."],
+  });
+  answers(404, "problem_not_running");
+  await assert.rejects(changeFilter("fexit", { uid: 1 }), { code: "not_running", status: 404 });
+  assert.deepEqual(sent, [["GET", "/probes", undefined]]);
+});
+
+test("the probes of an answer can be chosen from, and told", () => {
+  const { probes } = recorded("probes");
+  const running = recorded("probe_running");
+  assert.equal(bestProbe(probes).available, true);
+  assert.equal(isActive(running), true);
+  assert.equal(isActive(recorded("probe_ended")), false);
+  assert.ok(filterWords(running.filter).includes("comm nobody"));
+  assert.equal(
+    seesReturn(running),
+    running.columns.some(({ name }) => name === "ret"),
+  );
+});
+
+test("messages of the websocket fill the store's columns and the books of losses", () => {
+  const store = new EventStore();
+  const intake = new Intake(store);
+  const hello = recorded("hello");
+  intake.hello(hello);
+  intake.probes(hello.probes);
+  assert.deepEqual(store.columns.all, []);
+  const { probe } = recorded("state");
+  intake.probes([probe]);
+  const names = store.columns.all.map(({ name }) => name);
+  for (const { name } of probe.columns) assert.ok(names.includes(name), name);
+  assert.deepEqual(intake.losses.list(), []);
+  const gap = recorded("gap");
+  intake.gap(gap);
+  assert.deepEqual(intake.losses.list(), [{ probe: gap.probe, where: "kernel", rows: 7 }]);
+  assert.equal(store.markAt(store.first).where, gap.where);
+});
