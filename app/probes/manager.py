@@ -20,6 +20,7 @@ from app.hub import Hub
 from app.probes.ahead import CompileAhead
 from app.probes.availability import KernelAnswer, ask_kernel
 from app.probes.modes import MODES, Mode
+from app.probes.names import tables_as_json
 from app.probes.restart import Restarts
 from app.probes.run import End, TracerRun
 from app.probes.spawner import Spawner
@@ -126,6 +127,7 @@ class ProbeManager:
                 "machine": kernel.machine,
                 "hostname": kernel.hostname,
             },
+            "names": tables_as_json(),
         }
 
     def describe(self, probe_id: str) -> dict[str, Any]:
