@@ -137,7 +137,8 @@ class Console {
     setInterval(() => this.#showRates(), RATES_MS);
     this.#frames.soon();
     try {
-      const { probes, kernel } = await listProbes();
+      const { probes, kernel, names } = await listProbes();
+      this.#store.columns.name(names);
       this.#hostname = kernel.hostname;
       setText(byId("host"), `${kernel.hostname} · Linux ${kernel.release} · ${kernel.machine}`);
       this.#takeAnswer(probes);
@@ -195,6 +196,7 @@ class Console {
       this.#bar.allow(message.caller);
       this.#audit.allow(message.caller);
       this.#signIn.done();
+      this.#store.columns.name(message.names);
       this.#takeProbes(message.probes);
     } else if (message.type === "state") {
       this.#takeProbes([message.probe]);
