@@ -35,7 +35,7 @@ export function isUnit(word) {
  */
 export function numberLiteral(unit, numberOf) {
   return (literal) => {
-    const match = NUMBER.exec(literal.replace("−", "-")); // the minus sign that the table shows
+    const match = numberIn(literal);
     if (!match || match[0].length > MOST_DIGITS) return named(literal, numberOf);
     const [, sign, whole, fraction = "", suffix] = match;
     const digits = BigInt(whole.replaceAll(",", "") + fraction) * (sign === "-" ? -1n : 1n);
@@ -50,9 +50,13 @@ export function numberLiteral(unit, numberOf) {
   };
 }
 
+function numberIn(literal) {
+  return NUMBER.exec(literal.replace("−", "-")); // the minus sign that the table shows
+}
+
 /** Whether a number in a column with that unit lacks one. */
 export function lacksUnit(unit, literal) {
-  const match = unit === "ns" ? NUMBER.exec(literal) : null;
+  const match = unit === "ns" ? numberIn(literal) : null;
   return match !== null && match[4] === "";
 }
 

@@ -13,8 +13,9 @@ const LONGEST = 20_000; // characters; a path has at most 4,095 bytes
 const DEEPEST = 64; // parentheses and nots within each other
 
 // latency>1 ms: the unit belongs to the number before it, where the column has one.
-const BARE_NUMBER = /(?:^|\.\.)[+-]?[\d.,]*\d$/;
+const BARE_NUMBER = /(?:^|\.\.)[+−-]?[\d.,]*\d$/;
 const DATE = /(?:^|\.\.)\d{4}-\d{2}-\d{2}$/;
+const ENDS_IN_CLOCK = /:\d{2}(?:\.\d+)?$/;
 const CLOCK = /^\d{1,2}:\d{2}/;
 const ZONE = /^(?:Z|[+−-]\d{2}:?\d{2})$/i;
 const FOREIGN_WORD = new RegExp(`^(?:${Object.keys(FOREIGN).join("|")})$`, "i");
@@ -165,14 +166,15 @@ class Parser {
     const takesRange = operator.text === "=" || operator.text === "!=";
     for (let token; (token = this.#next())?.type === "text" && !token.isQuoted; this.#at++) {
       const { text: next } = token;
+      const [first] = next.split("..", 1);
       const belongs =
-        (isMeasured && BARE_NUMBER.test(text) && isUnit(next.split("..", 1)[0])) ||
-        (kinds.has("time") && DATE.test(text) && CLOCK.test(next)) ||
-        (kinds.has("time") && /:\d/.test(text) && ZONE.test(next)) ||
+        (isMeasured && BARE_NUMBER.test(text) && isUnit(first)) ||
+        (kinds.has("time") && DATE.test(text) && CLOCK.test(first)) ||
+        (kinds.has("time") && ENDS_IN_CLOCK.test(text) && ZONE.test(first)) ||
         (takesRange && !text.includes("..") && next.startsWith("..")) ||
         (takesRange && text.endsWith("..") && /^[+−-]?\d/.test(next));
       if (!belongs) break;
-      text += (DATE.test(text) ? " " : "") + next;
+      text += DATE.test(text) && CLOCK.test(first) ? ` ${next}` : next;
       end = token.end;
     }
     return { text, end };

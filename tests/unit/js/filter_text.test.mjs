@@ -22,7 +22,7 @@ import { termOf, textOf, valueText, wordOf } from "../../../static/js/filter/ter
 import { tokenize } from "../../../static/js/filter/tokens.js";
 import { visibleText } from "../../../static/js/format/text.js";
 import { numbers } from "./batches.mjs";
-import { COLUMNS, columnNamed, compiled, events, look, NAMES, passing } from "./filters.mjs";
+import { CASES, COLUMNS, columnNamed, compiled, events, look, NAMES, passing } from "./filters.mjs";
 
 /** A tree without positions, as nested lists. */
 function shape(node) {
@@ -405,7 +405,8 @@ test("every filter of docs/filters.md is one", () => {
   const page = readFileSync(new URL("../../../docs/filters.md", import.meta.url), "utf8");
   const filters = page
     .match(/(?<=`)[a-z]+(?:!?[=~]|[<>]=?)[^`…]+(?=`)/g)
-    .filter((text) => !/^(?:a!?=b)/.test(text));
+    .filter((text) => !/^(?:a!?=b)/.test(text))
+    .filter((text) => !CASES.faults.some(({ filter }) => filter === text));
   assert.ok(filters.length > 15);
   for (const text of filters) assert.deepEqual(compiled(text).faults, [], text);
 });
