@@ -245,7 +245,9 @@ def test_what_the_address_asks_for_and_there_is_not_is_said(
     shown = page.get_by_role("columnheader").count()
     assert (shown == 1) == (fragment == "#columns=pid,zzz")
     page.evaluate("location.hash = '#columns=nope,comm'")
-    expect(notice).to_contain_text(["“nope”"] if fragment.startswith("#x") else [words[-3:], "nope"])
+    expect(notice).to_contain_text(
+        ["“nope”"] if fragment.startswith("#x") else [words[-3:], "nope"]
+    )
 
 
 def test_errors_are_named_by_the_services_table(page: Page, fake: FakeService) -> None:
@@ -254,7 +256,13 @@ def test_errors_are_named_by_the_services_table(page: Page, fake: FakeService) -
     names = [b"ENOTSUP", b"ENOTTY", b"ERESTARTSYS", b"E600", None]
     fake.emit("fexit", {"ret": numbers, "errno": names})
     expect_counts(page, "5", "5")
-    assert [it["Result"] for it in rows(page)] == ["ENOTSUP", "ENOTTY", "ERESTARTSYS", "−600", "0"]
+    assert [it["Result"] for it in rows(page)] == [
+        "ENOTSUP",
+        "ENOTTY",
+        "ERESTARTSYS",
+        "\N{MINUS SIGN}600",
+        "0",
+    ]
     for text in ("ret=ENOTSUP", "ret=EOPNOTSUPP", "errno=eopnotsupp", "ret=ENOTTY", "ret=-ENOTTY",
                  "errno=E600", "ret=E600", "EOPNOTSUPP", "ret=ERESTARTSYS"):  # fmt: skip
         bar(page).fill(text)

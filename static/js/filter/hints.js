@@ -120,13 +120,13 @@ function ofTerm(node, context) {
 function ofNumber(node, column, { look }) {
   const { unit } = column;
   const ends = node.value.split(/\s*\.\.\s*/);
-  const valueOf = (end) => numberLiteral(unit)(end)[0].low;
-  const bare = ends.filter((end) => lacksUnit(unit, end) && valueOf(end) !== 0n);
+  const nsOf = (end) => numberLiteral(unit)(end)[0].low;
+  const bare = ends.filter((end) => lacksUnit(unit, end) && nsOf(end) !== 0n);
   if (bare.length === 0) return [];
-  const isLarge = bare.some((end) => valueOf(end) >= LARGE);
+  const isLarge = bare.some((end) => nsOf(end) >= LARGE);
   const words = bare.map((end) => {
-    const whole = `${end.includes(".") ? end : grouped(valueOf(end))} ${unit}`;
-    return isLarge ? `${whole}, ${textParts(look(column), valueOf(end))}` : whole;
+    const whole = `${end.includes(".") ? end : grouped(nsOf(end))} ${unit}`;
+    return isLarge ? `${whole}, ${textParts(look(column), nsOf(end))}` : whole;
   });
   const test = `${node.name}${node.operator}${node.value}`;
   const message = `${test} has no unit: it is ${words.join(" and ")}`;

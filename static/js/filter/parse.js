@@ -164,7 +164,8 @@ class Parser {
     if (kinds.size === 0 || kinds.has("text")) return { text, end };
     const isMeasured = columns.some(({ unit }) => unit !== null);
     const takesRange = operator.text === "=" || operator.text === "!=";
-    for (let token; (token = this.#next())?.type === "text" && !token.isQuoted; this.#at++) {
+    for (; this.#next()?.type === "text" && !this.#next().isQuoted; this.#at++) {
+      const token = this.#next();
       const { text: next } = token;
       const [first] = next.split("..", 1);
       const belongs =

@@ -39,7 +39,7 @@ function nanoseconds(time) {
   return (BigInt(Date.parse(`${seconds}Z`)) / 1000n) * NS_PER_S + BigInt(fraction);
 }
 
-function valueOf({ type }, value) {
+function cellOf({ type }, value) {
   if (value === null || type === "text") return value;
   if (type === "timestamp_ns") return nanoseconds(value);
   return type.endsWith("64") ? BigInt(value) : value;
@@ -52,7 +52,7 @@ function storeOfRows() {
     const columns = COLUMNS.filter(({ name }) => name in row && name !== "probe");
     const values = columns.map((column) => [
       column.name,
-      [column.type, [valueOf(column, row[column.name])]],
+      [column.type, [cellOf(column, row[column.name])]],
     ]);
     store.append(batchOf(Object.fromEntries(values), { probe: row.probe }));
   }

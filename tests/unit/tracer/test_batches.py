@@ -90,7 +90,16 @@ def test_a_name_that_was_cut_is_marked() -> None:
 
 @pytest.mark.parametrize(
     ("ret", "name"),
-    [(0, None), (5, None), (-1, "EPERM"), (-95, "ENOTSUP"), (-512, "ERESTARTSYS"), (-600, "E600"), (-5000, None), (2**62, None)],
+    [
+        (0, None),
+        (5, None),
+        (-1, "EPERM"),
+        (-95, "ENOTSUP"),
+        (-512, "ERESTARTSYS"),
+        (-600, "E600"),
+        (-5000, None),
+        (2**62, None),
+    ],
 )
 def test_errno_names(ret: int, name: str | None) -> None:
     (row,) = encode("kretprobe", record(ret=ret))
@@ -100,9 +109,7 @@ def test_errno_names(ret: int, name: str | None) -> None:
 def test_fields_refer_to_the_table_of_their_names() -> None:
     data = Encoder("fexit", "fexit", 7, MODES["fexit"].columns).encode([record()], 0)
     stream = na.ArrayStream(InputStream.from_readable(io.BytesIO(data)))
-    names = {
-        field.name: dict(field.metadata or {}).get(b"names") for field in stream.schema.fields
-    }
+    names = {field.name: dict(field.metadata or {}).get(b"names") for field in stream.schema.fields}
     assert {name: table for name, table in names.items() if table} == {
         "ret": b"errors",
         "errno": b"errors",
