@@ -142,5 +142,8 @@ function values(operator, name, typed, from, to, names, valuesOf) {
 /** latency>1 -> 1ns, 1µs, 1ms, 1s */
 function unitValues({ unit }, typed) {
   if (!/^\d+(?:\.\d+)?$/.test(typed)) return [];
-  return (UNITS[unit] ?? []).map((it) => ({ text: `${typed}${it}`, help: "" }));
+  return (UNITS[unit] ?? []).map((it) => ({
+    text: `${typed}${it}`,
+    help: it === unit ? "as without a unit" : "",
+  }));
 }
