@@ -12,7 +12,7 @@ export class FilterHints {
   /** @param {(text: string) => void} onTake  a filter was chosen in place of the one typed */
   constructor(onTake) {
     this.#onTake = onTake;
-    this.element = el("ul", { class: "filterhints", role: "status", hidden: true });
+    this.element = el("div", { class: "filterhints", role: "status", hidden: true });
   }
 
   /** @param {{message: string, fixes: string[]}[]} hints  `fixes` are whole filters */
@@ -29,7 +29,7 @@ export class FilterHints {
       i === 0 ? " Did you mean " : " or ",
       this.#fix(fix),
     ]);
-    return el("li", { class: "filterhint" }, visibleText(message), ...buttons);
+    return el("p", { class: "filterhint" }, visibleText(message), ...buttons);
   }
 
   #fix(text) {
