@@ -25,10 +25,8 @@ export class FilterHints {
   }
 
   #hint({ message, fixes }) {
-    const buttons = fixes.flatMap((fix, i) => [
-      i === 0 ? " Did you mean " : " or ",
-      this.#fix(fix),
-    ]);
+    const first = message ? ". Did you mean " : "Did you mean ";
+    const buttons = fixes.flatMap((fix, i) => [i === 0 ? first : " or ", this.#fix(fix)]);
     return el("p", { class: "filterhint" }, visibleText(message), ...buttons);
   }
 
