@@ -6,10 +6,15 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from app.probes.names import ERRORS
+
 
 @dataclass(frozen=True)
 class Column:
-    """One column. `type` is timestamp_ns, uint32, int32, uint64, int64 or text."""
+    """One column. `type` is timestamp_ns, uint32, int32, uint64, int64 or text.
+
+    `names` is the table (app/probes/names.py) that names its values, or whose names are its values.
+    """
 
     name: str
     type: str
@@ -17,6 +22,7 @@ class Column:
     help: str
     unit: str | None = None
     nullable: bool = False
+    names: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -69,7 +75,7 @@ FLAGS = (
     ),
 )
 RESULT = (
-    Column("ret", "int64", "Result", "Return value: 0, or a negative errno"),
-    Column("errno", "text", "Error", "Name of the error", nullable=True),
+    Column("ret", "int64", "Result", "Return value: 0, or a negative errno", names=ERRORS),
+    Column("errno", "text", "Error", "Name of the error", nullable=True, names=ERRORS),
     Column("latency_ns", "uint64", "Latency", "Time from entry to return", unit="ns"),
 )

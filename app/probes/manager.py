@@ -19,6 +19,7 @@ from app.hub import Hub, rfc3339
 from app.probes.ahead import CompileAhead
 from app.probes.availability import KernelAnswer, ask_kernel
 from app.probes.modes import MODES, Mode
+from app.probes.names import tables_as_json
 from app.probes.not_seen import not_seen
 from app.probes.restart import Restarts
 from app.probes.run import End, TracerRun
@@ -131,6 +132,7 @@ class ProbeManager:
                 "machine": kernel.machine,
                 "hostname": kernel.hostname,
             },
+            "names": tables_as_json(),
         }
 
     def describe(self, probe_id: str) -> dict[str, Any]:

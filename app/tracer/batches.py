@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from nanoarrow.ipc import StreamWriter
 
 from app.probes.columns import Column
+from app.probes.names import MAX_ERRNO, error_name
 from app.tracer import text
 from app.tracer.records import CALL_MASK, CALLS, FIRST_RENAME, NAME_CUT, REPLACES
 from app.tracer.text import Texts
@@ -36,12 +36,7 @@ _NUMPY_TYPES = {
     "uint64": np.uint64,
     "int64": np.int64,
 }
-# Returns are negative errno values down to -4095 (include/linux/err.h, MAX_ERRNO); the kernel
-# has some of its own above 511 that user space never sees and has no names for.
-_MAX_ERRNO = 4095
-_ERRNO_NAMES = text.Table(
-    ("", *(errno.errorcode.get(code, f"E{code}") for code in range(1, _MAX_ERRNO + 1)))
-)
+_ERRNO_NAMES = text.Table(("", *(error_name(code) for code in range(1, MAX_ERRNO + 1))))
 _CALL_NAMES = text.Table(CALLS)
 _REPLACED = text.Table(("", "unknown", "yes"))
 # include/uapi/linux/fcntl.h and fs.h; unlinkat takes the first only, renameat2 the others.
@@ -54,7 +49,7 @@ class Encoder:
     def __init__(self, probe: str, mode: str, run: int, columns: Sequence[Column]) -> None:
         self._metadata = {"probe": probe, "mode": mode, "run": str(run)}
         self._columns = columns
-        self._types = [_ARROW_TYPES[c.type](nullable=c.nullable) for c in columns]
+        self._types = [_arrow_type(column) for column in columns]
         self._schema = na.c_schema(
             na.struct(
                 dict(zip((c.name for c in columns), self._types, strict=True)), nullable=False
@@ -80,6 +75,12 @@ class Encoder:
         return sink.getvalue()
 
 
+def _arrow_type(column: Column) -> Any:
+    """The column's type; its metadata refers to the table of its names, which is sent elsewhere."""
+    kind = _ARROW_TYPES[column.type](nullable=column.nullable)
+    return na.c_schema(kind).modify(metadata={"names": column.names}) if column.names else kind
+
+
 def to_columns(parts: Sequence[Records], wall_offset_ns: WallOffset) -> dict[str, Any]:
     """Every column the records can give: arrays of shape (n,), or `Texts` for text."""
     entry = np.concatenate([part["entry_ns"] for part in parts])
@@ -93,7 +94,7 @@ def to_columns(parts: Sequence[Records], wall_offset_ns: WallOffset) -> dict[str
         return put_in_order(np.concatenate([part[name] for part in parts]))
 
     flags, ret = column("flags"), column("ret")
-    error = np.where((ret < 0) & (ret >= -_MAX_ERRNO), -ret, 0)
+    error = np.where((ret < 0) & (ret >= -MAX_ERRNO), -ret, 0)
     names = _ERRNO_NAMES.take(error)
     call = flags & CALL_MASK
     replaced = np.where(call < FIRST_RENAME, 0, np.where(flags & REPLACES, 2, 1))

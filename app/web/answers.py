@@ -15,6 +15,11 @@ class ColumnSchema(Schema):
     help = fields.String(required=True)
     unit = fields.String(required=True, allow_none=True)
     nullable = fields.Boolean(required=True)
+    names = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The table of `names` in `GET /probes` that names its values"},
+    )
 
 
 class CountersSchema(Schema):
@@ -89,9 +94,24 @@ class KernelSchema(Schema):
     hostname = fields.String(required=True)
 
 
+class NameSchema(Schema):
+    """`value` as a column holds it: -2 for ENOENT."""
+
+    value = fields.Integer(required=True)
+    name = fields.String(required=True)
+    aliases = fields.List(fields.String(), required=True)
+    meaning = fields.String(required=True)
+
+
 class ProbesSchema(Schema):
     probes = fields.List(fields.Nested(ProbeSchema), required=True)
     kernel = fields.Nested(KernelSchema, required=True)
+    names = fields.Dict(
+        keys=fields.String(),
+        values=fields.List(fields.Nested(NameSchema)),
+        required=True,
+        metadata={"description": "Tables of names that columns refer to"},
+    )
 
 
 class GapSchema(Schema):
@@ -123,6 +143,11 @@ class AuditSchema(Schema):
 class UserSchema(Schema):
     uid = fields.Integer(required=True)
     name = fields.String(required=True)
+    aliases = fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "Other names asked for that mean this user"},
+    )
 
 
 class UsersSchema(Schema):

@@ -20,9 +20,22 @@ blueprint = Blueprint("users", __name__, description="Users of the traced machin
 @blueprint.arguments(UsersQuerySchema, location="query")
 @blueprint.response(200, UsersSchema)
 def users(query: dict[str, Any]) -> Response:
-    """The users asked for, each once, by number; those that do not exist are left out."""
-    found = names_of(query["uid"]) | ids_of(query["name"])
-    return jsonify({"users": [{"uid": uid, "name": found[uid]} for uid in sorted(found)]})
+    """The users asked for, each once, by number; those that do not exist are left out.
+
+    A number is shown by one name, also where several share it: the first that the machine finds.
+    Another name that was asked for is one of its `aliases`.
+    """
+    asked = numbers_of(query["name"])
+    found = names_of([*query["uid"], *asked.values()])
+    # A directory service may know a number by name and not the other way round.
+    for name, uid in asked.items():
+        found.setdefault(uid, name)
+    return jsonify({"users": [describe(uid, found[uid], asked) for uid in sorted(found)]})
+
+
+def describe(uid: int, name: str, asked: dict[str, int]) -> dict[str, Any]:
+    aliases = [other for other, number in asked.items() if number == uid and other != name]
+    return {"uid": uid, "name": name, "aliases": aliases}
 
 
 def names_of(uids: Iterable[int]) -> dict[int, str]:
@@ -36,12 +49,12 @@ def names_of(uids: Iterable[int]) -> dict[int, str]:
     return found
 
 
-def ids_of(names: Iterable[str]) -> dict[int, str]:
-    """Number -> name of those that exist. A number has one name, also where several share it."""
-    found = []
+def numbers_of(names: Iterable[str]) -> dict[str, int]:
+    """Name -> number of those that exist."""
+    found = {}
     for name in names:
         try:
-            found.append(pwd.getpwnam(name).pw_uid)
+            found[name] = pwd.getpwnam(name).pw_uid
         except KeyError:
             continue
-    return names_of(found)
+    return found

@@ -95,14 +95,15 @@ def websocket(ws: Server) -> None:
             kind="websocket", peer=g.peer, probes=g.probes, recent=g.recent
         ) as subscription:
             # Described after subscribing: no change of state falls between the two.
-            described = service.manager.describe_all()["probes"]
+            described = service.manager.describe_all()
             hello = {
                 "type": "hello",
                 "version": PROTOCOL_VERSION,
                 "service": service.run_id,
                 "client": subscription.id,
                 "caller": {"name": caller.name, "role": caller.role},
-                "probes": described,
+                "names": described["names"],
+                "probes": described["probes"],
             }
             ws.send(json.dumps(hello))
             reason = serve(ws, g.frames, subscription, caller)

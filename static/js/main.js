@@ -52,6 +52,7 @@ class Console {
   #intake = new Intake(this.#store);
   #view = new View(this.#store, EVERYTHING);
   #isFilterNew = false;
+  #isTested = false; // every event, by the filter in force
   #stillSinceMs = null;
   #address = new Address();
   #order = new Order(this.#store, this.#view);
@@ -149,7 +150,8 @@ class Console {
   async #connect() {
     this.#feed.connect();
     try {
-      const { probes, kernel } = await listProbes();
+      const { probes, kernel, names } = await listProbes();
+      this.#store.columns.name(names);
       this.#hostname = kernel.hostname;
       setText(byId("host"), `${kernel.hostname} · Linux ${kernel.release} · ${kernel.machine}`);
       this.#takeAnswer(probes);
@@ -208,6 +210,7 @@ class Console {
       this.#bar.allow(message.caller);
       this.#audit.allow(message.caller);
       this.#signIn.done();
+      this.#store.columns.name(message.names);
       this.#takeProbes(message.probes);
     } else if (message.type === "state") {
       this.#takeProbes([message.probe]);
@@ -224,7 +227,9 @@ class Console {
 
   #takeProbes(probes) {
     this.#intake.probes(probes);
+    const isFirst = this.#bar.probes.length === 0;
     this.#bar.update(probes);
+    if (isFirst && this.#bar.probes.length > 0) this.#checkAddress();
     this.#filters.probes(this.#bar.probes);
     this.#frames.stream();
   }
@@ -232,7 +237,22 @@ class Console {
   #readAddress() {
     this.#columns.readAddress();
     this.#sort.readAddress();
+    if (this.#bar.probes.length > 0) this.#checkAddress();
     this.#frames.soon();
+  }
+
+  /** Say what the address asks for and there is not, rather than show something else in silence. */
+  #checkAddress() {
+    const { known } = this.#store.columns;
+    const say = (message) =>
+      this.#notices.add("The address asks for what there is not", { message });
+    const there = `there are ${known.map(({ name }) => name).join(", ")}`;
+    for (const name of this.#columns.dropUnknown()) say(`there is no column “${name}”; ${there}`);
+    for (const name of this.#sort.dropUnknown(known))
+      say(`there is no column “${name}” to sort by; ${there}`);
+    for (const name of ["filter", "columns", "sort"]) {
+      if (this.#address.isUnreadable(name)) say(`its ${name} cannot be read: an escape is cut off`);
+    }
   }
 
   #turnSort(column) {
@@ -284,6 +304,9 @@ class Console {
     this.#counters.showLosses(this.#intake.losses.list());
     this.#summary.changed();
     const isFiltered = this.#filters.valid.active;
+    this.#filters.counted(
+      this.#isTested && isFiltered && this.#view.events === 0 && this.#store.events > 0,
+    );
     this.#empty.show(this.#view.length, this.#store.events, isFiltered, this.#bar.probes);
   }
 
@@ -296,6 +319,7 @@ class Console {
     const isTimeOver = () => performance.now() - nowMs > WORK_MS;
     const end = this.#toolbar.endOfView(this.#store.end);
     const isFiltered = this.#view.advance(end, isTimeOver);
+    this.#isTested = isFiltered;
     const waitMs = isFiltered ? this.#order.work(nowMs, isTimeOver) : 0;
     if (waitMs === 0) this.#frames.soon();
     else if (waitMs !== null) this.#frames.later(waitMs);

@@ -22,6 +22,7 @@ from flask_sock import Sock
 from werkzeug.serving import make_server
 
 from app.probes.modes import MODES
+from app.probes.names import tables_as_json
 from app.probes.not_seen import not_seen
 from app.web.pages import add_bundle, console_page
 from tests.browser.arrow_batches import encode
@@ -32,7 +33,10 @@ CONTENT_SECURITY_POLICY = (
 )
 COUNTERS = ("produced", "delivered", "dropped_kernel", "dropped_pipe", "dropped_client")
 NO_FILTER = {"pid": None, "uid": None, "process": None, "comm": None, "only_failures": False}
-USERS = ({"uid": 0, "name": "root"}, {"uid": 1000, "name": "alice"})
+USERS: tuple[dict[str, Any], ...] = (
+    {"uid": 0, "name": "root", "aliases": ["toor"]},
+    {"uid": 1000, "name": "alice", "aliases": []},
+)
 REFUSED = {
     "reason": "The kernel refuses BPF_PROG_TYPE_TRACING: EPERM, Operation not permitted",
     "hint": "Run in the virtual machine, ./run --vm, or on a kernel that allows tracing programs",
@@ -187,6 +191,7 @@ class FakeService:
                         "service": self.service,
                         "client": client,
                         "caller": {"name": "uid 0", "role": "operator"},
+                        "names": tables_as_json(),
                         "probes": records,
                     }
                 )
@@ -250,7 +255,11 @@ def create_app(fake: FakeService, root: str) -> Flask:
         if request.method == "POST":
             fake.calls.append(("POST", "availability", None))
         kernel = {"release": "6.12.0-fake", "machine": "x86_64", "hostname": "fake-host"}
-        answer = {"probes": [probe.record for probe in fake.probes.values()], "kernel": kernel}
+        answer = {
+            "probes": [probe.record for probe in fake.probes.values()],
+            "kernel": kernel,
+            "names": tables_as_json(),
+        }
         text = json.dumps(answer)
         assert fake.answers_lists.wait(60)
         return Response(text, mimetype="application/json")
@@ -259,7 +268,11 @@ def create_app(fake: FakeService, root: str) -> Flask:
     def users() -> dict[str, Any]:
         asked = {int(uid) for uid in request.args.getlist("uid")}
         names = set(request.args.getlist("name"))
-        found = [u for u in USERS if u["uid"] in asked or u["name"] in names]
+        found = []
+        for user in USERS:
+            aliases = [name for name in user["aliases"] if name in names]
+            if user["uid"] in asked or user["name"] in names or aliases:
+                found.append({**user, "aliases": aliases})
         return {"users": found}
 
     @app.route("/probes/<name>", methods=["POST", "PATCH", "DELETE"])

@@ -105,44 +105,182 @@ def test_an_unknown_column_is_told_with_the_nearest(ten: Page) -> None:
     )
 
 
-def test_column_operator_and_value_are_completed_by_keys(ten: Page) -> None:
+def grid(page: Page) -> Locator:
+    return page.get_by_role("grid", name="Events")
+
+
+@pytest.mark.parametrize("key", ["Tab", "Enter"])
+def test_column_operator_and_value_are_completed_by_keys(ten: Page, key: str) -> None:
     bar(ten).press_sequentially("com")
     expect(options(ten)).to_have_count(1)
     expect(bar(ten)).to_have_attribute("aria-expanded", "true")
-    ten.keyboard.press("ArrowDown")
     expect(bar(ten)).to_have_attribute("aria-activedescendant", re.compile("^text-filter-list-"))
-    ten.keyboard.press("Enter")
+    ten.keyboard.press(key)
     expect(bar(ten)).to_have_value("comm")
     expect(options(ten).locator("code")).to_have_text(["comm=", "comm!=", "comm~", "comm!~"])
-    ten.keyboard.press("ArrowDown")
-    ten.keyboard.press("Tab")
+    ten.keyboard.press(key)
     expect(bar(ten)).to_have_value("comm=")
     expect(options(ten)).to_have_count(5)
     ten.keyboard.type("g")
     expect(options(ten).locator("code")).to_have_text(["git", "gcc"])
-    ten.keyboard.press("ArrowDown")
-    ten.keyboard.press("Enter")
+    ten.keyboard.press(key)
     expect(bar(ten)).to_have_value("comm=git")
     expect(bar(ten)).to_be_focused()
     expect_counts(ten, "10", "2")
+    ten.keyboard.press("Enter")
+    expect(grid(ten)).to_be_focused()
 
 
 def test_completion_does_not_stand_in_the_way(ten: Page) -> None:
-    bar(ten).press_sequentially("com")
-    expect(options(ten)).to_have_count(1)
-    ten.keyboard.press("Enter")
+    bar(ten).press_sequentially("comm=rm")
     expect(options(ten)).to_have_count(0)
-    expect(bar(ten)).to_have_value("com")
-    ten.keyboard.type("m")
+    ten.keyboard.press("Enter")
+    expect(grid(ten)).to_be_focused()
+    expect(bar(ten)).to_have_value("comm=rm")
+    bar(ten).fill("pid=40")
+    bar(ten).press("End")
+    bar(ten).press("ArrowDown")
+    bar(ten).press("ArrowUp")
+    ten.keyboard.press("Enter")  # 40 is a number, though 4000 was seen
+    expect(bar(ten)).to_have_value("pid=40")
+    expect(grid(ten)).to_be_focused()
+    bar(ten).fill("")
+    bar(ten).press_sequentially("comm")
     expect(options(ten)).to_have_count(4)
     ten.keyboard.press("Escape")
     expect(options(ten)).to_have_count(0)
     expect(bar(ten)).to_have_value("comm")
-    ten.keyboard.press("ArrowDown")
-    expect(options(ten)).to_have_count(4)
+    expect(bar(ten)).to_be_focused()
+    ten.keyboard.press("Escape")
+    expect(grid(ten)).to_be_focused()
+    bar(ten).focus()
     ten.keyboard.press("Tab")
     expect(bar(ten)).not_to_be_focused()
     expect(options(ten)).to_have_count(0)
+
+
+def test_a_fault_keeps_the_focus_on_enter_and_not_on_escape(ten: Page) -> None:
+    bar(ten).fill("pid=")
+    ten.keyboard.press("Escape")
+    bar(ten).focus()
+    ten.keyboard.press("Enter")
+    expect(bar(ten)).to_be_focused()
+    ten.keyboard.press("Escape")
+    expect(grid(ten)).to_be_focused()
+
+
+def test_the_empty_bar_offers_columns_and_is_no_trap(ten: Page) -> None:
+    ten.keyboard.press("/")
+    expect(bar(ten)).to_be_focused()
+    expect(options(ten).locator("code")).to_contain_text(["time", "probe", "pid"])
+    ten.keyboard.press("Tab")
+    expect(bar(ten)).not_to_be_focused()
+    expect(options(ten)).to_have_count(0)
+    ten.keyboard.press("/")
+    ten.keyboard.press("Escape")
+    expect(grid(ten)).to_be_focused()
+    ten.keyboard.press("/")
+    ten.keyboard.press("ArrowDown")
+    ten.keyboard.press("Enter")
+    expect(bar(ten)).to_have_value("time")
+
+
+@pytest.mark.parametrize("key", ["Enter", "Escape"])
+def test_a_box_is_left_for_the_table(ten: Page, key: str) -> None:
+    filter_box(ten, "PID").fill("4003")
+    filter_box(ten, "PID").press(key)
+    expect(grid(ten)).to_be_focused()
+    expect_counts(ten, "10", "1")
+
+
+def test_what_was_counted_for_completion_is_said(page: Page, fake: FakeService) -> None:
+    fake.start("fexit")
+    for first in range(0, 20_000, 5_000):
+        fake.emit("fexit", plausible(5_000, first))
+    expect_counts(page, "20,000", "20,000")
+    bar(page).press_sequentially("comm=g")
+    expect(options(page).first).to_contain_text("of the newest 16,384")
+
+
+def test_what_a_filter_was_taken_for_is_said_with_the_right_form(ten: Page) -> None:
+    hints = ten.locator(".filterhint")
+    bar(ten).fill("latency>1")
+    expect(hints).to_contain_text(["latency>1 has no unit: it is 1 ns"])
+    expect_counts(ten, "10", "10")
+    expect(options(ten).first).to_contain_text("as without a unit")
+    bar(ten).press("Escape")  # the list of units lies over the line
+    ten.get_by_role("button", name="latency>1ms", exact=True).click()
+    expect(bar(ten)).to_have_value("latency>1ms")
+    expect(bar(ten)).to_be_focused()
+    expect(hints).to_have_text(["No event passes. It was taken as: Latency is more than 1ms"])
+    bar(ten).fill("comm=rm|git")
+    expect(hints.first).to_contain_text("“rm|git” is one text")
+    ten.get_by_role("button", name="comm in (rm, git)").click()
+    expect_counts(ten, "10", "4")
+    expect(hints).to_have_count(0)
+    bar(ten).fill("comm=~^r")
+    expect(ten.locator("#filter-text-fault")).to_contain_text("=~ is not an operator")
+    ten.get_by_role("button", name="comm~*r*", exact=True).click()
+    expect(bar(ten)).to_have_value("comm~*r*")
+    expect(hints).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("fragment", "words"),
+    [
+        ("#columns=zzz", "there is no column “zzz”; there are time"),
+        ("#columns=pid,zzz", "there is no column “zzz”"),
+        ("#sort=-zzz", "there is no column “zzz” to sort by"),
+        ("#filter=%E0%A4%A", "its filter cannot be read"),
+    ],
+)
+def test_what_the_address_asks_for_and_there_is_not_is_said(
+    open_page: Callable[..., Page], fake: FakeService, server: Server, fragment: str, words: str
+) -> None:
+    fake.start("fexit")
+    fake.emit("fexit", plausible(10))
+    page = open_page(server.url + "/" + fragment)
+    notice = page.get_by_role("alert").locator(".notice")
+    expect(notice).to_contain_text([re.compile(re.escape(words), re.I)])
+    expect_counts(page, "10", "10")
+    expect(page.get_by_role("columnheader", name="PID")).to_be_visible()
+    shown = page.get_by_role("columnheader").count()
+    assert (shown == 1) == (fragment == "#columns=pid,zzz")
+    page.evaluate("location.hash = '#columns=nope,comm'")
+    expect(notice).to_contain_text(
+        ["“nope”"] if fragment.startswith("#x") else [words[-3:], "nope"]
+    )
+
+
+def test_errors_are_named_by_the_services_table(page: Page, fake: FakeService) -> None:
+    fake.start("fexit")
+    numbers = [-95, -25, -512, -600, 0]
+    names = [b"ENOTSUP", b"ENOTTY", b"ERESTARTSYS", b"E600", None]
+    fake.emit("fexit", {"ret": numbers, "errno": names})
+    expect_counts(page, "5", "5")
+    assert [it["Result"] for it in rows(page)] == [
+        "ENOTSUP",
+        "ENOTTY",
+        "ERESTARTSYS",
+        "\N{MINUS SIGN}600",
+        "0",
+    ]
+    for text in ("ret=ENOTSUP", "ret=EOPNOTSUPP", "errno=eopnotsupp", "ret=ENOTTY", "ret=-ENOTTY",
+                 "errno=E600", "ret=E600", "EOPNOTSUPP", "ret=ERESTARTSYS"):  # fmt: skip
+        bar(page).fill(text)
+        expect_counts(page, "5", "1")
+    bar(page).fill("")
+    bar(page).press_sequentially("errno=EOPN")
+    expect(options(page).locator("code")).to_have_text(["EOPNOTSUPP"])
+    page.keyboard.press("Enter")
+    expect_counts(page, "5", "1")
+
+
+def test_a_second_name_of_a_user_is_understood(ten: Page) -> None:
+    bar(ten).fill("uid=toor")
+    expect_counts(ten, "10", "6")
+    expect(bar(ten)).not_to_have_attribute("aria-invalid", "true")
+    assert "toor" not in [it["User"] for it in rows(ten)]
 
 
 def test_a_value_is_completed_by_a_click_and_errors_have_names(ten: Page) -> None:

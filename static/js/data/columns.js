@@ -3,9 +3,11 @@
 // The columns of the table: the union of those that the batches brought, in the order of
 // their schemas, with the titles, units and explanations that the probes give them.
 
+import { NO_NAMES, ValueNames } from "../format/names.js";
+
 /**
  * @typedef {{key: string, name: string, type: string, title: string, unit: ?string,
- *   help: string}} Column
+ *   help: string, names: ValueNames}} Column
  */
 
 /** What a column is called inside: two probes may use one name for two types. */
@@ -21,6 +23,8 @@ export const MODE_KEY = columnKey(MODE_FIELD.name, MODE_FIELD.type);
 
 export class ColumnList {
   #columns = [];
+  #tables = new Map(); // name -> ValueNames
+  #tablesText = "";
   #described = new Map();
 
   constructor() {
@@ -53,17 +57,37 @@ export class ColumnList {
     return [...known.values()];
   }
 
+  /** @param {Object<string, object[]>} tables  the names of values, by what columns call them */
+  name(tables) {
+    // The same in each answer while the service runs: taken anew they would be other objects.
+    const text = JSON.stringify(tables);
+    if (text === this.#tablesText) return;
+    this.#tablesText = text;
+    this.#tables = new Map(
+      Object.entries(tables).map(([name, entries]) => [name, new ValueNames(entries)]),
+    );
+    this.#remake();
+  }
+
   /** Take over titles, units and help from a probe's `columns` (docs/protocol.md). */
   describe(columns) {
     let isNew = false;
-    for (const { name, type, title, unit, help } of columns) {
+    for (const { name, type, title, unit, help, names } of columns) {
       const key = columnKey(name, type);
       const known = this.#described.get(key);
-      if (known?.title === title && known.unit === unit && known.help === help) continue;
-      this.#described.set(key, { name, type, title, unit, help });
+      const isKnown =
+        known?.title === title &&
+        known.unit === unit &&
+        known.help === help &&
+        known.names === names;
+      if (isKnown) continue;
+      this.#described.set(key, { name, type, title, unit, help, names });
       isNew = true;
     }
-    if (!isNew) return;
+    if (isNew) this.#remake();
+  }
+
+  #remake() {
     this.#columns = this.#columns.map((column) => this.#make(column.name, column.type));
     this.version++;
   }
@@ -92,7 +116,9 @@ export class ColumnList {
 
   #make(name, type) {
     const key = columnKey(name, type);
-    const { title = name, unit = null, help = "" } = this.#described.get(key) ?? {};
-    return { key, name, type, title, unit, help };
+    const described = this.#described.get(key) ?? {};
+    const { title = name, unit = null, help = "" } = described;
+    const names = this.#tables.get(described.names) ?? NO_NAMES;
+    return { key, name, type, title, unit, help, names };
   }
 }

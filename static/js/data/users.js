@@ -9,6 +9,7 @@ const COLLECT_MS = 50;
 const MOST_AT_ONCE = 100;
 const RETRY_MS = 30_000;
 const MOST_WANTED = 10_000;
+const NUMBER = /^[+\-−]?[\d,.]*$/; // never asked for; `4chan` is a name
 
 export class Users {
   #ask;
@@ -22,7 +23,8 @@ export class Users {
   #retryAtMs = 0;
 
   /**
-   * @param {(uids: number[], names: string[]) => Promise<{uid: number, name: string}[]>} ask
+   * @param {(uids: number[], names: string[]) => Promise<{uid: number, name: string,
+   *   aliases: string[]}[]>} ask
    *   may throw CallError: the numbers are shown until another attempt
    * @param {() => void} onChange  some name or number became known
    * @param {{later?: Function, nowMs?: () => number}} clock  `later(callback, ms)`
@@ -41,10 +43,10 @@ export class Users {
     return name ?? undefined;
   }
 
-  /** "alice" -> 1000, else in any case of letters; undefined as above. */
+  /** "alice" -> 1000, by any name of that user, else in any case of letters; undefined as above. */
   numberOf(name) {
     const uid = this.#numbers.get(name) ?? this.#anyCase(name);
-    if (uid === undefined && !/^[+\-\d]/.test(name)) this.#want("names", name);
+    if (uid === undefined && !NUMBER.test(name)) this.#want("names", name);
     return uid ?? undefined;
   }
 
@@ -83,9 +85,9 @@ export class Users {
   #take(users, uids, names) {
     for (const uid of uids) this.#names.set(uid, null);
     for (const name of names) this.#numbers.set(name, null);
-    for (const { uid, name } of users) {
+    for (const { uid, name, aliases } of users) {
       this.#names.set(uid, name);
-      this.#numbers.set(name, uid);
+      for (const known of [name, ...aliases]) this.#numbers.set(known, uid);
     }
     for (const uid of uids) this.#wanted.uids.delete(uid);
     for (const name of names) this.#wanted.names.delete(name);

@@ -6,8 +6,8 @@
 
 import { FilterError } from "./fault.js";
 import { hasWildcard } from "./glob.js";
-import { kindOf, SYMBOLS } from "./operators.js";
-import { isVisible, quotedText, textOf } from "./terms.js";
+import { kindOf, SPELLINGS, WRITTEN } from "./operators.js";
+import { isVisible, patternOf, quotedText, textOf, valueText } from "./terms.js";
 import { tokenize } from "./tokens.js";
 
 const PART = /^\*(.+)\*$/su;
@@ -21,22 +21,25 @@ const PART = /^\*(.+)\*$/su;
 export function testOfBox(column, typed) {
   const text = typed.trim();
   if (!text) return null;
-  const operator = SYMBOLS.find((symbol) => text.startsWith(symbol));
-  const rest = operator ? text.slice(operator.length).replace(/^=/, "").trim() : text;
+  const written = WRITTEN.find((symbol) => text.startsWith(symbol));
+  const operator = SPELLINGS[written] ?? written;
+  const rest = written ? text.slice(written.length).trim() : text;
   if (!rest) throw new FilterError(`a value is missing after ${operator}`);
   if (kindOf(column) !== "text") return `${operator ?? "="}${textOf(compact(rest, column))}`;
-  const value = unquoted(rest);
-  if (operator) return `${operator}${textOf(value)}`;
-  return `~${textOf(hasWildcard(value) ? value : `*${value}${endsInEscape(value) ? "\\" : ""}*`)}`;
+  const { value, isQuoted } = unquoted(rest);
+  if (operator) return `${operator}${valueText(operator, value, !isQuoted && hasWildcard(value))}`;
+  return `~${patternOf(hasWildcard(value) ? value : `*${value}${endsInEscape(value) ? "\\" : ""}*`)}`;
 }
 
 /** What a box shows for a term on its column: `testOfBox` of it is that term again. */
-export function boxOfTerm(column, { operator, value }) {
+export function boxOfTerm(column, { operator, value, isGlob = false }) {
   if (kindOf(column) !== "text") return operator === "=" ? value : `${operator}${value}`;
+  const isExact = operator === "=" || operator === "!=";
+  if (isExact && !isGlob && hasWildcard(value)) return `${operator}${quotedText(value)}`;
   if (operator === "~") {
     const part = PART.exec(value)?.[1];
     const shown = [part, value].filter((it) => it !== undefined).map(boxText);
-    const found = shown.find((it) => isShownAs(column, it, `~${textOf(value)}`));
+    const found = shown.find((it) => isShownAs(column, it, `~${patternOf(value)}`));
     if (found !== undefined) return found;
   }
   return `${operator}${boxText(value)}`;
@@ -48,17 +51,19 @@ function isShownAs(column, shown, test) {
 
 /** In quotes only where it would be read in another way without them. */
 function boxText(value) {
-  const isPlain = value === value.trim() && !/^(?:$|["=~<>!])/.test(value) && isVisible(value);
+  const isPlain =
+    value === value.trim() && !/^(?:$|["'‘“„=~<>!≠≤≥])/.test(value) && isVisible(value);
   return isPlain ? value : quotedText(value);
 }
 
 /** `"a b"` -> `a b`, and everything else as it is. */
 function unquoted(text) {
-  if (!text.startsWith('"')) return text;
+  if (!/^["'‘“„]/.test(text)) return { value: text, isQuoted: false };
   const [token, ...others] = tokenize(text);
+  if (!token.isQuoted) return { value: text, isQuoted: false };
   if (token.fault || others.length > 0)
     throw new FilterError(token.fault ?? "one quoted text, or none");
-  return token.text;
+  return { value: token.text, isQuoted: true };
 }
 
 /** Spaces within numbers and ranges mean nothing; a date and a time are apart by one. */

@@ -4,7 +4,7 @@
 
 import { FilterError, FilterFault, quoted } from "./fault.js";
 import { globMatcher, partMatcher } from "./glob.js";
-import { parseInterval } from "./interval.js";
+import { parseIntervals } from "./interval.js";
 import { numberLiteral, timeLiteral } from "./literals.js";
 import { kindOf, operatorOf } from "./operators.js";
 import { parse } from "./parse.js";
@@ -30,7 +30,7 @@ export const EVERYTHING = Object.freeze({
 export function compileFilter(text, names, look) {
   const faults = [];
   try {
-    const tree = parse(text);
+    const tree = parse(text, names);
     if (tree === null) return { ...EVERYTHING, text };
     const test = testOf(tree, { names, look, faults });
     if (faults.length > 0) return { ...EVERYTHING, text, tree, faults };
@@ -50,8 +50,19 @@ function testOf(node, context) {
   if (node.type === "and") return all(node.parts.map((part) => testOf(part, context)));
   if (node.type === "or") return any(node.parts.map((part) => testOf(part, context)));
   if (node.type === "not") return not(testOf(node.part, context));
-  if (node.type === "word") return anyTextTest(partMatcher(node.text));
+  if (node.type === "word") return wordTest(node, context);
   return termTest(node, context);
+}
+
+/** A word in any text, or in another name of what a row's name stands for. */
+function wordTest({ text }, { names }) {
+  const matches = partMatcher(text);
+  const tables = new Map(names.columns.map((column) => [column.key, column.names]));
+  return anyTextTest((key) => byAnyName(tables.get(key), matches));
+}
+
+function byAnyName(table, matches) {
+  return table ? (text) => table.isAny(text, matches) : matches;
 }
 
 /** A name can stand for columns of several types: those count that understand the value. */
@@ -78,39 +89,46 @@ function columnTest(column, node, numberOf) {
   const operator = negates ?? node.operator;
   const kind = kindOf(column);
   if (!kinds.includes(kind)) throw wrongOperator(column, kind, node);
-  if (kind !== "text")
-    return numberTest(column, intervalOf(column, { ...node, operator }, numberOf));
-  return textTest(
-    column.key,
-    operator === "=" ? (text) => text === node.value : globMatcher(node.value),
-  );
+  if (kind !== "text") {
+    const intervals = intervalsOf(column, { ...node, operator }, numberOf);
+    return any(intervals.map((interval) => numberTest(column, interval)));
+  }
+  if (operator === "~" || node.isGlob)
+    return textTest(column.key, byAnyName(column.names, globMatcher(node.value)));
+  // Any name of an error, in any case: the row has one of them.
+  const value = column.names?.firstOf(node.value) ?? node.value;
+  return textTest(column.key, (text) => text === value);
 }
 
 /**
- * The numbers or times that a term lets through: `{low, high}` as `parseInterval` gives it.
+ * The numbers or times that a term lets through, as `parseIntervals` gives them.
  * @throws {FilterError}
  */
-export function intervalOf(column, { operator, value }, numberOf) {
+export function intervalsOf(column, { operator, value }, numberOf) {
   const read = kindOf(column) === "time" ? timeLiteral() : numberLiteral(column.unit, numberOf);
-  return parseInterval(operator, value, read);
+  return parseIntervals(operator, value, read);
 }
 
-function wrongOperator(column, kind, { operator, start, end }) {
+function wrongOperator(column, kind, { operator, value, name, start, end }) {
+  const fixes =
+    kind === "text" ? [] : [{ start, end, insert: `${name}=${value.replaceAll("*", "")}` }];
   const message =
     kind === "text"
       ? `${operator} compares numbers, and ${column.title} is text: use = or ~`
       : `${operator} is for text, and ${column.title} is a ${kind}: use = or < or >`;
-  return new FilterFault(message, start, end);
+  return new FilterFault(message, start, end, fixes);
 }
 
 function faultOfValue(node, error) {
-  return error instanceof FilterFault
-    ? error
-    : new FilterFault(error.message, node.valueStart, node.end);
+  if (error instanceof FilterFault) return error;
+  const { nameEnd, valueStart, end } = node;
+  const fixes = error.forms.map((insert) => ({ start: nameEnd, end, insert }));
+  return new FilterFault(error.message, valueStart, end, fixes);
 }
 
 function unknownColumn({ name, start, nameEnd }, names) {
   const nearest = names.nearest(name);
+  const fixes = nearest ? [{ start, end: nameEnd, insert: nearest }] : [];
   const hint = nearest ? `did you mean ${nearest}?` : "quotes make it a text to search for";
-  return new FilterFault(`there is no column ${quoted(name)}; ${hint}`, start, nameEnd);
+  return new FilterFault(`there is no column ${quoted(name)}; ${hint}`, start, nameEnd, fixes);
 }

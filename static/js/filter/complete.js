@@ -5,7 +5,7 @@
 import { escapeGlob, hasWildcard } from "./glob.js";
 import { UNITS } from "./literals.js";
 import { KEYWORDS, kindOf, OPERATORS } from "./operators.js";
-import { textOf } from "./terms.js";
+import { patternOf, textOf } from "./terms.js";
 import { tokenize } from "./tokens.js";
 
 const MOST = 50;
@@ -16,18 +16,37 @@ const BARE_REST = /^[^\s"()]*/;
  * @param {Names} names
  * @param {(column: object) => {text: string, help: string}[]} valuesOf  what to offer as a value
  * @returns {{from: number, to: number, isAsked: boolean, items: {insert: string, help: string,
- *   kind: string}[]}} an item's `insert` replaces the text from `from` to `to`; `isAsked`: the
- *   person has begun to type what is offered
+ *   kind: string}[], isChosen: boolean}} an item's `insert` replaces the text from `from` to `to`;
+ *   `isAsked`: the person has begun to type what is offered; `isChosen`: the first item continues
+ *   what was typed, which alone is nothing that was seen, so that Enter takes it
  */
 export function complete(text, caret, names, valuesOf) {
-  const tokens = tokenize(text.slice(0, caret));
+  const offer = offerAt(text, caret, names, valuesOf);
+  const typed = text.slice(offer.from, caret).toLowerCase();
+  const [first] = offer.items;
+  const isWhole = offer.items.some(({ insert }) => insert.toLowerCase() === typed);
+  const continues = first?.insert.toLowerCase().startsWith(typed) ?? false;
+  // A number is whole at each of its digits, and a value seen in full needs no more.
+  const isNumber = first?.kind === "value" && /^[+−-]?[\d.,]*$/.test(typed);
+  const isChosen = offer.isAsked && typed !== "" && continues && !isWhole && !isNumber;
+  return { ...offer, items: offer.items.filter(({ insert }) => insert !== typed), isChosen };
+}
+
+function offerAt(text, caret, names, valuesOf) {
+  const tokens = tokenize(text.slice(0, caret), names);
   const last = tokens.at(-1);
   const before = tokens.at(-2);
   const to = caret + (last?.isQuoted ? 0 : BARE_REST.exec(text.slice(caret))[0].length);
+  const isTouching = last !== undefined && last.end === caret && !/\s/.test(text[caret - 1]);
+  if (last?.type === "list" && before?.isIn && (isTouching || last.fault)) {
+    const item = last.items.at(-1);
+    const isTyped = item?.end === caret && isTouching;
+    const from = isTyped ? item.start : caret;
+    return values("=", tokens.at(-3), isTyped ? item.text : "", from, to, names, valuesOf);
+  }
   if (last?.type === "operator") {
     return values(last.text, tokens.at(-2), "", caret, to, names, valuesOf);
   }
-  const isTouching = last !== undefined && last.end === caret && !/\s/.test(text[caret - 1]);
   if (isTouching && before?.type === "operator" && last.type === "text") {
     return values(before.text, tokens.at(-3), last.text, last.start, to, names, valuesOf);
   }
@@ -44,7 +63,7 @@ export function complete(text, caret, names, valuesOf) {
 
 /** Whether `and` or `or` can stand behind a token. */
 function canJoin(token) {
-  return token?.type === "text" || token?.type === "close";
+  return token?.type === "text" || token?.type === "list" || token?.type === "close";
 }
 
 function words(prefix, canJoinBefore, names) {
@@ -108,9 +127,8 @@ function values(operator, name, typed, from, to, names, valuesOf) {
   const items = [];
   for (const { text, help } of offered) {
     if (needle === null || !text.toLowerCase().includes(needle)) continue;
-    const insert = textOf(isPattern ? escapeGlob(text) : text);
-    if (insert !== typed && !items.some((item) => item.insert === insert))
-      items.push({ insert, help, kind: "value" });
+    const insert = isPattern ? patternOf(escapeGlob(text)) : textOf(text);
+    if (!items.some((item) => item.insert === insert)) items.push({ insert, help, kind: "value" });
   }
   // What begins with it is what one is more likely to mean.
   items.sort(
@@ -124,5 +142,8 @@ function values(operator, name, typed, from, to, names, valuesOf) {
 /** latency>1 -> 1ns, 1µs, 1ms, 1s */
 function unitValues({ unit }, typed) {
   if (!/^\d+(?:\.\d+)?$/.test(typed)) return [];
-  return (UNITS[unit] ?? []).map((it) => ({ text: `${typed}${it}`, help: "" }));
+  return (UNITS[unit] ?? []).map((it) => ({
+    text: `${typed}${it}`,
+    help: it === unit ? "as without a unit" : "",
+  }));
 }

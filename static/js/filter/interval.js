@@ -4,45 +4,43 @@
 // `5`, `1..5`, `..5`, `5..`. What stands for 5 is the caller's: a number, a latency with
 // its unit, an errno's name, a time of day.
 
-import { FilterError } from "./fault.js";
+import { FilterError, quoted } from "./fault.js";
+
+const RANGE = /^(.*?)\s*\.\.\s*(.*)$/s;
 
 /**
  * @param {"="|"<"|"<="|">"|">="} operator
  * @param {string} text
- * @param {(literal: string) => [bigint|number, bigint|number]} read  the first and last value
- *   that a literal stands for (`10:15` is a whole minute); throws FilterError
- * @returns {{low: ?bigint, high: ?bigint}} both belong to it; null: no bound
+ * @param {(literal: string) => Literal[]} read  of filter/literals.js; throws FilterError
+ * @returns {{low: ?bigint, high: ?bigint}[]} one of them must hold; both ends belong to it; null:
+ *   no bound
  * @throws {FilterError}
  */
-export function parseInterval(operator, text, read) {
-  const range = operator === "=" ? /^(.*?)\s*\.\.\s*(.*)$/s.exec(text) : null;
-  if (range) return between(range[1], range[2], read);
-  return COMPARISONS[operator](...read(text));
+export function parseIntervals(operator, text, read) {
+  const range = RANGE.exec(text);
+  if (!range) return COMPARISONS[operator](read(text));
+  if (operator === "=") return between(range[1], range[2], read);
+  throw new FilterError(`${quoted(text)} is a range, which goes with = and not with ${operator}`, [
+    `=${text}`,
+  ]);
 }
 
-// Values are whole numbers, literals need not be: latency>0.5us.
+// `>10:15` begins behind the first moment of that minute and `<=10:15` ends with its last.
 const COMPARISONS = {
-  "=": (first, last) => ({ low: upwards(first), high: downwards(last) }),
-  "<": (first) => ({ low: null, high: upwards(first) - 1n }),
-  "<=": (_, last) => ({ low: null, high: downwards(last) }),
-  ">": (_, last) => ({ low: downwards(last) + 1n, high: null }),
-  ">=": (first) => ({ low: upwards(first), high: null }),
+  "=": (found) => found.map(({ first, last }) => ({ low: first, high: last })),
+  "<": ([earliest]) => [{ low: null, high: earliest.low - 1n }],
+  "<=": (found) => [{ low: null, high: found.at(-1).until }],
+  ">": ([earliest]) => [{ low: earliest.high + 1n, high: null }],
+  ">=": ([earliest]) => [{ low: earliest.low, high: null }],
 };
 
-function between(low, high, read) {
-  if (!low && !high) throw new FilterError("a range needs a value before or after ..");
-  if (!low) return COMPARISONS["<="](...read(high));
-  if (!high) return COMPARISONS[">="](...read(low));
-  const [first] = read(low);
-  const [, last] = read(high);
-  if (first > last) throw new FilterError(`${low} is more than ${high}: nothing is between`);
-  return { low: upwards(first), high: downwards(last) };
-}
-
-function upwards(value) {
-  return typeof value === "bigint" ? value : BigInt(Math.ceil(value));
-}
-
-function downwards(value) {
-  return typeof value === "bigint" ? value : BigInt(Math.floor(value));
+function between(from, to, read) {
+  if (!from && !to) throw new FilterError("a range needs a value before or after ..");
+  if (!from) return COMPARISONS["<="](read(to));
+  if (!to) return COMPARISONS[">="](read(from));
+  const { low, high: least } = read(from)[0];
+  const { until: high } = read(to).at(-1);
+  if (least > high)
+    throw new FilterError(`${from} is more than ${to}: nothing is between`, [`=${to}..${from}`]);
+  return [{ low, high }];
 }

@@ -4,7 +4,7 @@
 // probe so that it does. A test moves only if it then lets the same events through.
 
 import { LIMITS, LONGEST_COMM_BYTES, seesReturn } from "../probes/options.js";
-import { intervalOf } from "./compile.js";
+import { intervalsOf } from "./compile.js";
 import { conjuncts } from "./edits.js";
 import { FilterError } from "./fault.js";
 import { kindOf } from "./operators.js";
@@ -46,17 +46,22 @@ export function kernelPart(node, names, look) {
   return { member: column.name, value: Number(low) };
 }
 
-function namePart(member, { operator, value }) {
+function namePart(member, { operator, value, isGlob }) {
   const bytes = new TextEncoder().encode(value).length;
   const fits =
-    operator === "=" && bytes > 0 && bytes <= LONGEST_COMM_BYTES && !SHOWN_BYTE.test(value);
+    operator === "=" &&
+    !isGlob &&
+    bytes > 0 &&
+    bytes <= LONGEST_COMM_BYTES &&
+    !SHOWN_BYTE.test(value);
   return fits ? { member, value } : null;
 }
 
 function intervalIn(node, column, numberOf) {
   if (!["=", "<", "<=", ">", ">="].includes(node.operator)) return null;
   try {
-    return intervalOf(column, node, numberOf);
+    const [interval, ...others] = intervalsOf(column, node, numberOf);
+    return others.length > 0 ? null : interval;
   } catch (error) {
     if (error instanceof FilterError) return null; // the filter's own fault tells of it
     throw error;

@@ -1,95 +1,171 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What may stand for a value in a filter: numbers with units or names, times.
+// What may stand for a value in a filter: numbers with units or names, times. All arithmetic is
+// in whole numbers: as a float 16.002 s would be 16,002,000,000.000002 ns.
 
 import { FilterError, quoted } from "./fault.js";
 
-const NS_PER_UNIT = { ns: 1, us: 1e3, µs: 1e3, μs: 1e3, ms: 1e6, s: 1e9 };
-const NUMBER = /^([+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)\s*([a-zµμ]*)$/i;
+const NS_PER_UNIT = { ns: 1n, us: 1_000n, ms: 1_000_000n, s: 1_000_000_000n };
+const NUMBER = /^([+-]?)(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d+))?\s*([a-zµμ]*)$/i;
 const MOST_DIGITS = 30; // no column has more, and long ones only cost time
 
 /** What is offered behind a number in a column of that unit. */
 export const UNITS = Object.freeze({ ns: ["ns", "µs", "ms", "s"] });
 
+/** Whether a bare word is a unit, or what people take for one, so that it belongs to its number. */
+export function isUnit(word) {
+  return /^(?:[nuµμm]?s|[nuµμm]?secs?|seconds?|m|min|minutes?|h|hours?)$/i.test(word);
+}
+
 /**
- * A reader of numbers for `parseInterval`.
+ * What a literal stands for. `low` and `high`: the value itself, as the least whole number that is
+ * not below it and the largest that is not above it; `first` to `last`: what `=` lets through;
+ * `until`: the last that `<=` and a range up to it let through. All bigint.
+ * @typedef {{low: bigint, high: bigint, first: bigint, last: bigint, until: bigint}} Literal
+ */
+
+/**
+ * A reader of numbers for `parseIntervals`. With `=` a number with a unit stands for all that
+ * round to it, as the table shows rounded ones: 1.2ms for 1.15 ms to 1.25 ms.
  *
  * @param {?string} unit  the column's unit; `ns` takes ns, us, µs, ms and s behind the number
  * @param {(name: string) => bigint|number|undefined} numberOf  names that stand for numbers;
  *   asked for the name as it was typed, then in capitals
+ * @returns {(literal: string) => Literal[]}
  */
 export function numberLiteral(unit, numberOf) {
   return (literal) => {
-    const match = NUMBER.exec(literal.replace("−", "-")); // the minus sign that the table shows
-    if (!match || match[1].length > MOST_DIGITS) return named(literal, numberOf);
-    const digits = match[1].replaceAll(",", "");
-    const value = scaled(digits, unitFactor(unit, match[2].toLowerCase()));
-    return [value, value];
+    const match = numberIn(literal);
+    if (!match || match[0].length > MOST_DIGITS) return named(literal, numberOf);
+    const [, sign, whole, fraction = "", suffix] = match;
+    const digits = BigInt(whole.replaceAll(",", "") + fraction) * (sign === "-" ? -1n : 1n);
+    const factor = unitFactor(unit, suffix.toLowerCase());
+    const scale = 10n ** BigInt(fraction.length);
+    const low = upwards(digits * factor, scale);
+    const high = downwards(digits * factor, scale);
+    if (!suffix) return [{ low, high, first: low, last: high, until: high }];
+    const first = upwards((2n * digits - 1n) * factor, 2n * scale);
+    const last = downwards((2n * digits + 1n) * factor, 2n * scale);
+    return [{ low, high, first, last, until: high }];
   };
+}
+
+function numberIn(literal) {
+  return NUMBER.exec(literal.replace("−", "-")); // the minus sign that the table shows
+}
+
+/** Whether a number in a column with that unit lacks one. */
+export function lacksUnit(unit, literal) {
+  const match = unit === "ns" ? numberIn(literal) : null;
+  return match !== null && match[4] === "";
 }
 
 function named(literal, numberOf) {
   const value = numberOf?.(literal) ?? numberOf?.(literal.toUpperCase());
-  if (value !== undefined) return [value, value];
+  if (value !== undefined) return [exactly(BigInt(value))];
   throw new FilterError(
     `${quoted(literal)} is not a number${numberOf ? " and no name known here" : ""}`,
+    numberForms(literal),
   );
 }
 
+/** What a text that is no number may be meant for: 1,2 is `in (1, 2)`, 1-5 is `=1..5`. */
+function numberForms(literal) {
+  const range = /^([+-]?[\d.]+[a-zµμ]*)(?:-|–|:|\.{3}|to)([+-]?[\d.]+[a-zµμ]*)$/i.exec(literal);
+  if (range) return [`=${range[1]}..${range[2]}`];
+  const parts = literal.split(/[,;|]/).filter(Boolean);
+  return parts.length > 1 ? [` in (${parts.join(", ")})`] : [];
+}
+
 function unitFactor(unit, suffix) {
-  if (!suffix) return 1;
+  if (!suffix) return 1n;
   if (unit !== "ns")
     throw new FilterError(`${quoted(suffix)} is not known here: no unit is needed`);
-  const factor = NS_PER_UNIT[suffix];
-  if (!factor) throw new FilterError(`${quoted(suffix)} is not a unit: ns, µs, ms or s`);
-  return factor;
+  const plain = suffix.replace(/[µμ]/, "u").replace(/(?<=^[num]?)(?:secs?|seconds?)$/, "s");
+  if (!Object.hasOwn(NS_PER_UNIT, plain))
+    throw new FilterError(`${quoted(suffix)} is not a unit: ns, µs, ms or s`);
+  return NS_PER_UNIT[plain];
 }
 
-/** Whole numbers as bigint, so that 64-bit values compare exactly. */
-function scaled(digits, factor) {
-  if (!digits.includes(".")) return BigInt(digits) * BigInt(factor);
-  const value = Number(digits) * factor;
-  return Number.isSafeInteger(Math.round(value)) && Math.abs(value - Math.round(value)) < 1e-6
-    ? BigInt(Math.round(value))
-    : value;
+function exactly(value) {
+  return { low: value, high: value, first: value, last: value, until: value };
 }
 
-const TIME = /^(?:(\d{4}-\d{2}-\d{2})[T ])?(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?(Z)?$/i;
+/** Bigint division rounds towards zero. */
+function downwards(value, by) {
+  return value / by - (value % by < 0n ? 1n : 0n);
+}
+
+function upwards(value, by) {
+  return -downwards(-value, by);
+}
+
+const DATE = /(\d{4})-(\d{2})-(\d{2})/.source;
+const CLOCK = /(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?/.source;
+const ZONE = /Z|[+−-]\d{2}:?\d{2}/.source;
+const TIME = new RegExp(`^(?:${DATE}[T ]\\s*)?${CLOCK}\\s*(${ZONE})?$`, "i");
 const NS_PER_MS = 1_000_000n;
+const MS_PER_MINUTE = 60_000;
+const MS_PER_DAY = 86_400_000;
 const NS_PER_MINUTE = 60n * 10n ** 9n;
 
 /**
  * A reader of times: `10:15`, `10:15:20`, `10:15:20.5`, local and on the day of `now`; with a
- * date before it, `2026-11-22T10:15`; with a `Z` behind it in UTC. The literal stands for the
- * whole minute, second or fraction.
+ * date before it, `2026-11-22T10:15`; with `Z` or `+01:00` behind it in that zone. The literal stands
+ * for the whole minute, second or fraction; for both, where the clocks were put back and it came twice.
  *
  * @param {() => Date} now
- * @returns values in nanoseconds since 1970, UTC
+ * @returns {(literal: string) => Literal[]} in nanoseconds since 1970, UTC
  */
 export function timeLiteral(now = () => new Date()) {
   return (literal) => {
     const match = TIME.exec(literal);
     if (!match) throw new FilterError(`${quoted(literal)} is not a time such as 10:15:20`);
-    const [, date, hour, minute, second, fraction = "", utc] = match;
-    const start = startOf(date ?? day(now(), utc), [hour, minute, second ?? "00"], utc ?? "");
-    if (!start) throw new FilterError(`${quoted(literal)} is not a time`);
-    const first = BigInt(start.getTime()) * NS_PER_MS + BigInt(fraction.padEnd(9, "0"));
+    const [, year, month, day, hour, minute, second, fraction = "", zone] = match;
+    const date = year ? [year, month, day].map(Number) : today(now(), zone);
+    const starts = startsOf(literal, date, [hour, minute, second ?? 0].map(Number), zone);
     const length = second === undefined ? NS_PER_MINUTE : 10n ** BigInt(9 - fraction.length);
-    return [first, first + length - 1n];
+    return starts.map((startMs) => {
+      const first = BigInt(startMs) * NS_PER_MS + BigInt(fraction.padEnd(9, "0"));
+      const last = first + length - 1n;
+      return { low: first, high: first, first, last, until: last };
+    });
   };
 }
 
-function startOf(date, clock, utc) {
-  const [hour, minute, second] = clock.map(Number);
-  if (hour > 23 || minute > 59 || second > 59) return null;
-  const start = new Date(
-    `${date}T${clock.map((part) => part.padStart(2, "0")).join(":")}${utc.toUpperCase()}`,
+/** When it was that day and time, in milliseconds; earliest first. */
+function startsOf(literal, [year, month, day], [hour, minute, second], zone) {
+  const utcMs = Date.UTC(year, month - 1, day, hour, minute, second);
+  const wrong = (why) => new FilterError(`${quoted(literal)} is not a time: ${why}`);
+  if (hour > 23) throw wrong("hours go from 0 to 23");
+  if (minute > 59 || second > 59) throw wrong("minutes and seconds go from 0 to 59");
+  if (month < 1 || month > 12) throw wrong("months go from 01 to 12");
+  const days = new Date(Date.UTC(year, month, 0)).getUTCDate();
+  if (day < 1 || day > days)
+    throw wrong(
+      `${String(year).padStart(4, "0")}-${String(month).padStart(2, "0")} has ${days} days`,
+    );
+  if (zone) return [utcMs - zoneMinutes(zone) * MS_PER_MINUTE];
+  // The clocks may be put forward or back that day: each offset around it is tried.
+  const offsets = [utcMs - MS_PER_DAY, utcMs + MS_PER_DAY].map((ms) =>
+    new Date(ms).getTimezoneOffset(),
   );
-  return Number.isNaN(start.getTime()) ? null : start;
+  const starts = [...new Set(offsets)]
+    .map((offset) => utcMs + offset * MS_PER_MINUTE)
+    .filter((ms) => ms === utcMs + new Date(ms).getTimezoneOffset() * MS_PER_MINUTE);
+  if (starts.length === 0) throw wrong("the clocks were put forward past it");
+  return starts.sort((a, b) => a - b);
 }
 
-function day(now, utc) {
-  const two = (value) => String(value).padStart(2, "0");
-  if (utc) return now.toISOString().slice(0, 10);
-  return `${now.getFullYear()}-${two(now.getMonth() + 1)}-${two(now.getDate())}`;
+function zoneMinutes(zone) {
+  if (/^z$/i.test(zone)) return 0;
+  const [, sign, hours, minutes] = /^(.)(\d\d):?(\d\d)$/.exec(zone);
+  return (sign === "+" ? 1 : -1) * (60 * Number(hours) + Number(minutes));
+}
+
+/** Year, month and day of now in a zone; without one here. */
+function today(now, zone) {
+  const offset = zone ? zoneMinutes(zone) : -now.getTimezoneOffset();
+  const date = new Date(now.getTime() + offset * MS_PER_MINUTE);
+  return [date.getUTCFullYear(), date.getUTCMonth() + 1, date.getUTCDate()];
 }

@@ -3,7 +3,7 @@
 // The values that completion offers for a column: those seen, by the name they are shown by
 // where a filter understands it, then names that the column knows.
 
-import { counted } from "../format/number.js";
+import { counted, grouped } from "../format/number.js";
 import { visibleText } from "../format/text.js";
 import { kindOf } from "./operators.js";
 import { valuesSeen } from "./seen.js";
@@ -16,13 +16,14 @@ export function offersOf(store, look) {
   return (column) => {
     const { numberOf, valueNames = [], parts, hover } = look(column);
     // Times and measured values hardly ever come twice.
-    const seen = kindOf(column) === "time" || column.unit ? [] : valuesSeen(store, column);
-    const offers = seen.map(({ value, rows }) => {
+    const isSeen = kindOf(column) !== "time" && !column.unit;
+    const { values, of } = isSeen ? valuesSeen(store, column) : { values: [], of: null };
+    const offers = values.map(({ value, rows }) => {
       const text = typeof value === "string" ? value : nameOf(value, parts, numberOf);
       const whole = visibleText(hover(value));
       return {
         text,
-        help: [whole === text ? "" : whole, counted(rows, "event")].filter(Boolean).join(", "),
+        help: [whole === text ? "" : whole, countWords(rows, of)].filter(Boolean).join(", "),
       };
     });
     const known = new Set(offers.map(({ text }) => text));
@@ -30,6 +31,11 @@ export function offersOf(store, look) {
       if (!known.has(text)) offers.push({ text, help: meaning(text, numberOf, hover) });
     return offers;
   };
+}
+
+/** Counting all rows at each key would take too long: how many were counted is said. */
+function countWords(rows, of) {
+  return of === null ? counted(rows, "event") : `${grouped(rows)} of the newest ${grouped(of)}`;
 }
 
 /** -2n -> "ENOENT", when that is how it is shown and a filter reads it as -2. */

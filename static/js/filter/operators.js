@@ -13,7 +13,7 @@ export const OPERATORS = [
     says: "is",
     kinds: ["text", "number", "time"],
     example: "comm=rm",
-    help: "exactly this text or number; numbers and times also from a to b: pid=10..20, pid=10.., pid=..20",
+    help: "this text or number; with * or ? as ~; numbers and times also from a to b: pid=10..20, pid=10.., pid=..20",
   },
   {
     symbol: "!=",
@@ -65,11 +65,57 @@ export const OPERATORS = [
 /** The symbols, longer ones first: `<=` is not `<` and `=`. */
 export const SYMBOLS = OPERATORS.map(({ symbol }) => symbol).sort((a, b) => b.length - a.length);
 
+/** Other ways to write them, as people do who know other languages. */
+export const SPELLINGS = {
+  "==": "=",
+  "===": "=",
+  "!==": "!=",
+  "<>": "!=",
+  "=<": "<=",
+  "=>": ">=",
+  "≠": "!=",
+  "≤": "<=",
+  "≥": ">=",
+};
+
+/** All of them, longer ones first. */
+export const WRITTEN = [...SYMBOLS, ...Object.keys(SPELLINGS)].sort((a, b) => b.length - a.length);
+
+/** Other ways to write joining words, which need no space around them. */
+export const JOINING = { "&&": "and", "||": "or" };
+
+// What stands between a column and a value in other languages -> the test that it means here.
+const pattern = (text) => text.replace(/%/g, "*").replace(/_/g, "?");
+export const FOREIGN = {
+  like: (value) => `~${pattern(value)}`,
+  ilike: (value) => `~${pattern(value)}`,
+  contains: (value) => `~*${value}*`,
+  has: (value) => `~*${value}*`,
+  startswith: (value) => `~${value}*`,
+  endswith: (value) => `~*${value}`,
+  matches: (value) => `~${value}`,
+  is: (value) => `=${value}`,
+  eq: (value) => `=${value}`,
+  equals: (value) => `=${value}`,
+  ne: (value) => `!=${value}`,
+  neq: (value) => `!=${value}`,
+  lt: (value) => `<${value}`,
+  le: (value) => `<=${value}`,
+  lte: (value) => `<=${value}`,
+  gt: (value) => `>${value}`,
+  ge: (value) => `>=${value}`,
+  gte: (value) => `>=${value}`,
+};
+
 /** The words that join tests, from the one that binds most. In any case: `AND` is `and`. */
 export const KEYWORDS = [
-  { word: "not", example: "not comm=git", help: "the opposite of the test behind it" },
-  { word: "and", example: "comm=rm and ret<0", help: "both; between two tests it may be left out" },
-  { word: "or", example: "comm=rm or comm=git", help: "one of them, or both" },
+  { word: "not", example: "not comm=git", help: "the opposite of the test behind it; also !" },
+  {
+    word: "and",
+    example: "comm=rm and ret<0",
+    help: "both; between two tests it may be left out; also &&",
+  },
+  { word: "or", example: "comm=rm or comm=git", help: "one of them, or both; also ||" },
 ];
 
 /** What else there is to know, for the cheat sheet. */
@@ -81,6 +127,7 @@ export const FORMS = [
     help: 'spaces and signs as they are; inside \\" \\\\ \\n \\t \\u{202e}',
   },
   { form: "parentheses", example: "(comm=rm or comm=mv) ret<0", help: "what belongs together" },
+  { form: "lists", example: "comm in (rm, git)", help: "one of these values; also not in" },
   { form: "names", example: "ret=ENOENT", help: "errors, and users (uid=alice), by name" },
   { form: "units", example: "latency>1.5ms", help: "ns, us or µs, ms, s; without one: ns" },
 ];

@@ -4,25 +4,35 @@
 // tests stand side by side), then `or`.
 
 import { FilterFault, quoted } from "./fault.js";
+import { hasWildcard } from "./glob.js";
+import { isUnit } from "./literals.js";
+import { FOREIGN, kindOf } from "./operators.js";
 import { tokenize } from "./tokens.js";
 
 const LONGEST = 20_000; // characters; a path has at most 4,095 bytes
 const DEEPEST = 64; // parentheses and nots within each other
 
-// latency>1 ms: the unit belongs to the number before it.
-const BARE_NUMBER = /(?:^|\.\.)[+-]?[\d.,]*\d$/;
-const UNIT = /^(?:ns|us|µs|μs|ms|s)$/i;
+// latency>1 ms: the unit belongs to the number before it, where the column has one.
+const BARE_NUMBER = /(?:^|\.\.)[+−-]?[\d.,]*\d$/;
+const DATE = /(?:^|\.\.)\d{4}-\d{2}-\d{2}$/;
+const ENDS_IN_CLOCK = /:\d{2}(?:\.\d+)?$/;
+const CLOCK = /^\d{1,2}:\d{2}/;
+const ZONE = /^(?:Z|[+−-]\d{2}:?\d{2})$/i;
+const FOREIGN_WORD = new RegExp(`^(?:${Object.keys(FOREIGN).join("|")})$`, "i");
 
 /**
  * Nodes: `{type: "word", text}`, `{type: "term", name, operator, value}`, `{type: "not", part}`,
  * `{type: "and" | "or", parts}`. Each has `start` and `end`, with its parentheses; a term
- * also `nameEnd` and `valueStart`.
+ * also `nameEnd`, `valueStart`, `isQuoted`, and `isGlob` where = and != have a pattern. A list is an
+ * `or` of its terms.
  *
  * @param {string} source
+ * @param {?Names} names  of the columns there are: what is a number's unit, a list or a range
+ *   with spaces in it depends on the column
  * @returns {?object} null for a blank text
  * @throws {FilterFault}
  */
-export function parse(source) {
+export function parse(source, names = null) {
   if (source.length > LONGEST) {
     throw new FilterFault(
       `the filter is longer than ${LONGEST} characters`,
@@ -30,29 +40,41 @@ export function parse(source) {
       source.length,
     );
   }
-  return new Parser(source).read();
+  return new Parser(source, names).read();
 }
 
 class Parser {
+  #source;
+  #names;
   #tokens;
   #at = 0;
   #depth = 0;
   #length;
 
-  constructor(source) {
-    this.#tokens = tokenize(source);
+  constructor(source, names) {
+    this.#source = source;
+    this.#names = names;
+    this.#tokens = tokenize(source, names);
     this.#length = source.trimEnd().length;
   }
 
   read() {
-    const wrong = this.#tokens.find(({ fault }) => fault);
-    if (wrong) throw new FilterFault(wrong.fault, wrong.start, wrong.end);
+    const wrong = this.#tokens.findIndex(({ fault }) => fault);
+    if (wrong >= 0) throw this.#faultOf(wrong);
     if (this.#tokens.length === 0) return null;
     const tree = this.#or();
     const rest = this.#next();
     if (rest)
       throw new FilterFault("this closing parenthesis has no opening one", rest.start, rest.end);
     return tree;
+  }
+
+  /** `forms` of a value take the place of its operator too. */
+  #faultOf(index) {
+    const { fault, forms = [], start, end } = this.#tokens[index];
+    const from = this.#tokens[index - 1]?.start;
+    const fixes = forms.map((insert) => ({ start: from, end, insert }));
+    return new FilterFault(fault, start, end, fixes);
   }
 
   #next() {
@@ -99,7 +121,9 @@ class Parser {
     this.#at++;
     if (token.type === "open") return this.#group(token);
     if (token.type === "name") return this.#term(token);
-    return { type: "word", text: token.text, start: token.start, end: token.end };
+    this.#refuseForeign(token);
+    const { text, isQuoted, start, end } = token;
+    return { type: "word", text, isQuoted, start, end };
   }
 
   #group({ start, end }) {
@@ -116,35 +140,100 @@ class Parser {
   #term(name) {
     const operator = this.#tokens[this.#at++];
     const value = this.#next();
-    if (value?.type !== "text") {
-      const isGroup = value?.type === "open" || value?.type === "close";
-      const hint =
-        isGroup && value.start === operator.end ? "; parentheses in a text need quotes" : "";
-      throw new FilterFault(
-        `a value is missing after ${operator.text}${hint}`,
-        name.start,
-        operator.end,
-      );
-    }
+    if (value?.type === "list") return this.#list(name, operator, value);
+    if (value?.type !== "text") throw this.#missingValue(name, operator, value);
     this.#at++;
-    const unit = this.#next();
-    const takesUnit =
-      !value.isQuoted &&
-      BARE_NUMBER.test(value.text) &&
-      unit?.type === "text" &&
-      !unit.isQuoted &&
-      UNIT.test(unit.text);
-    if (takesUnit) this.#at++;
-    return {
-      type: "term",
-      name: name.text,
-      operator: operator.text,
-      value: takesUnit ? value.text + unit.text : value.text,
-      start: name.start,
-      nameEnd: name.end,
-      valueStart: value.start,
-      end: takesUnit ? unit.end : value.end,
-    };
+    const { text, end } = value.isQuoted ? value : this.#whole(name, operator, value);
+    return termOf(name, operator.text, { ...value, text }, name.start, end);
+  }
+
+  #list(name, operator, { items, end }) {
+    this.#at++;
+    const terms = items.map((item) => termOf(name, "=", item, item.start, item.end));
+    const { start } = name;
+    const isOne = operator.text === "in" && terms.length === 1;
+    if (isOne) return { ...terms[0], start, end };
+    const part = { ...joined("or", terms), start, end };
+    return operator.text === "in" ? part : { type: "not", part, start, end };
+  }
+
+  /** A value with what belongs to it behind spaces: a unit, a time behind its date, a range. */
+  #whole(name, operator, { text, end }) {
+    const columns = this.#names?.find(name.text) ?? [];
+    const kinds = new Set(columns.map(kindOf));
+    if (kinds.size === 0 || kinds.has("text")) return { text, end };
+    const isMeasured = columns.some(({ unit }) => unit !== null);
+    const takesRange = operator.text === "=" || operator.text === "!=";
+    for (; this.#next()?.type === "text" && !this.#next().isQuoted; this.#at++) {
+      const token = this.#next();
+      const { text: next } = token;
+      const [first] = next.split("..", 1);
+      const belongs =
+        (isMeasured && BARE_NUMBER.test(text) && isUnit(first)) ||
+        (kinds.has("time") && DATE.test(text) && CLOCK.test(first)) ||
+        (kinds.has("time") && ENDS_IN_CLOCK.test(text) && ZONE.test(first)) ||
+        (takesRange && !text.includes("..") && next.startsWith("..")) ||
+        (takesRange && text.endsWith("..") && /^[+−-]?\d/.test(next));
+      if (!belongs) break;
+      text += DATE.test(text) && CLOCK.test(first) ? ` ${next}` : next;
+      end = token.end;
+    }
+    return { text, end };
+  }
+
+  #missingValue(name, operator, value) {
+    const isGroup = value?.type === "open" || value?.type === "close";
+    const isTouching = isGroup && value.start === operator.end;
+    const hint = isTouching ? "; parentheses in a text need quotes" : "";
+    const message = `a value is missing after ${operator.text}${hint}`;
+    const fixes = isGroup ? this.#listInstead(operator, value) : [];
+    return new FilterFault(message, name.start, operator.end, fixes);
+  }
+
+  /** comm=(rm or git), comm=(rm,git): a list. */
+  #listInstead(operator, { start }) {
+    const found = /^\(([^()"]*)\)/.exec(this.#source.slice(start));
+    const values = found?.[1].split(/\s*(?:,|\|+)\s*|\s+(?:or\s+)?/i).filter(Boolean) ?? [];
+    if (values.length === 0 || (operator.text !== "=" && operator.text !== "!=")) return [];
+    const isIn = operator.text === "=" ? "in" : "not in";
+    const end = start + found[0].length;
+    return [{ start: operator.start, end, insert: ` ${isIn} (${values.join(", ")})` }];
+  }
+
+  /** comm like '%rm%': three words, which nobody means. */
+  #refuseForeign({ text, isQuoted, start, end: nameEnd }) {
+    const [word, value] = this.#tokens.slice(this.#at, this.#at + 2);
+    if (isQuoted || value?.type !== "text" || word.isQuoted) return;
+    if (!this.#names || this.#names.find(text).length === 0) return;
+    if (word.type !== "text") return;
+    if (/^between$/i.test(word.text)) throw this.#between(start, text, word, value);
+    if (!FOREIGN_WORD.test(word.text)) return;
+    const isNull = !value.isQuoted && /^(?:null|none|nil)$/i.test(value.text);
+    const written = /\s/.test(value.text) ? null : value.text;
+    const fixes = [];
+    if (isNull) fixes.push({ start, end: value.end, insert: `not ${text}~*` });
+    else if (written !== null) {
+      const insert = text + FOREIGN[word.text.toLowerCase()](written);
+      fixes.push({ start, end: value.end, insert });
+    }
+    fixes.push({ start, end: nameEnd, insert: `"${text}"` });
+    throw new FilterFault(
+      `${quoted(word.text)} is not an operator; quotes make ${quoted(text)} a text to search for`,
+      word.start,
+      word.end,
+      fixes,
+    );
+  }
+
+  /** pid between 1 and 5 */
+  #between(start, name, word, from) {
+    const [and, to] = this.#tokens.slice(this.#at + 2, this.#at + 4);
+    const isWhole = and?.text === "and" && to?.type === "text";
+    const fixes = isWhole
+      ? [{ start, end: to.end, insert: `${name}=${from.text}..${to.text}` }]
+      : [];
+    const message = `${quoted(word.text)} is not an operator: a range is written ${name}=1..5`;
+    return new FilterFault(message, word.start, word.end, fixes);
   }
 
   #missingTest(token) {
@@ -159,17 +248,37 @@ class Parser {
       const message =
         before.type === "open"
           ? "nothing stands in the parentheses"
-          : `something is missing after ${quoted(before.text)}`;
+          : `something is missing after ${this.#typed(before)}`;
       return new FilterFault(message, before.start, token?.end ?? this.#length);
     }
-    const message = `${quoted(token.text)} joins two tests; quotes make it a text to search for`;
+    const message = `${this.#typed(token)} joins two tests; quotes make it a text to search for`;
     return new FilterFault(message, token.start, token.end);
+  }
+
+  #typed({ start, end }) {
+    return quoted(this.#source.slice(start, end));
   }
 
   #deeper(start, end) {
     if (++this.#depth > DEEPEST)
       throw new FilterFault("too many parentheses within each other", start, end);
   }
+}
+
+function termOf(name, operator, value, start, end) {
+  const isExact = operator === "=" || operator === "!=";
+  return {
+    type: "term",
+    name: name.text,
+    operator,
+    value: value.text,
+    isQuoted: value.isQuoted,
+    isGlob: isExact && !value.isQuoted && hasWildcard(value.text),
+    start,
+    nameEnd: name.end,
+    valueStart: value.start,
+    end,
+  };
 }
 
 function joined(type, parts) {

@@ -3,7 +3,7 @@
 // A tree of `parse` as text again, in one way: `parse(print(tree))` is the same tree but for
 // the positions.
 
-import { textOf, wordOf } from "./terms.js";
+import { valueText, wordOf } from "./terms.js";
 
 /** @param {?object} tree */
 export function print(tree) {
@@ -12,7 +12,8 @@ export function print(tree) {
 
 function printed(node) {
   if (node.type === "word") return wordOf(node.text);
-  if (node.type === "term") return `${node.name}${node.operator}${textOf(node.value)}`;
+  if (node.type === "term")
+    return `${node.name}${node.operator}${valueText(node.operator, node.value, node.isGlob)}`;
   if (node.type === "not") return `not ${part(node.part, ["and", "or"])}`;
   const wrapped = node.type === "and" ? ["and", "or"] : ["or"];
   return node.parts.map((it) => part(it, wrapped)).join(` ${node.type} `);

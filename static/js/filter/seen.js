@@ -4,13 +4,14 @@
 
 import { VALUE } from "../data/chunk.js";
 
-const ROWS = 16_384; // looked at: a few milliseconds at most
+export const ROWS = 16_384; // looked at: a few milliseconds at most
 const MOST = 50;
 const MOST_DISTINCT = 5_000; // beyond, values do not repeat and what is common is not known
 
 /**
  * @param {EventStore} store  @param {{key: string}} column
- * @returns {{value: string|number|bigint, rows: number}[]} the commonest first
+ * @returns {{values: {value: string|number|bigint, rows: number}[], of: ?number}} the commonest
+ *   first; `of` so many newest rows, null for all of them
  */
 export function valuesSeen(store, { key }) {
   const counts = new Map();
@@ -19,10 +20,11 @@ export function valuesSeen(store, { key }) {
     if (column?.texts) countTexts(column, start, stop, counts);
     else if (column) countNumbers(column, start, stop, counts);
   });
-  return [...counts]
+  const values = [...counts]
     .map(([value, rows]) => ({ value, rows }))
     .sort((a, b) => b.rows - a.rows)
     .slice(0, MOST);
+  return { values, of: store.length > ROWS ? ROWS : null };
 }
 
 function countTexts({ codes, texts }, start, stop, counts) {

@@ -134,7 +134,12 @@ export class FilterState {
 
   #isSame(a, b) {
     const [first] = this.names.find(a.name);
-    return first === this.names.find(b.name)[0] && a.operator === b.operator && a.value === b.value;
+    return (
+      first === this.names.find(b.name)[0] &&
+      a.operator === b.operator &&
+      a.value === b.value &&
+      a.isGlob === b.isGlob
+    );
   }
 
   /** The terms on a column among the conjuncts. */
@@ -170,7 +175,7 @@ export class FilterState {
     const isWord =
       last?.type === "word" && this.typed.text.startsWith(this.valid.text.slice(0, last.end));
     if (!isWord) return;
-    const name = tokenize(this.typed.text).find(
+    const name = tokenize(this.typed.text, this.names).find(
       ({ type, start }) => type === "name" && start === last.start,
     );
     if (name) this.valid = compileFilter(withoutTerms(this.valid, [last]), this.names, this.#look);

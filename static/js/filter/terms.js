@@ -5,21 +5,37 @@
 
 import { replaceUnseen } from "../format/text.js";
 import { utcTime } from "../format/time.js";
+import { hasWildcard } from "./glob.js";
 import { kindOf } from "./operators.js";
 import { tokenize } from "./tokens.js";
 
 const ESCAPES = { '"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
-/** A text as it stands behind an operator. */
+/** A text as it stands behind = or !=, as exactly this text. */
 export function textOf(text) {
-  const isPlain = text !== "" && !/["\s()]|^[=~<>!]/.test(text) && isVisible(text);
+  return hasWildcard(text) ? quotedText(text) : patternOf(text);
+}
+
+/** A pattern as it stands behind an operator. */
+export function patternOf(text) {
+  const isPlain = text !== "" && !/["\s()]|^[=~<>!'‘“„]|&&|\|\|/.test(text) && isVisible(text);
   return isPlain ? text : quotedText(text);
+}
+
+/** A value as it stands behind an operator; `isGlob` as `parse` has it. */
+export function valueText(operator, value, isGlob = false) {
+  const isExact = (operator === "=" || operator === "!=") && !isGlob;
+  return isExact ? textOf(value) : patternOf(value);
 }
 
 /** A text as a word of its own. */
 export function wordOf(text) {
   const tokens = tokenize(text);
-  const isBare = tokens.length === 1 && tokens[0].type === "text" && tokens[0].text === text;
+  const isBare =
+    tokens.length === 1 &&
+    tokens[0].type === "text" &&
+    tokens[0].text === text &&
+    !/^[A-Za-z_]\w*:/.test(text); // comm:rm
   return isBare && !tokens[0].fault && !tokens[0].isQuoted && isVisible(text)
     ? text
     : quotedText(text);
@@ -32,11 +48,11 @@ export function wordOf(text) {
  * @param {{numberOf?: Function, valueNames?: string[]}} look  the column's
  */
 export function termOf({ operator, value }, column, names, look) {
-  return `${names.shortName(column)}${operator}${valueOf(value, column, look)}`;
+  return `${names.shortName(column)}${operator}${valueOf(operator, value, column, look)}`;
 }
 
-function valueOf(value, column, { numberOf, valueNames = [] }) {
-  if (typeof value === "string") return textOf(value);
+function valueOf(operator, value, column, { numberOf, valueNames = [] }) {
+  if (typeof value === "string") return valueText(operator, value);
   if (kindOf(column) === "time") return utcTime(BigInt(value));
   const named = valueNames.find((name) => BigInt(numberOf(name)) === BigInt(value));
   if (named !== undefined) return named;

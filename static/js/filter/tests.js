@@ -51,12 +51,12 @@ export function textTest(key, matches) {
   };
 }
 
-/** The text of any column. */
-export function anyTextTest(matches) {
+/** The text of any column. @param {(key: string) => (text: string) => boolean} matchesOf */
+export function anyTextTest(matchesOf) {
   return (chunk, start, rows) => {
     const passed = new Uint8Array(rows.length);
-    for (const column of chunk.columns.values()) {
-      if (column.texts) markMatches(column, matches, start, rows, passed);
+    for (const [key, column] of chunk.columns) {
+      if (column.texts) markMatches(column, matchesOf(key), start, rows, passed);
     }
     rows.set(passed);
   };

@@ -3,32 +3,45 @@
 // The filter's text as tokens. Nothing is thrown: a token that is wrong says so in `fault`,
 // so that completion can read a text that is not finished.
 
-import { SYMBOLS } from "./operators.js";
+import { JOINING, SPELLINGS, SYMBOLS, WRITTEN } from "./operators.js";
 
 const SPACE = /\s+/y;
-const SYMBOL = SYMBOLS.join("|");
-// == for =, as people who write programs type it.
-const NAME = new RegExp(`([A-Za-z_]\\w*)(?=\\s*(?:==|${SYMBOL}))`, "y");
-const OPERATOR = new RegExp(`==|${SYMBOL}`, "y");
-const BARE = /[^\s"()]+/y;
-const ESCAPE = /\\(?:(["\\nrt])|u\{([0-9a-f]{1,6})\})/iy;
+const WRITTEN_SYMBOL = WRITTEN.map((symbol) => symbol.replace(/[|~]/g, "\\$&")).join("|");
+const NAME = new RegExp(`([A-Za-z_]\\w*)(?=\\s*(?:${WRITTEN_SYMBOL}))`, "y");
+const OPERATOR = new RegExp(WRITTEN_SYMBOL, "y");
+const SYMBOL = new RegExp(SYMBOLS.join("|"), "y");
+// Only for a column that there is: comm:rm, comm in (rm, git).
+const NAME_AND_COLON = /([A-Za-z_]\w*)(?=:[^\s:])/y;
+const NAME_AND_IN = /([A-Za-z_]\w*)(?=\s+(?:not\s+)?in(?:$|[\s("]))/iy;
+const IN = /(not\s+)?in(?=$|[\s("])/iy;
+const JOIN = /&&|\|\|/y;
+const NOT = /!(?![=~])/y;
+const BARE = /(?:(?!&&|\|\|)[^\s"()])+/y;
+const ITEM = /(?:(?!&&|\|\|)[^\s"(),])+/y;
+const SEPARATOR = /\s*,\s*/y;
+// What opens a quoted text, and all that closes it. Word processors make the curved ones.
+const QUOTES = { '"': '"', "“": "”“", "„": "“”", "'": "'", "‘": "’'" };
+const ESCAPE = /\\(?:(["\\nrt'’“”])|u\{([0-9a-f]{1,6})\})/iy;
 const ESCAPED = { n: "\n", r: "\r", t: "\t" };
 const LAST_CODE_POINT = 0x10ffff;
 const KEYWORD = /^(?:and|or|not)$/i;
 
 /**
  * @param {string} source
- * @returns {{type: "name"|"operator"|"text"|"keyword"|"open"|"close", text: string,
- *   start: number, end: number, isQuoted: boolean, fault: ?string}[]} `text` is what is
- *   meant, without quotes and escapes; keywords in lower case
+ * @param {?Names} names  of the columns there are; without them no name is known
+ * @returns {{type: "name"|"operator"|"text"|"list"|"keyword"|"open"|"close", text: string,
+ *   start: number, end: number, isQuoted: boolean, fault: ?string, forms?: string[],
+ *   items?: object[]}[]} `text` is what is meant, without quotes and escapes; keywords in lower
+ *   case; operators as the language writes them, also `in` and `not in`, behind which stands a list
+ *   of `items`, which are tokens; `forms`: see FilterError
  */
-export function tokenize(source) {
+export function tokenize(source, names = null) {
   const tokens = [];
   for (let at = 0; at < source.length; ) {
     const space = match(SPACE, source, at);
     if (space) at += space[0].length;
     else {
-      const token = tokenAt(source, at, tokens.at(-1));
+      const token = tokenAt(source, at, tokens.at(-1), names);
       tokens.push(token);
       at = token.end;
     }
@@ -36,31 +49,56 @@ export function tokenize(source) {
   return tokens;
 }
 
-function tokenAt(source, start, before) {
+function tokenAt(source, start, before, names) {
+  if (before?.type === "operator" && before.isIn) return list(source, start);
   const character = source[start];
   if (character === "(" || character === ")") {
     return token(character === "(" ? "open" : "close", character, start, start + 1);
   }
-  if (character === '"') return quotedText(source, start);
+  const join = match(JOIN, source, start)?.[0];
+  if (join) return token("keyword", JOINING[join], start, start + join.length);
+  if (opensQuote(source, start)) return quotedText(source, start, /[\s()]|&&|\|\|/y);
   const isValue = before?.type === "operator";
-  const operator = match(OPERATOR, source, start)?.[0];
-  if (operator && before?.type === "name") {
-    return token("operator", operator === "==" ? "=" : operator, start, start + operator.length);
-  }
-  const name = isValue ? null : match(NAME, source, start)?.[1];
+  if (before?.type === "name") return operator(source, start);
+  if (isValue) return bareText(source, start, before);
+  if (match(NOT, source, start)) return token("keyword", "not", start, start + 1);
+  const name = nameAt(source, start, names);
   if (name && !KEYWORD.test(name)) return token("name", name, start, start + name.length);
-  return bareText(source, start, isValue ? before.end : null, operator);
+  return bareText(source, start, null);
 }
 
-/** @param {?number} valueFrom  the end of the operator before, when this is its value */
-function bareText(source, start, valueFrom, operator) {
+function nameAt(source, start, names) {
+  const name = match(NAME, source, start)?.[1];
+  if (name) return name;
+  const known = (match(NAME_AND_COLON, source, start) ?? match(NAME_AND_IN, source, start))?.[1];
+  return known && names?.find(known).length > 0 ? known : null;
+}
+
+/** Behind a name, which is one because an operator follows. */
+function operator(source, start) {
+  const written = match(OPERATOR, source, start)?.[0];
+  if (written) {
+    const symbol = SPELLINGS[written] ?? written;
+    return token("operator", symbol, start, start + written.length);
+  }
+  if (source[start] === ":") return token("operator", "=", start, start + 1);
+  const [text, negation] = match(IN, source, start);
+  const made = token("operator", negation ? "not in" : "in", start, start + text.length);
+  return { ...made, isIn: true };
+}
+
+/** @param {?object} before  the operator, when this is its value */
+function bareText(source, start, before) {
   const text = match(BARE, source, start)[0];
   const end = start + text.length;
   // Right behind its operator a keyword is a value: comm=and.
-  if (KEYWORD.test(text) && valueFrom !== start)
+  if (KEYWORD.test(text) && before?.end !== start)
     return token("keyword", text.toLowerCase(), start, end);
-  if (operator && valueFrom === null) {
-    const fault = `a column is missing before ${operator}; quotes make it a text to search for`;
+  const sign = /^[=~<>!]+/.exec(text)?.[0];
+  if (before && sign && before.end === start) return wrongOperator(before, text, sign, start, end);
+  const symbol = match(SYMBOL, source, start)?.[0];
+  if (symbol && !before) {
+    const fault = `a column is missing before ${symbol}; quotes make it a text to search for`;
     return { ...token("text", text, start, end), fault };
   }
   if (source[end] === '"') {
@@ -72,10 +110,74 @@ function bareText(source, start, valueFrom, operator) {
   return token("text", text, start, end);
 }
 
-function quotedText(source, start) {
+/** comm=~rm, pid=!5: signs that are an operator elsewhere, or the beginning of a text. */
+function wrongOperator(before, text, sign, start, end) {
+  const value = text.slice(sign.length);
+  const all = before.text + sign;
+  const forms = [];
+  if (value && /^[=~!]+$/.test(all)) {
+    const negation = all.includes("!") ? "!" : "";
+    const glob = value.replace(/^\^|\$$/g, "").replace(/\.\*/g, "*");
+    forms.push(all.includes("~") ? `${negation}~${partOf(glob)}` : `${negation}=${value}`);
+  }
+  forms.push(`${before.text}"${text}"`);
+  const fault = `${all} is not an operator; quotes make ${sign} a part of the text`;
+  return { ...token("text", text, start, end), fault, forms };
+}
+
+/** A regular expression fits any part of a text, a pattern the whole. */
+function partOf(glob) {
+  return /[*?]/.test(glob) ? glob : `*${glob}*`;
+}
+
+/** `rm,git` or `(rm, "my file", git)`: what stands behind `in`. */
+function list(source, start) {
+  const isOpen = source[start] === "(";
+  const items = [];
+  let at = start + (isOpen ? 1 : 0);
+  const done = (end, fault = null) => ({
+    ...token("list", source.slice(start, end), start, end),
+    items,
+    fault: fault ?? items.find((item) => item.fault)?.fault ?? null,
+  });
+  for (let isWanted = true; ; ) {
+    at += match(SPACE, source, at)?.[0].length ?? 0;
+    if (isOpen && source[at] === ")")
+      return done(at + 1, items.length ? null : "the list is empty");
+    if (at >= source.length && isOpen) return done(at, "the closing parenthesis is missing");
+    const item = isWanted || isOpen ? itemAt(source, at) : null;
+    if (!item) {
+      if (items.length > 0 && !isWanted && !isOpen) return done(items.at(-1).end);
+      const fault = isOpen ? "a list holds values and commas" : "a value is missing in the list";
+      return done(Math.max(at, start + 1), fault);
+    }
+    items.push(item);
+    const comma = match(SEPARATOR, source, item.end);
+    at = item.end + (comma?.[0].length ?? 0);
+    isWanted = comma !== null;
+  }
+}
+
+function itemAt(source, at) {
+  if (opensQuote(source, at, ",")) return quotedText(source, at, /[\s(),]|&&|\|\|/y);
+  const text = match(ITEM, source, at)?.[0];
+  return text ? token("text", text, at, at + text.length) : null;
+}
+
+/** An apostrophe opens a quoted text only where another closes it: 'tis is a word. */
+function opensQuote(source, start, alsoEnds = "") {
+  const closing = QUOTES[source[start]];
+  if (!closing || !Object.hasOwn(QUOTES, source[start])) return false;
+  if (source[start] !== "'" && source[start] !== "‘") return true;
+  const rest = source.slice(start + 1);
+  return new RegExp(`^[^${closing}]*[${closing}](?:$|[\\s()${alsoEnds}]|&&|\\|\\|)`).test(rest);
+}
+
+function quotedText(source, start, ending) {
+  const closing = QUOTES[source[start]];
   let text = "";
   let at = start + 1;
-  while (at < source.length && source[at] !== '"') {
+  while (at < source.length && !closing.includes(source[at])) {
     if (source[at] !== "\\") {
       text += source[at++];
       continue;
@@ -95,7 +197,7 @@ function quotedText(source, start) {
     return { ...quotedToken(text, start, source.length), fault: "the closing quote is missing" };
   }
   const end = at + 1;
-  if (end < source.length && !/[\s()]/.test(source[end])) {
+  if (end < source.length && !match(ending, source, end)) {
     return {
       ...quotedToken(text, start, end),
       fault: "a space is missing behind the closing quote",

@@ -35,13 +35,14 @@ export function widthWords(seconds) {
   return seconds >= 60 ? `${seconds / 60} min` : `${seconds} s`;
 }
 
-/** The share of a whole: "12%", "0.3%", "<0.1%". */
+/** The share of a whole: "12%", "0.3%", "<0.1%"; "0%" is none of it, and "100%" all. */
 export function percent(part, whole) {
   if (whole === 0 || part === 0) return "0%";
   const share = (100 * part) / whole;
   if (share < 0.1) return "<0.1%";
-  if (share > 99.9 && part < whole) return ">99.9%";
-  return `${share < 9.95 ? Number(share.toFixed(1)) : Math.round(share)}%`;
+  if (part < whole && share > 99.9) return ">99.9%";
+  const isNearAnEnd = share < 9.95 || (part < whole && share >= 99.5);
+  return `${isNearAnEnd ? Number(share.toFixed(1)) : Math.round(share)}%`;
 }
 
 function day(date) {

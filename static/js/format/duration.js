@@ -10,11 +10,12 @@ const STEPS = [
 ];
 
 /**
- * 1234n -> "1.23 µs": three digits and the unit that fits.
+ * 1234n -> "1.23 µs": three digits and the unit that fits; a minus sign as wide as a digit.
  * @param {bigint|number} ns
  */
 export function duration(ns) {
   const value = Number(ns);
+  if (value < 0) return `−${duration(-value)}`;
   for (const [size, unit] of STEPS) {
     // 999.6 µs would round to "1000 µs"; it belongs to the next unit.
     if (value >= size * 0.9995) return `${threeDigits(value / size)} ${unit}`;

@@ -4,8 +4,8 @@
 // more than numbers, by name. This is the only file of the page that knows columns by name.
 
 import { duration } from "./duration.js";
-import { ERRNO_NAMES, errnoMeaning, errnoName, errnoValue } from "./errno.js";
 import { hueClass } from "./hue.js";
+import { NO_NAMES } from "./names.js";
 import { grouped } from "./number.js";
 import { part, splitPath, visibleParts, visibleText } from "./text.js";
 import { localDateTime, localTime, utcTime } from "./time.js";
@@ -141,40 +141,54 @@ const BY_NAME = {
     // Whose file was replaced: the call, where there is one, and the detail say more.
     covers: ["replaced"],
   },
-  ret: {
+};
+
+/** The same of columns whose values have names: `names` is the column's ValueNames. */
+const BY_NAMES = {
+  ret: (names) => ({
     ...number,
     parts: (value) => {
       if (value >= 0) return [part(grouped(value), "success")];
-      return [part(errnoName(value) ?? grouped(value), "failure")];
+      return [part(names.nameOf(value) ?? grouped(value), "failure")];
     },
     hover: (value) => {
-      const name = errnoName(value);
-      return name ? `${value} ${name}: ${errnoMeaning(name)}` : String(value);
+      const name = names.nameOf(value);
+      return name ? `${value} ${name}: ${names.meaningOf(value)}` : String(value);
     },
     full: (value) => [part(grouped(value), value < 0 ? "failure" : "success")],
     notes: (value) => {
-      const name = errnoName(value);
-      return name ? [`${name}: ${errnoMeaning(name)}`] : [];
+      const name = names.nameOf(value);
+      return name ? [`${name}: ${names.meaningOf(value)}`] : [];
     },
-    numberOf: errnoValue,
-    valueNames: ERRNO_NAMES,
+    numberOf: (name) => names.valueOf(name),
+    valueNames: names.all,
     quick: { label: "Failures only", operator: "<", value: 0 },
     align: "start",
     width: 128,
     narrowPlace: 3,
     // The error's name stands in the result already.
     covers: ["errno"],
-  },
-  errno: {
+  }),
+  errno: (names) => ({
     ...text,
-    hover: (value) => errnoMeaning(value) ?? visibleText(value),
-    valueNames: ERRNO_NAMES,
-    notes: (value) => [errnoMeaning(value) ?? []].flat(),
-  },
+    hover: (value) => names.meaningOf(value) ?? visibleText(value),
+    valueNames: names.all,
+    notes: (value) => [names.meaningOf(value) ?? []].flat(),
+  }),
 };
 
+// The same look for the same column each time: making one for each cell would cost too much.
+const looks = new WeakMap();
+
+function lookByNames(name, names) {
+  if (!looks.has(names)) looks.set(names, {});
+  const made = looks.get(names);
+  made[name] ??= BY_NAMES[name](names);
+  return made[name];
+}
+
 /**
- * @param {{name: string, type: string, unit: ?string}} column
+ * @param {{name: string, type: string, unit: ?string, names?: ValueNames}} column
  * @returns {{parts: Function, hover: Function, full: Function, notes: Function,
  *   tests: object[], quick?: object, width: number, narrowWidth?: number, align?: string,
  *   grows?: boolean, className?: string, narrowPlace?: number, covers?: string[],
@@ -188,9 +202,10 @@ const BY_NAME = {
  *   "top" where the summary is to list the most frequent values
  */
 export function presentation(column) {
-  const named = Object.hasOwn(BY_NAME, column.name) ? BY_NAME[column.name] : undefined;
-  const isText = column.type === "text";
-  if (named && isText === TEXT_NAMES.has(column.name)) return named;
+  const { name, names } = column;
+  const isItsType = (column.type === "text") === TEXT_NAMES.has(name);
+  if (isItsType && Object.hasOwn(BY_NAME, name)) return BY_NAME[name];
+  if (isItsType && Object.hasOwn(BY_NAMES, name)) return lookByNames(name, names ?? NO_NAMES);
   return BY_UNIT[column.unit] ?? BY_TYPE[column.type] ?? number;
 }
 

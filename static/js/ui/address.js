@@ -12,6 +12,12 @@ export function readParameter(fragment, name) {
   return found?.includes("=") ? decoded(value) : null;
 }
 
+/** Whether a parameter is there and cannot be read, as with half an escape. */
+export function isUnreadable(fragment, name) {
+  const found = parametersOf(fragment).find((it) => nameOf(it) === name);
+  return Boolean(found?.includes("=")) && readParameter(fragment, name) === null;
+}
+
 /** The fragment with another value for a parameter, or with null without it. */
 export function writeParameter(fragment, name, value) {
   const parameters = parametersOf(fragment);
@@ -76,6 +82,11 @@ export class Address {
   /** @returns {?string} */
   get(name) {
     return this.#pending.has(name) ? this.#pending.get(name) : readParameter(location.hash, name);
+  }
+
+  /** Whether the address has a value that cannot be read. */
+  isUnreadable(name) {
+    return !this.#pending.has(name) && isUnreadable(location.hash, name);
   }
 
   /** @param {?string} value  null takes the parameter away */

@@ -41,6 +41,17 @@ export class ColumnChoice {
     return arranged.filter(({ isShown }) => isShown);
   }
 
+  /**
+   * Once it is known which columns there are.
+   * @returns {string[]} names that the address asks for and no probe has; they are left out
+   */
+  dropUnknown() {
+    const known = new Set(this.#list.known.map(({ name }) => name));
+    const unknown = this.#layout.drop((name) => known.has(name));
+    if (unknown.length > 0) this.#changed();
+    return unknown;
+  }
+
   resize(column, px) {
     this.#change(() => this.#layout.resize(column.name, px));
   }

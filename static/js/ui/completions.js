@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // The list of what could stand at the cursor: a listbox that belongs to a combobox (WAI-ARIA
-// Authoring Practices, "List autocomplete with manual selection"): the field keeps the focus, and
-// nothing is chosen until an arrow key chooses it, so that Enter stays Enter.
+// Authoring Practices, "List autocomplete"): the field keeps the focus. Where the first entry
+// continues what was typed it is chosen at once; else nothing is until an arrow key chooses it, so
+// that Enter stays Enter.
 
 import { visibleText } from "../format/text.js";
 import { el, setAttribute } from "./dom.js";
@@ -47,8 +48,21 @@ export class Completions {
     return !this.element.hidden;
   }
 
-  /** @param {{insert: string, help: string, kind: string}[]} items  none closes it */
-  show(items) {
+  /** Whether Enter would take an entry. */
+  get hasChosen() {
+    return this.#active >= 0;
+  }
+
+  /** Take what is chosen, else the first entry. */
+  acceptFirst() {
+    this.#accept(Math.max(0, this.#active));
+  }
+
+  /**
+   * @param {{insert: string, help: string, kind: string}[]} items  none closes it
+   * @param {boolean} isFirstChosen
+   */
+  show(items, isFirstChosen = false) {
     if (items.length === 0) return this.close();
     this.#items = items;
     this.#options = items.map((item, i) => option(item, `${this.element.id}-${i}`));
@@ -56,7 +70,7 @@ export class Completions {
     this.element.hidden = false;
     this.element.scrollTop = 0;
     setAttribute(this.#input, "aria-expanded", "true");
-    this.#choose(-1);
+    this.#choose(isFirstChosen ? 0 : -1);
   }
 
   close() {

@@ -16,9 +16,11 @@ export class FilterBar {
   #history;
   #complete;
   #onType;
+  #onLeave;
+  #isQuiet = false;
   #text = "";
   #faults = [];
-  #offer = { from: 0, to: 0, items: [] };
+  #offer = { from: 0, to: 0, items: [], isAsked: false };
   #quiet = 0;
   #input = el("input", {
     type: "text",
@@ -48,10 +50,12 @@ export class FilterBar {
   /**
    * @param {HTMLElement} element  what the bar is built into
    * @param {{history: History, complete: (text: string, caret: number) => object,
-   *   type: (text: string) => void}} on  `type`: the text was changed by the person
+   *   type: (text: string) => void, leave: () => void}} on  `type`: the text was changed by the
+   *   person; `leave`: the person is done, and goes on to the table
    * @param {FilterHelp} help
    */
-  constructor(element, { history, complete, type }, help) {
+  constructor(element, { history, complete, type, leave }, help) {
+    this.#onLeave = leave;
     this.#history = history;
     this.#complete = complete;
     this.#onType = type;
@@ -87,7 +91,14 @@ export class FilterBar {
     });
     input.addEventListener("change", () => this.remember());
     input.addEventListener("blur", () => this.#completions.close());
-    input.addEventListener("click", () => this.#completions.close());
+    input.addEventListener("click", () => {
+      if (this.#text === "") this.#offerWhatFits(true);
+      else this.#completions.close();
+    });
+    // An empty bar shows what can be written there.
+    input.addEventListener("focus", () => {
+      if (this.#text === "" && !this.#isQuiet) this.#offerWhatFits(true);
+    });
     this.#clear.addEventListener("click", () => {
       this.#put("", 0);
       input.focus();
@@ -119,20 +130,33 @@ export class FilterBar {
     if (this.#faults.length === 0) this.#history.add(this.#text);
   }
 
+  /** Without offering anything: what is under the list is to be seen. */
   focus() {
+    this.#isQuiet = true;
     this.#input.focus();
+    this.#isQuiet = false;
   }
 
   #key(event) {
     const { key } = event;
-    if (this.#completions.key(event)) return true;
-    if (key === "Enter") {
-      this.#completions.close();
-      this.remember();
+    const isPlain = !event.shiftKey && !event.ctrlKey && !event.altKey && !event.metaKey;
+    if (isPlain && key === "Tab" && this.#completions.isOpen && this.#offer.isAsked) {
+      this.#completions.acceptFirst();
       return true;
     }
-    const asksForOlder = key === "ArrowUp" && (this.#text === "" || this.#history.isRecalling);
-    if (asksForOlder || (key === "ArrowDown" && this.#history.isRecalling)) {
+    const isAtStart = this.#text === "" && !this.#completions.hasChosen;
+    const asksForOlder = key === "ArrowUp" && (isAtStart || this.#history.isRecalling);
+    const isRecalling = asksForOlder || (key === "ArrowDown" && this.#history.isRecalling);
+    // In an empty bar the list came by itself: there is nothing to go back to.
+    const leavesAtOnce = key === "Escape" && isAtStart;
+    if (!isRecalling && !leavesAtOnce && this.#completions.key(event)) return true;
+    if (isPlain && (key === "Enter" || key === "Escape")) {
+      this.#completions.close();
+      this.remember();
+      if (key === "Escape" || this.#faults.length === 0) this.#onLeave();
+      return true;
+    }
+    if (isRecalling) {
       const text = this.#history.recall(key === "ArrowUp" ? 1 : -1);
       if (text !== null) this.#put(text, text.length, false);
       return true;
@@ -148,10 +172,10 @@ export class FilterBar {
   #offerWhatFits(isAsked) {
     const caret = this.#input.selectionStart;
     this.#offer = this.#complete(this.#text, caret);
-    const { from, to, items, isAsked: isBegun } = this.#offer;
+    const { from, to, items, isAsked: isBegun, isChosen } = this.#offer;
     const typed = this.#text.slice(from, to);
     const fresh = items.filter(({ insert }) => insert !== typed);
-    this.#completions.show(isAsked || isBegun ? [...this.#recent(), ...fresh] : []);
+    this.#completions.show(isAsked || isBegun ? [...this.#recent(), ...fresh] : [], isChosen);
   }
 
   /** In an empty bar, what was used before. */

@@ -5,16 +5,22 @@
 
 import { complete } from "../filter/complete.js";
 import { describe } from "../filter/describe.js";
+import { fixed } from "../filter/fault.js";
+import { hintsOf } from "../filter/hints.js";
 import { History } from "../filter/history.js";
 import { offersOf } from "../filter/offers.js";
 import { FilterState } from "../filter/state.js";
 import { byId } from "./dom.js";
 import { FilterBar } from "./filterbar.js";
 import { FilterHelp } from "./filterhelp.js";
+import { FilterHints } from "./filterhints.js";
 import { FilterLine } from "./filterline.js";
 import { KernelFilter } from "./kernelfilter.js";
 
 export class Filters {
+  #look;
+  #isEmpty = false;
+  #hints = new FilterHints((text) => this.#takeInstead(text));
   #store;
   #address;
   #on;
@@ -30,6 +36,7 @@ export class Filters {
    *   `change`: another filter is in force; `boxes`: where the boxes are; `answer`: as ProbeBar's
    */
   constructor({ store, look, address, notices }, on) {
+    this.#look = look;
     this.#store = store;
     this.#address = address;
     this.#on = on;
@@ -42,6 +49,7 @@ export class Filters {
         history: new History(storage()),
         complete: (text, caret) => complete(text, caret, this.#state.names, offers),
         type: (text) => this.#type(text),
+        leave: () => byId("grid").focus(),
       },
       new FilterHelp((example) => {
         this.#state.add(example);
@@ -49,6 +57,7 @@ export class Filters {
       }),
     );
     this.#line = new FilterLine(byId("filter-line"), { move: () => this.#move() });
+    byId("filter-line").append(this.#hints.element);
     this.#state.onChange((isFilterNew) => this.#changed(isFilterNew));
     address.onChange(() => this.#readAddress());
   }
@@ -69,6 +78,13 @@ export class Filters {
     if (columns.version === this.#columnsVersion) return;
     this.#columnsVersion = columns.version;
     this.#state.know(columns.known);
+  }
+
+  /** @param {boolean} isEmpty  there are events, and the filter in force lets none through */
+  counted(isEmpty) {
+    if (isEmpty === this.#isEmpty) return;
+    this.#isEmpty = isEmpty;
+    this.#showHints();
   }
 
   /** Values have other names now: uid=alice is understood once the users are known. */
@@ -106,6 +122,12 @@ export class Filters {
     this.#state.type(text);
   }
 
+  #takeInstead(text) {
+    this.#type(text);
+    this.#bar.remember();
+    this.#bar.focus();
+  }
+
   #readAddress() {
     const text = this.#address.get("filter") ?? "";
     if (text !== this.#state.valid.text) this.#type(text);
@@ -113,6 +135,7 @@ export class Filters {
 
   #changed(isFilterNew) {
     this.#address.set("filter", this.#addressed());
+    if (isFilterNew) this.#isEmpty = false; // until the rows are tested
     this.#show();
     if (isFilterNew) this.#on.change();
   }
@@ -140,6 +163,17 @@ export class Filters {
       isOffered: plan.moved.length > 0 || plan.patches.size > 0,
       isBusy: this.#kernel.isMoving,
     });
+    this.#showHints();
+  }
+
+  #showHints() {
+    const { faults, typed, names } = this.#state;
+    const fixes = faults.flatMap((fault) => fault.fixes.map((fix) => fixed(typed.text, fix)));
+    const ofFaults = fixes.length > 0 ? [{ message: "", fixes }] : [];
+    const isKnown = names.columns.length > 0;
+    this.#hints.show(
+      faults.length > 0 || !isKnown ? ofFaults : hintsOf(typed, names, this.#look, this.#isEmpty),
+    );
   }
 
   #viewChips({ stay }) {

@@ -82,6 +82,13 @@ export class Header {
       spellcheck: false,
     });
     input.addEventListener("input", () => this.#onFilter(column, input.value));
+    input.addEventListener("keydown", (event) => {
+      const isDone = event.key === "Enter" || event.key === "Escape";
+      if (!isDone || event.isComposing) return;
+      event.preventDefault();
+      event.stopPropagation();
+      input.closest("[role=grid]").focus();
+    });
     this.#inputs.set(column.key, input);
     return el("div", { class: "cell cell--box", role: "gridcell" }, input);
   }

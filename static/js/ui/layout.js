@@ -80,6 +80,17 @@ export class Layout {
     this.#chosen.clear();
   }
 
+  /** Take away what a link names and nobody has; of a link with nothing else nothing stays. */
+  drop(isKnown) {
+    if (!this.#only) return [];
+    const unknown = [...this.#only].filter((name) => !isKnown(name));
+    for (const name of unknown) this.#only.delete(name);
+    if (unknown.length === 0) return [];
+    this.#order = this.#order?.filter(isKnown) ?? null;
+    if (this.#only.size === 0 && this.#chosen.size === 0) this.#order = this.#only = null;
+    return unknown;
+  }
+
   /** What `restore` takes, as text. */
   save(columns) {
     return JSON.stringify({

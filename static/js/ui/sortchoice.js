@@ -38,6 +38,18 @@ export class SortChoice {
     this.#order.sort(null);
   }
 
+  /**
+   * Once it is known which columns there are.
+   * @param {object[]} known
+   * @returns {string[]} the name that the address asks for, where no probe has that column
+   */
+  dropUnknown(known) {
+    const name = this.#wanted?.name;
+    if (name === undefined || known.some((column) => column.name === name)) return [];
+    this.clear();
+    return [name];
+  }
+
   /** Sort by what is wanted, when its column is there and it is not done yet. */
   apply(columns) {
     const { by } = this.#order;

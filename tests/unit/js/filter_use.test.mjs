@@ -207,7 +207,7 @@ test("columns, operators and joining words are offered where they can stand", ()
 test("values are offered behind an operator, quoted as they must be", () => {
   const valuesOf = (column) =>
     column.name === "comm" ? ["rm", "my rm", "git", "*"].map((text) => ({ text, help: "" })) : [];
-  assert.deepEqual(offered("comm=|", valuesOf), { of: "", items: ["rm", '"my rm"', "git", "*"] });
+  assert.deepEqual(offered("comm=|", valuesOf), { of: "", items: ["rm", '"my rm"', "git", '"*"'] });
   assert.deepEqual(offered("comm=r|m x", valuesOf), { of: "rm", items: ["rm", '"my rm"'] });
   assert.deepEqual(offered("comm= R|", valuesOf), { of: "R", items: ["rm", '"my rm"'] });
   assert.deepEqual(offered('comm="my|', valuesOf), { of: '"my', items: ['"my rm"'] });

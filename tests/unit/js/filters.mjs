@@ -2,12 +2,25 @@
 
 // What the tests of the filter language share: columns, and a store to filter.
 
+import { readFileSync } from "node:fs";
+
 import { EventStore } from "../../../static/js/data/store.js";
 import { View } from "../../../static/js/data/view.js";
 import { compileFilter } from "../../../static/js/filter/compile.js";
 import { Names } from "../../../static/js/filter/names.js";
+import { NO_NAMES, ValueNames } from "../../../static/js/format/names.js";
 import { presentation } from "../../../static/js/format/presentation.js";
 import { batchOf } from "./batches.mjs";
+
+const recorded = (name) =>
+  JSON.parse(readFileSync(new URL(`../../vectors/${name}.json`, import.meta.url), "utf8"));
+
+/** The filters that every evaluator must agree on; see tests/vectors/README.md. */
+export const CASES = recorded("filters");
+
+/** The tables of names that the service sends. */
+export const TABLES = recorded("names");
+export const ERRORS = new ValueNames(TABLES.errors);
 
 const DESCRIBED = [
   ["time", "timestamp_ns", "Time", null],
@@ -30,6 +43,7 @@ export const COLUMNS = DESCRIBED.map(([name, type, title, unit]) => ({
   title,
   unit,
   help: `about ${name}`,
+  names: name === "ret" || name === "errno" ? ERRORS : NO_NAMES,
 }));
 
 export const NAMES = new Names(COLUMNS);

@@ -3,12 +3,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { duration } from "../../../static/js/format/duration.js";
-import { errnoMeaning, errnoName, errnoValue } from "../../../static/js/format/errno.js";
 import { hueClass } from "../../../static/js/format/hue.js";
 import { counted, grouped, rate } from "../../../static/js/format/number.js";
 import { presentation } from "../../../static/js/format/presentation.js";
 import { sentence, splitPath, visibleParts, visibleText } from "../../../static/js/format/text.js";
 import { localTime, utcTime } from "../../../static/js/format/time.js";
+import { ERRORS } from "./filters.mjs";
 
 const DURATIONS = [
   [0n, "0 ns"],
@@ -22,6 +22,8 @@ const DURATIONS = [
   [1_500_000n, "1.50 ms"],
   [2_000_000_000n, "2.00 s"],
   [3_600_000_000_000n, "3,600 s"],
+  [-1n, "−1 ns"],
+  [-1_500_000n, "−1.50 ms"],
 ];
 
 for (const [ns, text] of DURATIONS) {
@@ -51,14 +53,21 @@ test("times keep every digit", () => {
   assert.equal(utcTime(-1n), "1969-12-31T23:59:59.999999999Z");
 });
 
-test("errors have names and meanings", () => {
-  assert.equal(errnoName(-2n), "ENOENT");
-  assert.equal(errnoName(-2), "ENOENT");
-  assert.equal(errnoName(0n), undefined);
-  assert.equal(errnoName(-4000n), undefined);
-  assert.equal(errnoValue("EACCES"), -13);
-  assert.equal(errnoValue("constructor"), undefined);
-  assert.equal(errnoMeaning("ENOENT"), "No such file or directory");
+test("errors have names and meanings, from the table that the service sends", () => {
+  assert.equal(ERRORS.nameOf(-2n), "ENOENT");
+  assert.equal(ERRORS.nameOf(-2), "ENOENT");
+  assert.equal(ERRORS.nameOf(0n), undefined);
+  assert.equal(ERRORS.nameOf(-4000n), undefined);
+  assert.equal(ERRORS.valueOf("EACCES"), -13);
+  assert.equal(ERRORS.valueOf("-eacces"), -13);
+  assert.equal(ERRORS.valueOf("E600"), -600);
+  for (const text of ["constructor", "E5000", "E0", "", "-", "CONSTRUCTOR"])
+    assert.equal(ERRORS.valueOf(text), undefined, text);
+  assert.equal(ERRORS.firstOf("EOPNOTSUPP"), "ENOTSUP");
+  assert.equal(ERRORS.firstOf("95"), "ENOTSUP");
+  assert.equal(ERRORS.firstOf("9x"), undefined);
+  assert.equal(ERRORS.meaningOf("ENOENT"), "No such file or directory");
+  assert.equal(ERRORS.meaningOf(-2n), "No such file or directory");
 });
 
 const HOSTILE = [
@@ -104,7 +113,13 @@ test("a path is split so that its last name can be kept", () => {
   assert.deepEqual(splitPath(""), ["", ""]);
 });
 
-const column = (name, type, unit = null) => ({ name, type, unit, key: `${name}:${type}` });
+const column = (name, type, unit = null) => ({
+  name,
+  type,
+  unit,
+  key: `${name}:${type}`,
+  names: name === "ret" || name === "errno" ? ERRORS : undefined,
+});
 const shown = (of, value) =>
   presentation(of)
     .parts(value)

@@ -223,7 +223,7 @@ function checkTally(summary, store, view, name, type) {
 }
 
 function check(summary, store, view) {
-  checkTally(summary, store, view, "comm", "text");
+  checkTally(summary, store, view, "process", "text");
   checkTally(summary, store, view, "filename", "text");
   checkTally(summary, store, view, "errno", "text");
   checkTally(summary, store, view, "uid", "uint32");
@@ -275,7 +275,7 @@ function eventsOf(next, count, time, probe = "fexit") {
     {
       time: ["timestamp_ns", make((_, i) => time + BigInt(i) * 1_000_003n)],
       uid: ["uint32", make(() => (next(2) ? 0 : next(50)))],
-      comm: ["text", make(() => ["rm", "git", `cc-${next(100)}`][next(3)])],
+      process: ["text", make(() => ["rm", "git", `cc-${next(100)}`][next(3)])],
       filename: ["text", make(() => (next(20) ? `/f/${next(next(2) ? 20 : 100_000)}` : null))],
       errno: ["text", make(() => (next(5) ? null : ["ENOENT", "EACCES"][next(2)]))],
       latency_ns: [
@@ -340,7 +340,7 @@ test("rows that left before they were counted, and those the store let go of, co
   summary.advance(() => true); // one step
   for (let i = 0; i < 4; i++) store.append(eventsOf(next, 15_000, 10n ** 18n));
   summary.advance(); // the view has not followed; its rows are gone
-  assert.equal(part(summary, "tally", "comm").values, 0);
+  assert.equal(part(summary, "tally", "process").values, 0);
   view.advance();
   summary.advance();
   check(summary, store, view);
@@ -370,13 +370,13 @@ test("what a probe lacks is not counted as nothing", () => {
   const store = new EventStore(20_000);
   const view = new View(store, EVERYTHING);
   const summary = new Summary(store, view);
-  store.append(batchOf({ comm: ["text", ["a", "b"]] }, { probe: "kprobe" }));
-  store.append(batchOf({ comm: ["text", ["a", "a"]], errno: ["text", [null, "EIO"]] }));
+  store.append(batchOf({ process: ["text", ["a", "b"]] }, { probe: "kprobe" }));
+  store.append(batchOf({ process: ["text", ["a", "a"]], errno: ["text", [null, "EIO"]] }));
   view.advance();
   summary.advance();
   const { values, nulls } = part(summary, "tally", "errno");
   assert.deepEqual([values, nulls], [1, 1]);
-  assert.deepEqual(part(summary, "tally", "comm").top(10), [
+  assert.deepEqual(part(summary, "tally", "process").top(10), [
     { key: "a", count: 3 },
     { key: "b", count: 1 },
   ]);

@@ -30,6 +30,9 @@ const CASES = [
   [percent, [1, 100_000], "<0.1%"],
   [percent, [1, 800], "0.1%"],
   [percent, [99_999, 100_000], ">99.9%"],
+  [percent, [9_964, 10_000], "99.6%"],
+  [percent, [995, 1_000], "99.5%"],
+  [percent, [994, 1_000], "99%"],
   [percent, [7, 7], "100%"],
   [percent, [1, 3], "33%"],
   [inColumnType, ["uint64", 5], 5n],
@@ -110,4 +113,14 @@ test("types, units and presentations say which parts there are, whatever the col
   );
   assert.deepEqual(plan(column("size", "uint64")), []);
   assert.deepEqual(plan(), []);
+});
+
+test("all of it is 100%, none of it is 0%, and nothing else is", () => {
+  for (const whole of [1, 2, 3, 7, 199, 200, 201, 999, 1000, 1001, 9_999, 324_995]) {
+    const parts = [0, 1, 2, whole - 2, whole - 1, whole, Math.floor(whole * 0.9964)];
+    for (const part of parts.filter((it) => it >= 0 && it <= whole)) {
+      assert.equal(percent(part, whole) === "100%", part === whole, `${part} of ${whole}`);
+      assert.equal(percent(part, whole) === "0%", part === 0, `${part} of ${whole}`);
+    }
+  }
 });

@@ -7,9 +7,9 @@ import { nameUsersBy, presentation } from "../../../static/js/format/presentatio
 import { CallError } from "../../../static/js/net/problem.js";
 
 const KNOWN = [
-  { uid: 0, name: "root" },
-  { uid: 1000, name: "alice" },
-  { uid: 65534, name: "nobody" },
+  { uid: 0, name: "root", aliases: ["toor"] },
+  { uid: 1000, name: "alice", aliases: [] },
+  { uid: 65534, name: "nobody", aliases: ["4nobody"] },
 ];
 
 /** Users whose questions are noted, answered when `settle` is called. */
@@ -20,7 +20,12 @@ function asking({ fails = 0, known = KNOWN } = {}) {
   const ask = async (uids, names) => {
     asked.push([uids, names]);
     if (fails-- > 0) throw new CallError("not now");
-    return known.filter(({ uid, name }) => uids.includes(uid) || names.includes(name));
+    return known
+      .map((user) => ({ ...user, aliases: user.aliases.filter((name) => names.includes(name)) }))
+      .filter(
+        ({ uid, name, aliases }) =>
+          uids.includes(uid) || names.includes(name) || aliases.length > 0,
+      );
   };
   const clock = { later: (callback, ms) => waits.push([callback, ms]), nowMs: () => 0 };
   const users = new Users(ask, () => changes++, clock);
@@ -62,6 +67,16 @@ test("a typed name is asked for; other letters, signs and digits are no names", 
   assert.equal(users.numberOf("nobody"), 65534);
 });
 
+test("a second name of a number is known too, and the number keeps its first", async () => {
+  const { users, asked, settle } = asking();
+  for (const name of ["toor", "4nobody"]) assert.equal(users.numberOf(name), undefined);
+  await settle();
+  assert.deepEqual(asked, [[[], ["toor", "4nobody"]]]);
+  assert.deepEqual([users.numberOf("toor"), users.numberOf("TOOR")], [0, 0]);
+  assert.deepEqual([users.nameOf(0), users.numberOf("root")], ["root", 0]);
+  assert.equal(users.numberOf("4nobody"), 65534);
+});
+
 test("at most a hundred at once, the others behind", async () => {
   const { users, asked, settle, waits } = asking();
   for (let uid = 0; uid < 250; uid++) users.nameOf(uid);
@@ -84,7 +99,7 @@ test("a refused question is asked again, later", async () => {
 });
 
 test("the user column shows names, and numbers where there is none", async () => {
-  const { users, settle } = asking({ known: [{ uid: 1000, name: "ali\u202ece" }] });
+  const { users, settle } = asking({ known: [{ uid: 1000, name: "ali\u202ece", aliases: [] }] });
   nameUsersBy(users);
   const look = presentation({ name: "uid", type: "uint32", unit: null });
   const shown = (uid) =>

@@ -100,7 +100,16 @@ def test_a_name_that_was_cut_is_marked() -> None:
 
 @pytest.mark.parametrize(
     ("ret", "name"),
-    [(0, None), (5, None), (-1, "EPERM"), (-512, "E512"), (-5000, None), (2**62, None)],
+    [
+        (0, None),
+        (5, None),
+        (-1, "EPERM"),
+        (-95, "ENOTSUP"),
+        (-512, "ERESTARTSYS"),
+        (-600, "E600"),
+        (-5000, None),
+        (2**62, None),
+    ],
 )
 def test_errno_names(ret: int, name: str | None) -> None:
     (row,) = encode("kretprobe", record(ret=ret))
@@ -144,6 +153,17 @@ def test_a_deletion_by_rename_is_told_in_every_mode() -> None:
             mode, np.concatenate([record(flags=4 | 0x200, filename=b"ff"), record(filename=b"gg")])
         )
         assert [row["replaced"] for row in rows] == ["yes", None]
+
+
+def test_fields_refer_to_the_table_of_their_names() -> None:
+    data = Encoder("fexit", "fexit", 7, MODES["fexit"].columns).encode([record()], lambda _: 0)
+    stream = na.ArrayStream(InputStream.from_readable(io.BytesIO(data)))
+    names = {field.name: dict(field.metadata or {}).get(b"names") for field in stream.schema.fields}
+    assert {name: table for name, table in names.items() if table} == {
+        "ret": b"errors",
+        "errno": b"errors",
+    }
+    assert len(data) < 3000  # the table itself does not travel with each batch
 
 
 def test_batches_carry_their_origin_and_number() -> None:

@@ -19,7 +19,50 @@ def test_by_number_and_by_name(client: FlaskClient) -> None:
     )
     assert answer.status_code == 200
     expected = {uid: pwd.getpwuid(uid).pw_name for uid in (first, pwd.getpwnam(last).pw_uid)}
-    assert answer.json["users"] == [{"uid": uid, "name": expected[uid]} for uid in sorted(expected)]
+    assert answer.json["users"] == [
+        {"uid": uid, "name": expected[uid], "aliases": []} for uid in sorted(expected)
+    ]
+
+
+def entry(name: str, uid: int) -> pwd.struct_passwd:
+    return pwd.struct_passwd((name, "x", uid, uid, "", "/", "/bin/sh"))
+
+
+@pytest.fixture
+def two_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of uid 0, as on a machine with `toor`; and a name that the machine finds in any case."""
+    known = {"root": 0, "toor": 0, "Remote": 5000, "remote": 5000, "one-way": 6000}
+    first = {0: "root", 5000: "remote"}
+
+    def by_number(uid: int) -> pwd.struct_passwd:
+        return entry(first[uid], uid)
+
+    def by_name(name: str) -> pwd.struct_passwd:
+        return entry(first.get(known[name], name), known[name])
+
+    monkeypatch.setattr("app.web.users.pwd.getpwuid", by_number)
+    monkeypatch.setattr("app.web.users.pwd.getpwnam", by_name)
+
+
+@pytest.mark.usefixtures("two_names")
+@pytest.mark.parametrize(
+    ("query", "users"),
+    [
+        ("name=toor", [(0, "root", ["toor"])]),
+        ("name=toor&name=root&uid=0", [(0, "root", ["toor"])]),
+        ("uid=0", [(0, "root", [])]),
+        ("name=Remote", [(5000, "remote", ["Remote"])]),
+        ("name=one-way", [(6000, "one-way", [])]),
+        ("uid=6000", []),
+        ("name=nobody-has-it", []),
+    ],
+)
+def test_every_name_of_a_number_is_known(
+    client: FlaskClient, query: str, users: list[tuple[int, str, list[str]]]
+) -> None:
+    assert client.get(f"/users?{query}").json["users"] == [
+        {"uid": uid, "name": name, "aliases": aliases} for uid, name, aliases in users
+    ]
 
 
 def test_none_is_asked_for(client: FlaskClient) -> None:

@@ -20,6 +20,7 @@ from app.config import Settings
 from app.errors import ProbedeckError
 from app.hub import Hub
 from app.probes.modes import MODES
+from app.probes.names import tables_as_json
 from app.probes.not_seen import not_seen
 from app.probes.spec import Filter, ProbeSpec
 from app.web.seats import Seats
@@ -106,7 +107,11 @@ class FakeManager:
 
     def describe_all(self) -> dict[str, Any]:
         kernel = {"release": "6.1.0", "machine": "x86_64", "hostname": "lab"}
-        return {"probes": [self.describe(name) for name in MODES], "kernel": kernel}
+        return {
+            "probes": [self.describe(name) for name in MODES],
+            "kernel": kernel,
+            "names": tables_as_json(),
+        }
 
     def describe(self, probe_id: str) -> dict[str, Any]:
         if probe_id not in MODES:
