@@ -97,7 +97,7 @@ test("the probes of an answer can be chosen from, and told", () => {
   assert.equal(bestProbe(probes).available, true);
   assert.equal(isActive(running), true);
   assert.equal(isActive(recorded("probe_ended")), false);
-  assert.ok(filterWords(running.filter).includes("comm nobody"));
+  assert.ok(filterWords(running.filter).includes("thread nobody"));
   assert.equal(
     seesReturn(running),
     running.columns.some(({ name }) => name === "ret"),
