@@ -17,6 +17,7 @@ const SPARE_ROWS = 8; // above and below, for the time until the next frame
 const HEADING_ROWS = 2;
 const FIT_SPARE_PX = 2;
 const OPEN_PX = 40; // as in css/table.css
+const UPWARD_KEYS = new Set(["ArrowUp", "PageUp", "Home", "k"]);
 
 export class Table {
   #store;
@@ -62,8 +63,10 @@ export class Table {
     this.#cursor = new Cursor(order);
     element.append(this.header.element, this.#body);
     element.style.setProperty("--row-height", `${ROW_PX}px`);
-    this.scroll = new Scroll(element, on.change);
-    new ResizeObserver(() => this.#measure()).observe(element);
+    this.scroll = new Scroll(element, on.change, () => this.#roomNow);
+    const resized = new ResizeObserver(() => this.#measure());
+    resized.observe(element);
+    resized.observe(this.header.element);
     element.addEventListener("keydown", (event) => this.#key(event));
     this.#serveBody();
   }
@@ -100,6 +103,7 @@ export class Table {
     const before = this.scroll.isFollowing ? this.#order.length : top - 1;
     const place = this.#cursor.move(key, page, before);
     if (place === null) return false;
+    if (UPWARD_KEYS.has(key)) this.scroll.leave();
     this.#reveal(place);
     if (key === "End") this.scroll.follow();
     this.#on.current(this.#cursor.row);
@@ -207,9 +211,14 @@ export class Table {
     this.#showTracks(this.#columns.shown());
   }
 
-  /** The height that rows have, below the heading; and how tall elements can be at this zoom. */
+  /** The height that rows have, below the heading. */
+  get #roomNow() {
+    return this.element.clientHeight - this.header.element.offsetHeight;
+  }
+
+  /** That height, and how tall elements can be at this zoom. */
   #measure() {
-    const room = this.element.clientHeight - this.header.element.offsetHeight;
+    const room = this.#roomNow;
     if (this.#pixelRatio !== devicePixelRatio) this.#tallest = tallestPx();
     this.#pixelRatio = devicePixelRatio;
     if (room === this.#room) return;
