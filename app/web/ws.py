@@ -23,6 +23,7 @@ from wsproto.utilities import LocalProtocolError
 
 from app.errors import ProbedeckError
 from app.hub import Batch, HubClosed, Subscription
+from app.probes.manager import now
 from app.web.body import StrictParser
 from app.web.caller import Caller, current_caller
 from app.web.events import known_probes
@@ -98,6 +99,7 @@ def websocket(ws: Server) -> None:
                 "type": "hello",
                 "version": PROTOCOL_VERSION,
                 "service": service.run_id,
+                "time": now(),
                 "client": subscription.id,
                 "caller": {"name": caller.name, "role": caller.role},
                 "probes": described,
