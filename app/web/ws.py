@@ -100,6 +100,7 @@ def websocket(ws: Server) -> None:
                 "version": PROTOCOL_VERSION,
                 "service": service.run_id,
                 "time": now(),
+                "recent_bytes": service.hub.recent_bytes,
                 "client": subscription.id,
                 "caller": {"name": caller.name, "role": caller.role},
                 "probes": described,

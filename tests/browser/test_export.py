@@ -209,7 +209,7 @@ def test_parquet_is_loaded_when_it_is_chosen(
     open_page: Callable[..., Page], server: Server, tmp_path: Path
 ) -> None:
     page = open_page(server.url)
-    expect(page.locator("#connection-text")).to_have_text("Live")
+    expect(page.locator("#connection")).to_have_attribute("data-state", "open")
     server.fake.start("fexit")
     server.fake.emit("fexit", plausible(3))
     expect_counts(page, "3", "3")

@@ -140,7 +140,8 @@ export class View {
   /** Whether the mark goes into the row before; else it is noted as a row of its own. */
   #joins(row, missing) {
     const before = this.length > 0 ? this.#marks.get(this.at(this.length - 1)) : undefined;
-    if (before?.[0].probe === missing.probe && before[0].where === missing.where) {
+    const isTime = missing.where === "unwatched";
+    if (!isTime && before?.[0].probe === missing.probe && before[0].where === missing.where) {
       before.push(missing);
       return true;
     }

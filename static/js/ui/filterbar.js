@@ -16,6 +16,7 @@ export class FilterBar {
   #history;
   #complete;
   #onType;
+  #onDone;
   #text = "";
   #faults = [];
   #offer = { from: 0, to: 0, items: [] };
@@ -48,13 +49,15 @@ export class FilterBar {
   /**
    * @param {HTMLElement} element  what the bar is built into
    * @param {{history: History, complete: (text: string, caret: number) => object,
-   *   type: (text: string) => void}} on  `type`: the text was changed by the person
+   *   type: (text: string) => void, done: () => void}} on  `type`: the text was changed by the
+   *   person; `done`: and is complete
    * @param {FilterHelp} help
    */
-  constructor(element, { history, complete, type }, help) {
+  constructor(element, { history, complete, type, done }, help) {
     this.#history = history;
     this.#complete = complete;
     this.#onType = type;
+    this.#onDone = done;
     element.append(
       el("label", { class: "filterbar__label", htmlFor: this.#input.id }, "Filter"),
       el(
@@ -117,6 +120,7 @@ export class FilterBar {
   /** Put the text into the history: it was used. */
   remember() {
     if (this.#faults.length === 0) this.#history.add(this.#text);
+    this.#onDone();
   }
 
   focus() {

@@ -8,6 +8,7 @@ import { describe } from "../filter/describe.js";
 import { History } from "../filter/history.js";
 import { offersOf } from "../filter/offers.js";
 import { FilterState } from "../filter/state.js";
+import { DECIDED, TYPED } from "./address.js";
 import { byId } from "./dom.js";
 import { FilterBar } from "./filterbar.js";
 import { FilterHelp } from "./filterhelp.js";
@@ -23,6 +24,7 @@ export class Filters {
   #bar;
   #line;
   #columnsVersion = -1;
+  #kind = DECIDED; // how a change goes into the history
 
   /**
    * @param {{store: EventStore, look: Function, address: Address, notices: Notices}} parts
@@ -41,7 +43,8 @@ export class Filters {
       {
         history: new History(storage()),
         complete: (text, caret) => complete(text, caret, this.#state.names, offers),
-        type: (text) => this.#type(text),
+        type: (text) => this.#typing(() => this.#type(text)),
+        done: () => this.#address.done(),
       },
       new FilterHelp((example) => {
         this.#state.add(example);
@@ -76,6 +79,12 @@ export class Filters {
     this.#state.know(this.#store.columns.known);
   }
 
+  /** @param {{role: string}} caller  whom the service takes this page for */
+  allow({ role }) {
+    this.#kernel.mayChange = role === "operator";
+    this.#showLine();
+  }
+
   /** @param {object[]} probes  all of them, as in docs/protocol.md */
   probes(probes) {
     this.#kernel.probes(probes);
@@ -85,7 +94,7 @@ export class Filters {
   /** What stands in a column's box was changed. */
   typeBox(column, text) {
     this.#line.say("");
-    this.#state.typeBox(column, text);
+    this.#typing(() => this.#state.typeBox(column, text));
   }
 
   /** @param {{name: string, operator: string, value: string|number|bigint}} test  to add */
@@ -101,6 +110,12 @@ export class Filters {
     this.#bar.focus();
   }
 
+  #typing(act) {
+    this.#kind = TYPED;
+    act();
+    this.#kind = DECIDED;
+  }
+
   #type(text) {
     this.#line.say("");
     this.#state.type(text);
@@ -112,7 +127,7 @@ export class Filters {
   }
 
   #changed(isFilterNew) {
-    this.#address.set("filter", this.#addressed());
+    this.#address.set("filter", this.#addressed(), this.#kind);
     this.#show();
     if (isFilterNew) this.#on.change();
   }

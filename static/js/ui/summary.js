@@ -5,7 +5,7 @@
 
 import { counted } from "../format/number.js";
 import { Summary } from "../summary/summary.js";
-import { el, setText } from "./dom.js";
+import { el, NARROW, setText } from "./dom.js";
 import { onThemeChange } from "./palette.js";
 import { RateFigure } from "./summary_rate.js";
 import { SpreadFigure } from "./summary_spread.js";
@@ -94,6 +94,8 @@ export class SummaryPanel {
   #ask(isOpen) {
     this.#address.set(PARAMETER, isOpen ? "1" : null);
     this.#follow();
+    // In a narrow window it is below the table.
+    if (isOpen && matchMedia(NARROW).matches) this.#aside.scrollIntoView({ block: "start" });
   }
 
   /** Open or closed, as the address says. */
