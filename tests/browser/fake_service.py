@@ -158,6 +158,9 @@ class FakeService:
         self.probes[name].record["counters"]["dropped_" + where] += rows
         self.send(json.dumps({"type": "gap", "probe": name, "where": where, "rows": rows}))
 
+    def send_json(self, message: dict[str, Any]) -> None:
+        self.send(json.dumps(message))
+
     def tell_state(self, name: str) -> None:
         self.send(
             json.dumps(

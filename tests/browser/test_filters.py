@@ -249,7 +249,10 @@ def test_what_a_probe_cannot_test_stays_in_view_and_is_said(ten: Page, fake: Fak
     ten.get_by_role("button", name="Move into the kernel").click()
     expect(ten.locator("#filter-line")).to_contain_text("fentry sees no result: ret<0 stays")
     expect_chips(
-        ten, "uid=0 | in the kernel, for everyone", "ret<0 | in the kernel, for everyone, on fexit", "ret<0 | in view"
+        ten,
+        "uid=0 | in the kernel, for everyone",
+        "ret<0 | in the kernel, for everyone, on fexit",
+        "ret<0 | in view",
     )
     expect(bar(ten)).to_have_value("ret<0")
     assert sorted(fake.calls, key=str) == [

@@ -9,7 +9,7 @@ import { CallError } from "../net/problem.js";
 import { changes } from "../probes/changes.js";
 import { bestProbe, isActive } from "../probes/choice.js";
 import { Card, VIEWS_ONLY_ID } from "./card.js";
-import { byId, NARROW, setAttribute, setText } from "./dom.js";
+import { byId, LOW, NARROW, setAttribute, setText } from "./dom.js";
 import { OptionsDialog } from "./options.js";
 import { remember, remembered } from "./preferences.js";
 
@@ -51,8 +51,9 @@ export class ProbeBar {
       this.#showLead();
     });
     const before = remembered(FOLDED);
-    // In a narrow window the table needs the room.
-    this.#showCards(before ? before !== "hidden" : !matchMedia(NARROW).matches);
+    // In a small window the table needs the room.
+    const isSmall = matchMedia(NARROW).matches || matchMedia(LOW).matches;
+    this.#showCards(before ? before !== "hidden" : !isSmall);
   }
 
   get probes() {

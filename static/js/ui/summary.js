@@ -33,6 +33,7 @@ export class SummaryPanel {
   #epoch = -1;
   #timer = 0;
   #shownAt = -UPDATE_MS;
+  #isSought = false; // it was asked for, and is to be brought in sight once there is something
   #scope = el("p", { class: "summary__scope" });
   #body = el("div", { class: "summary__body" });
   #button = el(
@@ -94,8 +95,7 @@ export class SummaryPanel {
   #ask(isOpen) {
     this.#address.set(PARAMETER, isOpen ? "1" : null);
     this.#follow();
-    // In a narrow window it is below the table.
-    if (isOpen && matchMedia(NARROW).matches) this.#aside.scrollIntoView({ block: "start" });
+    this.#isSought = isOpen && matchMedia(NARROW).matches; // it is below the table there
   }
 
   /** Open or closed, as the address says. */
@@ -138,6 +138,8 @@ export class SummaryPanel {
     const events = counted(this.#view.events, "event");
     const counting = `counting, ${Math.floor(100 * progress)}% of ${events}`;
     setText(this.#scope, isDone ? `of ${events} shown` : counting);
+    if (this.#isSought) this.#aside.scrollIntoView({ block: "start" });
+    this.#isSought = false;
   }
 
   /** Figures stay while the columns do, so that the focus does too. */
