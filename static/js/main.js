@@ -260,7 +260,7 @@ class Console {
   }
 
   #readAddress() {
-    this.#columns.readAddress();
+    this.#columns.followAddress();
     this.#sort.readAddress();
     this.#frames.soon();
   }

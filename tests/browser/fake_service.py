@@ -269,6 +269,7 @@ def plausible(rows: int, first: int = 0) -> dict[str, Any]:
 def create_app(fake: FakeService, root: str) -> Flask:
     """The fake's routes; `root` is the project's folder."""
     app = Flask(__name__, root_path=root)
+    app.config["SOCK_SERVER_OPTIONS"] = {"subprotocols": ["probedeck.v1"]}
     sock = Sock(app)
 
     @app.after_request

@@ -31,7 +31,9 @@ def connected(page: Page) -> Page:
 def expect_not_watching(page: Page, cause: str) -> None:
     expect(page.locator("#connection-text")).to_have_text("Connected")
     banner = page.locator("#incidents").get_by_role("paragraph")
-    expect(banner).to_have_text(re.compile(r"^fexit is not watching, since [\d:]+: .*" + cause))
+    expect(banner).to_have_text(
+        re.compile(r"^fexit is not watching, since [\d:]+: .*" + cause, re.I)
+    )
     expect(banner).to_be_in_viewport()
     expect(page).to_have_title("Not watching · Probedeck")
     expect(page.locator("#announcer")).to_contain_text("fexit is not watching")
@@ -55,7 +57,7 @@ def test_a_dead_tracer_is_told_everywhere(
     fake.fail("fexit", DIED)
     expect_not_watching(page, "SIGKILL")
     assert grave_faults(page) == []
-    page.get_by_role("button", name="Start fexit again").click()
+    page.get_by_role("button", name="Start again: fexit").click()
     expect(page.locator("#connection-text")).to_have_text("Live")
     expect(page.locator("#incidents")).to_be_empty()
     expect(page).to_have_title("Probedeck")
@@ -110,7 +112,7 @@ def test_the_rate_is_that_of_live_events(open_page: Callable[..., Page], server:
     fake = server.fake
     fake.start("fexit")
     for first in range(0, 60_000, 5000):
-        fake.emit("fexit", {**plausible(5000, first), "time": 1_795_341_600 * 10**9})
+        fake.emit("fexit", {**plausible(5000, first), "time": [1_795_341_600 * 10**9] * 5000})
     page = open_page(server.url)
     page.evaluate(
         """() => {
@@ -120,7 +122,7 @@ def test_the_rate_is_that_of_live_events(open_page: Callable[..., Page], server:
     )
     expect_counts(page, "60,000", "60,000")
     expect(page.locator("#rates")).to_have_text("fexit 0/s")
-    page.wait_for_function("window.rates.length > 40")
+    page.wait_for_function("() => window.rates.length > 40")
     assert set(page.evaluate("window.rates")) <= {"", "nothing attached", "fexit 0/s"}
 
 
@@ -136,8 +138,9 @@ def test_others_are_told_who_did_it(page: Page, fake: FakeService) -> None:
     fake.stop("fexit", who="token \x1b[31mlab2")
     expect(news).to_contain_text("lab2 stopped fexit, for everyone.")
     assert "\x1b" not in (news.text_content() or "")
-    for close in news.get_by_role("button", name="Dismiss the message").all():
-        close.click()
+    for left in (2, 1, 0):
+        news.get_by_role("button", name="Dismiss the message").first.click()
+        expect(news.locator(".news")).to_have_count(left)
     expect(news).to_be_empty()
 
 
@@ -145,7 +148,7 @@ def test_what_one_did_oneself_is_no_news_and_says_for_whom(page: Page, fake: Fak
     page.get_by_role("button", name="Watch deletions").click()
     stop = page.locator("#watch")
     expect(stop).to_have_text("Stop watching, for everyone")
-    expect(card(page, "fexit").get_by_text("Stop for everyone")).to_be_visible()
+    expect(card(page, "fexit").get_by_text("for everyone")).to_be_visible()
     bar(page).fill("uid=0")
     page.get_by_role("button", name="Move into the kernel, for everyone").click()
     expect(page.locator(".chip--kernel")).to_contain_text("in the kernel, for everyone")
@@ -190,13 +193,13 @@ def test_back_undoes_the_last_filter_sort_and_columns(page: Page, fake: FakeServ
     expect_counts(page, "100", "20")
     bar(page).fill("ret<0")
     expect_counts(page, "100", "14")
-    page.wait_for_function("location.hash.includes('ret')")
+    page.wait_for_function("() => location.hash.includes('ret')")
     page.get_by_role("columnheader", name="Latency").get_by_role("button").click()
     expect(page.locator("[aria-sort=ascending]")).to_have_count(1)
     page.get_by_role("button", name="Columns", exact=True).click()
     page.get_by_role("checkbox", name="TID").uncheck()
     page.keyboard.press("Escape")
-    page.wait_for_function("location.hash.includes('columns')")
+    page.wait_for_function("() => location.hash.includes('columns')")
     tid = page.get_by_role("columnheader", name="TID")
     expect(tid).to_have_count(0)
     page.go_back()
@@ -214,10 +217,10 @@ def test_back_undoes_the_last_filter_sort_and_columns(page: Page, fake: FakeServ
     expect(bar(page)).to_have_value("comm=rm")
     filter_box(page, "Result").fill("<0")
     expect(bar(page)).to_have_value("comm=rm and ret<0")
-    page.wait_for_function("location.hash.includes('ret')")
+    page.wait_for_function("() => location.hash.includes('ret')")
     page.go_back()
     expect(bar(page)).to_have_value("comm=rm")
-    expect(page.locator("#count-held")).to_have_text("100"), "it is the same page"
+    expect(page.locator("#count-held")).to_have_text("100")  # it is the same page
 
 
 def test_clear_is_taken_back(page: Page, fake: FakeService) -> None:
@@ -235,7 +238,7 @@ def test_clear_is_taken_back(page: Page, fake: FakeService) -> None:
     expect_counts(page, "31", "31")
     expect(page.locator("#losses-total")).to_have_text("3 lost")
     assert rows(page)[-1]["File"] == "/since/then"
-    expect(page.locator("#news")).to_be_empty()
+    expect(page.locator("#news")).not_to_contain_text("cleared away")
 
 
 def test_what_a_reload_loses_is_said_before(open_page: Callable[..., Page], server: Server) -> None:

@@ -26,6 +26,7 @@ export class Card {
   #hint = el("p", { class: "card__hint" });
   #main = el("button", { type: "button", class: "button" });
   #options = el("button", { type: "button", class: "button button--quiet" });
+  #everyone = el("span", { class: "card__everyone" }, "for everyone");
 
   /** @param {{start: Function, stop: Function, options: Function}} on  each given the probe */
   constructor(id, on) {
@@ -39,7 +40,7 @@ export class Card {
       this.#facts,
       this.#reason,
       this.#hint,
-      el("div", { class: "card__actions" }, this.#main, this.#options),
+      el("div", { class: "card__actions" }, this.#main, this.#options, this.#everyone),
     );
     this.#main.addEventListener("click", () =>
       isActive(this.probe) ? on.stop(this.probe) : on.start(this.probe),
@@ -88,7 +89,7 @@ export class Card {
 
   #showButtons(probe, active, usable, isBusy, mayChange) {
     const waits = isBusy || probe.state === "starting" || probe.state === "stopping";
-    setText(this.#main, active ? "Stop for everyone" : "Start");
+    setText(this.#main, active ? "Stop" : "Start");
     this.#main.setAttribute(
       "aria-label",
       active ? `Stop ${probe.id} for everyone` : `Start ${probe.id}`,
@@ -104,6 +105,7 @@ export class Card {
       setAttribute(button, "aria-describedby", mayChange ? null : VIEWS_ONLY_ID);
     }
     this.#main.parentElement.hidden = !usable;
+    this.#everyone.hidden = !active;
   }
 }
 

@@ -69,6 +69,15 @@ export class ColumnChoice {
     this.#changed();
   }
 
+  /** The person went to another address, which may be one from before anything was chosen. */
+  followAddress() {
+    if (this.#address.get(PARAMETER) !== null) return this.readAddress();
+    this.#layout.forgetChoice();
+    this.#isOwn = true;
+    remember(PARAMETER, this.#layout.save(this.#list.all));
+    this.#changed();
+  }
+
   #change(change) {
     change();
     this.#isOwn = true;

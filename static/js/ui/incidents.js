@@ -59,7 +59,7 @@ export class Incidents {
   #make(id) {
     const text = el("p", { class: "incident__text" });
     const button = el("button", { type: "button", class: "button button--small" }, "Start again");
-    button.setAttribute("aria-label", `Start ${visibleText(id)} again`);
+    button.setAttribute("aria-label", `Start again: ${visibleText(id)}`);
     const close = el(
       "button",
       { type: "button", class: "notice__close", "aria-label": `Dismiss what is said of ${id}` },

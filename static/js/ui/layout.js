@@ -78,10 +78,15 @@ export class Layout {
 
   /** As if nobody had ever changed anything. */
   reset() {
+    this.forgetChoice();
+    this.#widths.clear();
+  }
+
+  /** All columns in their own order, with the widths they have. */
+  forgetChoice() {
     this.#order = null;
     this.#only = null;
     this.#chosen.clear();
-    this.#widths.clear();
   }
 
   /** The names of the columns shown, for the address; null when nobody chose or moved any. */
