@@ -98,7 +98,7 @@ class FakeService:
     # What a test does
 
     def start(
-        self, name: str, spec: dict[str, Any] | None = None, who: str = "uid 0"
+        self, name: str, spec: dict[str, Any] | None = None, who: str | None = None
     ) -> dict[str, Any]:
         probe = self.probes[name]
         probe.run = time.time_ns()
@@ -109,27 +109,30 @@ class FakeService:
             started_at=now(),
             ended=None,
             blind=None,
-            changed_by={"who": who, "what": "started", "at": now()},
             counters=dict.fromkeys(COUNTERS, 0),
         )
-        self.tell_state(name)
+        self._change(name, who, "started")
         return probe.record
 
-    def stop(self, name: str, who: str = "uid 0") -> dict[str, Any]:
+    def stop(self, name: str, who: str | None = None) -> dict[str, Any]:
         self.probes[name].record.update(
             state="stopped",
             ended={"code": "requested", "detail": "stopped on request", "at": now()},
-            changed_by={"who": who, "what": "stopped", "at": now()},
         )
-        self.tell_state(name)
+        self._change(name, who, "stopped")
         return self.probes[name].record
 
-    def change_filter(self, name: str, change: dict[str, Any], who: str = "uid 0") -> Any:
+    def change_filter(self, name: str, change: dict[str, Any], who: str | None = None) -> Any:
         record = self.probes[name].record
         record["filter"].update(change)
-        record["changed_by"] = {"who": who, "what": "filter", "at": now()}
-        self.tell_state(name)
+        self._change(name, who, "filter")
         return record
+
+    def _change(self, name: str, who: str | None, what: str) -> None:
+        """A test that does not say who did it asks for no news of it."""
+        if who is not None:
+            self.probes[name].record["changed_by"] = {"who": who, "what": what, "at": now()}
+        self.tell_state(name)
 
     def fail(self, name: str, detail: str) -> None:
         """The probe's tracer died."""
@@ -308,10 +311,10 @@ def create_app(fake: FakeService, root: str) -> Flask:
             fake.next_problem = None
             return fake.problem(status, **members)
         if request.method == "DELETE":
-            return fake.stop(name)
+            return fake.stop(name, fake.caller["name"])
         if request.method == "PATCH":
-            return fake.change_filter(name, spec["filter"])
-        return fake.start(name, spec), 201
+            return fake.change_filter(name, spec["filter"], fake.caller["name"])
+        return fake.start(name, spec, fake.caller["name"]), 201
 
     @sock.route("/ws")
     def ws(ws: Any) -> None:

@@ -84,6 +84,7 @@ def test_asking_the_kernel_again_shows_what_it_allows_now(page: Page, fake: Fake
     for name in ("fentry", "fexit"):
         fake.probes[name].record.update(available=False, **REFUSED)
     page.get_by_role("button", name="Re-check kernel support").click()
+    page.get_by_role("button", name="2 modes not available: why?").click()
     expect(card(page, "fexit").locator(".state")).to_have_text("not available")
     expect(page.locator("#probes-summary")).to_contain_text("starts kretprobe")
 
@@ -94,6 +95,7 @@ def test_an_unavailable_mode_says_why_and_the_best_available_is_started(
     for name in ("fentry", "fexit", "kprobe", "kretprobe"):
         fake.probes[name].record.update(available=False, **REFUSED)
     page = open_page(server.url)
+    page.get_by_role("button", name="4 modes not available: why?").click()
     refused = card(page, "fexit")
     expect(refused).to_contain_text(REFUSED["reason"])
     expect(refused).to_contain_text(REFUSED["hint"])
@@ -160,7 +162,7 @@ def test_a_refusal_is_told_in_words(page: Page, fake: FakeService) -> None:
     expect(notice).to_contain_text("This kernel cannot run fexit")
     expect(notice).to_contain_text("EPERM: Operation not permitted")
     expect(notice).to_contain_text("What works here: tracepoint.")
-    notice.get_by_role("button", name="Dismiss").click()
+    notice.get_by_role("button", name="Dismiss", exact=True).click()
     expect(page.locator(".notice")).to_have_count(0)
 
 
@@ -436,7 +438,7 @@ def test_a_frame_that_is_no_batch_is_told_and_the_next_is_taken(
     fake.emit("fexit", plausible(3))
     expect_counts(page, "3", "3")
     expect(page.locator(".notice")).to_contain_text("A message of the service was not understood")
-    page.get_by_role("button", name="Dismiss").click()
+    page.get_by_role("button", name="Dismiss", exact=True).click()
 
 
 def test_all_of_it_by_keyboard(page: Page, fake: FakeService) -> None:

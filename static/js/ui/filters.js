@@ -8,7 +8,7 @@ import { describe } from "../filter/describe.js";
 import { History } from "../filter/history.js";
 import { offersOf } from "../filter/offers.js";
 import { FilterState } from "../filter/state.js";
-import { DECIDED, TYPED } from "./address.js";
+import { ADDED, DECIDED, TYPED } from "./address.js";
 import { byId } from "./dom.js";
 import { FilterBar } from "./filterbar.js";
 import { FilterHelp } from "./filterhelp.js";
@@ -43,7 +43,7 @@ export class Filters {
       {
         history: new History(storage()),
         complete: (text, caret) => complete(text, caret, this.#state.names, offers),
-        type: (text) => this.#typing(() => this.#type(text)),
+        type: (text) => this.#as(TYPED, () => this.#type(text)),
         done: () => this.#address.done(),
       },
       new FilterHelp((example) => {
@@ -71,12 +71,12 @@ export class Filters {
   know({ columns }) {
     if (columns.version === this.#columnsVersion) return;
     this.#columnsVersion = columns.version;
-    this.#state.know(columns.known);
+    this.#as(ADDED, () => this.#state.know(columns.known));
   }
 
   /** Values have other names now: uid=alice is understood once the users are known. */
   relearn() {
-    this.#state.know(this.#store.columns.known);
+    this.#as(ADDED, () => this.#state.know(this.#store.columns.known));
   }
 
   /** @param {{role: string}} caller  whom the service takes this page for */
@@ -94,7 +94,7 @@ export class Filters {
   /** What stands in a column's box was changed. */
   typeBox(column, text) {
     this.#line.say("");
-    this.#typing(() => this.#state.typeBox(column, text));
+    this.#as(TYPED, () => this.#state.typeBox(column, text));
   }
 
   /** @param {{name: string, operator: string, value: string|number|bigint}} test  to add */
@@ -110,8 +110,9 @@ export class Filters {
     this.#bar.focus();
   }
 
-  #typing(act) {
-    this.#kind = TYPED;
+  /** Change something; `kind` is how that goes into the history. */
+  #as(kind, act) {
+    this.#kind = kind;
     act();
     this.#kind = DECIDED;
   }
@@ -123,7 +124,7 @@ export class Filters {
 
   #readAddress() {
     const text = this.#address.get("filter") ?? "";
-    if (text !== this.#state.valid.text) this.#type(text);
+    if (text !== this.#state.valid.text) this.#as(ADDED, () => this.#type(text));
   }
 
   #changed(isFilterNew) {

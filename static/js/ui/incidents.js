@@ -16,7 +16,7 @@ export class Incidents {
   #list = [];
 
   /**
-   * @param {HTMLElement} element  role alert
+   * @param {HTMLElement} element  what is in it is read aloud by `say`
    * @param {{startAgain: (probe: object) => void, say: (words: string) => void}} on
    */
   constructor(element, { startAgain, say }) {
