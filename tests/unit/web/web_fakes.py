@@ -132,9 +132,7 @@ class FakeManager:
             "clients": self.hub.clients(probe_id),
         }
 
-    def start(
-        self, probe_id: str, spec: ProbeSpec, actor: str = ""
-    ) -> tuple[dict[str, Any], bool]:
+    def start(self, probe_id: str, spec: ProbeSpec, actor: str = "") -> tuple[dict[str, Any], bool]:
         self.describe(probe_id)
         if probe_id in self.unavailable:
             raise ProbedeckError(
