@@ -31,6 +31,7 @@ ANNOUNCE_INTERVAL_S = 0.5
 FILTER_TIMEOUT_S = 10.0
 # What of a probe's description is not its state: it moves all the time.
 MOVING = ("counters", "drops", "cost", "clients")
+SERVICE = "the service"  # who does what nobody asked for
 log = logging.getLogger(__name__)
 NO_DROPS = {"ring_full": 0, "stash_full": 0, "missed_return": 0, "recursion": 0, "unfinished": 0}
 
@@ -46,10 +47,15 @@ class Probe:
         self.run: TracerRun | None = None
         self.started_at: str | None = None
         self.ended: dict[str, str] | None = None
+        self.changed_by: dict[str, str] | None = None  # the last change that somebody asked for
         self.restarts = Restarts()
         # Since when no program has been attached although it was asked to run (Unix time).
         self.unwatched_since_s: float | None = None
         self.told: dict[str, Any] = {}
+
+    def change(self, actor: str, what: str) -> None:
+        """Note who did it: everybody who watches is told with the next state."""
+        self.changed_by = {"who": actor, "what": what, "at": now()}
 
     def wait_until_settled(self, deadline: float) -> None:
         """Until no other caller is starting or stopping it. Raises ProbedeckError 504."""
@@ -159,6 +165,7 @@ class ProbeManager:
             "ended": probe.ended,
             "blind": run.blind if run and probe.state == "running" else None,
             "not_seen": not_seen(name, self.kernel.rename_function is not None),
+            "changed_by": probe.changed_by,
             "columns": [column.as_json() for column in probe.mode.columns],
             "counters": self._hub.counters(name),
             "drops": {**NO_DROPS, **(run.drops if run else {})},
@@ -177,9 +184,12 @@ class ProbeManager:
 
     # -- what is asked ----------------------------------------------------------------------
 
-    def start(self, probe_id: str, spec: ProbeSpec) -> tuple[dict[str, Any], bool]:
+    def start(
+        self, probe_id: str, spec: ProbeSpec, actor: str = SERVICE
+    ) -> tuple[dict[str, Any], bool]:
         """Run a probe; returns once it is attached. The flag says whether this call started it.
 
+        `actor` is told to everybody who watches, here and in the calls below.
         Raises ProbedeckError: 404, 409, 422, 501, 502, 503 or 504.
         """
         probe = self._probe(probe_id)
@@ -201,10 +211,13 @@ class ProbeManager:
             if self._closing.is_set():
                 raise ProbedeckError(503, "stopping", "the service is ending")
             probe.restarts = Restarts(spec.restart, spec.duration_s)
+            probe.change(actor, "started")
             self._begin(probe, spec)
             return self._await_attached(probe, deadline), True
 
-    def change_filter(self, probe_id: str, changes: Mapping[str, Any] | None) -> dict[str, Any]:
+    def change_filter(
+        self, probe_id: str, changes: Mapping[str, Any] | None, actor: str = SERVICE
+    ) -> dict[str, Any]:
         """Merge changes (RFC 7396) into a running probe's filter; None removes all of it.
 
         On return no event passes the old one, and the counters hold what was lost under it.
@@ -227,9 +240,10 @@ class ProbeManager:
                 raise self._not_filtered(probe, run)
             if probe.run is run:
                 self._follow_filter(probe, run)
-            return self._describe(probe)
+            probe.change(actor, "filter")
+            return self._tell_state(probe)
 
-    def stop(self, probe_id: str) -> dict[str, Any]:
+    def stop(self, probe_id: str, actor: str = SERVICE) -> dict[str, Any]:
         """Detach, drain, and return the final counters. Raises ProbedeckError 404 or 504."""
         probe = self._probe(probe_id)
         with probe.changed:
@@ -238,10 +252,12 @@ class ProbeManager:
             )
             run = probe.run
             if probe.restarts.is_waiting:
+                probe.change(actor, "stopped")
                 return self._stop_waiting(probe)
             if probe.state != "running" or run is None:
                 raise ProbedeckError(404, "not_running", f"{probe_id} is not running")
             probe.state = "stopping"
+            probe.change(actor, "stopped")
             self._tell_state(probe)
             run.stop()
             if not probe.changed.wait_for(lambda: run.end, self._settings.stop_timeout_s):

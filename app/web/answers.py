@@ -40,6 +40,14 @@ class EndSchema(Schema):
     restart_at = fields.String()
 
 
+class ChangeSchema(Schema):
+    """The last change that somebody asked for."""
+
+    who = fields.String(required=True)
+    what = fields.String(required=True, metadata={"enum": ["started", "stopped", "filter"]})
+    at = fields.String(required=True)
+
+
 class ClientSchema(Schema):
     client = fields.Integer(required=True)
     peer = fields.String(required=True)
@@ -81,6 +89,7 @@ class ProbeSchema(Schema):
     not_seen = fields.List(
         fields.String(), required=True, metadata={"description": "What the mode shows no row for"}
     )
+    changed_by = fields.Nested(ChangeSchema, required=True, allow_none=True)
     columns = fields.List(fields.Nested(ColumnSchema), required=True)
     counters = fields.Nested(CountersSchema, required=True)
     drops = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)

@@ -11,6 +11,7 @@ from flask.views import MethodView
 from app.probes.spec import ProbeSpec
 from app.web.answers import ProbeSchema, ProbesSchema
 from app.web.blueprint import Blueprint
+from app.web.caller import current_caller
 from app.web.schemas import FilterChangeSchema, SpecSchema
 from app.web.service import current_service
 
@@ -58,7 +59,9 @@ class Probe(MethodView):
     )
     def post(self, spec: ProbeSpec, probe_id: str) -> Response:
         """Start a probe; answers once it is attached."""
-        description, created = current_service().manager.start(probe_id, spec)
+        description, created = current_service().manager.start(
+            probe_id, spec, current_caller().name
+        )
         response = jsonify(description)
         if created:
             response.status_code = 201
@@ -70,10 +73,11 @@ class Probe(MethodView):
     @blueprint.problems({404: "unknown_probe, not_running"})
     def patch(self, change: dict[str, Any], probe_id: str) -> Response:
         """Change a running probe's filter without detaching (RFC 7396: null removes)."""
-        return jsonify(current_service().manager.change_filter(probe_id, change["filter"]))
+        actor = current_caller().name
+        return jsonify(current_service().manager.change_filter(probe_id, change["filter"], actor))
 
     @blueprint.response(200, ProbeSchema, description="Detached and drained")
     @blueprint.problems({404: "unknown_probe, not_running", 504: "stop_timeout"})
     def delete(self, probe_id: str) -> Response:
         """Stop a probe; answers with its final counters."""
-        return jsonify(current_service().manager.stop(probe_id))
+        return jsonify(current_service().manager.stop(probe_id, current_caller().name))

@@ -23,6 +23,7 @@ from wsproto.utilities import LocalProtocolError
 
 from app.errors import ProbedeckError
 from app.hub import Batch, HubClosed, Subscription
+from app.probes.manager import now
 from app.web.body import StrictParser
 from app.web.caller import Caller, current_caller
 from app.web.events import known_probes
@@ -100,6 +101,8 @@ def websocket(ws: Server) -> None:
                 "type": "hello",
                 "version": PROTOCOL_VERSION,
                 "service": service.run_id,
+                "time": now(),
+                "recent_bytes": service.hub.recent_bytes,
                 "client": subscription.id,
                 "caller": {"name": caller.name, "role": caller.role},
                 "names": described["names"],

@@ -10,16 +10,19 @@ import { EventStore } from "./data/store.js";
 import { Users } from "./data/users.js";
 import { View } from "./data/view.js";
 import { EVERYTHING } from "./filter/compile.js";
+import { counted } from "./format/number.js";
 import { nameUsersBy, presentation } from "./format/presentation.js";
 import { listProbes, listUsers } from "./net/api.js";
 import { takeFromAddress } from "./net/credentials.js";
 import { Feed } from "./net/feed.js";
 import { CallError } from "./net/problem.js";
 import { removeServiceWorkers } from "./net/serviceworkers.js";
+import { changes } from "./probes/changes.js";
 import { isActive } from "./probes/choice.js";
 import { Address } from "./ui/address.js";
 import { Announcer } from "./ui/announcer.js";
 import { Audit } from "./ui/audit.js";
+import { CallerLine } from "./ui/caller.js";
 import { ColumnChoice } from "./ui/columnchoice.js";
 import { ConnectionState } from "./ui/connection.js";
 import { Counters } from "./ui/counters.js";
@@ -30,8 +33,12 @@ import { ExportDialog } from "./ui/export.js";
 import { Filters } from "./ui/filters.js";
 import { Frames } from "./ui/frames.js";
 import { Help } from "./ui/help.js";
+import { Incidents } from "./ui/incidents.js";
 import { Keys } from "./ui/keys.js";
+import { LossBanner } from "./ui/lossbanner.js";
+import { News } from "./ui/news.js";
 import { Notices } from "./ui/notices.js";
+import { Panes } from "./ui/panes.js";
 import { ProbeBar } from "./ui/probebar.js";
 import { Progress } from "./ui/progress.js";
 import { SignIn } from "./ui/signin.js";
@@ -59,16 +66,27 @@ class Console {
   #isLive = false;
   #frames = new Frames(() => this.#render());
   #notices = new Notices(byId("notices"));
+  #news = new News(byId("news"));
+  #announcer = new Announcer(byId("announcer"));
   #counters = new Counters();
+  #lossBanner = new LossBanner();
   #bar = new ProbeBar(this.#notices, {
     answer: (probes) => this.#takeAnswer(probes),
     availability: (probes) => this.#takeProbes(probes),
+    found: (words) => this.#news.add(words, null, "kernel support"),
   });
+  #incidents = new Incidents(byId("incidents"), {
+    startAgain: (probe) => this.#bar.startAgain(probe),
+    say: (words) => this.#announcer.say(words),
+  });
+  #cleared = 0; // events that were cleared away and can be brought back
   #columns = new ColumnChoice(this.#store.columns, this.#address, () => this.#frames.soon());
   #sort = new SortChoice(this.#order, this.#address);
   #table = new Table(byId("grid"), this.#store, this.#order, this.#columns, {
     change: () => this.#frames.soon(),
     filter: (column, text) => this.#filters.typeBox(column, text),
+    filtered: () => this.#address.done(),
+    copied: () => this.#announcer.say("Row copied"),
     sort: (column) => this.#turnSort(column),
     current: (row) => this.#detail.show(row),
     open: (row) => this.#detail.open(row),
@@ -96,6 +114,7 @@ class Console {
     clear: () => this.#clear(),
   });
   #audit = new Audit();
+  #caller = new CallerLine(() => location.reload());
   #signIn = new SignIn(() => this.#connect());
   #summary = new SummaryPanel({
     aside: byId("summary"),
@@ -117,7 +136,6 @@ class Console {
     failure: (error) => this.#misunderstood(error),
     connection: (state) => this.#connectionChanged(state),
   });
-  #announcer = new Announcer(byId("announcer"));
   #connection = new ConnectionState(
     () => this.#feed.connect(),
     (words) => this.#announcer.say(words),
@@ -128,6 +146,8 @@ class Console {
     new ExportDialog(this.#store, this.#view, () => this.#hostname);
     new Theme(byId("page-tools"));
     new Help(new Keys(), byId("page-tools"));
+    new Panes();
+    addEventListener("beforeunload", (event) => this.#onlyHere > 0 && event.preventDefault());
   }
 
   /** @param {?string} token  from the address */
@@ -175,6 +195,7 @@ class Console {
 
   #connectionChanged(state) {
     if (state.state !== "open") this.#isLive = false;
+    if (state.state === "waiting") this.#intake.disconnected();
     this.#connection.show(state);
   }
 
@@ -207,8 +228,15 @@ class Console {
     if (message.type === "hello") {
       this.#isLive = true;
       this.#intake.hello(message);
-      this.#bar.allow(message.caller);
-      this.#audit.allow(message.caller);
+      for (const part of [
+        this.#bar,
+        this.#audit,
+        this.#filters,
+        this.#incidents,
+        this.#caller,
+        changes,
+      ])
+        part.allow(message.caller);
       this.#signIn.done();
       this.#store.columns.name(message.names);
       this.#takeProbes(message.probes);
@@ -216,6 +244,7 @@ class Console {
       this.#takeProbes([message.probe]);
     } else if (message.type === "gap") {
       this.#intake.gap(message);
+      this.#showWatching();
       this.#frames.stream();
     }
   }
@@ -231,11 +260,25 @@ class Console {
     this.#bar.update(probes);
     if (isFirst && this.#bar.probes.length > 0) this.#checkAddress();
     this.#filters.probes(this.#bar.probes);
+    for (const words of changes.news(probes)) this.#news.add(words);
+    this.#showWatching();
     this.#frames.stream();
   }
 
+  #showWatching() {
+    const { isOn, incidents } = this.#intake.watching;
+    this.#connection.watch(isOn, incidents.length > 0);
+    this.#incidents.show(incidents);
+  }
+
+  /** How many of the events held are held by this page only. */
+  get #onlyHere() {
+    const { held } = this.#intake;
+    return held.isKnown ? Math.max(0, this.#store.events - held.rows) : 0;
+  }
+
   #readAddress() {
-    this.#columns.readAddress();
+    this.#columns.followAddress();
     this.#sort.readAddress();
     if (this.#bar.probes.length > 0) this.#checkAddress();
     this.#frames.soon();
@@ -284,7 +327,21 @@ class Console {
   }
 
   #clear() {
-    this.#intake.clear();
+    const { events } = this.#store;
+    if (events === 0) return;
+    const restore = this.#intake.clear();
+    this.#cleared = events;
+    this.#showCleared();
+    const act = () => {
+      restore();
+      this.#cleared = 0;
+      this.#showCleared();
+    };
+    this.#news.add(`${counted(events, "event")} cleared away.`, { label: "Undo", act }, "cleared");
+  }
+
+  /** Other rows are in the store: all that shows them begins again. */
+  #showCleared() {
     this.#view.reset();
     this.#toolbar.cleared(this.#store.end);
     this.#table.scroll.follow();
@@ -296,18 +353,19 @@ class Console {
     if (this.#isFilterNew) this.#applyFilter();
     this.#sort.apply(this.#store.columns.all);
     const isStill = this.#work();
-    this.#counters.show(this.#store, this.#view);
+    this.#counters.show(this.#store, this.#view, this.#onlyHere);
     if (isStill) return;
     this.#table.render();
     this.#detail.update();
     this.#toolbar.show(this.#store, this.#view, this.#table.scroll.isFollowing, this.#order.by);
-    this.#counters.showLosses(this.#intake.losses.list());
+    this.#lossBanner.show(this.#intake.losses, this.#bar.probes);
     this.#summary.changed();
     const isFiltered = this.#filters.valid.active;
     this.#filters.counted(
       this.#isTested && isFiltered && this.#view.events === 0 && this.#store.events > 0,
     );
-    this.#empty.show(this.#view.length, this.#store.events, isFiltered, this.#bar.probes);
+    const { probes } = this.#bar;
+    this.#empty.show(this.#view.length, this.#store.events, isFiltered, probes, this.#cleared);
   }
 
   /**
@@ -344,8 +402,7 @@ class Console {
     const running = this.#bar.probes.filter(isActive);
     this.#counters.showRates(running.map(({ id }) => ({ probe: id, perSecond: perSecond(id) })));
     this.#connection.tick();
-    const lost = this.#intake.losses.list().reduce((sum, { rows }) => sum + rows, 0);
-    this.#announcer.update(this.#store.received, lost, now);
+    this.#announcer.update(this.#store.received, this.#intake.losses.total, now);
   }
 }
 

@@ -84,7 +84,7 @@ def main() -> None:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.set_default_timeout(PATIENCE_MS)
         page.goto(server.url)
-        expect(page.locator("#connection-text")).to_have_text("Live")
+        expect(page.locator("#connection")).to_have_attribute("data-state", "open")
         server.fake.start("tracepoint")
         pid = renderer(browser, page)
         for name, measure in {

@@ -101,7 +101,7 @@ def fake(server: Server) -> FakeService:
 def page(open_page: Callable[..., Page], server: Server) -> Page:
     """The console, connected to the fake service."""
     page = open_page(server.url)
-    expect(page.locator("#connection-text")).to_have_text("Live")
+    expect(page.locator("#connection")).to_have_attribute("data-state", "open")
     expect(page.locator(".card")).to_have_count(5)
     return page
 

@@ -14,6 +14,7 @@ import queue
 import threading
 import time
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,8 @@ class FakeService:
     probes: dict[str, FakeProbe] = field(default_factory=dict)
     calls: list[tuple[str, str, Any]] = field(default_factory=list)
     next_problem: tuple[int, dict[str, Any]] | None = None
+    caller: dict[str, str] = field(default_factory=lambda: {"name": "uid 0", "role": "operator"})
+    recent_bytes: int | None = None
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -89,6 +92,8 @@ class FakeService:
                 "started_at": None,
                 "ended": None,
                 "not_seen": not_seen(name, True),
+                "changed_by": None,
+                "blind": None,
                 "columns": [column.as_json() for column in mode.columns],
                 "counters": dict.fromkeys(COUNTERS, 0),
                 "drops": {},
@@ -99,23 +104,48 @@ class FakeService:
 
     # What a test does
 
-    def start(self, name: str, spec: dict[str, Any] | None = None) -> dict[str, Any]:
+    def start(
+        self, name: str, spec: dict[str, Any] | None = None, who: str | None = None
+    ) -> dict[str, Any]:
         probe = self.probes[name]
         probe.run = time.time_ns()
         probe.batch = 0
         probe.record.update(
             state="running",
             filter={**NO_FILTER, **((spec or {}).get("filter") or {})},
-            started_at=f"2026-11-22T10:00:00.{probe.run % 10**6:06d}Z",
+            started_at=now(),
+            ended=None,
+            blind=None,
             counters=dict.fromkeys(COUNTERS, 0),
         )
-        self.tell_state(name)
+        self._change(name, who, "started")
         return probe.record
 
-    def stop(self, name: str) -> dict[str, Any]:
-        self.probes[name].record["state"] = "stopped"
-        self.tell_state(name)
+    def stop(self, name: str, who: str | None = None) -> dict[str, Any]:
+        self.probes[name].record.update(
+            state="stopped",
+            ended={"code": "requested", "detail": "stopped on request", "at": now()},
+        )
+        self._change(name, who, "stopped")
         return self.probes[name].record
+
+    def change_filter(self, name: str, change: dict[str, Any], who: str | None = None) -> Any:
+        record = self.probes[name].record
+        record["filter"].update(change)
+        self._change(name, who, "filter")
+        return record
+
+    def _change(self, name: str, who: str | None, what: str) -> None:
+        """A test that does not say who did it asks for no news of it."""
+        if who is not None:
+            self.probes[name].record["changed_by"] = {"who": who, "what": what, "at": now()}
+        self.tell_state(name)
+
+    def fail(self, name: str, detail: str) -> None:
+        """The probe's tracer died."""
+        ended = {"code": "tracer_failed", "detail": detail, "at": now()}
+        self.probes[name].record.update(state="failed", ended=ended)
+        self.tell_state(name)
 
     def emit(self, name: str, values: dict[str, Any]) -> None:
         """Send one batch; columns that `values` lacks get plausible contents."""
@@ -140,8 +170,20 @@ class FakeService:
         self.probes[name].record["counters"]["dropped_" + where] += rows
         self.send(json.dumps({"type": "gap", "probe": name, "where": where, "rows": rows}))
 
+    def send_json(self, message: dict[str, Any]) -> None:
+        self.send(json.dumps(message))
+
     def tell_state(self, name: str) -> None:
-        self.send(json.dumps({"type": "state", "probe": self.probes[name].record}), recent=False)
+        self.send(
+            json.dumps(
+                {
+                    "type": "state",
+                    "state": self.probes[name].record["state"],
+                    "probe": self.probes[name].record,
+                }
+            ),
+            recent=False,
+        )
 
     def stream(self, name: str, rows_per_second: int, rows: int, batch_rows: int = 1000) -> None:
         """Send that many rows at that pace, from the calling thread."""
@@ -189,8 +231,10 @@ class FakeService:
                         "type": "hello",
                         "version": 1,
                         "service": self.service,
+                        "time": now(),
+                        **({"recent_bytes": self.recent_bytes} if self.recent_bytes else {}),
                         "client": client,
-                        "caller": {"name": "uid 0", "role": "operator"},
+                        "caller": self.caller,
                         "names": tables_as_json(),
                         "probes": records,
                     }
@@ -209,6 +253,10 @@ class FakeService:
     def problem(self, status: int, **members: Any) -> Response:
         body = {"type": "about:blank", "title": "Refused", "status": status, **members}
         return Response(json.dumps(body), status, mimetype="application/problem+json")
+
+
+def now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def plausible(rows: int, first: int = 0) -> dict[str, Any]:
@@ -238,6 +286,7 @@ def create_app(fake: FakeService, root: str) -> Flask:
     """The fake's routes; `root` is the project's folder."""
     app = Flask(__name__, root_path=root)
     add_bundle(app)
+    app.config["SOCK_SERVER_OPTIONS"] = {"subprotocols": ["probedeck.v1"]}
     sock = Sock(app)
 
     @app.after_request
@@ -284,12 +333,10 @@ def create_app(fake: FakeService, root: str) -> Flask:
             fake.next_problem = None
             return fake.problem(status, **members)
         if request.method == "DELETE":
-            return fake.stop(name)
+            return fake.stop(name, fake.caller["name"])
         if request.method == "PATCH":
-            fake.probes[name].record["filter"].update(spec["filter"])
-            fake.tell_state(name)
-            return fake.probes[name].record
-        return fake.start(name, spec), 201
+            return fake.change_filter(name, spec["filter"], fake.caller["name"])
+        return fake.start(name, spec, fake.caller["name"]), 201
 
     @sock.route("/ws")
     def ws(ws: Any) -> None:

@@ -37,7 +37,7 @@ def fill(page: Page, fake: FakeService) -> None:
 @pytest.fixture(params=WINDOWS)
 def window(request: pytest.FixtureRequest, open_page: Callable[..., Page], server: Server) -> Page:
     page = open_page(server.url, **WINDOWS[request.param])
-    expect(page.locator("#connection-text")).to_have_text("Live")
+    expect(page.locator("#connection")).to_have_attribute("data-state", "open")
     return page
 
 
@@ -235,7 +235,7 @@ def test_a_remembered_theme_may_be_rubbish(
 
 def test_what_comes_is_said_now_and_then(page: Page, fake: FakeService) -> None:
     said = page.locator("#announcer")
-    expect(said).to_have_text("Live")
+    expect(said).to_have_text("Connected")
     fake.start("fexit")
     fake.emit("fexit", plausible(120))
     fake.gap("fexit", "kernel", 3)
@@ -252,7 +252,7 @@ def test_pictures(
     """Pictures to look at, in test-results; nothing may stand out of the window."""
     viewport = {"width": width, "height": max(844, width * 9 // 16)}
     page = open_page(server.url, viewport=viewport, color_scheme=scheme)
-    expect(page.locator("#connection-text")).to_have_text("Live")
+    expect(page.locator("#connection")).to_have_attribute("data-state", "open")
     fill(page, server.fake)
     for name in ("Export", "Help: keys"):
         page.get_by_role("button", name=name, exact=True).click()

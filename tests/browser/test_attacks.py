@@ -260,7 +260,7 @@ def test_redirects_and_links(
         page.goto(f"http://127.0.0.1:{attacker.port}/")
         with page.context.expect_page() as popup:
             page.evaluate("(url) => { window.got = window.open(url); }", f"{target}/")
-        expect(popup.value.locator("#connection-text")).to_have_text("Live")
+        expect(popup.value.locator("#connection")).to_have_attribute("data-state", "open")
         assert popup.value.evaluate("window.opener") is None
         wait_until(lambda: page.evaluate("window.got.closed"), "the opener to be cut off")
         popup.value.close()

@@ -368,14 +368,14 @@ def test_one_click_moves_tests_into_the_kernel_and_back(ten: Page, fake: FakeSer
     expect(bar(ten)).to_have_value("stage")
     expect_chips(
         ten,
-        "comm=rm | in the kernel, for fexit",
-        "ret<0 | in the kernel, for fexit",
+        "comm=rm | in the kernel, for everyone, on fexit",
+        "ret<0 | in the kernel, for everyone, on fexit",
         "stage | in view",
     )
     assert fake.calls == [("PATCH", "fexit", {"filter": {"comm": "rm", "only_failures": True}})]
     expect(ten.get_by_role("button", name="Move into the kernel")).to_be_hidden()
     ten.get_by_role("button", name="Remove comm=rm, in the kernel").click()
-    expect_chips(ten, "ret<0 | in the kernel, for fexit", "stage | in view")
+    expect_chips(ten, "ret<0 | in the kernel, for everyone, on fexit", "stage | in view")
     assert fake.calls[-1] == ("PATCH", "fexit", {"filter": {"comm": None}})
 
 
@@ -387,7 +387,10 @@ def test_what_a_probe_cannot_test_stays_in_view_and_is_said(ten: Page, fake: Fak
     ten.get_by_role("button", name="Move into the kernel").click()
     expect(ten.locator("#filter-line")).to_contain_text("fentry sees no result: ret<0 stays")
     expect_chips(
-        ten, "uid=0 | in the kernel", "ret<0 | in the kernel, for fexit", "ret<0 | in view"
+        ten,
+        "uid=0 | in the kernel, for everyone",
+        "ret<0 | in the kernel, for everyone, on fexit",
+        "ret<0 | in view",
     )
     expect(bar(ten)).to_have_value("ret<0")
     assert sorted(fake.calls, key=str) == [
@@ -412,7 +415,7 @@ def test_a_filter_that_another_caller_set_in_the_kernel_is_shown(
 ) -> None:
     fake.start("tracepoint", {"filter": {"comm": "my rm"}})
     expect(page.locator(".chip")).to_have_count(1)
-    expect_chips(page, 'comm="my rm" | in the kernel, for tracepoint')
+    expect_chips(page, 'comm="my rm" | in the kernel, for everyone, on tracepoint')
 
 
 def test_the_address_holds_the_filter(

@@ -72,7 +72,7 @@ def hostile(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Page, Path]
 @pytest.fixture
 def console(open_page: Callable[..., Page], idle: Service) -> Page:
     page = open_page(f"http://localhost:{idle.port}/")
-    expect(page.locator("#connection-text")).to_have_text("Live")
+    expect(page.locator("#connection")).to_have_attribute("data-state", "open")
     return page
 
 

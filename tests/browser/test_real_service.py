@@ -25,7 +25,7 @@ LATENCY = re.compile(r"\d[\d.,]* (ns|µs|ms|s)")
 @pytest.fixture
 def console(open_page: Callable[..., Page], idle: Service) -> Page:
     page = open_page(f"http://localhost:{idle.port}/")
-    expect(page.locator("#connection-text")).to_have_text("Live")
+    expect(page.locator("#connection")).to_have_attribute("data-state", "open")
     return page
 
 
@@ -214,7 +214,10 @@ def test_a_filter_is_moved_into_the_kernel_and_taken_out_again(
 
 
 def test_each_refused_mode_shows_the_kernels_reason(console: Page, idle: Service) -> None:
-    for name, probe in idle.probes().items():
+    probes = idle.probes()
+    if 0 < sum(not probe["available"] for probe in probes.values()) < len(probes):
+        console.get_by_role("button", name="not available: why?").click()
+    for name, probe in probes.items():
         shown = card(console, name)
         if probe["available"]:
             expect(shown.get_by_role("button", name=f"Start {name}", exact=True)).to_be_enabled()
@@ -245,9 +248,9 @@ def test_the_service_is_killed_and_started_again(
         expect(page.locator("#connection-text")).to_contain_text("Connection lost")
         service.check_nothing_left()
     with running_service(tmp_path / "second", cache, port=service.port):
-        expect(page.locator("#connection-text")).to_have_text("Live")
+        expect(page.locator("#connection")).to_have_attribute("data-state", "open")
         expect(card(page, "tracepoint").locator(".state")).to_have_text("stopped")
-        expect(row(page, "when the service ended and was started again")).to_be_visible()
+        expect(row(page, "not watching from")).to_be_visible()
         start_tracepoint(page, modes)
         delete(tmp_path / "after")
         expect(row(page, str(tmp_path / "after"))).to_be_visible()

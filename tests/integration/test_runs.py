@@ -43,3 +43,24 @@ def test_asking_again_finds_the_same(idle: Service) -> None:
 
     before = answers(idle.expect(200, "GET", "/probes")["probes"])
     assert answers(idle.expect(200, "POST", "/availability")["probes"]) == before
+
+
+def test_everybody_is_told_who_changed_it(idle: Service, modes: tuple[str, ...]) -> None:
+    mode = modes[-1]
+    who = f"uid {os.getuid()}"
+    with idle.websocket("?recent=0") as websocket:
+
+        def told(what: str) -> None:
+            def is_told() -> bool:
+                states = [it["probe"] for it in websocket.controls if it["type"] == "state"]
+                changes = [it["changed_by"] for it in states if it["id"] == mode]
+                return any(it and (it["who"], it["what"]) == (who, what) for it in changes)
+
+            websocket.wait(is_told, f"who {what} it")
+
+        idle.start(mode)
+        told("started")
+        idle.expect(200, "PATCH", f"/probes/{mode}", {"filter": {"uid": 0}})
+        told("filter")
+        idle.stop(mode)
+        told("stopped")

@@ -5,32 +5,54 @@
 
 import { isActive } from "../probes/choice.js";
 import { decodeBatch } from "./decode.js";
+import { HeldByService } from "./held.js";
 import { Losses } from "./losses.js";
 import { Rate } from "./rate.js";
 import { Replay } from "./replay.js";
+import { Watching } from "./watching.js";
+
+const UNWATCHED = "unwatched";
 
 /** @import { EventStore } from "./store.js" */
 
 export class Intake {
   #client = null;
   #service = null;
-  #active = new Set(); // probes that may have events we have not got
+  #lostAt = null; // when the connection was, in RFC 3339
   #replay = new Replay();
   #rates = new Map();
+  #connectedAt = null; // by the service's clock, ns since 1970
+  #live = new Set(); // runs of which live rows came on this connection
 
   /** @param {EventStore} store */
   constructor(store) {
     this.store = store;
     this.losses = new Losses();
+    this.watching = new Watching((mark) => store.mark(mark));
+    this.held = new HeldByService();
   }
 
-  /** The first message of a connection; `client` is what the service calls this page. */
-  hello({ client, service }) {
-    if (this.#service !== null && this.#service !== service) this.#markRestart();
+  /**
+   * The first message of a connection; `client` is what the service calls this page, `time` its
+   * clock, `recent_bytes` how much of what came it holds.
+   */
+  hello({ client, service, time, recent_bytes }) {
+    const isSame = this.#service === service;
+    if (this.#service !== null && !isSame)
+      this.watching.serviceRestarted(this.#lostAt ?? new Date().toISOString());
+    this.held.connected(recent_bytes, isSame);
     this.#service = service;
     this.#client = client;
+    this.#lostAt = null;
+    this.#connectedAt = time ? BigInt(Date.parse(time)) * 1_000_000n : null;
+    this.#live.clear();
     this.#replay.connected();
     this.losses.connected();
+  }
+
+  /** The connection was lost, now. */
+  disconnected() {
+    this.#lostAt ??= new Date().toISOString();
   }
 
   /** @param {any[]} probes  as in docs/protocol.md, from whatever answer or message */
@@ -38,18 +60,21 @@ export class Intake {
     for (const probe of probes) {
       this.store.columns.describe(probe.columns);
       // So that there is a table to filter before the first event.
-      if (isActive(probe)) {
-        this.store.columns.add(probe.columns);
-        this.#active.add(probe.id);
-      } else this.#active.delete(probe.id);
+      if (isActive(probe)) this.store.columns.add(probe.columns);
       this.losses.update(probe, this.#client);
     }
+    this.watching.probes(probes, new Date().toISOString());
   }
 
   /** A gap message. */
   gap(message) {
-    this.losses.gap(message);
-    if (this.#replay.takeGap(message)) this.store.mark(message);
+    if (message.where !== UNWATCHED) this.losses.gap(message);
+    if (this.#replay.takeGap(message)) this.#markGap(message);
+  }
+
+  #markGap(gap) {
+    if (gap.where === UNWATCHED) this.watching.gap(gap);
+    else this.store.mark(gap);
   }
 
   /**
@@ -58,17 +83,34 @@ export class Intake {
    * @throws {Error} when it is no batch
    */
   batch(bytes, nowMs) {
-    return this.take(decodeBatch(bytes), nowMs);
+    return this.take(decodeBatch(bytes), nowMs, bytes.byteLength);
   }
 
   /** The same of a batch as `decodeBatch` returns it. */
-  take(batch, nowMs) {
+  take(batch, nowMs, bytes = 0) {
     const { isNew, isAfterHole, gaps } = this.#replay.take(batch);
     if (!isNew) return false;
     this.#mark(batch, isAfterHole, gaps);
     this.store.append(batch);
-    this.#rate(batch.probe).add(batch.rows, nowMs);
+    this.held.add(bytes, batch.rows);
+    this.#rate(batch.probe).add(this.#liveRows(batch), nowMs);
     return true;
+  }
+
+  /**
+   * How many rows of a batch happened since the page is connected: what the service sends of
+   * recent events comes all at once, which says nothing about how many happen now.
+   */
+  #liveRows({ probe, run, rows, columns }) {
+    const key = `${probe}\n${run}`;
+    if (this.#connectedAt === null || this.#live.has(key)) return rows;
+    const times = columns.find(({ type }) => type === "timestamp_ns")?.values;
+    if (!times) return rows;
+    let live = 0;
+    for (let row = 0; row < rows; row++) if (times[row] >= this.#connectedAt) live++;
+    // From here on all are, also when the clock is put back.
+    if (live > 0) this.#live.add(key);
+    return live;
   }
 
   /** A batch for which the page has no time: its place is marked and its rows count as lost. */
@@ -81,10 +123,14 @@ export class Intake {
     this.store.mark(gap);
   }
 
-  /** Forget events and start counting again. */
+  /** Forget events and start counting again. @returns {() => void} what takes that back */
   clear() {
-    this.store.clear();
-    this.losses.clear();
+    const restoreRows = this.store.clear();
+    const restoreLosses = this.losses.clear();
+    return () => {
+      restoreRows();
+      restoreLosses();
+    };
   }
 
   /** Events per second of a probe that reached this page. */
@@ -92,14 +138,8 @@ export class Intake {
     return this.#rate(probe).perSecond(nowMs);
   }
 
-  /** Of what the earlier service had and we had not got, nobody knows anything any more. */
-  #markRestart() {
-    for (const probe of this.#active) this.store.mark({ probe, where: "restart", rows: null });
-    this.#active.clear();
-  }
-
   #mark({ probe }, isAfterHole, gaps) {
-    for (const gap of gaps) this.store.mark(gap);
+    for (const gap of gaps) this.#markGap(gap);
     if (isAfterHole) this.store.mark({ probe, where: "reconnect", rows: null });
   }
 

@@ -13,12 +13,19 @@ export const PLACE_WORDS = {
   client: "on the way to this page",
   page: "because this page could not keep up",
   reconnect: "while the connection was lost",
-  unwatched: "while no program was attached",
-  restart: "when the service ended and was started again",
 };
 
 export class Losses {
   #runs = new Map();
+  #clock;
+  #told = 0;
+
+  /** @param {() => number} clock  milliseconds since 1970 */
+  constructor(clock = Date.now) {
+    this.#clock = clock;
+    /** When something was lost last, as far as this page knows; null for never. */
+    this.lastAt = null;
+  }
 
   /** A state message or an entry of hello: `probe` as in docs/protocol.md. */
   update(probe, client) {
@@ -27,6 +34,7 @@ export class Losses {
     run.reported.kernel = probe.counters.dropped_kernel;
     run.reported.pipe = probe.counters.dropped_pipe;
     run.reported.client = own?.dropped_client ?? run.reported.client;
+    this.#note();
   }
 
   /**
@@ -37,13 +45,35 @@ export class Losses {
     if (rows === null) return;
     const run = this.#run(probe);
     run.seen[PLACES.includes(where) ? where : "client"] += rows ?? 0;
+    this.#note();
   }
 
-  /** Start counting again. */
+  /** All rows that were lost. */
+  get total() {
+    return this.list().reduce((sum, { rows }) => sum + rows, 0);
+  }
+
+  #note() {
+    const { total } = this;
+    if (total > this.#told) this.lastAt = this.#clock();
+    this.#told = total;
+  }
+
+  /** Start counting again. @returns {() => void} what takes that back */
   clear() {
+    const cleared = [];
     for (const run of this.#runs.values()) {
-      for (const where of PLACES) run.past[where] = -Math.max(run.reported[where], run.seen[where]);
+      for (const where of PLACES) {
+        const past = -Math.max(run.reported[where], run.seen[where]);
+        cleared.push({ run, where, rows: run.past[where] - past });
+        run.past[where] = past;
+      }
     }
+    this.#note();
+    return () => {
+      for (const { run, where, rows } of cleared) run.past[where] += rows;
+      this.#told = this.total;
+    };
   }
 
   /** The connection was opened again: gaps may be told a second time. */

@@ -19,6 +19,7 @@ export class EventStore {
   #chunks = [];
   #firstChunk = 0;
 
+  #cleared = null; // {first, received, letGo}: rows before `first` that can be brought back
   #characters = 0; // of the chunks that are full
 
   constructor(capacity = DEFAULT_CAPACITY, mostCharacters = MOST_CHARACTERS) {
@@ -40,9 +41,11 @@ export class EventStore {
   /** Events held. */
   get events() {
     let marks = 0;
-    for (const chunk of this.#chunks) marks += chunk.marks.size;
-    const oldest = this.#chunks[0]?.marks.keys() ?? [];
-    for (const at of oldest) if (this.#firstChunk * CHUNK_ROWS + at < this.first) marks--;
+    for (const [i, chunk] of this.#chunks.entries()) {
+      const base = (this.#firstChunk + i) * CHUNK_ROWS;
+      if (base >= this.first) marks += chunk.marks.size;
+      else for (const at of chunk.marks.keys()) if (base + at >= this.first) marks++;
+    }
     return this.length - marks;
   }
 
@@ -70,14 +73,16 @@ export class EventStore {
   /**
    * Mark that rows are missing here: `{probe, where, rows}`; `rows` is null when nobody can
    * know how many; with `from` and `to` (RFC 3339 or null) where the service told them. A mark
-   * right behind one of the same kind is added to it.
+   * right behind one of the same kind is added to it, but for a time without a program
+   * ("unwatched"), which is a row of its own.
+   * @returns {object} the mark; it can be changed
    */
   mark({ probe, where, rows, from, to }) {
     const last = this.length > 0 ? this.markAt(this.end - 1) : null;
     if (last && last.probe === probe && isAdded(last, where)) {
       last.rows = last.rows === null || rows === null ? null : last.rows + rows;
       if (to !== undefined) last.to = to;
-      return;
+      return last;
     }
     const chunk = this.#open();
     const mark = { probe, where, rows };
@@ -86,17 +91,28 @@ export class EventStore {
     chunk.marks.set(chunk.rows, mark);
     this.#fill(chunk, 1);
     this.#grow(1);
+    return mark;
   }
 
-  /** Forget all rows and start counting again. */
+  /**
+   * Show no row any more and start counting again. The rows go on taking their place in the
+   * bounded memory, until others need it or `clear` is called again.
+   * @returns {() => void} what takes it back: the rows are then before those that came since
+   */
   clear() {
+    const cleared = { first: this.first, received: this.received, letGo: this.letGo };
+    this.#cleared = cleared;
     this.received = 0;
     this.letGo = 0;
-    this.#chunks = [];
-    this.#characters = 0;
-    this.end = Math.ceil(this.end / CHUNK_ROWS) * CHUNK_ROWS;
     this.first = this.end;
-    this.#firstChunk = this.end / CHUNK_ROWS;
+    this.#dropUnused(cleared.first);
+    return () => {
+      if (this.#cleared !== cleared) return;
+      this.#cleared = null;
+      this.first = cleared.first;
+      this.received += cleared.received;
+      this.letGo += cleared.letGo;
+    };
   }
 
   /** The chunks that hold rows `from` to `to`: calls `visit(chunk, start, stop, base)`. */
@@ -151,16 +167,26 @@ export class EventStore {
 
   #grow(rows) {
     this.end += rows;
-    let first = Math.max(this.first, this.end - this.capacity);
-    let unused = Math.floor(first / CHUNK_ROWS) - this.#firstChunk;
-    for (let i = 0; i < unused; i++) this.#characters -= this.#chunks[i].characters;
-    while (this.#characters > this.mostCharacters) {
-      this.#characters -= this.#chunks[unused++].characters;
-      first = Math.max(first, (this.#firstChunk + unused) * CHUNK_ROWS);
+    const held = this.#cleared ?? this;
+    let first = Math.max(held.first, this.end - this.capacity);
+    for (let i = 0, characters = this.#characters; characters > this.mostCharacters; i++) {
+      characters -= this.#chunks[i].characters;
+      first = Math.max(first, (this.#firstChunk + i + 1) * CHUNK_ROWS);
     }
-    this.letGo += first - this.first;
-    this.first = first;
-    if (unused === 0) return;
+    held.letGo += first - held.first;
+    held.first = first;
+    if (first > this.first) {
+      this.letGo += first - this.first;
+      this.first = first;
+    }
+    this.#dropUnused(first);
+  }
+
+  /** Chunks of which no row is held. */
+  #dropUnused(first) {
+    const unused = Math.floor(first / CHUNK_ROWS) - this.#firstChunk;
+    if (unused <= 0) return;
+    for (let i = 0; i < unused; i++) this.#characters -= this.#chunks[i].characters;
     this.#chunks.splice(0, unused);
     this.#firstChunk += unused;
   }

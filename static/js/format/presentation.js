@@ -97,16 +97,17 @@ const BY_NAME = {
     width: 116,
     // A probe is called by its mode.
     covers: ["mode"],
+    folds: 3,
     summary: undefined,
   },
   mode: { ...text, summary: undefined },
-  pid: { ...identifier, narrowPlace: 5, quick: { label: "This process", operator: "=" } },
+  pid: { ...identifier, narrowPlace: 5, folds: 6, quick: { label: "This process", operator: "=" } },
   // A thread is called by its process, until someone wants to know more.
   process: { ...text, narrowPlace: 1, covers: ["comm"] },
   comm: { ...text, narrowPlace: 1, summary: undefined },
-  flags: { ...text, width: 132, summary: undefined },
-  replaced: { ...text, width: 96, summary: undefined },
-  tid: { ...identifier },
+  flags: { ...text, width: 132, summary: undefined, folds: 1 },
+  replaced: { ...text, width: 96, summary: undefined, folds: 1 },
+  tid: { ...identifier, folds: 2 },
   uid: {
     ...identifier,
     parts: (value) => [part(visibleText(users.nameOf(value) ?? String(value)))],
@@ -115,6 +116,7 @@ const BY_NAME = {
     numberOf: (name) => users.numberOf(name),
     align: "start",
     width: 92,
+    folds: 5,
     summary: "top",
   },
   dfd: {
@@ -125,7 +127,9 @@ const BY_NAME = {
     notes: (value) => (value === AT_FDCWD ? ["AT_FDCWD: the current directory"] : []),
     numberOf: (name) => (name === "CWD" || name === "AT_FDCWD" ? AT_FDCWD : undefined),
     width: 76,
+    folds: 1,
   },
+  syscall: { ...text, folds: 4 },
   filename: {
     ...text,
     parts: (value) => {
@@ -191,14 +195,14 @@ function lookByNames(name, names) {
  * @param {{name: string, type: string, unit: ?string, names?: ValueNames}} column
  * @returns {{parts: Function, hover: Function, full: Function, notes: Function,
  *   tests: object[], quick?: object, width: number, narrowWidth?: number, align?: string,
- *   grows?: boolean, className?: string, narrowPlace?: number, covers?: string[],
+ *   grows?: boolean, className?: string, folds?: number, narrowPlace?: number, covers?: string[],
  *   numberOf?: Function, valueNames?: string[], summary?: string}}
  *   `parts(value)` what the cell shows; `hover(value)` the whole truth as one line;
  *   `full(value)` the exact value and `notes(value)` what it means, as the detail panel shows
  *   them; `tests` and `quick` (`{label, operator, value?}`) ways to narrow the filter by it;
  *   `numberOf(name)` the number that a name stands for in a filter, `valueNames` names to offer
  *   there; `width` in CSS pixels, `narrowWidth` in a narrow table; `narrowPlace` its place in a
- *   narrow table; `covers` names of columns that need not be shown beside this one; `summary` is
+ *   narrow table; `folds` when it is left out of a table that lacks room: 1 first; `covers` names of columns that need not be shown beside this one; `summary` is
  *   "top" where the summary is to list the most frequent values
  */
 export function presentation(column) {
@@ -214,6 +218,7 @@ const TEXT_NAMES = new Set([
   "mode",
   "process",
   "comm",
+  "syscall",
   "flags",
   "replaced",
   "filename",

@@ -27,6 +27,14 @@ export function utcTime(ns) {
   return `${date.toISOString().slice(0, 19)}.${fraction(ns)}Z`;
 }
 
+/** Local time of day of an RFC 3339 text, with the date where that is not today's. */
+export function moment(rfc3339, today = new Date()) {
+  const date = new Date(rfc3339);
+  if (Number.isNaN(date.getTime())) return rfc3339;
+  const day = [date.getFullYear(), date.getMonth() + 1, date.getDate()].map(twoDigits).join("-");
+  return date.toDateString() === today.toDateString() ? clock(date) : `${day} ${clock(date)}`;
+}
+
 function clock(date) {
   return [date.getHours(), date.getMinutes(), date.getSeconds()].map(twoDigits).join(":");
 }

@@ -63,6 +63,11 @@ export class Credentials {
     await this.#keep();
   }
 
+  /** Whether there is a token to sign out of. */
+  get isSet() {
+    return this.#key !== null;
+  }
+
   async forget() {
     this.#key = this.#session = this.#signingIn = null;
     this.#isRead = true;

@@ -61,14 +61,28 @@ function decoded(text) {
   }
 }
 
+/**
+ * How a change goes into the browser's history. What a person decides is an entry of its own, so
+ * that Back undoes it; what is being typed is one entry until it is `done`; what the page adds by
+ * itself belongs to the entry that is there.
+ */
+export const DECIDED = "decided";
+export const TYPED = "typed";
+export const ADDED = "added";
+
 /** Writes the address, a little later, and tells of changes that a person or link made. */
 export class Address {
   #pending = new Map();
+  #kind = ADDED; // of what is pending
+  #isTyping = false; // the present entry is what is being typed
   #timer = 0;
   #listeners = [];
 
   constructor() {
     addEventListener("hashchange", () => {
+      clearTimeout(this.#timer);
+      this.#timer = 0;
+      this.#isTyping = false;
       this.#pending.clear(); // what a person asks for comes later than what the page wanted
       for (const listener of this.#listeners) listener();
     });
@@ -89,11 +103,22 @@ export class Address {
     return !this.#pending.has(name) && isUnreadable(location.hash, name);
   }
 
-  /** @param {?string} value  null takes the parameter away */
-  set(name, value) {
+  /**
+   * @param {?string} value  null takes the parameter away
+   * @param {"decided"|"typed"|"added"} kind  what is decided in one go is one entry
+   */
+  set(name, value, kind = DECIDED) {
     if (this.get(name) === value) return;
+    if (this.#pending.size > 0 && this.#kind !== kind && kind !== ADDED) this.#write();
+    if (this.#pending.size === 0 || kind !== ADDED) this.#kind = kind;
     this.#pending.set(name, value);
-    this.#timer ||= setTimeout(() => this.#write(), WRITE_MS);
+    this.#timer ||= setTimeout(() => this.#write(), this.#kind === DECIDED ? 0 : WRITE_MS);
+  }
+
+  /** What was typed is complete: what is typed next is another entry. */
+  done() {
+    this.#write();
+    this.#isTyping = false;
   }
 
   #write() {
@@ -102,8 +127,12 @@ export class Address {
     let fragment = location.hash;
     for (const [name, value] of this.#pending) fragment = writeParameter(fragment, name, value);
     this.#pending.clear();
+    if (fragment === location.hash) return;
     // With an empty fragment `#` would stay behind, were the path left out.
-    if (fragment !== location.hash)
-      history.replaceState(history.state, "", location.pathname + location.search + fragment);
+    const url = location.pathname + location.search + fragment;
+    const isNew = this.#kind === DECIDED || (this.#kind === TYPED && !this.#isTyping);
+    if (isNew) history.pushState(history.state, "", url);
+    else history.replaceState(history.state, "", url);
+    if (this.#kind !== ADDED) this.#isTyping = this.#kind === TYPED;
   }
 }

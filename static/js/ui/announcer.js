@@ -34,16 +34,12 @@ export class Announcer {
     if (lost > this.#lost) words.push(`${grouped(lost - this.#lost)} lost`);
     this.#received = received;
     this.#lost = lost;
-    this.#say(words.join(", "), nowMs);
+    this.say(words.join(", "), nowMs);
   }
 
-  /** Something that is to be heard at once, such as a lost connection. */
-  say(words) {
-    setText(this.#element, words);
-  }
-
-  #say(words, nowMs) {
+  /** Something that is to be heard at once, such as a lost connection, and not cut short. */
+  say(words, nowMs = performance.now()) {
     this.#saidAt = nowMs;
-    this.say(words);
+    setText(this.#element, words);
   }
 }

@@ -2,16 +2,20 @@
 
 // One probe of the probe bar: its state, what it attaches to, start and stop.
 
+import { isWatching } from "../data/watching.js";
 import { duration } from "../format/duration.js";
 import { hueClass } from "../format/hue.js";
 import { counted, rate } from "../format/number.js";
 import { sentence, visibleText } from "../format/text.js";
 import { isActive } from "../probes/choice.js";
 import { filterWords } from "../probes/options.js";
-import { el, setText } from "./dom.js";
+import { el, setAttribute, setText } from "./dom.js";
 
 /** Why a viewer's buttons do nothing. */
-export const VIEWS_ONLY = "Your token may watch; starting and stopping is an operator's.";
+export const VIEWS_ONLY =
+  "This token is read-only; starting and stopping probes needs an operator token.";
+/** The id of the element that says so, for everybody to read. */
+export const VIEWS_ONLY_ID = "viewer-note";
 
 export class Card {
   #name = el("h3", { class: "card__name" });
@@ -23,6 +27,7 @@ export class Card {
   #main = el("button", { type: "button", class: "button" });
   #options = el("button", { type: "button", class: "button button--quiet" });
   #notSeen = el("button", { type: "button", class: "button button--quiet" }, "Not seen…");
+  #everyone = el("span", { class: "card__everyone" }, "for everyone");
 
   /**
    * @param {{start: Function, stop: Function, options: Function, notSeen: Function}} on
@@ -39,7 +44,14 @@ export class Card {
       this.#facts,
       this.#reason,
       this.#hint,
-      el("div", { class: "card__actions" }, this.#main, this.#options, this.#notSeen),
+      el(
+        "div",
+        { class: "card__actions" },
+        this.#main,
+        this.#options,
+        this.#notSeen,
+        this.#everyone,
+      ),
     );
     this.#main.addEventListener("click", () =>
       isActive(this.probe) ? on.stop(this.probe) : on.start(this.probe),
@@ -59,9 +71,10 @@ export class Card {
     const usable = probe.available || active;
     const { classList } = this.element;
     classList.toggle("card--unavailable", !usable);
-    classList.toggle("card--running", probe.state === "running");
-    setText(this.#state, usable ? (STATES[probe.state] ?? probe.state) : "not available");
-    this.#state.dataset.state = usable ? probe.state : "unavailable";
+    classList.toggle("card--running", isWatching(probe));
+    const state = probe.state === "running" && probe.blind ? "blind" : probe.state;
+    setText(this.#state, usable ? (STATES[state] ?? state) : "not available");
+    this.#state.dataset.state = usable ? state : "unavailable";
     setText(this.#function, probe.function ?? "no function to attach to");
     this.#function.title = this.#function.textContent;
     setText(
@@ -90,18 +103,22 @@ export class Card {
   #showButtons(probe, active, usable, isBusy, mayChange) {
     const waits = isBusy || probe.state === "starting" || probe.state === "stopping";
     setText(this.#main, active ? "Stop" : "Start");
-    this.#main.setAttribute("aria-label", `${active ? "Stop" : "Start"} ${probe.id}`);
+    this.#main.setAttribute(
+      "aria-label",
+      active ? `Stop ${probe.id} for everyone` : `Start ${probe.id}`,
+    );
     setText(this.#options, active ? "Filter…" : "Options…");
     this.#options.hidden = active && probe.state === "failed"; // it waits, and has no filter yet
     this.#options.setAttribute(
       "aria-label",
-      active ? `Change the filter of ${probe.id}` : `Start ${probe.id} with options`,
+      active ? `Change the filter of ${probe.id} for everyone` : `Start ${probe.id} with options`,
     );
     for (const button of [this.#main, this.#options]) {
       button.disabled = waits || !usable || !mayChange;
-      button.title = mayChange ? "" : VIEWS_ONLY;
+      setAttribute(button, "aria-describedby", mayChange ? null : VIEWS_ONLY_ID);
     }
     this.#main.parentElement.hidden = !usable;
+    this.#everyone.hidden = !active;
   }
 }
 
@@ -111,6 +128,7 @@ const STATES = {
   running: "running",
   stopping: "stopping…",
   failed: "failed",
+  blind: "sees nothing",
 };
 
 function costWords({ calls, ns_per_call }) {
@@ -118,10 +136,11 @@ function costWords({ calls, ns_per_call }) {
 }
 
 /** How the last run ended, when not because someone asked for it. */
-function endWords({ state, ended }) {
+function endWords({ state, ended, blind }) {
+  if (state === "running" && blind) return sentence(blind.reason);
   if (!ended || ended.code === "requested" || (state !== "stopped" && state !== "failed"))
     return "";
-  if (ended.code === "duration") return "Stopped by itself: its time was over.";
+  if (ended.code === "duration") return "Stopped automatically: its time was over.";
   const words = sentence(ended.detail || ended.code);
-  return ended.restart_at ? `${words} It starts again by itself.` : words;
+  return ended.restart_at ? `${words} It starts again automatically.` : words;
 }

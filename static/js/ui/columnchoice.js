@@ -2,6 +2,7 @@
 
 // The person's choice of columns: the layout, its menu, and where both are remembered.
 
+import { ADDED, DECIDED } from "./address.js";
 import { ColumnMenu } from "./columnmenu.js";
 import { NARROW } from "./dom.js";
 import { Layout } from "./layout.js";
@@ -15,7 +16,10 @@ export class ColumnChoice {
   #onChange;
   #layout = new Layout();
   #isOwn = true;
+  #isDecided = false; // what is not in the address yet is what the person decided just now
   #narrow = matchMedia(NARROW);
+  #roomPx = Infinity;
+  #folded = "";
   #menu = new ColumnMenu({
     show: (name, isShown) => this.#change(() => this.#layout.show(name, isShown)),
     move: (name, toName) => this.move(name, toName),
@@ -36,9 +40,20 @@ export class ColumnChoice {
   /** The columns to show, in order: `{column, look, width, grows}`. The menu follows. */
   shown() {
     this.#tell();
-    const arranged = this.#layout.arrange(this.#list.all, this.#narrow.matches);
+    const arranged = this.#arranged();
     this.#menu.show(arranged);
-    return arranged.filter(({ isShown }) => isShown);
+    this.#folded = foldedNames(arranged);
+    return arranged.filter(({ isShown, isFolded }) => isShown && !isFolded);
+  }
+
+  #arranged() {
+    return this.#layout.arrange(this.#list.all, this.#narrow.matches, this.#roomPx);
+  }
+
+  /** The table has that much room for columns. */
+  fit(roomPx) {
+    this.#roomPx = roomPx;
+    if (foldedNames(this.#arranged()) !== this.#folded) this.#changed();
   }
 
   /**
@@ -65,9 +80,19 @@ export class ColumnChoice {
     this.#changed();
   }
 
+  /** The person went to another address, which may be one from before anything was chosen. */
+  followAddress() {
+    if (this.#address.get(PARAMETER) !== null) return this.readAddress();
+    this.#layout.forgetChoice();
+    this.#isOwn = true;
+    remember(PARAMETER, this.#layout.save(this.#list.all));
+    this.#changed();
+  }
+
   #change(change) {
     change();
     this.#isOwn = true;
+    this.#isDecided = true;
     remember(PARAMETER, this.#layout.save(this.#list.all));
     this.#changed();
   }
@@ -76,8 +101,12 @@ export class ColumnChoice {
   #tell() {
     const { all } = this.#list;
     const link = this.#layout.link(all);
-    if (all.length === 0 || link === this.#address.get(PARAMETER)) return;
-    this.#address.set(PARAMETER, link);
+    if (all.length === 0 || link === this.#address.get(PARAMETER)) {
+      this.#isDecided = false;
+      return;
+    }
+    this.#address.set(PARAMETER, link, this.#isDecided ? DECIDED : ADDED);
+    this.#isDecided = false;
     if (this.#isOwn) remember(PARAMETER, this.#layout.save(all));
   }
 
@@ -85,4 +114,11 @@ export class ColumnChoice {
     this.version++;
     this.#onChange();
   }
+}
+
+function foldedNames(arranged) {
+  return arranged
+    .filter(({ isFolded }) => isFolded)
+    .map(({ column }) => column.name)
+    .join();
 }

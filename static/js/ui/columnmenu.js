@@ -2,13 +2,14 @@
 
 // The button "Columns": which columns are shown, and in which order.
 
-import { byId, el } from "./dom.js";
+import { byId, el, setText } from "./dom.js";
 
 const GAP_PX = 4;
 
 /** A column's line in the menu: shown or not, and its place. */
 class ColumnItem {
   #box = el("input", { type: "checkbox" });
+  #folded = el("span", { class: "columns__folded" });
   #up;
   #down;
 
@@ -28,6 +29,7 @@ class ColumnItem {
         this.#box,
         el("span", {}, title),
         el("code", {}, name),
+        this.#folded,
       ),
       this.#up,
       this.#down,
@@ -35,8 +37,9 @@ class ColumnItem {
   }
 
   /** @param {?string} before  the name of the column it can change places with, and `after` */
-  show(isShown, isLast, before, after) {
-    this.#box.checked = isShown;
+  show(isShown, isFolded, isLast, before, after) {
+    this.#box.checked = isShown && !isFolded;
+    setText(this.#folded, isFolded ? "no room" : "");
     this.#box.disabled = isLast;
     this.#box.title = isLast ? "A table has at least one column" : "";
     for (const [button, to] of [
@@ -105,11 +108,11 @@ export class ColumnMenu {
     const focused = document.activeElement;
     const shown = arranged.filter(({ isShown }) => isShown).length;
     const items = arranged.map(({ column }) => this.#item(column));
-    arranged.forEach(({ isShown }, i) => {
+    arranged.forEach(({ isShown, isFolded }, i) => {
       const [before, after] = [arranged[i - 1], arranged[i + 1]].map(
         (it) => it?.column.name ?? null,
       );
-      items[i].show(isShown, isShown && shown === 1, before, after);
+      items[i].show(isShown, isFolded, isShown && shown === 1, before, after);
     });
     const elements = items.map(({ element }) => element);
     const isSame =

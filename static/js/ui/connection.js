@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Whether the page is connected, in words.
+// Whether the page is connected, and whether anything is watched, in words: beside the page's
+// name, and in the title of its tab.
 
 import { byId, setText } from "./dom.js";
 
-const HEARD = { open: "Live", waiting: "Connection lost" };
+const NAME = "Probedeck";
 
 export class ConnectionState {
   #element = byId("connection");
   #text = byId("connection-text");
   #retry = byId("connection-retry");
   #state = { state: "connecting" };
+  #isWatching = false;
+  #isMissing = false;
+  #said = "";
   #say;
 
   /**
@@ -29,8 +33,28 @@ export class ConnectionState {
     this.#state = state;
     this.#element.dataset.state = state.state;
     this.#retry.hidden = state.state !== "waiting";
-    if (HEARD[state.state]) this.#say(HEARD[state.state]);
     this.tick();
+    this.#tell();
+  }
+
+  /** @param {boolean} isOn  something is watched  @param {boolean} isMissing  something is not that should be */
+  watch(isOn, isMissing) {
+    this.#isWatching = isOn;
+    this.#isMissing = isMissing;
+    this.tick();
+    this.#tell();
+  }
+
+  /** To who does not see the text, and to who sees no more than the tab. */
+  #tell() {
+    const { state } = this.#state;
+    const isOpen = state === "open";
+    this.#element.dataset.watching = String(isOpen && this.#isWatching);
+    const heard = isOpen ? this.#words() : state === "waiting" ? "Connection lost" : "";
+    if (heard && heard !== this.#said) this.#say(heard);
+    this.#said = heard || this.#said;
+    const title = state === "waiting" ? "Connection lost" : this.#isMissing ? "Not watching" : "";
+    document.title = title ? `${title} · ${NAME}` : NAME;
   }
 
   /** Count the seconds down; to be called about once a second. */
@@ -40,7 +64,7 @@ export class ConnectionState {
 
   #words() {
     const { state, retryAt, reason } = this.#state;
-    if (state === "open") return "Live";
+    if (state === "open") return this.#isWatching ? "Live" : "Connected";
     if (state === "connecting") return "Connecting…";
     const seconds = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
     const why = reason ? `Connection lost (${reason})` : "Connection lost";

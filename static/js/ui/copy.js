@@ -2,8 +2,23 @@
 
 // Copying from the table: cells apart by tabs, rows by line ends, as a spreadsheet takes them.
 
-/** Serve `copy` events of the table's body, whose cells are made of several elements. */
-export function serveCopy(body) {
+/**
+ * Serve `copy` events of the table: the selected text of its body, whose cells are made of several
+ * elements; where nothing is selected, the current row.
+ *
+ * @param {HTMLElement} table  @param {HTMLElement} body
+ * @param {() => ?string} currentText  of the current row  @param {() => void} onRow  it was copied
+ */
+export function serveCopy(table, body, currentText, onRow) {
+  // The event goes to what has the focus; Chromium sends it to the body when nothing is selected.
+  document.addEventListener("copy", (event) => {
+    const isTable = document.activeElement === table;
+    const text = isTable && document.getSelection()?.isCollapsed !== false ? currentText() : null;
+    if (text === null || event.defaultPrevented) return;
+    event.clipboardData.setData("text/plain", text);
+    event.preventDefault();
+    onRow();
+  });
   body.addEventListener("copy", (event) => {
     const selection = document.getSelection();
     if (!selection || selection.isCollapsed) return;

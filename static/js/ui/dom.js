@@ -4,6 +4,7 @@
 
 /** The windows for which the stylesheets have another layout. */
 export const NARROW = "(max-width: 720px)";
+export const LOW = "(max-height: 480px)";
 
 /**
  * @param {string} tag

@@ -2,7 +2,10 @@
 
 // What stands in the table's place while it shows no row: what to do next.
 
+import { isWatching } from "../data/watching.js";
+import { counted } from "../format/number.js";
 import { bestProbe, isActive } from "../probes/choice.js";
+import { filterWords } from "../probes/options.js";
 import { byId, setText } from "./dom.js";
 
 export class Empty {
@@ -20,11 +23,17 @@ export class Empty {
   /**
    * @param {number} shown  rows in the table  @param {number} held  events in memory
    * @param {boolean} isFiltered  @param {object[]} probes
+   * @param {number} cleared  events that were cleared away, 0 for none
    */
-  show(shown, held, isFiltered, probes) {
+  show(shown, held, isFiltered, probes, cleared) {
     this.#element.hidden = shown > 0;
     if (shown > 0) return;
-    const { title, text, command = "", offersClear = false } = words(held, isFiltered, probes);
+    const {
+      title,
+      text,
+      command = "",
+      offersClear = false,
+    } = words(held, isFiltered, probes, cleared);
     setText(this.#title, title);
     setText(this.#text, text);
     setText(this.#command, command);
@@ -33,7 +42,7 @@ export class Empty {
   }
 }
 
-function words(held, isFiltered, probes) {
+function words(held, isFiltered, probes, cleared) {
   if (held > 0 && isFiltered) {
     return {
       title: "No event passes the filter",
@@ -44,11 +53,28 @@ function words(held, isFiltered, probes) {
   if (probes.length === 0) {
     return { title: "Waiting for the service", text: "Its probes will be shown here." };
   }
-  if (probes.some(isActive)) {
+  const on = probes.filter(isWatching);
+  if (cleared > 0) {
     return {
-      title: "Watching. Nothing was deleted yet",
-      text: "Every deletion on this machine will show up here. Try one in a terminal:",
-      command: "touch /tmp/hello; rm /tmp/hello",
+      title: "Cleared",
+      text: `${counted(cleared, "event")} cleared away; ${on.length > 0 ? "new ones will show up here." : "nothing is watched now."}`,
+    };
+  }
+  if (on.length > 0) {
+    const narrowed = on.filter(({ filter }) => filterWords(filter).length > 0).length === on.length;
+    return {
+      title: "Watching. No event so far",
+      text: narrowed
+        ? "Every deletion that passes the kernel filter will show up here."
+        : "Every deletion on this machine will show up here. Try one in a terminal:",
+      command: narrowed ? "" : "touch /tmp/hello; rm /tmp/hello",
+    };
+  }
+  const active = probes.filter(isActive);
+  if (active.length > 0) {
+    return {
+      title: "Not watching yet",
+      text: `${active.map(({ id }) => id).join(", ")}: what is said above tells why.`,
     };
   }
   const best = bestProbe(probes);

@@ -17,6 +17,7 @@ export class FilterBar {
   #complete;
   #onType;
   #onLeave;
+  #onDone;
   #isQuiet = false;
   #text = "";
   #faults = [];
@@ -50,15 +51,16 @@ export class FilterBar {
   /**
    * @param {HTMLElement} element  what the bar is built into
    * @param {{history: History, complete: (text: string, caret: number) => object,
-   *   type: (text: string) => void, leave: () => void}} on  `type`: the text was changed by the
-   *   person; `leave`: the person is done, and goes on to the table
+   *   type: (text: string) => void, done: () => void, leave: () => void}} on  `type`: the text was
+   *   changed by the person; `done`: and is complete; `leave`: the person goes on to the table
    * @param {FilterHelp} help
    */
-  constructor(element, { history, complete, type, leave }, help) {
+  constructor(element, { history, complete, type, done, leave }, help) {
     this.#onLeave = leave;
     this.#history = history;
     this.#complete = complete;
     this.#onType = type;
+    this.#onDone = done;
     element.append(
       el("label", { class: "filterbar__label", htmlFor: this.#input.id }, "Filter"),
       el(
@@ -128,6 +130,7 @@ export class FilterBar {
   /** Put the text into the history: it was used. */
   remember() {
     if (this.#faults.length === 0) this.#history.add(this.#text);
+    this.#onDone();
   }
 
   /** Without offering anything: what is under the list is to be seen. */

@@ -24,7 +24,7 @@ export class FilterLine {
   #move = el(
     "button",
     { type: "button", class: "button button--small", title: MOVE_HELP, hidden: true },
-    "Move into the kernel",
+    "Move into the kernel, for everyone",
   );
   #said = el("p", { class: "filterline__said", role: "status" });
 
@@ -114,7 +114,7 @@ export class FilterLine {
       { class: `chip chip--${place}`, title: `${title}\n${PLACES[place]}` },
       el("code", { class: "chip__text" }, visibleText(text)),
       el("span", { class: "chip__where" }, where),
-      remove,
+      ...(this.#chips[i].remove ? [remove] : []),
     );
   }
 }

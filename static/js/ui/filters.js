@@ -10,6 +10,7 @@ import { hintsOf } from "../filter/hints.js";
 import { History } from "../filter/history.js";
 import { offersOf } from "../filter/offers.js";
 import { FilterState } from "../filter/state.js";
+import { ADDED, DECIDED, TYPED } from "./address.js";
 import { byId } from "./dom.js";
 import { FilterBar } from "./filterbar.js";
 import { FilterHelp } from "./filterhelp.js";
@@ -29,6 +30,7 @@ export class Filters {
   #bar;
   #line;
   #columnsVersion = -1;
+  #kind = DECIDED; // how a change goes into the history
 
   /**
    * @param {{store: EventStore, look: Function, address: Address, notices: Notices}} parts
@@ -48,7 +50,8 @@ export class Filters {
       {
         history: new History(storage()),
         complete: (text, caret) => complete(text, caret, this.#state.names, offers),
-        type: (text) => this.#type(text),
+        type: (text) => this.#as(TYPED, () => this.#type(text)),
+        done: () => this.#address.done(),
         leave: () => byId("grid").focus(),
       },
       new FilterHelp((example) => {
@@ -77,7 +80,7 @@ export class Filters {
   know({ columns }) {
     if (columns.version === this.#columnsVersion) return;
     this.#columnsVersion = columns.version;
-    this.#state.know(columns.known);
+    this.#as(ADDED, () => this.#state.know(columns.known));
   }
 
   /** @param {boolean} isEmpty  there are events, and the filter in force lets none through */
@@ -89,7 +92,13 @@ export class Filters {
 
   /** Values have other names now: uid=alice is understood once the users are known. */
   relearn() {
-    this.#state.know(this.#store.columns.known);
+    this.#as(ADDED, () => this.#state.know(this.#store.columns.known));
+  }
+
+  /** @param {{role: string}} caller  whom the service takes this page for */
+  allow({ role }) {
+    this.#kernel.mayChange = role === "operator";
+    this.#showLine();
   }
 
   /** @param {object[]} probes  all of them, as in docs/protocol.md */
@@ -101,7 +110,7 @@ export class Filters {
   /** What stands in a column's box was changed. */
   typeBox(column, text) {
     this.#line.say("");
-    this.#state.typeBox(column, text);
+    this.#as(TYPED, () => this.#state.typeBox(column, text));
   }
 
   /** @param {{name: string, operator: string, value: string|number|bigint}} test  to add */
@@ -117,6 +126,13 @@ export class Filters {
     this.#bar.focus();
   }
 
+  /** Change something; `kind` is how that goes into the history. */
+  #as(kind, act) {
+    this.#kind = kind;
+    act();
+    this.#kind = DECIDED;
+  }
+
   #type(text) {
     this.#line.say("");
     this.#state.type(text);
@@ -130,11 +146,11 @@ export class Filters {
 
   #readAddress() {
     const text = this.#address.get("filter") ?? "";
-    if (text !== this.#state.valid.text) this.#type(text);
+    if (text !== this.#state.valid.text) this.#as(ADDED, () => this.#type(text));
   }
 
   #changed(isFilterNew) {
-    this.#address.set("filter", this.#addressed());
+    this.#address.set("filter", this.#addressed(), this.#kind);
     if (isFilterNew) this.#isEmpty = false; // until the rows are tested
     this.#show();
     if (isFilterNew) this.#on.change();

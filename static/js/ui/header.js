@@ -15,6 +15,7 @@ const SHORT_PX = 100;
 
 export class Header {
   #onFilter;
+  #onDone;
   #makeTitles;
   #typed = new Map();
   #inputs = new Map();
@@ -25,9 +26,11 @@ export class Header {
   /**
    * @param {(column: object, text: string) => void} onFilter  what stands in a box was changed
    * @param {(shown: object[]) => HTMLElement[]} makeTitles  a title cell for each column
+   * @param {() => void} onDone  what was typed into a box is complete
    */
-  constructor(onFilter, makeTitles) {
+  constructor(onFilter, makeTitles, onDone) {
     this.#onFilter = onFilter;
+    this.#onDone = onDone;
     this.#makeTitles = makeTitles;
     this.element = el(
       "div",
@@ -89,6 +92,7 @@ export class Header {
       event.stopPropagation();
       input.closest("[role=grid]").focus();
     });
+    input.addEventListener("change", () => this.#onDone());
     this.#inputs.set(column.key, input);
     return el("div", { class: "cell cell--box", role: "gridcell" }, input);
   }

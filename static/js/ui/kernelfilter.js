@@ -5,6 +5,7 @@
 import { kernelTests, planMove, withoutMember } from "../filter/kernel.js";
 import { changeFilter } from "../net/api.js";
 import { CallError } from "../net/problem.js";
+import { changes as ownChanges } from "../probes/changes.js";
 
 export class KernelFilter {
   #look;
@@ -22,6 +23,8 @@ export class KernelFilter {
     this.#notices = notices;
     this.#onAnswer = onAnswer;
     this.isMoving = false;
+    /** Whether the person may change what the kernel tests. */
+    this.mayChange = true;
   }
 
   /** @param {object[]} probes  all of them, as in docs/protocol.md */
@@ -31,6 +34,7 @@ export class KernelFilter {
 
   /** @param {object} filter  compiled  @param {Names} names  @returns as `planMove` */
   plan(filter, names) {
+    if (!this.mayChange) return { patches: new Map(), moved: [], stay: [] };
     return planMove(filter, this.#running, names, this.#look);
   }
 
@@ -40,9 +44,13 @@ export class KernelFilter {
     return kernelTests(this.#running).map((test) => ({
       text: test.text,
       place: "kernel",
-      where: isForAll(test) ? "in the kernel" : `in the kernel, for ${test.probes.join(", ")}`,
+      where: isForAll(test)
+        ? "in the kernel, for everyone"
+        : `in the kernel, for everyone, on ${test.probes.join(", ")}`,
       title: `For ${test.probes.join(", ")}`,
-      remove: () => this.#change(test.probes.map((id) => [id, withoutMember(test.member)])),
+      remove:
+        this.mayChange &&
+        (() => this.#change(test.probes.map((id) => [id, withoutMember(test.member)]))),
     }));
   }
 
@@ -67,7 +75,7 @@ export class KernelFilter {
 
   async #patch(id, filter) {
     try {
-      this.#onAnswer([await changeFilter(id, filter)]);
+      this.#onAnswer([await ownChanges.during(id, () => changeFilter(id, filter))]);
       return true;
     } catch (error) {
       if (!(error instanceof CallError)) throw error;

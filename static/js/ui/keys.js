@@ -27,6 +27,7 @@ export const TABLE_KEYS = [
   { shown: "PgDn PgUp", words: "A page further, a page back" },
   { shown: "Home End", words: "Oldest row, newest row" },
   { shown: "Enter", words: "All fields of the row" },
+  { shown: "Ctrl+C", words: "Copy the row" },
 ];
 
 const TEXT_FIELDS = "input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]";

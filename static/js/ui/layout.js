@@ -15,10 +15,14 @@ export class Layout {
   #only = null; // a set of names: what a link says is shown
   #widths = new Map();
 
-  /** Every column, in order: `{column, look, isShown, width, grows}`, widths in CSS pixels. */
-  arrange(columns, isNarrow = false) {
+  /**
+   * Every column, in order: `{column, look, isShown, isFolded, width, grows}`, in CSS pixels.
+   * Where the window has no room for all that are shown, those that tell least are folded, but
+   * for what the person chose.
+   */
+  arrange(columns, isNarrow = false, roomPx = Infinity) {
     const covered = coveredNames(columns);
-    return this.#ordered(columns, isNarrow).map((column) => {
+    const arranged = this.#ordered(columns, isNarrow).map((column) => {
       const look = presentation(column);
       const own = this.#widths.get(column.name);
       const { width, narrowWidth = width } = look;
@@ -26,10 +30,30 @@ export class Layout {
         column,
         look,
         isShown: this.#isShown(column.name, covered),
+        isFolded: false,
         width: own ?? (isNarrow ? narrowWidth : width),
         grows: own === undefined && look.grows === true,
       };
     });
+    this.#fold(arranged, roomPx);
+    return arranged;
+  }
+
+  #fold(arranged, roomPx) {
+    const shown = arranged.filter(({ isShown }) => isShown);
+    let least = shown.reduce((sum, { width }) => sum + width, 0);
+    const first = shown
+      .filter(({ column, look }) => look.folds && !this.#isChosen(column.name))
+      .sort((a, b) => a.look.folds - b.look.folds);
+    for (const entry of first) {
+      if (least <= roomPx) return;
+      entry.isFolded = true;
+      least -= entry.width;
+    }
+  }
+
+  #isChosen(name) {
+    return this.#chosen.has(name) || this.#widths.has(name) || Boolean(this.#only?.has(name));
   }
 
   show(name, isShown) {
@@ -54,10 +78,15 @@ export class Layout {
 
   /** As if nobody had ever changed anything. */
   reset() {
+    this.forgetChoice();
+    this.#widths.clear();
+  }
+
+  /** All columns in their own order, with the widths they have. */
+  forgetChoice() {
     this.#order = null;
     this.#only = null;
     this.#chosen.clear();
-    this.#widths.clear();
   }
 
   /** The names of the columns shown, for the address; null when nobody chose or moved any. */

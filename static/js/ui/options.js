@@ -33,7 +33,8 @@ export class OptionsDialog {
     const active = isActive(probe);
     const { elements } = this.#form;
     setText(byId("options-title"), active ? `Filter of ${probe.id}` : `Start ${probe.id}`);
-    setText(this.#submit, active ? "Apply" : "Start");
+    setText(this.#submit, active ? "Apply for everyone" : "Start");
+    byId("options-everyone").hidden = !active;
     for (const name of ["pid", "uid", "process", "comm"])
       elements[name].value = probe.filter?.[name] ?? "";
     elements.only_failures.checked = probe.filter?.only_failures ?? false;

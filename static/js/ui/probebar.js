@@ -2,13 +2,19 @@
 
 // The probe bar: a card for each probe, and the one button that most people want.
 
+import { isWatching } from "../data/watching.js";
+import { counted } from "../format/number.js";
 import { askAvailability, changeFilter, startProbe, stopProbe } from "../net/api.js";
 import { CallError } from "../net/problem.js";
+import { changes } from "../probes/changes.js";
 import { bestProbe, isActive } from "../probes/choice.js";
-import { Card, VIEWS_ONLY } from "./card.js";
-import { byId, NARROW, setText } from "./dom.js";
+import { Card, VIEWS_ONLY_ID } from "./card.js";
+import { byId, LOW, NARROW, setAttribute, setText } from "./dom.js";
 import { NotSeenDialog } from "./notseen.js";
 import { OptionsDialog } from "./options.js";
+import { remember, remembered } from "./preferences.js";
+
+const FOLDED = "probes"; // what this browser remembers of it
 
 export class ProbeBar {
   #cards = new Map();
@@ -20,13 +26,17 @@ export class ProbeBar {
   #summary = byId("probes-summary");
   #askAgainButton = byId("ask-again");
   #fold = byId("fold");
+  #unavailable = byId("unavailable");
+  #showsUnavailable = false;
   #mayChange = true;
   #notSeen = new NotSeenDialog();
 
   /**
    * @param {Notices} notices  where failures are said
-   * @param {{answer: (probes: object[]) => void, availability: (probes: object[]) => void}} on
-   *   `answer`: to a start, a stop or a change of the filter; the websocket tells of these too
+   * @param {{answer: (probes: object[]) => void, availability: (probes: object[]) => void,
+   *   found: (words: string) => void}} on
+   *   `answer`: to a start, a stop or a change of the filter; the websocket tells of these too;
+   *   `found`: what a check of the kernel's support found, in words
    */
   constructor(notices, on) {
     this.#notices = notices;
@@ -34,8 +44,18 @@ export class ProbeBar {
     this.dialog = new OptionsDialog((probe, spec) => this.#submit(probe, spec));
     this.#watch.addEventListener("click", () => this.#watchOrStop());
     this.#askAgainButton.addEventListener("click", () => this.#askAgain());
-    this.#fold.addEventListener("click", () => this.#showCards(this.#list.hidden));
-    this.#showCards(!matchMedia(NARROW).matches); // there the table needs the room
+    this.#fold.addEventListener("click", () => {
+      this.#showCards(this.#list.hidden);
+      remember(FOLDED, this.#list.hidden ? "hidden" : "shown");
+    });
+    this.#unavailable.addEventListener("click", () => {
+      this.#showsUnavailable = !this.#showsUnavailable;
+      this.#showLead();
+    });
+    const before = remembered(FOLDED);
+    // In a small window the table needs the room.
+    const isSmall = matchMedia(NARROW).matches || matchMedia(LOW).matches;
+    this.#showCards(before ? before !== "hidden" : !isSmall);
   }
 
   get probes() {
@@ -46,6 +66,9 @@ export class ProbeBar {
   allow({ role }) {
     this.#mayChange = role === "operator";
     this.#askAgainButton.disabled = !this.#mayChange;
+    byId(VIEWS_ONLY_ID).hidden = this.#mayChange;
+    for (const button of [this.#watch, this.#askAgainButton])
+      setAttribute(button, "aria-describedby", this.#mayChange ? null : VIEWS_ONLY_ID);
     this.update(this.probes);
   }
 
@@ -68,6 +91,13 @@ export class ProbeBar {
     this.#showLead();
   }
 
+  /** Start a probe as it was: with its filter, its end and its restarts. */
+  startAgain(probe) {
+    const { filter, duration_s, restart } = probe;
+    const spec = { filter, restart, ...(duration_s ? { duration_s } : {}) };
+    return this.#call(probe, `${probe.id} was not started`, () => startProbe(probe.id, spec));
+  }
+
   /** @param {(id: string) => number} perSecond  @param {(id: string) => number} lost */
   showRates(perSecond, lost) {
     for (const [id, card] of this.#cards) card.showRate(perSecond(id), lost(id));
@@ -76,6 +106,7 @@ export class ProbeBar {
   #showCards(isOpen) {
     this.#list.hidden = !isOpen;
     this.#askAgainButton.hidden = !isOpen;
+    this.#showLead();
     this.#fold.setAttribute("aria-expanded", String(isOpen));
     setText(this.#fold, isOpen ? "Hide probes" : "Show probes");
   }
@@ -84,15 +115,36 @@ export class ProbeBar {
     const { probes } = this;
     const running = probes.filter(isActive);
     const best = bestProbe(probes);
-    setText(this.#watch, running.length > 0 ? "Stop watching" : "Watch deletions");
+    this.#showUnavailable(probes.filter((probe) => !probe.available && !isActive(probe)));
+    setText(this.#watch, running.length > 0 ? "Stop watching, for everyone" : "Watch deletions");
     this.#watch.classList.toggle("button--primary", running.length === 0);
     this.#watch.disabled =
       !this.#mayChange || this.#busy.size > 0 || (running.length === 0 && !best);
-    this.#watch.title = this.#mayChange ? "" : VIEWS_ONLY;
-    if (running.length > 0)
-      setText(this.#summary, `${running.map((it) => it.id).join(", ")} attached`);
+    const failed = probes.filter(({ state }) => state === "failed");
+    const ids = (list) => list.map(({ id }) => id).join(", ");
+    const parts = [];
+    if (running.some(isWatching)) parts.push(`${ids(running.filter(isWatching))} attached`);
+    const others = running.filter((it) => !isWatching(it) && it.state !== "failed");
+    for (const it of others)
+      parts.push(`${it.id} ${it.state === "running" ? "sees nothing" : it.state}`);
+    if (failed.length > 0) parts.push(`${ids(failed)} failed`);
+    if (running.length > 0 || failed.length > 0) setText(this.#summary, parts.join(" · "));
     else if (best) setText(this.#summary, `starts ${best.id}, the best this kernel allows`);
     else setText(this.#summary, "this kernel allows none of the modes: each says why");
+  }
+
+  /** Modes that this kernel refuses, folded into a line that says so. */
+  #showUnavailable(refused) {
+    const isAll = refused.length === this.#cards.size;
+    const isShown = this.#showsUnavailable || isAll;
+    const { length } = refused;
+    this.#unavailable.hidden = length === 0 || isAll || this.#list.hidden;
+    setText(
+      this.#unavailable,
+      isShown ? "Hide what is not available" : `${counted(length, "mode")} not available: why?`,
+    );
+    this.#unavailable.setAttribute("aria-expanded", String(isShown));
+    this.#list.classList.toggle("cards--folded", !isShown);
   }
 
   async #watchOrStop() {
@@ -132,7 +184,7 @@ export class ProbeBar {
     this.#busy.add(probe.id);
     this.update([probe]);
     try {
-      return await call();
+      return await changes.during(probe.id, call);
     } finally {
       this.#busy.delete(probe.id);
       this.update([this.#cards.get(probe.id).probe]);
@@ -142,13 +194,28 @@ export class ProbeBar {
   async #askAgain() {
     const button = this.#askAgainButton;
     button.disabled = true;
+    const before = new Map(this.probes.map((probe) => [probe.id, probe.available]));
     try {
-      this.#on.availability((await askAvailability()).probes);
+      const { probes } = await askAvailability();
+      this.#on.availability(probes);
+      this.#on.found(foundWords(probes, before));
     } catch (error) {
       if (!(error instanceof CallError)) throw error;
-      this.#notices.add("The kernel was not asked", error);
+      this.#notices.add("Kernel support was not checked", error);
     } finally {
       button.disabled = !this.#mayChange;
     }
   }
+}
+
+/** What a check of the kernel's support found, and what is new in it. */
+function foundWords(probes, before) {
+  const ids = (list) => list.map(({ id }) => id).join(", ") || "none";
+  const works = probes.filter(({ available }) => available);
+  const refused = probes.filter(({ available }) => !available);
+  const changed = probes.filter(({ id, available }) => before.get(id) !== available);
+  const words = [`Kernel support checked. Available: ${ids(works)}`];
+  if (refused.length > 0) words.push(`not available: ${ids(refused)}`);
+  words.push(changed.length > 0 ? `new: ${ids(changed)}` : "as before");
+  return `${words.join("; ")}.`;
 }

@@ -6,6 +6,7 @@ import { MISSING, NULL } from "../data/chunk.js";
 import { PLACE_WORDS } from "../data/losses.js";
 import { counted } from "../format/number.js";
 import { visibleText } from "../format/text.js";
+import { moment } from "../format/time.js";
 import { Cell } from "./cell.js";
 import { el, setText } from "./dom.js";
 
@@ -102,8 +103,15 @@ export class Row {
 const NOTHING = [];
 const NO_VALUE = [{ text: "∅", className: "faint" }];
 
-function markText({ probe, where, rows }) {
+function markText({ probe, where, rows, from, to }) {
+  if (where === "unwatched") return unwatchedText(visibleText(probe), from, to);
   const what = rows === null ? "Events" : counted(rows, "event");
   const verb = rows === 1 ? "is" : "are";
   return `${what} of ${visibleText(probe)} ${verb} missing here: lost ${PLACE_WORDS[where] ?? visibleText(where)}`;
+}
+
+function unwatchedText(probe, from, to) {
+  const begin = from ? ` from ${moment(from)}` : "";
+  if (to) return `${probe}: not watching${begin} to ${moment(to)}. What happened then is not known`;
+  return `${probe}: not watching${begin} on. What happens is not known`;
 }

@@ -1,38 +1,74 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Following the newest row until the person scrolls up.
+// Following the newest row until the person scrolls up. A browser scrolls by itself too, when what
+// scrolls or what it scrolls in gets another height: that is never taken for the person.
 
 import { Span } from "./span.js";
 
-const UPWARD_KEYS = new Set(["ArrowUp", "PageUp", "Home", "k"]);
-/** So long after the last scroll event the person is taken to have let go. */
+/** So long after the last scroll event the person is taken to have released the table. */
 const SETTLED_MS = 150;
+const NATIVE_UPWARD_KEYS = new Set(["ArrowUp", "PageUp"]);
+/** A finger that moves further down than this scrolls up. */
+const TOUCH_PX = 8;
+/** Positions are whole pixels on some screens and fractions on others. */
+const NEAR_PX = 2;
 
 export class Scroll {
   #element;
   #onChange;
+  #roomNow;
   #movedAt = -SETTLED_MS;
   #timer = 0;
   #canFollow = true;
+  #placedAt = 0; // the scroll position that `settle` left
+  #placedRoom = 0; // and the room there was then
+  #isHeld = false; // a mouse button is pressed in it: the scroll bar, or a selection, is dragged
+  #touchedAt = Infinity;
 
-  /** @param {HTMLElement} element  what scrolls  @param {() => void} onChange */
-  constructor(element, onChange) {
+  /**
+   * @param {HTMLElement} element  what scrolls  @param {() => void} onChange
+   * @param {() => number} roomNow  the height of the window onto the rows at this moment, in px
+   */
+  constructor(element, onChange, roomNow) {
     this.#element = element;
     this.#onChange = onChange;
+    this.#roomNow = roomNow;
     this.span = new Span();
     this.isFollowing = true;
     element.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    element.addEventListener("wheel", ({ deltaY }) => deltaY < 0 && this.leave(), {
-      passive: true,
-    });
-    element.addEventListener("keydown", ({ key, target }) => {
-      if (target === element && UPWARD_KEYS.has(key)) this.leave();
-    });
+    this.#serveUpward();
   }
 
-  /** Stop following, when there is anything to scroll to. */
+  /** What a person does to see older rows; zooming by Ctrl and the wheel is not among it. */
+  #serveUpward() {
+    const element = this.#element;
+    const listen = (name, act) => element.addEventListener(name, act, { passive: true });
+    listen("wheel", ({ deltaY, ctrlKey, shiftKey }) => {
+      if (deltaY < 0 && !ctrlKey && !shiftKey) this.leave();
+    });
+    listen("touchstart", ({ touches }) => {
+      this.#touchedAt = touches.length === 1 ? touches[0].clientY : Infinity;
+    });
+    listen("touchmove", ({ touches }) => {
+      if (touches[0].clientY - this.#touchedAt > TOUCH_PX) this.leave();
+    });
+    listen("keydown", ({ key, target }) => {
+      if (NATIVE_UPWARD_KEYS.has(key) && target !== element && target.tagName !== "INPUT")
+        this.leave(); // a title has the focus, say; the table's own keys are the table's
+    });
+    listen("pointerdown", () => (this.#isHeld = true));
+    // A browser may keep the end of a drag of the scroll bar for itself.
+    listen("pointermove", ({ buttons }) => (this.#isHeld &&= buttons !== 0));
+    for (const name of ["pointerup", "pointercancel"]) listen(name, () => (this.#isHeld = false));
+  }
+
+  /** A person wants older rows: stop following, when there are any above. */
   leave() {
-    if (!this.isFollowing || this.span.last <= 0) return;
+    if (this.#element.scrollTop > 0) this.#stop();
+  }
+
+  #stop() {
+    if (!this.isFollowing) return;
     this.isFollowing = false;
     this.#onChange();
   }
@@ -42,7 +78,7 @@ export class Scroll {
     this.#onChange();
   }
 
-  /** Rows in another order than that of their coming have no newest end to follow. */
+  /** Rows in another order than that of their arrival have no newest end to follow. */
   set canFollow(can) {
     if (can === this.#canFollow) return;
     this.#canFollow = can;
@@ -71,13 +107,15 @@ export class Scroll {
     const { height } = span;
     const offset = stay(span.offset);
     span.resize(total, room, most);
-    this.span.offset = this.isFollowing ? span.last : Math.min(span.last, Math.max(0, offset));
+    span.offset = this.isFollowing ? span.last : Math.min(span.last, Math.max(0, offset));
     if (span.height !== height || body.style.height === "") body.style.height = `${span.height}px`;
-    const isLetGo = performance.now() - this.#movedAt >= SETTLED_MS;
+    const isReleased = performance.now() - this.#movedAt >= SETTLED_MS;
     const isCut = span.height < height; // the browser may have moved it
-    if (!this.isFollowing && !isLetGo && !isCut) return void this.#settleLater();
+    if (!this.isFollowing && !isReleased && !isCut) return void this.#settleLater();
     if (Math.abs(element.scrollTop - span.position) >= 1) element.scrollTop = span.position;
-    span.placed(element.scrollTop);
+    this.#placedAt = element.scrollTop;
+    this.#placedRoom = room;
+    span.placed(this.#placedAt);
   }
 
   #settleLater() {
@@ -88,15 +126,33 @@ export class Scroll {
 
   #scrolled() {
     const { span } = this;
-    const before = span.offset;
     const { scrollTop } = this.#element;
-    if (scrollTop === before + span.shift) return; // we were it
+    if (Math.abs(scrollTop - this.#placedAt) < 1) return; // we were it
+    if (this.isFollowing && !this.#isHeld && this.#isFitted(scrollTop))
+      return void this.#onChange(); // the browser was it; the next `settle` puts it right
+    const before = span.offset;
     this.#movedAt = performance.now();
+    this.#placedAt = scrollTop;
     span.moved(scrollTop);
-    // A table that grew taller is moved by the browser too, but then it shows the newest row.
-    const showsNewest = span.offset >= span.last - 2;
-    if (span.offset < before - 1 && !showsNewest) this.leave();
+    const showsNewest = this.#showsEnd;
+    if (span.offset < before - 1 && !showsNewest) this.#stop();
     else if (span.offset > before && showsNewest) this.isFollowing = this.#canFollow;
     this.#onChange();
+  }
+
+  /**
+   * Whether the browser moved the rows, to fit a window of another height. The window may have
+   * its former height again by now, and then only that the movement was small tells.
+   */
+  #isFitted(scrollTop) {
+    const room = this.#roomNow();
+    const isReshaped = Math.abs(room - this.#placedRoom) >= 1;
+    return isReshaped || Math.abs(scrollTop - this.#placedAt) < room / 2;
+  }
+
+  /** Asked of the element: what `span` knows of it is as old as the last `settle`. */
+  get #showsEnd() {
+    const { scrollTop, scrollHeight, clientHeight } = this.#element;
+    return scrollTop >= scrollHeight - clientHeight - NEAR_PX;
   }
 }

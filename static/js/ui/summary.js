@@ -5,7 +5,7 @@
 
 import { counted } from "../format/number.js";
 import { Summary } from "../summary/summary.js";
-import { el, setText } from "./dom.js";
+import { el, NARROW, setText } from "./dom.js";
 import { onThemeChange } from "./palette.js";
 import { RateFigure } from "./summary_rate.js";
 import { SpreadFigure } from "./summary_spread.js";
@@ -33,6 +33,7 @@ export class SummaryPanel {
   #epoch = -1;
   #timer = 0;
   #shownAt = -UPDATE_MS;
+  #isSought = false; // it was asked for, and is to be brought in sight once there is something
   #scope = el("p", { class: "summary__scope" });
   #body = el("div", { class: "summary__body" });
   #button = el(
@@ -94,6 +95,7 @@ export class SummaryPanel {
   #ask(isOpen) {
     this.#address.set(PARAMETER, isOpen ? "1" : null);
     this.#follow();
+    this.#isSought = isOpen && matchMedia(NARROW).matches; // it is below the table there
   }
 
   /** Open or closed, as the address says. */
@@ -136,6 +138,8 @@ export class SummaryPanel {
     const events = counted(this.#view.events, "event");
     const counting = `counting, ${Math.floor(100 * progress)}% of ${events}`;
     setText(this.#scope, isDone ? `of ${events} shown` : counting);
+    if (this.#isSought) this.#aside.scrollIntoView({ block: "start" });
+    this.#isSought = false;
   }
 
   /** Figures stay while the columns do, so that the focus does too. */

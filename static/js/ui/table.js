@@ -2,6 +2,7 @@
 
 // The table: only the rows that can be seen are elements, each used again for other rows.
 
+import { VALUE } from "../data/chunk.js";
 import { serveCopy } from "./copy.js";
 import { Cursor } from "./cursor.js";
 import { el, setAttribute } from "./dom.js";
@@ -17,6 +18,7 @@ const SPARE_ROWS = 8; // above and below, for the time until the next frame
 const HEADING_ROWS = 2;
 const FIT_SPARE_PX = 2;
 const OPEN_PX = 40; // as in css/table.css
+const UPWARD_KEYS = new Set(["ArrowUp", "PageUp", "Home", "k"]);
 
 export class Table {
   #store;
@@ -41,9 +43,11 @@ export class Table {
    * @param {HTMLElement} element  role grid, what scrolls
    * @param {EventStore} store  @param {Order} order  @param {ColumnChoice} columns
    * @param {{change: () => void, filter: (column: object, text: string) => void,
+   *   filtered: () => void, copied: (isDone: boolean) => void,
    *   sort: (column: object) => void, current: (row: number) => void,
    *   open: (row: number) => void, close: () => void}} on  `change`: a render is needed;
-   *   `filter`: what stands in a filter box was changed; `current`: another row is; `open`: show
+   *   `filter`: what stands in a filter box was changed, `filtered`: and is complete; `copied`: the
+   *   current row was copied; `current`: another row is; `open`: show
    *   all of its fields
    */
   constructor(element, store, order, columns, on) {
@@ -58,12 +62,14 @@ export class Table {
       fit: (column) => this.#fit(column),
       move: (name, toName) => columns.move(name, toName),
     });
-    this.header = new Header(on.filter, (shown) => this.#headings.make(shown));
+    this.header = new Header(on.filter, (shown) => this.#headings.make(shown), on.filtered);
     this.#cursor = new Cursor(order);
     element.append(this.header.element, this.#body);
     element.style.setProperty("--row-height", `${ROW_PX}px`);
-    this.scroll = new Scroll(element, on.change);
-    new ResizeObserver(() => this.#measure()).observe(element);
+    this.scroll = new Scroll(element, on.change, () => this.#roomNow);
+    const resized = new ResizeObserver(() => this.#measure());
+    resized.observe(element);
+    resized.observe(this.header.element);
     element.addEventListener("keydown", (event) => this.#key(event));
     this.#serveBody();
   }
@@ -100,6 +106,7 @@ export class Table {
     const before = this.scroll.isFollowing ? this.#order.length : top - 1;
     const place = this.#cursor.move(key, page, before);
     if (place === null) return false;
+    if (UPWARD_KEYS.has(key)) this.scroll.leave();
     this.#reveal(place);
     if (key === "End") this.scroll.follow();
     this.#on.current(this.#cursor.row);
@@ -207,9 +214,15 @@ export class Table {
     this.#showTracks(this.#columns.shown());
   }
 
-  /** The height that rows have, below the heading; and how tall elements can be at this zoom. */
+  /** The height that rows have, below the heading. */
+  get #roomNow() {
+    return this.element.clientHeight - this.header.element.offsetHeight;
+  }
+
+  /** That height, and how tall elements can be at this zoom. */
   #measure() {
-    const room = this.element.clientHeight - this.header.element.offsetHeight;
+    const room = this.#roomNow;
+    this.#columns.fit(this.element.clientWidth - OPEN_PX);
     if (this.#pixelRatio !== devicePixelRatio) this.#tallest = tallestPx();
     this.#pixelRatio = devicePixelRatio;
     if (room === this.#room) return;
@@ -218,7 +231,7 @@ export class Table {
   }
 
   #serveBody() {
-    serveCopy(this.#body);
+    serveCopy(this.element, this.#body, () => this.#currentText(), this.#on.copied);
     this.#body.addEventListener("mouseover", ({ target }) => {
       this.#pointed = target.closest(".cell");
       this.#describe(this.#pointed);
@@ -236,6 +249,20 @@ export class Table {
       const row = this.#rowOf(target);
       if (row) this.#on.open(row.number);
     });
+  }
+
+  /** The current row's cells as they are shown, apart by tabs; null for none, or a gap. */
+  #currentText() {
+    const row = this.#cursor.row;
+    const isThere = row !== null && row >= this.#store.first && row < this.#store.end;
+    if (!isThere || this.#store.markAt(row)) return null;
+    return this.#shown
+      .map(({ column, look }) => {
+        if (this.#store.stateAt(row, column.key) !== VALUE) return "";
+        const parts = look.parts(this.#store.valueAt(row, column.key));
+        return parts.map(({ text }) => text).join("");
+      })
+      .join("\t");
   }
 
   #rowOf(target) {

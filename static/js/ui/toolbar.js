@@ -52,11 +52,7 @@ export class Toolbar {
     if (by) words.push(`${words.length > 0 ? "sorted" : "Sorted"} by ${by.column.title}`);
     setText(this.#newest, words.length > 0 ? words.join(" · ") : "To the newest");
     this.#newest.classList.toggle("newest--sorted", Boolean(by));
-    setAttribute(
-      this.#newest,
-      "title",
-      by ? "Back to the order of coming, and to the newest" : null,
-    );
+    setAttribute(this.#newest, "title", by ? "Back to arrival order, and to the newest" : null);
   }
 
   /** Hold the view where it is, or let it go on. Events are kept meanwhile. */

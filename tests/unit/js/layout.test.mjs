@@ -148,3 +148,21 @@ for (const saved of RUBBISH) {
     assert.deepEqual(shown(layout), shown(new Layout()));
   });
 }
+
+test("what tells least is folded where there is no room, but not what a person chose", () => {
+  const columns = ["time", "probe", "pid", "tid", "comm", "dfd", "filename", "ret"].map((name) =>
+    column(name, ["probe", "comm", "filename"].includes(name) ? "text" : "uint32"),
+  );
+  const inSight = (layout, roomPx) =>
+    layout
+      .arrange(columns, false, roomPx)
+      .filter(({ isShown, isFolded }) => isShown && !isFolded)
+      .map((entry) => entry.column.name);
+  const layout = new Layout();
+  assert.equal(inSight(layout, 5000).length, columns.length);
+  assert.ok(!inSight(layout, 950).includes("dfd") && inSight(layout, 950).includes("ret"));
+  assert.deepEqual(inSight(layout, 100), ["time", "comm", "filename", "ret"]);
+  layout.show("dfd", true);
+  assert.ok(inSight(layout, 100).includes("dfd"));
+  assert.equal(layout.link(columns).split(",").length, columns.length, "a link names all");
+});

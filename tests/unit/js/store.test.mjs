@@ -302,3 +302,35 @@ test("times without programs stay apart: between them there were programs", () =
     ],
   );
 });
+
+for (const later of [0, 3, 9000]) {
+  test(`clear is taken back, with ${later} rows that came since`, () => {
+    const store = new EventStore();
+    const rows = (count) =>
+      batchOf({ pid: ["uint32", Array.from({ length: count }, (_, i) => i)] });
+    store.append(rows(9000));
+    const mark = { probe: "fexit", where: "kernel", rows: 2 };
+    store.mark(mark);
+    const restore = store.clear();
+    assert.deepEqual([store.length, store.events, store.received], [0, 0, 0]);
+    if (later > 0) store.append(rows(later));
+    assert.deepEqual([store.length, store.events, store.received], [later, later, later]);
+    restore();
+    assert.deepEqual([store.events, store.received], [9000 + later, 9000 + later]);
+    assert.deepEqual(store.markAt(9000), mark);
+    assert.equal(store.valueAt(0, "pid:uint32"), 0);
+    if (later > 0) assert.equal(store.valueAt(9001, "pid:uint32"), 0);
+    restore();
+    assert.equal(store.received, 9000 + later, "once");
+  });
+}
+
+test("what was cleared takes no more memory than there is", () => {
+  const store = new EventStore(20_000);
+  const rows = batchOf({ pid: ["uint32", new Array(10_000).fill(7)] });
+  for (let i = 0; i < 2; i++) store.append(rows);
+  const restore = store.clear();
+  store.append(rows);
+  restore();
+  assert.deepEqual([store.events, store.received, store.letGo], [20_000, 30_000, 10_000]);
+});

@@ -20,6 +20,17 @@ def test_start_without_a_body(client: FlaskClient, manager: FakeManager) -> None
     assert manager.specs == {"fentry": ProbeSpec()}
 
 
+def test_who_changed_it_is_told_with_the_probe(client: FlaskClient) -> None:
+    def changed(answer: Any) -> tuple[str, str]:
+        return answer.json["changed_by"]["who"], answer.json["changed_by"]["what"]
+
+    assert client.get("/probes/fexit").json["changed_by"] is None
+    assert changed(client.post("/probes/fexit")) == ("uid 1000", "started")
+    change = client.patch("/probes/fexit", json={"filter": {"uid": 0}})
+    assert changed(change) == ("uid 1000", "filter")
+    assert changed(client.delete("/probes/fexit")) == ("uid 1000", "stopped")
+
+
 def test_starting_the_same_twice_is_harmless(client: FlaskClient) -> None:
     assert client.post("/probes/fexit", json={"filter": {"uid": 0}}).status_code == 201
     again = client.post("/probes/fexit", json={"filter": {"uid": 0}})

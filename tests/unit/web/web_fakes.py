@@ -97,6 +97,7 @@ class FakeManager:
         self.specs: dict[str, ProbeSpec] = {}
         self.calls: list[tuple[Any, ...]] = []
         self.unavailable: dict[str, str] = {}
+        self.changed_by: dict[str, dict[str, str]] = {}
         self.closed = False
 
     def start_service(self) -> None:
@@ -131,6 +132,7 @@ class FakeManager:
             "ended": None,
             "blind": None,
             "not_seen": not_seen(probe_id, True),
+            "changed_by": self.changed_by.get(probe_id),
             "columns": [column.as_json() for column in MODES[probe_id].columns],
             "counters": self.hub.counters(probe_id),
             "drops": {"ring_full": 0, "stash_full": 0, "missed_return": 0, "recursion": 0},
@@ -138,7 +140,7 @@ class FakeManager:
             "clients": self.hub.clients(probe_id),
         }
 
-    def start(self, probe_id: str, spec: ProbeSpec) -> tuple[dict[str, Any], bool]:
+    def start(self, probe_id: str, spec: ProbeSpec, actor: str = "") -> tuple[dict[str, Any], bool]:
         self.describe(probe_id)
         if probe_id in self.unavailable:
             raise ProbedeckError(
@@ -154,9 +156,12 @@ class FakeManager:
             detail = "Another spec of this probe runs."
             raise ProbedeckError(409, "running_differently", detail, running=running.as_json())
         self.specs[probe_id] = spec
+        self._change(probe_id, actor, "started")
         return self.describe(probe_id), running is None
 
-    def change_filter(self, probe_id: str, changes: Mapping[str, Any] | None) -> dict[str, Any]:
+    def change_filter(
+        self, probe_id: str, changes: Mapping[str, Any] | None, actor: str = ""
+    ) -> dict[str, Any]:
         self.calls.append(("change_filter", probe_id, changes))
         spec = self._running(probe_id)
         merged = Filter()
@@ -164,12 +169,17 @@ class FakeManager:
             given = {**asdict(spec.filter), **changes}
             merged = Filter(**{k: v for k, v in given.items() if v is not None})
         self.specs[probe_id] = replace(spec, filter=merged)
+        self._change(probe_id, actor, "filter")
         return self.describe(probe_id)
 
-    def stop(self, probe_id: str) -> dict[str, Any]:
+    def stop(self, probe_id: str, actor: str = "") -> dict[str, Any]:
         self._running(probe_id)
         del self.specs[probe_id]
+        self._change(probe_id, actor, "stopped")
         return self.describe(probe_id)
+
+    def _change(self, probe_id: str, who: str, what: str) -> None:
+        self.changed_by[probe_id] = {"who": who, "what": what, "at": "2026-11-22T10:00:00.000000Z"}
 
     def _running(self, probe_id: str) -> ProbeSpec:
         self.describe(probe_id)

@@ -54,8 +54,8 @@ class FeedingManager(FakeManager):
         if CHECK == "fails":
             raise RuntimeError("no kernel")
 
-    def start(self, probe_id: str, spec: ProbeSpec) -> tuple[dict[str, Any], bool]:
-        answer = super().start(probe_id, spec)
+    def start(self, probe_id: str, spec: ProbeSpec, actor: str = "") -> tuple[dict[str, Any], bool]:
+        answer = super().start(probe_id, spec, actor)
         if probe_id == "tracepoint":
             publish(self.hub, ["/tmp/a", "/tmp/\x1b[31m", None], "tracepoint")
         elif probe_id == "fentry":
@@ -75,10 +75,10 @@ class FeedingManager(FakeManager):
 
         threading.Thread(target=feed, daemon=True).start()
 
-    def stop(self, probe_id: str) -> dict[str, Any]:
+    def stop(self, probe_id: str, actor: str = "") -> dict[str, Any]:
         if probe_id in self._stop:
             self._stop[probe_id].set()
-        return super().stop(probe_id)
+        return super().stop(probe_id, actor)
 
     def close(self) -> None:
         super().close()

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// What is being watched, and when and why it was not: from what the service says of its probes,
+// and from its end and its start. A time without a program is a row of the table, told by the
+// service (`unwatched` gaps) and known from the states as well: whichever comes first, once.
+
+/** Of how many such times per probe it is remembered that they are told. */
+const MOST_MARKS = 100;
+/** The end of a run is told by two clocks, which may differ by this much. */
+const SAME_MS = 2_000;
+
+/** Whether rows of this probe can come. */
+export function isWatching({ state, blind }) {
+  return state === "running" && !blind;
+}
+
+export class Watching {
+  #mark;
+  #known = new Map(); // id -> the probe, as it was told last
+  #marks = new Map(); // id -> marks, oldest first
+  #incidents = new Map();
+
+  /** @param {(mark: object) => object} mark  puts a mark into the table and gives it back */
+  constructor(mark) {
+    this.#mark = mark;
+  }
+
+  /** Whether anything is watched. */
+  get isOn() {
+    return [...this.#known.values()].some(isWatching);
+  }
+
+  /**
+   * What is not watched though somebody wants it to be.
+   * @returns {{probe: object, since: string, cause: string, hint: string, restartAt: ?string,
+   *   kind: "failed"|"blind"|"service"}[]} `since` in RFC 3339
+   */
+  get incidents() {
+    return [...this.#incidents.values()];
+  }
+
+  /** @param {object[]} probes  as in docs/protocol.md  @param {string} now  RFC 3339 */
+  probes(probes, now) {
+    for (const probe of probes) {
+      const before = this.#known.get(probe.id);
+      this.#known.set(probe.id, probe);
+      this.#follow(probe, before, now);
+    }
+  }
+
+  /**
+   * Another run of the service answers: what was watched has not been since the connection was lost.
+   * @param {string} since  @returns {boolean} whether anything was
+   */
+  serviceRestarted(since) {
+    let wasOn = false;
+    for (const [id, probe] of this.#known) {
+      if (isWatching(probe)) {
+        wasOn = true;
+        const cause = "the service ended and was started again";
+        this.#open({ probe, since, cause, hint: "", restartAt: null, kind: "service" }, true);
+      }
+      this.#known.set(id, { ...probe, state: "stopped" });
+    }
+    for (const incident of this.#incidents.values()) incident.kind = "service";
+    return wasOn;
+  }
+
+  /** A gap message about a time without a program. */
+  gap({ probe, from, to }) {
+    const told = this.#markOf(probe, from, to);
+    if (!told) return void this.#add(probe, { probe, where: "unwatched", rows: null, from, to });
+    told.from = from ?? told.from;
+    told.to = to ?? told.to;
+  }
+
+  #follow(probe, before, now) {
+    const open = this.#incidents.get(probe.id);
+    if (isWatching(probe)) return void this.#close(probe.id, probe.started_at, now);
+    const wasOn = before !== undefined && isWatching(before);
+    if (probe.state === "running") {
+      const { since, reason, hint } = probe.blind;
+      this.#open(
+        { probe, since, cause: reason, hint: hint ?? "", restartAt: null, kind: "blind" },
+        wasOn,
+      );
+    } else if (probe.state === "failed") {
+      if (before && !wasOn && !open) return; // it never watched: who started it has been told
+      const { at, detail, code, restart_at } = probe.ended ?? {};
+      const incident = {
+        probe,
+        since: open?.since ?? at ?? now,
+        cause: detail || code || "its tracer failed",
+        hint: "",
+        restartAt: restart_at ?? null,
+        kind: "failed",
+      };
+      this.#open(incident, wasOn);
+    } else if (probe.state === "stopped" && (probe.ended || open?.kind !== "service")) {
+      this.#close(probe.id, probe.ended?.at ?? now, now); // as somebody wanted it
+    }
+  }
+
+  #open(incident, isMarked) {
+    const { probe, since } = incident;
+    this.#incidents.set(probe.id, incident);
+    if (!isMarked || this.#markOf(probe.id, since, null)) return;
+    this.#add(probe.id, {
+      probe: probe.id,
+      where: "unwatched",
+      rows: null,
+      from: since,
+      to: null,
+    });
+  }
+
+  /** @param {?string} at  when it began to watch again, if that was after it had ended */
+  #close(id, at, now) {
+    const incident = this.#incidents.get(id);
+    this.#incidents.delete(id);
+    const last = this.#marks.get(id)?.at(-1);
+    if (incident && last && last.to === null)
+      last.to = at && time(at) >= time(incident.since) ? at : now;
+  }
+
+  /** The mark of a time that is, or touches, this one. */
+  #markOf(id, from, to) {
+    const start = from === null ? -Infinity : time(from) - SAME_MS;
+    const end = to === null ? Infinity : time(to) + SAME_MS;
+    return this.#marks
+      .get(id)
+      ?.find(
+        (mark) =>
+          (mark.from === null || time(mark.from) <= end) &&
+          (mark.to === null || time(mark.to) >= start),
+      );
+  }
+
+  #add(id, mark) {
+    if (!this.#marks.has(id)) this.#marks.set(id, []);
+    const marks = this.#marks.get(id);
+    marks.push(this.#mark(mark));
+    if (marks.length > MOST_MARKS) marks.shift();
+  }
+}
+
+function time(rfc3339) {
+  return Date.parse(rfc3339);
+}

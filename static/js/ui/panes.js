@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The panes of the page whose size a person can change: the probes, and what is beside the table.
+
+import { byId } from "./dom.js";
+import { Splitter } from "./splitter.js";
+
+const LEAST_SIDE_PX = 240;
+const LEAST_CARDS_PX = 48;
+/** So much is left to the table. */
+const LEFT_PX = 240;
+
+export class Panes {
+  constructor() {
+    for (const name of ["detail", "summary"]) {
+      const pane = byId(name);
+      new Splitter(byId(`split-${name}`), {
+        pane,
+        name,
+        direction: -1,
+        limits: () => [LEAST_SIDE_PX, pane.parentElement.clientWidth - LEFT_PX],
+      });
+    }
+    const cards = byId("cards");
+    new Splitter(byId("split-probes"), {
+      pane: cards,
+      name: "probes",
+      direction: 1,
+      limits: () => [LEAST_CARDS_PX, Math.min(cards.scrollHeight, innerHeight - LEFT_PX)],
+    });
+  }
+}

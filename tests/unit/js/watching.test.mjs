@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { isWatching, Watching } from "../../../static/js/data/watching.js";
+
+const at = (second) => `2026-11-22T10:00:${String(second).padStart(2, "0")}.000000Z`;
+const running = { id: "fexit", state: "running", started_at: at(0), ended: null, blind: null };
+const stopped = { ...running, state: "stopped", ended: { code: "requested", at: at(20) } };
+const killed = {
+  ...running,
+  state: "failed",
+  ended: { code: "tracer_failed", detail: "ended by SIGKILL", at: at(10) },
+};
+const blind = {
+  ...running,
+  blind: { since: at(10), reason: "ftrace is off", hint: "sysctl -w kernel.ftrace_enabled=1" },
+};
+
+function watching() {
+  const marks = [];
+  const it = new Watching((mark) => {
+    marks.push(mark);
+    return mark;
+  });
+  const tell = (...probes) => {
+    for (const probe of probes) it.probes([probe], at(40));
+  };
+  return { it, marks, tell };
+}
+
+test("running and not blind is watching", () => {
+  assert.deepEqual([running, stopped, killed, blind].map(isWatching), [true, false, false, false]);
+});
+
+test("a probe that fails is told until it runs again, and leaves its time", () => {
+  const { it, marks, tell } = watching();
+  tell(running);
+  assert.deepEqual([it.isOn, it.incidents.length], [true, 0]);
+  tell(killed);
+  assert.equal(it.isOn, false);
+  const [{ cause, since, kind, restartAt }] = it.incidents;
+  assert.deepEqual([cause, since, kind, restartAt], ["ended by SIGKILL", at(10), "failed", null]);
+  tell({ ...running, state: "starting", started_at: at(15) });
+  assert.equal(it.incidents.length, 1, "not before it runs");
+  tell({ ...running, started_at: at(15) });
+  assert.deepEqual([it.isOn, it.incidents.length], [true, 0]);
+  assert.deepEqual(marks, [
+    { probe: "fexit", where: "unwatched", rows: null, from: at(10), to: at(15) },
+  ]);
+});
+
+test("it says when it starts again, and stays one time over several attempts", () => {
+  const { it, marks, tell } = watching();
+  tell(running, { ...killed, ended: { ...killed.ended, restart_at: at(11) } });
+  assert.equal(it.incidents[0].restartAt, at(11));
+  tell({ ...running, state: "starting" }, { ...killed, ended: { ...killed.ended, at: at(12) } });
+  assert.deepEqual([it.incidents[0].since, it.incidents[0].restartAt], [at(10), null]);
+  tell({ ...running, started_at: at(30) });
+  assert.deepEqual(
+    marks.map(({ from, to }) => [from, to]),
+    [[at(10), at(30)]],
+  );
+});
+
+test("blind is not watching, and ends", () => {
+  const { it, marks, tell } = watching();
+  tell(running, blind);
+  assert.deepEqual(
+    [it.isOn, it.incidents[0].kind, it.incidents[0].cause],
+    [false, "blind", "ftrace is off"],
+  );
+  tell(running);
+  assert.equal(it.incidents.length, 0);
+  assert.deepEqual(
+    marks.map(({ from, to }) => [from, to]),
+    [[at(10), at(40)]],
+    "when it saw again nobody says: when that was told",
+  );
+});
+
+test("what somebody stopped, or what never ran, is no incident", () => {
+  const { it, marks, tell } = watching();
+  tell(running, { ...running, state: "stopping" }, stopped);
+  tell({ ...running, state: "starting" }, killed);
+  assert.deepEqual([it.incidents, marks], [[], []]);
+});
+
+test("a page that opens later tells of a failure too", () => {
+  const { it, marks, tell } = watching();
+  tell(killed);
+  assert.equal(it.incidents.length, 1);
+  assert.deepEqual(marks, [], "its place among the rows the service tells");
+  tell(stopped);
+  assert.equal(it.incidents.length, 0);
+});
+
+test("a service that was started again watches nothing, whatever it says of its probes", () => {
+  for (const before of [running, killed]) {
+    const { it, tell } = watching();
+    tell(running, before);
+    it.serviceRestarted(at(30));
+    tell({ ...running, state: "stopped", started_at: null });
+    assert.equal(it.incidents[0].kind, "service");
+    assert.equal(it.isOn, false);
+    tell({ ...running, started_at: at(35) });
+    assert.equal(it.incidents.length, 0);
+  }
+});
