@@ -10,6 +10,8 @@ import { kindOf, operatorOf } from "./operators.js";
 import { parse } from "./parse.js";
 import { all, any, anyTextTest, not, numberTest, textTest } from "./tests.js";
 
+/** @import { Names } from "./names.js" */
+
 /** Lets everything through. */
 export const EVERYTHING = Object.freeze({
   text: "",

@@ -8,6 +8,8 @@ import { KEYWORDS, kindOf, OPERATORS } from "./operators.js";
 import { patternOf, textOf } from "./terms.js";
 import { tokenize } from "./tokens.js";
 
+/** @import { Names } from "./names.js" */
+
 const MOST = 50;
 const BARE_REST = /^[^\s"()]*/;
 

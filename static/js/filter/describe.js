@@ -5,6 +5,8 @@
 import { visibleText } from "../format/text.js";
 import { operatorOf } from "./operators.js";
 
+/** @import { Names } from "./names.js" */
+
 /** @param {object} node  of the tree  @param {Names} names  @param {string} text  the filter's */
 export function describe(node, names, text) {
   if (node.type === "word") return `Some text contains ${visibleText(node.text)}`;

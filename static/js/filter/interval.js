@@ -6,6 +6,8 @@
 
 import { FilterError, quoted } from "./fault.js";
 
+/** @import { Literal } from "./literals.js" */
+
 const RANGE = /^(.*?)\s*\.\.\s*(.*)$/s;
 
 /**

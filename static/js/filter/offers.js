@@ -8,6 +8,8 @@ import { visibleText } from "../format/text.js";
 import { kindOf } from "./operators.js";
 import { valuesSeen } from "./seen.js";
 
+/** @import { EventStore } from "../data/store.js" */
+
 /**
  * @param {EventStore} store  @param {(column: object) => object} look  as `presentation`
  * @returns {(column: object) => {text: string, help: string}[]} for `complete`

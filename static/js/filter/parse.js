@@ -9,6 +9,8 @@ import { isUnit } from "./literals.js";
 import { FOREIGN, kindOf } from "./operators.js";
 import { tokenize } from "./tokens.js";
 
+/** @import { Names } from "./names.js" */
+
 const LONGEST = 20_000; // characters; a path has at most 4,095 bytes
 const DEEPEST = 64; // parentheses and nots within each other
 

@@ -4,6 +4,8 @@
 
 import { VALUE } from "../data/chunk.js";
 
+/** @import { EventStore } from "../data/store.js" */
+
 export const ROWS = 16_384; // looked at: a few milliseconds at most
 const MOST = 50;
 const MOST_DISTINCT = 5_000; // beyond, values do not repeat and what is common is not known

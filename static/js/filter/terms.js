@@ -9,6 +9,8 @@ import { hasWildcard } from "./glob.js";
 import { kindOf } from "./operators.js";
 import { tokenize } from "./tokens.js";
 
+/** @import { Names } from "./names.js" */
+
 const ESCAPES = { '"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
 /** A text as it stands behind = or !=, as exactly this text. */

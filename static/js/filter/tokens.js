@@ -5,6 +5,8 @@
 
 import { JOINING, SPELLINGS, SYMBOLS, WRITTEN } from "./operators.js";
 
+/** @import { Names } from "./names.js" */
+
 const SPACE = /\s+/y;
 const WRITTEN_SYMBOL = WRITTEN.map((symbol) => symbol.replace(/[|~]/g, "\\$&")).join("|");
 const NAME = new RegExp(`([A-Za-z_]\\w*)(?=\\s*(?:${WRITTEN_SYMBOL}))`, "y");

@@ -10,6 +10,8 @@ import { grouped } from "./number.js";
 import { part, splitPath, visibleParts, visibleText } from "./text.js";
 import { localDateTime, localTime, utcTime } from "./time.js";
 
+/** @import { ValueNames } from "./names.js" */
+
 const AT_FDCWD = -100;
 
 const EQUALITY = [

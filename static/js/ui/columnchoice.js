@@ -8,6 +8,9 @@ import { NARROW } from "./dom.js";
 import { Layout } from "./layout.js";
 import { remember, remembered } from "./preferences.js";
 
+/** @import { Address } from "./address.js" */
+/** @import { ColumnList } from "../data/columns.js" */
+
 const PARAMETER = "columns";
 
 export class ColumnChoice {

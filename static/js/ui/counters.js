@@ -6,6 +6,9 @@ import { grouped, rate } from "../format/number.js";
 import { visibleText } from "../format/text.js";
 import { byId, setText } from "./dom.js";
 
+/** @import { EventStore } from "../data/store.js" */
+/** @import { View } from "../data/view.js" */
+
 export class Counters {
   #received = byId("count-received");
   #shown = byId("count-shown");

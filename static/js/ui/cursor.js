@@ -2,6 +2,8 @@
 
 // The current row of the table, moved by keys; a row's number stays its name while others go.
 
+/** @import { Order } from "../data/order.js" */
+
 const ROWS_BY_KEY = { ArrowDown: 1, ArrowUp: -1, j: 1, k: -1 };
 const PAGES_BY_KEY = { PageDown: 1, PageUp: -1 };
 

@@ -10,6 +10,8 @@ import { presentation } from "../format/presentation.js";
 import { part, visibleText } from "../format/text.js";
 import { el, setText } from "./dom.js";
 
+/** @import { EventStore } from "../data/store.js" */
+
 const MOVES = new Set(["ArrowUp", "ArrowDown", "j", "k"]);
 const LONGEST_LABEL = 40;
 

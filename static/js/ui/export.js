@@ -11,6 +11,9 @@ import { sentence } from "../format/text.js";
 import { closeButton, dialog } from "./dialog.js";
 import { byId, el, setText } from "./dom.js";
 
+/** @import { EventStore } from "../data/store.js" */
+/** @import { View } from "../data/view.js" */
+
 const FILE_KEPT_MS = 60_000; // a browser that asks where to save takes the file only then
 
 export class ExportDialog {

@@ -6,6 +6,8 @@
 import { visibleText } from "../format/text.js";
 import { el, setText } from "./dom.js";
 
+/** @import { FilterFault } from "../filter/fault.js" */
+
 const PLACES = {
   view: "Tested on this page: the kernel sends all events, and those that do not fit are hidden",
   kernel: "Tested in the kernel: events that do not fit cost nothing and do not come here",

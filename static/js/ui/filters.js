@@ -18,6 +18,11 @@ import { FilterHints } from "./filterhints.js";
 import { FilterLine } from "./filterline.js";
 import { KernelFilter } from "./kernelfilter.js";
 
+/** @import { Address } from "./address.js" */
+/** @import { EventStore } from "../data/store.js" */
+/** @import { Header } from "./header.js" */
+/** @import { Notices } from "./notices.js" */
+
 export class Filters {
   #look;
   #isEmpty = false;

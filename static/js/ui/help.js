@@ -6,6 +6,8 @@ import { closeButton, dialog } from "./dialog.js";
 import { el } from "./dom.js";
 import { isInUse, PAGE_KEYS, TABLE_KEYS } from "./keys.js";
 
+/** @import { Keys } from "./keys.js" */
+
 export class Help {
   #keys;
   #lists = el("div", { class: "help__lists" });

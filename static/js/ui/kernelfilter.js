@@ -7,6 +7,9 @@ import { changeFilter } from "../net/api.js";
 import { CallError } from "../net/problem.js";
 import { changes as ownChanges } from "../probes/changes.js";
 
+/** @import { Names } from "../filter/names.js" */
+/** @import { Notices } from "./notices.js" */
+
 export class KernelFilter {
   #look;
   #notices;

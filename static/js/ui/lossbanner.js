@@ -9,6 +9,8 @@ import { visibleText } from "../format/text.js";
 import { moment } from "../format/time.js";
 import { byId, setText } from "./dom.js";
 
+/** @import { Losses } from "../data/losses.js" */
+
 /** Why the kernel lost rows, by what the service counts under `drops` of a probe. */
 const KERNEL = {
   ring_full:

@@ -5,6 +5,8 @@
 import { sentence } from "../format/text.js";
 import { el } from "./dom.js";
 
+/** @import { CallError } from "../net/problem.js" */
+
 const MOST = 4;
 
 export class Notices {

@@ -14,6 +14,8 @@ import { NotSeenDialog } from "./notseen.js";
 import { OptionsDialog } from "./options.js";
 import { remember, remembered } from "./preferences.js";
 
+/** @import { Notices } from "./notices.js" */
+
 const FOLDED = "probes"; // what this browser remembers of it
 
 export class ProbeBar {

@@ -10,6 +10,8 @@ import { moment } from "../format/time.js";
 import { Cell } from "./cell.js";
 import { el, setText } from "./dom.js";
 
+/** @import { EventStore } from "../data/store.js" */
+
 /** Which row the element shows; rows of the store are numbered from 0. */
 const NONE = -1;
 

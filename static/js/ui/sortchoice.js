@@ -3,6 +3,9 @@
 // What the person sorts by, remembered in the address: `sort=latency_ns`, `sort=-latency_ns`
 // with the largest first.
 
+/** @import { Address } from "./address.js" */
+/** @import { Order } from "../data/order.js" */
+
 const PARAMETER = "sort";
 
 export class SortChoice {

@@ -11,6 +11,10 @@ import { RateFigure } from "./summary_rate.js";
 import { SpreadFigure } from "./summary_spread.js";
 import { TopList } from "./toplist.js";
 
+/** @import { Address } from "./address.js" */
+/** @import { EventStore } from "../data/store.js" */
+/** @import { View } from "../data/view.js" */
+
 const UPDATE_MS = 250;
 const SLICE_MS = 8;
 const PAUSE_MS = 4; // between slices, for the page's other work

@@ -9,6 +9,8 @@ import { Chart } from "./chart.js";
 import { el, setText } from "./dom.js";
 import { inColumnType } from "./narrowing.js";
 
+/** @import { Timeline } from "../summary/timeline.js" */
+
 const LEAST_STEPS = 60;
 const NS_PER_S = 1_000_000_000n;
 

@@ -9,6 +9,8 @@ import { Chart } from "./chart.js";
 import { el, setText } from "./dom.js";
 import { inColumnType } from "./narrowing.js";
 
+/** @import { Histogram } from "../summary/histogram.js" */
+
 const QUANTILES = [
   ["p50", 0.5],
   ["p90", 0.9],

@@ -12,6 +12,10 @@ import { Row } from "./row.js";
 import { Scroll } from "./scroll.js";
 import { tallestPx } from "./tallest.js";
 
+/** @import { ColumnChoice } from "./columnchoice.js" */
+/** @import { EventStore } from "../data/store.js" */
+/** @import { Order } from "../data/order.js" */
+
 const ROW_PX = 28;
 const GROWN_PX = 1000; // wider, and the eye loses the row on a 4K screen
 const SPARE_ROWS = 8; // above and below, for the time until the next frame

@@ -7,6 +7,8 @@ import { counted, grouped } from "../format/number.js";
 import { presentation } from "../format/presentation.js";
 import { el, setText } from "./dom.js";
 
+/** @import { Tally } from "../summary/tally.js" */
+
 const MOST = 10;
 
 export class TopList {
