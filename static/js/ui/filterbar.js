@@ -53,7 +53,7 @@ export class FilterBar {
 
   /**
    * @param {HTMLElement} element  what the bar is built into
-   * @param {{history: History, complete: (text: string, caret: number) => object,
+   * @param {{history: any, complete: (text: string, caret: number) => any,
    *   type: (text: string) => void, done: () => void, leave: () => void}} on  `type`: the text was
    *   changed by the person; `done`: and is complete; `leave`: the person goes on to the table
    * @param {FilterHelp} help

@@ -17,7 +17,7 @@ export class NotSeenDialog {
     el("div", { class: "options__actions" }, closeButton("Close")),
   );
 
-  /** @param {object} probe  docs/protocol.md */
+  /** @param {Probe} probe  docs/protocol.md */
   open({ id, not_seen: sentences }) {
     setText(this.#lead, `${id} shows no row for:`);
     this.#list.replaceChildren(...sentences.map((text) => el("li", {}, visibleText(text))));
