@@ -12,6 +12,7 @@ from pathlib import Path
 from app.errors import ProbedeckError
 from app.kernel import tracefs
 from app.kernel.bpf import ProgInfo
+from app.kernel.renames import INNER
 from app.kernel.syscalls import wait_for_running_programs
 from app.kernel.trials import in_words
 from app.probes.modes import DELETION_SYSCALLS, RENAME_SYSCALLS
@@ -78,8 +79,13 @@ def _misses_at_entry(infos: Mapping[str, ProgInfo]) -> int:
     return sum(info.recursion_misses or 0 for name, info in infos.items() if _is_at_entry(name))
 
 
-def _runs_at_entry(infos: Mapping[str, ProgInfo]) -> int:
-    return sum(info.run_cnt for name, info in infos.items() if _is_at_entry(name))
+def runs_at_entry(infos: Mapping[str, ProgInfo]) -> int:
+    """How often a traced call entered: what runs inside of one is no call more."""
+    return sum(
+        info.run_cnt
+        for name, info in infos.items()
+        if _is_at_entry(name) and not name.endswith(f"__{INNER}")
+    )
 
 
 def _run_time_ns(infos: Mapping[str, ProgInfo]) -> int:
@@ -226,7 +232,7 @@ class Programs:
         canaries = self._count(CANARIES)
         return RunTime(
             round(_run_time_ns(infos) - self._canaries_ns),
-            _runs_at_entry(infos) - canaries,
+            runs_at_entry(infos) - canaries,
             canaries - self._canaries,
             self._canary_ns or 0.0,
         )
@@ -250,7 +256,7 @@ class Programs:
         self, count: int, before: Mapping[str, ProgInfo], after: Mapping[str, ProgInfo]
     ) -> None:
         self._canaries += count
-        runs = _runs_at_entry(after) - _runs_at_entry(before)
+        runs = runs_at_entry(after) - runs_at_entry(before)
         time_ns = _run_time_ns(after) - _run_time_ns(before)
         if 0 < runs == count:  # the kernel is measuring, and nothing else was called
             self._canaries_ns += time_ns

@@ -130,9 +130,10 @@ def test_on_a_stacked_file_system_a_call_is_one(
         (folder / part).mkdir()
     make(*(folder / "lower" / name for name in ("deleted", "replaced", "old")))
     script = (
+        """run() { sh -c 'echo $$; exec "$@"' sh "$@"; }; """
         "modprobe -q overlay; cd $0 && mount -t overlay overlay"
         " -o lowerdir=lower,upperdir=upper,workdir=work merged && cd merged"
-        " && rm deleted && mv -f old replaced && mv replaced again"
+        " && run rm deleted && run mv -f old replaced && run mv replaced again"
     )
     recording = Recording(tracing, modes)
     done = subprocess.run(
@@ -143,7 +144,9 @@ def test_on_a_stacked_file_system_a_call_is_one(
     )
     if done.returncode:
         skip(f"no overlayfs: {done.stderr}")
+    pids = {int(pid) for pid in done.stdout.split()}
+    assert len(pids) == 3
     for mode, rows in recording.rows().items():
-        names = [row["filename"] for row in rows if row["process"] in ("rm", "mv")]
+        names = [row["filename"] for row in rows if row["pid"] in pids]
         # The last one is a renameat2 that would replace nothing (RENAME_NOREPLACE).
         assert sorted(names) == ["deleted", "replaced"], mode

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes to the filter map."""
+"""What goes to the filter map, and what is read of the programs' runs."""
 
 from __future__ import annotations
 
 import pytest
 
+from app.kernel.bpf import ProgInfo
 from app.probes.spec import Filter
-from app.tracer.programs import filter_struct
+from app.tracer.programs import filter_struct, runs_at_entry
 
 
 @pytest.mark.parametrize(
@@ -28,3 +29,16 @@ def test_filter_asks_for_what_was_given(wanted: Filter, tests: int) -> None:
 def test_comm_is_its_bytes() -> None:
     assert filter_struct(Filter(comm="é"), True).comm == "é".encode()
     assert filter_struct(Filter(process="é"), True).process == "é".encode()
+
+
+def test_a_rename_is_one_call() -> None:
+    """In it `vfs_rename` runs too, on some file systems more than once."""
+    runs = {
+        "kfunc__do_unlinkat": 3,
+        "kfunc__do_renameat2": 5,
+        "kfunc__vfs_rename": 7,
+        "kretfunc__do_renameat2": 5,
+        "raw_tracepoint__sched_process_exit": 11,
+    }
+    infos = {name: ProgInfo(1, 2, name, "", 0, count, 0) for name, count in runs.items()}
+    assert runs_at_entry(infos) == 8
