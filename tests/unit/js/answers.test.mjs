@@ -141,6 +141,24 @@ test("names of errors, as the service sends them, are a filter's values", () => 
   assert.equal(byName.get("comm").title, "Thread");
 });
 
+test("a probe whose programs do not run is told as such, and until when", () => {
+  const store = new EventStore();
+  const intake = new Intake(store);
+  intake.probes([recorded("state").probe]);
+  const { probe } = recorded("state_blind");
+  assert.equal(isWatching(probe), false);
+  intake.probes([probe]);
+  const [{ kind, cause, since }] = intake.watching.incidents;
+  assert.deepEqual([kind, cause, since], ["blind", probe.blind.reason, probe.blind.since]);
+  const gap = recorded("gap_unwatched");
+  intake.gap(gap);
+  intake.probes([recorded("probe_ended")]);
+  assert.deepEqual(intake.watching.incidents, []);
+  assert.deepEqual(intake.losses.list(), []);
+  const { where, rows, from, to } = store.markAt(store.first);
+  assert.deepEqual({ where, rows, from, to }, { where: "unwatched", rows: null, from, to: gap.to });
+});
+
 test("messages of the websocket fill the store's columns and the books of losses", () => {
   const store = new EventStore();
   const intake = new Intake(store);
