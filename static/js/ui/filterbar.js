@@ -11,7 +11,7 @@ import { FaultMarks } from "./faultmarks.js";
 /** @import { FilterFault } from "../filter/fault.js" */
 /** @import { FilterHelp } from "./filterhelp.js" */
 
-const PLACEHOLDER = "words, or tests such as comm=rm, ret<0, latency>1ms";
+const PLACEHOLDER = "words, or tests: process=rm, latency>1ms";
 const RECENT = 5; // filters offered in an empty bar; ArrowUp has the rest
 const QUIET_MS = 800; // a fault is read aloud once the typing rests
 

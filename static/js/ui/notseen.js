@@ -19,7 +19,7 @@ export class NotSeenDialog {
 
   /** @param {Probe} probe  docs/protocol.md */
   open({ id, not_seen: sentences }) {
-    setText(this.#lead, `${id} shows no row for:`);
+    setText(this.#lead, `${id} does not show:`);
     this.#list.replaceChildren(...sentences.map((text) => el("li", {}, visibleText(text))));
     this.#dialog.showModal();
   }
