@@ -16,7 +16,12 @@ from app.config import Settings
 from app.kernel.features import check_modes
 from app.kernel.renames import find_rename_function
 from app.kernel.syscalls import set_process_name
-from app.probes.modes import DELETION_FUNCTIONS, DELETION_SYSCALLS, RENAME_FUNCTIONS
+from app.probes.modes import (
+    DELETION_FUNCTIONS,
+    DELETION_SYSCALLS,
+    RENAME_FUNCTIONS,
+    RENAME_SYSCALLS,
+)
 
 
 def main() -> None:
@@ -24,7 +29,7 @@ def main() -> None:
     settings = Settings.from_environment()
     modes = check_modes(
         DELETION_FUNCTIONS,
-        DELETION_SYSCALLS,
+        DELETION_SYSCALLS + RENAME_SYSCALLS,
         btf_path=settings.btf_path,
         cache_dir=settings.cache_dir,
     )

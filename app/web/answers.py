@@ -87,7 +87,7 @@ class ProbeSchema(Schema):
     ended = fields.Nested(EndSchema, required=True, allow_none=True)
     blind = fields.Nested(BlindSchema, required=True, allow_none=True)
     not_seen = fields.List(
-        fields.String(), required=True, metadata={"description": "What the mode shows no row for"}
+        fields.String(), required=True, metadata={"description": "What the mode does not show"}
     )
     changed_by = fields.Nested(ChangeSchema, required=True, allow_none=True)
     columns = fields.List(fields.Nested(ColumnSchema), required=True)

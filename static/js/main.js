@@ -200,7 +200,7 @@ class Console {
   }
 
   /** A frame of the feed, in its turn: a message or a batch. */
-  #take({ message, bytes }) {
+  #take({ message = null, bytes = null }) {
     try {
       if (message) this.#takeMessage(message);
       else if (this.#intake.batch(bytes, performance.now())) this.#frames.stream();
@@ -210,7 +210,7 @@ class Console {
   }
 
   /** Messages are few and say what the rows do not: only batches are left out. */
-  #leaveOut({ message, bytes }) {
+  #leaveOut({ message = null, bytes = null }) {
     if (message) return void this.#take({ message });
     try {
       this.#intake.skip(decodeBatch(bytes));
@@ -288,7 +288,7 @@ class Console {
   #checkAddress() {
     const { known } = this.#store.columns;
     const say = (message) =>
-      this.#notices.add("The address asks for what there is not", { message });
+      this.#notices.add("The address asks for what there is not", new Error(message));
     const there = `there are ${known.map(({ name }) => name).join(", ")}`;
     for (const name of this.#columns.dropUnknown()) say(`there is no column “${name}”; ${there}`);
     for (const name of this.#sort.dropUnknown(known))

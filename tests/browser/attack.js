@@ -43,7 +43,7 @@ async ({ target, routes }) => {
       const frame = document.createElement("iframe");
       frame.onload = () => {
         try {
-          const text = frame.contentDocument?.body?.innerText ?? "";
+          const text = frame.contentDocument?.body?.textContent ?? "";
           resolve(text && `frame shows ${text.slice(0, 60)}`);
         } catch {
           resolve("");

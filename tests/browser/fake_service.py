@@ -22,7 +22,7 @@ from flask import Flask, Response, request
 from flask_sock import Sock
 from werkzeug.serving import make_server
 
-from app.probes.modes import MODES
+from app.probes.modes import DELETION_SYSCALLS, MODES, RENAME_SYSCALLS
 from app.probes.names import tables_as_json
 from app.probes.not_seen import not_seen
 from app.web.pages import add_bundle, console_page
@@ -78,7 +78,7 @@ class FakeService:
             record = {
                 "id": name,
                 "mode": name,
-                "function": "syscalls:sys_*_unlink, unlinkat, rmdir"
+                "function": "sys_enter/exit: " + ", ".join(DELETION_SYSCALLS + RENAME_SYSCALLS)
                 if name == "tracepoint"
                 else "do_unlinkat",
                 "state": "stopped",

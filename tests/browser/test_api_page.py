@@ -41,5 +41,5 @@ def test_a_load_is_few_requests(open_page: Callable[..., Page], idle: Service) -
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(f"http://localhost:{idle.port}/")
-    expect(page.locator("#connection-text")).to_have_text("Live")
+    expect(page.locator("#connection")).to_have_attribute("data-state", "open")
     assert 5 <= len(asked) <= 12, asked

@@ -4,7 +4,6 @@ descriptors, no BCC. It answers, says what happened, and goes on; the kernel kee
 
 from __future__ import annotations
 
-import ctypes
 import os
 import resource
 import select
@@ -24,11 +23,8 @@ from app.frames import HEADER, KIND_BATCH, KIND_JSON, MAX_BODY_BYTES
 from tests.support import kernel
 from tests.support.figures import figure
 from tests.support.recording import check_ledger, mark, wait_until_shown
-from tests.support.service import Service, running_service
+from tests.support.service import Service, running_service, socket_of
 from tests.support.waiting import PATIENCE_S, wait_until
-
-PIDFD_OPEN, PIDFD_GETFD = 434, 438  # the same on every architecture
-libc = ctypes.CDLL(None, use_errno=True)
 
 
 @pytest.fixture(scope="module")
@@ -59,18 +55,6 @@ def gone_from_kernel(service: Service, what: str) -> None:
     start = time.monotonic()
     service.wait_until_gone_from_kernel()
     figure(f"BPF objects gone after {what}", f"{time.monotonic() - start:.2f} s (goal 2)")
-
-
-def socket_of(tracer: int) -> socket.socket:
-    """A tracer's own end of its line to the service, taken out of the process (pidfd_getfd(2))."""
-    pidfd = libc.syscall(PIDFD_OPEN, tracer, 0)
-    assert pidfd >= 0, os.strerror(ctypes.get_errno())
-    try:
-        taken = libc.syscall(PIDFD_GETFD, pidfd, 0, 0)
-        assert taken >= 0, os.strerror(ctypes.get_errno())
-        return socket.socket(fileno=taken)
-    finally:
-        os.close(pidfd)
 
 
 def test_a_killed_tracer_is_started_again_when_that_was_asked_for(

@@ -8,14 +8,18 @@ tests/integration/test_answers.py checks that what is recorded has the shape of 
 from __future__ import annotations
 
 import json
+import os
+import signal
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from app.frames import HEADER, KIND_JSON
 from app.hub import Hub
 from app.probes.modes import MODES
 from app.tokens import VIEWER, TokenFile
-from tests.support.service import TREE, Service, running_service
+from app.tracer.canary import Sight
+from tests.support.service import TREE, Service, running_service, socket_of
 
 FOLDER = TREE / "tests/vectors/answers"
 # What differs from machine to machine and run to run.
@@ -27,6 +31,10 @@ VOLATILE: dict[str, Any] = {
     "service": "1f0c9a2e",
     "started_at": "2026-11-22T10:00:00.123456Z",
     "at": "2026-11-22T10:00:01.123456Z",
+    "since": "2026-11-22T10:00:01.123456Z",
+    "from": "2026-11-22T10:00:01.123456Z",
+    "to": "2026-11-22T10:00:09.123456Z",
+    "time": "2026-11-22T10:00:02.123456Z",
 }
 
 
@@ -62,7 +70,20 @@ def record(service: Service, mode: str) -> dict[str, Any]:
             "the state",
         )[0]
         found["probes"] = answer(service, "GET", "/probes", None)
+        blind(service, mode)
+        found["state_blind"] = websocket.wait(
+            lambda: [
+                each
+                for each in websocket.controls
+                if each["type"] == "state" and each["probe"]["blind"] is not None
+            ],
+            "the state without sight",
+        )[0]
         found["probe_ended"] = service.stop(mode)
+        found["gap_unwatched"] = websocket.wait(
+            lambda: [each for each in websocket.controls if each["type"] == "gap"],
+            "the time without sight",
+        )[0]
     found["audit"] = answer(service, "GET", "/audit?limit=2", None)
     unavailable = [each for each, it in service.probes().items() if not it["available"]]
     if unavailable:
@@ -73,6 +94,19 @@ def record(service: Service, mode: str) -> dict[str, Any]:
 
 def answer(service: Service, method: str, path: str, body: Any) -> Any:
     return service.request(method, path, body).json
+
+
+def blind(service: Service, mode: str) -> None:
+    """Say, as its tracer would, that the kernel runs no program: that cannot be had at will."""
+    sight = Sight(mode, lambda: ["the entry of unlink"])
+    while not sight.check():
+        pass  # it takes several misses
+    message = json.dumps({"type": "sight", "blind": sight.blind}).encode()
+    (tracer,) = service.tracers()
+    with socket_of(tracer.pid) as line:
+        os.kill(tracer.pid, signal.SIGSTOP)  # so that no frame of its own is cut in two
+        line.sendall(HEADER.pack(len(message), KIND_JSON, 0) + message)
+        os.kill(tracer.pid, signal.SIGCONT)
 
 
 def gap(probe: str) -> Any:

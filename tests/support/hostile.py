@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import json
 import re
+import select
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ MOST_THREADS = POOL + 8
 # What no process here is called: the counters stand still.
 FILTER = {"comm": "nobody-is-this"}
 # What a request may change, and may not here.
-KEPT = ("id", "state", "filter", "duration_s", "started_at", "ended", "counters")
+KEPT = ("id", "state", "filter", "duration_s", "started_at", "ended", "changed_by", "counters")
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,27 @@ def besieged(session_service: Service, modes: tuple[str, ...]) -> Iterator[Besie
     """The service with one probe running, which nothing hostile may change."""
     yield Besieged(session_service, modes[-1])
     session_service.stop(modes[-1])
+
+
+def served_beside(service: Service, held: Iterable[socket.socket], threads: int = POOL) -> None:
+    """The service answers a request before it cuts off those that it waits for.
+
+    If each held a thread, the request would have its turn only when the first of them had
+    gone and hardly more were left than there are threads.
+    """
+    assert service.request("GET", "/healthz").status == 200
+    left = len(unanswered(held))
+    assert left > threads, f"{left} were left: it had to wait for the others"
+
+
+def unanswered(connections: Iterable[socket.socket]) -> list[socket.socket]:
+    """Those on which nothing has come yet, neither an answer nor an end."""
+    connections = list(connections)
+    poller = select.poll()  # which takes descriptors above 1023 as well
+    for connection in connections:
+        poller.register(connection, select.POLLIN)
+    told = {descriptor for descriptor, _ in poller.poll(0)}
+    return [connection for connection in connections if connection.fileno() not in told]
 
 
 def read_answer(connection: socket.socket, *, all_of_them: bool = True) -> Refusal:

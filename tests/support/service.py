@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import socket
@@ -21,6 +22,8 @@ from tests.support.kernel import BpfObject, Process
 from tests.support.waiting import PATIENCE_S, wait_until
 
 TREE = Path(__file__).resolve().parents[2]
+PIDFD_OPEN, PIDFD_GETFD = 434, 438  # the same on every architecture
+libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Service(Client):
@@ -166,6 +169,18 @@ def orphaned_tracers() -> list[Process]:
         and Path(f"/proc/{process.pid}/cwd").resolve() == TREE
         and (process.parent not in everyone or "app" not in everyone[process.parent].command)
     ]
+
+
+def socket_of(tracer: int) -> socket.socket:
+    """A tracer's own end of its line to the service, taken out of the process (pidfd_getfd(2))."""
+    pidfd = libc.syscall(PIDFD_OPEN, tracer, 0)
+    assert pidfd >= 0, os.strerror(ctypes.get_errno())
+    try:
+        taken = libc.syscall(PIDFD_GETFD, pidfd, 0, 0)
+        assert taken >= 0, os.strerror(ctypes.get_errno())
+        return socket.socket(fileno=taken)
+    finally:
+        os.close(pidfd)
 
 
 def free_port() -> int:

@@ -57,7 +57,7 @@ export class ColumnList {
     return [...known.values()];
   }
 
-  /** @param {Object<string, object[]>} tables  the names of values, by what columns call them */
+  /** @param {Object<string, any[]>} tables  the names of values, by what columns call them */
   name(tables) {
     // The same in each answer while the service runs: taken anew they would be other objects.
     const text = JSON.stringify(tables);

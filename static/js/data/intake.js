@@ -55,7 +55,7 @@ export class Intake {
     this.#lostAt ??= new Date().toISOString();
   }
 
-  /** @param {any[]} probes  as in docs/protocol.md, from whatever answer or message */
+  /** @param {Probe[]} probes  as in docs/protocol.md, from whatever answer or message */
   probes(probes) {
     for (const probe of probes) {
       this.store.columns.describe(probe.columns);

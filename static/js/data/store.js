@@ -75,7 +75,8 @@ export class EventStore {
    * know how many; with `from` and `to` (RFC 3339 or null) where the service told them. A mark
    * right behind one of the same kind is added to it, but for a time without a program
    * ("unwatched"), which is a row of its own.
-   * @returns {object} the mark; it can be changed
+   * @param {Mark} missing
+   * @returns {Mark} the mark; it can be changed
    */
   mark({ probe, where, rows, from, to }) {
     const last = this.length > 0 ? this.markAt(this.end - 1) : null;

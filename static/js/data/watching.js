@@ -20,7 +20,7 @@ export class Watching {
   #marks = new Map(); // id -> marks, oldest first
   #incidents = new Map();
 
-  /** @param {(mark: object) => object} mark  puts a mark into the table and gives it back */
+  /** @param {(mark: Mark) => Mark} mark  puts a mark into the table and gives it back */
   constructor(mark) {
     this.#mark = mark;
   }
@@ -32,14 +32,14 @@ export class Watching {
 
   /**
    * What is not watched though somebody wants it to be.
-   * @returns {{probe: object, since: string, cause: string, hint: string, restartAt: ?string,
+   * @returns {{probe: Probe, since: string, cause: string, hint: string, restartAt: ?string,
    *   kind: "failed"|"blind"|"service"}[]} `since` in RFC 3339
    */
   get incidents() {
     return [...this.#incidents.values()];
   }
 
-  /** @param {object[]} probes  as in docs/protocol.md  @param {string} now  RFC 3339 */
+  /** @param {Probe[]} probes  as in docs/protocol.md  @param {string} now  RFC 3339 */
   probes(probes, now) {
     for (const probe of probes) {
       const before = this.#known.get(probe.id);

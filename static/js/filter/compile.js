@@ -12,7 +12,10 @@ import { all, any, anyTextTest, not, numberTest, textTest } from "./tests.js";
 
 /** @import { Names } from "./names.js" */
 
-/** Lets everything through. */
+/**
+ * Lets everything through.
+ * @type {Readonly<CompiledFilter>}
+ */
 export const EVERYTHING = Object.freeze({
   text: "",
   tree: null,
@@ -24,9 +27,8 @@ export const EVERYTHING = Object.freeze({
 /**
  * @param {string} text
  * @param {Names} names  of the columns there are
- * @param {(column: object) => {numberOf?: Function}} look  as `presentation`
- * @returns {{text: string, tree: ?object, faults: FilterFault[], active: boolean,
- *   select: (chunk, start: number, stop: number) => ?Uint8Array}} `select` gives 1 for each row
+ * @param {(column: any) => Look} look  as `presentation`
+ * @returns {CompiledFilter} `select` (chunk, start, stop) gives 1 for each row that passes
  *   let through, or null for all; with `faults`, it lets everything through
  */
 export function compileFilter(text, names, look) {

@@ -16,7 +16,7 @@ const BARE_REST = /^[^\s"()]*/;
 /**
  * @param {string} text  @param {number} caret
  * @param {Names} names
- * @param {(column: object) => {text: string, help: string}[]} valuesOf  what to offer as a value
+ * @param {(column: any) => {text: string, help: string}[]} valuesOf  what to offer as a value
  * @returns {{from: number, to: number, isAsked: boolean, items: {insert: string, help: string,
  *   kind: string}[], isChosen: boolean}} an item's `insert` replaces the text from `from` to `to`;
  *   `isAsked`: the person has begun to type what is offered; `isChosen`: the first item continues

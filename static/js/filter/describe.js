@@ -7,7 +7,7 @@ import { operatorOf } from "./operators.js";
 
 /** @import { Names } from "./names.js" */
 
-/** @param {object} node  of the tree  @param {Names} names  @param {string} text  the filter's */
+/** @param {FilterNode} node  of the tree  @param {Names} names  @param {string} text  the filter's */
 export function describe(node, names, text) {
   if (node.type === "word") return `Some text contains ${visibleText(node.text)}`;
   if (node.type !== "term") return visibleText(text.slice(node.start, node.end));

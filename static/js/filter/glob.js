@@ -44,7 +44,7 @@ export function globMatcher(pattern) {
 
 /** Its characters, `*`, `?`, and escaped ones with their backslash. */
 function pieces(pattern) {
-  return pattern.match(/\\[*?\\]|[^]/gu) ?? [];
+  return pattern.match(/\\[*?\\]|./gsu) ?? [];
 }
 
 function plain(piece) {

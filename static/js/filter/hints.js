@@ -19,8 +19,8 @@ const MOST = 4;
 const LARGE = 1_000_000; // larger numbers without a unit are meant as they stand
 
 /**
- * @param {object} filter  compiled, without faults  @param {Names} names
- * @param {(column: object) => object} look  as `compileFilter`
+ * @param {CompiledFilter} filter  compiled, without faults  @param {Names} names
+ * @param {(column: any) => Look} look  as `compileFilter`
  * @param {boolean} isEmpty  there are events, and none of them passes
  * @returns {{message: string, fixes: string[]}[]} `fixes` are whole filters
  */

@@ -27,6 +27,7 @@ export function parseIntervals(operator, text, read) {
   ]);
 }
 
+/** @type {Object<string, (found: any[]) => {low: ?bigint, high: ?bigint}[]>} */
 // `>10:15` begins behind the first moment of that minute and `<=10:15` ends with its last.
 const COMPARISONS = {
   "=": (found) => found.map(({ first, last }) => ({ low: first, high: last })),

@@ -26,8 +26,8 @@ const NAMES = ["comm", "process"];
 const SHOWN_BYTE = /\\x[0-9a-f]{2}/i;
 
 /**
- * @param {object} node  a conjunct of a filter without faults
- * @param {Names} names  @param {Function} look  as `compileFilter`
+ * @param {FilterNode} node  a conjunct of a filter without faults
+ * @param {Names} names  @param {(column: any) => Look} look  as `compileFilter`
  * @returns {?{member: string, value: number|string|true}} null when only the view can test it
  */
 export function kernelPart(node, names, look) {
@@ -73,9 +73,9 @@ function intervalIn(node, column, numberOf) {
 /**
  * What to ask so that the kernel tests what it can.
  *
- * @param {{tree: ?object}} filter  compiled, without faults
- * @param {object[]} running  probes as in docs/protocol.md
- * @returns {{patches: Map<string, object>, moved: object[], stay: {node: object, reason: string}[]}}
+ * @param {{tree: ?FilterNode}} filter  compiled, without faults
+ * @param {Probe[]} running  probes as in docs/protocol.md
+ * @returns {{patches: Map<string, object>, moved: object[], stay: {node: FilterNode, reason: string}[]}}
  *   `patches` by probe id; `moved` conjuncts need no test in the view afterwards; `stay` those
  *   that the kernel knows how to test, but not here
  */

@@ -33,7 +33,7 @@ export function isUnit(word) {
  *   asked for the name as it was typed, then in capitals
  * @returns {(literal: string) => Literal[]}
  */
-export function numberLiteral(unit, numberOf) {
+export function numberLiteral(unit, numberOf = undefined) {
   return (literal) => {
     const match = numberIn(literal);
     if (!match || match[0].length > MOST_DIGITS) return named(literal, numberOf);
@@ -91,11 +91,15 @@ function exactly(value) {
   return { low: value, high: value, first: value, last: value, until: value };
 }
 
-/** Bigint division rounds towards zero. */
+/**
+ * Bigint division rounds towards zero.
+ * @param {bigint} value  @param {bigint} by
+ */
 function downwards(value, by) {
   return value / by - (value % by < 0n ? 1n : 0n);
 }
 
+/** @param {bigint} value  @param {bigint} by */
 function upwards(value, by) {
   return -downwards(-value, by);
 }
@@ -133,8 +137,13 @@ export function timeLiteral(now = () => new Date()) {
   };
 }
 
-/** When it was that day and time, in milliseconds; earliest first. */
-function startsOf(literal, [year, month, day], [hour, minute, second], zone) {
+/**
+ * When it was that day and time, in milliseconds; earliest first.
+ * @param {string} literal  @param {number[]} date  @param {number[]} time  @param {string} [zone]
+ */
+function startsOf(literal, date, time, zone) {
+  const [year, month, day] = date;
+  const [hour, minute, second] = time;
   const utcMs = Date.UTC(year, month - 1, day, hour, minute, second);
   const wrong = (why) => new FilterError(`${quoted(literal)} is not a time: ${why}`);
   if (hour > 23) throw wrong("hours go from 0 to 23");

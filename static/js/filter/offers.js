@@ -11,8 +11,8 @@ import { valuesSeen } from "./seen.js";
 /** @import { EventStore } from "../data/store.js" */
 
 /**
- * @param {EventStore} store  @param {(column: object) => object} look  as `presentation`
- * @returns {(column: object) => {text: string, help: string}[]} for `complete`
+ * @param {EventStore} store  @param {(column: any) => Look} look  as `presentation`
+ * @returns {(column: any) => {text: string, help: string}[]} for `complete`
  */
 export function offersOf(store, look) {
   return (column) => {

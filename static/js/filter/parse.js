@@ -99,11 +99,16 @@ class Parser {
 
   #and() {
     const parts = [this.#not()];
-    for (let token; (token = this.#next()) && token.type !== "close" && !this.#isKeyword("or"); ) {
+    while (!this.#isAtEndOfAnd()) {
       if (this.#isKeyword("and")) this.#at++;
       parts.push(this.#not());
     }
     return joined("and", parts);
+  }
+
+  #isAtEndOfAnd() {
+    const token = this.#next();
+    return !token || token.type === "close" || this.#isKeyword("or");
   }
 
   #not() {

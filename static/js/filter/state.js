@@ -17,7 +17,7 @@ export class FilterState {
   #boxes = new Map(); // column key -> what was typed there last
   #listeners = [];
 
-  /** @param {(column: object) => object} look  as `presentation` */
+  /** @param {(column: any) => Look} look  as `presentation` */
   constructor(look) {
     this.#look = look;
     this.names = new Names([]);

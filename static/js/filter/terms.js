@@ -46,14 +46,14 @@ export function wordOf(text) {
 /**
  * @param {{operator: string, value: string|number|bigint}} test  the value is the column's own;
  *   with `~` a pattern
- * @param {object} column  @param {Names} names
- * @param {{numberOf?: Function, valueNames?: string[]}} look  the column's
+ * @param {any} column  @param {Names} names
+ * @param {Look} look  the column's
  */
 export function termOf({ operator, value }, column, names, look) {
-  return `${names.shortName(column)}${operator}${valueOf(operator, value, column, look)}`;
+  return `${names.shortName(column)}${operator}${valueAsText(operator, value, column, look)}`;
 }
 
-function valueOf(operator, value, column, { numberOf, valueNames = [] }) {
+function valueAsText(operator, value, column, { numberOf, valueNames = [] }) {
   if (typeof value === "string") return valueText(operator, value);
   if (kindOf(column) === "time") return utcTime(BigInt(value));
   const named = valueNames.find((name) => BigInt(numberOf(name)) === BigInt(value));

@@ -91,7 +91,7 @@ export function numberTest({ key, type }, { low, high }) {
   const [least, most] = RANGES[type];
   const from = low === null || low < least ? least : low;
   const to = high === null || high > most ? most : high;
-  if (from > to) return (chunk, start, rows) => void rows.fill(0);
+  if (from > to) return (_chunk, _start, rows) => void rows.fill(0);
   const clear = type.endsWith("32")
     ? narrowTest(Number(from), Number(to))
     : wideTest(from, to, least < 0n);

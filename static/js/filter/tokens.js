@@ -32,8 +32,8 @@ const KEYWORD = /^(?:and|or|not)$/i;
  * @param {string} source
  * @param {?Names} names  of the columns there are; without them no name is known
  * @returns {{type: "name"|"operator"|"text"|"list"|"keyword"|"open"|"close", text: string,
- *   start: number, end: number, isQuoted: boolean, fault: ?string, forms?: string[],
- *   items?: object[]}[]} `text` is what is meant, without quotes and escapes; keywords in lower
+ *   start: number, end: number, isQuoted: boolean, fault: ?string, forms?: string[], isIn?: boolean,
+ *   items?: any[]}[]} `text` is what is meant, without quotes and escapes; keywords in lower
  *   case; operators as the language writes them, also `in` and `not in`, behind which stands a list
  *   of `items`, which are tokens; `forms`: see FilterError
  */
@@ -89,7 +89,7 @@ function operator(source, start) {
   return { ...made, isIn: true };
 }
 
-/** @param {?object} before  the operator, when this is its value */
+/** @param {?FilterNode} before  the operator, when this is its value */
 function bareText(source, start, before) {
   const text = match(BARE, source, start)[0];
   const end = start + text.length;
@@ -184,16 +184,16 @@ function quotedText(source, start, ending) {
       text += source[at++];
       continue;
     }
-    const escape = match(ESCAPE, source, at);
-    const code = escape?.[2] === undefined ? 0 : parseInt(escape[2], 16);
-    if (!escape || code > LAST_CODE_POINT) {
+    const escaped = match(ESCAPE, source, at);
+    const code = escaped?.[2] === undefined ? 0 : parseInt(escaped[2], 16);
+    if (!escaped || code > LAST_CODE_POINT) {
       const fault = 'inside quotes a backslash is written \\\\ and a quote \\"';
       return { ...quotedToken(text, at, Math.min(at + 2, source.length)), fault };
     }
-    text += escape[1]
-      ? (ESCAPED[escape[1].toLowerCase()] ?? escape[1])
+    text += escaped[1]
+      ? (ESCAPED[escaped[1].toLowerCase()] ?? escaped[1])
       : String.fromCodePoint(code);
-    at += escape[0].length;
+    at += escaped[0].length;
   }
   if (at >= source.length) {
     return { ...quotedToken(text, start, source.length), fault: "the closing quote is missing" };

@@ -23,7 +23,7 @@ export const auditEntries = (limit) => call("GET", `/audit?limit=${limit}`);
 
 /**
  * Users by number and by name, at most 100 of each; unknown ones are left out.
- * @returns {Promise<{uid: number, name: string}[]>}
+ * @returns {Promise<{uid: number, name: string, aliases: string[]}[]>}
  */
 export async function listUsers(uids, names) {
   const query = new URLSearchParams();
@@ -53,6 +53,7 @@ async function call(method, path, body, isRetry = false) {
 
 async function send(method, path, headers, body) {
   // Not from a cache: what another program on this port once answered may be in there.
+  /** @type {any} */
   const options = { method, headers, redirect: "error", cache: "no-store" };
   if (body !== undefined) {
     options.headers["Content-Type"] = "application/json";

@@ -13,7 +13,7 @@ export class CallError extends Error {
   }
 }
 
-/** @param {number} status  @param {?object} problem  the body, null when it is no problem+json */
+/** @param {number} status  @param {?Record<string, any>} problem  the body, null when it is no problem+json */
 export function problemError(status, problem) {
   if (!problem) return new CallError(`The service answered ${status} and no reason.`, { status });
   const faults = (problem.errors ?? []).map(fault);

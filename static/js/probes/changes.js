@@ -30,7 +30,7 @@ export class Changes {
     }
   }
 
-  /** @param {object[]} probes  @returns {string[]} what others did, in words */
+  /** @param {Probe[]} probes  @returns {string[]} what others did, in words */
   news(probes) {
     const found = [];
     for (const { id, changed_by: change } of probes) {

@@ -62,7 +62,7 @@ export class Card {
   }
 
   /**
-   * @param {object} probe  docs/protocol.md  @param {boolean} isBusy  a call is under way
+   * @param {Probe} probe  docs/protocol.md  @param {boolean} isBusy  a call is under way
    * @param {boolean} mayChange  the person is an operator
    */
   show(probe, isBusy, mayChange) {

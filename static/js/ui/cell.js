@@ -10,7 +10,7 @@ export class Cell {
   #spans = []; // {element, text, className}
   #plain = ""; // the text, where the cell is one piece without a class
 
-  /** @param {object} look  of `presentation` */
+  /** @param {Look} look  of `presentation` */
   constructor(look) {
     const names = ["cell", look.align === "end" ? "cell--end" : "", look.className ?? ""];
     this.element = el("div", { class: names.join(" ").trim(), role: "gridcell" });
@@ -36,9 +36,16 @@ export class Cell {
     while (this.#spans.length > parts.length) this.#spans.pop().element.remove();
     for (let i = 0; i < parts.length; i++) {
       const { text, className } = parts[i];
-      const span = (this.#spans[i] ??= this.#add());
-      if (span.text !== text) span.element.textContent = span.text = text;
-      if (span.className !== className) span.element.className = span.className = className;
+      this.#spans[i] ??= this.#add();
+      const span = this.#spans[i];
+      if (span.text !== text) {
+        span.text = text;
+        span.element.textContent = text;
+      }
+      if (span.className !== className) {
+        span.className = className;
+        span.element.className = className;
+      }
     }
   }
 

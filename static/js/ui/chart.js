@@ -58,8 +58,10 @@ export class Chart {
     }
     if (this.#plot) this.#plot.setData(this.#data());
     else this.#fit();
-    if (span) this.#mark((this.#span = span));
-    else if (this.#span) this.#choose(null);
+    if (span) {
+      this.#span = span;
+      this.#mark(span);
+    } else if (this.#span) this.#choose(null);
   }
 
   /** Let go of what is drawn; `show` draws it again. */
@@ -128,7 +130,7 @@ export class Chart {
       },
       scales: {
         x: { time: x.time ?? false, range: () => this.#extent() },
-        y: { range: (_, least, most) => [0, Math.max(1, most * 1.06)] },
+        y: { range: (_plot, _least, most) => [0, Math.max(1, most * 1.06)] },
       },
       axes: [
         { ...axis, size: 26, gap: 3, ...x.axis },

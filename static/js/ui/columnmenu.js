@@ -102,7 +102,7 @@ export class ColumnMenu {
   /**
    * Items stay the same elements: one that is taken away between the two halves of a key press
    * would not be pressed.
-   * @param {object[]} arranged  of `Layout.arrange`
+   * @param {any[]} arranged  of `Layout.arrange`
    */
   show(arranged) {
     const focused = document.activeElement;
@@ -134,7 +134,7 @@ export class ColumnMenu {
   #keepFocus(focused) {
     if (focused === document.activeElement && !focused.disabled) return;
     const item = [...this.#items.values()].find(({ element }) => element.contains(focused));
-    if (!item || !item.element.isConnected) return;
+    if (!item?.element.isConnected) return;
     const other = item.element.querySelector("button:enabled, input:enabled");
     (focused.disabled ? other : focused)?.focus();
   }

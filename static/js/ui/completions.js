@@ -17,7 +17,7 @@ export class Completions {
   #active = -1;
   #options = [];
 
-  /** @param {HTMLInputElement} input  @param {(item: object) => void} onAccept */
+  /** @param {HTMLInputElement} input  @param {(item: any) => void} onAccept */
   constructor(input, onAccept) {
     this.#input = input;
     this.#onAccept = onAccept;

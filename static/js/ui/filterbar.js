@@ -11,7 +11,7 @@ import { FaultMarks } from "./faultmarks.js";
 /** @import { FilterFault } from "../filter/fault.js" */
 /** @import { FilterHelp } from "./filterhelp.js" */
 
-const PLACEHOLDER = "words, or tests such as comm=rm, ret<0, latency>1ms";
+const PLACEHOLDER = "words, or tests: process=rm, latency>1ms";
 const RECENT = 5; // filters offered in an empty bar; ArrowUp has the rest
 const QUIET_MS = 800; // a fault is read aloud once the typing rests
 
@@ -53,7 +53,7 @@ export class FilterBar {
 
   /**
    * @param {HTMLElement} element  what the bar is built into
-   * @param {{history: History, complete: (text: string, caret: number) => object,
+   * @param {{history: any, complete: (text: string, caret: number) => any,
    *   type: (text: string) => void, done: () => void, leave: () => void}} on  `type`: the text was
    *   changed by the person; `done`: and is complete; `leave`: the person goes on to the table
    * @param {FilterHelp} help

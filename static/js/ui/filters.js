@@ -7,7 +7,7 @@ import { complete } from "../filter/complete.js";
 import { describe } from "../filter/describe.js";
 import { fixed } from "../filter/fault.js";
 import { hintsOf } from "../filter/hints.js";
-import { History } from "../filter/history.js";
+import { History as FilterHistory } from "../filter/history.js";
 import { offersOf } from "../filter/offers.js";
 import { FilterState } from "../filter/state.js";
 import { ADDED, DECIDED, TYPED } from "./address.js";
@@ -38,8 +38,8 @@ export class Filters {
   #kind = DECIDED; // how a change goes into the history
 
   /**
-   * @param {{store: EventStore, look: Function, address: Address, notices: Notices}} parts
-   * @param {{change: () => void, boxes: () => Header, answer: (probes: object[]) => void}} on
+   * @param {{store: EventStore, look: (column: any) => Look, address: Address, notices: Notices}} parts
+   * @param {{change: () => void, boxes: () => Header, answer: (probes: Probe[]) => void}} on
    *   `change`: another filter is in force; `boxes`: where the boxes are; `answer`: as ProbeBar's
    */
   constructor({ store, look, address, notices }, on) {
@@ -53,7 +53,7 @@ export class Filters {
     this.#bar = new FilterBar(
       byId("filter-bar"),
       {
-        history: new History(storage()),
+        history: new FilterHistory(storage()),
         complete: (text, caret) => complete(text, caret, this.#state.names, offers),
         type: (text) => this.#as(TYPED, () => this.#type(text)),
         done: () => this.#address.done(),
@@ -106,7 +106,7 @@ export class Filters {
     this.#showLine();
   }
 
-  /** @param {object[]} probes  all of them, as in docs/protocol.md */
+  /** @param {Probe[]} probes  all of them, as in docs/protocol.md */
   probes(probes) {
     this.#kernel.probes(probes);
     this.#showLine();

@@ -53,7 +53,7 @@ export class Headings {
     for (const entry of shown) this.#headings.get(entry.column.key).entry = entry;
   }
 
-  /** @param {?{column: object, isDescending: boolean}} by  what the rows are sorted by */
+  /** @param {?{column: any, isDescending: boolean}} by  what the rows are sorted by */
   showSort(by) {
     this.#by = by;
     for (const [key, { cell }] of this.#headings) {

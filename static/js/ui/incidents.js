@@ -17,7 +17,7 @@ export class Incidents {
 
   /**
    * @param {HTMLElement} element  what is in it is read aloud by `say`
-   * @param {{startAgain: (probe: object) => void, say: (words: string) => void}} on
+   * @param {{startAgain: (probe: Probe) => void, say: (words: string) => void}} on
    */
   constructor(element, { startAgain, say }) {
     this.#element = element;
@@ -31,7 +31,7 @@ export class Incidents {
     this.show(this.#list);
   }
 
-  /** @param {object[]} incidents  of `Watching` */
+  /** @param {Incident[]} incidents  of `Watching` */
   show(incidents) {
     this.#list = incidents;
     const open = incidents.filter((incident) => !this.#dismissed.has(keyOf(incident)));
@@ -47,7 +47,10 @@ export class Incidents {
   #showOne(incident) {
     const { probe } = incident;
     let banner = this.#banners.get(probe.id);
-    if (!banner) this.#banners.set(probe.id, (banner = this.#make(probe.id)));
+    if (!banner) {
+      banner = this.#make(probe.id);
+      this.#banners.set(probe.id, banner);
+    }
     banner.incident = incident;
     const words = wordsOf(incident);
     if (banner.text.textContent !== words) this.#say(words);

@@ -17,9 +17,9 @@ export class KernelFilter {
   #running = [];
 
   /**
-   * @param {(column: object) => object} look  as `presentation`
+   * @param {(column: any) => Look} look  as `presentation`
    * @param {Notices} notices  where failures are said
-   * @param {(probes: object[]) => void} onAnswer  the service answered a change
+   * @param {(probes: Probe[]) => void} onAnswer  the service answered a change
    */
   constructor(look, notices, onAnswer) {
     this.#look = look;
@@ -30,12 +30,12 @@ export class KernelFilter {
     this.mayChange = true;
   }
 
-  /** @param {object[]} probes  all of them, as in docs/protocol.md */
+  /** @param {Probe[]} probes  all of them, as in docs/protocol.md */
   probes(probes) {
     this.#running = probes.filter(({ state }) => state === "running");
   }
 
-  /** @param {object} filter  compiled  @param {Names} names  @returns as `planMove` */
+  /** @param {CompiledFilter} filter  compiled  @param {Names} names  @returns as `planMove` */
   plan(filter, names) {
     if (!this.mayChange) return { patches: new Map(), moved: [], stay: [] };
     return planMove(filter, this.#running, names, this.#look);

@@ -67,6 +67,7 @@ export function isInUse(entry) {
   return Boolean(entry.run || buttonOf(entry));
 }
 
+/** @returns {?HTMLButtonElement} */
 function buttonOf({ key, shown = key }) {
   return document.querySelector(`button[aria-keyshortcuts="${CSS.escape(shown)}"]`);
 }

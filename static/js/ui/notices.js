@@ -16,7 +16,7 @@ export class Notices {
     this.#element = element;
   }
 
-  /** @param {string} what  did not happen  @param {CallError|Error} error  why */
+  /** @param {string} what  did not happen  @param {Error & {notes?: string[]}} error  why */
   add(what, error) {
     const words = [error.message, ...(error.notes ?? [])].map(sentence).join(" ");
     const text = `${what}: ${words}`;

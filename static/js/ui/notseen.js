@@ -17,9 +17,9 @@ export class NotSeenDialog {
     el("div", { class: "options__actions" }, closeButton("Close")),
   );
 
-  /** @param {object} probe  docs/protocol.md */
+  /** @param {Probe} probe  docs/protocol.md */
   open({ id, not_seen: sentences }) {
-    setText(this.#lead, `${id} shows no row for:`);
+    setText(this.#lead, `${id} does not show:`);
     this.#list.replaceChildren(...sentences.map((text) => el("li", {}, visibleText(text))));
     this.#dialog.showModal();
   }

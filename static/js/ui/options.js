@@ -66,6 +66,7 @@ export class OptionsDialog {
 
   #typed() {
     const { elements } = this.#form;
+    /** @type {any} */
     const typed = {
       only_failures: elements.only_failures.checked,
       restart: elements.restart.checked,

@@ -35,7 +35,7 @@ export class ProbeBar {
 
   /**
    * @param {Notices} notices  where failures are said
-   * @param {{answer: (probes: object[]) => void, availability: (probes: object[]) => void,
+   * @param {{answer: (probes: Probe[]) => void, availability: (probes: Probe[]) => void,
    *   found: (words: string) => void}} on
    *   `answer`: to a start, a stop or a change of the filter; the websocket tells of these too;
    *   `found`: what a check of the kernel's support found, in words
@@ -74,7 +74,7 @@ export class ProbeBar {
     this.update(this.probes);
   }
 
-  /** @param {object[]} probes  all or some, as in docs/protocol.md */
+  /** @param {Probe[]} probes  all or some, as in docs/protocol.md */
   update(probes) {
     for (const probe of probes) {
       let card = this.#cards.get(probe.id);

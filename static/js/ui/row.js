@@ -27,7 +27,7 @@ export class Row {
   #top = NONE;
   #isStale = false;
 
-  /** @param {{column: object, look: object}[]} shown  the table's columns, in order */
+  /** @param {{column: any, look: Look}[]} shown  the table's columns, in order */
   constructor(shown, id) {
     this.shown = shown;
     this.number = NONE;
@@ -44,7 +44,7 @@ export class Row {
   /**
    * Show a row of the store.
    *
-   * @param {EventStore} store  @param {number} number  @param {?object} mark  `missingAt`
+   * @param {EventStore} store  @param {number} number  @param {?Mark} mark  `missingAt`
    * @param {number} place  in the table  @param {number} top  in px  @param {boolean} isCurrent
    */
   show(store, number, mark, place, top, isCurrent) {
@@ -105,6 +105,7 @@ export class Row {
 const NOTHING = [];
 const NO_VALUE = [{ text: "∅", className: "faint" }];
 
+/** @param {Mark} mark */
 function markText({ probe, where, rows, from, to }) {
   if (where === "unwatched") return unwatchedText(visibleText(probe), from, to);
   const what = rows === null ? "Events" : counted(rows, "event");

@@ -43,7 +43,7 @@ export class SortChoice {
 
   /**
    * Once it is known which columns there are.
-   * @param {object[]} known
+   * @param {any[]} known
    * @returns {string[]} the name that the address asks for, where no probe has that column
    */
   dropUnknown(known) {

@@ -213,7 +213,9 @@ export class Table {
     const rows = this.element.querySelectorAll(
       ".row--titles, .table__body .row:not([hidden], .row--mark)",
     );
-    const widths = [...rows].map(({ children }) => children[index].offsetWidth);
+    const widths = [...rows].map(
+      ({ children }) => /** @type {any} */ (children[index]).offsetWidth,
+    );
     this.#columns.resize(column, Math.max(...widths) + FIT_SPARE_PX);
     this.#showTracks(this.#columns.shown());
   }

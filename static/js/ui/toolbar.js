@@ -37,7 +37,7 @@ export class Toolbar {
 
   /**
    * @param {boolean} isFollowing  whether the newest row is in sight
-   * @param {?{column: object}} by  what the rows are sorted by: then the newest may be anywhere
+   * @param {?{column: any}} by  what the rows are sorted by: then the newest may be anywhere
    */
   show(store, view, isFollowing, by) {
     if (isFollowing) this.#leftAt = null;

@@ -16,7 +16,6 @@ export class TopList {
   #tally = null;
   #look = null;
   #items = [];
-  #title;
   #note = el("p", { class: "figure__note" });
   #list = el("ol", { class: "toplist" });
   #others = el("p", { class: "toplist__others" });
@@ -24,7 +23,6 @@ export class TopList {
   /** @param {string} title  of the column  @param {(test: object) => void} narrow */
   constructor(title, narrow) {
     this.#narrow = narrow;
-    this.#title = title;
     this.element = el(
       "section",
       { class: "figure", hidden: true, "aria-label": `Most frequent: ${title}` },

@@ -4,9 +4,11 @@ import { afterEach, test } from "node:test";
 
 import { Intake } from "../../../static/js/data/intake.js";
 import { EventStore } from "../../../static/js/data/store.js";
+import { isWatching } from "../../../static/js/data/watching.js";
 import { changeFilter, listProbes, listUsers, startProbe } from "../../../static/js/net/api.js";
 import { credentials } from "../../../static/js/net/credentials.js";
 import { problemError } from "../../../static/js/net/problem.js";
+import { Changes } from "../../../static/js/probes/changes.js";
 import { bestProbe, isActive } from "../../../static/js/probes/choice.js";
 import { filterWords, seesReturn } from "../../../static/js/probes/options.js";
 import { problems, recorded } from "./answers.mjs";
@@ -97,11 +99,64 @@ test("the probes of an answer can be chosen from, and told", () => {
   assert.equal(bestProbe(probes).available, true);
   assert.equal(isActive(running), true);
   assert.equal(isActive(recorded("probe_ended")), false);
-  assert.ok(filterWords(running.filter).includes("thread nobody"));
+  assert.deepEqual(filterWords(running.filter), ["thread nobody"]);
+  assert.equal(isWatching(running), true);
+  assert.equal(isWatching(recorded("probe_ended")), false);
   assert.equal(
     seesReturn(running),
     running.columns.some(({ name }) => name === "ret"),
   );
+});
+
+test("who started and who stopped a probe is told to other pages, in the service's words", () => {
+  const changes = new Changes();
+  changes.allow({ name: "uid 1000" });
+  const { probes } = recorded("hello");
+  assert.deepEqual(changes.news(probes), []);
+  const { probe } = recorded("state");
+  const who = recorded("hello").caller.name;
+  assert.deepEqual(changes.news([probe]), [`${who} started ${probe.id}, for everyone.`]);
+  assert.deepEqual(changes.news([probe]), []);
+  const ended = recorded("probe_ended");
+  ended.changed_by.at = "2026-11-22T10:00:09.123456Z"; // recorded with the time of the start
+  assert.deepEqual(changes.news([ended]), [`${who} stopped ${probe.id}, for everyone.`]);
+});
+
+test("each probe says what it does not see", () => {
+  for (const { id, not_seen: sentences } of recorded("probes").probes) {
+    assert.ok(sentences.length > 0, id);
+    for (const sentence of sentences) assert.match(sentence, /^[A-Z].*\.$/s, id);
+  }
+});
+
+test("names of errors, as the service sends them, are a filter's values", () => {
+  const { columns } = new EventStore();
+  columns.name(recorded("hello").names);
+  columns.describe(recorded("probe_running").columns);
+  columns.add(recorded("probe_running").columns);
+  const byName = new Map(columns.all.map((column) => [column.name, column]));
+  assert.equal(byName.get("ret").names.valueOf("ENOENT"), -2);
+  assert.ok(byName.get("errno").names.all.length > 100);
+  assert.equal(byName.get("process").title, "Process");
+  assert.equal(byName.get("comm").title, "Thread");
+});
+
+test("a probe whose programs do not run is told as such, and until when", () => {
+  const store = new EventStore();
+  const intake = new Intake(store);
+  intake.probes([recorded("state").probe]);
+  const { probe } = recorded("state_blind");
+  assert.equal(isWatching(probe), false);
+  intake.probes([probe]);
+  const [{ kind, cause, since }] = intake.watching.incidents;
+  assert.deepEqual([kind, cause, since], ["blind", probe.blind.reason, probe.blind.since]);
+  const gap = recorded("gap_unwatched");
+  intake.gap(gap);
+  intake.probes([recorded("probe_ended")]);
+  assert.deepEqual(intake.watching.incidents, []);
+  assert.deepEqual(intake.losses.list(), []);
+  const { where, rows, from, to } = store.markAt(store.first);
+  assert.deepEqual({ where, rows, from, to }, { where: "unwatched", rows: null, from, to: gap.to });
 });
 
 test("messages of the websocket fill the store's columns and the books of losses", () => {
@@ -109,6 +164,7 @@ test("messages of the websocket fill the store's columns and the books of losses
   const intake = new Intake(store);
   const hello = recorded("hello");
   intake.hello(hello);
+  assert.equal(intake.held.isKnown, true);
   intake.probes(hello.probes);
   assert.deepEqual(store.columns.all, []);
   const { probe } = recorded("state");

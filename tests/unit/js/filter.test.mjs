@@ -291,7 +291,7 @@ test("an escaped text is the pattern that only it fits", () => {
   for (const text of ["*", "a?b", "\\", "\\*", "a\\\\?", "x"]) {
     const fits = globMatcher(escapeGlob(text));
     assert.ok(fits(text));
-    assert.ok(!fits(`${text}x`) && !fits(text.replace("*", "y").replace("?", "z") + "q"));
+    assert.ok(!fits(`${text}x`) && !fits(`${text.replace("*", "y").replace("?", "z")}q`));
   }
 });
 
@@ -371,9 +371,10 @@ test("one name with two types means both columns", () => {
     const { select, faults } = compileFilter(text, names, look);
     assert.deepEqual(faults, []);
     const found = [];
-    store.scan(0, 4, (chunk, start, stop, base) =>
-      select(chunk, start, stop).forEach((passed, i) => passed && found.push(base + start + i)),
-    );
+    store.scan(0, 4, (chunk, start, stop, base) => {
+      for (const [i, passed] of select(chunk, start, stop).entries())
+        if (passed) found.push(base + start + i);
+    });
     return found;
   };
   assert.deepEqual(rows("arg=7"), [0, 2]);
@@ -418,8 +419,8 @@ const FAULTS = [
   ["comm<5", /< compares numbers, and Thread is text/, "comm<5"],
   ["pid~1*", /~ is for text, and PID is a number/, "pid~1*"],
   ["time>=soon", /“soon” is not a time/, "soon"],
-  ["(".repeat(100) + "rm", /too many parentheses/, "("],
-  ["not ".repeat(100) + "rm", /too many parentheses/, "not"],
+  [`${"(".repeat(100)}rm`, /too many parentheses/, "("],
+  [`${"not ".repeat(100)}rm`, /too many parentheses/, "not"],
 ];
 
 for (const [text, message, part] of FAULTS) {

@@ -46,7 +46,7 @@ const TYPES = {
   text: (n) => ["", "a", "B", "ä", "\u{1f600}", "\ufffd", `name ${n % 50}`, `x${n}`][n % 8],
 };
 
-for (const [type, valueOf] of Object.entries(TYPES)) {
+for (const [type, valueFor] of Object.entries(TYPES)) {
   for (const isDescending of [false, true]) {
     test(`${type} is sorted as Array.sort does, ${isDescending ? "falling" : "rising"}, while rows come and go`, () => {
       const random = numbers(type.length);
@@ -58,7 +58,7 @@ for (const [type, valueOf] of Object.entries(TYPES)) {
       const grow = (count) => {
         const values = range(0, count).map(() => {
           const n = random.next().value;
-          return n % 11 === 0 ? null : valueOf(n % 3 === 0 ? n % 40 : n);
+          return n % 11 === 0 ? null : valueFor(n % 3 === 0 ? n % 40 : n);
         });
         store.append(batchOf({ v: [type, values] }));
         if (next(4) === 0) store.mark({ probe: "fexit", where: "kernel", rows: 1 });
@@ -75,7 +75,11 @@ for (const [type, valueOf] of Object.entries(TYPES)) {
         view.advance();
         // Sometimes in single steps, between which rows come and are let go.
         let steps = 0;
-        while (order.work((now += 300), () => i % 3 === 0) === 0) {
+        const work = () => {
+          now += 300;
+          return order.work(now, () => i % 3 === 0);
+        };
+        while (work() === 0) {
           if (steps++ % 40 === 39) grow(next(200));
           view.advance();
         }
@@ -139,7 +143,7 @@ test("with another filter the sorted rows are those of the view again", () => {
   view.advance();
   order.sort(column);
   order.work(0, NEVER);
-  const odd = (chunk, start, stop) =>
+  const odd = (_chunk, start, stop) =>
     Uint8Array.from({ length: stop - start }, (_, i) => (start + i) % 2);
   view.refilter({ select: odd });
   assert.equal(order.isReady, false);
