@@ -41,6 +41,24 @@ def hint_for(refusal: RefusedError) -> str:
     return refusal.needs
 
 
+HAS_FTRACE_KPROBES = os.uname().machine == "x86_64"  # CONFIG_KPROBES_ON_FTRACE, always there
+_FTRACE_OFF = "kernel.ftrace_enabled is 0"
+_FTRACE_ON = "run: sysctl -w kernel.ftrace_enabled=1"
+
+
+def switched_off(mode: str) -> tuple[str, str] | None:
+    """Why nothing of a mode is to be attached now, and what would help; None when it may be.
+
+    What is attached to functions and taken off again while ftrace is switched off leaves marks in
+    the kernel; Linux 6.12 takes them for a defect of its own (ftrace_shutdown, a warning), gives up
+    ftrace as a whole, and refuses to attach anything with ENODEV until it is booted again.
+    """
+    by_ftrace = ("fentry", "fexit", *(("kprobe", "kretprobe") if HAS_FTRACE_KPROBES else ()))
+    if mode in by_ftrace and _read(FTRACE_ENABLED) == "0":
+        return f"{_FTRACE_OFF}: the kernel runs no programs at functions", _FTRACE_ON
+    return None
+
+
 def why_silent(mode: str, missing: Sequence[str]) -> tuple[str, str]:
     """Why programs that are attached do not run, and what would help, as sentences.
 
@@ -51,7 +69,7 @@ def why_silent(mode: str, missing: Sequence[str]) -> tuple[str, str]:
         return reason, "stop the probe and start it again; the mode `kretprobe` needs no tracepoint"
     # fentry, fexit and, where they can, kprobes are called by ftrace.
     if _read(FTRACE_ENABLED) == "0":
-        return f"{reason}: kernel.ftrace_enabled is 0", "run: sysctl -w kernel.ftrace_enabled=1"
+        return f"{reason}: {_FTRACE_OFF}", _FTRACE_ON
     if mode in ("kprobe", "kretprobe") and kprobes_enabled() is False:
         switch = DEBUGFS / KPROBES_ENABLED
         return f"{reason}: {switch} is 0", f"run: echo 1 > {switch}"

@@ -10,6 +10,7 @@ import pytest
 
 from app.kernel import hints
 from app.kernel.trials import RefusedError
+from app.probes.modes import MODES
 
 
 @pytest.mark.parametrize(
@@ -60,3 +61,18 @@ def test_lockdown_mode(tmp_path: Path) -> None:
     for mode in ("none", "integrity", "confidentiality"):
         file.write_text("none integrity confidentiality\n".replace(mode, f"[{mode}]"))
         assert hints.lockdown_mode(file) == mode
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_nothing_is_attached_to_functions_while_ftrace_is_off(
+    mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On 6.12 the kernel would give up ftrace until the next boot."""
+    switch = tmp_path / "ftrace_enabled"
+    monkeypatch.setattr(hints, "FTRACE_ENABLED", switch)
+    monkeypatch.setattr(hints, "HAS_FTRACE_KPROBES", True)
+    assert hints.switched_off(mode) is None  # a kernel without the switch
+    switch.write_text("1\n")
+    assert hints.switched_off(mode) is None
+    switch.write_text("0\n")
+    assert (hints.switched_off(mode) is None) == (mode == "tracepoint")
