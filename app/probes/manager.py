@@ -232,7 +232,7 @@ class ProbeManager:
             wanted = merge_filter(run.wanted_filter or probe.spec.filter, changes)
             check_filter(probe.mode, wanted)
             number = next(self._filters)
-            if run.change_filter(wanted, number):
+            if run.change_filter(wanted, number, actor):
                 probe.changed.wait_for(lambda: run.filtered >= number or run.end, FILTER_TIMEOUT_S)
             else:
                 probe.changed.wait_for(lambda: run.end, FILTER_TIMEOUT_S)
@@ -240,7 +240,6 @@ class ProbeManager:
                 raise self._not_filtered(probe, run)
             if probe.run is run:
                 self._follow_filter(probe, run)
-            probe.change(actor, "filter")
             return self._tell_state(probe)
 
     def stop(self, probe_id: str, actor: str = SERVICE) -> dict[str, Any]:
@@ -388,6 +387,7 @@ class ProbeManager:
         """What is shown is what the tracer has confirmed, whoever still waits for that."""
         if run.filter is not None and run.filter != probe.spec.filter:
             probe.spec = replace(probe.spec, filter=run.filter)
+            probe.change(run.filter_by, "filter")
             self._tell_state(probe)
 
     def _not_filtered(self, probe: Probe, run: TracerRun) -> ProbedeckError:

@@ -57,12 +57,13 @@ class TracerRun:
         self.attached = False
         self.filtered = 0  # number of the last filter that the tracer confirmed
         self.filter: Filter | None = None  # which one that was
+        self.filter_by = ""  # and who asked for it
         self.drops: dict[str, int] = {}
         self.cost: dict[str, float] | None = None
         self.ended_s: float | None = None  # when it was heard last: then its programs were there
         self.blind: dict[str, str] | None = None  # since, reason, hint: attached, but not run
         self.end: End | None = None
-        self._filters: deque[tuple[int, Filter]] = deque()  # sent and not confirmed
+        self._filters: deque[tuple[int, Filter, str]] = deque()  # sent and not confirmed
         self._last_word: End | None = None
         self._killed_for: End | None = None
         self._account: KernelAccount | None = None
@@ -84,14 +85,14 @@ class TracerRun:
         """Have the tracer detach, drain and end. One that is gone tells so by its end."""
         self._tell({"type": "stop"})
 
-    def change_filter(self, wanted: Filter, number: int) -> bool:
-        """Have the tracer use this filter; `filtered` and `filter` follow its answers. Whether
-        it was sent.
+    def change_filter(self, wanted: Filter, number: int, actor: str = "") -> bool:
+        """Have the tracer use this filter; `filtered`, `filter` and `filter_by` follow its answers.
+        Whether it was sent.
 
         The caller holds its probe's lock: filters are confirmed in the order of these calls.
         """
         message = {"type": "filter", "filter": wanted.as_json(), "number": number}
-        self._filters.append((number, wanted))
+        self._filters.append((number, wanted, actor))
         if not self._tell(message):
             self._filters.pop()
             return False
@@ -223,7 +224,7 @@ class TracerRun:
 
     def _filtered(self, number: int) -> None:
         while self._filters and self._filters[0][0] <= number:
-            self.filter = self._filters.popleft()[1]
+            _, self.filter, self.filter_by = self._filters.popleft()
         self.filtered = number
 
     def _sees(self, blind: dict[str, str] | None) -> None:

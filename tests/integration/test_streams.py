@@ -52,7 +52,7 @@ def test_late_clients_get_recent_then_live(idle: Service, probe: str, flood: Wor
     with ExitStack() as stack:
         clients: list[Stream] = []
         for number in range(8):
-            client = STREAMS[number % 2](idle.port, f"?probe={probe}")
+            client = STREAMS[number % 2](idle.port, f"?probe={probe}&recent=1")
             clients.append(stack.enter_context(client))
             # Each comes after so many more calls, in the midst of the flood.
             wanted = flood_names(base, 0, 400 * (number + 1), NAME_BYTES)[-1]
@@ -126,7 +126,8 @@ def test_ndjson_tells_changes_of_state(idle: Service, probe: str) -> None:
         idle.start(probe)
         name = mark()
         own.wait_for_name(probe, name)
-        idle.change(probe, uid=4242)
+        for _ in range(2):  # the second changes nothing
+            idle.change(probe, uid=4242)
         idle.expect(200, "POST", "/availability")
         idle.stop(probe)
         own.wait(lambda: own.controls[-1]["state"] == "stopped", "the stop")
