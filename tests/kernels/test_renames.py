@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import kernel
 from tests.support.batches import Row
 from tests.support.calls import EXIT_MODES, FUNCTION_MODES, folder_in_memory
 from tests.support.fixtures import skip
@@ -129,9 +130,10 @@ def test_on_a_stacked_file_system_a_call_is_one(
     for part in ("lower", "upper", "work", "merged"):
         (folder / part).mkdir()
     make(*(folder / "lower" / name for name in ("deleted", "replaced", "old")))
+    modules = "-d /run/vm/kernel" if kernel.in_test_machine() else ""
     script = (
         """run() { sh -c 'echo $$; exec "$@"' sh "$@"; }; """
-        "modprobe -q overlay; cd $0 && mount -t overlay overlay"
+        f"modprobe -q {modules} overlay; cd $0 && mount -t overlay overlay"
         " -o lowerdir=lower,upperdir=upper,workdir=work merged && cd merged"
         " && run rm deleted && run mv -f old replaced && run mv replaced again"
     )
