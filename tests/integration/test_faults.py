@@ -26,6 +26,9 @@ from tests.support.recording import check_ledger, mark, wait_until_shown
 from tests.support.service import Service, running_service, socket_of
 from tests.support.waiting import PATIENCE_S, wait_until
 
+# Nothing is deleted by it: the tracer has no batch to send, which could be cut in two.
+NOBODY = {"pid": 4194304}
+
 
 @pytest.fixture(scope="module")
 def patient(
@@ -172,11 +175,22 @@ def test_what_is_asked_at_the_moment_a_tracer_dies(
 
 
 def test_a_tracer_that_is_quiet_is_not_taken_for_hung(patient: Service, mode: str) -> None:
-    started = patient.start(mode, filter={"pid": 4194304})
+    started = patient.start(mode, filter=NOBODY)
     time.sleep(5)  # longer than the silence that is allowed: nothing else could show it
     assert patient.probe(mode)["started_at"] == started["started_at"]
     assert patient.probe(mode)["state"] == "running"
     patient.stop(mode)
+
+
+def test_a_hung_tracer_whose_line_another_process_holds(patient: Service, mode: str) -> None:
+    """Its death is no end of file then, and it is over nevertheless."""
+    patient.start(mode, filter=NOBODY)
+    (tracer,) = patient.tracers()
+    with socket_of(tracer.pid):
+        os.kill(tracer.pid, signal.SIGSTOP)
+        failed = wait_for_state(patient, mode, "failed")
+    assert failed["ended"]["reason"] == "no sign of life"
+    gone_from_kernel(patient, "a hung tracer whose line was held")
 
 
 LIES: dict[str, bytes] = {
@@ -193,7 +207,7 @@ LIES: dict[str, bytes] = {
 
 @pytest.mark.parametrize("lie", LIES)
 def test_a_tracer_that_writes_garbage(patient: Service, mode: str, lie: str) -> None:
-    patient.start(mode)
+    patient.start(mode, filter=NOBODY)
     (tracer,) = patient.tracers()
     with patient.websocket() as viewer, socket_of(tracer.pid) as line:
         os.kill(tracer.pid, signal.SIGSTOP)  # so that no frame of its own is cut in two
@@ -207,7 +221,7 @@ def test_a_tracer_that_writes_garbage(patient: Service, mode: str, lie: str) -> 
 
 def test_half_a_frame(patient: Service, mode: str) -> None:
     """The rest never comes; what came whole before it stays."""
-    patient.start(mode)
+    patient.start(mode, filter={"pid": os.getpid()})
     wait_until_shown(patient, patient.cursor(), {mode}, mark())
     (tracer,) = patient.tracers()
     with socket_of(tracer.pid) as line:
