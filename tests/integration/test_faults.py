@@ -258,10 +258,19 @@ def test_a_stopped_arbiter_does_not_matter(patient: Service, mode: str) -> None:
         patient.process.send_signal(signal.SIGCONT)
 
 
+def waiting_tracers(service: Service) -> list[kernel.Process]:
+    """Those that have loaded all and read their socket: one that dies before is replaced."""
+    return [
+        process
+        for process in kernel.descendants(service.worker().pid)
+        if "app.tracer" in process.command
+        and "unix_stream" in Path(f"/proc/{process.pid}/wchan").read_text()
+    ]
+
+
 def test_no_memory_for_a_tracer(patient: Service, mode: str) -> None:
     """The one that waits is kept from growing: mapping the rings fails in it, not in us."""
-    waiting = [p for p in kernel.descendants(patient.worker().pid) if "app.tracer" in p.command]
-    for process in waiting:
+    for process in wait_until(lambda: waiting_tracers(patient), "a tracer to wait for a start"):
         used = int(Path(f"/proc/{process.pid}/statm").read_text().split()[0]) * 4096
         resource.prlimit(process.pid, resource.RLIMIT_AS, (used + (4 << 20),) * 2)
     answer = patient.request("POST", f"/probes/{mode}")
