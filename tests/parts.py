@@ -146,6 +146,16 @@ def count_tap(report: str) -> Count:
     return count
 
 
+def web() -> Count:
+    """The real web server around a fake probe manager: HTTP, websockets, its life."""
+    return pytest("web", "tests/web_server")
+
+
+def processes() -> Count:
+    """The installer and a machine's programs, with fakes of what they start."""
+    return pytest("processes", "tests/processes")
+
+
 def integration() -> Count:
     """The real service on this machine's kernel; the soak too, for half a minute."""
     return pytest("integration", "tests/integration", "tests/soak")
@@ -228,6 +238,8 @@ def in_machine(suite: str, name: str = "kernel", tests: str = "tests/kernels") -
 PARTS: dict[str, Callable[[], Count]] = {
     "lint": lint,
     "unit": unit,
+    "web": web,
+    "processes": processes,
     "integration": integration,
     "kernel-native": kernel_native,
     "browser": browser,
@@ -235,6 +247,7 @@ PARTS: dict[str, Callable[[], Count]] = {
     "soak": soak,
     **{f"kernel-{suite}": lambda suite=suite: in_machine(suite) for suite in kernels.SUITES},
 }
+WITHOUT_ROOT = {"lint", "unit", "web", "processes"}
 GROUPS = {
     "all": [part for part in PARTS if part != "soak"],  # which is an hour's work if one likes
     "kernels": [f"kernel-{suite}" for suite in kernels.SUITES],
@@ -277,7 +290,7 @@ def main(argv: Sequence[str]) -> int:
     if unknown := [part for part in wanted if part not in names]:
         parser.error(f"no such part: {', '.join(unknown)} (there are: {', '.join(names)})")
     chosen = [part for name in wanted for part in GROUPS.get(name, [name])]
-    if os.geteuid() != 0 and not set(chosen) <= {"lint", "unit"}:
+    if os.geteuid() != 0 and not set(chosen) <= WITHOUT_ROOT:
         sys.stderr.write("These tests load BPF programs, which needs root. Try: sudo ./test\n")
         return 1
     # A signal ends what runs in order, and the account is not given.

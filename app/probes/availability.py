@@ -15,7 +15,7 @@ from app.errors import ProbedeckError
 from app.probes.modes import MODES, PREFERENCE
 from app.probes.spawner import PROJECT, child_environment
 
-CHECK_TIMEOUT_S = 60.0
+CHECK_TIMEOUT_S = 60.0  # at least; who allows a start more time has a slow machine
 MOST_LOGGED_LINES = 50
 log = logging.getLogger(__name__)
 
@@ -48,13 +48,14 @@ class KernelAnswer:
 def ask_kernel(settings: Settings) -> KernelAnswer:
     """Load and attach in a short-lived process. Raises ProbedeckError when that cannot be done."""
     command = [sys.executable, "-m", "app.kernel"]
+    timeout_s = max(CHECK_TIMEOUT_S, settings.start_timeout_s)
     try:
         done = subprocess.run(
             command,
             cwd=PROJECT,
             env={**child_environment(), **settings.environment()},
             capture_output=True,
-            timeout=CHECK_TIMEOUT_S,
+            timeout=timeout_s,
             check=True,
             start_new_session=True,  # Ctrl-C is for the service
         )
@@ -72,7 +73,7 @@ def ask_kernel(settings: Settings) -> KernelAnswer:
             log.error("kernel check: %s", line)
         raise _check_failed(f"it ended with status {error.returncode}") from error
     except subprocess.TimeoutExpired as error:
-        raise _check_failed(f"no answer for {CHECK_TIMEOUT_S:g} s") from error
+        raise _check_failed(f"no answer for {timeout_s:g} s") from error
     except OSError as error:
         log.exception("the kernel check cannot be started")
         raise _check_failed(f"it cannot be started: {error.strerror}") from error

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The hostile list, websockets: handshakes, frames and clients against the real service.
 
-Where a wait is shortened for the test, it is in tests/unit/web/test_real_ws.py: a client that
+Where a wait is shortened for the test, it is in tests/web_server/test_real_ws.py: a client that
 never reads, one that never answers a ping.
 """
 

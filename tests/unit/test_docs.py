@@ -7,9 +7,11 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import fields
+from functools import cache
 from http import HTTPStatus
 
 import pytest
+from flask import Flask
 
 from app import ROOT, create_app
 from app.config import ENVIRONMENT_PREFIX, Settings, as_text
@@ -19,14 +21,7 @@ from app.probes.modes import MODES
 from app.probes.not_seen import ALL, NOT_SEEN
 from app.probes.spec import Filter, ProbeSpec
 from app.web.problem import CODES
-from app.web.schemas import (
-    EventsQuerySchema,
-    FilterSchema,
-    SpecSchema,
-    StreamQuerySchema,
-    UsersQuerySchema,
-    WebsocketQuerySchema,
-)
+from app.web.schemas import FilterSchema, SpecSchema
 from app.web.seats import Seats
 from app.web.service import Service
 
@@ -35,13 +30,17 @@ SETTINGS = (ROOT / "docs/settings.md").read_text()
 README = (ROOT / "README.md").read_text()
 
 
-def routes() -> list[tuple[str, str]]:
-    """Method and path of every route, paths as the documents write them."""
+@cache
+def application() -> Flask:
     settings = Settings()
     hub = Hub(1, 1)
-    app = create_app(Service(settings, hub, ProbeManager(settings, hub), Seats(1)))
+    return create_app(Service(settings, hub, ProbeManager(settings, hub), Seats(1)))
+
+
+def routes() -> list[tuple[str, str]]:
+    """Method and path of every route, paths as the documents write them."""
     found = []
-    for rule in app.url_map.iter_rules():
+    for rule in application().url_map.iter_rules():
         path = re.sub(r"<string:probe_id>", "{id}", rule.rule)
         path = re.sub(r"<path:filename>|(?<=built/)<string:name>", "", path)
         methods = (rule.methods or {"GET"}) - {"HEAD", "OPTIONS"}
@@ -49,17 +48,34 @@ def routes() -> list[tuple[str, str]]:
     return sorted(found)
 
 
+def constants(code: ast.expr, assigned: dict[str, list[ast.expr]]) -> Iterator[str]:
+    """The codes that an expression may have: constants, one of two, or a name for those."""
+    if isinstance(code, ast.Constant):
+        yield code.value
+    elif isinstance(code, ast.IfExp):
+        yield from constants(code.body, assigned)
+        yield from constants(code.orelse, assigned)
+    elif isinstance(code, ast.Name):
+        for value in assigned.get(code.id, []):
+            yield from constants(value, {})
+
+
 def raised_codes() -> Iterator[tuple[str, int | None, str]]:
     """Every `ProbedeckError(status, "code", …)` in the sources, with its place."""
     for path in sorted((ROOT / "app").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        assigned: dict[str, list[ast.expr]] = {}
+        for node in nodes:
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                assigned.setdefault(node.targets[0].id, []).append(node.value)
+        for node in nodes:
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
                 continue
             if node.func.id == "ProbedeckError" and len(node.args) >= 2:
                 status, code = node.args[:2]
-                if isinstance(code, ast.Constant):
-                    number = status.value if isinstance(status, ast.Constant) else None
-                    yield f"{path.relative_to(ROOT)}:{node.lineno}", number, code.value
+                number = status.value if isinstance(status, ast.Constant) else None
+                for each in constants(code, assigned):
+                    yield f"{path.relative_to(ROOT)}:{node.lineno}", number, each
 
 
 def documented_codes() -> dict[str, set[int]]:
@@ -95,10 +111,10 @@ def test_codes() -> None:
             assert status in table[code], f"{place}: {code} is documented for another status"
     for status, code in CODES.items():
         assert status in table[code]
-    for code, statuses in table.items():
+    for statuses in table.values():
         for status in statuses:
             HTTPStatus(status)  # raises for what is no status
-            assert code
+    assert set(table) == {code for _, _, code in raised} | set(CODES.values())
 
 
 @pytest.mark.parametrize("mode", MODES.values(), ids=lambda mode: mode.name)
@@ -134,12 +150,22 @@ def test_members_of_a_start() -> None:
     assert "| `duration_s` |" in PROTOCOL
 
 
-@pytest.mark.parametrize(
-    "schema", [EventsQuerySchema, StreamQuerySchema, UsersQuerySchema, WebsocketQuerySchema]
-)
-def test_queries(schema: type) -> None:
-    for name in schema().fields:
-        assert re.search(rf"`GET /[^`]*[?&]{name}=", PROTOCOL)
+def queries() -> dict[str, list[str]]:
+    """The query parameters of every call that has some, by its path."""
+    paths = application().extensions["probedeck.api"].spec.to_dict()["paths"]
+    names = {
+        path: [each["name"] for each in call["get"].get("parameters", []) if each["in"] == "query"]
+        for path, call in paths.items()
+        if "get" in call
+    }
+    return {path: found for path, found in names.items() if found}
+
+
+def test_queries() -> None:
+    documented = re.findall(r"^\| `GET ([^`?]*)\?([^`]*)`", PROTOCOL, re.MULTILINE)
+    assert {path: sorted(re.findall(r"(\w+)=", query)) for path, query in documented} == {
+        path: sorted(names) for path, names in queries().items()
+    }
 
 
 @pytest.mark.parametrize("field", fields(Settings), ids=lambda field: field.name)

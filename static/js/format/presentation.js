@@ -105,7 +105,8 @@ const BY_NAME = {
   mode: { ...text, summary: undefined },
   pid: { ...identifier, narrowPlace: 5, folds: 6, quick: { label: "This process", operator: "=" } },
   // A thread is called by its process, until someone wants to know more.
-  process: { ...text, narrowPlace: 1, covers: ["comm"] },
+  // The narrow widths leave room for the result on a telephone.
+  process: { ...text, narrowWidth: 94, narrowPlace: 1, covers: ["comm"] },
   comm: { ...text, narrowPlace: 1, summary: undefined },
   flags: { ...text, width: 132, summary: undefined, folds: 1 },
   replaced: { ...text, width: 96, summary: undefined, folds: 1 },
@@ -141,7 +142,7 @@ const BY_NAME = {
     quick: { label: "This file", operator: "=" },
     className: "cell--path",
     width: 240,
-    narrowWidth: 160,
+    narrowWidth: 128,
     grows: true,
     narrowPlace: 2,
     // Whose file was replaced: the call, where there is one, and the detail say more.
@@ -171,6 +172,7 @@ const BY_NAMES = {
     quick: { label: "Failures only", operator: "<", value: 0 },
     align: "start",
     width: 128,
+    narrowWidth: 84,
     narrowPlace: 3,
     // The error's name stands in the result already.
     covers: ["errno"],

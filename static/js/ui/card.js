@@ -11,10 +11,7 @@ import { isActive } from "../probes/choice.js";
 import { filterWords } from "../probes/options.js";
 import { el, setAttribute, setText } from "./dom.js";
 
-/** Why a viewer's buttons do nothing. */
-export const VIEWS_ONLY =
-  "This token is read-only; starting and stopping probes needs an operator token.";
-/** The id of the element that says so, for everybody to read. */
+/** The id of the element that says why a viewer's buttons do nothing, for everybody to read. */
 export const VIEWS_ONLY_ID = "viewer-note";
 
 export class Card {

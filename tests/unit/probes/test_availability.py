@@ -43,3 +43,17 @@ def test_the_cause_is_told_and_the_rest_is_logged(
     assert "Traceback" not in caught.value.detail
     if isinstance(failure, subprocess.CalledProcessError):
         assert "/srv/app/x.py" in caplog.text
+
+
+@pytest.mark.parametrize(("start_timeout_s", "bound_s"), [(1.0, 60), (200.0, 200)])
+def test_who_allows_a_start_more_time_allows_the_check_as_much(
+    monkeypatch: pytest.MonkeyPatch, start_timeout_s: float, bound_s: int
+) -> None:
+    """On an emulated machine the check alone can take a minute, and no service starts without."""
+
+    def run(*_: object, timeout: float, **_options: object) -> None:
+        raise subprocess.TimeoutExpired([], timeout)
+
+    monkeypatch.setattr(availability.subprocess, "run", run)
+    with pytest.raises(ProbedeckError, match=f"no answer for {bound_s} s"):
+        availability.ask_kernel(Settings(start_timeout_s=start_timeout_s))

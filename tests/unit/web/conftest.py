@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from web_fakes import FakeConnection, FakeManager, fake_service
 
 from app import create_app
 from app.hub import Hub
 from app.web.service import Service
+from tests.support.web_fakes import FakeConnection, FakeManager, fake_service
 
 ORIGIN = "http://localhost:5000"
 

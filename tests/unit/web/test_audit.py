@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from web_fakes import FakeConnection, FakeManager, fake_service
 
 from app.audit import TAIL_BYTES, AuditLog
 from app.config import Settings
 from app.errors import ProbedeckError
 from app.web.service import Service
+from tests.support.web_fakes import FakeConnection, FakeManager, fake_service
 
 
 @pytest.fixture

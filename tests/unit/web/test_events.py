@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from web_fakes import deletions, fake_service, publish
 
 from app.config import Settings
 from app.hub import Hub
+from tests.support.web_fakes import deletions, fake_service, publish
 
 
 def names(answer: Any) -> str:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from web_fakes import FakeConnection
 from werkzeug.test import run_wsgi_app
 
 from app.config import Settings
 from app.tokens import TokenFile
 from app.web.guard import Guard
+from tests.support.web_fakes import FakeConnection
 
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36"
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from web_fakes import FakeManager
 
 from app.probes.spec import Filter, ProbeSpec
 from app.web.answers import ProbesSchema
+from tests.support.web_fakes import FakeManager
 
 
 def test_start_without_a_body(client: FlaskClient, manager: FakeManager) -> None:

@@ -7,10 +7,10 @@ import logging
 
 import pytest
 from flask.testing import FlaskClient
-from web_fakes import FakeConnection, FakeManager
 
 from app.errors import ProbedeckError
 from app.web.headers import CONTENT_SECURITY_POLICY
+from tests.support.web_fakes import FakeConnection, FakeManager
 
 JSON = "application/json"
 

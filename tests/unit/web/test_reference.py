@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from web_fakes import FakeConnection
 
 from app.web.reference import METHODS, member, members
+from tests.support.web_fakes import FakeConnection
 from tests.unit.test_page_sources import Inline
 
 

@@ -9,9 +9,9 @@ from datetime import datetime, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from web_fakes import arrow_batch, deletions
 
 from app.web.rows import rfc3339, rows_of
+from tests.support.web_fakes import arrow_batch, deletions
 
 INT64 = (-(2**63), -1, 0, 1, 2**63 - 1)
 

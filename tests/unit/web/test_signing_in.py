@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from web_fakes import FakeConnection, fake_service
 
 from app import create_app
 from app.config import Settings
 from app.tokens import OPERATOR, VIEWER, TokenFile
+from tests.support.web_fakes import FakeConnection, fake_service
 
 ORIGIN = "http://localhost:5000"
 NONCE = "0" * 64

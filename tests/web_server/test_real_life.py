@@ -11,9 +11,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from web_clients import Server, free_port, running, start
 
 from tests.support.waiting import PATIENCE_S, wait_until
+from tests.web_server.web_clients import Server, free_port, running, start
 
 
 def alive(pid: int) -> bool:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Probedeck's real gunicorn, worker and application, around a fake hub and probe manager.
 
-Run as a program, with the options of `python -m app` and some that shorten waits. The fake
-manager feeds batches when these probes are started:
+Run from the tree by `python -m`, with the options of `python -m app` and some that shorten waits.
+The fake manager feeds batches when these probes are started:
 
 `tracepoint`  three rows, once
 `fentry`      a row every few milliseconds, until stopped
@@ -18,24 +18,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[3]
-sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
+from flask import Flask
 
-from flask import Flask  # noqa: E402
-from web_fakes import MIB, FakeManager, deletions, publish  # noqa: E402
-
-import app.web.stream  # noqa: E402
-import app.web.wire  # noqa: E402
-import app.web.ws  # noqa: E402
-from app import create_app  # noqa: E402
-from app.config import Settings, parse_arguments  # noqa: E402
-from app.errors import ProbedeckError  # noqa: E402
-from app.hub import Hub  # noqa: E402
-from app.probes.spec import ProbeSpec  # noqa: E402
-from app.web.seats import Seats  # noqa: E402
-from app.web.server import serve  # noqa: E402
-from app.web.service import Service  # noqa: E402
-from tests.support.waiting import wait_until  # noqa: E402
+import app.web.stream
+import app.web.wire
+import app.web.ws
+from app import create_app
+from app.config import Settings, parse_arguments
+from app.errors import ProbedeckError
+from app.hub import Hub
+from app.probes.spec import ProbeSpec
+from app.web.seats import Seats
+from app.web.server import serve
+from app.web.service import Service
+from tests.support.waiting import wait_until
+from tests.support.web_fakes import MIB, FakeManager, deletions, publish
 
 CHECK: str | None = None  # what the check of the modes does: pass, wait for the test, or fail
 

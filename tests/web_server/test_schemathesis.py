@@ -18,13 +18,13 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import Case, GenerationMode
-from web_clients import Server, running
 
 from app.web.problem import CONTENT_TYPE
 from tests.support.waiting import PATIENCE_S
 from tests.unit.test_docs import documented_codes
+from tests.web_server.web_clients import Server, running
 
-EXAMPLES = 200  # of each operation and kind
+EXAMPLES = 40  # of each operation and kind
 # Its answer never ends; only its head is asked for.
 ENDLESS = "/events/stream"
 CODES = documented_codes()

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 from simple_websocket import ConnectionClosed
-from web_clients import KEY, Server, running
 
 from app.web.rows import rows_of
 from tests.support.frames import close_code, frame
 from tests.support.waiting import wait_until
+from tests.web_server.web_clients import KEY, Server, running
 
 SEATS = 4
 

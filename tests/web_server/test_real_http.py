@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from web_clients import Server, free_port, running, start
 
 from app.version import VERSION
 from tests.support.waiting import PATIENCE_S, wait_until
+from tests.web_server.web_clients import Server, free_port, running, start
 
 
 @pytest.fixture(scope="module")

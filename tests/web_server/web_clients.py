@@ -17,9 +17,10 @@ from typing import Any
 
 from simple_websocket import Client
 
+from app import ROOT
 from tests.support.waiting import PATIENCE_S, wait_until
 
-PROGRAM = Path(__file__).with_name("web_server.py")
+PROGRAM = "tests.web_server.web_server"
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # of RFC 6455, 1.3
 
 
@@ -136,7 +137,8 @@ def start(run_dir: Path, port: int, *options: str) -> subprocess.Popen[str]:
     arguments += ["--audit-log", str(run_dir.parent / "audit.jsonl")]
     arguments += ["--recent-mib", "4", "--client-queue-mib", "2"]
     return subprocess.Popen(
-        [sys.executable, "-W", "error", str(PROGRAM), *arguments, *options],
+        [sys.executable, "-W", "error", "-m", PROGRAM, *arguments, *options],
+        cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
