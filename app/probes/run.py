@@ -113,6 +113,9 @@ class TracerRun:
                 self._killed_for = self._killed_for or why  # the first, which ended it
                 # Not Popen.kill, which may reap it: its number must stay its own until then.
                 os.kill(self._process.pid, signal.SIGKILL)
+                # What it has sent is still read; then that ends, even if another process holds
+                # its end of the socket (unix_stream_read_generic, net/unix/af_unix.c).
+                self._socket.shutdown(socket.SHUT_RD)
 
     def join(self, timeout_s: float) -> None:
         """Wait until the process is reaped and its end is known."""

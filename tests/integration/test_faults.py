@@ -26,6 +26,9 @@ from tests.support.recording import check_ledger, mark, wait_until_shown
 from tests.support.service import Service, running_service, socket_of
 from tests.support.waiting import PATIENCE_S, wait_until
 
+# Nothing is deleted by it: the tracer has no batch to send, which could be cut in two.
+NOBODY = {"pid": 4194304}
+
 
 @pytest.fixture(scope="module")
 def patient(
@@ -172,11 +175,22 @@ def test_what_is_asked_at_the_moment_a_tracer_dies(
 
 
 def test_a_tracer_that_is_quiet_is_not_taken_for_hung(patient: Service, mode: str) -> None:
-    started = patient.start(mode, filter={"pid": 4194304})
+    started = patient.start(mode, filter=NOBODY)
     time.sleep(5)  # longer than the silence that is allowed: nothing else could show it
     assert patient.probe(mode)["started_at"] == started["started_at"]
     assert patient.probe(mode)["state"] == "running"
     patient.stop(mode)
+
+
+def test_a_hung_tracer_whose_line_another_process_holds(patient: Service, mode: str) -> None:
+    """Its death is no end of file then, and it is over nevertheless."""
+    patient.start(mode, filter=NOBODY)
+    (tracer,) = patient.tracers()
+    with socket_of(tracer.pid):
+        os.kill(tracer.pid, signal.SIGSTOP)
+        failed = wait_for_state(patient, mode, "failed")
+    assert failed["ended"]["reason"] == "no sign of life"
+    gone_from_kernel(patient, "a hung tracer whose line was held")
 
 
 LIES: dict[str, bytes] = {
@@ -193,7 +207,7 @@ LIES: dict[str, bytes] = {
 
 @pytest.mark.parametrize("lie", LIES)
 def test_a_tracer_that_writes_garbage(patient: Service, mode: str, lie: str) -> None:
-    patient.start(mode)
+    patient.start(mode, filter=NOBODY)
     (tracer,) = patient.tracers()
     with patient.websocket() as viewer, socket_of(tracer.pid) as line:
         os.kill(tracer.pid, signal.SIGSTOP)  # so that no frame of its own is cut in two
@@ -207,7 +221,7 @@ def test_a_tracer_that_writes_garbage(patient: Service, mode: str, lie: str) -> 
 
 def test_half_a_frame(patient: Service, mode: str) -> None:
     """The rest never comes; what came whole before it stays."""
-    patient.start(mode)
+    patient.start(mode, filter={"pid": os.getpid()})
     wait_until_shown(patient, patient.cursor(), {mode}, mark())
     (tracer,) = patient.tracers()
     with socket_of(tracer.pid) as line:
@@ -244,10 +258,19 @@ def test_a_stopped_arbiter_does_not_matter(patient: Service, mode: str) -> None:
         patient.process.send_signal(signal.SIGCONT)
 
 
+def waiting_tracers(service: Service) -> list[kernel.Process]:
+    """Those that have loaded all and read their socket: one that dies before is replaced."""
+    return [
+        process
+        for process in kernel.descendants(service.worker().pid)
+        if "app.tracer" in process.command
+        and "unix_stream" in Path(f"/proc/{process.pid}/wchan").read_text()
+    ]
+
+
 def test_no_memory_for_a_tracer(patient: Service, mode: str) -> None:
     """The one that waits is kept from growing: mapping the rings fails in it, not in us."""
-    waiting = [p for p in kernel.descendants(patient.worker().pid) if "app.tracer" in p.command]
-    for process in waiting:
+    for process in wait_until(lambda: waiting_tracers(patient), "a tracer to wait for a start"):
         used = int(Path(f"/proc/{process.pid}/statm").read_text().split()[0]) * 4096
         resource.prlimit(process.pid, resource.RLIMIT_AS, (used + (4 << 20),) * 2)
     answer = patient.request("POST", f"/probes/{mode}")
