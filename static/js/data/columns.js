@@ -26,6 +26,7 @@ export class ColumnList {
   #tables = new Map(); // name -> ValueNames
   #tablesText = "";
   #described = new Map();
+  #isDescribed = false; // by a probe
 
   constructor() {
     this.#described.set(PROBE_KEY, {
@@ -48,8 +49,12 @@ export class ColumnList {
     return this.#columns;
   }
 
-  /** Every column that some probe has, whether the table has it or not: what a filter may name. */
+  /**
+   * Every column that some probe has, whether the table has it or not: what a filter may name.
+   * None before the first of them: a filter that waits for its columns has no fault.
+   */
   get known() {
+    if (!this.#isDescribed && this.#columns.length === 0) return [];
     const known = new Map(this.#columns.map((column) => [column.key, column]));
     for (const [key, { name, type }] of this.#described) {
       if (!known.has(key)) known.set(key, this.#make(name, type));
@@ -72,6 +77,7 @@ export class ColumnList {
   /** Take over titles, units and help from a probe's `columns` (docs/protocol.md). */
   describe(columns) {
     let isNew = false;
+    this.#isDescribed ||= columns.length > 0;
     for (const { name, type, title, unit, help, names } of columns) {
       const key = columnKey(name, type);
       const known = this.#described.get(key);

@@ -54,7 +54,7 @@ export class Card {
       isActive(this.probe) ? on.stop(this.probe) : on.start(this.probe),
     );
     this.#options.addEventListener("click", () => on.options(this.probe));
-    this.#notSeen.setAttribute("aria-label", `What ${id} does not see`);
+    this.#notSeen.setAttribute("aria-label", `Not seen by ${id}`);
     this.#notSeen.addEventListener("click", () => on.notSeen(this.probe));
   }
 
