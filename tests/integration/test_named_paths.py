@@ -35,7 +35,6 @@ fi
 exec "$@"
 """
 
-Named = Callable[[str], Path]
 Damage = Callable[[Path], None]
 
 
