@@ -22,7 +22,8 @@ from app import paths
 from app.errors import ProbedeckError
 
 NONE = Path(os.devnull)
-TAIL_BYTES = 1 << 20  # how much of the file's end is read to show it
+TAIL_BYTES = 1 << 20  # how much of the file's end is read first to show it
+MOST_TAIL_BYTES = 64 << 20  # and at most, while there are not as many entries as asked for
 DAMAGED_CHARACTERS = 1000  # of a line that is not ours
 MOST_NESTED = 32  # levels of an entry; who shows it nests it deeper
 
@@ -74,9 +75,7 @@ class AuditLog:
             return []
         try:
             with self._opened(os.O_RDONLY) as descriptor:
-                size = os.fstat(descriptor).st_size
-                start = max(0, size - TAIL_BYTES)
-                lines = _read(descriptor, start, size).split(b"\n")
+                lines = _last_lines(descriptor, limit)
         except OSError as error:
             if isinstance(error, paths.UnusablePath) and error.is_missing:
                 return []
@@ -84,9 +83,7 @@ class AuditLog:
             raise ProbedeckError(
                 503, "audit_unreadable", f"The audit log {self.path} cannot be read ({what})."
             ) from error
-        if start:
-            del lines[0]  # its beginning is before the part that was read
-        return [_parsed(line) for line in [line for line in lines if line][-limit:]]
+        return [_parsed(line) for line in lines]
 
     @contextmanager
     def _opened(self, flags: int) -> Iterator[int]:
@@ -99,6 +96,21 @@ class AuditLog:
             yield descriptor
         finally:
             os.close(descriptor)
+
+
+def _last_lines(descriptor: int, limit: int) -> list[bytes]:
+    """The last lines of a file, at most `limit`, without empty ones; fewer when they are long."""
+    size = os.fstat(descriptor).st_size
+    tail = TAIL_BYTES
+    while True:
+        start = max(0, size - tail)
+        lines = _read(descriptor, start, size).split(b"\n")
+        if start:
+            del lines[0]  # its beginning is before the part that was read
+        lines = [line for line in lines if line]
+        if not start or len(lines) >= limit or tail >= MOST_TAIL_BYTES:
+            return lines[-limit:]
+        tail *= 8
 
 
 def strict_json(text: str | bytes) -> Any:

@@ -72,6 +72,12 @@ def host_names(text: str) -> tuple[str, ...]:
     return names
 
 
+def named_path(text: str) -> Path:
+    if not text:  # a shell variable that is not set, say: it would be the current folder
+        raise argparse.ArgumentTypeError("the path is empty")
+    return Path(text)
+
+
 def _path_or_none(text: str) -> Path | None:
     return Path(text) if text else None
 
@@ -153,23 +159,25 @@ class Settings:
         "how long a tracer may give no sign of life before it is ended, in seconds",
     )
     run_dir: Path = _setting(
-        Path("/run/probedeck"), Path, "folder for the lock file and what must not survive a boot"
+        Path("/run/probedeck"),
+        named_path,
+        "folder for the lock file and what must not survive a boot",
     )
     state_dir: Path = _setting(
-        Path("/var/lib/probedeck"), Path, "folder for the certificate of --tls-self-signed"
+        Path("/var/lib/probedeck"), named_path, "folder for the certificate of --tls-self-signed"
     )
     audit_log: Path = _setting(
         Path("/var/log/probedeck/audit.jsonl"),
-        Path,
+        named_path,
         "file to which each start, stop and change is appended; without it none is made",
     )
     cache_dir: Path = _setting(
         Path("/var/cache/probedeck"),
-        Path,
+        named_path,
         "folder for include files made from the kernel's BTF, and for compiled programs",
     )
     btf_path: Path = _setting(
-        Path("/sys/kernel/btf/vmlinux"), Path, "the running kernel's type information"
+        Path("/sys/kernel/btf/vmlinux"), named_path, "the running kernel's type information"
     )
 
     def environment(self) -> dict[str, str]:

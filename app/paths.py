@@ -27,6 +27,7 @@ from pathlib import Path
 
 MOST_LINKS = 40  # as the kernel has it (path_resolution(7))
 ROOM_BYTES = 16 * 1024  # what a folder must be able to take for a service to start
+CACHE_ROOM_BYTES = 512 * 1024  # include tree and compiled objects of one kernel: 150 KiB
 MISSING = f"is missing: {os.strerror(errno.ENOENT)}"
 WRITABLE_BY_OTHERS = 0o022
 OPEN_TO_OTHERS = 0o077

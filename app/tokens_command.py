@@ -7,9 +7,8 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from app.config import Settings
+from app.config import Settings, named_path
 from app.errors import ProbedeckError
 from app.tokens import ROLES, VIEWER, TokenFile
 
@@ -23,11 +22,11 @@ def main(argv: Sequence[str]) -> int:
         description="Tokens let others in than the user who started Probedeck. A viewer watches; "
         "an operator also starts and stops. A change holds at once, also while Probedeck runs.",
     )
-    parser.add_argument("--run-dir", type=Path, default=Settings.run_dir, help=RUN_DIR)
+    parser.add_argument("--run-dir", type=named_path, default=Settings.run_dir, help=RUN_DIR)
     # Behind the command too, as in what the start of a service shows.
     anywhere = argparse.ArgumentParser(add_help=False)
     anywhere.add_argument(
-        "--run-dir", type=Path, default=argparse.SUPPRESS, help=RUN_DIR.partition(" (")[0]
+        "--run-dir", type=named_path, default=argparse.SUPPRESS, help=RUN_DIR.partition(" (")[0]
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     listed = "names and roles; the tokens themselves are kept nowhere"

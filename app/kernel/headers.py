@@ -93,8 +93,10 @@ def find_headers(btf_path: Path, cache_dir: Path, modules: Path = MODULES) -> He
 
 
 def _reason(trouble: Exception, build: Path) -> str:
-    if isinstance(trouble, CacheTrouble):
-        return f"the cache folder cannot be used ({trouble})"
+    if isinstance(trouble, CacheTrouble):  # without its path: viewers read this too
+        cause = trouble.__cause__
+        what = cause.strerror if isinstance(cause, OSError) and cause.strerror else "see the log"
+        return f"the cache folder cannot be used ({what})"
     return f"no usable BTF ({_words(trouble)}) and no kernel headers in {build}"
 
 

@@ -301,7 +301,7 @@ class ProbeManager:
             raise ProbedeckError(
                 501,
                 "unavailable",
-                f"{mode.name} does not work on this kernel: {answer.reason}",
+                f"{mode.name} does not work here: {answer.reason}",
                 reason=answer.reason,
                 hint=answer.hint,
                 alternatives=self.kernel.working(),

@@ -163,12 +163,18 @@ class TracerRun:
         if fault is not None:
             self.kill()
         self.ended_s = time.time()
-        status = self._reap()
-        errors.join()
-        self._end_blindness()
-        end = self._how_it_ended(fault, status)
-        self.end = self._settle(end, descriptors)
-        self._on_change()
+        # Whatever goes wrong from here on is raised, and logged, and is an end all the same:
+        # callers wait for one.
+        end = End("tracer_failed", "the tracer ended, and the service could not tell how")
+        try:
+            status = self._reap()
+            errors.join()
+            self._end_blindness()
+            end = self._how_it_ended(fault, status)
+            end = self._settle(end, descriptors)
+        finally:
+            self.end = end
+            self._on_change()
 
     def _reap(self) -> int:
         """Wait for the process; its exit status. Then the socket is closed, too."""
@@ -293,8 +299,16 @@ class TracerRun:
             return self._last_word
         if fault is None:
             fault = (
-                f"the tracer was ended by {signal.Signals(-status).name}"
+                f"the tracer was ended by {signal_name(-status)}"
                 if status < 0
                 else f"the tracer ended with status {status}"
             )
         return End("tracer_failed", fault, extra={"reason": fault})
+
+
+def signal_name(number: int) -> str:
+    """`SIGKILL`; real-time signals, of which Python names the first and last only, by number."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -10,6 +10,8 @@ from typing import Any, NoReturn, TypeVar
 from flask import Request, request
 from flask.json.provider import DefaultJSONProvider
 from gunicorn.http.errors import ParseException
+from marshmallow import Schema, ValidationError
+from marshmallow.fields import List
 from webargs import missing
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -79,6 +81,14 @@ class StrictParser(FlaskParser):
     def _raw_load_json(self, req: Request) -> Any:
         body = req.get_data(cache=True)
         return parse_json(body) if body else missing
+
+    def load_querystring(self, req: Request, schema: Schema) -> Any:
+        """As webargs' own; a parameter that takes one value is not given twice."""
+        for name, values in req.args.lists():
+            field = schema.fields.get(name)
+            if len(values) > 1 and field is not None and not isinstance(field, List):
+                raise ValidationError({name: ["Given more than once."]})
+        return super().load_querystring(req, schema)
 
 
 class StrictJSON(DefaultJSONProvider):

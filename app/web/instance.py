@@ -58,7 +58,7 @@ def check_places(settings: Settings) -> None:
     cache's trouble is a reason of modes, and what cannot be written down is refused (503).
     """
     with named("--cache-dir"):
-        paths.check_room(paths.folder(settings.cache_dir))
+        paths.check_room(paths.folder(settings.cache_dir), paths.CACHE_ROOM_BYTES)
     with named("--audit-log", "file"):
         AuditLog(settings.audit_log).check()
     with named("--btf-path", "file"):

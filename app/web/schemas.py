@@ -121,7 +121,11 @@ def unknown_field(name: str, known: Iterable[str]) -> str:
     known = list(known)
     near = difflib.get_close_matches(name, known, n=1)
     guess = f" Did you mean {near[0]}?" if near else ""
-    return f"Unknown field.{guess} Known: {', '.join(known)}." if known else "Unknown field."
+    return (
+        f"Unknown field.{guess} Known: {', '.join(known)}."
+        if known
+        else "Unknown field. There are none."
+    )
 
 
 class StrictSchema(Schema):

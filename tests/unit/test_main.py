@@ -44,6 +44,7 @@ def test_without_root_it_says_what_to_do() -> None:
     "argument",
     [
         *("--port=0", "--port=x", "--ring-mib=3", "--nonesuch"),
+        *("--run-dir=", "--state-dir=", "--cache-dir=", "--audit-log=", "--btf-path="),
         *("--listen=0.0.0.0", "--listen=localhost", "--tls-cert=/c", "--hsts-max-age-s=1"),
         *("--host-names=a.", "--host-names=a:5000", "--host-names=*.example"),
     ],

@@ -19,11 +19,12 @@ export class Losses {
   #runs = new Map();
   #clock;
   #told = 0;
+  #known = new Set(); // runs whose counters were told before
 
   /** @param {() => number} clock  milliseconds since 1970 */
   constructor(clock = Date.now) {
     this.#clock = clock;
-    /** When something was lost last, as far as this page knows; null for never. */
+    /** When something was lost last, as far as this page knows; null where it does not. */
     this.lastAt = null;
   }
 
@@ -34,18 +35,24 @@ export class Losses {
     run.reported.kernel = probe.counters.dropped_kernel;
     run.reported.pipe = probe.counters.dropped_pipe;
     run.reported.client = own?.dropped_client ?? run.reported.client;
-    this.#note();
+    // What was lost before the page first heard of a run was lost at some time before.
+    const isFirst = !this.#known.has(run);
+    this.#known.add(run);
+    this.#note(isFirst ? null : this.#clock());
   }
 
   /**
    * A gap message. Where the place is not known, it still counts: as the client's; but what
    * nobody could count (`rows` is null) is no number of anything.
    */
-  gap({ probe, where, rows }) {
+  gap({ probe, where, rows, to }) {
     if (rows === null) return;
     const run = this.#run(probe);
     run.seen[PLACES.includes(where) ? where : "client"] += rows ?? 0;
-    this.#note();
+    const at = to ? Date.parse(to) : this.#clock();
+    // Its counters may have been told before, without a time.
+    if (rows > 0) this.lastAt = Math.max(this.lastAt ?? at, at);
+    this.#told = this.total;
   }
 
   /** All rows that were lost. */
@@ -53,9 +60,9 @@ export class Losses {
     return this.list().reduce((sum, { rows }) => sum + rows, 0);
   }
 
-  #note() {
+  #note(at) {
     const { total } = this;
-    if (total > this.#told) this.lastAt = this.#clock();
+    if (total > this.#told && at !== null) this.lastAt = at;
     this.#told = total;
   }
 
@@ -69,7 +76,7 @@ export class Losses {
         run.past[where] = past;
       }
     }
-    this.#note();
+    this.#told = this.total;
     return () => {
       for (const { run, where, rows } of cleared) run.past[where] += rows;
       this.#told = this.total;

@@ -148,6 +148,8 @@ function textParts({ parts }, value) {
 }
 
 function ofText(node, column) {
+  // What it was taken for can be said of each; another form would be one of the whole list.
+  if (node.isInList) return [{ message: "each of the list is the whole text, in these letters" }];
   const { operator, value, nameEnd, end, isQuoted } = node;
   const negation = operator.startsWith("!") ? "!" : "";
   const isPattern = operator.endsWith("~") || node.isGlob;

@@ -156,7 +156,10 @@ class Parser {
 
   #list(name, operator, { items, end }) {
     this.#at++;
-    const terms = items.map((item) => termOf(name, "=", item, item.start, item.end));
+    const terms = items.map((item) => ({
+      ...termOf(name, "=", item, item.start, item.end),
+      isInList: true,
+    }));
     const { start } = name;
     const isOne = operator.text === "in" && terms.length === 1;
     if (isOne) return { ...terms[0], start, end };

@@ -161,3 +161,18 @@ test("the wait doubles up to 15 s and is spread at random", () => {
 test("an answer that is no problem document still has its status", () => {
   assert.match(problemError(502, null).message, /502/);
 });
+
+test("when rows were lost is when the service says, or now; never when the page was loaded", () => {
+  const losses = new Losses(() => 5000);
+  const probe = { id: "fexit", started_at: "s", counters: { dropped_kernel: 3, dropped_pipe: 0 } };
+  losses.update(probe, 1);
+  assert.equal(losses.total, 3);
+  assert.equal(losses.lastAt, null, "that was before");
+  losses.gap({ probe: "fexit", where: "kernel", rows: 3, to: "1970-01-01T00:00:02.000000Z" });
+  assert.equal(losses.total, 3);
+  assert.equal(losses.lastAt, 2000);
+  losses.gap({ probe: "fexit", where: "kernel", rows: 1, to: "1970-01-01T00:00:01.000000Z" });
+  assert.equal(losses.lastAt, 2000, "told later, but lost before");
+  losses.update({ ...probe, counters: { dropped_kernel: 9, dropped_pipe: 0 } }, 1);
+  assert.equal(losses.lastAt, 5000);
+});

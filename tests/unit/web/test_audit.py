@@ -155,7 +155,31 @@ def test_a_long_log_is_read_from_its_end(log: Path) -> None:
     newest = audit.newest(10**6)
     assert newest[-1]["number"] == 1
     assert newest[-3:-1] == [{"damaged": "not JSON \\xff"}, {"damaged": "[1]"}]
-    assert all(entry == {"filler": 1} for entry in newest[:-3])
+    assert newest[0]["number"] == 0
+    assert all(entry == {"filler": 1} for entry in newest[1:-3])
+    assert audit.newest(2) == newest[-2:]
+
+
+def test_older_entries_are_found_behind_long_lines(log: Path) -> None:
+    audit = AuditLog(log)
+    for number in range(5):
+        audit.append({"number": number})
+        with log.open("ab") as file:
+            file.write(b"x" * (TAIL_BYTES + 7) + b"\n")
+    newest = audit.newest(10)
+    assert [entry.get("number") for entry in newest] == [
+        0,
+        None,
+        1,
+        None,
+        2,
+        None,
+        3,
+        None,
+        4,
+        None,
+    ]
+    assert [entry.get("number") for entry in audit.newest(3)] == [None, 4, None]
 
 
 @pytest.mark.parametrize(

@@ -207,3 +207,14 @@ def test_hostile_names_are_plain_ascii(client: FlaskClient, hub: Hub) -> None:
     assert answer.data.isascii()
     assert not [byte for byte in answer.data[:-1] if byte < 32]
     assert names(answer) == hostile
+
+
+@pytest.mark.parametrize("query", ["limit=5&limit=6", "after=a&after=b", "recent=1&recent=1"])
+def test_a_parameter_of_one_value_is_not_given_twice(client: FlaskClient, query: str) -> None:
+    path = "/events/stream" if query.startswith("recent") else "/events"
+    answer = client.get(f"{path}?{query}")
+    assert answer.status_code == 422
+    assert answer.json["errors"] == [
+        {"field": query.partition("=")[0], "message": "Given more than once."}
+    ]
+    assert client.get("/events?probe=fexit&probe=kprobe").status_code == 200
