@@ -15,7 +15,7 @@ from app.kernel.bcc_presence import bcc_problem
 from app.kernel.btf import Btf
 from app.kernel.btf_format import BtfError
 from app.kernel.headers import find_headers
-from app.kernel.hints import hint_for, switched_off, why_silent
+from app.kernel.hints import hint_for, why_off, why_silent
 from app.kernel.symbols import Resolution, TextSymbols, resolve_in_btf, resolve_in_symbols
 from app.kernel.version import running_version_code
 from app.paths import UnusablePath
@@ -128,7 +128,7 @@ def _answer(function: str | None, problem: _Problem | None) -> Availability:
 
 
 def _try(mode: str, trial: Callable[[], None]) -> _Problem | None:
-    if off := switched_off(mode):
+    if off := why_off(mode):
         return _Problem(*off)
     try:
         trial()

@@ -18,6 +18,8 @@ KPROBES_ENABLED = "kprobes/enabled"  # in debugfs
 LOCKDOWN = Path("/sys/kernel/security/lockdown")
 STATUS = Path("/proc/self/status")
 
+_BY_FTRACE = ("fentry", "fexit", "kprobe", "kretprobe")
+_FTRACE_HINT = "run: sysctl -w kernel.ftrace_enabled=1"
 _CAP_SYS_ADMIN, _CAP_PERFMON, _CAP_BPF = 21, 38, 39
 
 
@@ -41,22 +43,18 @@ def hint_for(refusal: RefusedError) -> str:
     return refusal.needs
 
 
-HAS_FTRACE_KPROBES = os.uname().machine == "x86_64"  # CONFIG_KPROBES_ON_FTRACE, always there
-_FTRACE_OFF = "kernel.ftrace_enabled is 0"
-_FTRACE_ON = "run: sysctl -w kernel.ftrace_enabled=1"
+def why_off(mode: str) -> tuple[str, str] | None:
+    """Why a mode's programs would not run, and what would help, as sentences; None when they may.
 
-
-def switched_off(mode: str) -> tuple[str, str] | None:
-    """Why nothing of a mode is to be attached now, and what would help; None when it may be.
-
-    What is attached to functions and taken off again while ftrace is switched off leaves marks in
-    the kernel; Linux 6.12 takes them for a defect of its own (ftrace_shutdown, a warning), gives up
-    ftrace as a whole, and refuses to attach anything with ENODEV until it is booted again.
+    To be asked before anything is attached. A function whose hooks come and go while ftrace is off
+    keeps a flag (FTRACE_FL_REGS). Once ftrace is on again and the last hook of the machine goes,
+    the kernel takes that for corruption and ends ftrace until it is booted anew (ftrace_shutdown,
+    ftrace_kill; seen with Linux 6.12). Where there is this switch, x86 sets kprobes by ftrace too.
     """
-    by_ftrace = ("fentry", "fexit", *(("kprobe", "kretprobe") if HAS_FTRACE_KPROBES else ()))
-    if mode in by_ftrace and _read(FTRACE_ENABLED) == "0":
-        return f"{_FTRACE_OFF}: the kernel runs no programs at functions", _FTRACE_ON
-    return None
+    if mode not in _BY_FTRACE or _read(FTRACE_ENABLED) != "0":
+        return None
+    reason = "the kernel would attach the programs but not run them: kernel.ftrace_enabled is 0"
+    return reason, _FTRACE_HINT
 
 
 def why_silent(mode: str, missing: Sequence[str]) -> tuple[str, str]:
@@ -69,7 +67,7 @@ def why_silent(mode: str, missing: Sequence[str]) -> tuple[str, str]:
         return reason, "stop the probe and start it again; the mode `kretprobe` needs no tracepoint"
     # fentry, fexit and, where they can, kprobes are called by ftrace.
     if _read(FTRACE_ENABLED) == "0":
-        return f"{reason}: {_FTRACE_OFF}", _FTRACE_ON
+        return f"{reason}: kernel.ftrace_enabled is 0", _FTRACE_HINT
     if mode in ("kprobe", "kretprobe") and kprobes_enabled() is False:
         switch = DEBUGFS / KPROBES_ENABLED
         return f"{reason}: {switch} is 0", f"run: echo 1 > {switch}"

@@ -12,7 +12,6 @@ from pathlib import Path
 from app.errors import ProbedeckError
 from app.kernel import tracefs
 from app.kernel.bpf import ProgInfo
-from app.kernel.hints import switched_off
 from app.kernel.renames import INNER
 from app.kernel.syscalls import wait_for_running_programs
 from app.kernel.trials import in_words
@@ -113,9 +112,6 @@ class Programs:
         self._canaries = 0
         self._canaries_ns = 0.0
         self._canary_ns: float | None = None
-        if off := switched_off(mode):
-            reason, hint = off
-            raise ProbedeckError(501, "unavailable", f"{mode}: {reason}", reason=reason, hint=hint)
         try:
             self._object = LoadedObject(compiled)
             # What reaches everything that is attached.

@@ -12,6 +12,7 @@ from pathlib import Path
 from app.errors import ProbedeckError
 from app.frames import Outbox, TracerRequest, send_maps
 from app.kernel.headers import BTF_PATH
+from app.kernel.hints import why_off
 from app.tracer.canary import Sight
 from app.tracer.drain import Drain
 from app.tracer.kept import get_object, kernel_identity
@@ -26,6 +27,8 @@ def prepare() -> None:
 
 def trace(request: TracerRequest, sock: socket.socket, outbox: Outbox) -> None:
     """Attach and drain until stopped. Raises ProbedeckError when the kernel or BCC refuses."""
+    if off := why_off(request.mode):
+        raise _unavailable(request.mode, *off)
     compiled = get_object(
         request.mode,
         request.function,
@@ -41,11 +44,12 @@ def trace(request: TracerRequest, sock: socket.socket, outbox: Outbox) -> None:
         send_maps(sock, *programs.account())
         sight = Sight(request.mode, programs.send_canaries)
         if silence := sight.check_attached():
-            reason, hint = silence
-            raise ProbedeckError(
-                501, "unavailable", f"{request.mode}: {reason}", reason=reason, hint=hint
-            )
+            raise _unavailable(request.mode, *silence)
         programs.set_filter(request.filter)
         outbox.message({"type": "attached", "function": request.function})
         Loop(request, sock, outbox, programs, sight).run(drain)
     outbox.flush()
+
+
+def _unavailable(mode: str, reason: str, hint: str) -> ProbedeckError:
+    return ProbedeckError(501, "unavailable", f"{mode}: {reason}", reason=reason, hint=hint)

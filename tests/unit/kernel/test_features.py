@@ -127,17 +127,25 @@ def test_refusals_are_told_in_the_kernels_words(
 def test_programs_that_are_attached_and_do_not_run(
     kernel: FakeKernel, trial: str, silent: set[str]
 ) -> None:
-    kernel.monkeypatch.setattr(hints, "FTRACE_ENABLED", kernel.folder / "ftrace_enabled")
-    (kernel.folder / "ftrace_enabled").write_text("0\n")
     kernel.monkeypatch.setattr(trials, trial, raising(trials.SilentError(["the entry of f"])))
     modes = kernel.modes()
     assert {name for name, found in modes.items() if not found.available} == silent
     for name in silent:
-        reason, hint = modes[name].reason or "", modes[name].hint or ""
-        assert "does not run them (the entry of f)" in reason
-        if name != "tracepoint":
-            assert reason.endswith("kernel.ftrace_enabled is 0")
-            assert hint == "run: sysctl -w kernel.ftrace_enabled=1"
+        assert "does not run them (the entry of f)" in (modes[name].reason or "")
+        assert modes[name].hint
+
+
+def test_while_ftrace_is_off_nothing_is_attached_by_it(kernel: FakeKernel) -> None:
+    """Linux ends ftrace later when hooks came and went meanwhile."""
+    kernel.monkeypatch.setattr(hints, "FTRACE_ENABLED", kernel.folder / "ftrace_enabled")
+    (kernel.folder / "ftrace_enabled").write_text("0\n")
+    for trial in ("trampolines", "kprobes"):
+        kernel.monkeypatch.setattr(trials, trial, raising(AssertionError(f"{trial} were tried")))
+    modes = kernel.modes()
+    assert {name for name, found in modes.items() if found.available} == {"tracepoint"}
+    for name in modes.keys() - {"tracepoint"}:
+        assert (modes[name].reason or "").endswith("kernel.ftrace_enabled is 0")
+        assert modes[name].hint == "run: sysctl -w kernel.ftrace_enabled=1"
 
 
 def test_the_kernels_own_refusal_comes_before_what_can_be_installed(kernel: FakeKernel) -> None:
