@@ -6,6 +6,7 @@ The probe manager is real, and so are sockets and processes; what the tracer say
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -80,9 +81,12 @@ class Cast:
     def __init__(self) -> None:
         self.actors: list[Actor] = []
         self._came = threading.Condition()
+        self._is_closed = False
 
     def take(self) -> Tracer:
         with self._came:
+            if self._is_closed:
+                raise OSError(errno.ECANCELED, "the test is over")  # a restart, say
             self.actors.append(Actor())
             self._came.notify_all()
             return self.actors[-1].tracer
@@ -93,6 +97,8 @@ class Cast:
             return self.actors[count - 1]
 
     def close(self) -> None:
+        with self._came:
+            self._is_closed = True
         for actor in self.actors:
             if actor.process.returncode is None:
                 actor.end()
