@@ -13,7 +13,7 @@ import json
 import queue
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
@@ -25,6 +25,8 @@ from werkzeug.serving import make_server
 from app.probes.modes import DELETION_SYSCALLS, MODES, RENAME_SYSCALLS
 from app.probes.names import tables_as_json
 from app.probes.not_seen import not_seen
+from app.sessions import Sessions
+from app.tokens import TokenFile
 from app.web.pages import add_bundle, console_page
 from tests.browser.arrow_batches import encode
 
@@ -70,6 +72,7 @@ class FakeService:
         self._clients: dict[int, queue.Queue[bytes | str | None]] = {}
         self._connections = 0
         self.service = "fake"
+        self.sessions: Sessions | None = None
         self.serves_websockets = True
         self.answers_lists = threading.Event()
         self.answers_lists.set()
@@ -193,6 +196,10 @@ class FakeService:
             ahead = (sent + batch_rows) / rows_per_second - (time.monotonic() - begin)
             time.sleep(max(0, ahead))
 
+    def take_tokens(self, tokens: TokenFile) -> None:
+        """Let pages sign in with these, as the real service does; nothing asks for it."""
+        self.sessions = Sessions(tokens)
+
     def disconnect(self) -> None:
         """End all websockets, as a restart of the service would."""
         with self._lock:
@@ -312,6 +319,14 @@ def create_app(fake: FakeService, root: str) -> Flask:
         text = json.dumps(answer)
         assert fake.answers_lists.wait(60)
         return Response(text, mimetype="application/json")
+
+    @app.route("/session", methods=["GET", "POST"])
+    def session() -> Any:
+        assert fake.sessions is not None
+        if request.method == "GET":
+            return {"challenge": fake.sessions.challenge()}
+        credentials = request.headers["Authorization"].partition(" ")[2]
+        return asdict(fake.sessions.sign_in(credentials, request.host_url.rstrip("/"))), 201
 
     @app.get("/users")
     def users() -> dict[str, Any]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from app.tokens import VIEWER, TokenFile
 from tests.browser.axe import grave_faults
 from tests.browser.console_page import card, expect_counts, filter_box, row, rows
 from tests.browser.fake_service import REFUSED, FakeService, Server, plausible
@@ -161,11 +163,14 @@ def test_what_one_did_oneself_is_no_news_and_says_for_whom(page: Page, fake: Fak
 
 
 def test_a_viewer_sees_what_it_is_and_why_buttons_are_off(
-    open_page: Callable[..., Page], server: Server
+    open_page: Callable[..., Page], server: Server, tmp_path: Path
 ) -> None:
+    tokens = TokenFile(tmp_path)
+    token = tokens.add("lab1", VIEWER)
+    server.fake.take_tokens(tokens)
     server.fake.caller = {"name": "token lab1", "role": "viewer"}
     server.fake.start("fexit", {"filter": {"uid": 0}})
-    page = connected(open_page(server.url + "/#token=pd_of_a_viewer"))
+    page = connected(open_page(f"{server.url}/#token={token}"))
     expect(page.locator("#caller")).to_have_text("token lab1 · viewer, read-only")
     note = page.get_by_text("starting and stopping probes needs an operator token")
     expect(note).to_be_in_viewport()

@@ -36,7 +36,9 @@ export async function writeKey(key) {
 
 export async function deleteKey() {
   const tab = sessionStorage.getItem(TAB);
-  if (tab !== null) await transact("readwrite", (store) => store.delete(tab));
+  if (tab === null) return;
+  await transact("readwrite", (store) => store.delete(tab));
+  sessionStorage.removeItem(TAB);
 }
 
 async function transact(mode, work) {
