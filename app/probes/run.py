@@ -73,7 +73,7 @@ class TracerRun:
         self._socket = tracer.socket
         # The reader closes the socket and reaps the process, whose numbers may be others' then.
         self._lock = threading.Lock()
-        self._is_gone = False
+        self._is_gone = self._is_killed = False
         self._reader = threading.Thread(target=self._read, name="tracer-reader", daemon=True)
 
     def begin(self, request: bytes) -> None:
@@ -109,8 +109,11 @@ class TracerRun:
     def kill(self, why: End | None = None) -> None:
         """End the process at once; the kernel detaches its programs. `why` is told as its end."""
         with self._lock:
-            if not self._is_gone:
-                self._killed_for = self._killed_for or why  # the first, which ended it
+            if self._is_gone:
+                return
+            self._killed_for = self._killed_for or why  # the first, which ended it
+            if not self._is_killed:
+                self._is_killed = True
                 # Not Popen.kill, which may reap it: its number must stay its own until then.
                 os.kill(self._process.pid, signal.SIGKILL)
                 # What it has sent is still read; then that ends, even if another process holds

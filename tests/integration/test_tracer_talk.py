@@ -66,8 +66,8 @@ class Actor:
         self.close()
 
     def wait_until_killed(self) -> None:
-        """And close its end of the line; the service reaps it."""
-        os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT)
+        """And reaped by the service, which does not wait for the end of the line; then close it."""
+        wait_until(lambda: self.process.returncode is not None, "its end")
         self.close()
 
     def close(self) -> None:
@@ -102,7 +102,7 @@ class Cast:
         for actor in self.actors:
             if actor.process.returncode is None:
                 actor.end()
-            wait_until(lambda actor=actor: actor.process.returncode is not None, "its end")
+            actor.wait_until_killed()
 
 
 @pytest.fixture
