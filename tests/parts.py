@@ -29,7 +29,7 @@ TREE = Path(__file__).resolve().parents[1]
 RESULTS = TREE / "test-results"
 SCRIPTS = ["run", "test", "bench", ".ci/run", "app/install.sh", "app/vm/init"]
 SCRIPTS += ["tests/tools/pin_requirements"]
-PART_TIMEOUT_S = 1200.0
+PART_TIMEOUT_S = 1500.0
 SYSTEMD_SUITE = "trixie"
 # hypothesis would keep examples in the tree, which is read-only in a machine.
 IN_MACHINE = ["-v", "-p", "no:hypothesispytest"]

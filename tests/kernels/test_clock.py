@@ -54,6 +54,8 @@ def test_time_is_right_in_a_time_namespace(
     modes: tuple[str, ...], tmp_path: Path, cache: Path, seconds: int
 ) -> None:
     """`unshare -T --monotonic=86400 ./run`: the service's monotonic clock is not the kernel's."""
+    if not Path("/proc/self/timens_offsets").exists():
+        return  # a kernel without time namespaces (Debian's 5.10 for clouds): no clock is another
     mode = modes[-1]
     prefix = ("unshare", "--time", f"--monotonic={seconds}")
     if subprocess.run([*prefix, "true"], check=False).returncode:
