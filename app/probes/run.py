@@ -108,6 +108,8 @@ class TracerRun:
 
     def kill(self, why: End | None = None) -> None:
         """End the process at once; the kernel detaches its programs. `why` is told as its end."""
+        if self._is_killed and (why is None or self._killed_for is not None):
+            return  # nothing to add; whoever repeats it does not keep the reader from the lock
         with self._lock:
             if self._is_gone:
                 return

@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -353,6 +354,7 @@ def test_whatever_is_said_at_the_moment_it_dies(who: int, cast: Cast) -> None:
         def talk(say: Callable[[], object] = say, over: threading.Event = over) -> None:
             while not over.is_set():
                 say()
+                time.sleep(0)  # the reader needs its turns, on few processors too
 
         with ThreadPoolExecutor(2) as two:
             talking = [two.submit(talk) for _ in range(2)]
