@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from tests.support.fixtures import skip
 from tests.support.recording import Recording, change, check_nothing_lost, mark, names_since
 from tests.support.service import Service
 
-PASSERS = 17_000  # more than the calls that the programs have room for
+# More than the calls that the programs have room for; emulated that takes minutes, so on one of the
+# machines' kernels only: on the others, more than before whose ends nothing is left.
+PASSERS = 17_000 if os.environ.get("PROBEDECK_KERNEL_SUITE", "trixie") == "trixie" else 2_000
 LONG_NAMES = 256  # as many long names
 
 
