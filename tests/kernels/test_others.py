@@ -52,7 +52,8 @@ def test_perf_counts_every_call_beside_running_probes(tracing: Service) -> None:
         "rmdir": lambda: libc.rmdir(name),
         "rename": lambda: libc.rename(name, name),
         "renameat": lambda: libc.renameat(-100, name, -100, name),
-        "renameat2": lambda: libc.renameat2(-100, name, -100, name, 0),
+        # With a flag (RENAME_NOREPLACE): without one, glibc makes it a renameat.
+        "renameat2": lambda: libc.renameat2(-100, name, -100, name, 1),
     }
     for side in ("enter", "exit"):
         for call in EVENTS:
