@@ -14,6 +14,7 @@ from tests.bench.child import Child
 from tests.bench.processes import CpuMeter
 from tests.bench.results import Run
 from tests.bench.workload import Load, Workload
+from tests.support import kernel
 from tests.support.service import Service
 from tests.support.waiting import wait_until
 
@@ -37,14 +38,16 @@ class Viewers(Child):
     """Websocket clients of the service; a context manager. See tests/bench/reader.py."""
 
     def __init__(self, port: int, clients: int = 1, keep: bool = False) -> None:
-        self._port, self._others = port, connections(port)
+        self._port, self._others = port, kernel.open_connections(port)
         argv = [sys.executable, "-m", "tests.bench.reader", str(port), str(clients)]
         super().__init__(argv + ["--keep"] * keep, TREE)
 
     def end(self) -> None:
         super().end()
         # The service looks once a second; until then it would work for those that left.
-        wait_until(lambda: connections(self._port) <= self._others, "the clients to be gone")
+        wait_until(
+            lambda: kernel.open_connections(self._port) <= self._others, "the clients to be gone"
+        )
 
     def count(self) -> Count:
         found = self.ask("count")
@@ -65,16 +68,6 @@ class Viewers(Child):
         found = wait_until(look, f"{rows} rows at the websocket")
         assert found
         return found
-
-
-def connections(port: int) -> int:
-    """The service's ends of connections that it has not closed, proc_pid_net(5)."""
-    count = 0
-    for line in Path("/proc/self/net/tcp").read_text().splitlines()[1:]:
-        _, local, _, state, *_ = line.split()
-        open_ends = state in {"01", "08"}  # ESTABLISHED, CLOSE_WAIT
-        count += open_ends and int(local.rpartition(":")[2], 16) == port
-    return count
 
 
 def role(service: Service, pid: int) -> str:

@@ -82,6 +82,7 @@ def test_a_viewer_cannot_take_the_streams_of_operators(
         stack.enter_context(strict.websocket(token=operator))
         stack.enter_context(strict.ndjson(token=operator))
         assert curl(strict, "/probes", *bearer(greedy))[0] == 200
+    strict.wait_until_left()  # the service is used by other tests too
 
 
 def refused_stream(service: Service, token: str) -> tuple[int, Any]:

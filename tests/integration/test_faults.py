@@ -320,7 +320,7 @@ def test_a_full_disk(modes: tuple[str, ...], tmp_path: Path, mode: str) -> None:
     small = tmp_path / "small"
     small.mkdir()
     # Mounted before the service starts, and reached from here by its process's root.
-    prefix = in_namespace(f"mount -t tmpfs -o size=64k probedeck-test '{small}'")
+    prefix = in_namespace(f"mount -t tmpfs -o size=1m probedeck-test '{small}'")
     options = ("--audit-log", str(small / "audit.jsonl"))
     with running_service(tmp_path, small / "cache", *options, prefix=prefix) as service:
         inside = Path(f"/proc/{service.process.pid}/root{small}")

@@ -282,7 +282,7 @@ QUERIES = {
     "/events?limit=NaN": INVALID,
     "/events?limit=%d9%a1": INVALID,
     f"/events?limit={'9' * 4000}": INVALID,
-    "/events?limit=5&limit=6": FINE,
+    "/events?limit=5&limit=6": INVALID,
     "/events?after=x": (400, "bad_cursor"),
     "/events?after=%00": (400, "bad_cursor"),
     "/events?after=%0a": (400, "bad_cursor"),

@@ -312,7 +312,7 @@ def test_a_cache_that_filled_up_is_not_the_kernels_fault(tmp_path: Path) -> None
     mode = json.loads(done.stdout)["modes"]["tracepoint"]
     assert not mode["available"]
     assert "No space left" in mode["reason"]
-    assert str(tmp_path / "cache") in mode["reason"]
+    assert str(tmp_path) not in mode["reason"]  # viewers read it too; the log has the path
     assert "BTF" not in mode["reason"]
     assert "--cache-dir" in mode["hint"]
 

@@ -258,7 +258,10 @@ class Ndjson(Stream):
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._connection.request("GET", "/events/stream" + query, headers=headers)
         self._response = self._connection.getresponse()
-        assert self._response.status == 200, self._response.read()
+        if self._response.status != 200:
+            refusal = self._response.read()
+            self._connection.close()
+            raise AssertionError(refusal)
         assert self._response.headers["Content-Type"] == "application/x-ndjson"
 
     def _read(self) -> None:

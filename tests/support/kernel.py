@@ -151,3 +151,13 @@ def descendants(pid: int) -> list[Process]:
         below += children
         parents = {child.pid for child in children}
     return below
+
+
+def open_connections(port: int) -> int:
+    """How many connections to this TCP port its listener has not closed, proc_pid_net(5)."""
+    count = 0
+    for line in Path("/proc/self/net/tcp").read_text().splitlines()[1:]:
+        _, local, _, state, *_ = line.split()
+        open_ends = state in {"01", "08"}  # ESTABLISHED, CLOSE_WAIT
+        count += open_ends and int(local.rpartition(":")[2], 16) == port
+    return count

@@ -131,6 +131,10 @@ class Service(Client):
         """Until the kernel holds nothing of its probes; programs are freed after a grace period."""
         wait_until(lambda: not self.bpf_objects(), "BPF objects to be gone")
 
+    def wait_until_left(self) -> None:
+        """Until it has closed every connection; what a stream held is free before that."""
+        wait_until(lambda: not kernel.open_connections(self.port), "connections to be closed")
+
     # --- Its end ---
 
     def terminate(self) -> None:
