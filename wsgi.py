@@ -6,6 +6,6 @@ Started by `python -m app`, which sees to one worker, the lock and the signals.
 
 from app import create_app
 from app.config import Settings
-from app.web.service import Service
+from app.web.context import Service
 
 application = create_app(Service.create(Settings.from_environment()))

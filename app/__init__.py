@@ -6,13 +6,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.peer import owner_uid
+from app.linux.socket_owner import owner_uid
 
 if TYPE_CHECKING:
     from flask import Flask
 
+    from app.web.context import Service
     from app.web.guard import PeerOwner
-    from app.web.service import Service
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -25,24 +25,21 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
     # Imported here because the tracer and `./run --help` import `app` without flask.
     from flask import Flask  # noqa: PLC0415
 
-    from app.web import (  # noqa: PLC0415
+    from app.web import response_headers, stream_limit  # noqa: PLC0415
+    from app.web.api import body, openapi, target  # noqa: PLC0415
+    from app.web.api.problem import ProblemApi  # noqa: PLC0415
+    from app.web.guard import Guard  # noqa: PLC0415
+    from app.web.routes import (  # noqa: PLC0415
         audit,
-        body,
         events,
-        headers,
-        openapi,
         pages,
         probes,
         reference,
-        seats,
-        sessions,
+        signing_in,
         stream,
-        target,
         users,
         ws,
     )
-    from app.web.guard import Guard  # noqa: PLC0415
-    from app.web.problem import ProblemApi  # noqa: PLC0415
 
     app = Flask(__name__, static_folder=ROOT / "static", template_folder=ROOT / "templates")
     app.extensions["probedeck"] = service
@@ -61,10 +58,10 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
     app.before_request(body.check_body)
     app.before_request(audit.write_down)
     app.after_request(audit.write_result)
-    app.teardown_request(seats.leave)
+    app.teardown_request(stream_limit.leave)
 
     api = ProblemApi(app)
-    for part in (pages, probes, events, stream, users, sessions, audit, reference):
+    for part in (pages, probes, events, stream, users, signing_in, audit, reference):
         api.register_blueprint(part.blueprint)
     app.register_blueprint(ws.blueprint)
     openapi.describe_websocket(app, api)
@@ -73,6 +70,6 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
 
     guarded = Guard(app.wsgi_app, service.settings, owner)
     app.extensions["probedeck.guard"] = guarded  # the worker asks it before it waits for a body
-    more = headers.strict_transport(service.settings.hsts_max_age_s)
-    app.wsgi_app = headers.Hardened(guarded, more)  # type: ignore[method-assign]
+    more = response_headers.strict_transport(service.settings.hsts_max_age_s)
+    app.wsgi_app = response_headers.Hardened(guarded, more)  # type: ignore[method-assign]
     return app

@@ -13,11 +13,11 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from app import signals
 from app.config import parse_arguments
 from app.errors import ProbedeckError
-from app.output import keep_standard_streams
-from app.vm import options
+from app.linux import signals
+from app.linux.standard_streams import keep_standard_streams
+from app.vm_mode import options
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -44,7 +44,7 @@ def main(argv: Sequence[str]) -> int:
         return 1
     os.environ.update(settings.environment())  # for wsgi.py, in the worker
 
-    from app.web.server import serve  # noqa: PLC0415  # not installed yet for --help
+    from app.server.arbiter import serve  # noqa: PLC0415  # not installed yet for --help
 
     try:
         serve(settings, _load)

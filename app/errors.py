@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one exception that reaches a caller: a stable code, an HTTP status, a sentence.
 
-Rendered to problem+json (RFC 9457) at one boundary, `app.web.problem`; printed by the
+Rendered to problem+json (RFC 9457) at one boundary, `app.web.api.problem`; printed by the
 tracer and the command line. Nothing here imports anything of the project.
 """
 

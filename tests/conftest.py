@@ -11,7 +11,7 @@ from types import FrameType
 
 import pytest
 
-from app import signals
+from app.linux import signals
 from tests.support import figures
 
 # No test waits for ever, whatever it waits for; of three phases of a test each has this long. The

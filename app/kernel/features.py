@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from app.btf.format import BtfError
+from app.btf.reader import Btf
 from app.errors import ProbedeckError
-from app.kernel import perf, tracefs, trials
+from app.kernel import feature_probes
+from app.kernel.bcc_headers import find_headers
 from app.kernel.bcc_presence import bcc_problem
-from app.kernel.btf import Btf
-from app.kernel.btf_format import BtfError
-from app.kernel.headers import find_headers
 from app.kernel.hints import hint_for, why_off, why_silent
 from app.kernel.symbols import Resolution, TextSymbols, resolve_in_btf, resolve_in_symbols
 from app.kernel.version import running_version_code
-from app.paths import UnusablePath
+from app.linux import perf_events, tracefs
+from app.linux.paths import UnusablePath
 
 _BTF_HINT = "run a kernel built with CONFIG_DEBUG_INFO_BTF"
 _FUNCTION_HINT = "the mode `tracepoint` needs no function of the kernel's own"
@@ -63,7 +64,11 @@ def check_modes(
     Leaves nothing in the kernel. The include tree for BCC is made on the way.
     """
     btf = _load(btf_path)
-    common = _try("", trials.ring_buffer) or _headers_problem(btf_path, cache_dir) or _bcc_problem()
+    common = (
+        _try("", feature_probes.ring_buffer)
+        or _headers_problem(btf_path, cache_dir)
+        or _bcc_problem()
+    )
     kprobe_function = _kprobe_function(functions, btf)
     return {
         "fentry": _trampolines(functions, btf, False, common),
@@ -83,7 +88,7 @@ def _trampolines(
     function = btf.function(found.function) if found.function else None
     if function is None:
         return _answer(None, _not_found(found))
-    trial = partial(trials.trampolines, function.name, function.type_id, at_return)
+    trial = partial(feature_probes.trampolines, function.name, function.type_id, at_return)
     return _answer(function.name, _try("fexit" if at_return else "fentry", trial) or common)
 
 
@@ -92,7 +97,9 @@ def _kprobe_function(functions: Sequence[str], btf: Btf | _Problem) -> str | _Pr
         found = resolve_in_symbols(functions, TextSymbols.load())
     except OSError as error:  # a kernel without CONFIG_KALLSYMS; the trial will tell
         if isinstance(btf, _Problem):
-            return _Problem(f"the kernel names no functions: {trials.in_words(error)}", None)
+            return _Problem(
+                f"the kernel names no functions: {feature_probes.in_words(error)}", None
+            )
         found = resolve_in_btf(functions, btf)
     return found.function or _not_found(found)
 
@@ -100,10 +107,10 @@ def _kprobe_function(functions: Sequence[str], btf: Btf | _Problem) -> str | _Pr
 def _kprobes(function: str | _Problem, at_return: bool, common: _Problem | None) -> Availability:
     if isinstance(function, _Problem):
         return _answer(None, function)
-    if not perf.KPROBE_PMU.exists():
-        reason = f"this kernel has no kprobes (there is no {perf.KPROBE_PMU})"
-        return _answer(function, _Problem(reason, trials.KPROBES))
-    trial = partial(trials.kprobes, function, running_version_code(), at_return)
+    if not perf_events.KPROBE_PMU.exists():
+        reason = f"this kernel has no kprobes (there is no {perf_events.KPROBE_PMU})"
+        return _answer(function, _Problem(reason, feature_probes.KPROBES))
+    trial = partial(feature_probes.kprobes, function, running_version_code(), at_return)
     return _answer(function, _try("kretprobe" if at_return else "kprobe", trial) or common)
 
 
@@ -114,10 +121,12 @@ def _tracepoints(
 ) -> Availability:
     try:
         with open_tracefs() as place:
-            problem = _try("tracepoint", partial(trials.tracepoints, place, syscalls))
+            problem = _try("tracepoint", partial(feature_probes.tracepoints, place, syscalls))
     except OSError as error:
-        reason = f"the kernel's tracing file system cannot be used: {trials.in_words(error)}"
-        return _answer(None, _Problem(reason, _TRACEFS_HINT, trials.error_name_of(error)))
+        reason = (
+            f"the kernel's tracing file system cannot be used: {feature_probes.in_words(error)}"
+        )
+        return _answer(None, _Problem(reason, _TRACEFS_HINT, feature_probes.error_name_of(error)))
     return _answer("sys_enter/exit: " + ", ".join(syscalls), problem or common)
 
 
@@ -132,10 +141,12 @@ def _try(mode: str, trial: Callable[[], None]) -> _Problem | None:
         return _Problem(*off)
     try:
         trial()
-    except trials.SilentError as silence:
+    except feature_probes.SilentError as silence:
         return _Problem(*why_silent(mode, silence.missing))
-    except trials.RefusedError as refusal:
-        return _Problem(str(refusal), hint_for(refusal), trials.error_name_of(refusal.cause))
+    except feature_probes.RefusedError as refusal:
+        return _Problem(
+            str(refusal), hint_for(refusal), feature_probes.error_name_of(refusal.cause)
+        )
     return None
 
 
@@ -149,8 +160,8 @@ def _load(btf_path: Path) -> Btf | _Problem:
     except UnusablePath as error:
         if not error.is_missing:
             return _Problem(f"the BTF cannot be used: {error}", "choose another by --btf-path")
-        reason = f"the kernel offers no BTF ({btf_path}: {trials.in_words(error)})"
-        return _Problem(reason, _BTF_HINT, trials.error_name_of(error))
+        reason = f"the kernel offers no BTF ({btf_path}: {feature_probes.in_words(error)})"
+        return _Problem(reason, _BTF_HINT, feature_probes.error_name_of(error))
     except BtfError as error:
         return _Problem(f"the BTF in {btf_path} cannot be read: {error}", _BTF_HINT)
 

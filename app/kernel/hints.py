@@ -9,8 +9,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.kernel.syscalls import detached_mount
-from app.kernel.trials import RefusedError
+from app.kernel.feature_probes import RefusedError
+from app.linux.syscalls import detached_mount
 
 FTRACE_ENABLED = Path("/proc/sys/kernel/ftrace_enabled")
 DEBUGFS = Path("/sys/kernel/debug")

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.kernel.btf import Btf
-from app.kernel.btf_format import BtfError, Kind
-from app.kernel.declarations import c_declarations
+from app.btf.declarations import c_declarations
+from app.btf.format import BtfError, Kind
+from app.btf.reader import Btf
 
 # Counts up when the text made from the same BTF changes: part of the cache's key.
 GENERATOR_VERSION = 2

@@ -19,9 +19,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from app.kernel import perf
 from app.kernel.remove_events import remove
-from app.kernel.tracefs import tracepoint_id
+from app.linux import perf_events
+from app.linux.tracefs import tracepoint_id
 
 GROUP = "probedeck"
 MAX_ACTIVE = 4096  # KRETPROBE_MAXACTIVE_MAX, kernel/trace/trace_kprobe.c
@@ -38,7 +38,7 @@ def events(functions: Sequence[str], tracefs: Path) -> Iterator[list[int]]:
         try:
             control = os.open(tracefs / "kprobe_events", os.O_RDWR | os.O_CLOEXEC)
         except OSError:
-            yield [stack.enter_context(perf.kprobe_event(each, True)) for each in functions]
+            yield [stack.enter_context(perf_events.kprobe_event(each, True)) for each in functions]
             return
         stack.callback(os.close, control)
         names = [f"{GROUP}/r{secrets.token_hex(8)}" for _ in functions]
@@ -50,7 +50,7 @@ def events(functions: Sequence[str], tracefs: Path) -> Iterator[list[int]]:
             for name, function in zip(names, functions, strict=True):
                 os.write(control, f"r{MAX_ACTIVE}:{name} {function}\n".encode())
             ids = [tracepoint_id(tracefs, *name.split("/")) for name in names]
-            opened = [stack.enter_context(perf.tracepoint_event(each)) for each in ids]
+            opened = [stack.enter_context(perf_events.tracepoint_event(each)) for each in ids]
         finally:
             fcntl.flock(control, fcntl.LOCK_UN)
         yield opened

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.kernel import ctext
-from app.kernel.btf import Btf
-from app.kernel.btf_format import BtfError, Kind
+from app.btf import c_text
+from app.btf.format import BtfError, Kind
+from app.btf.reader import Btf
 from app.kernel.symbols import TextSymbols, resolve_in_symbols
 
 INNER = "vfs_rename"
@@ -52,4 +52,4 @@ def _arguments(function: str, btf: Btf) -> list[str] | None:
     found = btf.find(Kind.FUNC, function)
     if found is None:
         return None
-    return [ctext.declare(btf, kind) for _, kind in btf.parameters(btf.target(found))]
+    return [c_text.declare(btf, kind) for _, kind in btf.parameters(btf.target(found))]

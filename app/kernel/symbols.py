@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.kernel.btf import Btf
-from app.kernel.btf_format import Kind
+from app.btf.format import Kind
+from app.btf.reader import Btf
 
 KALLSYMS = Path("/proc/kallsyms")
 _TEXT = (b"t", b"T", b"w", b"W")

@@ -2,7 +2,7 @@
 """Folders of files that root compiles: made whole, checked before use, nobody else's to write.
 
 What lies in such a folder becomes a program in the kernel. So the folder and the way to it are
-checked (app.paths), and a tree that is not exactly what was once written (a full disk, a lost
+checked (app.linux.paths), and a tree that is not exactly what was once written (a full disk, a lost
 machine, a curious hand) is made anew.
 """
 
@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from app import paths
+from app.linux import paths
 
 DIGEST = "DIGEST"
 _TEMPORARY = ".new-"

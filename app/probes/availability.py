@@ -10,10 +10,11 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+from app import ROOT
 from app.config import Settings
 from app.errors import ProbedeckError
 from app.probes.modes import MODES, PREFERENCE
-from app.probes.spawner import PROJECT, child_environment
+from app.probes.spawner import child_environment
 
 CHECK_TIMEOUT_S = 60.0  # at least; who allows a start more time has a slow machine
 MOST_LOGGED_LINES = 50
@@ -52,7 +53,7 @@ def ask_kernel(settings: Settings) -> KernelAnswer:
     try:
         done = subprocess.run(
             command,
-            cwd=PROJECT,
+            cwd=ROOT,
             env={**child_environment(), **settings.environment()},
             capture_output=True,
             timeout=timeout_s,

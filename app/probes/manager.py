@@ -12,20 +12,20 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from app.columns.names import tables_as_json
 from app.config import Settings
 from app.errors import ProbedeckError
-from app.frames import TracerRequest
 from app.hub import Hub, rfc3339
-from app.probes.ahead import CompileAhead
+from app.link.compiler import compile_command
+from app.link.frames import TracerRequest
 from app.probes.availability import KernelAnswer, ask_kernel
 from app.probes.modes import MODES, Mode
-from app.probes.names import tables_as_json
 from app.probes.not_seen import not_seen
+from app.probes.precompile import CompileAhead
 from app.probes.restart import Restarts
 from app.probes.run import End, TracerRun
 from app.probes.spawner import Spawner
 from app.probes.spec import Filter, ProbeSpec
-from app.tracer.command import compile_command
 
 ANNOUNCE_INTERVAL_S = 0.5
 FILTER_TIMEOUT_S = 10.0

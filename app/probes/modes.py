@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.probes.columns import ARGUMENTS, CALLER, FLAGS, REPLACED, RESULT, SYSCALL, Column
+from app.columns.column import ARGUMENTS, CALLER, FLAGS, REPLACED, RESULT, SYSCALL, Column
 
 
 @dataclass(frozen=True)

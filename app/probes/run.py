@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from app.frames import KIND_BATCH, BadFrame, CutOff, read_frames
 from app.hub import Hub, Ledger
-from app.probes.account import KernelAccount
+from app.link.frames import KIND_BATCH, BadFrame, CutOff, read_frames
+from app.probes.kernel_ledger import KernelAccount
 from app.probes.spawner import Spawner
 from app.probes.spec import Filter
 

@@ -16,10 +16,10 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
-PROJECT = Path(__file__).resolve().parents[2]
+from app import ROOT
+
 Made = TypeVar("Made")
 
 
@@ -50,7 +50,7 @@ class Spawner:
 
     def start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
         """Another process, whose output goes to pipes; it can ask to end with the service
-        (app.kernel.syscalls.end_with_parent). Raises OSError."""
+        (app.linux.syscalls.end_with_parent). Raises OSError."""
         return self._do(lambda: _start(command))
 
     def close(self) -> None:
@@ -109,7 +109,7 @@ def _start(
 ) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         command,
-        cwd=PROJECT,
+        cwd=ROOT,
         env=child_environment(),
         stdin=stdin,
         stdout=stdout,

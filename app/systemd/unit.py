@@ -18,7 +18,7 @@ from app.config import Settings, as_text
 TEMPLATE = Path(__file__).with_name("probedeck.service")
 # systemd makes these, and keeps the service from writing anywhere else.
 FOLDERS = ("run_dir", "state_dir", "cache_dir", "audit_log")
-# Beyond gunicorn's own patience with its worker (app/web/server.py), which ends it by force.
+# Beyond gunicorn's own patience with its worker (app/server/arbiter.py), which ends it by force.
 STOP_MARGIN_S = 15
 # For a service that only this machine reaches. IPAddressDeny= counts for both directions.
 LOOPBACK_ONLY = "\n# Loopback only, both ways.\nIPAddressAllow=localhost\nIPAddressDeny=any\n"

@@ -11,9 +11,9 @@ import socket
 import sys
 
 from app.errors import ProbedeckError
-from app.frames import Outbox, ServiceGone, TracerRequest
-from app.kernel.syscalls import end_with_parent, set_process_name
-from app.memory import hold_freed
+from app.link.frames import Outbox, ServiceGone, TracerRequest
+from app.linux.allocator import hold_freed
+from app.linux.syscalls import end_with_parent, set_process_name
 
 
 def read_request(sock: socket.socket) -> TracerRequest:

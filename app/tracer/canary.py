@@ -18,7 +18,7 @@ from typing import Protocol
 
 from app.kernel.hints import why_silent
 from app.kernel.renames import INNER
-from app.kernel.syscalls import fail_to
+from app.linux.syscalls import fail_to
 from app.probes.modes import DELETION_SYSCALLS, MODES, RENAME_SYSCALLS
 from app.tracer.records import CANARY
 

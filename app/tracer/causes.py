@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import traceback
 
-from app.kernel.trials import in_words
+from app.kernel.feature_probes import in_words
 
 
 def log_and_tell(error: Exception) -> str:

@@ -15,18 +15,19 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 
+from app.btf.format import Kind
+from app.btf.reader import Btf
 from app.errors import ProbedeckError
-from app.kernel import bpf, tree_cache
-from app.kernel.btf import Btf
-from app.kernel.btf_format import Kind
-from app.kernel.headers import BTF_PATH, find_headers
+from app.kernel import tree_cache
+from app.kernel.bcc_headers import BTF_PATH, find_headers
 from app.kernel.renames import find_rename_function
-from app.kernel.syscalls import end_with_parent, set_process_name
+from app.link.compiler import AHEAD, COMPILED, NOT_KEPT, REFUSED
+from app.linux import bpf
+from app.linux.syscalls import end_with_parent, set_process_name
 from app.probes.modes import RENAME_FUNCTIONS
 from app.tracer.causes import log_and_tell
-from app.tracer.command import AHEAD, COMPILED, NOT_KEPT, REFUSED
-from app.tracer.kept import FILE, find_object, object_key
-from app.tracer.object import CompiledObject, MapSpec, ObjectError, ProgramSpec, symbolic
+from app.tracer.compiled_object import CompiledObject, MapSpec, ObjectError, ProgramSpec, symbolic
+from app.tracer.object_cache import FILE, find_object, object_key
 from app.tracer.source import compiler_flags, source
 
 # What can be made again from its sizes and flags alone: no map of maps, nothing that needs BTF.
@@ -129,7 +130,7 @@ def kept_or_compiled(
 
 
 def main(argv: list[str]) -> int:
-    """The exit status is one of app.tracer.command's."""
+    """The exit status is one of app.link.compiler's."""
     end_with_parent()
     set_process_name("pd:compile")
     if argv[0] == AHEAD:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
-from app.kernel.bpf import enable_run_time_stats
+from app.linux.bpf import enable_run_time_stats
 
 # Measuring costs every BPF program of the machine two readings of the clock, so it goes on
 # for a number of calls and rests then. Where few calls come it never rests, and costs nothing.

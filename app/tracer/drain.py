@@ -9,14 +9,14 @@ from contextlib import ExitStack
 
 import numpy as np
 
-from app.frames import Outbox, TracerRequest
+from app.link.frames import Outbox, TracerRequest
 from app.probes.modes import MODES
-from app.tracer.batches import Encoder, Records
 from app.tracer.clock import WallClock
 from app.tracer.cost import CostMeter
+from app.tracer.decode import Encoder, Records
 from app.tracer.programs import Programs
 from app.tracer.records import NAME_BYTES
-from app.tracer.ring import Ring, slot_dtype
+from app.tracer.rings import Ring, slot_dtype
 
 # Rows of a batch: large enough that its fixed cost does not count, small enough that a
 # viewer's first rows come soon. Long names are taken few at a time (4 KiB each).

@@ -14,11 +14,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.kernel import bpf, kretprobe, perf
-from app.kernel.bpf import ProgInfo
-from app.kernel.tracefs import tracepoint_id
+from app.kernel import kretprobe
 from app.kernel.version import running_version_code
-from app.tracer.object import CompiledObject, MapSpec, ProgramSpec, relocated
+from app.linux import bpf, perf_events
+from app.linux.bpf import ProgInfo
+from app.linux.tracefs import tracepoint_id
+from app.tracer.compiled_object import CompiledObject, MapSpec, ProgramSpec, relocated
 
 
 @dataclass(frozen=True)
@@ -100,13 +101,13 @@ class LoadedObject:
     def attach_tracepoint(self, name: str, tracefs: Path, category: str, tracepoint: str) -> None:
         """Run a program at a tracepoint; raises OSError."""
         event_id = tracepoint_id(tracefs, category, tracepoint)
-        event = self._attachments.enter_context(perf.tracepoint_event(event_id))
-        perf.attach_program(event, self._programs[name][0])
+        event = self._attachments.enter_context(perf_events.tracepoint_event(event_id))
+        perf_events.attach_program(event, self._programs[name][0])
 
     def attach_kprobe(self, name: str, function: str, *, at_return: bool) -> None:
         """Run a program at a function's entry or return; raises OSError."""
-        event = self._attachments.enter_context(perf.kprobe_event(function, at_return))
-        perf.attach_program(event, self._programs[name][0])
+        event = self._attachments.enter_context(perf_events.kprobe_event(function, at_return))
+        perf_events.attach_program(event, self._programs[name][0])
 
     def attach_kretprobes(self, functions: Mapping[str, str], tracefs: Path) -> None:
         """Run programs at the returns of functions, by program, of as many calls at once as the
@@ -114,7 +115,7 @@ class LoadedObject:
         events = kretprobe.events(list(functions.values()), tracefs)
         opened = self._attachments.enter_context(events)
         for name, event in zip(functions, opened, strict=True):
-            perf.attach_program(event, self._programs[name][0])
+            perf_events.attach_program(event, self._programs[name][0])
 
     def attach_raw_tracepoint(self, name: str, tracepoint: str) -> None:
         """Run a program at a tracepoint of the kernel, by its name there; raises OSError."""

@@ -9,7 +9,7 @@ import socket
 import time
 
 from app.errors import ProbedeckError
-from app.frames import Outbox, ServiceGone, TracerRequest
+from app.link.frames import Outbox, ServiceGone, TracerRequest
 from app.probes.spec import Filter
 from app.tracer.canary import Sight
 from app.tracer.drain import OUTBOX_BYTES, Drain

@@ -10,17 +10,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from app.errors import ProbedeckError
-from app.kernel import tracefs
-from app.kernel.bpf import ProgInfo
+from app.kernel.feature_probes import in_words
 from app.kernel.renames import INNER
-from app.kernel.syscalls import wait_for_running_programs
-from app.kernel.trials import in_words
+from app.linux import tracefs
+from app.linux.bpf import ProgInfo
+from app.linux.syscalls import wait_for_running_programs
 from app.probes.modes import DELETION_SYSCALLS, RENAME_SYSCALLS
 from app.probes.spec import Filter
 from app.tracer import canary
+from app.tracer.compiled_object import CompiledObject
 from app.tracer.cost import RunTime
 from app.tracer.loader import LoadedObject
-from app.tracer.object import CompiledObject
 from app.tracer.records import (
     CALLS_ENTERED,
     CALLS_LEFT,
@@ -29,7 +29,7 @@ from app.tracer.records import (
     DROP_KINDS,
     NAME_BYTES,
 )
-from app.tracer.ring import slot_dtype
+from app.tracer.rings import slot_dtype
 
 TEST_PID, TEST_UID, TEST_COMM, TEST_FAILURE, TEST_PROCESS = 1, 2, 4, 8, 16
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Layout of the records in the ring buffers, as in bpf/record.c (a test compares the two).
 
-Plain values: `app.tracer.ring` makes a numpy type of them.
+Plain values: `app.tracer.rings` makes a numpy type of them.
 """
 
 from __future__ import annotations

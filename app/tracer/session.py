@@ -10,13 +10,13 @@ import socket
 from pathlib import Path
 
 from app.errors import ProbedeckError
-from app.frames import Outbox, TracerRequest, send_maps
-from app.kernel.headers import BTF_PATH
+from app.kernel.bcc_headers import BTF_PATH
 from app.kernel.hints import why_off
+from app.link.frames import Outbox, TracerRequest, send_maps
 from app.tracer.canary import Sight
 from app.tracer.drain import Drain
-from app.tracer.kept import get_object, kernel_identity
 from app.tracer.loop import Loop
+from app.tracer.object_cache import get_object, kernel_identity
 from app.tracer.programs import Programs
 
 

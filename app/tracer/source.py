@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
+from app import ROOT
 from app.probes.modes import MODES
 
-SOURCES = Path(__file__).resolve().parents[2] / "bpf"
+SOURCES = ROOT / "bpf"
 
 
 def source(mode: str) -> str:

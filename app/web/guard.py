@@ -13,16 +13,16 @@ import socket
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from app.access.caller import ENVIRON, NOBODY, Caller
+from app.access.sessions import PREFIX as SESSION_PREFIX
+from app.access.sessions import Sessions
+from app.access.tokens import OPERATOR, Token, TokenFile
 from app.config import Settings
 from app.errors import ProbedeckError
-from app.peer import is_established, owner_uid
-from app.sessions import PREFIX as SESSION_PREFIX
-from app.sessions import Sessions
-from app.sock_diag import Address, plain
-from app.tokens import OPERATOR, Token, TokenFile
-from app.web.caller import ENVIRON, NOBODY, Caller
-from app.web.problem import problem_response
-from app.web.sessions import ORIGIN, SESSIONS, is_sign_in
+from app.linux.sock_diag import Address, plain
+from app.linux.socket_owner import is_established, owner_uid
+from app.web.api.problem import problem_response
+from app.web.routes.signing_in import ORIGIN, SESSIONS, is_sign_in
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -41,7 +41,7 @@ FORWARDING = ("HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_REAL_IP", "HTTP_X_FORWARDED"
 class Guard:
     """WSGI middleware: passes on what is allowed, with the caller, and answers 401 or 403 else.
 
-    `owner` tells who holds the peer's end of a connection; see `app.peer.owner_uid`.
+    `owner` tells who holds the peer's end of a connection; see `app.linux.socket_owner.owner_uid`.
     """
 
     def __init__(

@@ -11,7 +11,7 @@ import nanoarrow as na
 import numpy as np
 from nanoarrow.ipc import StreamWriter
 
-from app.probes.columns import Column
+from app.columns.column import Column
 
 TYPES = {
     "timestamp_ns": (na.timestamp("ns", "UTC"), np.int64),

@@ -21,10 +21,10 @@ from typing import Any
 
 from playwright.sync_api import Browser, CDPSession, Page, expect, sync_playwright
 
+from app import ROOT
 from tests.browser.conftest import FLAGS, chromium_path
 from tests.browser.fake_service import FakeService, Server, plausible
 
-ROOT = Path(__file__).resolve().parents[2]
 CAPACITY = 1_000_000
 BATCH_ROWS = 5_000
 PATIENCE_MS = 600_000  # on a machine that has more to do, too

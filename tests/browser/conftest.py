@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from app import ROOT
 from tests.browser.fake_service import FakeService, Server
 from tests.support.fixtures import (  # noqa: F401  fixtures
     cache,
@@ -22,7 +23,6 @@ from tests.support.fixtures import (  # noqa: F401  fixtures
     strict,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "test-results"
 FLAGS = [
     "--headless",

@@ -22,12 +22,12 @@ from flask import Flask, Response, request
 from flask_sock import Sock
 from werkzeug.serving import make_server
 
+from app.access.sessions import Sessions
+from app.access.tokens import TokenFile
+from app.columns.names import tables_as_json
 from app.probes.modes import DELETION_SYSCALLS, MODES, RENAME_SYSCALLS
-from app.probes.names import tables_as_json
 from app.probes.not_seen import not_seen
-from app.sessions import Sessions
-from app.tokens import TokenFile
-from app.web.pages import add_bundle, console_page
+from app.web.routes.pages import add_bundle, console_page
 from tests.browser.arrow_batches import encode
 
 CONTENT_SECURITY_POLICY = (

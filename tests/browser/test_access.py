@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.tokens import OPERATOR, VIEWER, TokenFile
+from app.access.tokens import OPERATOR, VIEWER, TokenFile
 from tests.browser.axe import grave_faults
 from tests.support.service import Service
 

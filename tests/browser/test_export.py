@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.probes.modes import MODES
-from app.web.rows import rfc3339
+from app.web.api.rows import rfc3339
 from tests.browser.console_page import expect_counts, filter_box
 from tests.browser.exported import TYPED, Row, export, read_csv, read_ndjson
 from tests.browser.fake_service import FakeService, plausible

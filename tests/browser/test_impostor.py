@@ -16,7 +16,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from app.tokens import OPERATOR, TokenFile
+from app.access.tokens import OPERATOR, TokenFile
 from tests.support.service import Service, running_service
 from tests.support.waiting import wait_until
 

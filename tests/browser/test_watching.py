@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from app.tokens import VIEWER, TokenFile
+from app.access.tokens import VIEWER, TokenFile
 from tests.browser.axe import grave_faults
 from tests.browser.console_page import card, expect_counts, filter_box, row, rows
 from tests.browser.fake_service import REFUSED, FakeService, Server, plausible

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from app import ROOT
 from tests.integration.test_service import NOBODY, curl
-from tests.support.service import TREE, Service, running_service
+from tests.support.service import Service, running_service
 from tests.support.waiting import PATIENCE_S
 
 
@@ -21,10 +22,10 @@ def command(service: Service, *arguments: str) -> str:
     """What `./run token` prints."""
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "app.tokens_command"),
+            *(sys.executable, "-m", "app.cli.token"),
             *("--run-dir", str(service.run_dir), *arguments),
         ],
-        cwd=TREE,
+        cwd=ROOT,
         check=True,
         capture_output=True,
         text=True,

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from app import ROOT
 from tests.support.recording import Recording, check_ledger, mark, wait_until_shown
-from tests.support.service import TREE, Service, running_service
+from tests.support.service import Service, running_service
 from tests.support.waiting import wait_until
 
-BATCHES = TREE / "app/tracer/batches.py"
+BATCHES = ROOT / "app/tracer/decode.py"
 SABOTAGE = """
 
 _encode = Encoder.encode
@@ -64,8 +65,8 @@ def sabotaged(
     By a file that is mounted over the encoder's for this service alone.
     """
     folder = tmp_path_factory.mktemp("sabotaged")
-    (folder / "batches.py").write_text(BATCHES.read_text() + SABOTAGE)
-    script = f"mount --bind '{folder}/batches.py' '{BATCHES}'"
+    (folder / "decode.py").write_text(BATCHES.read_text() + SABOTAGE)
+    script = f"mount --bind '{folder}/decode.py' '{BATCHES}'"
     prefix = ("unshare", "--mount", "sh", "-ec", script + '\nexec "$@"', "sh")
     with running_service(folder, cache, prefix=prefix) as service:
         yield service

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from app.frames import HEADER, KIND_BATCH, KIND_JSON, MAX_BODY_BYTES
+from app.link.frames import HEADER, KIND_BATCH, KIND_JSON, MAX_BODY_BYTES
 from tests.support import kernel
 from tests.support.figures import figure
 from tests.support.recording import check_ledger, mark, wait_until_shown

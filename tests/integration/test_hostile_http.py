@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from app.web.headers import CONTENT_SECURITY_POLICY
+from app.web.response_headers import CONTENT_SECURITY_POLICY
 from tests.support.figures import figure
 from tests.support.hostile import FILTER, POOL, Besieged, read_answer, served_beside
 from tests.support.waiting import PATIENCE_S, wait_until

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from app import ROOT
 from tests.support.figures import figure
 from tests.support.hostile import FILTER, POOL, Besieged
 from tests.support.recording import mark
@@ -222,7 +223,7 @@ def threads_that_send(besieged: Besieged) -> int:
 
 
 def largest_static_file() -> str:
-    root = Path(__file__).resolve().parents[2] / "static"
+    root = ROOT / "static"
     largest = max((p for p in root.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
     assert largest.stat().st_size > 50_000
     return str(largest.relative_to(root))
@@ -251,7 +252,7 @@ def test_an_answer_that_is_read_slowly_is_whole(besieged: Besieged) -> None:
         raw = b""
         while piece := connection.recv(4096):
             raw += piece
-    content = (Path(__file__).resolve().parents[2] / "static" / name).read_bytes()
+    content = (ROOT / "static" / name).read_bytes()
     assert raw.count(content) == 2
     assert raw.endswith(content)
 

@@ -18,9 +18,9 @@ import pytest
 
 from tests.support.calls import Workload
 from tests.support.figures import figure
-from tests.support.frames import close_code, frame
 from tests.support.hostile import FILTER, POOL, Besieged
 from tests.support.waiting import PATIENCE_S, wait_until
+from tests.support.websocket_frames import close_code, frame
 
 SEATS = 24  # websockets and streams at once, by default
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # RFC 6455, 1.3

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from app import ROOT
 from tests.support.recording import mark, wait_until_shown
-from tests.support.service import TREE, running_service
+from tests.support.service import running_service
 from tests.support.waiting import PATIENCE_S, wait_until
 
 # Does to itself what is asked, then executes the rest.
@@ -106,7 +107,7 @@ def test_tests_have_the_signals_that_they_send() -> None:
     )
     for signals in (IGNORED, BLOCKED):
         command = [*before(signals=signals), sys.executable, "-c", program]
-        assert subprocess.run(command, cwd=TREE, timeout=PATIENCE_S, check=False).returncode == 0
+        assert subprocess.run(command, cwd=ROOT, timeout=PATIENCE_S, check=False).returncode == 0
 
 
 def test_no_test_waits_for_ever() -> None:
@@ -121,7 +122,7 @@ def test_no_test_waits_for_ever() -> None:
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
-        cwd=TREE,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.service import TREE, free_port, running_service
+from app import ROOT
+from tests.support.service import free_port, running_service
 from tests.support.waiting import PATIENCE_S, wait_until
 
 STRANGER = 54321  # nobody's uid
@@ -70,7 +71,7 @@ def refused(option: str, named: Path, tmp_path: Path, *prefix: str) -> str:
         options += [other, str(tmp_path / "other.pem")]
     done = subprocess.run(
         [*prefix, sys.executable, "-m", "app", "--port", str(free_port()), *options],
-        cwd=TREE,
+        cwd=ROOT,
         capture_output=True,
         encoding="utf-8",
         timeout=PATIENCE_S,
@@ -270,7 +271,7 @@ def test_what_lies_in_the_run_folder(
     folders = ["--cache-dir", tmp_path / "cache", "--audit-log", tmp_path / "audit.jsonl"]
     done = subprocess.run(
         [sys.executable, "-m", "app", "--port", str(free_port()), "--run-dir", place, *folders],
-        cwd=TREE,
+        cwd=ROOT,
         capture_output=True,
         encoding="utf-8",
         timeout=PATIENCE_S,
@@ -303,7 +304,7 @@ def test_a_cache_that_filled_up_is_not_the_kernels_fault(tmp_path: Path) -> None
     prefix = ["unshare", "--mount", "sh", "-c", ON_TMPFS, "sh", str(tmp_path / "cache"), "full"]
     done = subprocess.run(
         [*prefix, sys.executable, "-m", "app.kernel"],
-        cwd=TREE,
+        cwd=ROOT,
         env={**os.environ, "PROBEDECK_CACHE_DIR": str(tmp_path / "cache")},
         stdout=subprocess.PIPE,
         timeout=PATIENCE_S,

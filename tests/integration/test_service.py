@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
+from app import ROOT
 from tests.support.calls import FUNCTION_MODES
 from tests.support.client import Stream
 from tests.support.recording import check_nothing_lost, mark, names_since
-from tests.support.service import TREE, Service, free_port, running_service
+from tests.support.service import Service, free_port, running_service
 from tests.support.waiting import PATIENCE_S
 
 NOBODY = 65534
@@ -135,7 +136,7 @@ def test_second_instance_is_refused(session_service: Service, tmp_path: Path, ca
     command = [sys.executable, "-m", "app", "--port", str(free_port())]
     command += ["--run-dir", str(session_service.run_dir), "--cache-dir", str(cache)]
     second = subprocess.run(
-        command, cwd=TREE, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+        command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
     shown = second.stdout + second.stderr
     assert second.returncode != 0
@@ -148,7 +149,7 @@ def test_taken_port_is_refused(session_service: Service, tmp_path: Path, cache: 
     command = [sys.executable, "-m", "app", "--port", str(session_service.port)]
     command += ["--run-dir", str(tmp_path / "run"), "--cache-dir", str(cache)]
     second = subprocess.run(
-        command, cwd=TREE, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+        command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
     shown = second.stdout + second.stderr
     assert second.returncode != 0

@@ -17,10 +17,11 @@ from typing import Any
 
 import pytest
 
+from app import ROOT
 from tests.integration.test_access import command
 from tests.support.calls import Workload
 from tests.support.hostile import served_beside
-from tests.support.service import TREE, Service, free_port, running_service
+from tests.support.service import Service, free_port, running_service
 from tests.support.waiting import PATIENCE_S, wait_until
 
 CLIENT_HELLO = b"\x16\x03\x01\x00\xf0\x01\x00\x00\xec\x03\x03" + bytes(100)  # and more to come
@@ -267,7 +268,7 @@ def refused(folder: Path, *options: str) -> str:
             *(sys.executable, "-m", "app", "--port", str(free_port())),
             *("--run-dir", str(folder / "run"), "--state-dir", str(folder / "state"), *options),
         ],
-        cwd=TREE,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,

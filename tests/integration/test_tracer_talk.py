@@ -22,8 +22,8 @@ import pytest
 
 from app.config import Settings
 from app.errors import ProbedeckError
-from app.frames import HEADER, KIND_BATCH, KIND_JSON, send_maps
 from app.hub import Hub
+from app.link.frames import HEADER, KIND_BATCH, KIND_JSON, send_maps
 from app.probes import manager as manager_module
 from app.probes.availability import Availability, KernelAnswer
 from app.probes.manager import ProbeManager

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from app.kernel import bpf, syscalls
-from app.kernel.bpf_layouts import Id
+from app.linux import bpf, syscalls
+from app.linux.bpf_attr import Id
 from app.tracer.records import CANARY
 from tests.support import kernel
 from tests.support.calls import EXIT_MODES, FUNCTION_MODES

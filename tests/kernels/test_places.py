@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 
 from app.config import Settings
-from app.kernel import bpf
-from app.kernel.headers import BTF_PATH
+from app.kernel.bcc_headers import BTF_PATH
+from app.linux import bpf
 from app.probes.spec import Filter
-from app.tracer.kept import get_object
+from app.tracer.object_cache import get_object
 from app.tracer.programs import Programs
 from tests.support.calls import EXIT_MODES
 from tests.support.service import Service

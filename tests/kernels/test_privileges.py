@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from app.privileges import KEPT
+from app.linux.capabilities import KEPT
 from tests.support.service import Service
 
 

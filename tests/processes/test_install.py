@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from app.pip_settings import REACHING
+from app import ROOT
 from tests.support.waiting import PATIENCE_S
+from tools.pip_settings import REACHING
 
-TREE = Path(__file__).resolve().parents[2]
-INSTALL = TREE / "app/install.sh"
+INSTALL = ROOT / "tools/install.sh"
 PYTHON = """\
 #!/bin/sh
 # Stands for the interpreter: makes a virtual environment whose pip notes what it installs.
@@ -162,7 +162,7 @@ def test_pips_settings_do_not_lead_elsewhere(tmp_path: Path, where: str) -> None
     script = f'. "{INSTALL}"; only_the_way_to_the_index "{tmp_path}/venv"; env -0'
     done = subprocess.run(
         ["sh", "-euc", script],
-        cwd=TREE,
+        cwd=ROOT,
         env=environment,
         capture_output=True,
         timeout=PATIENCE_S,
@@ -212,7 +212,7 @@ def test_nobody_has_to_read_what_it_says(project: Path, stream: str) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="root becomes somebody else here")
 def test_without_root_nothing_is_installed_and_the_way_is_shown(tmp_path: Path) -> None:
-    run = TREE / "run"
+    run = ROOT / "run"
     program = (
         f"import os; os.setuid(65534); os.execv({str(run)!r}, [{str(run)!r}, '--port', '5001'])"
     )
@@ -243,7 +243,7 @@ def test_the_service_command_is_explained_with_nothing_installed(
     # In a namespace where systemd does not run, whatever runs here: nothing is installed.
     hidden = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /run; exec "$@"', "sh"]
     done = subprocess.run(
-        [*(hidden if os.geteuid() == 0 else []), str(TREE / "run"), *arguments],
+        [*(hidden if os.geteuid() == 0 else []), str(ROOT / "run"), *arguments],
         capture_output=True,
         encoding="utf-8",
         check=False,

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from app.vm import qemu
-from app.vm.child import TREE
-from app.vm.kernels import Kernel
-from app.vm.machine import Machine, MachineLost
+from app import ROOT
+from app.machine import qemu
+from app.machine.kernels import Kernel
+from app.machine.machine import Machine, MachineLost
 from tests.support.waiting import PATIENCE_S, wait_until
 
 root = pytest.mark.skipif(os.geteuid() != 0, reason="a mount namespace needs root")
@@ -189,9 +189,9 @@ def test_an_exception_ends_the_machine(boot: Callable[..., Machine]) -> None:
 PARENT = """\
 import sys
 from pathlib import Path
-from app.vm import qemu
-from app.vm.kernels import Kernel
-from app.vm.machine import Machine
+from app.vm_mode import qemu
+from app.machine.kernels import Kernel
+from app.machine.machine import Machine
 folder = Path(sys.argv[1])
 host = qemu.Host(str(folder / "qemu"), folder / "virtiofsd", kvm=False)
 kernel = Kernel("trixie", "6.12.1", "6.12.1-1", folder / "kernel")
@@ -213,7 +213,7 @@ def test_whatever_ends_the_parent_ends_the_machine(
     mounts = Path("/proc/self/mountinfo").read_text()
     with subprocess.Popen(
         [sys.executable, "-c", PARENT, str(tmp_path)],
-        cwd=TREE,
+        cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     ) as parent:

@@ -14,14 +14,15 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from app.frames import HEADER, KIND_JSON
+from app import ROOT
+from app.access.tokens import VIEWER, TokenFile
 from app.hub import Hub
+from app.link.frames import HEADER, KIND_JSON
 from app.probes.modes import MODES
-from app.tokens import VIEWER, TokenFile
 from app.tracer.canary import Sight
-from tests.support.service import TREE, Service, running_service, socket_of
+from tests.support.service import Service, running_service, socket_of
 
-FOLDER = TREE / "tests/vectors/answers"
+FOLDER = ROOT / "tests/vectors/answers"
 # What differs from machine to machine and run to run.
 VOLATILE: dict[str, Any] = {
     "hostname": "lab",

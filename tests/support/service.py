@@ -16,12 +16,12 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
+from app import ROOT
 from tests.support import kernel
 from tests.support.client import Client, Ndjson, Websocket
 from tests.support.kernel import BpfObject, Process
 from tests.support.waiting import PATIENCE_S, wait_until
 
-TREE = Path(__file__).resolve().parents[2]
 PIDFD_OPEN, PIDFD_GETFD = 434, 438  # the same on every architecture
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -61,7 +61,7 @@ class Service(Client):
         with self.log.open("wb") as log:
             # A session of its own: Ctrl-C in the tests' terminal is not for it.
             self.process = subprocess.Popen(
-                command, cwd=TREE, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+                command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
             )
 
     def wait_until_ready(self) -> None:
@@ -170,7 +170,7 @@ def orphaned_tracers() -> list[Process]:
         process
         for process in everyone.values()
         if "app.tracer" in process.command
-        and Path(f"/proc/{process.pid}/cwd").resolve() == TREE
+        and Path(f"/proc/{process.pid}/cwd").resolve() == ROOT
         and (process.parent not in everyone or "app" not in everyone[process.parent].command)
     ]
 

@@ -24,12 +24,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.vm import namespaces
-from app.vm.namespaces import MS_BIND, MS_PRIVATE, MS_REC
+from app import ROOT
+from app.linux import namespaces
+from app.linux.namespaces import MS_BIND, MS_PRIVATE, MS_REC
 from tests.support import kernel
 from tests.support.waiting import PATIENCE_S, wait_until
 
-TREE = Path(__file__).resolve().parents[2]
 CLONE_NEWCGROUP = 0x02000000
 SYSTEMD = Path("/lib/systemd/systemd")
 UNITS = Path("/lib/systemd/system")
@@ -74,7 +74,7 @@ def running_systemd(log: Path) -> Iterator[Systemd]:
         # A session of its own: Ctrl-C in the tests' terminal is not for it.
         process = subprocess.Popen(
             command,
-            cwd=TREE,
+            cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -123,7 +123,7 @@ def _remove(cgroup: str) -> None:
 def become_systemd(cgroup: str) -> None:
     """Process 1 of a new pid and mount namespace: build the rest, then be systemd."""
     namespaces.mount("none", "/", flags=MS_REC | MS_PRIVATE)
-    kept = [TREE, Path(sys.prefix), Path(sys.base_prefix), UNITS]
+    kept = [ROOT, Path(sys.prefix), Path(sys.base_prefix), UNITS]
     held = {path: os.open(path, os.O_PATH) for path in kept}
     namespaces.unmount("/proc")
     namespaces.mount("proc", "/proc", "proc")

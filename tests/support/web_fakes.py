@@ -16,15 +16,15 @@ from typing import Any
 import nanoarrow as na
 from nanoarrow import ipc
 
+from app.columns.names import tables_as_json
 from app.config import Settings
 from app.errors import ProbedeckError
 from app.hub import Hub
 from app.probes.modes import MODES
-from app.probes.names import tables_as_json
 from app.probes.not_seen import not_seen
 from app.probes.spec import Filter, ProbeSpec
-from app.web.seats import Seats
-from app.web.service import Service
+from app.web.context import Service
+from app.web.stream_limit import Seats
 
 FIXED = {
     "timestamp_ns": (na.timestamp("ns", "UTC"), "q"),

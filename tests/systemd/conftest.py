@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from app import ROOT
 from tests.support import kernel
 from tests.support.client import Client
 from tests.support.fixtures import MODES, skip
 from tests.support.kernel import Process
-from tests.support.service import TREE, free_port
+from tests.support.service import free_port
 from tests.support.systemd import SYSTEMD, Systemd, running_systemd
 from tests.support.waiting import wait_until
 
@@ -33,12 +34,12 @@ class Installed(Client):
     def command(self, *arguments: str, **environment: str) -> str:
         """What `./run service` says, once `./run` itself has installed what it needs."""
         python = Path(sys.executable)
-        if python.is_relative_to(TREE):
-            python = PROJECT / python.relative_to(TREE)
+        if python.is_relative_to(ROOT):
+            python = PROJECT / python.relative_to(ROOT)
         assigned = [f"{name}={value}" for name, value in environment.items()]
         return self.systemd.run(
             *("env", f"--chdir={PROJECT}", "PYTHONDONTWRITEBYTECODE=1", *assigned),
-            *(str(python), "-m", "app.systemd", *arguments),
+            *(str(python), "-m", "app.cli.service", *arguments),
         )
 
     def install(self, **environment: str) -> str:
@@ -90,7 +91,7 @@ def systemd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Systemd]:
         skip("systemd is not installed")
     with running_systemd(tmp_path_factory.mktemp("systemd") / "systemd.log") as running:
         running.run("mkdir", "--parents", str(PROJECT))
-        running.run("mount", "--bind", str(TREE), str(PROJECT))
+        running.run("mount", "--bind", str(ROOT), str(PROJECT))
         yield running
 
 

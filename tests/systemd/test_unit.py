@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from app.privileges import KEPT
+from app.linux.capabilities import KEPT
 from tests.support import kernel
 from tests.support.figures import figure
 from tests.support.fixtures import skip, start_all
@@ -77,7 +77,7 @@ def test_every_mode_sees_a_real_deletion(installed: Installed, offered: tuple[st
 def test_its_processes_have_what_the_unit_leaves_them(
     installed: Installed, offered: tuple[str, ...]
 ) -> None:
-    """All of what app/privileges.py keeps, so the unit takes nothing away that is needed."""
+    """The unit takes away nothing that app/linux/capabilities.py keeps."""
     own = int(proc_status(os.getpid())["CapEff"], 16)
     kept = sum(1 << number for number in KEPT.values())
     for process in installed.processes():

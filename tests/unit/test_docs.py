@@ -20,10 +20,10 @@ from app.probes.manager import ProbeManager
 from app.probes.modes import MODES
 from app.probes.not_seen import ALL, NOT_SEEN
 from app.probes.spec import Filter, ProbeSpec
-from app.web.problem import CODES
-from app.web.schemas import FilterSchema, SpecSchema
-from app.web.seats import Seats
-from app.web.service import Service
+from app.web.api.problem import CODES
+from app.web.api.requests import FilterSchema, SpecSchema
+from app.web.context import Service
+from app.web.stream_limit import Seats
 
 PROTOCOL = (ROOT / "docs/protocol.md").read_text()
 SETTINGS = (ROOT / "docs/settings.md").read_text()

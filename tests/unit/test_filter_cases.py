@@ -9,7 +9,7 @@ from typing import Any
 
 from app import ROOT
 from app.probes.modes import MODES
-from app.web.rows import rfc3339
+from app.web.api.rows import rfc3339
 
 CASES: dict[str, Any] = json.loads((ROOT / "tests/vectors/filters.json").read_text())
 COLUMNS = {column["name"]: column for column in CASES["columns"]}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nothing of the page is inline, so that the policy that forbids it (app/web/headers.py) holds for
-all of it; and no text becomes markup or code."""
+"""Nothing of the page is inline, so that the policy that forbids it holds for all of it; and no
+text becomes markup or code. The policy is in app/web/response_headers.py."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-TREE = Path(__file__).resolve().parents[2]
-TEMPLATES = sorted((TREE / "templates").rglob("*.html"))
-MODULES = sorted((TREE / "static" / "js").rglob("*.js"))
-VENDORED = sorted((TREE / "static" / "vendor").glob("*.mjs"))
-STYLES = sorted((TREE / "static").rglob("*.css"))
-IMAGES = sorted((TREE / "static").rglob("*.svg"))
+from app import ROOT
+
+TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
+MODULES = sorted((ROOT / "static" / "js").rglob("*.js"))
+VENDORED = sorted((ROOT / "static" / "vendor").glob("*.mjs"))
+STYLES = sorted((ROOT / "static").rglob("*.css"))
+IMAGES = sorted((ROOT / "static").rglob("*.svg"))
 
 CODE_FROM_TEXT = re.compile(
     r"\beval\s*\(|\bFunction\s*\(|\bset(Timeout|Interval)\s*\(\s*[\"'`]|javascript:|\bimport\s*\(\s*[^\"')]"
@@ -56,7 +57,7 @@ def test_documents_hold_no_script_and_no_style(path: Path) -> None:
     assert parsed.found == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(TREE)))
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_modules_make_neither_markup_nor_code_of_text(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert not CODE_FROM_TEXT.search(text)
@@ -106,7 +107,7 @@ def test_what_is_made_of_text_is_found(pattern: re.Pattern[str], text: str) -> N
 def test_every_export_is_imported_by_another_module_or_a_test() -> None:
     readers = {
         path: path.read_text(encoding="utf-8")
-        for path in [*MODULES, *(TREE / "tests").rglob("*.mjs"), *(TREE / "tests").rglob("*.js")]
+        for path in [*MODULES, *(ROOT / "tests").rglob("*.mjs"), *(ROOT / "tests").rglob("*.js")]
         if "node_modules" not in path.parts
     }
     unused = [

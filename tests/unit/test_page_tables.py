@@ -7,7 +7,7 @@ import re
 
 from app import ROOT
 from app.probes.modes import PREFERENCE
-from app.web.schemas import MAX_COMM_BYTES, MAX_DURATION_S, MAX_PID, MAX_UID
+from app.web.api.requests import MAX_COMM_BYTES, MAX_DURATION_S, MAX_PID, MAX_UID
 
 
 def in_page(path: str, pattern: str) -> str:
@@ -33,6 +33,6 @@ def test_the_page_knows_the_limits_of_the_service() -> None:
 
 
 def test_the_page_has_no_table_of_errors() -> None:
-    """The service sends it (app/probes/names.py)."""
+    """The service sends it (app/columns/names.py)."""
     for path in (ROOT / "static/js").rglob("*.js"):
         assert not re.search(r"\d, \"E[A-Z]+\"", path.read_text()), path

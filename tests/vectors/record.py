@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from app.probes.names import tables_as_json
+from app.columns.names import tables_as_json
 
 if __name__ == "__main__":
     path = Path(__file__).parent / "names.json"

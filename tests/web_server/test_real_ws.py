@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 from simple_websocket import ConnectionClosed
 
-from app.web.rows import rows_of
-from tests.support.frames import close_code, frame
+from app.web.api.rows import rows_of
 from tests.support.waiting import wait_until
+from tests.support.websocket_frames import close_code, frame
 from tests.web_server.web_clients import KEY, Server, running
 
 SEATS = 4

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import Case, GenerationMode
 
-from app.web.problem import CONTENT_TYPE
+from app.web.api.problem import CONTENT_TYPE
 from tests.support.waiting import PATIENCE_S
 from tests.unit.test_docs import documented_codes
 from tests.web_server.web_clients import Server, running

@@ -20,17 +20,17 @@ from typing import Any
 
 from flask import Flask
 
-import app.web.stream
-import app.web.wire
-import app.web.ws
+import app.web.routes.stream
+import app.web.routes.ws
+import app.web.sockets
 from app import create_app
 from app.config import Settings, parse_arguments
 from app.errors import ProbedeckError
 from app.hub import Hub
 from app.probes.spec import ProbeSpec
-from app.web.seats import Seats
-from app.web.server import serve
-from app.web.service import Service
+from app.server.arbiter import serve
+from app.web.context import Service
+from app.web.stream_limit import Seats
 from tests.support.waiting import wait_until
 from tests.support.web_fakes import MIB, FakeManager, deletions, publish
 
@@ -94,19 +94,19 @@ def load(settings: Settings) -> Flask:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--stalled-after", type=int, default=app.web.wire.STALLED_AFTER_S)
-    parser.add_argument("--ping-every", type=float, default=app.web.ws.PING_EVERY_S)
-    parser.add_argument("--pong-within", type=float, default=app.web.ws.PONG_WITHIN_S)
+    parser.add_argument("--stalled-after", type=int, default=app.web.sockets.STALLED_AFTER_S)
+    parser.add_argument("--ping-every", type=float, default=app.web.routes.ws.PING_EVERY_S)
+    parser.add_argument("--pong-within", type=float, default=app.web.routes.ws.PONG_WITHIN_S)
     parser.add_argument("--look-every", type=float, default=0.05)
     parser.add_argument("--check-waits", dest="check", action="store_const", const="waits")
     parser.add_argument("--check-fails", dest="check", action="store_const", const="fails")
     options, rest = parser.parse_known_args()
     global CHECK  # noqa: PLW0603
     CHECK = options.check
-    app.web.wire.STALLED_AFTER_S = options.stalled_after
-    app.web.ws.PING_EVERY_S = options.ping_every
-    app.web.ws.PONG_WITHIN_S = options.pong_within
-    app.web.ws.LOOK_EVERY_S = app.web.stream.LOOK_EVERY_S = options.look_every
+    app.web.sockets.STALLED_AFTER_S = options.stalled_after
+    app.web.routes.ws.PING_EVERY_S = options.ping_every
+    app.web.routes.ws.PONG_WITHIN_S = options.pong_within
+    app.web.routes.ws.LOOK_EVERY_S = app.web.routes.stream.LOOK_EVERY_S = options.look_every
     settings = parse_arguments(argparse.ArgumentParser(), rest)
     try:
         serve(settings, lambda: load(settings))

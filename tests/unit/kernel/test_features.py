@@ -16,20 +16,20 @@ from pathlib import Path
 
 import pytest
 
-from app.kernel import bpf, features, hints, perf, trials
-from app.kernel.bpf import ProgramRefusedError
+from app import ROOT
+from app.kernel import feature_probes, features, hints
 from app.kernel.features import Availability, check_modes
 from app.kernel.hints import may_trace
 from app.kernel.symbols import TextSymbols
-from app.kernel.syscalls import fail_to
-from app.kernel.tracefs import opened
+from app.linux import bpf, perf_events
+from app.linux.bpf import ProgramRefusedError
+from app.linux.syscalls import fail_to
+from app.linux.tracefs import opened
 from app.probes.modes import DELETION_FUNCTIONS, DELETION_SYSCALLS, MODES, RENAME_FUNCTIONS
-
-from .btf_builder import BtfBuilder
-from .waiting import wait_until
+from tests.support.btf_builder import BtfBuilder
+from tests.support.waiting import wait_until
 
 MAP_TYPE_ARRAY = 2
-PROJECT = Path(__file__).resolve().parents[3]
 RUNNING = Path("/sys/kernel/btf/vmlinux")
 TRACEPOINTS = "sys_enter/exit: unlink, unlinkat, rmdir"
 
@@ -58,19 +58,19 @@ class FakeKernel:
         self.symbols(b"ffffffff80000000 T do_unlinkat\n")
         self.pmu = folder / "kprobe"
         self.pmu.mkdir()
-        monkeypatch.setattr(perf, "KPROBE_PMU", self.pmu)
+        monkeypatch.setattr(perf_events, "KPROBE_PMU", self.pmu)
         monkeypatch.setattr(features, "bcc_problem", lambda: None)
         monkeypatch.setattr(hints, "may_trace", lambda: True)
         monkeypatch.setattr(hints, "lockdown_mode", lambda: None)
         for trial in ("ring_buffer", "trampolines", "kprobes", "tracepoints"):
-            monkeypatch.setattr(trials, trial, lambda *arguments: None)
+            monkeypatch.setattr(feature_probes, trial, lambda *arguments: None)
 
     def symbols(self, kallsyms: bytes) -> None:
         self.monkeypatch.setattr(TextSymbols, "load", lambda: TextSymbols(kallsyms))
 
     def refuse(self, trial: str, number: int, needs: str = "run another kernel") -> None:
-        error = trials.RefusedError(f"do {trial}", OSError(number, ""), needs)
-        self.monkeypatch.setattr(trials, trial, raising(error))
+        error = feature_probes.RefusedError(f"do {trial}", OSError(number, ""), needs)
+        self.monkeypatch.setattr(feature_probes, trial, raising(error))
 
     def modes(self) -> dict[str, Availability]:
         return check_modes(
@@ -127,7 +127,9 @@ def test_refusals_are_told_in_the_kernels_words(
 def test_programs_that_are_attached_and_do_not_run(
     kernel: FakeKernel, trial: str, silent: set[str]
 ) -> None:
-    kernel.monkeypatch.setattr(trials, trial, raising(trials.SilentError(["the entry of f"])))
+    kernel.monkeypatch.setattr(
+        feature_probes, trial, raising(feature_probes.SilentError(["the entry of f"]))
+    )
     modes = kernel.modes()
     assert {name for name, found in modes.items() if not found.available} == silent
     for name in silent:
@@ -140,7 +142,9 @@ def test_while_ftrace_is_off_nothing_is_attached_by_it(kernel: FakeKernel) -> No
     kernel.monkeypatch.setattr(hints, "FTRACE_ENABLED", kernel.folder / "ftrace_enabled")
     (kernel.folder / "ftrace_enabled").write_text("0\n")
     for trial in ("trampolines", "kprobes"):
-        kernel.monkeypatch.setattr(trials, trial, raising(AssertionError(f"{trial} were tried")))
+        kernel.monkeypatch.setattr(
+            feature_probes, trial, raising(AssertionError(f"{trial} were tried"))
+        )
     modes = kernel.modes()
     assert {name for name, found in modes.items() if found.available} == {"tracepoint"}
     for name in modes.keys() - {"tracepoint"}:
@@ -221,7 +225,7 @@ def test_without_tracefs(kernel: FakeKernel) -> None:
 def test_the_verifiers_complaint_is_in_the_reason(log: str) -> None:
     error = ProgramRefusedError(errno.EINVAL, "Invalid argument")
     error.log = log
-    assert str(trials.RefusedError("load", error, "")) == (
+    assert str(feature_probes.RefusedError("load", error, "")) == (
         "the kernel refused to load: EINVAL, Invalid argument (verifier: unknown func bpf_x#113)"
     )
 
@@ -257,7 +261,7 @@ def test_running_kernel_is_left_as_it_was(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(bpf, "load_program", remember)
     # Several checks at once do not disturb each other: only this one's are looked for.
     own = f"check_{os.getpid()}"
-    monkeypatch.setattr(trials, "_NAME", own)
+    monkeypatch.setattr(feature_probes, "_NAME", own)
 
     def check() -> None:
         descriptors = open_descriptors()
@@ -267,7 +271,7 @@ def test_running_kernel_is_left_as_it_was(tmp_path: Path, monkeypatch: pytest.Mo
         assert len(made) >= sum(found.available for found in modes.values())
         assert made, modes
         assert open_descriptors() == descriptors
-        wait_until(lambda: not set(made) & set(bpf.prog_ids()))
+        wait_until(lambda: not set(made) & set(bpf.prog_ids()), "the programs to be freed")
         assert own not in {name_of(prog_id) for prog_id in bpf.prog_ids()}
 
     in_child(check)
@@ -293,7 +297,7 @@ def test_command_prints_the_modes_and_keeps_its_mounts_to_itself(tmp_path: Path)
         capture_output=True,
         text=True,
         check=True,
-        cwd=PROJECT,
+        cwd=ROOT,
         env={**os.environ, "PROBEDECK_CACHE_DIR": str(tmp_path / "cache")},
     )
     assert done.stderr == ""
@@ -322,9 +326,9 @@ def test_a_program_that_does_not_run_is_found_out(monkeypatch: pytest.MonkeyPatc
         made.append(call)
         fail_to("unlinkat", token)
 
-    monkeypatch.setattr(trials, "fail_to", call_less)
-    with opened() as tracefs, pytest.raises(trials.SilentError) as silence:
-        trials.tracepoints(tracefs, DELETION_SYSCALLS)
+    monkeypatch.setattr(feature_probes, "fail_to", call_less)
+    with opened() as tracefs, pytest.raises(feature_probes.SilentError) as silence:
+        feature_probes.tracepoints(tracefs, DELETION_SYSCALLS)
     assert silence.value.missing == [
         f"sys_{side}_{call}" for call in ("unlink", "rmdir") for side in ("enter", "exit")
     ]
@@ -340,7 +344,7 @@ def test_an_attached_program_runs() -> None:
 
 def runs_on_unlink() -> None:
     with opened() as tracefs:
-        number = trials.tracepoint_id(tracefs, "syscalls", "sys_enter_unlink")
+        number = feature_probes.tracepoint_id(tracefs, "syscalls", "sys_enter_unlink")
     array = bpf.create_map(MAP_TYPE_ARRAY, 4, 8, 1, "test_ran")
     # Stores 7 in the array; written down by hand, as there is no assembler here.
     store_zero_key = bytes([0x62, 10]) + struct.pack("<hi", -4, 0)  # *(u32 *)(r10 - 4) = 0
@@ -361,8 +365,8 @@ def runs_on_unlink() -> None:
         + bpf.instruction(0x95),
         name="test_ran",
     )
-    with perf.tracepoint_event(number) as event:
-        perf.attach_program(event, program)
+    with perf_events.tracepoint_event(number) as event:
+        perf_events.attach_program(event, program)
         with pytest.raises(FileNotFoundError):
             os.unlink("/nonexistent")  # noqa: PTH108 - the system call itself
     assert bpf.map_lookup(array, bytes(4), 8) == struct.pack("<Q", 7)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.kernel import hints
-from app.kernel.trials import RefusedError
+from app.kernel.feature_probes import RefusedError
 from app.probes.modes import MODES
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.kernel.btf import Btf
+from app.btf.reader import Btf
 from app.kernel.symbols import (
     KALLSYMS,
     Resolution,
@@ -13,8 +13,7 @@ from app.kernel.symbols import (
     resolve_in_btf,
     resolve_in_symbols,
 )
-
-from .btf_builder import BtfBuilder
+from tests.support.btf_builder import BtfBuilder
 
 KERNEL_6 = b"""\
 ffffffff816d24b0 T __pfx_do_unlinkat

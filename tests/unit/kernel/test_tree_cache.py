@@ -16,7 +16,7 @@ from app.kernel.tree_cache import (
     is_whole,
     load,
 )
-from app.paths import UnusablePath, folder
+from app.linux.paths import UnusablePath, folder
 
 FILES = {"include/a.h": "#define A 1\n", "include/linux/b.h": "", "include/ü.h": "/* ü */"}
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from app import ROOT
 from app.config import Settings
-from app.privileges import KEPT
+from app.linux.capabilities import KEPT
 from app.systemd.unit import FOLDERS, TEMPLATE, unit
 
 PROJECT = Path("/srv/probedeck")
@@ -123,7 +124,7 @@ def test_every_setting_can_be_given(field: Field[object]) -> None:
 
 def test_each_directive_is_explained() -> None:
     """Kept or given up: docs/systemd.md has a row for each."""
-    page = Path(__file__).resolve().parents[3] / "docs/systemd.md"
+    page = ROOT / "docs/systemd.md"
     documented = set(re.findall(r"`(\w+)=", page.read_text()))
     for directive in re.findall(r"^(\w+)=", TEMPLATE.read_text(), re.MULTILINE):
         if directive not in ("Description", "After", "WantedBy", "Environment"):

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from app import ROOT
 from app.kernel import hints
 from app.tracer import canary
 from app.tracer.canary import INTERVAL_S, MISSES, RETRY_S, Seen, Sight, calls_of, unseen
 from app.tracer.records import CANARY
 
-RECORD_C = (Path(__file__).parents[3] / "bpf/record.c").read_text()
+RECORD_C = (ROOT / "bpf/record.c").read_text()
 ALL = {"unlink": Seen(1, 1), "unlinkat": Seen(1, 1), "rmdir": Seen(1, 1)}
 
 

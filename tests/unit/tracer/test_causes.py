@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from app.tracer.causes import log_and_tell, words_without_paths
-from app.tracer.ring import CorruptRing
+from app.tracer.rings import CorruptRing
 
 
 @pytest.mark.parametrize(

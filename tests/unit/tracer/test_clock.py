@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app import ROOT
 from app.tracer import clock
 from app.tracer.clock import WallClock, namespace_offset_ns
 
 SLACK_NS = 1_000_000  # of a row's time
-TREE = Path(__file__).resolve().parents[3]
 
 
 def test_a_monotonic_stamp_becomes_the_wall_clock_time() -> None:
@@ -59,7 +59,7 @@ def test_in_a_time_namespace_the_stamps_are_the_machines(offset_s: int) -> None:
     before = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
     done = subprocess.run(
         [*namespace, sys.executable, "-c", script],
-        cwd=TREE,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,

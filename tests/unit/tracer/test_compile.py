@@ -10,15 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from app import ROOT
+from app.kernel.bcc_headers import BTF_PATH
 from app.kernel.bcc_presence import bcc_problem
-from app.kernel.headers import BTF_PATH
 from app.kernel.hints import may_trace
-from app.tracer.command import compile_command
-from app.tracer.kept import find_object, object_key
+from app.link.compiler import compile_command
+from app.tracer.compiled_object import CompiledObject
 from app.tracer.loader import LoadedObject
-from app.tracer.object import CompiledObject
-
-TREE = Path(__file__).resolve().parents[3]
+from app.tracer.object_cache import find_object, object_key
 
 needs_bcc = pytest.mark.skipif(
     bcc_problem() is not None or not may_trace() or not BTF_PATH.exists(),
@@ -30,7 +29,7 @@ needs_bcc = pytest.mark.skipif(
 def test_compiled_once_and_loaded_without_bcc(tmp_path: Path) -> None:
     arguments = ("tracepoint", "", 1 << 16, BTF_PATH)
     command = compile_command(*arguments, tmp_path / "cache")
-    done = subprocess.run(command, cwd=TREE, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     compiled = CompiledObject.decode(done.stdout)
     assert find_object(tmp_path / "cache", object_key(*arguments)) == compiled
     assert [program.name for program in compiled.programs] == [
@@ -51,8 +50,8 @@ def test_compiled_once_and_loaded_without_bcc(tmp_path: Path) -> None:
 
 def test_nothing_else_imports_bcc() -> None:
     importers = {
-        file.relative_to(TREE).as_posix()
-        for file in (TREE / "app").rglob("*.py")
+        file.relative_to(ROOT).as_posix()
+        for file in (ROOT / "app").rglob("*.py")
         if re.search(r"^\s*(from|import) bcc\b", file.read_text(), re.MULTILINE)
     }
     assert importers == {"app/tracer/compile.py"}
@@ -74,7 +73,7 @@ def test_what_could_not_be_kept_is_refused(tmp_path: Path, why: str) -> None:
     script = """
 import sys
 from pathlib import Path
-from app.kernel.headers import find_headers, BTF_PATH
+from app.kernel.bcc_headers import find_headers, BTF_PATH
 from app.tracer import compile
 find_headers(BTF_PATH, Path(sys.argv[1])).apply()
 compile.source = lambda mode: sys.argv[2]
@@ -82,7 +81,7 @@ compile.compile_object("tracepoint", "", 1 << 16)
 """
     done = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path / "cache"), REFUSED[why]],
-        cwd=TREE,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,

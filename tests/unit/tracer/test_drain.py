@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from app.tracer.drain import in_order
-from app.tracer.ring import slot_dtype
+from app.tracer.rings import slot_dtype
 
 
 def view(*stamps: int) -> np.ndarray[Any, np.dtype[np.void]]:

@@ -10,15 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from compiled_objects import RETURN_0, load_64
 
 from app.errors import ProbedeckError
-from app.kernel import bpf
-from app.kernel.bpf import ProgramRefusedError, instruction
 from app.kernel.hints import may_trace
+from app.linux import bpf
+from app.linux.bpf import ProgramRefusedError, instruction
+from app.tracer.compiled_object import CompiledObject, MapSpec, ProgramSpec
 from app.tracer.loader import LoadedObject
-from app.tracer.object import CompiledObject, MapSpec, ProgramSpec
 from app.tracer.programs import Programs
+from tests.support.compiled_objects import RETURN_0, load_64
 
 pytestmark = pytest.mark.skipif(not may_trace(), reason="needs the capabilities to use BPF")
 

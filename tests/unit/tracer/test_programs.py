@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.kernel.bpf import ProgInfo
+from app.linux.bpf import ProgInfo
 from app.probes.spec import Filter
 from app.tracer.programs import filter_struct, runs_at_entry
 

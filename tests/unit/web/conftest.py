@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from app.hub import Hub
-from app.web.service import Service
+from app.web.context import Service
 from tests.support.web_fakes import FakeConnection, FakeManager, fake_service
 
 ORIGIN = "http://localhost:5000"

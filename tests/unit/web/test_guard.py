@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from werkzeug.test import run_wsgi_app
 
+from app.access.tokens import TokenFile
 from app.config import Settings
-from app.tokens import TokenFile
 from app.web.guard import Guard
 from tests.support.web_fakes import FakeConnection
 

@@ -12,8 +12,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from app import create_app
+from app.access.tokens import OPERATOR, VIEWER, TokenFile
 from app.config import Settings
-from app.tokens import OPERATOR, VIEWER, TokenFile
 from tests.support.web_fakes import FakeConnection, fake_service
 
 ORIGIN = "http://localhost:5000"

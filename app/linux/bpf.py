@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: Apache-2.0
+"""bpf(2) for what Probedeck does without BCC: feature checks, counters, ids of what is loaded.
+
+Descriptors are plain ints that the caller closes; the kernel makes them close-on-exec.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from app.linux.bpf_attr import (
+    Command,
+    EnableStats,
+    Id,
+    InfoByFd,
+    MapCreate,
+    MapElement,
+    MapInfoLayout,
+    ProgInfoLayout,
+    ProgLoad,
+    RawTracepointOpen,
+)
+from app.linux.syscalls import bpf as _bpf
+
+POSSIBLE_CPUS = Path("/sys/devices/system/cpu/possible")
+
+PROG_TYPE_KPROBE = 2
+PROG_TYPE_TRACEPOINT = 5
+PROG_TYPE_RAW_TRACEPOINT = 17
+PROG_TYPE_TRACING = 26
+ATTACH_TRACE_FENTRY = 24
+ATTACH_TRACE_FEXIT = 25
+MAP_TYPE_HASH = 1
+MAP_TYPE_ARRAY = 2
+MAP_TYPE_PERCPU_HASH = 5
+MAP_TYPE_PERCPU_ARRAY = 6
+MAP_TYPE_LRU_HASH = 9
+MAP_TYPE_RINGBUF = 27
+STATS_RUN_TIME = 0
+
+_LOG_SIZE = 1 << 16
+
+
+class ProgramRefusedError(OSError):
+    """BPF_PROG_LOAD failed; `log` is what the verifier said, if anything."""
+
+    log: str = ""
+
+
+@dataclass(frozen=True)
+class ProgInfo:
+    """A loaded program. Run time (ns) and count grow only while someone has the kernel count
+    them (`enable_run_time_stats`, or kernel.bpf_stats_enabled).
+
+    `recursion_misses` are runs the kernel left out because the program was already
+    running on that CPU; None before Linux 5.12, which does not count them.
+    """
+
+    id: int
+    type: int
+    name: str
+    tag: str
+    run_time_ns: int
+    run_cnt: int
+    recursion_misses: int | None
+
+
+@dataclass(frozen=True)
+class MapInfo:
+    """A map as it was made; sizes in bytes (a ring buffer's size is its `max_entries`)."""
+
+    id: int
+    type: int
+    key_size: int
+    value_size: int
+    max_entries: int
+    flags: int
+    name: str
+
+
+def create_map(
+    map_type: int,
+    key_size: int,
+    value_size: int,
+    max_entries: int,
+    name: str = "",
+    *,
+    flags: int = 0,
+) -> int:
+    """A new map's descriptor; sizes in bytes (a ring buffer's size is its `max_entries`)."""
+    attributes = MapCreate(
+        map_type, key_size, value_size, max_entries, flags, map_name=name.encode()[:15]
+    )
+    return _bpf(Command.MAP_CREATE, attributes)
+
+
+def map_info(fd: int) -> MapInfo:
+    """What the kernel says about a map, by its descriptor."""
+    info = MapInfoLayout()
+    _bpf(Command.OBJ_GET_INFO_BY_FD, InfoByFd(fd, ctypes.sizeof(info), ctypes.addressof(info)))
+    return MapInfo(
+        info.id,
+        info.type,
+        info.key_size,
+        info.value_size,
+        info.max_entries,
+        info.map_flags,
+        info.name.decode("utf-8", "replace"),
+    )
+
+
+def map_lookup(fd: int, key: bytes, value_size: int) -> bytes | None:
+    """The value of a key, or None when the map has no such key.
+
+    For a per-CPU map `value_size` must be `percpu_size(...)`, and all CPUs' values come in one
+    buffer. The kernel writes what the map's value takes: a smaller `value_size` is a defect.
+    """
+    value = ctypes.create_string_buffer(value_size)
+    key_buffer = ctypes.create_string_buffer(key, len(key))
+    element = MapElement(fd, ctypes.addressof(key_buffer), ctypes.addressof(value), 0)
+    try:
+        _bpf(Command.MAP_LOOKUP_ELEM, element)
+    except OSError as error:
+        if error.errno == errno.ENOENT:
+            return None
+        raise
+    return value.raw
+
+
+def map_update(fd: int, key: bytes, value: bytes) -> None:
+    """Set a key's value; `value` is as long as `map_lookup` would return."""
+    value_buffer = ctypes.create_string_buffer(value, len(value))
+    key_buffer = ctypes.create_string_buffer(key, len(key))
+    _bpf(
+        Command.MAP_UPDATE_ELEM,
+        MapElement(fd, ctypes.addressof(key_buffer), ctypes.addressof(value_buffer), 0),
+    )
+
+
+def percpu_size(value_size: int) -> int:
+    """Bytes of all CPUs' values of one key: each value is rounded up to 8 bytes."""
+    return -(-value_size // 8) * 8 * possible_cpus()
+
+
+@cache
+def possible_cpus(path: Path = POSSIBLE_CPUS) -> int:
+    """How many CPUs the kernel has room for, as per-CPU maps count them; the same until it ends."""
+    count = 0
+    for part in path.read_text().strip().split(","):
+        first, _, last = part.partition("-")
+        count += int(last or first) - int(first) + 1
+    return count
+
+
+def instruction(
+    code: int, dst: int = 0, src: int = 0, immediate: int = 0, *, offset: int = 0
+) -> bytes:
+    """One `struct bpf_insn`, for little-endian machines."""
+    return struct.pack("<BBhi", code, src << 4 | dst, offset, immediate)
+
+
+def load_program(
+    prog_type: int,
+    instructions: bytes,
+    *,
+    name: str = "",
+    kernel_version: int = 0,
+    attach_type: int = 0,
+    attach_btf_id: int = 0,
+) -> int:
+    """A GPL program's descriptor; raises ProgramRefusedError with the verifier's log."""
+    code = ctypes.create_string_buffer(instructions, len(instructions))
+    terms = ctypes.create_string_buffer(b"GPL")
+    attributes = ProgLoad(
+        prog_type,
+        len(instructions) // 8,
+        ctypes.addressof(code),
+        ctypes.addressof(terms),
+        kern_version=kernel_version,
+        prog_name=name.encode()[:15],
+        expected_attach_type=attach_type,
+        attach_btf_id=attach_btf_id,
+    )
+    try:
+        return _bpf(Command.PROG_LOAD, attributes)
+    except OSError as error:
+        refusal = ProgramRefusedError(error.errno, error.strerror)
+        refusal.log = _verifier_log(attributes)
+        raise refusal from error
+
+
+def _verifier_log(attributes: ProgLoad) -> str:
+    """Load once more, with a log: asking for one at first would make each load slow."""
+    log = ctypes.create_string_buffer(_LOG_SIZE)
+    attributes.log_level = 1
+    attributes.log_size = _LOG_SIZE
+    attributes.log_buf = ctypes.addressof(log)
+    try:
+        os.close(_bpf(Command.PROG_LOAD, attributes))
+    except OSError:
+        pass  # the first attempt's error is the one that counts
+    return log.value.decode("utf-8", "replace")
+
+
+def open_raw_tracepoint(prog_fd: int, tracepoint: str | None = None) -> int:
+    """Attach a raw tracepoint's program to a tracepoint of the kernel, or a tracing program where
+    its `attach_btf_id` says; closing the result detaches."""
+    name = ctypes.create_string_buffer(tracepoint.encode()) if tracepoint else None
+    address = ctypes.addressof(name) if name else None
+    return _bpf(Command.RAW_TRACEPOINT_OPEN, RawTracepointOpen(address, prog_fd))
+
+
+def prog_ids() -> list[int]:
+    """Ids of all programs in the kernel."""
+    return list(_ids(Command.PROG_GET_NEXT_ID))
+
+
+def map_ids() -> list[int]:
+    """Ids of all maps in the kernel."""
+    return list(_ids(Command.MAP_GET_NEXT_ID))
+
+
+def link_ids() -> list[int]:
+    """Ids of all links in the kernel; raises OSError (EINVAL) before Linux 5.8."""
+    return list(_ids(Command.LINK_GET_NEXT_ID))
+
+
+def prog_info(fd: int) -> ProgInfo:
+    """What the kernel says about a program, by its descriptor."""
+    info = ProgInfoLayout()
+    request = InfoByFd(fd, ctypes.sizeof(info), ctypes.addressof(info))
+    _bpf(Command.OBJ_GET_INFO_BY_FD, request)
+    counts_misses = request.info_len >= ProgInfoLayout.recursion_misses.offset + 8
+    return ProgInfo(
+        info.id,
+        info.type,
+        info.name.decode("utf-8", "replace"),
+        bytes(info.tag).hex(),
+        info.run_time_ns,
+        info.run_cnt,
+        info.recursion_misses if counts_misses else None,
+    )
+
+
+def enable_run_time_stats() -> int:
+    """Have the kernel count run time and runs of all programs until the result is closed.
+
+    Raises OSError: EINVAL before Linux 5.8.
+    """
+    return _bpf(Command.ENABLE_STATS, EnableStats(STATS_RUN_TIME))
+
+
+@contextmanager
+def program(prog_id: int) -> Iterator[int]:
+    """A descriptor of the program with this id; raises OSError (ENOENT) when it is gone."""
+    fd = _bpf(Command.PROG_GET_FD_BY_ID, Id(prog_id))
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _ids(command: Command) -> Iterator[int]:
+    request = Id()
+    while True:
+        try:
+            _bpf(command, request)
+        except OSError as error:
+            if error.errno == errno.ENOENT:  # there is none behind the last
+                return
+            raise
+        yield request.next_id
+        request = Id(request.next_id)

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Debian's cloud kernels: fetched, unpacked and kept in a cache, ready to boot.
+
+The newest of a suite is found through its metapackage, so a version is never pinned. The
+mirror is asked at most once a day; when it cannot be reached, the newest kernel
+in the cache is used, and that is said.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from app import ROOT
+from app.machine import image, initrd
+from app.machine.debian_archive import Archive, ArchiveError, Mirror, find_mirror
+
+SUITES = ("bullseye", "bookworm", "trixie", "trixie-backports")
+METAPACKAGE = "linux-image-cloud-amd64"
+# The metapackage leads to the image; from 7.x on, the image leads to packages of its parts.
+KERNEL_PACKAGE = re.compile(r"linux-(image|binary|modules|base)-[0-9].*cloud-amd64$")
+DEFAULT_CACHE = ROOT / ".cache" / "kernels"
+ASK_AGAIN_S = 24 * 3600
+
+
+class KernelError(Exception):
+    """There is no kernel of this suite, neither at the mirror nor in the cache."""
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel ready to boot. `folder` holds vmlinux, lib/modules and, where needed, initrd."""
+
+    suite: str
+    release: str
+    package_version: str
+    folder: Path
+
+    @property
+    def vmlinux(self) -> Path:
+        """The uncompressed ELF image."""
+        return self.folder / "vmlinux"
+
+    @property
+    def initrd(self) -> Path | None:
+        """The first root, for kernels whose virtiofs is a module."""
+        path = self.folder / "initrd"
+        return path if path.exists() else None
+
+
+def newest(
+    suite: str,
+    cache: Path = DEFAULT_CACHE,
+    say: Callable[[str], None] = print,
+    mirror: Mirror | None = None,
+    now: Callable[[], float] = time.time,
+) -> Kernel:
+    """The newest kernel of a suite, fetched when the cache has it not; raises KernelError."""
+    if suite not in SUITES:
+        raise KernelError(f"{suite} is none of the suites {', '.join(SUITES)}")
+    folder = cache.resolve() / suite
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder / "lock"):
+        kept = _kept(folder, suite)
+        asked = folder / "asked"
+        if kept and asked.exists() and 0 <= now() - asked.stat().st_mtime < ASK_AGAIN_S:
+            return kept
+        try:
+            kernel = _fetch(folder, suite, mirror or find_mirror(), say)
+        except (ArchiveError, image.ImageError, initrd.InitrdError) as error:
+            if kept is None:
+                raise KernelError(f"no kernel of {suite}: {error}") from error
+            say(f"Kernel of {suite}: {error}\nUsing {kept.release} from the cache instead.")
+            return kept
+        _remove_others(folder, kernel)
+        asked.touch()
+        os.utime(asked, (now(), now()))
+        return kernel
+
+
+def _fetch(folder: Path, suite: str, mirror: Mirror, say: Callable[[str], None]) -> Kernel:
+    archive = Archive(folder / "apt", suite, mirror)
+    say(f"Kernel of {suite}: asking {mirror.main} for the newest one")
+    archive.update()
+    packages = _packages(archive)
+    versions = archive.versions(packages)
+    version = max(versions.values())  # all parts of one kernel have the same
+    kept = _kept(folder, suite)
+    if kept and kept.package_version == version:
+        return kept
+    say(f"Kernel of {suite}: fetching {', '.join(packages)} ({version})")
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as work:
+        downloads, tree = Path(work, "packages"), Path(work, "tree")
+        downloads.mkdir()
+        for package in archive.download(packages, downloads):
+            _run("dpkg-deb", "--extract", str(package), str(tree))
+        ready = Path(work, "ready")
+        release = arrange(tree, ready)
+        target = folder / f"{release}_{version}"
+        shutil.rmtree(target, ignore_errors=True)  # an older one is not complete, or _kept had it
+        ready.rename(target)
+    say(f"Kernel of {suite}: {release} is ready")
+    return Kernel(suite, release, version, target)
+
+
+def _packages(archive: Archive) -> list[str]:
+    """The kernel packages that the metapackage leads to."""
+    found: list[str] = []
+    waiting = [METAPACKAGE]
+    while waiting:
+        for name in archive.dependencies(waiting.pop()):
+            if KERNEL_PACKAGE.match(name) and name not in found:
+                found.append(name)
+                waiting.append(name)
+    if not found:
+        raise ArchiveError(f"{METAPACKAGE} leads to no kernel package")
+    return sorted(found)
+
+
+def arrange(tree: Path, ready: Path) -> str:
+    """Lay out an unpacked kernel package as `Kernel.folder`; returns its release."""
+    modules = next(
+        (p for p in (tree / "usr/lib/modules", tree / "lib/modules") if p.is_dir()), None
+    )
+    releases = [path.name for path in modules.iterdir()] if modules else []
+    if modules is None or len(releases) != 1:
+        raise ArchiveError(f"the package holds the modules of {len(releases)} kernels")
+    release = releases[0]
+    (ready / "lib").mkdir(parents=True)
+    shutil.move(modules, ready / "lib" / "modules")
+    parts = ready / "lib" / "modules" / release
+    # Until 6.x these lie in /boot with the release in their names, from 7.x with the modules.
+    packed, config = (
+        next(p for p in (tree / "boot" / f"{name}-{release}", parts / name) if p.exists())
+        for name in ("vmlinuz", "config")
+    )
+    (ready / "vmlinux").write_bytes(image.vmlinux(packed.read_bytes()))
+    _run("depmod", "--basedir", str(ready), release)
+    if "\nCONFIG_VIRTIO_FS=y\n" not in config.read_text(encoding="utf-8"):
+        (ready / "initrd").write_bytes(initrd.build(ready, release))
+    for unused in (packed, parts / "System.map"):
+        unused.unlink(missing_ok=True)
+    return release
+
+
+def _kept(folder: Path, suite: str) -> Kernel | None:
+    """The kernel in the cache. Folders appear there by renaming, so what is there is whole."""
+    found = [path for path in folder.glob("*_*") if (path / "vmlinux").exists()]
+    if not found:
+        return None
+    path = max(found, key=lambda path: path.stat().st_mtime)
+    release, _, version = path.name.partition("_")
+    return Kernel(suite, release, version, path)
+
+
+def _remove_others(folder: Path, kernel: Kernel) -> None:
+    for path in [*folder.glob("*_*"), *folder.glob(".new-*")]:
+        if path != kernel.folder:
+            shutil.rmtree(path)
+
+
+def _run(*command: str) -> None:
+    try:
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+    except FileNotFoundError:
+        raise ArchiveError(f"there is no {command[0]} on this machine") from None
+    if done.returncode != 0:
+        raise ArchiveError(f"{command[0]}: {done.stderr.strip()}")
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """One process at a time changes a suite's folder; the lock ends with its process."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

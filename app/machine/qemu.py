@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Command lines: QEMU's for a machine, and virtiofsd's for its root file system.
+
+Pure, but for `detect` and `hardware`, which look at this machine.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.machine.kernels import Kernel
+
+QEMU = "qemu-system-x86_64"
+# Debian 12 and Ubuntu 22.04 have QEMU's own in C; later releases the separate one in Rust.
+VIRTIOFSD = (Path("/usr/libexec/virtiofsd"), Path("/usr/lib/qemu/virtiofsd"))
+C_VIRTIOFSD = Path("/usr/lib/qemu/virtiofsd")
+# 6.12 panics at random in QEMU 7.2's emulation when the processor has cmpxchg16b:
+# 4 of 8 boots with Nehalem, 0 of 8 without that instruction.
+PROCESSOR = ["-cpu", "Nehalem,-cx16"]
+EMULATION = ["-accel", "tcg,thread=multi,tb-size=512", *PROCESSOR]
+# Time by counted instructions is for one processor, emulated.
+COUNTED = ["-accel", "tcg,thread=single,tb-size=512", *PROCESSOR]
+VIRTUALISATION = ["-accel", "kvm", "-cpu", "host"]
+# nokaslr: addresses in a report mean something; mitigations and checks of the clock only cost
+# time in emulation; panic=-1 with -no-reboot ends QEMU at once when the kernel panics.
+KERNEL_OPTIONS = (
+    "console=ttyS0 quiet root=hostroot rootfstype=virtiofs ro init=/run/vm/init"
+    " panic=-1 reboot=t nokaslr mitigations=off tsc=reliable random.trust_cpu=on net.ifnames=0"
+)
+
+
+class ProgramMissing(Exception):
+    """QEMU or virtiofsd is not installed."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """What this machine has for running others."""
+
+    qemu: str
+    virtiofsd: Path
+    kvm: bool
+
+
+def detect(
+    cpuinfo: Path = Path("/proc/cpuinfo"),
+    kvm: Path = Path("/dev/kvm"),
+    virtiofsd: Sequence[Path] = VIRTIOFSD,
+) -> Host:
+    """Find the programs, and whether the processor virtualises; raises ProgramMissing.
+
+    /dev/kvm alone says nothing: it can be there on a processor without the extension.
+    """
+    qemu = shutil.which(QEMU)
+    server = next((path for path in virtiofsd if path.exists()), None)
+    if qemu is None:
+        raise ProgramMissing(f"{QEMU} is not installed (Debian: qemu-system-x86)")
+    if server is None:
+        raise ProgramMissing("virtiofsd is not installed (Debian 12: qemu-system-common)")
+    flags = re.search(r"^flags\s*:.*\b(vmx|svm)\b", cpuinfo.read_text(), re.MULTILINE)
+    return Host(qemu, server, flags is not None and os.access(kvm, os.R_OK | os.W_OK))
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What the machine has. `forwarded_port` is a TCP port of its own network namespace that
+    leads to the same port of the guest; None: no network. `environment` reaches process 1.
+    With `icount` the guest's clock is the number of its instructions, each 2**icount ns, so that
+    the same work takes the same time; it is emulated then, and has one processor."""
+
+    cpus: int = 2
+    memory_mib: int = 2048
+    forwarded_port: int | None = None
+    environment: tuple[tuple[str, str], ...] = ()
+    ports: dict[str, int] = field(default_factory=dict)
+    terminal: int | None = None
+    icount: int | None = None
+
+
+def hardware(forwarded_port: int | None = None) -> Hardware:
+    """Two processors and 2 GiB, or half of the memory that this machine has."""
+    total_mib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
+    cpus = min(2, os.cpu_count() or 1)
+    return Hardware(cpus, min(2048, total_mib // 2), forwarded_port)
+
+
+def virtiofsd_command(host: Host, root: str, listening: int) -> list[str]:
+    """Serve the folder `root` on a listening socket, given as a descriptor."""
+    if host.virtiofsd == C_VIRTIOFSD:
+        options = f"source={root},cache=always,sandbox=chroot,announce_submounts,log_level=warn"
+        return [str(host.virtiofsd), f"--fd={listening}", "-f", "-o", options]
+    return [
+        str(host.virtiofsd),
+        f"--fd={listening}",
+        f"--shared-dir={root}",
+        "--cache=always",
+        "--sandbox=chroot",
+        "--announce-submounts",
+        "--log-level=warn",
+    ]
+
+
+def qemu_command(
+    host: Host, kernel: Kernel, hardware: Hardware, filesystem: int, console: int
+) -> list[str]:
+    """Boot `kernel`. Descriptors: the connection to virtiofsd, and the kernel's console;
+    those in `hardware` are sockets, each the host's end of a named port of the guest."""
+    size = f"{hardware.memory_mib}M"
+    options = [KERNEL_OPTIONS, *(f"{name}={value}" for name, value in hardware.environment)]
+    command = [
+        *[host.qemu, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
+        *["-machine", "q35,hpet=off,memory-backend=memory"],
+        *_processor(host, hardware),
+        *["-m", size],
+        # Shared with virtiofsd, which reads and writes the guest's memory.
+        *["-object", f"memory-backend-memfd,id=memory,size={size},share=on"],
+        *["-chardev", f"socket,id=root,fd={filesystem}"],
+        *["-device", "vhost-user-fs-pci,chardev=root,tag=hostroot"],
+        *["-chardev", f"socket,id=console,fd={console}", "-serial", "chardev:console"],
+        *["-device", "virtio-serial-pci"],
+    ]
+    if hardware.terminal is not None:
+        command += ["-chardev", f"socket,id=terminal,fd={hardware.terminal}"]
+        command += ["-serial", "chardev:terminal"]
+    for number, (name, descriptor) in enumerate(hardware.ports.items(), start=1):
+        command += ["-chardev", f"socket,id=port{number},fd={descriptor}"]
+        command += ["-device", f"virtserialport,nr={number},chardev=port{number},name={name}"]
+    if hardware.forwarded_port is not None:
+        port = hardware.forwarded_port
+        command += ["-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:{port}"]
+        command += ["-device", "virtio-net-pci,netdev=net,romfile="]
+        options.append("VM_NETWORK=1")
+    command += ["-kernel", str(kernel.vmlinux), "-append", " ".join(options)]
+    if kernel.initrd:
+        command += ["-initrd", str(kernel.initrd)]
+    return command
+
+
+def _processor(host: Host, hardware: Hardware) -> list[str]:
+    if hardware.icount is not None:
+        return [*COUNTED, "-icount", f"shift={hardware.icount}", "-smp", "1"]
+    return [*(VIRTUALISATION if host.kvm else EMULATION), "-smp", str(hardware.cpus)]

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands from outside for a running machine: `./run --vm-exec`, and the way to its agent.
+
+    client -- abstract Unix socket -- Broker -- virtio port -- agent (app.vm_mode.guest)
+
+One JSON object a line. A client sends `{"argv": [...]}`; then `{"stdout": BASE64}`,
+`{"stderr": BASE64}` and, last, `{"exit": STATUS}` come back. Between broker and agent each
+has an `id` as well, since several run at once; `{"id": N, "cancel": true}` ends one whose
+client went.
+
+The socket has no file, so that a machine that is killed leaves none behind. Both ends ask the
+kernel who the other is, and only root is: a root shell in the machine reads all files of this one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import itertools
+import json
+import socket
+import struct
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+LONGEST_LINE_BYTES = 1 << 20
+STALLED_S = 30.0
+
+
+def address(port: int) -> str:
+    """The abstract address of the machine that serves on `port`."""
+    return f"\0probedeck-vm-{port}"
+
+
+class NoMachine(Exception):
+    """There is no machine to run a command in, or it ended meanwhile."""
+
+
+class Broker:
+    """Passes commands of several clients through the one port to the agent, and answers back."""
+
+    def __init__(self) -> None:
+        self._agent: asyncio.StreamWriter | None = None
+        self._open: set[asyncio.StreamWriter] = set()
+        self._clients: dict[int, asyncio.StreamWriter] = {}
+        self._ids = itertools.count(1)
+
+    async def serve(self, port: socket.socket, listening: socket.socket) -> None:
+        """Serve until cancelled. `port` is this side's end of the machine's virtio port."""
+        reader, self._agent = await asyncio.open_connection(sock=port, limit=LONGEST_LINE_BYTES)
+        server = await asyncio.start_unix_server(
+            self._take, sock=listening, limit=LONGEST_LINE_BYTES
+        )
+        try:
+            while line := await reader.readline():
+                await self._answer(json.loads(line))
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # the machine ended while something was being written to it
+        finally:
+            server.close()
+            for writer in (self._agent, *self._open):
+                writer.transport.abort()
+            await asyncio.sleep(0)  # the loop closes their sockets in its next turn
+
+    async def tell(self, message: dict[str, Any]) -> None:
+        """Send a message to the agent."""
+        assert self._agent is not None
+        self._agent.write(_line(message))
+        await self._agent.drain()
+
+    async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        number = next(self._ids)
+        self._open.add(writer)
+        try:
+            if peer_uid(writer.get_extra_info("socket")) != 0:
+                return
+            request = json.loads(await reader.readline())
+            self._clients[number] = writer
+            await self.tell({"id": number, "argv": request["argv"]})
+            await reader.read()  # until the client goes, which it does after the last answer
+            if number in self._clients:
+                await self.tell({"id": number, "cancel": True})
+        finally:
+            self._clients.pop(number, None)
+            self._open.discard(writer)
+            writer.transport.abort()
+
+    async def _answer(self, message: dict[str, Any]) -> None:
+        number = message.pop("id")
+        client = self._clients.get(number)
+        if client is None:
+            return  # it went before its command's end
+        if "exit" in message:
+            del self._clients[number]
+        try:
+            client.write(_line(message))
+            await asyncio.wait_for(client.drain(), STALLED_S)
+        except (OSError, asyncio.TimeoutError):
+            client.transport.abort()  # its _take sees that and cancels the command
+
+
+def peer_uid(connection: socket.socket) -> int:
+    """Who made the other end of a Unix socket, as the kernel has it."""
+    credentials = connection.getsockopt(
+        socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")
+    )
+    return int(struct.unpack("3i", credentials)[1])
+
+
+def execute(port: int, argv: Sequence[str]) -> int:
+    """Run a command in the machine that serves on `port`; its output goes to ours.
+
+    Returns its exit status, or 128 more than the signal that ended it; raises NoMachine.
+    """
+    with socket.socket(socket.AF_UNIX) as connection:
+        try:
+            connection.connect(address(port))
+        except ConnectionRefusedError:
+            raise NoMachine(f"no machine serves on port {port}; start one: ./run --vm") from None
+        if peer_uid(connection) != 0:
+            raise NoMachine("what answers there was not started by root, and is not used")
+        connection.sendall(_line({"argv": list(argv)}))
+        with connection.makefile("rb") as answers:
+            for line in answers:
+                message = json.loads(line)
+                if "exit" in message:
+                    return status_of(message["exit"])
+                for name, stream in (("stdout", sys.stdout), ("stderr", sys.stderr)):
+                    if name in message:
+                        stream.buffer.write(base64.b64decode(message[name]))
+                        stream.buffer.flush()
+    raise NoMachine("the machine ended before the command did")
+
+
+def status_of(returncode: int) -> int:
+    """A shell's exit status for a `Popen.returncode`, which is negative for a signal."""
+    return returncode if returncode >= 0 else 128 - returncode
+
+
+def _line(message: dict[str, Any]) -> bytes:
+    return json.dumps(message).encode() + b"\n"

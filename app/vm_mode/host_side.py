@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The outside of the machine of `./run --vm`: relay, commands and terminal, in one thread."""
+
+from __future__ import annotations
+
+import _thread
+import asyncio
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from app.linux import namespaces
+from app.vm_mode.commands import Broker
+from app.vm_mode.relay import Relay
+from app.vm_mode.terminal import Terminal, size
+
+
+@dataclass
+class Outside:
+    """What goes on outside of the machine, with one event loop.
+
+    `network` is the machine's network namespace, which the thread enters; `door` and `commands`
+    listen, outside of it, for connections to the service and for commands; `agent` is
+    this side's end of the machine's port for commands.
+    """
+
+    relay: Relay
+    network: int
+    door: socket.socket
+    commands: socket.socket
+    agent: socket.socket
+    terminal: Terminal | None
+    announcement: str
+    say: Callable[[str], None]
+    broker: Broker = field(default_factory=Broker)
+    failure: BaseException | None = None
+
+    def run(self) -> None:
+        """The thread's body; ends with the machine, and when it fails, ends the machine."""
+        try:
+            namespaces.enter(self.network)
+            asyncio.run(self._serve())
+        except BaseException as error:  # noqa: BLE001 - the main thread raises it, interrupted here
+            self.failure = error
+            _thread.interrupt_main()
+
+    async def _serve(self) -> None:
+        commands = asyncio.ensure_future(self.broker.serve(self.agent, self.commands))
+        relay = asyncio.ensure_future(self.relay.serve(self.door))
+        ready = asyncio.ensure_future(self._announce())
+        # The first two end only by failing, or with the machine, when its port is closed.
+        await asyncio.wait([commands, relay], return_when=asyncio.FIRST_COMPLETED)
+        for task in (commands, relay, ready):
+            if task.done():
+                task.result()
+
+    async def _announce(self) -> None:
+        while not await self.relay.answers():
+            await asyncio.sleep(0.5)
+        self.say(self.announcement)
+        if self.terminal:
+            self.say("This is a root shell in the machine; `exit` or Ctrl-D ends both.")
+            self.terminal.open()
+            await self.broker.tell({"shell": size()})

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""flask-smorest's blueprint, strict in what it parses and typed: routes and their documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from flask_smorest import Blueprint as SmorestBlueprint
+
+from app.web.api.body import StrictParser
+from app.web.api.problem import CONTENT_TYPE, ProblemSchema
+from app.web.api.target import takes_query
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+class Blueprint(SmorestBlueprint):  # type: ignore[misc]  # flask-smorest carries no types
+    """Each route's declaration validates its requests and documents it, problems included."""
+
+    ARGUMENTS_PARSER = StrictParser()
+
+    def arguments(
+        self, schema: type, *, location: str = "json", required: bool = True, **more: Any
+    ) -> Callable[[View], View]:
+        """As flask-smorest's; a query is refused for what the schema does not have."""
+        if location != "query":
+            return super().arguments(  # type: ignore[no-any-return]
+                schema, location=location, required=required, **more
+            )
+        declare = super().arguments(schema, location=location, **{"unknown": "raise", **more})
+        return lambda view: takes_query(declare(view))  # type: ignore[return-value]
+
+    def problems(self, codes: dict[int, str]) -> Callable[[View], View]:
+        """Document the problems of a route: status and the codes that come with it."""
+
+        def decorate(view: View) -> View:
+            for status, code in codes.items():
+                view = self.alt_response(
+                    status, schema=ProblemSchema, content_type=CONTENT_TYPE, description=code
+                )(view)
+            return view
+
+        return decorate
+
+    if TYPE_CHECKING:
+
+        def route(self, rule: str, *, methods: list[str] = ...) -> Callable[[View], View]: ...
+
+        def doc(self, **kwargs: Any) -> Callable[[View], View]: ...
+
+        def response(
+            self,
+            status_code: int,
+            schema: type | None = None,
+            *,
+            content_type: str = ...,
+            description: str = ...,
+        ) -> Callable[[View], View]: ...
+
+        def alt_response(
+            self, status_code: int, *, schema: type, content_type: str = ..., description: str
+        ) -> Callable[[View], View]: ...

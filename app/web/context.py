@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the routes work on: settings, hub, probe manager and the seats for long connections."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from flask import current_app
+
+from app.access.audit_log import AuditLog
+from app.config import Settings
+from app.hub import Hub
+from app.probes.manager import ProbeManager
+from app.web.stream_limit import Seats
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Service:
+    """The state of one worker process; there is one worker (docs/architecture.md)."""
+
+    settings: Settings
+    hub: Hub
+    manager: ProbeManager
+    seats: Seats
+    run_id: str = field(default_factory=lambda: secrets.token_hex(4))
+    _closing: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @classmethod
+    def create(cls, settings: Settings) -> Service:
+        """A service whose probes are not checked yet; see `ProbeManager.start_service`."""
+        hub = Hub(settings.recent_mib * MIB, settings.client_queue_mib * MIB)
+        return cls(settings, hub, ProbeManager(settings, hub), Seats(settings.max_websockets))
+
+    @cached_property
+    def audit(self) -> AuditLog:
+        """Where each change is written down."""
+        return AuditLog(self.settings.audit_log)
+
+    def close(self) -> None:
+        """Stop all probes, then end all streams, which by then have the last rows. Only once."""
+        if self._closing.acquire(blocking=False):
+            try:
+                self.manager.close()
+            finally:
+                self.hub.close()
+
+
+def current_service() -> Service:
+    """The service of the application that handles this request."""
+    service: Service = current_app.extensions["probedeck"]
+    return service

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The live stream as NDJSON (https://github.com/ndjson/ndjson-spec), for curl: a line an event."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from flask import Response
+
+from app.access.caller import Caller, current_caller
+from app.hub import Batch, HubClosed, Subscription
+from app.web.api.blueprint import Blueprint
+from app.web.api.requests import StreamQuerySchema
+from app.web.api.rows import rows_of
+from app.web.context import Service, current_service
+from app.web.routes.events import known_probes
+from app.web.sockets import bound_waits, hang_up, has_left, peer_name
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+LOOK_EVERY_S = 1.0  # how often an idle stream looks whether its client is still there
+# ASCII, for the reason that app.web.api.body.StrictJSON gives.
+encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
+
+blueprint = Blueprint("stream", __name__, description="Live events")
+
+
+@blueprint.route("/events/stream", methods=["GET"])
+@blueprint.arguments(StreamQuerySchema, location="query")
+@blueprint.response(200, content_type="application/x-ndjson", description="An event a line")
+@blueprint.problems({404: "unknown_probe", 503: "busy"})
+def stream(query: dict[str, Any]) -> Response:
+    """The live events, as they come; with `recent=1` the recent ones before them."""
+    service = current_service()
+    probes = known_probes(service, query.get("probe"))
+    service.seats.take_for_request(current_caller())
+    return StreamResponse(service, probes, current_caller(), recent=query["recent"])
+
+
+class StreamResponse(Response):
+    """Writes lines until the client leaves or the service ends.
+
+    Calls WSGI's `write` itself (PEP 3333) where a generator would only be told by
+    gunicorn's log that its client could not be written to; and a batch counts as delivered
+    once it is written, not once it is asked for.
+    """
+
+    def __init__(
+        self, service: Service, probes: frozenset[str] | None, caller: Caller, *, recent: bool
+    ) -> None:
+        super().__init__(content_type="application/x-ndjson")
+        self._service, self._probes, self._recent = service, probes, recent
+        self._caller = caller
+
+    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Any:
+        headers = super().get_wsgi_headers(environ)
+        headers.remove("Content-Length")  # of the empty body that werkzeug sees
+        return headers
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        _, status, headers = self.get_wsgi_response(environ)
+        write = start_response(status, headers)
+        if environ["REQUEST_METHOD"] == "GET":
+            self._serve(environ["gunicorn.socket"], write)
+        return ()
+
+    def _serve(self, connection: socket.socket, write: Callable[[bytes], object]) -> None:
+        bound_waits(connection)
+        try:
+            with self._service.hub.subscribe(
+                kind="stream",
+                peer=peer_name(connection),
+                probes=self._probes,
+                recent=self._recent,
+                states_in_order=True,
+            ) as subscription:
+                # The head now, not with the first event; whoever has it misses nothing.
+                write(b"")
+                for lines, batch in items(subscription, lambda: self._is_over(connection)):
+                    write(lines)
+                    if batch is not None:
+                        subscription.delivered(batch)
+        except OSError:
+            hang_up(connection)  # left, or took nothing for too long
+
+    def _is_over(self, connection: socket.socket) -> bool:
+        return has_left(connection) or not self._caller.is_still_let_in()
+
+
+def items(
+    subscription: Subscription, left: Callable[[], bool]
+) -> Iterator[tuple[bytes, Batch | None]]:
+    """What to write, with the batch it is; ends when the client left or the hub closed."""
+    while not left():
+        try:
+            received = subscription.get(LOOK_EVERY_S)
+        except HubClosed:
+            return
+        for item in received:
+            if isinstance(item, Batch):
+                yield _lines(rows_of(item.data)), item
+            else:
+                yield _lines((item,)), None
+
+
+def _lines(objects: Iterable[dict[str, Any]]) -> bytes:
+    return "".join([encode(each) + "\n" for each in objects]).encode()

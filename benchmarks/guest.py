@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What runs inside the virtual machine: python -m benchmarks.guest PROGRAM OUTPUT CALLS ROUNDS.
+
+The machine's clock counts instructions, a nanosecond each, so every time measured here is a
+number of instructions. Of all modes the kernel allows; figures go to OUTPUT as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import native, ours, run_time
+from benchmarks.comparison import JSON, UNTRACED
+from benchmarks.figures import spread
+from benchmarks.guest_figures import Cost, GuestFigures
+from benchmarks.native import Bench
+from benchmarks.results import Run
+from benchmarks.scale import BEST_FIRST
+from benchmarks.workload import Load
+
+
+def cost(runs: Sequence[Run], programs: run_time.Programs | None) -> Cost:
+    """The medians of several runs, for one call."""
+
+    def median(values: list[float]) -> float:
+        return spread(values).median
+
+    return Cost(
+        loop=median([run.took.cpu_ns_per_call for run in runs]),
+        elapsed=median([run.took.elapsed_ns_per_call for run in runs]),
+        reader=median([run.reader_ns / run.took.calls for run in runs]),
+        programs=programs.ns_per_call if programs else 0.0,
+        rows=median([100 * run.rows / run.took.calls for run in runs]),
+        lost=median([100 * run.lost / run.took.calls for run in runs]),
+    )
+
+
+def measure(bench: Bench, calls: int, rounds: int) -> GuestFigures:
+    """Every tracer in every mode; one that fails is told with its reason."""
+    load = Load(calls)
+    costs: dict[str, dict[str, Cost]] = {}
+    failed: dict[str, str] = {}
+    with native.prepared(bench) as service, ours.Viewers(service.port) as viewers:
+        for mode, function in native.modes(service).items():
+            costs[mode] = {}
+            for name, way in native.tracers(bench, service, viewers, mode, function, load).items():
+                if name == JSON:
+                    continue  # in the kernel it is the same as its text
+                print(f"{mode}: {name}", flush=True)
+                try:
+                    runs = []
+                    for _ in range(rounds):
+                        with bench.workload() as workload:
+                            runs.append(way(workload))
+                    programs = None
+                    if name != UNTRACED:
+                        new = lambda: bench.workload_of(run_time.CountingWorkload)  # noqa: E731
+                        programs = run_time.measure({name: way}, new)[name]
+                except RuntimeError as error:  # bpftrace or BCC does not know this kernel
+                    failed[f"{mode}, {name}"] = str(error)
+                    continue
+                costs[mode][name] = cost(runs, programs)
+                print(f"  {costs[mode][name]}", flush=True)
+        together: dict[str, Cost] = {}
+        names = [mode for mode in BEST_FIRST if mode in costs]
+        for count in range(2, len(names) + 1):
+            with bench.workload() as workload:
+                run = ours.run(service, viewers, workload, load, names[:count])
+            together[" ".join(names[:count])] = cost([run], None)
+            print(f"{count} probes at once: {cost([run], None)}", flush=True)
+    release = ".".join(platform.release().split(".")[:2])
+    return GuestFigures(release, calls, costs, failed, together)
+
+
+def main() -> None:
+    """Measure all; the folder for it is in the guest's own memory."""
+    program, output, calls, rounds = sys.argv[1:]
+    with tempfile.TemporaryDirectory(prefix="pd-bench-", dir="/dev/shm") as place:
+        cache = Path(place, "cache")
+        cache.mkdir(mode=0o700)
+        found = measure(Bench(Path(program), Path(place), cache), int(calls), int(rounds))
+    Path(output).write_text(json.dumps(found.as_json()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Probedeck itself: the real service with real websocket clients in a process of their own."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app import ROOT
+from benchmarks.child import Child
+from benchmarks.processes import CpuMeter
+from benchmarks.results import Run
+from benchmarks.workload import Load, Workload
+from tests.support import kernel
+from tests.support.service import Service
+from tests.support.waiting import wait_until
+
+VIEWERS = 50
+# Room for the many viewers of the scale measurements, beside HTTP.
+OPTIONS = ("--max-websockets", str(VIEWERS + 4), "--threads", str(2 * VIEWERS + 32))
+
+
+@dataclass(frozen=True)
+class Count:
+    """What the clients have; of several, what the slowest has. `bytes_` as on the wire."""
+
+    rows: int
+    lost: int
+    bytes_: int
+    frames: int
+
+
+class Viewers(Child):
+    """Websocket clients of the service; a context manager. See benchmarks/reader.py."""
+
+    def __init__(self, port: int, clients: int = 1, keep: bool = False) -> None:
+        self._port, self._others = port, kernel.open_connections(port)
+        argv = [sys.executable, "-m", "benchmarks.reader", str(port), str(clients)]
+        super().__init__(argv + ["--keep"] * keep, ROOT)
+
+    def end(self) -> None:
+        super().end()
+        # The service looks once a second; until then it would work for those that left.
+        wait_until(
+            lambda: kernel.open_connections(self._port) <= self._others, "the clients to be gone"
+        )
+
+    def count(self) -> Count:
+        found = self.ask("count")
+        return Count(found["rows"], found["lost"], found["bytes"], found["frames"])
+
+    def save(self, path: Path) -> None:
+        """Write the frames kept so far to a file, for `reader.read_kept`."""
+        self.ask(f"save {path}")
+
+    def wait_for(self, rows: int, before: Count) -> Count:
+        """Until so many rows came, or were told to be missing, since `before`."""
+
+        def look() -> Count | None:
+            now = self.count()
+            arrived = now.rows - before.rows + now.lost - before.lost
+            return now if arrived >= rows else None
+
+        found = wait_until(look, f"{rows} rows at the websocket")
+        assert found
+        return found
+
+
+def role(service: Service, pid: int) -> str:
+    """What a process of the service is for."""
+    if pid == service.process.pid:
+        return "arbiter"
+    if pid == service.worker().pid:
+        return "worker"
+    name = Path(f"/proc/{pid}/comm").read_text().strip()
+    return "waiting tracer" if name == "pd:waiting" else "tracer"
+
+
+def start(service: Service, mode: str, **spec: Any) -> int:
+    """Start a probe; nanoseconds from the request until it was attached."""
+    # The one that is ready for the next start is there again a moment after the last.
+    wait_until(lambda: any_waiting(service), "a tracer to wait for its request")
+    begin_ns = time.monotonic_ns()
+    service.start(mode, **spec)
+    return time.monotonic_ns() - begin_ns
+
+
+def any_waiting(service: Service) -> bool:
+    """Whether a tracer has loaded all it needs and waits at its socket for a start."""
+    # unix_stream_read_generic, or with older kernels unix_stream_data_wait
+    return any(
+        name == "pd:waiting" and "unix_stream" in waits_in
+        for name, waits_in in names(service).values()
+    )
+
+
+def compiled_ahead(service: Service, cache: Path) -> bool:
+    """Whether the programs of all modes that work here are compiled, and nothing is at it."""
+    modes = [name for name, probe in service.probes().items() if probe["available"]]
+    kept = all(any(cache.glob(f"object-{mode}-*")) for mode in modes)
+    return kept and not any(name == "pd:compile" for name, _ in names(service).values())
+
+
+def names(service: Service) -> dict[int, tuple[str, str]]:
+    """By number of each process of the service, what ps shows, and where in the kernel it waits."""
+    found = {}
+    for process in service.processes():
+        place = Path(f"/proc/{process.pid}")
+        try:
+            found[process.pid] = (
+                (place / "comm").read_text().strip(),
+                (place / "wchan").read_text(),
+            )
+        except (FileNotFoundError, ProcessLookupError):
+            pass  # it ended meanwhile
+    return found
+
+
+def run(
+    service: Service,
+    viewers: Viewers,
+    workload: Workload,
+    load: Load,
+    modes: Sequence[str],
+    **spec: Any,
+) -> Run:
+    """Trace one loop with all of `modes` at once; the filter is the workload's process.
+
+    `spec` may hold a further `comm`, which lets `load.passing` calls through. Every row is
+    waited for, until it came or was told to be lost; no process of the service is left out of
+    the account.
+    """
+    wanted = {"pid": workload.pid, **spec}
+    start_ns = sum(start(service, mode, filter=wanted) for mode in modes)
+    try:
+        wait_until(lambda: any_waiting(service), "the next tracer to be loaded")
+        before = viewers.count()
+        meter = CpuMeter(process.pid for process in service.processes())
+        client = CpuMeter([viewers.pid])
+        took = workload.loop(load)
+        expected = (load.passing if spec else load.total) * len(modes)
+        after = viewers.wait_for(expected, before)
+        used, client_ns = meter.used_ns(), client.total_ns()
+        reader_user_ns = meter.total_user_ns()
+        parts: dict[str, int] = {}
+        for pid, ns in used.items():
+            name = role(service, pid)
+            parts[name] = parts.get(name, 0) + ns
+    finally:
+        ended = [service.stop(mode)["counters"] for mode in modes]
+    lost = sum(one["dropped_kernel"] + one["dropped_pipe"] for one in ended)
+    return Run(
+        took,
+        rows=after.rows - before.rows,
+        lost=max(lost, after.lost - before.lost),
+        reader_ns=sum(used.values()),
+        reader_user_ns=reader_user_ns,
+        client_ns=client_ns,
+        bytes_=after.bytes_ - before.bytes_,
+        start_ns=start_ns,
+        parts_ns=parts,
+    )

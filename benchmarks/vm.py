@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The part that boots a Debian kernel whose clock counts instructions, and measures in there."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from app.machine import kernels, qemu
+from app.machine.machine import SHARE, Machine, with_second_try
+from benchmarks.guest_figures import GuestFigures
+from benchmarks.workload import compile_workload
+
+# 2**0 ns an instruction: what the guest calls nanoseconds are instructions.
+ICOUNT = 0
+ROUNDS = 1  # a second one differs by 1%
+MEMORY_MIB = 2048
+TIMEOUT_S = 2400.0
+# As much as our ring buffer has: with one processor for loop and reader, the default of 256 KiB
+# loses half of the events, and an event that is lost costs less.
+BPFTRACE_PAGES = (8 << 20) // 4096
+
+
+def measure(suite: str, calls: int, say: Callable[[str], None]) -> GuestFigures:
+    """Raises kernels.KernelError, MachineLost, qemu.ProgramMissing, RuntimeError."""
+    kernel = kernels.newest(suite, say=say)
+    say(f"Booting Linux {kernel.release}")
+    with tempfile.TemporaryDirectory(prefix="probedeck-bench-") as place:
+        share = Path(place)
+        compile_workload(share)
+
+        def boot(host: qemu.Host) -> int:
+            machine = Machine(
+                kernel,
+                share,
+                [
+                    *(sys.executable, "-m", "benchmarks.guest"),
+                    *(f"{SHARE}/workload", f"{SHARE}/found.json", str(calls), str(ROUNDS)),
+                ],
+                environment={
+                    "PYTHONDONTWRITEBYTECODE": "1",
+                    "PYTHONUNBUFFERED": "1",
+                    "TMPDIR": "/dev/shm",
+                    "BPFTRACE_PERF_RB_PAGES": str(BPFTRACE_PAGES),
+                },
+                output=lambda line: say(f"  {line}"),
+                hardware=qemu.Hardware(memory_mib=MEMORY_MIB, icount=ICOUNT),
+                host=host,
+            )
+            with machine:
+                return machine.wait(timeout_s=TIMEOUT_S)
+
+        status = with_second_try(boot, say)
+        if status:
+            raise RuntimeError(f"the measuring in the machine ended with status {status}")
+        return GuestFigures.from_json(json.loads((share / "found.json").read_text()))

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The traced process: deletes a file that does not exist, again and again, and says how long
+// it took. benchmarks/workload.py compiles and commands it: a command a line comes in, one line
+// of JSON goes out for each, and the first line out says that it is there.
+//
+//   loop CALLS THREADS NAME_BYTES PASS_EVERY   each thread makes CALLS calls as fast as it can
+//   paced CALLS RATE FILE                      CALLS calls, RATE a second; FILE gets a stamp each
+//
+// With PASS_EVERY, each call of that number is made under the thread name "pass", for filters.
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAX_THREADS 64
+#define MAX_NAME_BYTES 4095
+#define NS_PER_S 1000000000ull
+
+struct work {
+    pthread_t thread;
+    uint64_t calls;
+    uint64_t pass_every;
+    uint64_t cpu_ns;
+    uint64_t failures; // calls that did not fail as they should
+    char name[MAX_NAME_BYTES + 1];
+};
+
+static struct work works[MAX_THREADS];
+static pthread_barrier_t barrier;
+
+static uint64_t now_ns(clockid_t clock)
+{
+    struct timespec t;
+
+    clock_gettime(clock, &t);
+    return t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+// A name of this many bytes; its first part is missing, so the kernel's work is the same for all.
+static void make_name(char *name, size_t bytes)
+{
+    memset(name, 'x', bytes);
+    memcpy(name, "no", bytes < 2 ? bytes : 2);
+    for (size_t at = 8; at + 1 < bytes; at += 100)
+        name[at] = '/';
+    name[bytes] = '\0';
+}
+
+static void *loop(void *argument)
+{
+    struct work *work = argument;
+
+    pthread_barrier_wait(&barrier);
+    uint64_t start_ns = now_ns(CLOCK_THREAD_CPUTIME_ID);
+    for (uint64_t call = 0; call < work->calls; call++) {
+        int passes = work->pass_every && call % work->pass_every == 0;
+
+        if (passes)
+            prctl(PR_SET_NAME, "pass");
+        if (unlinkat(AT_FDCWD, work->name, 0) != -1 || errno != ENOENT)
+            work->failures++;
+        if (passes)
+            prctl(PR_SET_NAME, "workload");
+    }
+    work->cpu_ns = now_ns(CLOCK_THREAD_CPUTIME_ID) - start_ns;
+    return NULL;
+}
+
+static void run_loop(uint64_t calls, int threads, size_t name_bytes, uint64_t pass_every)
+{
+    uint64_t cpu_ns = 0, failures = 0;
+
+    if (threads < 1 || threads > MAX_THREADS || !name_bytes || name_bytes > MAX_NAME_BYTES)
+        exit(2);
+    pthread_barrier_init(&barrier, NULL, threads + 1);
+    for (int i = 0; i < threads; i++) {
+        works[i].calls = calls;
+        works[i].pass_every = pass_every;
+        works[i].failures = 0;
+        make_name(works[i].name, name_bytes);
+        pthread_create(&works[i].thread, NULL, loop, &works[i]);
+    }
+    uint64_t start_ns = now_ns(CLOCK_MONOTONIC);
+    pthread_barrier_wait(&barrier);
+    for (int i = 0; i < threads; i++) {
+        pthread_join(works[i].thread, NULL);
+        cpu_ns += works[i].cpu_ns;
+        failures += works[i].failures;
+    }
+    uint64_t elapsed_ns = now_ns(CLOCK_MONOTONIC) - start_ns;
+    pthread_barrier_destroy(&barrier);
+    printf("{\"calls\": %llu, \"elapsed_ns\": %llu, \"cpu_ns\": %llu, \"failures\": %llu}\n",
+           (unsigned long long)calls * threads, (unsigned long long)elapsed_ns,
+           (unsigned long long)cpu_ns, (unsigned long long)failures);
+}
+
+// The call's number is its name, and its stamp stands at that place of the file.
+static void run_paced(uint64_t calls, double rate, const char *path)
+{
+    uint64_t *stamps = calloc(calls, sizeof(*stamps));
+    uint64_t start_ns = now_ns(CLOCK_MONOTONIC) + 1000000;
+    FILE *file = fopen(path, "wb");
+    char name[32];
+
+    if (!stamps || !file)
+        exit(2);
+    prctl(PR_SET_TIMERSLACK, 1ul);
+    for (uint64_t call = 0; call < calls; call++) {
+        uint64_t due_ns = start_ns + (uint64_t)(call * (NS_PER_S / rate));
+        struct timespec due = {due_ns / NS_PER_S, due_ns % NS_PER_S};
+
+        snprintf(name, sizeof(name), "no-%llu", (unsigned long long)call);
+        while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL) == EINTR)
+            ;
+        stamps[call] = now_ns(CLOCK_MONOTONIC);
+        unlinkat(AT_FDCWD, name, 0);
+    }
+    uint64_t elapsed_ns = now_ns(CLOCK_MONOTONIC) - start_ns;
+    size_t written = fwrite(stamps, sizeof(*stamps), calls, file);
+
+    if (fclose(file) || written != calls)
+        exit(2);
+    free(stamps);
+    printf("{\"calls\": %llu, \"elapsed_ns\": %llu}\n", (unsigned long long)calls,
+           (unsigned long long)elapsed_ns);
+}
+
+int main(void)
+{
+    char line[4352], path[4096];
+    unsigned long long calls, pass_every;
+    size_t name_bytes;
+    double rate;
+    int threads;
+
+    prctl(PR_SET_NAME, "workload");
+    printf("{\"pid\": %d}\n", getpid());
+    fflush(stdout);
+    while (fgets(line, sizeof(line), stdin)) {
+        if (sscanf(line, "loop %llu %d %zu %llu", &calls, &threads, &name_bytes, &pass_every) == 4)
+            run_loop(calls, threads, name_bytes, pass_every);
+        else if (sscanf(line, "paced %llu %lf %4095s", &calls, &rate, path) == 3)
+            run_paced(calls, rate, path);
+        else
+            return 2;
+        fflush(stdout);
+    }
+    return 0;
+}

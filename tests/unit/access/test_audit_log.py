@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whatever is written to the audit log can be read back, and whatever else is in it spoils nothing.
+
+The log and the route that shows it, over bodies and lines that somebody chose.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from app.access.audit_log import MOST_NESTED, AuditLog, strict_json
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=20,
+)
+# What Python's parser takes and RFC 8259 does not, and what it does not take either.
+BODIES = (
+    st.binary(max_size=200)
+    | st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass"))
+    | VALUES.map(lambda value: json.dumps(value).encode())
+    | st.sampled_from([b"NaN", b"-Infinity", b'{"a": Infinity}', b"1e999", b"[-1e999]", b"\xff"])
+    | st.integers(1, 20_000).map(lambda n: b"[" * n + b"]" * n)
+    | st.integers(1, 20_000).map(lambda n: b'{"a":' * n + b"1" + b"}" * n)
+    | st.integers(1, 16_000).map(lambda n: b"9" * n)
+    | st.integers(1, 16_000).map(lambda n: b'"' + b"\xc3\xa9" * (n // 2) + b'"')
+)
+
+
+def deep(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@settings(deadline=None, max_examples=200)
+@given(spec=VALUES, who=st.text(max_size=50))
+@example(spec=float("nan"), who="x")
+@example(spec={"duration_s": float("inf")}, who="\ud800\x1b\n")
+@example(spec=deep(MOST_NESTED + 1), who="x")
+def test_an_entry_is_one_line_that_comes_back(
+    tmp_path_factory: pytest.TempPathFactory, spec: Any, who: str
+) -> None:
+    log = AuditLog(tmp_path_factory.mktemp("log") / "audit.jsonl")
+    log.append({"who": who, "spec": spec})
+    raw = log.path.read_bytes()
+    assert raw.count(b"\n") == 1
+    assert all(byte == 0x0A or 0x20 <= byte < 0x7F for byte in raw)
+    (entry,) = log.newest(10)
+    assert set(entry) == {"time", "who", "spec"}
+    assert entry["who"] == who
+    json.dumps(entry, allow_nan=False)
+    try:
+        same = strict_json(json.dumps(spec)) == spec
+    except (ValueError, RecursionError):
+        assert isinstance(entry["spec"], str)  # as its text
+    else:
+        assert (entry["spec"] == spec) == same
+
+
+def test_what_cannot_even_be_walked_is_told_as_that(tmp_path: Path) -> None:
+    log = AuditLog(tmp_path / "audit.jsonl")
+    log.append({"who": "x", "spec": deep(50_000)})
+    (entry,) = log.newest(1)
+    assert (entry["who"], entry["spec"]) == ("x", "nested too deeply")
+
+
+@settings(deadline=None, max_examples=300)
+@given(lines=st.lists(BODIES, max_size=5), half=BODIES)
+def test_what_others_wrote_spoils_no_entry(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], half: bytes
+) -> None:
+    log = AuditLog(tmp_path_factory.mktemp("log") / "audit.jsonl")
+    log.append({"number": 1})
+    with log.path.open("ab") as file:
+        file.write(b"\n".join([*lines, half]))  # no line feed follows
+    log.append({"number": 2})
+    entries = log.newest(1000)
+    json.dumps(entries, allow_nan=False)
+    assert [entry["number"] for entry in (entries[0], entries[-1])] == [1, 2]
+    assert all(isinstance(entry, dict) for entry in entries)
+
+
+def test_a_fifo_in_its_place_is_refused_at_once(tmp_path: Path) -> None:
+    """Who opens one to write waits for a reader, and the lock with him."""
+    log = AuditLog(tmp_path / "audit.jsonl")
+    os.mkfifo(log.path, 0o600)
+    for use in (lambda: log.append({"number": 1}), lambda: log.newest(1)):
+        with pytest.raises(Exception, match="not a regular file"):
+            use()
