@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Not a module, and in the head: the theme is known before anything is drawn. ui/theme.js
+// Not a module, and in the head: the theme is known before anything is drawn. ui/page/theme.js
 // switches it.
 
 (() => {

@@ -556,7 +556,7 @@ def test_what_it_looks_like(
 
 ROW_WHILE_NAMES_COME = """async () => {
     const [{ EventStore }, { Row }, { presentation }] = await Promise.all(
-        ["data/store.js", "ui/row.js", "format/presentation.js"]
+        ["data/store.js", "ui/table/row.js", "format/presentation.js"]
             .map((path) => import(`/static/js/${path}`)));
     const store = new EventStore(100);
     const values = Uint32Array.of(11, 12);

@@ -3,7 +3,7 @@
 
 Bad input gets a 4xx as problem+json and changes nothing: the service is compared after each.
 The list's other parts: `test_hostile_ws.py` (websockets), `test_hostile_starts.py` (starts and
-names), tests/unit/web/test_schemathesis.py (what the OpenAPI document allows), and where the
+names), tests/web_server/test_schemathesis.py (what the OpenAPI document allows), and where the
 caller is another or time is shortened: `test_access.py`, `test_tls.py`,
 tests/unit/web/test_guard.py, tests/web_server/test_real_ws.py.
 

@@ -189,7 +189,7 @@ def test_an_exception_ends_the_machine(boot: Callable[..., Machine]) -> None:
 PARENT = """\
 import sys
 from pathlib import Path
-from app.vm_mode import qemu
+from app.machine import qemu
 from app.machine.kernels import Kernel
 from app.machine.machine import Machine
 folder = Path(sys.argv[1])

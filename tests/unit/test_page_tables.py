@@ -22,13 +22,13 @@ def test_the_page_prefers_what_the_service_does() -> None:
 
 
 def test_the_page_knows_the_limits_of_the_service() -> None:
-    limits = in_page("probes/options.js", r"const LIMITS = \{(.*?)\};").replace("_", "")
+    limits = in_page("probes/spec.js", r"const LIMITS = \{(.*?)\};").replace("_", "")
     assert re.findall(r"(\w+): \[(\d+), (\d+)\]", limits) == [
         ("pid", "1", str(MAX_PID)),
         ("uid", "0", str(MAX_UID)),
     ]
-    assert in_page("probes/options.js", r"LONGEST_COMM_BYTES = (\d+);") == str(MAX_COMM_BYTES)
-    longest = in_page("probes/options.js", r"LONGEST_DURATION_S = ([\d_]+);")
+    assert in_page("probes/spec.js", r"LONGEST_COMM_BYTES = (\d+);") == str(MAX_COMM_BYTES)
+    longest = in_page("probes/spec.js", r"LONGEST_DURATION_S = ([\d_]+);")
     assert int(longest) == MAX_DURATION_S
 
 

@@ -19,7 +19,7 @@ import {
   Version,
 } from "../../vendor/flechette.mjs";
 import { numbers, texts, validity } from "./buffers.js";
-import { columnNames } from "./names.js";
+import { columnNames } from "./file_names.js";
 
 const TYPES = {
   timestamp_ns: timestamp(TimeUnit.NANOSECOND, "UTC"),

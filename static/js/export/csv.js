@@ -2,7 +2,7 @@
 
 // Comma-separated values, RFC 4180, UTF-8, for spreadsheets.
 
-import { columnNames } from "./names.js";
+import { columnNames } from "./file_names.js";
 import { timeWriter } from "./times.js";
 
 const LINE_END = "\r\n";

@@ -4,7 +4,7 @@
 // compressed with gzip. Written here and not by a library: the one there is for browsers needs
 // fifty files that would have to be changed to be loaded without a bundler.
 
-import { columnNames } from "./names.js";
+import { columnNames } from "./file_names.js";
 import { columnPages } from "./parquet_pages.js";
 import { columnChunk, fileMetadata, rowGroup } from "./parquet_schema.js";
 

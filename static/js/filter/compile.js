@@ -8,7 +8,7 @@ import { parseIntervals } from "./interval.js";
 import { numberLiteral, timeLiteral } from "./literals.js";
 import { kindOf, operatorOf } from "./operators.js";
 import { parse } from "./parse.js";
-import { all, any, anyTextTest, not, numberTest, textTest } from "./tests.js";
+import { all, any, anyTextTest, not, numberTest, textTest } from "./row_tests.js";
 
 /** @import { Names } from "./names.js" */
 

@@ -3,7 +3,7 @@
 // What of a filter the kernel can test (docs/protocol.md, "Starting"), and what to ask of which
 // probe so that it does. A test moves only if it then lets the same events through.
 
-import { LIMITS, LONGEST_COMM_BYTES, seesReturn } from "../probes/options.js";
+import { LIMITS, LONGEST_COMM_BYTES, seesReturn } from "../probes/spec.js";
 import { intervalsOf } from "./compile.js";
 import { conjuncts } from "./edits.js";
 import { FilterError } from "./fault.js";

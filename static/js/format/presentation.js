@@ -82,7 +82,7 @@ const digits = (value) => [part(String(value))];
 const identifier = { ...number, parts: digits, full: digits, width: 84 };
 
 /**
- * Who gives users their names: `data/users.js`, or nobody.
+ * Who gives users their names: `net/users.js`, or nobody.
  * @type {{nameOf: (uid: number) => ?string, numberOf: (name: string) => ?number}}
  */
 let users = { nameOf: () => undefined, numberOf: () => undefined };

@@ -5,7 +5,7 @@
 // reconnects, another program may answer on the port. It sends a proof, checks the service's,
 // and uses the session that it is given, which ends with the service.
 
-import { deleteKey, readKey, writeKey } from "./keystore.js";
+import { deleteKey, readKey, writeKey } from "./key_store.js";
 import { CallError, problemError } from "./problem.js";
 import { canProve, clientProof, isServerProof, keyOf, newNonce } from "./proof.js";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { readParameter, writeParameter } from "../../../static/js/ui/address.js";
+import { readParameter, writeParameter } from "../../../static/js/ui/page/address.js";
 
 test("parameters are read by name", () => {
   assert.equal(readParameter("#filter=comm%3Drm&sort=-time", "filter"), "comm=rm");

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Announcer, QUIET_MS } from "../../../static/js/ui/announcer.js";
+import { Announcer, QUIET_MS } from "../../../static/js/ui/page/announcer.js";
 
 function heard() {
   const said = [];

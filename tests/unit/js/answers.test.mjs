@@ -10,7 +10,7 @@ import { credentials } from "../../../static/js/net/credentials.js";
 import { problemError } from "../../../static/js/net/problem.js";
 import { Changes } from "../../../static/js/probes/changes.js";
 import { bestProbe, isActive } from "../../../static/js/probes/choice.js";
-import { filterWords, seesReturn } from "../../../static/js/probes/options.js";
+import { filterWords, seesReturn } from "../../../static/js/probes/spec.js";
 import { problems, recorded } from "./answers.mjs";
 
 const realFetch = globalThis.fetch;

@@ -5,7 +5,7 @@ import { afterEach, test } from "node:test";
 
 import { Credentials, takeFromAddress } from "../../../static/js/net/credentials.js";
 import { clientProof, isServerProof, keyOf } from "../../../static/js/net/proof.js";
-import { removeServiceWorkers } from "../../../static/js/net/serviceworkers.js";
+import { removeServiceWorkers } from "../../../static/js/net/service_workers.js";
 
 const CASES = JSON.parse(readFileSync(new URL("../../vectors/signin.json", import.meta.url)));
 const ORIGIN = "http://localhost:5000";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Layout, LEAST_PX, MOST_PX } from "../../../static/js/ui/layout.js";
+import { Layout, LEAST_PX, MOST_PX } from "../../../static/js/ui/table/layout.js";
 
 const column = (name, type, unit = null) => ({ name, type, unit, key: `${name}:${type}` });
 const COLUMNS = [

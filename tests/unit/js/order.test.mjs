@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { CHUNK_ROWS, VALUE } from "../../../static/js/data/chunk.js";
-import { Order } from "../../../static/js/data/order.js";
-import { radixOrder, textRanks } from "../../../static/js/data/sorting.js";
+import { Order } from "../../../static/js/data/sort/order.js";
+import { radixOrder, textRanks } from "../../../static/js/data/sort/radix.js";
 import { EventStore } from "../../../static/js/data/store.js";
 import { View } from "../../../static/js/data/view.js";
 import { EVERYTHING } from "../../../static/js/filter/compile.js";

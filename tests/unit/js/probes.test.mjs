@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { bestProbe, isActive } from "../../../static/js/probes/choice.js";
-import { filterWords, parseOptions, seesReturn } from "../../../static/js/probes/options.js";
+import { filterWords, parseOptions, seesReturn } from "../../../static/js/probes/spec.js";
 
 const probes = (...available) =>
   ["fentry", "fexit", "kprobe", "kretprobe", "tracepoint"].map((mode) => ({

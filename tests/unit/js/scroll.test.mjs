@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Scroll } from "../../../static/js/ui/scroll.js";
+import { Scroll } from "../../../static/js/ui/table/scroll.js";
 
 const ROW_PX = 28;
 const HEAD_PX = 64;

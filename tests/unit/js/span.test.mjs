@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Span } from "../../../static/js/ui/span.js";
+import { Span } from "../../../static/js/ui/table/window.js";
 
 const ROOM = 600;
 

@@ -13,8 +13,8 @@ import {
   widthWords,
 } from "../../../static/js/format/axis.js";
 import { planOf } from "../../../static/js/summary/plan.js";
-import { ends, movedSpan, sameSpan } from "../../../static/js/summary/span.js";
-import { inColumnType } from "../../../static/js/ui/narrowing.js";
+import { ends, movedSpan, sameSpan } from "../../../static/js/summary/selection.js";
+import { inColumnType } from "../../../static/js/ui/table/narrowing.js";
 
 const CASES = [
   [axisNumber, [0], "0"],

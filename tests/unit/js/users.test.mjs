@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-
-import { Users } from "../../../static/js/data/users.js";
 import { nameUsersBy, presentation } from "../../../static/js/format/presentation.js";
 import { CallError } from "../../../static/js/net/problem.js";
+import { Users } from "../../../static/js/net/users.js";
 
 const KNOWN = [
   { uid: 0, name: "root", aliases: ["toor"] },

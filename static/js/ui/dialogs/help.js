@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The "?" button and the dialog that lists the keys.
+
+import { el } from "../page/dom.js";
+import { isInUse, PAGE_KEYS, TABLE_KEYS } from "../page/keyboard.js";
+import { closeButton, dialog } from "./dialog.js";
+
+/** @import { Keys } from "../page/keyboard.js" */
+
+export class Help {
+  #keys;
+  #lists = el("div", { class: "help__lists" });
+  #switch = el("input", { type: "checkbox" });
+  #dialog;
+
+  /** @param {Keys} keys  @param {HTMLElement} place  for the button */
+  constructor(keys, place) {
+    this.#keys = keys;
+    const button = el("button", {
+      type: "button",
+      class: "button button--small",
+      "aria-keyshortcuts": "?",
+      "aria-label": "Help: keys",
+    });
+    button.append("?");
+    button.addEventListener("click", () => this.#open());
+    place.append(button);
+    this.#switch.addEventListener("change", () => (keys.isOn = this.#switch.checked));
+    this.#dialog = dialog(
+      "help",
+      "Keys",
+      this.#lists,
+      el(
+        "p",
+        { class: "field field--check" },
+        el("label", {}, this.#switch, "Use the keys of the whole page"),
+      ),
+      el("div", { class: "options__actions" }, closeButton("Close")),
+    );
+  }
+
+  /** Buttons come and go with the parts of the page: the list is made each time. */
+  #open() {
+    this.#switch.checked = this.#keys.isOn;
+    this.#lists.replaceChildren(
+      ...list("Anywhere, unless you are typing", PAGE_KEYS.filter(isInUse)),
+      ...list("In the table", TABLE_KEYS),
+      ...list("In a dialog", [{ shown: "Escape", words: "Close it" }]),
+    );
+    this.#dialog.showModal();
+  }
+}
+
+function list(title, entries) {
+  const items = entries.map(({ key, shown = key, words }) => {
+    const keys = shown.split(" ").map((each) => el("kbd", {}, each));
+    return el("div", {}, el("dt", {}, ...keys), el("dd", {}, words));
+  });
+  return [el("h3", { class: "help__title" }, title), el("dl", { class: "help__keys" }, ...items)];
+}

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Filtering as a whole: the bar, the boxes under the headings, the tests as chips, the address,
+// and the move into the kernel all change one state (filter/state.js) and show it.
+
+import { complete } from "../../filter/complete.js";
+import { describe } from "../../filter/describe.js";
+import { fixed } from "../../filter/fault.js";
+import { hintsOf } from "../../filter/hints.js";
+import { History as FilterHistory } from "../../filter/history.js";
+import { offersOf } from "../../filter/offers.js";
+import { FilterState } from "../../filter/state.js";
+import { ADDED, DECIDED, TYPED } from "../page/address.js";
+import { byId } from "../page/dom.js";
+import { FilterBar } from "./filter_bar.js";
+import { FilterHelp } from "./filter_help.js";
+import { FilterHints } from "./filter_hints.js";
+import { FilterLine } from "./filter_line.js";
+import { KernelFilter } from "./kernel_filter.js";
+
+/** @import { Address } from "../page/address.js" */
+/** @import { EventStore } from "../../data/store.js" */
+/** @import { Header } from "../table/header.js" */
+/** @import { Notices } from "../page/notices.js" */
+
+export class Filters {
+  #look;
+  #isEmpty = false;
+  #hints = new FilterHints((text) => this.#takeInstead(text));
+  #store;
+  #address;
+  #on;
+  #state;
+  #kernel;
+  #bar;
+  #line;
+  #columnsVersion = -1;
+  #kind = DECIDED; // how a change goes into the history
+
+  /**
+   * @param {{store: EventStore, look: (column: any) => Look, address: Address, notices: Notices}} parts
+   * @param {{change: () => void, boxes: () => Header, answer: (probes: Probe[]) => void}} on
+   *   `change`: another filter is in force; `boxes`: where the boxes are; `answer`: as ProbeBar's
+   */
+  constructor({ store, look, address, notices }, on) {
+    this.#look = look;
+    this.#store = store;
+    this.#address = address;
+    this.#on = on;
+    this.#state = new FilterState(look);
+    this.#kernel = new KernelFilter(look, notices, on.answer);
+    const offers = offersOf(store, look);
+    this.#bar = new FilterBar(
+      byId("filter-bar"),
+      {
+        history: new FilterHistory(storage()),
+        complete: (text, caret) => complete(text, caret, this.#state.names, offers),
+        type: (text) => this.#as(TYPED, () => this.#type(text)),
+        done: () => this.#address.done(),
+        leave: () => byId("grid").focus(),
+      },
+      new FilterHelp((example) => {
+        this.#state.add(example);
+        this.#bar.focus();
+      }),
+    );
+    this.#line = new FilterLine(byId("filter-line"), { move: () => this.#move() });
+    byId("filter-line").append(this.#hints.element);
+    this.#state.onChange((isFilterNew) => this.#changed(isFilterNew));
+    address.onChange(() => this.#readAddress());
+  }
+
+  /** What the address asks for; once, when the page is ready for it. */
+  start() {
+    this.#readAddress();
+    this.#show();
+  }
+
+  /** The filter in force, as `compileFilter` gives it. */
+  get valid() {
+    return this.#state.valid;
+  }
+
+  /** To be called before rows are shown: the filter may name columns that came meanwhile. */
+  know({ columns }) {
+    if (columns.version === this.#columnsVersion) return;
+    this.#columnsVersion = columns.version;
+    this.#as(ADDED, () => this.#state.know(columns.known));
+  }
+
+  /** @param {boolean} isEmpty  there are events, and the filter in force lets none through */
+  counted(isEmpty) {
+    if (isEmpty === this.#isEmpty) return;
+    this.#isEmpty = isEmpty;
+    this.#showHints();
+  }
+
+  /** Values have other names now: uid=alice is understood once the users are known. */
+  relearn() {
+    this.#as(ADDED, () => this.#state.know(this.#store.columns.known));
+  }
+
+  /** @param {{role: string}} caller  whom the service takes this page for */
+  allow({ role }) {
+    this.#kernel.mayChange = role === "operator";
+    this.#showLine();
+  }
+
+  /** @param {Probe[]} probes  all of them, as in docs/protocol.md */
+  probes(probes) {
+    this.#kernel.probes(probes);
+    this.#showLine();
+  }
+
+  /** What stands in a column's box was changed. */
+  typeBox(column, text) {
+    this.#line.say("");
+    this.#as(TYPED, () => this.#state.typeBox(column, text));
+  }
+
+  /** @param {{name: string, operator: string, value: string|number|bigint}} test  to add */
+  narrow(test) {
+    this.#line.say("");
+    this.#state.narrow(test);
+    this.#bar.remember();
+  }
+
+  /** Let everything through that the kernel lets through. */
+  clear() {
+    this.#type("");
+    this.#bar.focus();
+  }
+
+  /** Change something; `kind` is how that goes into the history. */
+  #as(kind, act) {
+    this.#kind = kind;
+    act();
+    this.#kind = DECIDED;
+  }
+
+  #type(text) {
+    this.#line.say("");
+    this.#state.type(text);
+  }
+
+  #takeInstead(text) {
+    this.#type(text);
+    this.#bar.remember();
+    this.#bar.focus();
+  }
+
+  #readAddress() {
+    const text = this.#address.get("filter") ?? "";
+    if (text !== this.#state.valid.text) this.#as(ADDED, () => this.#type(text));
+  }
+
+  #changed(isFilterNew) {
+    this.#address.set("filter", this.#addressed(), this.#kind);
+    if (isFilterNew) this.#isEmpty = false; // until the rows are tested
+    this.#show();
+    if (isFilterNew) this.#on.change();
+  }
+
+  /** Before the columns are known, what the address asks for is not yet in force, and stays there. */
+  #addressed() {
+    const { names, typed, valid } = this.#state;
+    return (names.columns.length === 0 ? typed : valid).text.trim() || null;
+  }
+
+  #show() {
+    this.#bar.show(this.#state.typed.text);
+    this.#bar.showFaults(this.#state.faults, this.#line.faultId);
+    this.#showLine();
+    const { columns } = this.#state.names;
+    this.#on.boxes().showTyped(columns, (column) => this.#state.boxText(column));
+    this.#on.boxes().showErrors(this.#state.boxFaults, columns);
+  }
+
+  #showLine() {
+    const { faults, typed, valid } = this.#state;
+    const plan = this.#plan();
+    const chips = [...this.#kernel.chips(), ...this.#viewChips(plan)];
+    this.#line.show(faults, typed.text, valid.text, chips, {
+      isOffered: plan.moved.length > 0 || plan.patches.size > 0,
+      isBusy: this.#kernel.isMoving,
+    });
+    this.#showHints();
+  }
+
+  #showHints() {
+    const { faults, typed, names } = this.#state;
+    const fixes = faults.flatMap((fault) => fault.fixes.map((fix) => fixed(typed.text, fix)));
+    const ofFaults = fixes.length > 0 ? [{ message: "", fixes }] : [];
+    const isKnown = names.columns.length > 0;
+    this.#hints.show(
+      faults.length > 0 || !isKnown ? ofFaults : hintsOf(typed, names, this.#look, this.#isEmpty),
+    );
+  }
+
+  #viewChips({ stay }) {
+    const { text } = this.#state.valid;
+    return this.#state.conjuncts.map((node, i) => ({
+      text: text.slice(node.start, node.end),
+      place: "view",
+      where: "in view",
+      title: [
+        describe(node, this.#state.names, text),
+        stay.find((it) => it.node === node)?.reason ?? "",
+      ].join("\n"),
+      remove: () => this.#remove(i),
+    }));
+  }
+
+  #remove(i) {
+    this.#line.say("");
+    this.#state.remove([this.#state.conjuncts[i]]);
+  }
+
+  async #move() {
+    if (this.#kernel.isMoving) return;
+    const before = this.#state.valid;
+    const plan = this.#plan();
+    const moving = this.#kernel.move(plan);
+    this.#showLine();
+    const isDone = await moving;
+    // What was typed meanwhile is a filter of its own: nothing is taken out of that.
+    if (isDone && this.#state.valid === before) this.#state.remove(plan.moved);
+    this.#line.say(isDone ? plan.stay.map(({ reason }) => reason).join("; ") : "");
+    this.#showLine();
+  }
+
+  #plan() {
+    return this.#kernel.plan(this.#state.valid, this.#state.names);
+  }
+}
+
+/** Null where the browser gives a page none, as with all cookies blocked. */
+function storage() {
+  try {
+    return localStorage;
+  } catch {
+    return null;
+  }
+}

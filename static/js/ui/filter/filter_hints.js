@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Under the bar: what a filter was taken for, and what may have been meant, each one click away.
+
+import { visibleText } from "../../format/text.js";
+import { el } from "../page/dom.js";
+
+export class FilterHints {
+  #onTake;
+  #shown = "";
+
+  /** @param {(text: string) => void} onTake  a filter was chosen in place of the one typed */
+  constructor(onTake) {
+    this.#onTake = onTake;
+    this.element = el("div", { class: "filterhints", role: "status", hidden: true });
+  }
+
+  /** @param {{message: string, fixes: string[]}[]} hints  `fixes` are whole filters */
+  show(hints) {
+    const shown = JSON.stringify(hints);
+    if (shown === this.#shown) return;
+    this.#shown = shown;
+    this.element.hidden = hints.length === 0;
+    this.element.replaceChildren(...hints.map((hint) => this.#hint(hint)));
+  }
+
+  #hint({ message, fixes }) {
+    const first = message ? ". Did you mean " : "Did you mean ";
+    const buttons = fixes.flatMap((fix, i) => [i === 0 ? first : " or ", this.#fix(fix)]);
+    return el("p", { class: "filterhint" }, visibleText(message), ...buttons);
+  }
+
+  #fix(text) {
+    const button = el(
+      "button",
+      { type: "button", class: "filterhint__fix", title: "Filter by this instead" },
+      visibleText(text),
+    );
+    button.addEventListener("click", () => this.#onTake(text));
+    return button;
+  }
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The line under the bar: what is wrong with the text; else each test that must hold, with where
+// it is tested, and the button that moves tests into the kernel.
+
+import { visibleText } from "../../format/text.js";
+import { el, setText } from "../page/dom.js";
+
+/** @import { FilterFault } from "../../filter/fault.js" */
+
+const PLACES = {
+  view: "Tested on this page: the kernel sends all events, and those that do not fit are hidden",
+  kernel: "Tested in the kernel: events that do not fit cost nothing and do not come here",
+};
+
+const MOVE_HELP =
+  "What does not fit then costs nothing, and is not held: it cannot be shown afterwards";
+
+export class FilterLine {
+  #element;
+  #on;
+  #shown = "";
+  #chips = [];
+  #fault = el("p", { class: "filterfault", id: "filter-text-fault", hidden: true });
+  #list = el("ul", { class: "chips", "aria-label": "Tests of the filter" });
+  #move = el(
+    "button",
+    { type: "button", class: "button button--small", title: MOVE_HELP, hidden: true },
+    "Move into the kernel, for everyone",
+  );
+  #said = el("p", { class: "filterline__said", role: "status" });
+
+  /** @param {{move: () => void}} on */
+  constructor(element, on) {
+    this.#element = element;
+    this.#on = on;
+    element.append(this.#fault, this.#list, this.#move, this.#said);
+    this.#move.addEventListener("click", () => this.#on.move());
+  }
+
+  get faultId() {
+    return this.#fault.id;
+  }
+
+  /** @param {string} words  about the last move; "" for nothing */
+  say(words) {
+    setText(this.#said, visibleText(words));
+  }
+
+  /**
+   * @param {FilterFault[]} faults  @param {string} typed  @param {string} inForce
+   * @param {{text: string, place: "view"|"kernel", where: string, title: string,
+   *   remove: () => void}[]} chips
+   * @param {{isOffered: boolean, isBusy: boolean}} move
+   */
+  show(faults, typed, inForce, chips, move) {
+    const isFaulty = faults.length > 0;
+    const hadFocus = document.activeElement === this.#move;
+    this.#fault.hidden = !isFaulty;
+    this.#list.hidden = isFaulty;
+    this.#move.hidden = isFaulty || !move.isOffered;
+    this.#said.hidden = isFaulty;
+    // Not disabled while it works: that would take the focus away.
+    this.#move.setAttribute("aria-disabled", String(move.isBusy));
+    this.#element.hidden = !isFaulty && chips.length === 0 && this.#said.textContent === "";
+    if (isFaulty) this.#showFault(faults[0], typed, inForce);
+    else this.#showChips(chips);
+    if (hadFocus && this.#move.hidden) document.getElementById("text-filter").focus();
+  }
+
+  #showFault({ message, start, end }, typed, inForce) {
+    this.#fault.replaceChildren(
+      el("span", {}, el("strong", {}, "Not a filter yet"), `: ${visibleText(message)}`),
+      excerpt(typed, start, end),
+      el(
+        "span",
+        { class: "filterfault__force", title: visibleText(inForce) },
+        "Still in force: ",
+        inForce ? el("code", {}, visibleText(inForce)) : "no filter",
+      ),
+    );
+  }
+
+  #showChips(chips) {
+    const shown = JSON.stringify(chips.map(({ text, where, title }) => [text, where, title]));
+    if (shown === this.#shown) {
+      this.#chips = chips;
+      return;
+    }
+    this.#shown = shown;
+    this.#chips = chips;
+    const focused = [...this.#list.children].findIndex((item) =>
+      item.contains(document.activeElement),
+    );
+    this.#list.replaceChildren(...chips.map((chip, i) => this.#chip(chip, i)));
+    const buttons = this.#list.querySelectorAll("button");
+    if (focused >= 0)
+      (
+        buttons[Math.min(focused, buttons.length - 1)] ?? document.getElementById("text-filter")
+      ).focus();
+  }
+
+  #chip({ text, place, where, title }, i) {
+    const remove = el(
+      "button",
+      {
+        type: "button",
+        class: "chip__remove",
+        "aria-label": `Remove ${visibleText(text)}, ${where}`,
+      },
+      "×",
+    );
+    remove.addEventListener("click", () => this.#chips[i].remove());
+    return el(
+      "li",
+      { class: `chip chip--${place}`, title: `${title}\n${PLACES[place]}` },
+      el("code", { class: "chip__text" }, visibleText(text)),
+      el("span", { class: "chip__where" }, where),
+      ...(this.#chips[i].remove ? [remove] : []),
+    );
+  }
+}
+
+const AROUND = 16; // characters of the text on both sides of what is wrong
+
+function excerpt(text, start, end) {
+  const from = Math.max(0, start - AROUND);
+  const to = Math.min(text.length, end + AROUND);
+  return el(
+    "code",
+    { class: "filterfault__excerpt" },
+    `${from > 0 ? "…" : ""}${visibleText(text.slice(from, start))}`,
+    el("mark", {}, visibleText(text.slice(start, end))),
+    `${visibleText(text.slice(end, to))}${to < text.length ? "…" : ""}`,
+  );
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The filters of the running probes: shown as tests that can be taken away, and given more.
+
+import { kernelTests, planMove, withoutMember } from "../../filter/kernel.js";
+import { changeFilter } from "../../net/api.js";
+import { CallError } from "../../net/problem.js";
+import { changes as ownChanges } from "../../probes/changes.js";
+
+/** @import { Names } from "../../filter/names.js" */
+/** @import { Notices } from "../page/notices.js" */
+
+export class KernelFilter {
+  #look;
+  #notices;
+  #onAnswer;
+  #running = [];
+
+  /**
+   * @param {(column: any) => Look} look  as `presentation`
+   * @param {Notices} notices  where failures are said
+   * @param {(probes: Probe[]) => void} onAnswer  the service answered a change
+   */
+  constructor(look, notices, onAnswer) {
+    this.#look = look;
+    this.#notices = notices;
+    this.#onAnswer = onAnswer;
+    this.isMoving = false;
+    /** Whether the person may change what the kernel tests. */
+    this.mayChange = true;
+  }
+
+  /** @param {Probe[]} probes  all of them, as in docs/protocol.md */
+  probes(probes) {
+    this.#running = probes.filter(({ state }) => state === "running");
+  }
+
+  /** @param {CompiledFilter} filter  compiled  @param {Names} names  @returns as `planMove` */
+  plan(filter, names) {
+    if (!this.mayChange) return { patches: new Map(), moved: [], stay: [] };
+    return planMove(filter, this.#running, names, this.#look);
+  }
+
+  /** @returns {object[]} what the kernel tests now, for `FilterLine` */
+  chips() {
+    const isForAll = ({ probes }) => probes.length > 1 && probes.length === this.#running.length;
+    return kernelTests(this.#running).map((test) => ({
+      text: test.text,
+      place: "kernel",
+      where: isForAll(test)
+        ? "in the kernel, for everyone"
+        : `in the kernel, for everyone, on ${test.probes.join(", ")}`,
+      title: `For ${test.probes.join(", ")}`,
+      remove:
+        this.mayChange &&
+        (() => this.#change(test.probes.map((id) => [id, withoutMember(test.member)]))),
+    }));
+  }
+
+  /**
+   * Ask the probes for what the plan says.
+   * @returns {Promise<boolean>} whether every probe took it; a failure is said as a notice
+   */
+  async move({ patches }) {
+    this.isMoving = true;
+    try {
+      return await this.#change([...patches]);
+    } finally {
+      this.isMoving = false;
+    }
+  }
+
+  async #change(changes) {
+    this.#notices.clear();
+    const done = await Promise.all(changes.map(([id, filter]) => this.#patch(id, filter)));
+    return done.every(Boolean);
+  }
+
+  async #patch(id, filter) {
+    try {
+      this.#onAnswer([await ownChanges.during(id, () => changeFilter(id, filter))]);
+      return true;
+    } catch (error) {
+      if (!(error instanceof CallError)) throw error;
+      this.#notices.add(`The filter of ${id} was not changed`, error);
+      return false;
+    }
+  }
+}

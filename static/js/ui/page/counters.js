@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// What has come, what is shown, and what a reload of the page would not bring back.
+
+import { grouped, rate } from "../../format/number.js";
+import { visibleText } from "../../format/text.js";
+import { byId, setText } from "./dom.js";
+
+/** @import { EventStore } from "../../data/store.js" */
+/** @import { View } from "../../data/view.js" */
+
+export class Counters {
+  #received = byId("count-received");
+  #shown = byId("count-shown");
+  #held = byId("count-held");
+  #rates = byId("rates");
+
+  /**
+   * @param {EventStore} store  @param {View} view
+   * @param {number} onlyHere  events that the service does not hold any more
+   */
+  show(store, view, onlyHere) {
+    setText(this.#received, grouped(store.received));
+    setText(this.#shown, grouped(view.events));
+    const older = store.letGo > 0 ? `, ${grouped(store.letGo)} evicted` : "";
+    const here = onlyHere > 0 ? `, ${grouped(onlyHere)} only here: a reload loses them` : "";
+    setText(this.#held, `${grouped(store.events)}${older}${here}`);
+  }
+
+  /** @param {{probe: string, perSecond: number}[]} rates  of the running probes */
+  showRates(rates) {
+    const words = rates.map(({ probe, perSecond }) => `${probe} ${rate(perSecond)}`);
+    setText(this.#rates, words.length > 0 ? visibleText(words.join(" · ")) : "nothing attached");
+  }
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The banner above the table that says what was lost: how much, where, when, why, and what helps.
+// Closed, it stays away until more is lost.
+
+import { PLACE_WORDS } from "../../data/losses.js";
+import { grouped } from "../../format/number.js";
+import { visibleText } from "../../format/text.js";
+import { moment } from "../../format/time.js";
+import { byId, setText } from "./dom.js";
+
+/** @import { Losses } from "../../data/losses.js" */
+
+/** Why the kernel lost rows, by what the service counts under `drops` of a probe. */
+const KERNEL = {
+  ring_full:
+    "The ring buffer was full: test in the kernel what can be tested there, or start the service with a larger one (--ring-mib).",
+  stash_full: "Too many calls with long names were under way at once: a kernel filter helps.",
+  missed_return: "The kernel did not show the return of some calls.",
+  recursion: "Some calls interrupted the program itself.",
+  unfinished: "Some calls had not returned when the probe stopped, or too many were under way.",
+};
+const ELSEWHERE = {
+  pipe: "The tracer ended, or sent more than the service could take: a kernel filter helps.",
+  client:
+    "This connection is too slow for so many events: a kernel filter helps, or a larger queue (--client-queue-mib).",
+  page: "So many events are more than this page can take: a kernel filter helps.",
+};
+
+export class LossBanner {
+  #element = byId("losses");
+  #closedAt = 0; // how much had been lost when it was closed
+
+  constructor() {
+    byId("losses-close").addEventListener("click", () => {
+      this.#closedAt = this.#total;
+      this.#element.hidden = true;
+    });
+  }
+
+  #total = 0;
+
+  /** @param {Losses} losses  @param {object[]} probes  as in docs/protocol.md */
+  show(losses, probes) {
+    const list = losses.list();
+    this.#total = list.reduce((sum, { rows }) => sum + rows, 0);
+    this.#closedAt = Math.min(this.#closedAt, this.#total); // counted from the beginning again
+    this.#element.hidden = this.#total <= this.#closedAt;
+    if (this.#element.hidden) return;
+    setText(byId("losses-total"), `${grouped(this.#total)} lost`);
+    const parts = list.map(
+      ({ probe, where, rows }) => `${visibleText(probe)}: ${grouped(rows)} ${PLACE_WORDS[where]}`,
+    );
+    setText(byId("losses-where"), parts.join(" · "));
+    const when = losses.lastAt === null ? "" : new Date(losses.lastAt).toISOString();
+    setText(byId("losses-when"), when ? `last noticed at ${moment(when)}` : "");
+    setText(byId("losses-why"), [...whys(list, probes)].join(" "));
+  }
+}
+
+/** Each reason once. */
+function whys(list, probes) {
+  const found = new Set();
+  for (const { probe, where } of list) {
+    if (where !== "kernel") {
+      found.add(ELSEWHERE[where]);
+      continue;
+    }
+    const drops = probes.find(({ id }) => id === probe)?.drops ?? {};
+    const causes = Object.keys(KERNEL).filter((name) => drops[name] > 0);
+    for (const name of causes.length > 0 ? causes : ["ring_full"]) found.add(KERNEL[name]);
+  }
+  return found;
+}

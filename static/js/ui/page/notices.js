@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Failures, said in words, until the person closes them or tries again.
+
+import { sentence } from "../../format/text.js";
+import { el } from "./dom.js";
+
+/** @import { CallError } from "../../net/problem.js" */
+
+const MOST = 4;
+
+export class Notices {
+  #element;
+
+  constructor(element) {
+    this.#element = element;
+  }
+
+  /** @param {string} what  did not happen  @param {Error & {notes?: string[]}} error  why */
+  add(what, error) {
+    const words = [error.message, ...(error.notes ?? [])].map(sentence).join(" ");
+    const text = `${what}: ${words}`;
+    if ([...this.#element.children].some((notice) => notice.dataset.text === text)) return;
+    const close = el(
+      "button",
+      { type: "button", class: "notice__close", "aria-label": "Dismiss" },
+      "×",
+    );
+    const notice = el(
+      "div",
+      { class: "notice" },
+      el("p", {}, el("strong", {}, what), `: ${words}`),
+      close,
+    );
+    notice.dataset.text = text;
+    close.addEventListener("click", () => notice.remove());
+    this.#element.append(notice);
+    while (this.#element.childElementCount > MOST) this.#element.firstChild.remove();
+  }
+
+  clear() {
+    this.#element.replaceChildren();
+  }
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Pause, clear, and the way back to the newest.
+
+import { counted } from "../../format/number.js";
+import { byId, setAttribute, setText } from "./dom.js";
+
+export class Toolbar {
+  #pause = byId("pause");
+  #newest = byId("newest");
+  #pausedAt = null;
+  #leftAt = null;
+  #on;
+
+  /** @param {{change: Function, follow: Function, clear: Function}} on */
+  constructor(on) {
+    this.#on = on;
+    this.#pause.addEventListener("click", () => this.togglePause());
+    this.#newest.addEventListener("click", () => {
+      if (this.#pausedAt !== null) this.togglePause();
+      on.follow();
+    });
+    byId("clear").addEventListener("click", on.clear);
+  }
+
+  /** Up to which row the view goes: while paused, no further than it had come. */
+  endOfView(storeEnd) {
+    if (this.#pausedAt === "now") this.#pausedAt = storeEnd;
+    return this.#pausedAt ?? storeEnd;
+  }
+
+  /** The table was emptied: what came before is neither new nor waiting. */
+  cleared(storeEnd) {
+    if (this.#pausedAt !== null) this.#pausedAt = storeEnd;
+    this.#leftAt = null;
+  }
+
+  /**
+   * @param {boolean} isFollowing  whether the newest row is in sight
+   * @param {?{column: any}} by  what the rows are sorted by: then the newest may be anywhere
+   */
+  show(store, view, isFollowing, by) {
+    if (isFollowing) this.#leftAt = null;
+    else this.#leftAt ??= view.seen;
+    const isPaused = this.#pausedAt !== null;
+    this.#newest.hidden = isPaused ? false : isFollowing;
+    if (this.#newest.hidden) return;
+    const since = this.#leftAt === null ? view.length : view.placeFrom(this.#leftAt);
+    const waiting = isPaused ? store.end - this.#pausedAt : view.length - since;
+    const words = waiting > 0 || isPaused ? [counted(waiting, "new event")] : [];
+    if (isPaused) words.unshift("Paused");
+    if (by) words.push(`${words.length > 0 ? "sorted" : "Sorted"} by ${by.column.title}`);
+    setText(this.#newest, words.length > 0 ? words.join(" · ") : "To the newest");
+    this.#newest.classList.toggle("newest--sorted", Boolean(by));
+    setAttribute(this.#newest, "title", by ? "Back to arrival order, and to the newest" : null);
+  }
+
+  /** Hold the view where it is, or let it go on. Events are kept meanwhile. */
+  togglePause() {
+    this.#pausedAt = this.#pausedAt === null ? "now" : null;
+    const isPaused = this.#pausedAt !== null;
+    this.#pause.setAttribute("aria-pressed", String(isPaused));
+    setText(this.#pause, isPaused ? "Resume" : "Pause");
+    this.#on.change();
+  }
+}

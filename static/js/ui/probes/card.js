@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// One probe of the probe bar: its state, what it attaches to, start and stop.
+
+import { isWatching } from "../../data/watching.js";
+import { duration } from "../../format/duration.js";
+import { hueClass } from "../../format/hue.js";
+import { counted, rate } from "../../format/number.js";
+import { sentence, visibleText } from "../../format/text.js";
+import { isActive } from "../../probes/choice.js";
+import { filterWords } from "../../probes/spec.js";
+import { el, setAttribute, setText } from "../page/dom.js";
+
+/** The id of the element that says why a viewer's buttons do nothing, for everybody to read. */
+export const VIEWS_ONLY_ID = "viewer-note";
+
+export class Card {
+  #name = el("h3", { class: "card__name" });
+  #state = el("span", { class: "state" });
+  #function = el("p", { class: "card__function" });
+  #facts = el("p", { class: "card__facts" });
+  #reason = el("p", { class: "card__reason" });
+  #hint = el("p", { class: "card__hint" });
+  #main = el("button", { type: "button", class: "button" });
+  #options = el("button", { type: "button", class: "button button--quiet" });
+  #notSeen = el("button", { type: "button", class: "button button--quiet" }, "Not seen…");
+  #everyone = el("span", { class: "card__everyone" }, "for everyone");
+
+  /**
+   * @param {{start: Function, stop: Function, options: Function, notSeen: Function}} on
+   *   each given the probe
+   */
+  constructor(id, on) {
+    this.probe = null;
+    setText(this.#name, id);
+    this.element = el(
+      "li",
+      { class: `card ${hueClass(id)}` },
+      el("div", { class: "card__head" }, this.#name, this.#state),
+      this.#function,
+      this.#facts,
+      this.#reason,
+      this.#hint,
+      el(
+        "div",
+        { class: "card__actions" },
+        this.#main,
+        this.#options,
+        this.#notSeen,
+        this.#everyone,
+      ),
+    );
+    this.#main.addEventListener("click", () =>
+      isActive(this.probe) ? on.stop(this.probe) : on.start(this.probe),
+    );
+    this.#options.addEventListener("click", () => on.options(this.probe));
+    this.#notSeen.setAttribute("aria-label", `Not seen by ${id}`);
+    this.#notSeen.addEventListener("click", () => on.notSeen(this.probe));
+  }
+
+  /**
+   * @param {Probe} probe  docs/protocol.md  @param {boolean} isBusy  a call is under way
+   * @param {boolean} mayChange  the person is an operator
+   */
+  show(probe, isBusy, mayChange) {
+    this.probe = probe;
+    const active = isActive(probe);
+    const usable = probe.available || active;
+    const { classList } = this.element;
+    classList.toggle("card--unavailable", !usable);
+    classList.toggle("card--running", isWatching(probe));
+    const state = probe.state === "running" && probe.blind ? "blind" : probe.state;
+    setText(this.#state, usable ? (STATES[state] ?? state) : "not available");
+    this.#state.dataset.state = usable ? state : "unavailable";
+    setText(this.#function, probe.function ?? "no function to attach to");
+    this.#function.title = this.#function.textContent;
+    setText(
+      this.#reason,
+      usable ? endWords(probe) : sentence(probe.reason ?? "The kernel refuses it"),
+    );
+    setText(this.#hint, usable || !probe.hint ? "" : sentence(probe.hint));
+    this.#showButtons(probe, active, usable, isBusy, mayChange);
+  }
+
+  /** @param {number} perSecond  of the events that reach this page  @param {number} lost */
+  showRate(perSecond, lost) {
+    const words = [];
+    const { state, filter, cost } = this.probe;
+    if (state === "running") {
+      words.push(rate(perSecond));
+      if (cost) words.push(`${duration(Math.round(cost.ns_per_call))} a call`);
+      words.push(...filterWords(filter));
+    }
+    if (lost > 0) words.push(`${lost.toLocaleString("en-US")} lost`);
+    setText(this.#facts, visibleText(words.join(" · ")));
+    this.#facts.title = cost ? costWords(cost) : "";
+    this.#facts.classList.toggle("card__facts--lost", lost > 0);
+  }
+
+  #showButtons(probe, active, usable, isBusy, mayChange) {
+    const waits = isBusy || probe.state === "starting" || probe.state === "stopping";
+    setText(this.#main, active ? "Stop" : "Start");
+    this.#main.setAttribute(
+      "aria-label",
+      active ? `Stop ${probe.id} for everyone` : `Start ${probe.id}`,
+    );
+    setText(this.#options, active ? "Filter…" : "Options…");
+    this.#options.hidden = active && probe.state === "failed"; // it waits, and has no filter yet
+    this.#options.setAttribute(
+      "aria-label",
+      active ? `Change the filter of ${probe.id} for everyone` : `Start ${probe.id} with options`,
+    );
+    for (const button of [this.#main, this.#options]) {
+      button.disabled = waits || !usable || !mayChange;
+      setAttribute(button, "aria-describedby", mayChange ? null : VIEWS_ONLY_ID);
+    }
+    this.#main.parentElement.hidden = !usable;
+    this.#everyone.hidden = !active;
+  }
+}
+
+const STATES = {
+  stopped: "stopped",
+  starting: "starting…",
+  running: "running",
+  stopping: "stopping…",
+  failed: "failed",
+  blind: "sees nothing",
+};
+
+function costWords({ calls, ns_per_call }) {
+  return `Each traced call spends ${duration(Math.round(ns_per_call))} in the probe's programs, by the kernel's measuring of the last ${counted(calls, "call")}.`;
+}
+
+/** How the last run ended, when not because someone asked for it. */
+function endWords({ state, ended, blind }) {
+  if (state === "running" && blind) return sentence(blind.reason);
+  if (!ended || ended.code === "requested" || (state !== "stopped" && state !== "failed"))
+    return "";
+  if (ended.code === "duration") return "Stopped automatically: its time was over.";
+  const words = sentence(ended.detail || ended.code);
+  return ended.restart_at ? `${words} It starts again automatically.` : words;
+}

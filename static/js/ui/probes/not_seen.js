@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// What a mode does not see: the service's own list, in a dialog of its own.
+
+import { visibleText } from "../../format/text.js";
+import { closeButton, dialog } from "../dialogs/dialog.js";
+import { el, setText } from "../page/dom.js";
+
+export class NotSeenDialog {
+  #lead = el("p", { class: "options__lead" });
+  #list = el("ul", { class: "notseen" });
+  #dialog = dialog(
+    "not-seen",
+    "What is not seen",
+    this.#lead,
+    this.#list,
+    el("div", { class: "options__actions" }, closeButton("Close")),
+  );
+
+  /** @param {Probe} probe  docs/protocol.md */
+  open({ id, not_seen: sentences }) {
+    setText(this.#lead, `${id} does not show:`);
+    this.#list.replaceChildren(...sentences.map((text) => el("li", {}, visibleText(text))));
+    this.#dialog.showModal();
+  }
+}

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The probe bar: a card for each probe, and the one button that most people want.
+
+import { isWatching } from "../../data/watching.js";
+import { counted } from "../../format/number.js";
+import { askAvailability, changeFilter, startProbe, stopProbe } from "../../net/api.js";
+import { CallError } from "../../net/problem.js";
+import { changes } from "../../probes/changes.js";
+import { bestProbe, isActive } from "../../probes/choice.js";
+import { byId, LOW, NARROW, setAttribute, setText } from "../page/dom.js";
+import { remember, remembered } from "../page/preferences.js";
+import { Card, VIEWS_ONLY_ID } from "./card.js";
+import { NotSeenDialog } from "./not_seen.js";
+import { OptionsDialog } from "./options.js";
+
+/** @import { Notices } from "../page/notices.js" */
+
+const FOLDED = "probes"; // what this browser remembers of it
+
+export class ProbeBar {
+  #cards = new Map();
+  #busy = new Set();
+  #notices;
+  #on;
+  #watch = byId("watch");
+  #list = byId("cards");
+  #summary = byId("probes-summary");
+  #askAgainButton = byId("ask-again");
+  #fold = byId("fold");
+  #unavailable = byId("unavailable");
+  #showsUnavailable = false;
+  #mayChange = true;
+  #notSeen = new NotSeenDialog();
+
+  /**
+   * @param {Notices} notices  where failures are said
+   * @param {{answer: (probes: Probe[]) => void, availability: (probes: Probe[]) => void,
+   *   found: (words: string) => void}} on
+   *   `answer`: to a start, a stop or a change of the filter; the websocket tells of these too;
+   *   `found`: what a check of the kernel's support found, in words
+   */
+  constructor(notices, on) {
+    this.#notices = notices;
+    this.#on = on;
+    this.dialog = new OptionsDialog((probe, spec) => this.#submit(probe, spec));
+    this.#watch.addEventListener("click", () => this.#watchOrStop());
+    this.#askAgainButton.addEventListener("click", () => this.#askAgain());
+    this.#fold.addEventListener("click", () => {
+      this.#showCards(this.#list.hidden);
+      remember(FOLDED, this.#list.hidden ? "hidden" : "shown");
+    });
+    this.#unavailable.addEventListener("click", () => {
+      this.#showsUnavailable = !this.#showsUnavailable;
+      this.#showLead();
+    });
+    const before = remembered(FOLDED);
+    // In a small window the table needs the room.
+    const isSmall = matchMedia(NARROW).matches || matchMedia(LOW).matches;
+    this.#showCards(before ? before !== "hidden" : !isSmall);
+  }
+
+  get probes() {
+    return [...this.#cards.values()].map((card) => card.probe);
+  }
+
+  /** @param {{name: string, role: string}} caller  whom the service takes this page for */
+  allow({ role }) {
+    this.#mayChange = role === "operator";
+    this.#askAgainButton.disabled = !this.#mayChange;
+    byId(VIEWS_ONLY_ID).hidden = this.#mayChange;
+    for (const button of [this.#watch, this.#askAgainButton])
+      setAttribute(button, "aria-describedby", this.#mayChange ? null : VIEWS_ONLY_ID);
+    this.update(this.probes);
+  }
+
+  /** @param {Probe[]} probes  all or some, as in docs/protocol.md */
+  update(probes) {
+    for (const probe of probes) {
+      let card = this.#cards.get(probe.id);
+      if (!card) {
+        card = new Card(probe.id, {
+          start: (it) => this.#start(it),
+          stop: (it) => this.#stop(it),
+          options: (it) => this.dialog.open(it),
+          notSeen: (it) => this.#notSeen.open(it),
+        });
+        this.#cards.set(probe.id, card);
+        this.#list.append(card.element);
+      }
+      card.show(probe, this.#busy.has(probe.id), this.#mayChange);
+    }
+    this.#showLead();
+  }
+
+  /** Start a probe as it was: with its filter, its end and its restarts. */
+  startAgain(probe) {
+    const { filter, duration_s, restart } = probe;
+    const spec = { filter, restart, ...(duration_s ? { duration_s } : {}) };
+    return this.#call(probe, `${probe.id} was not started`, () => startProbe(probe.id, spec));
+  }
+
+  /** @param {(id: string) => number} perSecond  @param {(id: string) => number} lost */
+  showRates(perSecond, lost) {
+    for (const [id, card] of this.#cards) card.showRate(perSecond(id), lost(id));
+  }
+
+  #showCards(isOpen) {
+    this.#list.hidden = !isOpen;
+    this.#askAgainButton.hidden = !isOpen;
+    this.#showLead();
+    this.#fold.setAttribute("aria-expanded", String(isOpen));
+    setText(this.#fold, isOpen ? "Hide probes" : "Show probes");
+  }
+
+  #showLead() {
+    const { probes } = this;
+    const running = probes.filter(isActive);
+    const best = bestProbe(probes);
+    this.#showUnavailable(probes.filter((probe) => !probe.available && !isActive(probe)));
+    setText(this.#watch, running.length > 0 ? "Stop watching, for everyone" : "Watch deletions");
+    this.#watch.classList.toggle("button--primary", running.length === 0);
+    this.#watch.disabled =
+      !this.#mayChange || this.#busy.size > 0 || (running.length === 0 && !best);
+    const failed = probes.filter(({ state }) => state === "failed");
+    const ids = (list) => list.map(({ id }) => id).join(", ");
+    const parts = [];
+    if (running.some(isWatching)) parts.push(`${ids(running.filter(isWatching))} attached`);
+    const others = running.filter((it) => !isWatching(it) && it.state !== "failed");
+    for (const it of others)
+      parts.push(`${it.id} ${it.state === "running" ? "sees nothing" : it.state}`);
+    if (failed.length > 0) parts.push(`${ids(failed)} failed`);
+    if (running.length > 0 || failed.length > 0) setText(this.#summary, parts.join(" · "));
+    else if (best) setText(this.#summary, `starts ${best.id}, the best this kernel allows`);
+    else setText(this.#summary, "this kernel allows none of the modes: each says why");
+  }
+
+  /** Modes that this kernel refuses, folded into a line that says so. */
+  #showUnavailable(refused) {
+    const isAll = refused.length === this.#cards.size;
+    const isShown = this.#showsUnavailable || isAll;
+    const { length } = refused;
+    this.#unavailable.hidden = length === 0 || isAll || this.#list.hidden;
+    setText(
+      this.#unavailable,
+      isShown ? "Hide what is not available" : `${counted(length, "mode")} not available: why?`,
+    );
+    this.#unavailable.setAttribute("aria-expanded", String(isShown));
+    this.#list.classList.toggle("cards--folded", !isShown);
+  }
+
+  async #watchOrStop() {
+    const running = this.probes.filter(isActive);
+    const best = bestProbe(this.probes);
+    if (running.length > 0) await Promise.all(running.map((probe) => this.#stop(probe)));
+    else if (best) await this.#start(best);
+  }
+
+  #start(probe) {
+    return this.#call(probe, `${probe.id} was not started`, () => startProbe(probe.id));
+  }
+
+  #stop(probe) {
+    return this.#call(probe, `${probe.id} was not stopped`, () => stopProbe(probe.id));
+  }
+
+  /** From the dialog, which shows what goes wrong itself. */
+  async #submit(probe, spec) {
+    const call = isActive(probe)
+      ? () => changeFilter(probe.id, spec.filter)
+      : () => startProbe(probe.id, spec);
+    this.#on.answer([await this.#whileBusy(probe, call)]);
+  }
+
+  async #call(probe, failure, call) {
+    this.#notices.clear();
+    try {
+      this.#on.answer([await this.#whileBusy(probe, call)]);
+    } catch (error) {
+      if (!(error instanceof CallError)) throw error;
+      this.#notices.add(failure, error);
+    }
+  }
+
+  async #whileBusy(probe, call) {
+    this.#busy.add(probe.id);
+    this.update([probe]);
+    try {
+      return await changes.during(probe.id, call);
+    } finally {
+      this.#busy.delete(probe.id);
+      this.update([this.#cards.get(probe.id).probe]);
+    }
+  }
+
+  async #askAgain() {
+    const button = this.#askAgainButton;
+    button.disabled = true;
+    const before = new Map(this.probes.map((probe) => [probe.id, probe.available]));
+    try {
+      const { probes } = await askAvailability();
+      this.#on.availability(probes);
+      this.#on.found(foundWords(probes, before));
+    } catch (error) {
+      if (!(error instanceof CallError)) throw error;
+      this.#notices.add("Kernel support was not checked", error);
+    } finally {
+      button.disabled = !this.#mayChange;
+    }
+  }
+}
+
+/** What a check of the kernel's support found, and what is new in it. */
+function foundWords(probes, before) {
+  const ids = (list) => list.map(({ id }) => id).join(", ") || "none";
+  const works = probes.filter(({ available }) => available);
+  const refused = probes.filter(({ available }) => !available);
+  const changed = probes.filter(({ id, available }) => before.get(id) !== available);
+  const words = [`Kernel support checked. Available: ${ids(works)}`];
+  if (refused.length > 0) words.push(`not available: ${ids(refused)}`);
+  words.push(changed.length > 0 ? `new: ${ids(changed)}` : "as before");
+  return `${words.join("; ")}.`;
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// What stands in the table's place while it shows no row: what to do next.
+
+import { isWatching } from "../../data/watching.js";
+import { counted } from "../../format/number.js";
+import { bestProbe, isActive } from "../../probes/choice.js";
+import { filterWords } from "../../probes/spec.js";
+import { byId, setText } from "../page/dom.js";
+
+export class Empty {
+  #element = byId("empty");
+  #title = byId("empty-title");
+  #text = byId("empty-text");
+  #command = byId("empty-command");
+  #clear = byId("empty-clear");
+
+  /** @param {() => void} onClearFilters */
+  constructor(onClearFilters) {
+    this.#clear.addEventListener("click", onClearFilters);
+  }
+
+  /**
+   * @param {number} shown  rows in the table  @param {number} held  events in memory
+   * @param {boolean} isFiltered  @param {object[]} probes
+   * @param {number} cleared  events that were cleared away, 0 for none
+   */
+  show(shown, held, isFiltered, probes, cleared) {
+    this.#element.hidden = shown > 0;
+    if (shown > 0) return;
+    const {
+      title,
+      text,
+      command = "",
+      offersClear = false,
+    } = words(held, isFiltered, probes, cleared);
+    setText(this.#title, title);
+    setText(this.#text, text);
+    setText(this.#command, command);
+    this.#command.hidden = !command;
+    this.#clear.hidden = !offersClear;
+  }
+}
+
+function words(held, isFiltered, probes, cleared) {
+  if (held > 0 && isFiltered) {
+    return {
+      title: "No event passes the filter",
+      text: `${held.toLocaleString("en-US")} events are held; none of them fits the filter.`,
+      offersClear: true,
+    };
+  }
+  if (probes.length === 0) {
+    return { title: "Waiting for the service", text: "Its probes will be shown here." };
+  }
+  const on = probes.filter(isWatching);
+  if (cleared > 0) {
+    return {
+      title: "Cleared",
+      text: `${counted(cleared, "event")} cleared away; ${on.length > 0 ? "new ones will show up here." : "nothing is watched now."}`,
+    };
+  }
+  if (on.length > 0) {
+    const narrowed = on.filter(({ filter }) => filterWords(filter).length > 0).length === on.length;
+    return {
+      title: "Watching. No event so far",
+      text: narrowed
+        ? "Every deletion that passes the kernel filter will show up here."
+        : "Every deletion on this machine will show up here. Try one in a terminal:",
+      command: narrowed ? "" : "touch /tmp/hello; rm /tmp/hello",
+    };
+  }
+  const active = probes.filter(isActive);
+  if (active.length > 0) {
+    return {
+      title: "Not watching yet",
+      text: `${active.map(({ id }) => id).join(", ")}: what is said above tells why.`,
+    };
+  }
+  const best = bestProbe(probes);
+  if (best) {
+    return {
+      title: "See who deletes what",
+      text: "Press “Watch deletions” above: each deleted file appears here with its process, its result and the time it took. Or from a terminal:",
+      command: `curl -X POST ${location.origin}/probes/${best.id}`,
+    };
+  }
+  return {
+    title: "This kernel allows no probe",
+    text: "Each mode above says why, and what would help.",
+  };
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Which columns are shown, in which order and how wide: what the schemas bring, as the person
+// changed it. New columns of a new probe appear by themselves, behind the one they follow.
+
+import { coveredNames, narrowOrder, presentation } from "../../format/presentation.js";
+
+export const LEAST_PX = 40;
+export const MOST_PX = 2000;
+const MOST_NAMES = 500;
+
+export class Layout {
+  #order = null; // names; null for the order of the schemas
+  #chosen = new Map(); // name -> whether it is shown, where the person said so
+  #only = null; // a set of names: what a link says is shown
+  #widths = new Map();
+
+  /**
+   * Every column, in order: `{column, look, isShown, isFolded, width, grows}`, in CSS pixels.
+   * Where the window has no room for all that are shown, those that tell least are folded, but
+   * for what the person chose.
+   */
+  arrange(columns, isNarrow = false, roomPx = Infinity) {
+    const covered = coveredNames(columns);
+    const arranged = this.#ordered(columns, isNarrow).map((column) => {
+      const look = presentation(column);
+      const own = this.#widths.get(column.name);
+      const { width, narrowWidth = width } = look;
+      return {
+        column,
+        look,
+        isShown: this.#isShown(column.name, covered),
+        isFolded: false,
+        width: own ?? (isNarrow ? narrowWidth : width),
+        grows: own === undefined && look.grows === true,
+      };
+    });
+    this.#fold(arranged, roomPx);
+    return arranged;
+  }
+
+  #fold(arranged, roomPx) {
+    const shown = arranged.filter(({ isShown }) => isShown);
+    let least = shown.reduce((sum, { width }) => sum + width, 0);
+    const first = shown
+      .filter(({ column, look }) => look.folds && !this.#isChosen(column.name))
+      .sort((a, b) => a.look.folds - b.look.folds);
+    for (const entry of first) {
+      if (least <= roomPx) return;
+      entry.isFolded = true;
+      least -= entry.width;
+    }
+  }
+
+  #isChosen(name) {
+    return this.#chosen.has(name) || this.#widths.has(name) || Boolean(this.#only?.has(name));
+  }
+
+  show(name, isShown) {
+    this.#chosen.set(name, isShown);
+  }
+
+  /** Of the least or most width, where `px` is beyond. */
+  resize(name, px) {
+    this.#widths.set(name, Math.round(Math.min(MOST_PX, Math.max(LEAST_PX, px))));
+  }
+
+  /** Put a column in another's place; those between make room. */
+  move(name, toName, columns, isNarrow = false) {
+    const names = this.#ordered(columns, isNarrow).map((column) => column.name);
+    const order = [...new Set(names)];
+    const to = order.indexOf(toName);
+    if (to < 0 || !order.includes(name)) return;
+    order.splice(order.indexOf(name), 1);
+    order.splice(to, 0, name);
+    this.#order = order;
+  }
+
+  /** As if nobody had ever changed anything. */
+  reset() {
+    this.forgetChoice();
+    this.#widths.clear();
+  }
+
+  /** All columns in their own order, with the widths they have. */
+  forgetChoice() {
+    this.#order = null;
+    this.#only = null;
+    this.#chosen.clear();
+  }
+
+  /** The names of the columns shown, for the address; null when nobody chose or moved any. */
+  link(columns) {
+    if (!this.#order && !this.#only && this.#chosen.size === 0) return null;
+    const shown = this.arrange(columns).filter(({ isShown }) => isShown);
+    const names = new Set(shown.map(({ column }) => column.name));
+    // What a link names may come with a probe that is not started yet.
+    const known = new Set(columns.map(({ name }) => name));
+    for (const name of this.#only ?? []) if (!known.has(name)) names.add(name);
+    return [...names].join(",");
+  }
+
+  /** Show what a link says: these columns only, in this order. */
+  follow(link) {
+    const names = link.split(",").filter(Boolean).slice(0, MOST_NAMES);
+    if (names.length === 0) return;
+    this.#order = names;
+    this.#only = new Set(names);
+    this.#chosen.clear();
+  }
+
+  /** Take away what a link names and nobody has; of a link with nothing else nothing stays. */
+  drop(isKnown) {
+    if (!this.#only) return [];
+    const unknown = [...this.#only].filter((name) => !isKnown(name));
+    for (const name of unknown) this.#only.delete(name);
+    if (unknown.length === 0) return [];
+    this.#order = this.#order?.filter(isKnown) ?? null;
+    if (this.#only.size === 0 && this.#chosen.size === 0) this.#order = this.#only = null;
+    return unknown;
+  }
+
+  /** What `restore` takes, as text. */
+  save(columns) {
+    return JSON.stringify({
+      order: this.#order,
+      only: this.#only && [...this.#only],
+      chosen: [...this.#chosen],
+      widths: [...this.#widths],
+      link: this.link(columns),
+    });
+  }
+
+  /**
+   * @param {?string} saved  of `save`, or anything else that stands in its place
+   * @param {?string} link  of the address: what another browser chose comes before what this
+   *   one remembers, but for widths
+   * @returns {boolean} whether what is shown is this browser's own choice
+   */
+  restore(saved, link) {
+    this.reset();
+    const { order, only, chosen, widths, link: own } = parse(saved);
+    for (const [name, px] of pairs(widths)) if (Number.isFinite(px)) this.resize(name, px);
+    if (link && link !== own) {
+      this.follow(link);
+      return false;
+    }
+    this.#order = names(order);
+    this.#only = names(only) && new Set(names(only));
+    for (const [name, isShown] of pairs(chosen)) {
+      if (typeof isShown === "boolean") this.#chosen.set(name, isShown);
+    }
+    return true;
+  }
+
+  #isShown(name, covered) {
+    return this.#chosen.get(name) ?? (this.#only ? this.#only.has(name) : !covered.has(name));
+  }
+
+  #ordered(columns, isNarrow) {
+    if (!this.#order) return isNarrow ? narrowOrder(columns) : columns;
+    const place = new Map(this.#order.map((name, i) => [name, i]));
+    const known = columns.filter(({ name }) => place.has(name));
+    const ordered = known.sort((a, b) => place.get(a.name) - place.get(b.name));
+    columns.forEach((column, i) => {
+      if (place.has(column.name)) return;
+      const before = i > 0 ? ordered.indexOf(columns[i - 1]) : -1;
+      ordered.splice(before + 1, 0, column);
+    });
+    return ordered;
+  }
+}
+
+function parse(saved) {
+  try {
+    const value = JSON.parse(saved ?? "{}");
+    return value !== null && typeof value === "object" ? value : {};
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return {}; // someone else's, or cut off: as if nothing had been remembered
+  }
+}
+
+function names(value) {
+  if (!Array.isArray(value) || value.length > MOST_NAMES) return null;
+  return value.every((name) => typeof name === "string") ? value : null;
+}
+
+function pairs(value) {
+  if (!Array.isArray(value) || value.length > MOST_NAMES) return [];
+  return value.filter((pair) => Array.isArray(pair) && typeof pair[0] === "string");
+}

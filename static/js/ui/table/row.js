@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// One row element of the table, used again and again for other rows.
+
+import { MISSING, NULL } from "../../data/chunk.js";
+import { PLACE_WORDS } from "../../data/losses.js";
+import { counted } from "../../format/number.js";
+import { visibleText } from "../../format/text.js";
+import { moment } from "../../format/time.js";
+import { el, setText } from "../page/dom.js";
+import { Cell } from "./cell.js";
+
+/** @import { EventStore } from "../../data/store.js" */
+
+/** Which row the element shows; rows of the store are numbered from 0. */
+const NONE = -1;
+
+export class Row {
+  #cells;
+  #mark = el("div", { class: "cell cell--mark", role: "gridcell" });
+  #open = el("button", {
+    type: "button",
+    class: "row__open",
+    tabIndex: -1,
+    "aria-label": "Show every field",
+  });
+  #top = NONE;
+  #isStale = false;
+
+  /** @param {{column: any, look: Look}[]} shown  the table's columns, in order */
+  constructor(shown, id) {
+    this.shown = shown;
+    this.number = NONE;
+    this.#cells = shown.map(({ look }) => new Cell(look));
+    this.#mark.setAttribute("aria-colspan", String(shown.length));
+    this.element = el("div", { class: "row", role: "row", id });
+    this.element.append(
+      ...this.#cells.map((cell) => cell.element),
+      this.#mark,
+      el("div", { class: "cell cell--open", role: "gridcell" }, this.#open),
+    );
+  }
+
+  /**
+   * Show a row of the store.
+   *
+   * @param {EventStore} store  @param {number} number  @param {?Mark} mark  `missingAt`
+   * @param {number} place  in the table  @param {number} top  in px  @param {boolean} isCurrent
+   */
+  show(store, number, mark, place, top, isCurrent) {
+    const { element } = this;
+    if (top !== this.#top) {
+      this.#top = top;
+      element.style.transform = `translateY(${top}px)`;
+    }
+    element.hidden = false;
+    element.setAttribute("aria-rowindex", String(place + 3)); // behind title and filter row
+    element.classList.toggle("row--current", isCurrent);
+    element.classList.toggle("row--odd", number % 2 === 1);
+    element.classList.toggle("row--mark", mark !== null);
+    if (mark) {
+      this.number = number;
+      setText(this.#mark, markText(mark)); // it grows while nothing comes between
+    } else if (number !== this.number || this.#isStale) {
+      this.number = number;
+      this.#isStale = false;
+      this.#paint(store, number);
+    }
+  }
+
+  hide() {
+    this.element.hidden = true;
+    this.number = NONE;
+  }
+
+  /** What it shows is to be made again, for values are called something else now; until then
+   *  it is still the same row to whoever points at it. */
+  refresh() {
+    this.#isStale = true;
+  }
+
+  /** The whole of a cell's value as one line, for its title. */
+  describe(store, element) {
+    const index = this.#cells.findIndex((cell) => cell.element === element);
+    if (index < 0 || this.number < store.first) return "";
+    const { column, look } = this.shown[index];
+    const state = store.stateAt(this.number, column.key);
+    if (state === MISSING) return "This probe has no such column";
+    if (state === NULL) return "No value";
+    return look.hover(store.valueAt(this.number, column.key));
+  }
+
+  #paint(store, number) {
+    const isHeld = number >= store.first; // a sorted table may have rows that have just left
+    for (let i = 0; i < this.#cells.length; i++) {
+      const { column, look } = this.shown[i];
+      const state = isHeld ? store.stateAt(number, column.key) : MISSING;
+      if (state === MISSING) this.#cells[i].show(NOTHING);
+      else if (state === NULL) this.#cells[i].show(NO_VALUE);
+      else this.#cells[i].show(look.parts(store.valueAt(number, column.key)));
+    }
+  }
+}
+
+const NOTHING = [];
+const NO_VALUE = [{ text: "∅", className: "faint" }];
+
+/** @param {Mark} mark */
+function markText({ probe, where, rows, from, to }) {
+  if (where === "unwatched") return unwatchedText(visibleText(probe), from, to);
+  const what = rows === null ? "Events" : counted(rows, "event");
+  const verb = rows === 1 ? "is" : "are";
+  return `${what} of ${visibleText(probe)} ${verb} missing here: lost ${PLACE_WORDS[where] ?? visibleText(where)}`;
+}
+
+function unwatchedText(probe, from, to) {
+  const begin = from ? ` from ${moment(from)}` : "";
+  if (to) return `${probe}: not watching${begin} to ${moment(to)}. What happened then is not known`;
+  return `${probe}: not watching${begin} on. What happens is not known`;
+}
