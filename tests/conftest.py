@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""For all parts: an end to every test, and the figures that tests measured in the report."""
+"""For all parts: a time limit for every test, and measured figures in the report."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ import pytest
 from app.linux import signals
 from tests.support import figures
 
-# No test waits for ever, whatever it waits for; of three phases of a test each has this long. The
-# soak takes what it was given. Says only when to give up: see tests/support/waiting.py.
+# Limit for each of a test's three phases, so that none hangs for ever; the soak test runs for as
+# long as it is told. It only decides when to give up: see tests/support/waiting.py.
 LIMIT_S = 600.0 + float(os.environ.get("PROBEDECK_SOAK_S", "0"))
 
-# What the tests send to what they start must not be ignored, as in `pytest &` of a script.
+# A script's `pytest &` ignores SIGINT, and children would inherit that.
 signals.restore()
 
 
 class NotDone(BaseException):
-    """The test's time is over. No Exception: a test that expects one must not take this for it."""
+    """The test's time is over. Not an Exception, so that no test can catch it."""
 
 
 @contextmanager
 def bounded(what: str) -> Iterator[None]:
-    """Raise NotDone in the main thread, whatever it waits in, when the limit is over."""
+    """Raise NotDone in the main thread, whatever it is waiting in, after LIMIT_S."""
 
     def give_up(_signal: int, _frame: FrameType | None) -> None:
         raise NotDone(f"{what}: not done within {LIMIT_S:g} s")

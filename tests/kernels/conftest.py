@@ -43,7 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is for the machines of other suites."""
+    """Deselect the tests that run in the machines of other suites."""
     suite = os.environ.get(SUITE)
     if suite is None or os.environ.get(EVERYWHERE):
         return

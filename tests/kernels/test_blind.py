@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A probe whose programs are attached and do not run says so; what it does to find out is no event.
+"""A probe whose programs are attached but do not run says so; its canary calls are no events.
 
-The kernel is silenced in the test machines only: other users of this one trace too.
+Tracing is switched off in the test machines only: others may be tracing on a real one.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ EACH_SWITCH = [
     pytest.param("ftrace", marks=pytest.mark.suites("bookworm", "trixie")),
     pytest.param("kprobes", marks=pytest.mark.suites("bullseye", "trixie-backports")),
 ]
-# What switches it off, the modes that it silences, and a word of the reason.
+# The file that switches it off, the modes that it silences, and a word of the reason.
 SWITCHES = {
     "ftrace": (FTRACE, FUNCTION_MODES, "kernel.ftrace_enabled"),
     "kprobes": (KPROBES, ("kprobe", "kretprobe"), "kprobes/enabled"),
@@ -44,7 +44,7 @@ SWITCHES = {
 
 def can_be_switched_off(switch: Path) -> bool:
     """Linux 7.3 refuses for ftrace (EOPNOTSUPP), and 5.10 while a trampoline is attached (EBUSY,
-    FTRACE_OPS_FL_PERMANENT): there, nothing is to be noticed."""
+    FTRACE_OPS_FL_PERMANENT): there is nothing to notice there."""
     if not kernel.in_test_machine():
         pytest.skip("the kernel is silenced only in the test machines")
     try:
@@ -76,7 +76,7 @@ def test_a_mode_that_does_not_run_is_unavailable(
     if not can_be_switched_off(switch):
         return
     with switched_off(switch):
-        # The service has asked the kernel before, so a start is what finds out.
+        # The service checked the kernel earlier, so it is a start that finds out.
         refused = idle.expect(501, "POST", f"/probes/{silenced[0]}")
         probes = idle.expect(200, "POST", "/availability")["probes"]
         for probe in probes:
@@ -89,7 +89,7 @@ def test_a_mode_that_does_not_run_is_unavailable(
         assert refused["code"] == "unavailable"
         assert word in refused["reason"]
         assert set(refused["alternatives"]) == set(modes) - set(silenced)
-    # Put right: the next start finds that out too.
+    # Switched on again: the next start notices that too.
     cursor = idle.cursor()
     idle.start(silenced[0])
     wait_until_shown(idle, cursor, {silenced[0]}, mark())
@@ -97,7 +97,7 @@ def test_a_mode_that_does_not_run_is_unavailable(
 
 
 def states(stream: Websocket, mode: str) -> list[bool]:
-    """Whether the probe was blind, state for state, without repetitions."""
+    """Return whether the probe was blind in each state message, without repetitions."""
     found: list[bool] = []
     for control in stream.controls:
         if control["type"] == "state" and control["probe"]["id"] == mode:
@@ -111,7 +111,7 @@ def states(stream: Websocket, mode: str) -> list[bool]:
 def test_a_probe_that_is_silenced_says_so(
     tracing: Service, modes: tuple[str, ...], name: str
 ) -> None:
-    """And tells when it sees again."""
+    """It also says when it sees again."""
     switch, silenced, word = SWITCHES[name]
     if not can_be_switched_off(switch):
         return
@@ -143,7 +143,7 @@ def canary_tokens() -> dict[int, int]:
         try:
             fd = syscalls.bpf(MAP_GET_FD_BY_ID, Id(map_id))
         except FileNotFoundError:
-            continue  # gone in the meantime
+            continue  # freed since it was listed
         try:
             if bpf.map_info(fd).name == "canary":
                 value = bpf.map_lookup(fd, bytes(4), struct.calcsize(CANARY))
@@ -155,7 +155,7 @@ def canary_tokens() -> dict[int, int]:
 
 
 def wait_for_canaries() -> None:
-    """Until every tracer has made two more."""
+    """Wait until every tracer has made two more canary calls."""
     for _ in range(2):
         last = canary_tokens()
         wait_until(
@@ -165,7 +165,7 @@ def wait_for_canaries() -> None:
 
 @pytest.mark.suites("bookworm", "trixie-backports")
 def test_canaries_are_no_events(tracing: Service, modes: tuple[str, ...]) -> None:
-    """Of no probe, whichever tracer made them: no row and no count."""
+    """They give no row and no count in any probe, whichever tracer made them."""
     recording = Recording(tracing, modes)
     tracers = {tracer.pid for tracer in tracing.tracers()}
     assert len(canary_tokens()) >= len(tracers) == len(modes)
@@ -199,7 +199,7 @@ def test_canaries_are_in_no_cost(idle: Service, mode: str) -> None:
 def test_nobody_can_hide_behind_a_canary(
     tracing: Service, modes: tuple[str, ...], tmp_path: Path
 ) -> None:
-    """A process named as a tracer is has its deletions shown, whatever directory they name."""
+    """Deletions by a process with a tracer's name are shown, whatever directory they name."""
     recording = Recording(tracing, modes)
     child = os.fork()
     if child == 0:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls that are under way for long: none is pushed out, and none leaves anything behind."""
+"""Long calls: no entry is evicted while the call lasts, and none leaves anything behind."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_killed_in_their_call_they_leave_no_long_name(
 def test_a_call_that_entered_before_a_change_passes_the_new_filter_too(
     tracing: Service, modes: tuple[str, ...]
 ) -> None:
-    """What returns after the answer to a PATCH is shown only if the new filter lets it through."""
+    """A call that returns after the answer to a PATCH is shown only if it passes the new filter."""
     exit_modes = [mode for mode in modes if mode in EXIT_MODES]
     for changes, is_shown in (
         ([{"comm": "nobody"}], False),

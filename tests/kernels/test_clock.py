@@ -22,7 +22,7 @@ HOUR_S = 3600
 
 @contextmanager
 def clock_set_by(seconds: int) -> Iterator[None]:
-    """Set the wall clock forward or back, and to right again on leaving."""
+    """Set the wall clock forward or back, and back to the right time on leaving."""
     if not kernel.in_test_machine():
         pytest.skip("the clock is set only in the test machines")
     time.clock_settime(time.CLOCK_REALTIME, time.time() + seconds)
@@ -56,7 +56,7 @@ def test_time_is_right_in_a_time_namespace(
 ) -> None:
     """`unshare -T --monotonic=86400 ./run`: the service's monotonic clock is not the kernel's."""
     if not Path("/proc/self/timens_offsets").exists():
-        return  # a kernel without time namespaces (Debian's 5.10 for clouds): no clock is another
+        return  # a kernel without time namespaces
     mode = modes[-1]
     prefix = ("unshare", "--time", f"--monotonic={seconds}")
     if subprocess.run([*prefix, "true"], check=False).returncode:

@@ -32,7 +32,7 @@ from tests.support.waiting import wait_until
 
 @dataclass(frozen=True)
 class Seen:
-    """What the workload did, and what each way of asking showed of it."""
+    """What the workload did, and what each way of reading events showed of it."""
 
     calls: list[Call]
     rows: dict[str, list[Row]]
@@ -47,7 +47,7 @@ def record(
 ) -> Seen:
     """Run a workload with all modes tracing at once and clients of both streams.
 
-    So many times, each when all of the last one was shown to everybody.
+    Run it this many times, each after every client has received all of the one before.
     """
     trace_all(service, modes)
     before = service.accounts(modes)
@@ -86,7 +86,7 @@ def cases(session_service: Service, modes: tuple[str, ...]) -> Seen:
 def many(session_service: Service, modes: tuple[str, ...]) -> Seen:
     """Threads that use up the kernel's name buffers as fast as they can.
 
-    No more at a time than a tracer's rings hold, as it may have to wait for a busy processor.
+    No more at once than a tracer's rings hold, as it may have to wait for a processor.
     """
     times = 1 if kernel.in_test_machine() else 6
     return record(session_service, modes, "plain", times, rounds=125, threads=4)
@@ -171,7 +171,7 @@ def test_ledger_is_exact_and_nothing_was_lost(seen: Seen, mode: str) -> None:
     skipped = skipped_calls(before, after)
     # At least what the workload did: a probe without a filter sees the whole machine.
     assert change("counters", before, after)["delivered"] >= len(seen.rows[mode])
-    # A client was told of each row that is missing in what it got.
+    # Each row that a client did not get was announced to it as lost.
     assert seen.websocket.gaps(mode) >= skipped
     assert skipped or seen.websocket.gaps(mode) == 0
     for client in after["clients"]:
@@ -182,7 +182,7 @@ def test_ledger_is_exact_and_nothing_was_lost(seen: Seen, mode: str) -> None:
 def test_names_were_read_before_the_kernel_gave_them_back(
     many: Seen, modes: tuple[str, ...]
 ) -> None:
-    """Each name is used once, so that another call's name in a row cannot go unseen."""
+    """Each name is used once, so that a row with another call's name would be noticed."""
     for mode in modes:
         names = [row["filename"] for row in rows_of(many.calls, many.rows[mode])]
         skipped = skipped_calls(many.before[mode], many.after[mode])

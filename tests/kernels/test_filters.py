@@ -40,7 +40,7 @@ def matrix() -> Iterator[Workload]:
 
 
 def filter_of(workload: Workload, parts: set[str], mode: str) -> dict[str, Any]:
-    """These parts set to what the workload's own process is; all others named as unset."""
+    """Return a filter with these parts set to the workload's own process, the others unset."""
     values = {"pid": workload.pid, "uid": UID, "comm": COMM, "only_failures": True}
     if mode not in EXIT_MODES:
         parts = parts - {"only_failures"}
@@ -108,7 +108,7 @@ def test_patch_merges(tracing: Service, modes: tuple[str, ...]) -> None:
 
 
 def test_changing_the_filter_loses_nothing(tracing: Service, modes: tuple[str, ...]) -> None:
-    """While a flood runs, the filter changes to and fro between two that both let it through.
+    """During a flood, switch back and forth between two filters that both let it through.
 
     With two modes, and a slow flood: all rows of it go through JSON, under emulation.
     """

@@ -63,7 +63,7 @@ def test_killed_they_leave_no_event(idle: Service, modes: tuple[str, ...], dies:
             os.kill(pid, signal.SIGKILL)
     os.kill(tracer.pid, signal.SIGKILL)
     wait_until(lambda: idle.probe("kretprobe")["state"] == "failed", "the probe to have failed")
-    if dies == "remover and tracer":  # then the next one removes what was left
+    if dies == "remover and tracer":  # then the next start removes what was left
         assert own_events()
         idle.start("kretprobe")
         idle.stop("kretprobe")

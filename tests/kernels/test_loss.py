@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What cannot be held is lost, and counted where it is lost."""
+"""What the buffers cannot hold is lost, and counted where it is lost."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FLOOD_PER_THREAD = 1500
 
 
 def wait_for_produced(service: Service, mode: str, count: int) -> None:
-    """Until the probe has accounted for so many rows."""
+    """Wait until the probe has accounted for this many rows."""
     wait_until(
         lambda: service.probe(mode)["counters"]["produced"] >= count,
         f"{mode} to account for all calls",
@@ -41,7 +41,7 @@ def wait_for_produced(service: Service, mode: str, count: int) -> None:
 
 
 def test_what_the_rings_cannot_hold_is_counted(tracing: Service, modes: tuple[str, ...]) -> None:
-    """The tracers stand still while their rings overflow: what was lost, they tell to the row."""
+    """Stop the tracers while their rings overflow: the loss is reported to the row."""
     with Workload(comm="pd-flood") as workload:
         for mode in modes:
             tracing.change(mode, pid=workload.pid)
@@ -75,7 +75,7 @@ def test_what_the_rings_cannot_hold_is_counted(tracing: Service, modes: tuple[st
         assert drops["ring_full"] > 0
         assert counters["dropped_pipe"] == counters["dropped_client"] == 0
         assert sum(len(rows[mode, tid]) for tid in made) == counters["delivered"] > 0
-        # What was kept is whole, and in order: the first calls, and maybe some later ones.
+        # The delivered rows are complete and in order: the first calls, maybe some later ones.
         for number, tid in enumerate(made):
             names = flood_names(base, number, FLOOD_PER_THREAD, NAME_BYTES)
             places = {name: place for place, name in enumerate(names)}
@@ -85,7 +85,7 @@ def test_what_the_rings_cannot_hold_is_counted(tracing: Service, modes: tuple[st
 
 
 def test_flood_is_accounted_for(tracing: Service, modes: tuple[str, ...]) -> None:
-    """At full speed, with every mode tracing, whatever is lost is counted."""
+    """At full speed with every mode tracing, every lost row is counted."""
     with Workload(comm="pd-flood") as workload:
         for mode in modes:
             tracing.change(mode, pid=workload.pid)
@@ -116,7 +116,7 @@ def rows_by_thread(held: HeldNames, rows: list[Row]) -> dict[int, Row]:
 
 @pytest.mark.usefixtures("fuse")
 def test_names_overwritten_during_the_call(tracing: Service, modes: tuple[str, ...]) -> None:
-    """The name that was passed is shown, whatever its caller has done to it before the return."""
+    """The name passed at entry is shown, even if the caller overwrites it during the call."""
     recording = Recording(tracing, modes)
     held = hold_names([10, 60, 250, 4000], prefix="held-")
     for mode, rows in recording.rows().items():

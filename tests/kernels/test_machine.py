@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 SUITE_VARIABLE = "PROBEDECK_KERNEL_SUITE"
-# The Linux versions that Debian keeps in each suite; backports moves on, and never goes back.
+# The Linux versions that Debian keeps in each suite; backports only moves forward.
 FAMILIES = {"bullseye": (5, 10), "bookworm": (6, 1), "trixie": (6, 12)}
 BACKPORTS_AT_LEAST = (7, 0)
 

@@ -64,7 +64,7 @@ def test_available_mode_has_no_reason_against_it(session_service: Service, mode:
 
 
 def test_no_kernel_headers_are_needed() -> None:
-    """In the test machines there are none: what is compiled there was made from BTF."""
+    """The test machines have no kernel headers: their include tree was made from BTF."""
     if not kernel.in_test_machine():
         pytest.skip("only the test machines are known to have no kernel headers")
     modules = Path("/lib/modules", platform.release())

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A service that traces holds no mount: what is unmounted outside is gone, for all its processes.
+"""A tracing service pins no mount: a file system unmounted outside is gone for all its processes.
 
-A mount namespace that a process has for itself keeps every file system of before busy.
+A process with a mount namespace of its own would keep every earlier file system busy.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.support.waiting import wait_until
 
 
 def namespaces(service: Service) -> dict[str, set[str]]:
-    """Mount namespace -> the commands of the service's processes in it."""
+    """Return mount namespaces with the command lines of the service's processes in them."""
     found: dict[str, set[str]] = {}
     for process in service.processes():
         try:
@@ -60,7 +60,7 @@ def test_what_is_unmounted_outside_is_gone(
     stop_all(session_service)
     with mounted(place):
         trace_all(session_service, modes)
-        assert holders(session_service, place)  # it is seen where it is
+        assert holders(session_service, place)  # the check sees a mount that exists
         subprocess.run(["umount", str(place)], check=True)
         assert not holders(session_service, place)
     assert len(session_service.tracers()) == len(modes)
@@ -69,7 +69,7 @@ def test_what_is_unmounted_outside_is_gone(
 
 @pytest.mark.suites("trixie")
 def test_compiling_holds_no_mount_either(tmp_path: Path, modes: tuple[str, ...]) -> None:
-    """Nor does it mount anything: the kernel mounts a tracefs where one looks into debugfs."""
+    """It mounts nothing either: looking into debugfs makes the kernel mount a tracefs there."""
     mounts = Path("/proc/self/mountinfo").read_text()
     with running_service(tmp_path, tmp_path / "cache") as service:
         starter = threading.Thread(target=service.start, args=(modes[0],))
@@ -84,9 +84,9 @@ def test_compiling_holds_no_mount_either(tmp_path: Path, modes: tuple[str, ...])
         wait_until(compiling, "a compiler to run")
         while starter.is_alive():
             compiling()
-            starter.join(0.25)  # looking takes long in a machine, and compiling longer
+            starter.join(0.25)  # in a machine a poll is slow, and compiling slower
         service.stop(modes[0])
         own = str(Path("/proc/self/ns/mnt").readlink())
         assert all(list(each) == [own] for each in seen)
-    if kernel.in_test_machine():  # where nobody else mounts
+    if kernel.in_test_machine():  # where nothing else mounts
         assert Path("/proc/self/mountinfo").read_text() == mounts

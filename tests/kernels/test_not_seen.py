@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What app/probes/not_seen.py says is not seen is not, and all else is."""
+"""A mode misses exactly the deletions that app/probes/not_seen.py lists."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_ways_to_delete(
         own = [row for row in rows if row["filename"] == os.fspath(name)]
         assert len(own) == (1 if mode in seen_by else 0), mode
         for row in own:
-            # By the worker of the program, which is called otherwise.
+            # Made by the program's kernel worker, which has another name.
             assert row["process"].startswith("python")
             assert row["comm"].startswith("iou-wrk" if "io_uring" in way else "python")
             assert row["replaced"] == ("yes" if "rename" in way else None)

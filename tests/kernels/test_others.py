@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What others on the machine see while probes run: the same as without them."""
+"""Other tracing tools see the same while probes run as without them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the programs keep of a thread goes with the thread, in whichever way that ends.
+"""The programs' entry for a thread is removed with the thread, however that ends.
 
-Seen in the programs' own count of what they keep, without the service.
+Read from the programs' own count of entries, without the service.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the processes of the service may do, as the kernel says: what is needed and no more."""
+"""The service's processes have the capabilities they need, and no more."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Threads that call themselves otherwise are found by their process."""
+"""Threads with names of their own are found by their process's name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from tests.support.recording import Recording
 from tests.support.service import Service
 
-# A process that names itself, and a thread of it that names itself otherwise; each deletes.
+# A process that renames itself, with a thread of another name; both delete.
 SCRIPT = """
 import ctypes, threading
 libc = ctypes.CDLL(None)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starting and ending a probe, and what the kernel holds meanwhile and afterwards."""
+"""Start and stop a probe; check what the kernel holds while it runs and afterwards."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.waiting import wait_until
 
 
 def test_from_start_to_stop(idle: Service, modes: tuple[str, ...]) -> None:
-    """The life of a probe, with all that is promised of its start, its run and its end.
+    """A probe's life, with everything that is promised of its start, run and end.
 
     In one test, because a start takes seconds under emulation. Eight starts at the same moment
     are one; a deletion right after the answer, and one right before the stop, are shown; the

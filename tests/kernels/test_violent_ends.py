@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Processes killed without a word: the kernel keeps nothing of theirs.
+"""After SIGKILL of any process, the kernel keeps nothing of it.
 
 The last of the kernel tests, and in the order of this file: the session's service gets a new
 worker, and then ends. Under emulation each start, of a probe or of a service, takes seconds.
@@ -70,7 +70,7 @@ def failed_probes(service: Service) -> set[str]:
 
 
 def test_killed_worker(session_service: Service, modes: tuple[str, ...]) -> None:
-    """Tracers do not outlive the process they report to; its successor can start them anew."""
+    """Tracers do not outlive the process they report to; its successor can start them again."""
     worker = session_service.worker()
     tracers = session_service.tracers()
     assert tracers, "the test before left one"
@@ -86,7 +86,7 @@ def test_killed_worker(session_service: Service, modes: tuple[str, ...]) -> None
 
 
 def test_killed_master(session_service: Service, modes: tuple[str, ...]) -> None:
-    """All goes with gunicorn's first process."""
+    """Everything ends with gunicorn's arbiter."""
     session_service.start(modes[-1])
     assert session_service.tracers()
     assert session_service.bpf_objects()

@@ -113,12 +113,12 @@ def test_nothing_grows(soaked: Service, modes: tuple[str, ...]) -> None:
     # The first third warms up: pools of threads, caches, the log of recent events.
     third = len(rests) // 3
     middle, last = rests[third : 2 * third], rests[2 * third :]
-    # A tracer is made ahead of need at any time: a process, and its descriptors, more or less.
+    # A spare tracer is started at any time: one process and its descriptors, more or less.
     for name, slack in (("descriptors", 4), ("processes", 1), ("bpf_objects", 0)):
         before = statistics.median(getattr(rest, name) for rest in middle)
         after = statistics.median(getattr(rest, name) for rest in last)
         assert after <= before + slack, f"{name}: {before} -> {after}"
-    assert max(rest.threads for rest in last) <= 64 + 24 + 8  # the pool, seats, our own
+    assert max(rest.threads for rest in last) <= 64 + 24 + 8  # the pool, the stream limit, our own
     before = statistics.median(rest.private_kib for rest in middle)
     after = statistics.median(rest.private_kib for rest in last)
     figure("private memory in the middle and at the end", f"{before:.0f}, {after:.0f} KiB")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Answers and messages of the real service, recorded for the tests of the page.
 
-`python -m tests.support.answers` records them anew, as root, into tests/vectors/answers;
+`python -m tests.support.answers` records them again, as root, into tests/vectors/answers;
 tests/integration/test_answers.py checks that what is recorded has the shape of what is sent.
 """
 
@@ -40,7 +40,7 @@ VOLATILE: dict[str, Any] = {
 
 
 def record(service: Service, mode: str) -> dict[str, Any]:
-    """Name -> answer, of a service with no probe running; `mode` is one that it can run."""
+    """Return answers by name, of a service with no probe running; `mode` is one that it can run."""
     probe = f"/probes/{mode}"
     requests: dict[str, tuple[str, str, Any]] = {
         "healthz": ("GET", "/healthz", None),
@@ -98,20 +98,20 @@ def answer(service: Service, method: str, path: str, body: Any) -> Any:
 
 
 def blind(service: Service, mode: str) -> None:
-    """Say, as its tracer would, that the kernel runs no program: that cannot be had at will."""
+    """Report, in the tracer's place, that the kernel runs no program: this cannot be provoked."""
     sight = Sight(mode, lambda: ["the entry of unlink"])
     while not sight.check():
         pass  # it takes several misses
     message = json.dumps({"type": "sight", "blind": sight.blind}).encode()
     (tracer,) = service.tracers()
     with socket_of(tracer.pid) as line:
-        os.kill(tracer.pid, signal.SIGSTOP)  # so that no frame of its own is cut in two
+        os.kill(tracer.pid, signal.SIGSTOP)  # so that none of its frames is interleaved with ours
         line.sendall(HEADER.pack(len(message), KIND_JSON, 0) + message)
         os.kill(tracer.pid, signal.SIGCONT)
 
 
 def gap(probe: str) -> Any:
-    """The hub's message; a loss in the kernel cannot be had at will."""
+    """Return the hub's gap message; a loss in the kernel cannot be provoked."""
     hub = Hub(1 << 20, 1 << 20)
     with hub.subscribe(kind="websocket", peer="", probes=None, recent=False) as subscription:
         hub.lost(hub.begin_run(probe), "kernel", 7)
@@ -120,7 +120,7 @@ def gap(probe: str) -> Any:
 
 
 def steady(value: Any, name: str = "") -> Any:
-    """The same with what is this machine's replaced."""
+    """Return the answer with everything specific to this machine replaced."""
     if isinstance(value, dict):
         return {key: steady(inner, key) for key, inner in value.items()}
     if isinstance(value, list):
@@ -129,7 +129,7 @@ def steady(value: Any, name: str = "") -> Any:
 
 
 def shape(value: Any) -> Any:
-    """Names and types: of a list, what all elements have together; of null, nothing known."""
+    """Return names and types; a list has the members common to its elements, null has no type."""
     if isinstance(value, dict):
         return {key: shape(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -151,7 +151,7 @@ def merged(one: Any, other: Any) -> Any:
 
 
 def differences(recorded: Any, sent: Any, path: str = "") -> list[str]:
-    """Where two shapes differ; null and an empty list go with anything."""
+    """Return where two shapes differ; null and an empty list match anything."""
     if recorded is None or sent is None:
         return []
     if isinstance(recorded, dict) and isinstance(sent, dict):
@@ -166,7 +166,7 @@ def differences(recorded: Any, sent: Any, path: str = "") -> list[str]:
 
 
 def recorded() -> dict[str, Any]:
-    """What the tests of the page are fed."""
+    """Return the recorded answers that the page's tests use."""
     return {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
 
 

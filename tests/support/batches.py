@@ -27,7 +27,7 @@ def time_ns(text: str) -> int:
 
 
 def time_text(ns: int) -> str:
-    """The form that `time_ns` reads."""
+    """Return a time in the form that `time_ns` reads."""
     seconds, rest = divmod(ns, 10**9)
     return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%dT%H:%M:%S}.{rest:09}Z"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builds small BTF by hand, in either byte order."""
+"""Build small BTF by hand, in either byte order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.btf.format import MAGIC, Kind
 
 
 class BtfBuilder:
-    """Adds types one by one; each method returns the new type's id."""
+    """A BTF blob under construction; each method adds a type and returns its id."""
 
     def __init__(self, byteorder: str = "little") -> None:
         self._mark = "<" if byteorder == "little" else ">"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The workload as the tests see it: starts it, reads its calls, says what each must look like."""
+"""The workload's controller: start it, read the calls it made, say what each row must look like."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.workload import FIELDS, PATH_MAX
 
 WORKLOAD = Path(__file__).with_name("workload.py")
 HELD_NAMES = Path(__file__).with_name("held_names.py")
-CUT_MARK = "…"  # after a name that is longer than what the kernel takes
+CUT_MARK = "…"  # shown after a name that was longer than the kernel accepts
 FUNCTION_MODES = ("fentry", "fexit", "kprobe", "kretprobe")
 EXIT_MODES = ("fexit", "kretprobe", "tracepoint")
 
@@ -72,7 +72,7 @@ def shown_name(call: Call, mode: str) -> str | None:
 
 
 def expected_row(call: Call, mode: str) -> dict[str, Any]:
-    """What is certain of the call's row in this mode: all but its time and latency."""
+    """Return every column of the call's row that is known in advance: all but time and latency."""
     row: dict[str, Any] = {
         "pid": call.pid,
         "tid": call.tid,
@@ -90,7 +90,7 @@ def expected_row(call: Call, mode: str) -> dict[str, Any]:
 
 
 def seen_by(mode: str, calls: Iterable[Call]) -> list[Call]:
-    """The calls that this mode must show, each once."""
+    """Return the calls that this mode must show, each exactly once."""
     return [call for call in calls if call.in_function or mode == "tracepoint"]
 
 
@@ -104,7 +104,7 @@ def folder_in_memory() -> Path:
 
 
 class Script:
-    """A process that answers one JSON line for each JSON line; `script` is its arguments."""
+    """A child that answers each JSON line with one JSON line; `script` holds its arguments."""
 
     def __init__(self, script: Path, *arguments: str) -> None:
         self.process = subprocess.Popen(
@@ -120,7 +120,7 @@ class Script:
         self.process.stdin.flush()
 
     def answer(self) -> Any:
-        """The next answer; AssertionError when the script ended instead."""
+        """Return the next answer; AssertionError when the script has ended."""
         assert self.process.stdout
         line = self.process.stdout.readline()
         assert line, f"the script ended with status {self.process.wait(PATIENCE_S)}"
@@ -161,23 +161,23 @@ class Workload(Script):
         shutil.rmtree(self.folder)
 
     def begin(self, run: str, **parameters: Any) -> Path:
-        """Start a command; the folder it works in. `answer` waits for its end."""
+        """Start a command and return the folder it works in. `answer` waits for its end."""
         self._runs += 1
         base = self.folder / str(self._runs)
         self.tell(run=run, base=str(base), **parameters)
         return base
 
     def run(self, run: str, **parameters: Any) -> list[Call]:
-        """Run a command to its end; the calls it made, in order within each thread."""
+        """Run a command to its end and return its calls, in order within each thread."""
         self.begin(run, **parameters)
         return self.calls()
 
     def calls(self) -> list[Call]:
-        """Wait for the command that was begun; the calls it made."""
+        """Wait for the command started last and return its calls."""
         return [Call.from_json(values) for values in self.answer()["calls"]]
 
     def made(self) -> dict[int, int]:
-        """Wait for the flood that was begun; how many calls each thread made, by thread id."""
+        """Wait for the flood started last; return each thread's number of calls, by id."""
         return {int(tid): count for tid, count in self.answer()["made"].items()}
 
     def end_flood(self) -> dict[int, int]:
@@ -188,16 +188,16 @@ class Workload(Script):
 
 @dataclass(frozen=True)
 class HeldNames:
-    """What `hold_names` did: the process, and the name each of its threads passed."""
+    """The result of `hold_names`: the process, and the name that each of its threads passed."""
 
     pid: int
     names: dict[int, str]
 
 
 class Holder(Script):
-    """Deletions, with names of these sizes, that stay in the kernel until `release` or `kill`.
+    """Deletions with names of these sizes that block in the kernel until `release` or `kill`.
 
-    The names are overwritten while the kernel is at them. A context manager.
+    The names are overwritten while the calls are in the kernel. A context manager.
     """
 
     def __init__(self, sizes: list[int], prefix: str, **options: bool) -> None:
@@ -215,12 +215,12 @@ class Holder(Script):
         Path(self._place).rmdir()
 
     def pass_by(self, threads: int) -> None:
-        """So many short-lived threads, one after the other, delete something else."""
+        """Have this many short-lived threads, one after the other, delete something else."""
         self.tell(passers=threads)
         assert self.answer() == {"passed": threads}
 
     def release(self) -> HeldNames:
-        """Let the calls return; those of a child (`child=True`) are killed in them."""
+        """Let the calls return; a child (`child=True`) is killed during its calls instead."""
         self.tell()
         found = self.answer()
         names = found["names"].items()
@@ -228,6 +228,6 @@ class Holder(Script):
 
 
 def hold_names(sizes: list[int], prefix: str) -> HeldNames:
-    """Deletions whose names, of these sizes, are overwritten while the kernel is at them."""
+    """Make deletions whose names, of these sizes, are overwritten during the call."""
     with Holder(sizes, prefix) as holder:
         return holder.release()

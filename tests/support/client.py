@@ -50,14 +50,14 @@ PAGE_ROWS = 10_000  # the most that one answer holds
 
 
 class Client:
-    """Requests to the service on this port of the loopback address, a connection each."""
+    """Requests to the service on this loopback port, each on a connection of its own."""
 
     def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
         self.port = port
         self.tls = tls
 
     def connection(self) -> http.client.HTTPConnection:
-        """A new one, by TLS where the service speaks it."""
+        """Return a new connection, with TLS where the service uses it."""
         if self.tls:
             return http.client.HTTPSConnection(
                 "127.0.0.1", self.port, timeout=PATIENCE_S, context=self.tls
@@ -83,7 +83,7 @@ class Client:
             return Answer(response.status, dict(response.headers), response.read())
 
     def expect(self, status: int, method: str, path: str, body: Any = None) -> Any:
-        """The JSON of the answer, which must have this status."""
+        """Return the JSON of the answer, which must have this status."""
         answer = self.request(method, path, body)
         assert answer.status == status, f"{method} {path}: {answer.status} {answer.body!r}"
         return answer.json
@@ -102,9 +102,9 @@ class Client:
         return self.expect(200, "PATCH", f"/probes/{probe}", {"filter": filters})
 
     def accounts(self, probes: Iterable[str]) -> dict[str, Any]:
-        """These running probes, with all that was lost until now.
+        """Return these running probes with their losses up to now.
 
-        Else a tracer tells what was lost in the kernel at intervals; here it is asked.
+        A tracer reports kernel losses at intervals; here it is asked to.
         """
         return {probe: self.change(probe) for probe in probes}
 
@@ -112,24 +112,24 @@ class Client:
         return self.expect(200, "DELETE", f"/probes/{probe}")
 
     def cursor(self) -> str:
-        """Where the events are now: later ones come after it."""
+        """Return the present end of the events as a cursor."""
         return str(self.expect(200, "GET", "/events?limit=1")["next"])
 
     def events_after(self, cursor: str) -> tuple[list[Row], str]:
-        """All events after the cursor, page by page, none missed; and where they end."""
+        """Return all events after the cursor, fetched page by page, and the new cursor."""
         rows: list[Row] = []
         while True:
             page = self.expect(200, "GET", f"/events?limit={PAGE_ROWS}&after={cursor}")
             assert page["missed"] == 0
             cursor = page["next"]
             rows += page["events"]
-            # Not until a page is empty: while events come, there may always be another.
+            # Not until an empty page: while events keep coming there might never be one.
             if len(page["events"]) < PAGE_ROWS:
                 return rows, cursor
 
 
 class Stream:
-    """What one client of the live stream has received so far, filled by a thread of its own.
+    """Everything that one client of the live stream has received, filled by a thread of its own.
 
     A context manager. `rows` are the events, `controls` the control messages, in order.
     """
@@ -145,7 +145,7 @@ class Stream:
         self._thread = threading.Thread(target=self._run, name=type(self).__name__)
 
     def wait(self, condition: Callable[[], Value], what: str) -> Value:
-        """The first true value of `condition`, asked whenever something was received."""
+        """Return the first true value of `condition`, evaluated after each message."""
         found: list[Value] = []
 
         def look() -> bool:
@@ -162,7 +162,7 @@ class Stream:
             return found[0]
 
     def wait_for_name(self, probe: str, name: str) -> None:
-        """Until a row of this probe with this name was received, before or from now on."""
+        """Wait until a row of this probe with this name has been received, now or earlier."""
         position = 0
 
         def look() -> bool:
@@ -177,7 +177,7 @@ class Stream:
         self.wait(lambda: self.ended, "its end")
 
     def gaps(self, probe: str) -> int:
-        """Rows that were lost for this client, as it was told with their number."""
+        """Return how many rows this client was told that it lost."""
         with self._news:
             return sum(
                 message["rows"] or 0
@@ -186,7 +186,7 @@ class Stream:
             )
 
     def pause(self) -> None:
-        """Take nothing more from the connection, once what is being read is read."""
+        """Stop reading from the connection after the message being read."""
         self._reading.clear()
 
     def resume(self) -> None:
@@ -241,7 +241,7 @@ def _connect(
 
 
 class Ndjson(Stream):
-    """`GET /events/stream`; the connection stands when the constructor returns."""
+    """`GET /events/stream`; connected when the constructor returns."""
 
     def __init__(
         self,
@@ -281,7 +281,7 @@ class Ndjson(Stream):
 
 
 class Websocket(Stream):
-    """`GET /ws`; the handshake is done when the constructor returns.
+    """`GET /ws`; the handshake is complete when the constructor returns.
 
     Checks what the protocol says of the order of messages: hello first and once, the batches of
     each run numbered without a hole.
@@ -356,7 +356,7 @@ class Websocket(Stream):
     def _take_batch(self, batch: Batch) -> None:
         run = (batch.probe, batch.run)
         expected = self._next.get(run, batch.number)
-        # Batches that this client had to miss are missing here too, and told as a gap before.
+        # Batches that this client lost are absent here too, and were announced by a gap.
         assert batch.number >= expected, f"batch {batch.number} after {expected - 1}"
         assert batch.number == expected or self.gaps(batch.probe), "a batch is missing, untold"
         self._next[run] = batch.number + 1

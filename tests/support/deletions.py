@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Deletions by ways that not every mode sees. A script: `deletions.py WAY NAME`.
+"""Deletions that not every mode sees. A script: `deletions.py WAY NAME`.
 
-Standard library only. Its exit status is 0 when the call did what its way is about, 77 when this
-kernel has no such way.
+Standard library only. The exit status is 0 when the call did what the way stands for, 77 when
+this kernel does not support it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ OP_RENAMEAT, OP_UNLINKAT = 35, 36
 
 
 def io_uring(opcode: int, name: bytes, new_name: bytes | None = None) -> int:
-    """One operation on names; its result, a negative errno when it failed."""
+    """Run one operation on names by io_uring; return its result, a negative errno on failure."""
     parameters = ctypes.create_string_buffer(120)
     ring = LIBC.syscall(ctypes.c_long(IO_URING_SETUP), ctypes.c_long(1), parameters)
     if ring < 0:

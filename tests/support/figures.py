@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figures of what was promised: collected while tests run, and shown at the end of the report
-(`tests/conftest.py`), where they are not lost when the tests pass."""
+"""Figures measured while tests run, shown at the end of the report
+(`tests/conftest.py`), because pytest drops the output of tests that pass."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ _figures: list[tuple[str, str]] = []
 
 
 def figure(name: str, value: str) -> None:
-    """Keep one for the report."""
+    """Record a figure for the report."""
     _figures.append((name, value))
 
 
 def lines() -> list[str]:
-    """What was kept, one figure a line; a name that is repeated (a table's) is said once."""
+    """Return the figures, one a line; a repeated name (of a table) is printed once."""
     shown, before = [], None
     for name, value in _figures:
         shown.append(f"{'' if name == before else name + ': '}{value}")

@@ -54,7 +54,7 @@ def strict(
 
 @pytest.fixture(scope="session")
 def modes(session_service: Service) -> tuple[str, ...]:
-    """The modes this kernel offers; where every test must run, all five."""
+    """The modes this kernel allows; all five where every test must run."""
     probes = session_service.probes()
     refused = {mode: probes[mode]["reason"] for mode in MODES if not probes[mode]["available"]}
     if kernel.forced():
@@ -76,7 +76,7 @@ def mode(request: pytest.FixtureRequest, session_service: Service) -> str:
 
 @pytest.fixture
 def idle(session_service: Service) -> Service:
-    """The service with no probe running, and nothing of one in the kernel."""
+    """The service with no probe running and none of its objects in the kernel."""
     stop_all(session_service)
     session_service.wait_until_gone_from_kernel()
     return session_service
@@ -86,14 +86,14 @@ def idle(session_service: Service) -> Service:
 def tracing(session_service: Service, modes: tuple[str, ...]) -> Service:
     """The service with every mode running, without a filter.
 
-    They go on to run for the next test that wants them: a start takes seconds under emulation.
+    Probes keep running for the next test that needs them: a start takes seconds under emulation.
     """
     trace_all(session_service, modes)
     return session_service
 
 
 def trace_all(service: Service, modes: tuple[str, ...]) -> None:
-    """Have every mode run without a filter, started together where they do not run yet."""
+    """Run every mode without a filter; start those that do not run yet, all at once."""
     probes = service.probes()
     waiting = [mode for mode in modes if probes[mode]["state"] != "running"]
     for mode in set(modes).difference(waiting):
@@ -106,14 +106,14 @@ def trace_all(service: Service, modes: tuple[str, ...]) -> None:
 
 
 def start_all(service: Service, modes: Iterable[str], **spec: object) -> dict[str, Any]:
-    """Start these modes at the same time; their probes, by mode."""
+    """Start these modes at the same time and return their probes by mode."""
     modes = tuple(modes)
     with ThreadPoolExecutor(len(MODES)) as pool:
         return dict(zip(modes, pool.map(lambda m: service.start(m, **spec), modes), strict=True))
 
 
 def stop_all(service: Service) -> None:
-    """Stop every probe that runs, whatever a failed test left behind."""
+    """Stop every running probe, including those that a failed test left."""
     for name, probe in service.probes().items():
         if probe["state"] in {"starting", "running", "stopping"}:
             service.request("DELETE", f"/probes/{name}")

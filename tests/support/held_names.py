@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Deletions held up in the kernel, whose names are overwritten meanwhile. A script.
+"""Block deletions in the kernel and overwrite their names during the calls. A script.
 
 Threads delete names on a FUSE file system served by this very process, which answers none of
 them until all threads are in their call and every buffer that held a name has other bytes,
@@ -135,7 +135,7 @@ def hold_in_child(place: bytes, sizes: list[int], prefix: str) -> dict[str, obje
             time.sleep(0.01)
         os.write(writer, b".")
         signal.pause()
-    # Not before: a thread of the server's would not be in the child.
+    # Only now: fork copies no thread, so a server started earlier would not run in the child.
     threading.Thread(target=serve, args=(device, release), daemon=True).start()
     os.read(reader, 1)
     answer(held=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the hostile tests share: raw bytes to the real service, and that nothing came of them."""
+"""Shared by the hostile tests: send raw bytes to the service, check that nothing changed."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from tests.support.waiting import PATIENCE_S, wait_until
 POOL = 64  # threads of the web server, by default
 # Those, the main thread, and a few of hub, manager and tracer.
 MOST_THREADS = POOL + 8
-# What no process here is called: the counters stand still.
+# No process here has this name, so the counters stay as they are.
 FILTER = {"comm": "nobody-is-this"}
-# What a request may change, and may not here.
+# What a request could change, and must not here.
 KEPT = ("id", "state", "filter", "duration_s", "started_at", "ended", "changed_by", "counters")
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """A whole answer, as it came."""
+    """A complete answer, as received."""
 
     status: int
     code: str | None
@@ -38,7 +38,7 @@ class Refusal:
 
 
 class Besieged:
-    """A service with a running probe, and what it was before: `check_unchanged` compares."""
+    """A service with a running probe and its state before; `check_unchanged` compares."""
 
     def __init__(self, service: Service, mode: str) -> None:
         self.service, self.mode, self.port = service, mode, service.port
@@ -60,7 +60,7 @@ class Besieged:
         return data.replace(b"MODE", self.mode.encode())
 
     def send(self, raw: str | bytes, *, all_of_them: bool = True) -> Refusal:
-        """Raw bytes, and all that is answered, or the first answer."""
+        """Send raw bytes and return everything received, or the first answer."""
         with closing(self.connect()) as connection:
             connection.sendall(self.filled(raw))
             return read_answer(connection, all_of_them=all_of_them)
@@ -73,7 +73,7 @@ class Besieged:
         return sum(len(probe["clients"]) for probe in self.service.probes().values())
 
     def accept_counters(self) -> None:
-        """Events were made, on purpose: the probe's counters have moved."""
+        """Accept the probe's counters as they are: events were made on purpose."""
         self.service.change(self.mode)  # which brings the totals until now
         self._state = self.state()
 
@@ -81,7 +81,7 @@ class Besieged:
         return len(list((self.worker / what).iterdir()))
 
     def check_unchanged(self) -> None:
-        """It serves, its probes are as before, and it holds no descriptor or thread too many."""
+        """Check that it serves, its probes are as before, and nothing has leaked."""
         answer = self.service.request("GET", "/healthz")
         assert (answer.status, answer.json["status"]) == (200, "ok")
         wait_until(lambda: self.clients() == 0, "its clients to be gone")
@@ -95,16 +95,15 @@ class Besieged:
 
 @pytest.fixture(scope="module")
 def besieged(session_service: Service, modes: tuple[str, ...]) -> Iterator[Besieged]:
-    """The service with one probe running, which nothing hostile may change."""
+    """The service with one probe running, which no hostile input may change."""
     yield Besieged(session_service, modes[-1])
     session_service.stop(modes[-1])
 
 
 def served_beside(service: Service, held: Iterable[socket.socket], threads: int = POOL) -> None:
-    """The service answers a request before it cuts off those that it waits for.
+    """Check that the service answers a request before it cuts off the clients it waits for.
 
-    If each held a thread, the request would have its turn only when the first of them had
-    gone and hardly more were left than there are threads.
+    If each of them held a thread, the request would be served only after most had been cut off.
     """
     assert service.request("GET", "/healthz").status == 200
     left = len(unanswered(held))
@@ -112,7 +111,7 @@ def served_beside(service: Service, held: Iterable[socket.socket], threads: int 
 
 
 def unanswered(connections: Iterable[socket.socket]) -> list[socket.socket]:
-    """Those on which nothing has come yet, neither an answer nor an end."""
+    """Return the connections that have received neither an answer nor an end."""
     connections = list(connections)
     poller = select.poll()  # which takes descriptors above 1023 as well
     for connection in connections:
@@ -132,7 +131,7 @@ def read_answer(connection: socket.socket, *, all_of_them: bool = True) -> Refus
             if end and size and not all_of_them and len(body) >= int(size[1]):
                 break
     except ConnectionResetError:
-        pass  # it said all it had to say
+        pass  # everything was received
     head, _, body = raw.partition(b"\r\n\r\n")
     assert head, "no answer"
     code = None
@@ -148,7 +147,7 @@ def read_answer(connection: socket.socket, *, all_of_them: bool = True) -> Refus
 def start_at_once(
     service: Service, mode: str, count: int, bodies: list[bytes] | None = None
 ) -> list[Refusal]:
-    """This many connections, each of which then asks for the start; their answers."""
+    """Open this many connections, request the start on each, and return the answers."""
     bodies = bodies or [json.dumps({"filter": FILTER}).encode()]
     connections = [
         socket.create_connection(("127.0.0.1", service.port), timeout=PATIENCE_S)

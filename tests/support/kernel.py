@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the kernel holds and runs, seen by the tests themselves and not through the product."""
+"""What the kernel holds and runs, found independently of the product's own code."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def forced() -> bool:
 
 
 def in_test_machine() -> bool:
-    """Whether this is the virtual machine of the tests, whose clock may be set."""
+    """Whether this is a test machine, whose clock may be set."""
     return "init=/run/vm/init" in Path("/proc/cmdline").read_text().split()
 
 
@@ -66,9 +66,9 @@ def bpf_objects_held_by(pids: Iterable[int]) -> set[BpfObject]:
                     if kind in BPF_NEXT_ID and number.isdecimal():
                         held.add((kind, int(number)))
         except (FileNotFoundError, ProcessLookupError):
-            pass  # it, or the descriptor, is gone: then it holds nothing
+            pass  # the process or descriptor has gone
         except PermissionError:
-            pass  # a sandbox hides its own process 1 even from root; it is none of ours
+            pass  # a sandbox hides its own process 1 even from root; it is not ours
     return held
 
 

@@ -23,7 +23,7 @@ _marks = itertools.count()
 
 
 def mark() -> str:
-    """Delete a file that is not there, once, from this very process; its name, never used again."""
+    """Delete a missing file once from this process and return its name, which is never reused."""
     name = f"/run/pd-mark-{os.getpid()}-{next(_marks)}"
     try:
         os.unlink(name)  # noqa: PTH108  exactly one call
@@ -33,7 +33,7 @@ def mark() -> str:
 
 
 class Recording:
-    """Everything that probes show from the making of this object until `rows` is called."""
+    """Everything that probes show between the construction of this object and a call of `rows`."""
 
     def __init__(self, client: Client, probes: Iterable[str]) -> None:
         self._client = client
@@ -43,18 +43,18 @@ class Recording:
         self._shown: set[tuple[str, str | None]] = set()
 
     def rows(self) -> dict[str, list[Row]]:
-        """The rows of each probe. The probes must run, without filter.
+        """Return the rows of each probe. The probes must be running, without a filter.
 
-        Everything done before this call is in it: two marks are made, the second after the first
-        was seen. A record that was complete before the first mark is drained no later than
-        with the second, however the probe's buffers are read in turn.
+        Everything done before this call is included: two marks are made, the second after the
+        first was seen. A record completed before the first mark is drained no later than the
+        second mark, in whatever order the probe's buffers are read.
         """
         for _ in range(2):
             self.wait_for_name(mark())
         return self.by_probe()
 
     def wait_for_name(self, name: str) -> None:
-        """Until each probe has shown a row with this name, before or from now on."""
+        """Wait until each probe has shown a row with this name, now or earlier."""
 
         def shown() -> bool:
             fresh, self._cursor = self._client.events_after(self._cursor)
@@ -65,7 +65,7 @@ class Recording:
         wait_until(shown, f"{name} in each of {self._probes}")
 
     def by_probe(self) -> dict[str, list[Row]]:
-        """What was fetched so far."""
+        """Return the rows fetched so far."""
         found: dict[str, list[Row]] = {probe: [] for probe in self._probes}
         for row in self._rows:
             if row["probe"] in found:
@@ -79,7 +79,7 @@ def names_since(client: Client, cursor: str, mode: str) -> list[str | None]:
 
 
 def wait_until_shown(client: Client, cursor: str, probes: Iterable[str], name: str) -> None:
-    """Until each of the probes shows this name after the cursor."""
+    """Wait until each of the probes has shown this name after the cursor."""
     wanted = {(probe, name) for probe in probes}
     wait_until(
         lambda: wanted <= {(r["probe"], r["filename"]) for r in client.events_after(cursor)[0]},
@@ -99,7 +99,8 @@ def check_rows(
     before: Mapping[str, Probe],
     after: Mapping[str, Probe],
 ) -> None:
-    """Each call that a mode sees has exactly one row, right in every column, and no other is.
+    """Check that each call that a mode sees has exactly one row, with every column right, and that
+    there is no other row.
 
     `rows` are all those of the recording, by mode, `calls` what each mode is to show. Calls and
     rows are matched by thread and order. Those may have no row of which the kernel
@@ -122,7 +123,7 @@ def check_rows(
 
 
 def places(some: list[Call], calls: list[Call]) -> list[int]:
-    """Where these stand among the calls."""
+    """Return the positions of these among the calls."""
     return [calls.index(call) for call in some]
 
 
@@ -184,15 +185,15 @@ def skipped_calls(before: Probe | None, after: Probe) -> int:
 
 
 def check_ledger(counters: dict[str, int]) -> None:
-    """What was produced is accounted for, exactly."""
+    """Check that every row produced was delivered or counted as dropped, exactly."""
     lost = sum(count for name, count in counters.items() if name.startswith("dropped_"))
     assert counters["produced"] == counters["delivered"] + lost, counters
 
 
 def check_nothing_lost(probe: Probe, before: Probe | None = None) -> None:
-    """No row was lost anywhere, since it was as in `before` or since its start.
+    """Check that no row was lost anywhere since `before`, or since the start.
 
-    But for calls that the kernel itself says it left out.
+    Calls that the kernel itself reports as skipped are allowed.
     """
     check_ledger(probe["counters"])
     skipped = skipped_calls(before, probe)
@@ -205,7 +206,7 @@ def check_nothing_lost(probe: Probe, before: Probe | None = None) -> None:
 
 
 def change(member: str, before: Probe | None, after: Probe) -> dict[str, int]:
-    """By how much the numbers in this member of a probe grew."""
+    """Return by how much the numbers in this member of a probe grew."""
     earlier = before[member] if before else {}
     return {name: count - earlier.get(name, 0) for name, count in after[member].items()}
 

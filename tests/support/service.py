@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The real service as a process of its own: started, watched, ended, and nothing left of it."""
+"""The real service as a child process: start it, watch it, end it, check that nothing is left."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Service(Client):
         unverified = None
         if {"--tls-self-signed", "--tls-cert"} & set(options):
             unverified = ssl.create_default_context()
-            # Tests of the certificate look at it themselves.
+            # Tests of the certificate check it themselves.
             unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
         super().__init__(port or free_port(), unverified)
         self.folder = folder
@@ -65,7 +65,7 @@ class Service(Client):
             )
 
     def wait_until_ready(self) -> None:
-        """Until it answers; AssertionError with its log when it ends instead."""
+        """Wait until it answers; AssertionError with its log when it ends instead."""
 
         def ready() -> bool:
             assert self.process.poll() is None, f"the service ended:\n{self.log.read_text()}"
@@ -86,7 +86,7 @@ class Service(Client):
     # --- Its processes ---
 
     def processes(self) -> list[Process]:
-        """All of them that live: those below it, and those that were and have lost their parent."""
+        """Return its live processes: its descendants, and former ones that lost their parent."""
         own = {process.pid for process in kernel.descendants(self.process.pid)}
         own |= {self.process.pid}
         found = [
@@ -104,7 +104,7 @@ class Service(Client):
         return children[0]
 
     def tracers(self) -> list[Process]:
-        """The processes that trace; not the one that waits for a start, with nothing loaded."""
+        """Return the processes that trace; not the idle one that waits for a start."""
         return [
             process
             for process in kernel.descendants(self.worker().pid)
@@ -114,7 +114,7 @@ class Service(Client):
     # --- What it has in the kernel ---
 
     def bpf_objects(self) -> set[BpfObject]:
-        """BPF programs, maps and links that came since its start and that no other holds."""
+        """Return BPF programs, maps and links made since its start that no other process holds."""
         new = kernel.bpf_objects() - self._bpf_before
         if not new:
             return new
@@ -128,11 +128,11 @@ class Service(Client):
         return {(kind, number) for kind, number in held if kind == "prog"}
 
     def wait_until_gone_from_kernel(self) -> None:
-        """Until the kernel holds nothing of its probes; programs are freed after a grace period."""
+        """Wait until the kernel has freed its probes' objects; programs take a grace period."""
         wait_until(lambda: not self.bpf_objects(), "BPF objects to be gone")
 
     def wait_until_left(self) -> None:
-        """Until it has closed every connection; what a stream held is free before that."""
+        """Wait until it has closed every connection, and so freed what each stream held."""
         wait_until(lambda: not kernel.open_connections(self.port), "connections to be closed")
 
     # --- Its end ---
@@ -144,7 +144,7 @@ class Service(Client):
         self.check_nothing_left()
 
     def check_nothing_left(self) -> None:
-        """No process, BPF object, tracefs event, mount or open port of it."""
+        """Check that no process, BPF object, tracefs event, mount or open port of it is left."""
         wait_until(lambda: not self.processes(), "its processes to be gone")
         wait_until(lambda: not orphaned_tracers(), "tracers without a service to be gone")
         self.wait_until_gone_from_kernel()
@@ -154,17 +154,17 @@ class Service(Client):
             assert probe.connect_ex(("127.0.0.1", self.port)) != 0, "its port is still open"
 
     def kill(self) -> None:
-        """End whatever lives of it, by force; for a test that failed."""
+        """Kill whatever is left of it, after a failed test."""
         for process in self.processes():
             try:
                 os.kill(process.pid, signal.SIGKILL)
             except ProcessLookupError:
-                pass  # it ended by itself
+                pass  # it had ended
         self.process.wait(PATIENCE_S)
 
 
 def orphaned_tracers() -> list[Process]:
-    """Tracers from this tree whose service is gone."""
+    """Return tracers of this tree whose service has ended."""
     everyone = {process.pid: process for process in kernel.processes() if process.alive}
     return [
         process

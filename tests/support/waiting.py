@@ -9,12 +9,12 @@ from typing import TypeVar
 
 Value = TypeVar("Value")
 
-# Only says when to give up on what will not come; no test asserts how long something takes.
+# Only decides when to give up; no test asserts how long something takes.
 PATIENCE_S = 240.0
 
 
 def wait_until(condition: Callable[[], Value], what: str, patience_s: float = PATIENCE_S) -> Value:
-    """The first true value of `condition`; AssertionError that names `what` when none comes."""
+    """Return the first true value of `condition`; AssertionError naming `what` if none comes."""
     give_up = time.monotonic() + patience_s
     while True:
         value = condition()

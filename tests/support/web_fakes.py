@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A fake probe manager, a fake connection, and batches as the tracer makes them.
 
-They stand for the parts that the web tests do not test: no process, no kernel. The hub is real.
+They replace the parts that the web tests do not test, processes and kernel. The hub is real.
 """
 
 from __future__ import annotations

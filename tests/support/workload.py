@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Deletes an exact number of files and tells exactly which calls it made. A script.
+"""Delete an exact number of files and report exactly which calls were made. A script.
 
 Run as `python -I -S -B workload.py`; standard library only, because it starts under
 emulation. It takes one JSON command a line and answers each with one line of JSON; the
@@ -11,7 +11,7 @@ are the wall clock around it, `in_function` says whether the kernel takes it thr
 `do_unlinkat` or `filename_unlinkat` (fs/namei.c: rmdir and AT_REMOVEDIR go to do_rmdir, and
 flags that do not exist are refused first).
 
-It leaves behind what it did not promise to delete: its caller removes the folder.
+Files that no case deletes stay: the caller removes the folder.
 """
 
 # Names are bytes here, which pathlib does not take:
@@ -133,7 +133,7 @@ class Recorder:
 
 
 def expect(ret: int, wanted: int) -> None:
-    """Ends the workload when a call did not do what its case is about."""
+    """Raised, and ends the workload, when a call did not do what its case is about."""
     if ret != wanted:
         raise RuntimeError(f"the call returned {ret}, wanted {wanted}")
 
@@ -156,7 +156,7 @@ def fork_and_record(body: Callable[[], list[list[Any]]]) -> tuple[int, list[list
 
 
 def run_in_threads(count: int, body: Callable[[int], list[list[Any]]]) -> list[list[Any]]:
-    """Run `body(number)` in as many threads, let go together; their calls, thread after thread."""
+    """Run `body(number)` in this many threads, released together; return their calls by thread."""
     barrier = threading.Barrier(count)
     results: dict[int, list[list[Any]]] = {}
 
@@ -173,11 +173,11 @@ def run_in_threads(count: int, body: Callable[[int], list[list[Any]]]) -> list[l
     return [call for number in range(count) for call in results[number]]
 
 
-# --- The cases: every way of naming a file, of failing and of calling ---
+# --- The cases: every way to name a file, to fail and to call ---
 
 
 def results(recorder: Recorder, base: bytes) -> None:
-    """Every syscall, and every result that has a cause of its own."""
+    """Make every syscall, and provoke every result that has a cause of its own."""
     recorder.existing(base + b"/existing")
     recorder.existing(base + b"/existing-at", "unlinkat")
     recorder.missing(base + b"/missing")
@@ -235,7 +235,7 @@ def path_lengths(recorder: Recorder, base: bytes) -> None:
     for length in (*around, PATH_MAX - 2, PATH_MAX - 1):
         recorder.existing(path_of(base, length))
         recorder.missing(path_of(base, length), "unlinkat")
-    # Only the last byte is different: what cuts a name shows it twice the same.
+    # Only the last byte differs: a truncated name would appear twice.
     recorder.missing(path_of(base, PATH_MAX - 1)[:-1] + b"g")
     for length in (PATH_MAX, PATH_MAX + 1, 2 * PATH_MAX):
         expect(recorder.call("unlink", path_of(base, length)), -36)  # ENAMETOOLONG: not read
@@ -260,7 +260,7 @@ HOSTILE_NAMES = (
 
 
 def hostile_names(recorder: Recorder, base: bytes) -> None:
-    """Names that are not UTF-8, or that want to be more than a name."""
+    """Use names that are not UTF-8, or that look like markup, code or escapes."""
     os.chdir(base)
     for name in HOSTILE_NAMES:
         if len(name) <= 255:
@@ -292,8 +292,8 @@ def pointers(recorder: Recorder, base: bytes) -> None:
         memory[page - 8 : page] = b"e" * 8  # no NUL before the end
         expect(recorder.call("unlink", None, address=start + page - 8), -14)
 
-    # The name is in the page cache, but this process has not touched its page: what reads it
-    # without waiting for a page fault, as BPF must, finds nothing until the kernel has read it.
+    # The name is in the page cache, but this process has not touched its page: BPF, which cannot
+    # wait for a page fault, cannot read it before the kernel has.
     cold = (base + b"/cold", b"c" * 255, path_of(base, PATH_MAX - 1))
     memory_file = os.memfd_create("names")
     for name in cold:
@@ -359,7 +359,7 @@ def users(recorder: Recorder, base: bytes) -> None:
 
 
 def namespaces(recorder: Recorder, base: bytes) -> None:
-    """Callers whose own idea of their process and user id is another than the kernel's."""
+    """Call from namespaces whose process and user ids differ from the kernel's own."""
     outer_uid = os.getuid()
 
     def inner() -> list[list[Any]]:
@@ -381,7 +381,7 @@ def namespaces(recorder: Recorder, base: bytes) -> None:
 
 
 def short_lived(recorder: Recorder, base: bytes) -> None:
-    """Processes that make one call and are gone."""
+    """Run processes that make one call and end."""
     for number in range(20):
         name = base + b"/short-lived-%d" % number
         exists = number % 2 == 0
@@ -426,7 +426,7 @@ def run_cases(base: bytes, comm: bytes) -> dict[str, Any]:
 def run_plain(base: bytes, comm: bytes, rounds: int, threads: int) -> dict[str, Any]:
     """Each round deletes one existing and one missing file; names of every length, never twice.
 
-    With a pause now and then: thousands of page-long names at once are for no ring to hold.
+    With pauses: no ring holds thousands of page-long names at once.
     """
 
     def body(number: int) -> list[list[Any]]:
@@ -508,13 +508,13 @@ def run_matrix(base: bytes, comm: bytes, sentinel: str) -> dict[str, Any]:
         return calls
 
     own_uid = os.getuid()
-    # On one CPU a short name right after a long one, of which nothing may be left.
+    # On one CPU, a short name right after a long one, of which no byte may show.
     everywhere = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(everywhere)})
     made = body(b"longer-than-all", own_uid)()
     made += body(comm, own_uid)()
     os.sched_setaffinity(0, everywhere)
-    # A name that starts with ours, one that ours starts with, one of other case, and none.
+    # A name with ours as prefix, a prefix of ours, one in another case, and an empty one.
     for name in (comm, comm + b"x", comm[:-1], comm.swapcase(), b""):
         calls = body(name, own_uid)
         made += calls()
