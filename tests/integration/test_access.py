@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is let in by a token, and how it ends: the real service, other users of this machine."""
+"""Access by token, and its end: the real service, other users of this machine."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_viewer_cannot_take_the_streams_of_operators(
     with ExitStack() as stack:
 
         def open_all(token: str) -> int:
-            """How many streams this token gets, and what it is told then."""
+            """Open streams with this token until one is refused; return how many it got."""
             count = 0
             while True:
                 status, problem = refused_stream(strict, token)
@@ -87,7 +87,7 @@ def test_a_viewer_cannot_take_the_streams_of_operators(
 
 
 def refused_stream(service: Service, token: str) -> tuple[int, Any]:
-    """The answer to HEAD, which takes a place and gives it back, and why where there is none."""
+    """Return the status of HEAD, which takes a stream and gives it back, and the refusal."""
     headers = {"Authorization": f"Bearer {token}"}
     if service.request("HEAD", "/events/stream", headers=headers).status == 200:
         return 200, None
@@ -96,7 +96,7 @@ def refused_stream(service: Service, token: str) -> tuple[int, Any]:
 
 
 def test_what_a_problem_says_names_no_file(strict: Service) -> None:
-    """The log has it."""
+    """Only the log names it."""
     token = command(strict, "add", "curious")
     path = strict.run_dir / "tokens.json"
     path.chmod(0o644)
@@ -147,7 +147,7 @@ def test_who_did_what_is_written_down(strict: Service, modes: tuple[str, ...]) -
     assert curl(strict, path, "-X", "POST", *spec, *bearer(operator), user=NOBODY)[0] == 201
     with strict.ndjson(token=operator) as stream:
         kept = strict.audit_log.rename(strict.folder / "kept")
-        strict.audit_log.mkdir()  # a root process can write to any file, but to no folder
+        strict.audit_log.mkdir()  # root can write to any file, but to no folder
         status, problem = curl(strict, path, "-X", "DELETE", *bearer(operator))
         assert (status, problem["code"]) == (503, "audit_unwritable")
         assert curl(strict, path, *bearer(operator))[1]["state"] == "running"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of the page are fed (tests/vectors/answers) is what the service sends."""
+"""The answers recorded for the page's tests (tests/vectors/answers) are what the service sends."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.answers import differences, record, recorded, shape
 from tests.support.service import Service
 
 AGAIN = "record them again: sudo python -m tests.support.answers"
-# Whole, not only in shape: what they say depends on the request alone.
+# Compared in full, not only in shape: their content depends on the request alone.
 FIXED = ("problem_field", "problem_fields", "problem_body", "problem_query", "problem_token")
 
 

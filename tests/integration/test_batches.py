@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Batches that the encoder once could not take, and batches that it cannot: real calls, the real
-service. The first cost the probe; the second cost themselves only."""
+"""Batches that once broke the encoder, and batches that it cannot encode: real calls, the real
+service. The former ended the probe; the latter are lost alone, and counted."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def sabotaged(
 ) -> Iterator[Service]:
     """A service whose encoder fails where a name has "poison" in it.
 
-    By a file that is mounted over the encoder's for this service alone.
+    A file mounted over the encoder's for this service alone makes it fail.
     """
     folder = tmp_path_factory.mktemp("sabotaged")
     (folder / "decode.py").write_text(BATCHES.read_text() + SABOTAGE)

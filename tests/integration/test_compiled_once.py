@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Programs are compiled once, ahead of need where that is possible; tracers do without LLVM."""
+"""Programs are compiled once, in advance where possible; tracers do not load LLVM."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def objects(cache: Path, mode: str) -> list[Path]:
 
 
 def test_ahead_of_need(tmp_path: Path, modes: tuple[str, ...]) -> None:
-    """Each mode that works; then the first start finds its programs, and nothing compiles."""
+    """Every available mode is compiled in advance; its first start then compiles nothing."""
     cache = tmp_path / "cache"
     with running_service(tmp_path, cache) as service:
         for mode in modes:
@@ -60,7 +60,7 @@ def test_damaged_objects_are_made_anew(tmp_path: Path, modes: tuple[str, ...]) -
 
 
 def test_a_start_while_compiling(tmp_path: Path, modes: tuple[str, ...]) -> None:
-    """The start compiles for itself, alone, and what it made is kept."""
+    """A start compiles by itself, only once, and caches the result."""
     cache = tmp_path / "cache"
     with running_service(tmp_path, cache) as service:
         (ahead,) = wait_until(lambda: compilers(service.worker().pid), "the compiler to run")
@@ -75,7 +75,7 @@ def test_a_start_while_compiling(tmp_path: Path, modes: tuple[str, ...]) -> None
 
 
 def test_an_end_while_compiling(tmp_path: Path, modes: tuple[str, ...]) -> None:
-    """The service does not wait for the compiler, and does not leave it behind."""
+    """The service neither waits for the compiler when it ends nor leaves it running."""
     with running_service(tmp_path, tmp_path / "cache") as service:
         wait_until(lambda: compilers(service.worker().pid), "the compiler to run")
         service.processes()  # remembered, so that what is left of them is seen

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes wrong around the service: killed, stopped and lying tracers, a full disk, no memory, no
-descriptors, no BCC. It answers, says what happened, and goes on; the kernel keeps nothing."""
+"""Faults around the service: tracers that are killed, stopped or send garbage, a full disk, no
+memory, no descriptors, no BCC. It answers, reports the fault, and goes on; the kernel keeps
+nothing."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ from tests.support.recording import check_ledger, mark, wait_until_shown
 from tests.support.service import Service, running_service, socket_of
 from tests.support.waiting import PATIENCE_S, wait_until
 
-# Nothing is deleted by it: the tracer has no batch to send, which could be cut in two.
+# It deletes nothing, so the tracer sends no batch that could be interleaved with ours.
 NOBODY = {"pid": 4194304}
 
 
@@ -34,7 +35,7 @@ NOBODY = {"pid": 4194304}
 def patient(
     tmp_path_factory: pytest.TempPathFactory, cache: Path, modes: tuple[str, ...]
 ) -> Iterator[Service]:
-    """A service that notices soon that a tracer hangs."""
+    """A service that soon notices a hanging tracer."""
     options = ("--tracer-silence-s", "3", "--stop-timeout-s", "2")
     with running_service(tmp_path_factory.mktemp("patient"), cache, *options) as service:
         yield service
@@ -54,7 +55,7 @@ def wait_for_state(service: Service, mode: str, state: str) -> dict[str, Any]:
 
 
 def gone_from_kernel(service: Service, what: str) -> None:
-    """Until nothing of it is in the kernel; the time that took is a promise's figure."""
+    """Wait until the kernel holds nothing of it; record how long that took."""
     start = time.monotonic()
     service.wait_until_gone_from_kernel()
     figure(f"BPF objects gone after {what}", f"{time.monotonic() - start:.2f} s (goal 2)")
@@ -85,7 +86,7 @@ def test_the_wait_for_a_restart_can_be_ended(patient: Service, mode: str) -> Non
     assert patient.stop(mode)["ended"]["code"] == "requested"
     gone_from_kernel(patient, "a killed tracer")
     assert patient.request("DELETE", f"/probes/{mode}").status == 404
-    # Nothing brings it back: neither now nor when the wait would have been over.
+    # Nothing restarts it, neither now nor when the wait would have been over.
     patient.start(mode)
     patient.stop(mode)
     assert patient.probe(mode)["restarts"] == 0
@@ -100,7 +101,7 @@ def test_a_start_does_not_wait_for_the_restart(patient: Service, mode: str) -> N
 
 
 def test_a_stopped_tracer_is_found_out(patient: Service, mode: str) -> None:
-    """SIGSTOP: it would lose events without a word."""
+    """A stopped tracer would lose events silently."""
     patient.start(mode)
     os.kill(patient.tracers()[0].pid, signal.SIGSTOP)
     failed = wait_for_state(patient, mode, "failed")
@@ -120,7 +121,7 @@ def test_stopping_a_stopped_tracer(patient: Service, mode: str) -> None:
 
 
 def test_a_filter_that_is_taken_late_is_shown(tmp_path: Path, cache: Path, mode: str) -> None:
-    """What is shown is what is in force, before and after the stopped tracer goes on."""
+    """The filter shown is the one in force, before and after the stopped tracer continues."""
     with running_service(tmp_path, cache) as service:
         service.start(mode)
         (tracer,) = service.tracers()
@@ -138,7 +139,7 @@ def test_a_filter_that_is_taken_late_is_shown(tmp_path: Path, cache: Path, mode:
 
 
 def test_a_tracer_killed_with_unread_input(patient: Service, mode: str) -> None:
-    """Its end of the line is reset then; that is no frame of its own."""
+    """Its socket is reset then, which must not be taken for a malformed frame."""
     patient.start(mode)
     (tracer,) = patient.tracers()
     os.kill(tracer.pid, signal.SIGSTOP)
@@ -155,7 +156,7 @@ def test_a_tracer_killed_with_unread_input(patient: Service, mode: str) -> None:
 def test_what_is_asked_at_the_moment_a_tracer_dies(
     patient: Service, mode: str, method: str
 ) -> None:
-    """Whoever is first: never an error of the service's own."""
+    """Whichever comes first, it is never an internal error."""
     for _ in range(10):
         patient.start(mode)
         (tracer,) = patient.tracers()
@@ -183,7 +184,7 @@ def test_a_tracer_that_is_quiet_is_not_taken_for_hung(patient: Service, mode: st
 
 
 def test_a_hung_tracer_whose_line_another_process_holds(patient: Service, mode: str) -> None:
-    """Its death is no end of file then, and it is over nevertheless."""
+    """Its death then causes no end of file, and the run ends nevertheless."""
     patient.start(mode, filter=NOBODY)
     (tracer,) = patient.tracers()
     with socket_of(tracer.pid):
@@ -210,7 +211,7 @@ def test_a_tracer_that_writes_garbage(patient: Service, mode: str, lie: str) -> 
     patient.start(mode, filter=NOBODY)
     (tracer,) = patient.tracers()
     with patient.websocket() as viewer, socket_of(tracer.pid) as line:
-        os.kill(tracer.pid, signal.SIGSTOP)  # so that no frame of its own is cut in two
+        os.kill(tracer.pid, signal.SIGSTOP)  # so that none of its frames is interleaved with ours
         line.sendall(LIES[lie])
         failed = wait_for_state(patient, mode, "failed")
         assert failed["ended"]["code"] == "tracer_failed"
@@ -220,7 +221,7 @@ def test_a_tracer_that_writes_garbage(patient: Service, mode: str, lie: str) -> 
 
 
 def test_half_a_frame(patient: Service, mode: str) -> None:
-    """The rest never comes; what came whole before it stays."""
+    """The rest of the frame never comes; the complete frames before it count."""
     patient.start(mode, filter={"pid": os.getpid()})
     wait_until_shown(patient, patient.cursor(), {mode}, mark())
     (tracer,) = patient.tracers()
@@ -234,7 +235,7 @@ def test_half_a_frame(patient: Service, mode: str) -> None:
 
 
 def test_a_stopped_worker_goes_on_where_it_was(patient: Service, mode: str) -> None:
-    """SIGSTOP and SIGCONT: its tracers are not taken for hung, and nothing is lost untold."""
+    """After SIGSTOP and SIGCONT, its tracers are not taken for hung and every loss is reported."""
     patient.start(mode)
     worker = patient.worker()
     with patient.websocket() as viewer:
@@ -259,7 +260,7 @@ def test_a_stopped_arbiter_does_not_matter(patient: Service, mode: str) -> None:
 
 
 def waiting_tracers(service: Service) -> list[kernel.Process]:
-    """Those that have loaded all and read their socket: one that dies before is replaced."""
+    """Return the spare tracers that are ready; one that dies before that is replaced."""
     return [
         process
         for process in kernel.descendants(service.worker().pid)
@@ -269,13 +270,13 @@ def waiting_tracers(service: Service) -> list[kernel.Process]:
 
 
 def test_no_memory_for_a_tracer(patient: Service, mode: str) -> None:
-    """The one that waits is kept from growing: mapping the rings fails in it, not in us."""
+    """Limit the spare tracer's memory: mapping the rings fails in it, not in the service."""
     for process in wait_until(lambda: waiting_tracers(patient), "a tracer to wait for a start"):
         used = int(Path(f"/proc/{process.pid}/statm").read_text().split()[0]) * 4096
         resource.prlimit(process.pid, resource.RLIMIT_AS, (used + (4 << 20),) * 2)
     answer = patient.request("POST", f"/probes/{mode}")
     assert (answer.status, answer.json["code"]) == (502, "tracer_failed")
-    # The cause for whoever asked; where it was, for the log.
+    # The cause goes to the caller, the traceback to the log.
     for told in (answer.json, patient.probe(mode)["ended"]):
         assert "memory" in told["reason"]
         assert "Traceback" not in str(told)
@@ -287,7 +288,7 @@ def test_no_memory_for_a_tracer(patient: Service, mode: str) -> None:
 
 
 def test_no_descriptors(patient: Service, mode: str) -> None:
-    """EMFILE: neither an end of the worker, nor of its probes; it serves again when it can."""
+    """EMFILE ends neither the worker nor its probes; it serves again once there are descriptors."""
     started = patient.start(mode)
     worker = patient.worker()
     before = resource.prlimit(worker.pid, resource.RLIMIT_NOFILE)
@@ -299,7 +300,7 @@ def test_no_descriptors(patient: Service, mode: str) -> None:
                 connection = socket.create_connection(("127.0.0.1", patient.port), PATIENCE_S)
                 held.enter_context(connection)
                 if select.select([connection], [], [], 0.05)[0]:
-                    break  # an answer without a request: there is no room for one
+                    break  # an answer without a request: there is no descriptor for a request
             assert connection.recv(100).startswith(b"HTTP/1.1 503 ")
         finally:
             resource.prlimit(worker.pid, resource.RLIMIT_NOFILE, before)
@@ -311,15 +312,15 @@ def test_no_descriptors(patient: Service, mode: str) -> None:
 
 
 def in_namespace(script: str, *arguments: str) -> tuple[str, ...]:
-    """What runs a program with mounts of its own, made by a shell script before."""
+    """Return a command prefix that runs a program in a mount namespace set up by a shell script."""
     return ("unshare", "--mount", "sh", "-ec", script + '\nexec "$@"', "sh", *arguments)
 
 
 def test_a_full_disk(modes: tuple[str, ...], tmp_path: Path, mode: str) -> None:
-    """No space for include files, nor for the audit log: told, and good again with space."""
+    """Without space for include files or the audit log it says so, and recovers once there is."""
     small = tmp_path / "small"
     small.mkdir()
-    # Mounted before the service starts, and reached from here by its process's root.
+    # Mounted before the service starts; reached from here through /proc/PID/root.
     prefix = in_namespace(f"mount -t tmpfs -o size=1m probedeck-test '{small}'")
     options = ("--audit-log", str(small / "audit.jsonl"))
     with running_service(tmp_path, small / "cache", *options, prefix=prefix) as service:
@@ -362,7 +363,7 @@ def test_no_bcc(tmp_path: Path, cache: Path) -> None:
 
 
 def test_no_btf(tmp_path: Path, cache: Path) -> None:
-    """Without the kernel's types BCC needs its headers; where these are missing too, it is told."""
+    """Without BTF, BCC needs kernel headers; if these are missing too, the reason says so."""
     options = ("--btf-path", str(tmp_path / "nothing"))
     with running_service(tmp_path, cache, *options) as service:
         for mode, probe in service.probes().items():

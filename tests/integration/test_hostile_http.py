@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The hostile list, HTTP: requests nobody should send, each with its answer, to the real service.
+"""The hostile list, HTTP: malformed and abusive requests to the real service, with their answers.
 
-Bad input gets a 4xx as problem+json and changes nothing: the service is compared after each.
+Bad input gets a 4xx as problem+json and changes nothing: the service is checked after each.
 The list's other parts: `test_hostile_ws.py` (websockets), `test_hostile_starts.py` (starts and
 names), tests/web_server/test_schemathesis.py (what the OpenAPI document allows), and where the
 caller is another or time is shortened: `test_access.py`, `test_tls.py`,
@@ -57,7 +57,7 @@ def get(target: str, headers: str = "", host: str = "Host: LOCAL\n") -> str:
     return f"GET {target} HTTP/1.1\n{host}{headers}{END}"
 
 
-# --- Who is meant, and who sent it ---
+# --- Host, Origin and other headers ---
 
 HOSTS = {
     "none": "",
@@ -404,7 +404,7 @@ HEADS: dict[str, tuple[str | bytes, tuple[int, str | None]]] = {
     },
     "chunked twice": (framed(CHUNKED + CHUNKED, "0\n\n"), BAD),
     **{
-        f"chunk {chunk!r}": (framed(CHUNKED, chunk), LENGTH)  # it is not even looked at
+        f"chunk {chunk!r}": (framed(CHUNKED, chunk), LENGTH)  # it is not even read
         for chunk in (
             *("nonsense\n\n", "-1\n\n", "0x2\n{}\n0\n\n", "+2\n{}\n0\n\n", "2_\n{}\n0\n\n"),
             *(
@@ -443,9 +443,9 @@ def test_heads_and_framing(
 def test_what_is_too_long_is_refused_in_whatever_pieces_it_comes(
     besieged: Besieged, begin: str, expected: tuple[int, str]
 ) -> None:
-    """Each piece is looked at before the next is sent; at 200 kB there is nothing to wait for.
+    """Each piece is parsed before the next is sent; at 200 kB it must have been refused.
 
-    A service that waited for more would say in the end that it comes too slowly.
+    A service that waited for more would finally answer that the request is too slow.
     """
     header = b"A: " + b"b" * 7995 + b"\r\n"
     piece = header * 5 if begin.startswith("GET") else b"a" * 7995 + b"\r\n1\r\n1;"
@@ -468,7 +468,7 @@ def test_the_second_request_of_a_connection_is_looked_at_too(besieged: Besieged)
 
 @pytest.mark.parametrize("target", ["/", "/static/x", "/probes", "/nonesuch", "/events"])
 def test_a_body_where_none_belongs_is_not_waited_for(besieged: Besieged, target: str) -> None:
-    """It could be 10 GB: the answer comes, and the connection goes."""
+    """It could be 10 GB: the service answers and closes the connection."""
     for host, status in (("LOCAL", None), ("evil.test", 403)):
         answer = besieged.send(
             f"GET {target} HTTP/1.1\nHost: {host}\nContent-Length: 10000000000\n\n{{"
@@ -479,7 +479,7 @@ def test_a_body_where_none_belongs_is_not_waited_for(besieged: Besieged, target:
 
 @pytest.mark.parametrize("cut", [b"{", b'{"filter"', b""], ids=repr)
 def test_a_body_that_ends_early_is_no_body(besieged: Besieged, cut: bytes) -> None:
-    """Whose end is closed is nobody's whom the kernel could name, and so is refused before."""
+    """The kernel names no owner of a closed socket, so the request is refused earlier."""
     head = besieged.filled(framed(f"Content-Length: {len(SAME)}\n"))
     with besieged.connect() as connection:
         connection.sendall(head + cut)
@@ -565,7 +565,7 @@ BODIES: dict[str, tuple[str, bytes, tuple[int, str]]] = {
     "kind", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain"]
 )
 def test_an_empty_form_is_a_form(besieged: Besieged, kind: str, method: str) -> None:
-    """What a form of another site sends when it has no fields."""
+    """An empty form of another site sends this."""
     head = f"{method} /probes/MODE HTTP/1.1\nHost: LOCAL\nContent-Type: {kind}\n"
     for length in ("", "Content-Length: 0\n"):
         check(besieged.send(head + length + END), (415, "not_json"))
@@ -582,7 +582,7 @@ def test_bodies(
 
 
 def test_another_spec_is_refused_as_long_as_one_runs(besieged: Besieged) -> None:
-    """Text that is well-formed and hostile is a text: compared, never run."""
+    """Well-formed hostile text is only compared, never executed."""
     for comm in ("\n", "; }", '"; }', "$(id)", "\x1b[31m", "a\\0b", "%s%n", "\u202ex"):
         body = json.dumps({"filter": {"comm": comm}})
         answer = besieged.send(framed(f"Content-Length: {len(body)}\n", body))
@@ -630,7 +630,7 @@ def test_methods(besieged: Besieged, call: tuple[str, str], expected: tuple[int,
     assert (b"\r\nAllow: " in answer.raw) == (expected[0] == 405 or expected == FINE)
 
 
-# --- Time: who sends slowly, or not at all ---
+# --- Slow and silent clients ---
 
 SLOW = {
     "line": "GET /probes HTTP/1.1",
@@ -660,7 +660,7 @@ EARLY = {
 def test_who_may_not_come_in_is_told_so_before_the_body(
     besieged: Besieged, head: str, expected: tuple[int, str], expects: str, length: str
 ) -> None:
-    """Nothing of the body is sent here, and the connection stays open: nobody waits for it."""
+    """The body is never sent and the connection stays open: nothing waits for it."""
     check(besieged.send(f"{head}{length}\n{expects}\n"), expected)
 
 
@@ -671,7 +671,7 @@ def healthz_s(besieged: Besieged) -> float:
 
 
 def test_those_who_send_slowly_are_cut_off_and_keep_out_nobody(besieged: Besieged) -> None:
-    """Twice as many as there are threads, a byte now and then, each in another part."""
+    """Twice as many clients as threads, each trickling bytes of another part of a request."""
     with ExitStack() as stack:
         slow = {}
         for number in range(2 * POOL):
@@ -719,7 +719,7 @@ def test_those_who_send_nothing_keep_out_nobody(besieged: Besieged, count: int) 
 
 
 def test_those_who_do_not_leave_keep_out_nobody(besieged: Besieged) -> None:
-    """They have their answer, and do not close: no thread waits for that."""
+    """They have their answer and do not close: no thread waits for them."""
     with ExitStack() as stack:
         staying = [stack.enter_context(besieged.connect()) for _ in range(2 * POOL)]
         for connection in staying:

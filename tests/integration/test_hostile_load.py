@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients without a token that make work: the others are served, and the work stays linear.
+"""Clients without a token that cause work: others are served, and the work grows linearly.
 
-What is asserted is order (this was answered while those connections were there) and how the
-processor time grows with what is sent, never a time.
+The assertions are about order (this was answered while those connections were open) and how
+processor time grows with the input, never about a time.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ NOBODY = 65534
 
 @pytest.fixture(autouse=True)
 def unchanged(besieged: Besieged) -> Iterator[None]:
-    """Also that the worker is the one that it was: a lost heartbeat would have cost it."""
+    """Also check that the worker is the same: a missed heartbeat would have ended it."""
     worker = besieged.service.worker().pid
     yield
     assert besieged.service.worker().pid == worker
@@ -134,7 +134,7 @@ def processor_ns(besieged: Besieged) -> int:
 def test_others_are_served_and_a_probe_goes_on(
     besieged: Besieged, attack: Callable[[int], str], count: int
 ) -> None:
-    """A sign of life, and an event, between each of 70 connections on which all of it comes."""
+    """The service answers and delivers an event while 70 connections send this."""
     service = besieged.service
     data = besieged.filled(attack(count))
     with ExitStack() as stack:
@@ -156,7 +156,7 @@ def test_twice_as_much_costs_at_most_twice_as_much(
 ) -> None:
     def cost(times: int) -> int:
         best = 1 << 62
-        for _ in range(3):  # what else the service does in the time is added to some of them
+        for _ in range(3):  # some include other work that the service did meanwhile
             before = processor_ns(besieged)
             for _ in range(5):
                 with besieged.connect() as connection:
@@ -172,7 +172,7 @@ def test_twice_as_much_costs_at_most_twice_as_much(
 
 @pytest.mark.parametrize("piece_bytes", [1, 2, 100])
 def test_pieces_are_not_looked_at_again(besieged: Besieged, piece_bytes: int) -> None:
-    """A head that comes in single bytes, each of them an event for the thread of all."""
+    """A head sent byte by byte, each byte an event for the thread that polls."""
 
     def cost(size: int) -> int:
         before = processor_ns(besieged)
@@ -241,7 +241,7 @@ def test_an_answer_that_is_not_read_ends(besieged: Besieged) -> None:
 
 
 def test_an_answer_that_is_read_slowly_is_whole(besieged: Besieged) -> None:
-    """What the client does not take at once is sent as it takes it, and the next after it."""
+    """What the client does not take at once is sent as it reads, in order."""
     name = largest_static_file()
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -258,7 +258,7 @@ def test_an_answer_that_is_read_slowly_is_whole(besieged: Besieged) -> None:
 
 
 def test_thousands_of_connections(besieged: Besieged) -> None:
-    """Beyond what is held, the oldest makes room, and not who comes in good faith."""
+    """Beyond the limit the oldest waiting connection is closed, never a well-behaved one."""
     with ExitStack() as stack:
         for number in range(3000):
             connection = stack.enter_context(besieged.connect())
@@ -267,7 +267,7 @@ def test_thousands_of_connections(besieged: Besieged) -> None:
                 assert besieged.service.request("GET", "/healthz").status == 200
 
 
-# --- Whose a connection is ---
+# --- Who owns a connection ---
 
 
 @pytest.fixture(scope="module")
@@ -286,7 +286,7 @@ def test_a_reset_request_is_not_the_next_users(owned: Service, modes: tuple[str,
     host = f"localhost:{owned.port}"
     request = f"POST /probes/{probe} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
     with ExitStack() as stack:
-        # Many sockets, over which a look-up in tables takes its time.
+        # Many sockets, so that a look-up in /proc tables takes long.
         listening = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=4096))
         for _ in range(3000):
             stack.enter_context(socket.create_connection(listening.getsockname()))
@@ -325,7 +325,7 @@ def from_port(port: int, service_port: int) -> socket.socket:
 
 
 def test_other_peoples_sockets_cost_nothing(owned: Service) -> None:
-    """What a request reads is the same however many sockets there are."""
+    """The bytes read for a request do not depend on the number of sockets."""
 
     def read_bytes() -> int:
         lines = Path(f"/proc/{owned.worker().pid}/io").read_text().splitlines()

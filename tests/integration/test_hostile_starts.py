@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The hostile list, starts and names: many at once, in the wrong order, and with text that wants
-to be more than text. Files with such names are really deleted."""
+"""The hostile list, starts and names: many at once, in the wrong order, and with text that looks
+like markup, code or escapes. Files with such names are really deleted."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def mode(modes: tuple[str, ...]) -> str:
 
 
 def test_a_thousand_starts_are_one(idle: Service, mode: str) -> None:
-    """All ask for the same: one starts it, the others find it running."""
+    """All request the same: one starts it, the others find it running."""
     answers = start_at_once(idle, mode, STARTS)
     assert Counter(answer.status for answer in answers) == {201: 1, 200: STARTS - 1}
     assert len(idle.tracers()) == 1
@@ -39,7 +39,7 @@ def test_a_thousand_starts_are_one(idle: Service, mode: str) -> None:
 
 
 def test_a_thousand_starts_that_differ_are_one(idle: Service, mode: str) -> None:
-    """Two kinds by turns: one of them runs, who asked for the other is told what does."""
+    """Two specs by turns: one of them runs, callers of the other are told which."""
     other = {"pid": 1}
     bodies = [json.dumps({"filter": each}).encode() for each in (FILTER, other)]
     answers = start_at_once(idle, mode, STARTS, bodies)
@@ -57,7 +57,7 @@ def test_a_thousand_starts_that_differ_are_one(idle: Service, mode: str) -> None
 
 
 def test_starts_and_stops_at_once_end_in_one_of_both(idle: Service, mode: str) -> None:
-    """Each answer is one of those documented, and what is left is what the last one said."""
+    """Each answer is a documented one, and the final state is what the last one said."""
 
     def ask(number: int) -> tuple[str, int, str | None]:
         method = ("POST", "DELETE", "PATCH")[number % 3]
@@ -81,7 +81,7 @@ def test_starts_and_stops_at_once_end_in_one_of_both(idle: Service, mode: str) -
 
 
 def test_a_stop_during_the_start_stops_it(idle: Service, mode: str) -> None:
-    """It waits for the start, whose answer comes as if nothing had happened."""
+    """It waits for the start, which is answered as usual."""
     answers = []
     starter = threading.Thread(
         target=lambda: answers.append(idle.request("POST", f"/probes/{mode}").status)
@@ -97,7 +97,7 @@ def test_a_stop_during_the_start_stops_it(idle: Service, mode: str) -> None:
 
 
 def test_who_leaves_during_the_start_does_not_undo_it(idle: Service, mode: str) -> None:
-    """Nor hold a thread: the probe runs, and the next one finds it so."""
+    """Nor hold a thread: the probe runs, and the next start finds it running."""
     call = b"POST /probes/%b HTTP/1.1\r\nHost: localhost:%d\r\n\r\n"
     for _ in range(5):
         with socket.create_connection(("127.0.0.1", idle.port)) as connection:
@@ -111,7 +111,7 @@ def test_who_leaves_during_the_start_does_not_undo_it(idle: Service, mode: str) 
 def test_a_filter_is_text_and_never_code(
     idle: Service, mode: str, comm: str, tmp_path: Path
 ) -> None:
-    """The program that is called so is seen, no other is, and the text comes back as it was."""
+    """Only the program with this name is shown, and the text comes back unchanged."""
     started = idle.start(mode, filter={"comm": comm})
     assert started["filter"]["comm"] == comm
     cursor = idle.cursor()
@@ -151,7 +151,7 @@ NAMES = {
 
 
 def test_hostile_names_of_deleted_files_stay_text(idle: Service, mode: str, tmp_path: Path) -> None:
-    """One line of plain ASCII each, for curl on a terminal, by every way that JSON goes out."""
+    """Every JSON output is one line of plain ASCII, safe for curl on a terminal."""
     idle.start(mode, filter={"pid": os.getpid()})
     cursor = idle.cursor()
     with idle.ndjson("?recent=0") as stream:
@@ -180,7 +180,7 @@ def test_hostile_names_of_deleted_files_stay_text(idle: Service, mode: str, tmp_
 
 
 def test_answers_show_names_as_they_are_asked(idle: Service) -> None:
-    """What an unknown name holds is not repeated to a terminal."""
+    """An unknown name is not echoed to a terminal."""
     for name in ("%0a", "%1b%5b31m", "%3b%20%7d", "x" * 4000):
         answer = idle.request("GET", f"/probes/{name}")
         assert (answer.status, answer.json["code"]) == (404, "unknown_probe")

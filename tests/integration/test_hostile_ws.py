@@ -145,7 +145,7 @@ def test_frames_against_the_protocol_close(besieged: Besieged, frames: bytes, co
 
 
 def send_until_refused(connection: socket.socket, data: bytes, times: int) -> int:
-    """How many bytes went out before the other side was gone."""
+    """Send until the other side closes; return how many bytes were sent."""
     sent = 0
     for _ in range(times):
         try:
@@ -173,7 +173,7 @@ def test_a_message_of_100_mb_is_not_taken(besieged: Besieged) -> None:
 
 
 def test_endless_fragments_end(besieged: Besieged) -> None:
-    """With something in them the message becomes too long; with nothing, nothing is held."""
+    """With content the message becomes too long; without, nothing is buffered."""
     with ExitStack() as stack:
         connection = upgraded(besieged, stack)
         connection.sendall(frame(2, b"x", fin=False))
@@ -189,7 +189,7 @@ def test_endless_fragments_end(besieged: Besieged) -> None:
 
 
 def test_a_flood_of_pings_holds_up_nobody(besieged: Besieged) -> None:
-    """Its pongs are not read: the service stops taking pings, and lets go of the client."""
+    """It does not read its pongs: the service stops reading pings and drops the client."""
     with ExitStack() as stack:
         flood = upgraded(besieged, stack)
         flood.settimeout(PATIENCE_S)
@@ -214,7 +214,7 @@ def test_a_flood_of_pings_holds_up_nobody(besieged: Besieged) -> None:
 
 @pytest.mark.parametrize("count", [POOL + 16])
 def test_more_clients_than_threads(besieged: Besieged, count: int) -> None:
-    """As many as there are seats are served, the others told so; plain requests go on."""
+    """As many as the stream limit are served, the others refused; plain requests go on."""
     with ExitStack() as stack:
         connections = [stack.enter_context(besieged.connect()) for _ in range(count)]
         for connection in connections:
@@ -231,7 +231,7 @@ def test_more_clients_than_threads(besieged: Besieged, count: int) -> None:
 
 
 def test_resets_in_the_middle_of_a_batch(besieged: Besieged) -> None:
-    """Clients that are gone without a word while events are sent to them."""
+    """Clients that vanish while events are sent to them."""
     with Workload(comm=FILTER["comm"]) as workload:
         for _ in range(5):
             with ExitStack() as stack:

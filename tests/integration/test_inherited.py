@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the service inherits from who starts it: streams that nobody reads, signals ignored or
-blocked. It serves, traces and ends as ever."""
+"""State inherited from the parent: standard streams that nobody reads, signals ignored or
+blocked. The service serves, traces and ends as usual."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.recording import mark, wait_until_shown
 from tests.support.service import running_service
 from tests.support.waiting import PATIENCE_S, wait_until
 
-# Does to itself what is asked, then executes the rest.
+# Changes its own state as told, then executes the rest.
 BEFORE = """
 import os, signal, sys
 streams, signals, *command = sys.argv[1:]
@@ -54,11 +54,11 @@ def before(streams: str = "", signals: str = "") -> tuple[str, ...]:
 def test_what_is_said_at_the_start_is_not_needed(
     streams: str, tmp_path: Path, cache: Path, modes: tuple[str, ...]
 ) -> None:
-    """`./run | head -1`, `./run >&-`, `./run >/dev/full`. The first tokens are made as ever."""
+    """`./run | head -1`, `./run >&-`, `./run >/dev/full`. The first tokens are made as usual."""
     with running_service(tmp_path, cache, prefix=before(streams)) as service:
         service.start(modes[-1])
         wait_until_shown(service, service.cursor(), {modes[-1]}, mark())
-        # Something for its log, which nobody takes.
+        # Produces log lines that nobody reads.
         service.audit_log.unlink(missing_ok=True)
         service.audit_log.mkdir()
         assert service.request("DELETE", f"/probes/{modes[-1]}").status == 503
@@ -66,7 +66,7 @@ def test_what_is_said_at_the_start_is_not_needed(
         service.stop(modes[-1])
         assert (service.run_dir / "tokens.json").exists()
         for pid in (service.process.pid, service.worker().pid):
-            # No file of its own came to be standard output: a child would write into it.
+            # None of its files became standard output, where a child would write.
             for number in (0, 1, 2):
                 target = str(Path(f"/proc/{pid}/fd/{number}").readlink())
                 assert target.startswith(("/dev/", "pipe:", str(service.log))), target
@@ -77,7 +77,7 @@ def test_what_is_said_at_the_start_is_not_needed(
 def test_signals_end_it_whatever_the_shell_did_to_them(
     number: signal.Signals, signals: str, tmp_path: Path, cache: Path, modes: tuple[str, ...]
 ) -> None:
-    """As a script's `./run &` has it. SIGCHLD: the ends of children are known as ever."""
+    """As a script's `./run &` has it. With SIGCHLD ignored, it still reaps its children."""
     with running_service(tmp_path, cache, prefix=before(signals=signals)) as service:
         service.start(modes[-1], restart=True)
         (tracer,) = service.tracers()

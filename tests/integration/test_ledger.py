@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ledger of the real service, whatever starts, stops, kills, filters and clients come.
+"""The ledger of the real service under random starts, stops, kills, filters and clients.
 
 A hypothesis state machine: it knows how many calls it made, and what each client received. Each
 row that a probe produced was delivered to each client, or the client was told that it is missing.
@@ -36,7 +36,7 @@ EXAMPLES, STEPS = 12, 25
 
 
 def call(calls: int, name_bytes: int = NAME_BYTES) -> None:
-    """That many deletions of a file that is not there, by this very thread."""
+    """Delete a missing file this many times, in this thread."""
     name = "/nonesuch/".ljust(name_bytes, "n")
     for _ in range(calls):
         try:
@@ -49,7 +49,7 @@ def call(calls: int, name_bytes: int = NAME_BYTES) -> None:
 
 @dataclass(eq=False)
 class Client:
-    """A stream; its are the rows of ended runs, and of the present one from row `since` on."""
+    """A stream, owed the rows of ended runs and those of the present run from row `since` on."""
 
     stream: Stream
     since: int
@@ -92,7 +92,7 @@ class Ledger(RuleBasedStateMachine):
     @precondition(lambda self: self.running)
     @rule()
     def stop(self) -> None:
-        """To the row: what was made while the filter let it through, and nothing else."""
+        """Exact: the calls made while the filter let them through, and nothing else."""
         counters = self.service.stop(self.mode)["counters"]
         check_ledger(counters)
         assert counters["produced"] == self.made
@@ -101,9 +101,9 @@ class Ledger(RuleBasedStateMachine):
     @precondition(lambda self: self.running)
     @rule(stopped=st.sampled_from([None, 0, 1, 3000]))
     def kill(self, stopped: int | None) -> None:
-        """To the row, too: what its rings and its pipe held is counted by the service.
+        """Exact too: the service counts what its rings and its pipe held.
 
-        Before that it may have been stopped, and have read nothing of so many calls.
+        It may have been stopped before, with this many calls unread.
         """
         (tracer,) = self.service.tracers()
         if stopped is not None:
@@ -167,7 +167,7 @@ class Ledger(RuleBasedStateMachine):
         self.clients.remove(client)
         client.stream.__exit__(None, None, None)
 
-    # --- The books ---
+    # --- The ledger ---
 
     @precondition(lambda self: self.running)
     @rule()
@@ -189,7 +189,7 @@ class Ledger(RuleBasedStateMachine):
 
     def check_clients(self, produced: int = 0) -> None:
         for client in self.clients:
-            # One that reads nothing may be dropped for it, as it is told; then it is gone.
+            # A client that reads nothing may be dropped, with notice.
             if client.reads and not client.stream.ended:
                 due = client.of_ended_runs + produced - client.since
                 wait_until(
@@ -205,7 +205,7 @@ class Ledger(RuleBasedStateMachine):
 def bookkeeper(
     tmp_path: Path, cache: Path, modes: tuple[str, ...]
 ) -> Iterator[tuple[Service, dict[str, Any]]]:
-    """A service whose queues are short, so that slow clients miss something."""
+    """A service with short queues, so that slow clients lose rows."""
     options = ("--client-queue-mib", "1", "--recent-mib", "2", "--ring-mib", "1")
     with running_service(tmp_path, cache, *options) as service:
         Ledger.service, Ledger.mode = service, modes[-1]
@@ -240,14 +240,14 @@ CALLS = st.tuples(st.sampled_from([0, 1, 7, 400, 4000]), NAMES)
 def mortal(
     tmp_path_factory: pytest.TempPathFactory, cache: Path, modes: tuple[str, ...]
 ) -> Iterator[Service]:
-    """A service that does not wait long for a tracer to stop."""
+    """A service that waits only briefly for a tracer to stop."""
     options = ("--stop-timeout-s", "1", "--ring-mib", "1")
     with running_service(tmp_path_factory.mktemp("mortal"), cache, *options) as service:
         yield service
 
 
 def settled(service: Service, mode: str, state: str) -> dict[str, Any]:
-    """The probe, once it is in this state."""
+    """Wait until the probe is in this state; return it."""
 
     def look() -> dict[str, Any] | None:
         probe: dict[str, Any] = service.probe(mode)
@@ -257,7 +257,7 @@ def settled(service: Service, mode: str, state: str) -> dict[str, Any]:
 
 
 def numbered(stream: Stream, mode: str) -> int:
-    """The rows that a client of this mode got, or was told the number of."""
+    """Return the number of rows that a client of this mode got or was told that it lost."""
     return len(stream.rows) + stream.gaps(mode)
 
 
@@ -278,7 +278,7 @@ def check_death(
     *,
     by_stop: bool = False,
 ) -> None:
-    """Calls while it runs, then while it is stopped if it is, then its end: none is forgotten."""
+    """Calls while it runs, while it is stopped, and at its end are all counted."""
     with service.ndjson("?recent=0") as lines, service.websocket("?recent=0") as viewer:
         cursor = service.cursor()
         service.start(mode, filter={"pid": os.getpid()})
@@ -308,7 +308,7 @@ def check_death(
         told = service.expect(200, "GET", f"/events?limit=10000&after={cursor}")
         gaps = sum(gap["rows"] or 0 for gap in told["gaps"])
         assert len(told["events"]) + gaps == made or len(told["events"]) == 10_000
-        # The gap is behind the rows that came, and the state behind both.
+        # The gap follows the rows that came, and the state follows both.
         lines.wait(lambda: lines.controls[-1].get("state") == "failed", "its failure")
     service.wait_until_gone_from_kernel()
 
@@ -339,7 +339,7 @@ def test_a_killed_tracer_owes_no_row(
 def test_a_tracer_that_does_not_stop_owes_no_row(mortal: Service, modes: tuple[str, ...]) -> None:
     for running in ([], [(500, 100)]):
         check_death(mortal, modes[-1], running, [(500, 300), (500, 20)], 0.0, by_stop=True)
-    # That it is not watched any more is what was asked for.
+    # Not being watched any more is what was asked for.
     with mortal.ndjson("?recent=0") as lines:
         watched(mortal, modes[-1])
         lines.wait(lambda: lines.controls[-1].get("state") == "stopped", "the stop")
@@ -362,13 +362,13 @@ def test_however_it_ends_it_owes_no_row(
 
 
 def watched(service: Service, mode: str) -> None:
-    """Whatever was missed until now is told."""
+    """Everything missed so far is reported."""
     service.start(mode)
     service.stop(mode)
 
 
 def test_time_without_programs_is_told(mortal: Service, modes: tuple[str, ...]) -> None:
-    """Of restarts, and of a start after a failure; not of a stop that was asked for."""
+    """After restarts and starts after a failure; not after a requested stop."""
     mode = modes[-1]
     made = 0
     watched(mortal, mode)

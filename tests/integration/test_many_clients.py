@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Slow clients and many of them: the others notice nothing, and nothing of them stays."""
+"""Many slow clients: others notice nothing, and nothing of them is left."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_the_end_with_fifty_websockets(host: Service, mode: str) -> None:
 
 
 def visit(service: Service, number: int) -> None:
-    """Come and go: in one of the ways in which clients do."""
+    """Connect and leave, in one of the ways that clients do."""
     if number % 100 == 0:
         with Websocket(service.port, "?recent=0"):
             return

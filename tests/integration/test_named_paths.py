@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each folder and file that an option names, with everything wrong that can be: the real service
-says in one line which, what, and by which option to change it, and touches nothing."""
+"""Every folder and file that an option names, with every possible defect: the real service says
+in one line which path, what is wrong and which option changes it, and touches nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from app import ROOT
 from tests.support.service import free_port, running_service
 from tests.support.waiting import PATIENCE_S, wait_until
 
-STRANGER = 54321  # nobody's uid
+STRANGER = 54321  # a uid of nobody
 FOLDERS = ["--run-dir", "--state-dir", "--cache-dir"]
 WRITTEN = [*FOLDERS, "--audit-log"]
 READ = ["--tls-cert", "--tls-key", "--btf-path"]
@@ -50,7 +50,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Path]:
-    """Where what is named lies; a secret of somebody else's beside it."""
+    """The folder of the named paths, with somebody else's secret beside them."""
     folder = tmp_path / "place"
     folder.mkdir(mode=0o700)
     (tmp_path / "secret").write_text("secret")
@@ -60,7 +60,7 @@ def place(tmp_path: Path) -> Iterator[Path]:
 
 
 def refused(option: str, named: Path, tmp_path: Path, *prefix: str) -> str:
-    """Start the service with one option's path; what it says, once that has been checked."""
+    """Start the service with one option's path; check and return what it says."""
     folders = {"--run-dir": tmp_path / "run", "--cache-dir": tmp_path / "cache"}
     folders |= {"--state-dir": tmp_path / "state", "--audit-log": tmp_path / "log" / "audit.jsonl"}
     options = [str(each) for pair in ({**folders, option: named}).items() for each in pair]

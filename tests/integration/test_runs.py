@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs of a probe, which are the same whatever its mode."""
+"""Runs of a probe: the same in every mode."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_runs_are_told_apart(idle: Service, modes: tuple[str, ...]) -> None:
 
 def test_asking_again_finds_the_same(idle: Service) -> None:
     def answers(probes: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
-        """What the kernel said, without what else is told of a probe, such as its clients."""
+        """Return the kernel's part of a probe's JSON, without its clients and the like."""
         return [(p["id"], p["available"], p["reason"], p["hint"], p["function"]) for p in probes]
 
     before = answers(idle.expect(200, "GET", "/probes")["probes"])

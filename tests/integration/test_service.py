@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The service as a whole: its door, its end, its refusals. Real processes, real curl."""
+"""The service as a whole: its listener, its end, its refusals. Real processes, real curl."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOBODY = 65534
 
 
 def curl(service: Service, path: str, *options: str, user: int = 0) -> tuple[int, Any]:
-    """What curl shows as this user: the status and the answer's JSON."""
+    """Run curl as this user; return the status and the answer's JSON."""
     answer = subprocess.run(
         [
             *(
@@ -95,7 +95,7 @@ def test_other_users_are_kept_out(session_service: Service, request_line: list[s
 
 
 def test_owner_may_be_another_user(session_service: Service, tmp_path: Path, cache: Path) -> None:
-    """Whoever called sudo: that user's programs are let in, others are not."""
+    """Programs of the user who called sudo are let in, others are not."""
     with running_service(tmp_path, cache, "--owner-uid", str(NOBODY)) as service:
         assert curl(service, "/probes", user=NOBODY)[0] == 200
         status, problem = curl(service, "/probes", user=NOBODY - 1)
@@ -132,7 +132,7 @@ def test_without_type_information_it_says_so(
 
 
 def test_second_instance_is_refused(session_service: Service, tmp_path: Path, cache: Path) -> None:
-    """It says in a sentence what is the matter, and the first goes on."""
+    """It says in one sentence why, and the first goes on."""
     command = [sys.executable, "-m", "app", "--port", str(free_port())]
     command += ["--run-dir", str(session_service.run_dir), "--cache-dir", str(cache)]
     second = subprocess.run(
@@ -166,7 +166,7 @@ def test_ends_with_everything_open(
     cache: Path,
     number: signal.Signals,
 ) -> None:
-    """Asked to end, it does, whoever still listens and whatever still traces."""
+    """It ends when asked, whatever clients and tracers there are."""
     with running_service(tmp_path, cache) as service, ExitStack() as stack:
         clients: list[Stream] = [service.websocket() for _ in range(5)]
         clients += [service.ndjson() for _ in range(2)]
@@ -186,7 +186,7 @@ def test_ends_with_everything_open(
 def test_another_run_starts_where_the_last_left(
     session_service: Service, modes: tuple[str, ...], tmp_path: Path, cache: Path
 ) -> None:
-    """The folders of a service that ended, or was killed, do not stand in the way of the next."""
+    """The folders of a service that ended or was killed do not block the next one."""
     for end in ("terminate", "kill"):
         with running_service(tmp_path, cache) as service:
             cursor = service.cursor()

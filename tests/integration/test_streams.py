@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients that come late, that are slow, that leave: what each gets, and what it is told."""
+"""Clients that come late, are slow, or leave: the rows and messages that each gets."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def names(rows: list[Row]) -> list[Any]:
 
 
 def test_late_clients_get_recent_then_live(idle: Service, probe: str, flood: Workload) -> None:
-    """They connect while a flood runs: each call once, from the first on, in order."""
+    """Clients that connect during a flood get each later call once, in order."""
     idle.start(probe, filter={"pid": flood.pid})
     recording = Recording(idle, [probe])
     base = flood.begin("flood", count=10**9, name_bytes=NAME_BYTES, threads=1, pause_every=10)
@@ -90,7 +90,7 @@ def test_recent_zero_shows_only_what_comes(idle: Service, probe: str) -> None:
 
 
 def test_websocket_tells_states(idle: Service, probe: str) -> None:
-    """Start, filter and stop are told to whoever listens, without asking."""
+    """Start, filter and stop are announced to every client."""
     with idle.websocket("?recent=0") as websocket:
 
         def state(wanted: str, uid: int | None) -> Any:
@@ -119,7 +119,7 @@ def test_websocket_tells_states(idle: Service, probe: str) -> None:
 
 
 def test_ndjson_tells_changes_of_state(idle: Service, probe: str) -> None:
-    """The present state first, then each change in its place; never one that only counts."""
+    """The present state first, then each change in its place; never mere counter updates."""
     with idle.ndjson(f"?probe={probe}&recent=0") as own, idle.ndjson("?recent=0") as every:
         every.wait(lambda: len(every.controls) == len(idle.probes()), "the present states")
         assert {state["probe"]["id"] for state in every.controls} == idle.probes().keys()
@@ -183,7 +183,7 @@ def narrow(narrow_service: Service) -> Iterator[Service]:
 def test_slow_client_is_told_of_its_gap(
     narrow: Service, probe: str, flood: Workload, kind: type[Ndjson] | type[Websocket]
 ) -> None:
-    """It alone misses rows; the ledger counts them, and its own agrees with what it got."""
+    """Only it loses rows; the ledger counts them, and its own agrees with what it got."""
     with ExitStack() as stack:
         quick = stack.enter_context(Websocket(narrow.port, "?recent=0"))
         slow = kind(narrow.port, "?recent=0", receive_buffer_bytes=4096)
@@ -243,7 +243,7 @@ def test_client_that_leaves_is_forgotten(idle: Service, probe: str) -> None:
 
 
 def test_events_page_by_page(idle: Service, probe: str, flood: Workload) -> None:
-    """Cursors lead through all events, whatever the size of the pages, forwards without a hole."""
+    """Cursors lead through all events without a hole, whatever the size of the pages."""
     idle.start(probe, filter={"pid": flood.pid})
     cursor = idle.cursor()
     base = flood.begin("flood", count=537, name_bytes=NAME_BYTES, threads=1)

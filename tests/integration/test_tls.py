@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Other machines: TLS, certificates, names, and that nobody there gets in without a token."""
+"""Remote clients: TLS, certificates, host names, and no access without a token."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def remote(
 
 @pytest.fixture(scope="module")
 def outside() -> str:
-    """An address of this machine that is not loopback: from there, nobody is a local program."""
+    """An address of this machine that is not loopback: its clients do not count as local."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))  # sends nothing: the kernel looks for a route
@@ -130,7 +130,7 @@ def test_ciphers_of_tls_1_2(remote: Service, ciphers: str, spoken: bool) -> None
 
 
 def test_a_handshake_that_comes_slowly_keeps_out_nobody(remote: Service) -> None:
-    """More of them than there are threads, each in the middle of it."""
+    """More clients than threads, each in the middle of a handshake."""
     with ExitStack() as stack:
         poll = select.poll()
         for size in range(1, 150):
@@ -262,7 +262,7 @@ def test_the_certificate_outlives_a_restart_but_not_other_names(
 
 
 def refused(folder: Path, *options: str) -> str:
-    """What a service says that does not start."""
+    """Return what a service that does not start says."""
     done = subprocess.run(
         [
             *(sys.executable, "-m", "app", "--port", str(free_port())),
@@ -305,7 +305,7 @@ def test_nobody_remote_is_served_when_all_tokens_are_revoked(
 
 
 def test_slow_and_silent_clients_keep_out_nobody(remote: Service) -> None:
-    """More than there are threads, in the handshake or behind it: no thread waits for them."""
+    """More clients than threads, during or after the handshake: no thread waits for them."""
     with ExitStack() as stack:
         silent = []
         for begin in (b"", b"\x16", b"\x16\x03\x01\x02\x00\x01") * 30:

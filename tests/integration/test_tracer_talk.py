@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the service makes of a tracer that answers late, or ends at any moment of a conversation.
+"""How the service handles a tracer that answers late or ends at any moment of an exchange.
 
-The probe manager is real, and so are sockets and processes; what the tracer says is this test's.
+The probe manager, sockets and processes are real; the tracer's messages are the test's.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ MIB = 1 << 20
 
 
 class Actor:
-    """A process that does nothing, whose end of the line is this test's."""
+    """A process that does nothing; the test holds its end of the socket."""
 
     def __init__(self) -> None:
         ours, self.line = socket.socketpair()
@@ -62,12 +62,12 @@ class Actor:
         self.say(type="filtered", number=message["number"])
 
     def end(self, number: int = signal.SIGKILL) -> None:
-        """The process and its end of the line, as when a tracer dies."""
+        """End the process and its socket, as when a tracer dies."""
         os.kill(self.process.pid, number)  # not by Popen, which might reap it
         self.close()
 
     def wait_until_killed(self) -> None:
-        """And reaped by the service, which does not wait for the end of the line; then close it."""
+        """Let the service reap it before its socket ends; then close that."""
         wait_until(lambda: self.process.returncode is not None, "its end")
         self.close()
 
@@ -77,7 +77,7 @@ class Actor:
 
 
 class Cast:
-    """In place of the spawner: hands out actors, and remembers them."""
+    """A fake of the spawner: hands out actors, and remembers them."""
 
     def __init__(self) -> None:
         self.actors: list[Actor] = []
@@ -175,7 +175,7 @@ def test_a_filter_that_is_confirmed_late_is_shown_from_then_on(
 def test_changes_at_once_are_all_made(
     manager: ProbeManager, cast: Cast, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each is merged into what was asked for before it, not into what is shown as yet."""
+    """Each is merged into the request before it, not into the filter shown so far."""
     monkeypatch.setattr(manager_module, "FILTER_TIMEOUT_S", PATIENCE_S)
     actor = start(manager, cast, pool)
     changes = ({"comm": "rm"}, {"uid": 5}, {"pid": 7}, {"only_failures": True})
@@ -307,7 +307,7 @@ def test_what_is_told_names_no_file(
     actor = start(manager, cast, pool)
     noise = b'{"type": "nope", "text": "/etc/passwd"}'
     actor.line.sendall(HEADER.pack(len(noise), KIND_JSON, 0) + noise)
-    actor.wait_until_killed()  # it lied
+    actor.wait_until_killed()  # the tracer lied
     end = ended(manager)
     assert end["detail"] == end["reason"] == "malformed frame from tracer"
 
@@ -327,7 +327,7 @@ def test_descriptors_that_fit_no_description_are_closed(
     os.close(reader)
 
 
-# --- Talking to one that is going ---
+# --- Messages to a tracer that is ending ---
 
 
 def talkers(run: TracerRun) -> list[Callable[[], object]]:
@@ -342,7 +342,7 @@ def talkers(run: TracerRun) -> list[Callable[[], object]]:
 
 @pytest.mark.parametrize("who", range(4))
 def test_whatever_is_said_at_the_moment_it_dies(who: int, cast: Cast) -> None:
-    """No error, no message to a descriptor that is somebody else's by now, and an end."""
+    """No error, no message to a reused descriptor, and an end."""
     hub = Hub(MIB, MIB)
     for _ in range(40):
         run = TracerRun(cast, hub, hub.begin_run(MODE), lambda: None)  # type: ignore[arg-type]
@@ -381,7 +381,7 @@ def test_whatever_is_said_at_the_moment_it_dies(who: int, cast: Cast) -> None:
 def test_a_tracer_that_reads_nothing_holds_nobody_up(
     manager: ProbeManager, cast: Cast, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its socket is full: further changes are refused, and it can still be stopped."""
+    """With its socket full, further changes are refused, and it can still be stopped."""
     monkeypatch.setattr(manager_module, "FILTER_TIMEOUT_S", 0.0)
     actor = start(manager, cast, pool)
     for _ in range(3000):
