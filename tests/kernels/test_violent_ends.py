@@ -14,7 +14,7 @@ import pytest
 
 from tests.support import kernel
 from tests.support.calls import EXIT_MODES
-from tests.support.fixtures import start_all
+from tests.support.fixtures import start_all, trace_all
 from tests.support.kernel import Process
 from tests.support.recording import change, check_ledger, mark, skipped_calls, wait_until_shown
 from tests.support.service import Service
@@ -71,9 +71,9 @@ def failed_probes(service: Service) -> set[str]:
 
 def test_killed_worker(session_service: Service, modes: tuple[str, ...]) -> None:
     """Tracers do not outlive the process they report to; its successor can start them again."""
+    trace_all(session_service, modes[-1:])
     worker = session_service.worker()
     tracers = session_service.tracers()
-    assert tracers, "the test before left one"
     os.kill(worker.pid, signal.SIGKILL)
     gone = {worker.pid, *(tracer.pid for tracer in tracers)}
     wait_until(
