@@ -134,7 +134,7 @@ def test_gaps_are_told_once_and_at_their_place(client: FlaskClient, hub: Hub) ->
 
 
 def _client(service: Any) -> FlaskClient:
-    from conftest import LocalClient
+    from tests.unit.web.conftest import LocalClient
 
     from app import create_app
 

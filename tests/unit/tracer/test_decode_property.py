@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_decode import decode
+from tests.unit.tracer.test_decode import decode
 
 from app.probes.modes import MODES
 from app.tracer.decode import Encoder
