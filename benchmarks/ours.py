@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from app import ROOT
-from benchmarks.child import Child
 from benchmarks.processes import CpuMeter
 from benchmarks.results import Run
 from benchmarks.workload import Load, Workload
 from tests.support import kernel
+from tests.support.child import Child
 from tests.support.service import Service
 from tests.support.waiting import wait_until
 
@@ -41,10 +41,11 @@ class Viewers(Child):
         self._port, self._others = port, kernel.open_connections(port)
         argv = [sys.executable, "-m", "benchmarks.reader", str(port), str(clients)]
         super().__init__(argv + ["--keep"] * keep, ROOT)
+        self.answer()  # the empty one that says all clients are connected
 
-    def end(self) -> None:
-        super().end()
-        # The service looks once a second; until then it would work for those that left.
+    def close(self) -> None:
+        super().close()
+        # The service polls once a second for clients that left, and works for them until then.
         wait_until(
             lambda: kernel.open_connections(self._port) <= self._others, "the clients to be gone"
         )

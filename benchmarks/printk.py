@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from app import ROOT
-from benchmarks.child import Child
 from benchmarks.printk_source import LINES_PER_CALL
 from benchmarks.processes import CpuMeter, Memory, memory
 from benchmarks.results import Run
 from benchmarks.workload import Load, Workload
+from tests.support.child import Child
 from tests.support.waiting import wait_until
 
 
@@ -25,16 +25,17 @@ class Printk(Child):
         begin_ns = time.monotonic_ns()
         arguments = [mode, function, str(pid), str(cache)]
         super().__init__([sys.executable, "-m", "benchmarks.printk_reader", *arguments], ROOT)
+        self.answer()  # the empty one that says it is attached
         self.start_ns = time.monotonic_ns() - begin_ns
 
-    def end(self) -> None:
-        assert self._process.stdin
-        self._process.stdin.close()  # it detaches by itself
+    def close(self) -> None:
+        assert self.process.stdin
+        self.process.stdin.close()  # which makes it detach
         try:
-            self._process.wait(30)
+            self.process.wait(30)
         except subprocess.TimeoutExpired:
-            pass  # by force, then
-        super().end()
+            pass  # killed below
+        super().close()
 
     def count(self) -> Any:
         """`lines` read, `lost` by the kernel's counters, `told` in the text, `waiting` unread."""

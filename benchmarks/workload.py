@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.child import Child
+from tests.support.child import Child
 
 SOURCE = Path(__file__).with_name("workload.c")
 SHORT_NAME_BYTES = 12
@@ -72,6 +72,7 @@ class Workload(Child):
 
     def __init__(self, program: Path, folder: Path) -> None:
         super().__init__([str(program)], folder)
+        self.answer()  # the empty one that says it is ready
 
     def loop(self, load: Load) -> Took:
         """Make the calls and wait for their end."""
