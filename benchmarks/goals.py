@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The goals of this project for speed, and whether a run reached them. Pure."""
+"""The project's performance goals, and whether a run met them. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MIB = 1 << 20
 
 @dataclass(frozen=True)
 class Goal:
-    """`reached` is in the unit of `limit`; a goal is met when it is not above."""
+    """A goal is met when `reached` is not above `limit`; both are in `unit`."""
 
     what: str
     reached: float
@@ -29,7 +29,7 @@ class Goal:
 
 
 def goals(found: Found) -> list[Goal]:
-    """Those whose parts were run."""
+    """Return the goals of the parts that were run."""
     parts: list[Callable[[Found], Iterator[Goal]]] = [
         *(_compared, _started, _in_kernel, _memory, _idle, _viewers, _delays)
     ]

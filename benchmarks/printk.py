@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bpf_printk way with its reader, seen from outside."""
+"""Running a bpf_printk program, with a reader of trace_pipe as a process of its own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.waiting import wait_until
 
 
 class Printk(Child):
-    """A benchmarks.printk_reader process, attached when the constructor returns."""
+    """A benchmarks.printk_reader process, attached once the constructor returns."""
 
     def __init__(self, mode: str, function: str, pid: int, cache: Path) -> None:
         begin_ns = time.monotonic_ns()
@@ -38,7 +38,7 @@ class Printk(Child):
         super().close()
 
     def count(self) -> Any:
-        """`lines` read, `lost` by the kernel's counters, `told` in the text, `waiting` unread."""
+        """Return counts: `lines`, `lost` per counter, `told` lost in the text, `waiting`."""
         return self.ask("count")
 
     def memory(self) -> Memory:
@@ -46,7 +46,7 @@ class Printk(Child):
 
 
 def run(mode: str, function: str, cache: Path, workload: Workload, load: Load) -> Run:
-    """Trace one loop. A row is a call: its lines together, where it prints several."""
+    """Trace one loop. A call is one row, even where a mode prints several lines for it."""
     with Printk(mode, function, workload.pid, cache) as tracer:
         meter = CpuMeter([tracer.pid])
         took = workload.loop(load)
