@@ -19,7 +19,7 @@ DOCUMENT = ROOT / "docs/architecture.md"
 BEGIN = "<!-- Made by tools/import_picture.py: do not edit. -->\n"
 END = "<!-- End of what tools/import_picture.py made. -->\n"
 # Imported by most of the others, and importing nothing of the tree: left out of the picture.
-COMMON = ("app.config", "app.errors", "app.linux", "app.version")
+COMMON = ("app.config", "app.errors", "app.linux", "app.timestamps", "app.version")
 
 
 def edges() -> dict[str, set[str]]:

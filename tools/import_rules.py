@@ -23,20 +23,23 @@ class Rule:
 RULES: dict[str, Rule] = {
     # Leaves: the standard library only.
     "app.errors": Rule(),
+    "app.timestamps": Rule(),
     "app.version": Rule(),
     "app.config": Rule(),
     "app.linux": Rule(),
     "app.columns": Rule(),
     # The kernel.
     "app.btf": Rule(ours=("app.linux",)),
-    "app.kernel": Rule(ours=("app.btf", "app.errors", "app.linux")),
-    # Data that the service and the tracers share.
-    "app.probes.spec": Rule(),
+    "app.kernel.availability": Rule(),
+    "app.kernel": Rule(ours=("app.btf", "app.errors", "app.kernel.availability", "app.linux")),
+    # Data that the service, its API and the tracers share.
+    "app.probes.drops": Rule(),
+    "app.probes.json_shapes": Rule(),
     "app.probes.not_seen": Rule(),
+    "app.probes.spec": Rule(),
     "app.probes.modes": Rule(ours=("app.columns",)),
     "app.link": Rule(ours=("app.probes.spec",)),
-    # Processes of their own: `python -m app.kernel`, the tracer, the compiler.
-    "app.kernel.__main__": Rule(ours=("app.config", "app.kernel", "app.linux", "app.probes.modes")),
+    # Processes of their own: the tracer, and the compiler.
     "app.tracer": Rule(
         ours=(
             "app.columns",
@@ -44,8 +47,10 @@ RULES: dict[str, Rule] = {
             "app.kernel",
             "app.link",
             "app.linux",
+            "app.probes.drops",
             "app.probes.modes",
             "app.probes.spec",
+            "app.timestamps",
         ),
         libraries=("nanoarrow", "numpy"),
     ),
@@ -56,37 +61,47 @@ RULES: dict[str, Rule] = {
             "app.kernel",
             "app.link",
             "app.linux",
-            "app.probes.modes",
             "app.tracer",
         ),
         libraries=("bcc",),
     ),
     # The service.
-    "app.hub": Rule(),
+    "app.hub": Rule(ours=("app.timestamps",)),
     "app.probes": Rule(
         ours=(
             "app.columns",
             "app.config",
             "app.errors",
             "app.hub",
+            "app.kernel.availability",
             "app.link",
             "app.linux",
+            "app.probes.drops",
+            "app.probes.json_shapes",
             "app.probes.modes",
             "app.probes.not_seen",
             "app.probes.spec",
+            "app.timestamps",
         )
     ),
-    "app.access": Rule(ours=("app.errors", "app.linux"), libraries=("_typeshed", "flask")),
+    "app.access": Rule(
+        ours=("app.errors", "app.linux", "app.timestamps"), libraries=("_typeshed", "flask")
+    ),
     "app.web": Rule(
         ours=("app.access", "app.config", "app.errors", "app.hub", "app.probes"),
         libraries=("_typeshed", "flask"),
     ),
     "app.web.api": Rule(
-        ours=("app.errors", "app.hub", "app.probes.spec"),
+        ours=(
+            "app.columns",
+            "app.errors",
+            "app.hub",
+            "app.probes.json_shapes",
+            "app.probes.spec",
+        ),
         libraries=(
             "flask",
             "flask_smorest",
-            "gunicorn",
             "marshmallow",
             "nanoarrow",
             "webargs",
@@ -98,8 +113,8 @@ RULES: dict[str, Rule] = {
             "app.access",
             "app.errors",
             "app.hub",
-            "app.probes",
             "app.probes.spec",
+            "app.timestamps",
             "app.version",
             "app.web",
             "app.web.api",
@@ -149,13 +164,23 @@ RULES: dict[str, Rule] = {
     # Virtual machines, and the system's service manager.
     "app.systemd": Rule(ours=("app.config",)),
     "app.machine": Rule(ours=("app.linux",)),
-    "app.vm_mode": Rule(ours=("app.config", "app.linux", "app.machine")),
+    "app.vm_mode": Rule(ours=("app.linux", "app.machine")),
     # The command line.
-    "app.cli": Rule(ours=("app.access", "app.config", "app.errors", "app.systemd")),
-    "app.__main__": Rule(
-        ours=("app.config", "app.errors", "app.linux", "app.server", "app.vm_mode", "wsgi"),
+    "app.cli": Rule(
+        ours=(
+            "app.access",
+            "app.config",
+            "app.errors",
+            "app.linux",
+            "app.machine",
+            "app.server",
+            "app.systemd",
+            "app.vm_mode",
+            "wsgi",
+        ),
         libraries=("flask",),
     ),
+    "app.__main__": Rule(ours=("app.cli", "app.linux")),
     # Beside the service.
     "tests.runner": Rule(ours=("app.linux", "app.machine")),
     "benchmarks": Rule(
@@ -172,7 +197,8 @@ PROCESSES: dict[str, tuple[str, ...]] = {
     "app.kernel.__main__": (),
     "app.tracer.compile": ("bcc",),
     "app.tracer.__main__": ("nanoarrow", "numpy"),
-    "app.vm_mode.__main__": (),
+    "app.cli.vm": (),
+    "app.cli.vm_exec": (),
     "app.vm_mode.guest": (),
     "app.cli.service": (),
     "tests.runner.parts": (),
