@@ -65,7 +65,7 @@ def _in_kernel(found: Found) -> Iterator[Goal]:
         tracers = found.vm.costs[mode]
         for name in (PRINTK, TEXT):
             if OURS in tracers and name in tracers:
-                # A goal for trampolines; the others are shown beside them.
+                # The goal is about trampolines; other modes are shown for comparison.
                 limit = found.vm.added(mode, name)
                 what = f"{mode}: instructions added to a call, {name} below"
                 yield Goal(what, found.vm.added(mode, OURS), limit)
@@ -98,9 +98,9 @@ def _viewers(found: Found) -> Iterator[Goal]:
     by_count = {point.value: it for point, it in found.scale if point.axis == "viewers"}
     if by_count:
         most, one = by_count[max(by_count)], by_count[min(by_count)]
-        # "Beyond the bytes sent": sending is the kernel's work, the rest of it is not.
+        # The goal leaves out sending, which is CPU time in the kernel: user mode only.
         name = f"{max(by_count)} viewers by {min(by_count)}"
-        if one.user_us.median:  # which is told in ticks of 10 ms: none, in a short run
+        if one.user_us.median:  # 0 in a short run: the kernel counts it in ticks of 10 ms
             ratio = most.user_us.median / one.user_us.median
             yield Goal(f"server CPU in user mode, {name}", ratio, 2.0, "x")
         ratio = most.call_us.median / one.call_us.median
@@ -115,7 +115,7 @@ def _delays(found: Found) -> Iterator[Goal]:
 
 
 def goal_table(listed: list[Goal]) -> str:
-    """What was wanted, what was reached, and whether that is it."""
+    """Return a table of goals, what was reached, and whether each is met."""
     rows = [
         [
             goal.what,

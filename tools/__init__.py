@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Programs for those who work on the tree; the service uses none of them but `install.sh`."""
+"""Programs for developers; the service itself uses only `install.sh`."""
