@@ -239,7 +239,7 @@ def in_machine(
 
 
 def everything(suite: str) -> Count:
-    """All kernel tests in the machine of a suite, also those that others have (tests/kernels)."""
+    """Run all kernel tests on a suite's kernel, including those left to other suites."""
     return in_machine(suite, "everything", PROBEDECK_KERNEL_EVERYWHERE="1")
 
 
