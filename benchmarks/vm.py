@@ -25,7 +25,7 @@ BPFTRACE_PAGES = (8 << 20) // 4096
 
 
 def measure(suite: str, calls: int, say: Callable[[str], None]) -> GuestFigures:
-    """Boot, measure, and return the figures; raises what `app.machine` raises, and RuntimeError."""
+    """Raises kernels.KernelError, MachineLost, qemu.ProgramMissing, RuntimeError."""
     kernel = kernels.newest(suite, say=say)
     say(f"Booting Linux {kernel.release}")
     with tempfile.TemporaryDirectory(prefix="probedeck-bench-") as place:

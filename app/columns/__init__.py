@@ -1,2 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a row consists of: the columns of probes, and the names of error and call numbers."""
+"""Columns of events as data: their types and help texts, and names for their numbers.
+
+Imports the standard library only.
+"""
