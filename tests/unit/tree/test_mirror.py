@@ -50,7 +50,6 @@ RUN_BY = {
     "probes/not_seen.py": "tests/unit/tree/test_docs.py",
     "probes/precompile.py": "tests/integration/test_compiled_once.py",
     "probes/spawner.py": "tests/integration/test_tracer_talk.py",
-    "probes/spec.py": "tests/unit/web/routes/test_probes.py",
     "server/arbiter.py": "tests/web_server/test_real_life.py",
     "server/exchange.py": "tests/web_server/test_real_http.py",
     "server/instance.py": "tests/integration/test_service.py",
