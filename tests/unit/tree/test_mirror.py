@@ -46,6 +46,7 @@ RUN_BY = {
     "linux/tracefs.py": "tests/unit/linux/test_bpf.py",
     "machine/child.py": "tests/processes/test_machine.py",
     "probes/kernel_ledger.py": "tests/integration/test_ledger.py",
+    "probes/manager.py": "tests/integration/test_runs.py",
     "probes/modes.py": "tests/unit/tree/test_docs.py",
     "probes/not_seen.py": "tests/unit/tree/test_docs.py",
     "probes/precompile.py": "tests/integration/test_compiled_once.py",
