@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The benchmark: `./bench`, beside bpftrace and the bpf_printk way, in one run.
+"""`./bench`: measures Probedeck, bpftrace and `bpf_printk` programs in turn on the same loop.
 
-It watches the real service from outside, as the tests do; of `app` it imports only what finds
-the kernel's functions, mounts, include files and programs, and what boots machines. It measures
-and prints: nothing here fails because of a time.
+It drives the real service from outside, as the tests do. It measures and prints; no result makes
+it fail.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`./bench`: run the parts asked for, print tables, write figures and pictures."""
+"""`./bench`: run the chosen parts, print tables, write figures and plots."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ from tests.support.service import Service
 
 
 def say(text: str) -> None:
-    """A line, at once, also when the output is a pipe."""
+    """Print a line and flush it, as the output may be a pipe."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
 @contextmanager
 def bench_in_memory() -> Iterator[native.Bench]:
-    """What the native measurements share, in a folder in memory that ends with them."""
+    """Yield what the native measurements share, in a temporary folder on tmpfs."""
     with tempfile.TemporaryDirectory(prefix="pd-bench-", dir="/dev/shm") as place:
         folder = Path(place)
         cache = folder / "cache"
@@ -52,7 +52,7 @@ def bench_in_memory() -> Iterator[native.Bench]:
 def measure_with_viewer(
     wanted: options.Options, found: Found, bench: native.Bench, service: Service
 ) -> None:
-    """What is measured with one viewer. Memory first: of a service that is fresh."""
+    """Run the parts that need one viewer; memory first, while the service is fresh."""
     load = Load(wanted.calls)
     modes = native.modes(service)
     with ours.Viewers(service.port) as viewers:
@@ -80,7 +80,7 @@ def measure_with_viewer(
 def measure_alone(
     wanted: options.Options, found: Found, bench: native.Bench, service: Service
 ) -> None:
-    """What brings its own viewers, or none."""
+    """Run the parts that bring their own viewers, or need none."""
     modes = native.modes(service)
     if "start" in wanted.parts and (function := modes.get("tracepoint")):
         say("== start")
@@ -99,19 +99,19 @@ def measure_alone(
 
 
 def measure_native(wanted: options.Options, found: Found) -> None:
-    """The parts on this machine's own kernel."""
+    """Run the parts that use this machine's own kernel."""
     with bench_in_memory() as bench, native.prepared(bench) as service:
         if not native.modes(service):
-            raise SystemExit("this kernel allows no way of tracing: try ./bench vm")
+            raise SystemExit("this kernel allows no tracing mode; try ./bench vm")
         measure_with_viewer(wanted, found, bench, service)
         measure_alone(wanted, found, bench, service)
 
 
 def main() -> int:
-    """0, or 1 when the machine or a program that is needed failed."""
+    """Run `./bench` and return its exit status."""
     wanted = options.read(sys.argv[1:])
     signals.restore()
-    # A signal ends what runs in order: probes are detached, processes ended.
+    # Unwind on SIGTERM, so that probes are detached and processes ended.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     found = Found(machine())
     if set(wanted.parts) & set(options.NATIVE):
@@ -128,7 +128,7 @@ def main() -> int:
         wanted.json.write_text(json.dumps(found.as_json(), indent=1) + "\n")
     if wanted.plots:
         for path in plots.draw(found, wanted.plots):
-            say(f"drawn: {path}")
+            say(f"plotted: {path}")
     return 0
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many rows an Arrow IPC stream holds, without decoding it: a few numbers of its headers.
+"""Counting the rows of an Arrow IPC stream from its message headers, without decoding it.
 
-The stream's framing is of the Arrow columnar format, "Encapsulated message format"; the headers
-are flatbuffers, of which only what is needed is read. Pure.
+Framing: Arrow columnar format, "Encapsulated message format". The headers are flatbuffers; only
+the fields needed here are read. Pure.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ _LENGTH = 0  # of table RecordBatch
 
 
 def rows_in(stream: bytes | bytearray | memoryview) -> int:
-    """Rows of all record batches. Raises ValueError when it is not such a stream."""
+    """Return the rows of all record batches; raises ValueError when this is no Arrow stream."""
     at, rows = 0, 0
     while at + 8 <= len(stream):
         mark, size = struct.unpack_from("<Ii", stream, at)
         if mark != CONTINUATION:
-            raise ValueError(f"no Arrow message at byte {at}")
+            raise ValueError(f"not an Arrow IPC stream: no message at byte {at}")
         if size == 0:
             break
         table = at + 8 + _u32(stream, at + 8)
@@ -44,7 +44,7 @@ def _i64(data: bytes | bytearray | memoryview, at: int) -> int:
 
 
 def _field(data: bytes | bytearray | memoryview, table: int, number: int) -> int:
-    """Where a table's field is; 0 when it has its default value and is left out."""
+    """Return the offset of a table's field; 0 when it is absent, that is, has its default."""
     vtable = table - struct.unpack_from("<i", data, table)[0]
     if 4 + 2 * number >= struct.unpack_from("<H", data, vtable)[0]:
         return 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""bpftrace as a process that prints into a file in memory, the cheapest place there is."""
+"""Running bpftrace, with its output in a file on tmpfs, where writing is cheapest."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from benchmarks.workload import Load, Workload
 from tests.support.waiting import wait_until
 
 QUIET_S = 1.0
-LONGEST_STR = 200  # bytes of a text at most, in this version
-SHORTEST_STR = 64  # the default
+LONGEST_STR = 200  # the largest BPFTRACE_STRLEN of bpftrace 0.17
+SHORTEST_STR = 64  # the default BPFTRACE_STRLEN
 
 
 class Bpftrace:
-    """One program, attached when the constructor returns; a context manager."""
+    """A bpftrace process, attached once the constructor returns. A context manager."""
 
     def __init__(self, form: str, text: str, name_bytes: int = 0) -> None:
         self._form = form
@@ -39,13 +39,13 @@ class Bpftrace:
             stderr=subprocess.STDOUT,
             env={**os.environ, "BPFTRACE_STRLEN": str(size)},
             start_new_session=True,
-            # Nothing traces on when the benchmark itself is killed.
+            # bpftrace must not go on tracing when the benchmark is killed.
             preexec_fn=end_with_parent,  # noqa: PLW1509  this process has one thread
         )
         self.pid = self._process.pid
         try:
-            # What BEGIN prints comes through the same buffer as events, and that is read once all
-            # is attached: from then on no call is without its row.
+            # BEGIN's output comes through the event buffer, which bpftrace reads once all probes
+            # are attached: from then on every call has its row.
             wait_until(self._is_attached, "bpftrace to attach")
         except BaseException:
             self.__exit__(None, None, None)
@@ -74,7 +74,7 @@ class Bpftrace:
         self._output.close()
 
     def stop(self) -> None:
-        """End it as Ctrl-C does."""
+        """End bpftrace with SIGINT, as Ctrl-C does."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
         try:
@@ -87,12 +87,12 @@ class Bpftrace:
         return (read_json if self._form == "json" else read_text)(self._said())
 
     def wait_until_drained(self) -> None:
-        """Until it has written nothing and used no processor for a while."""
+        """Wait until bpftrace has neither written nor used CPU time for QUIET_S."""
         path = Path(self._output.name)
         state, since = (-1, -1), time.monotonic()
         while time.monotonic() - since < QUIET_S:
             time.sleep(0.05)
-            # It wakes up now and then to look: that is not work.
+            # Rounded to 5 ms: idle polling does not count as work.
             now = (path.stat().st_size, cpu_ns(self.pid) // 5_000_000)
             if now != state:
                 state, since = now, time.monotonic()
@@ -105,7 +105,7 @@ class Bpftrace:
 
 
 def run(form: str, mode: str, function: str, workload: Workload, load: Load) -> Run:
-    """Trace one loop, filtered to the workload's process as ours is."""
+    """Trace one loop, filtered by the workload's pid, as Probedeck is."""
     text = script(mode, function, f"pid == {workload.pid}")
     with Bpftrace(form, text, load.name_bytes) as tracer:
         before = tracer.size_bytes()
@@ -113,7 +113,7 @@ def run(form: str, mode: str, function: str, workload: Workload, load: Load) -> 
         took = workload.loop(load)
         tracer.wait_until_drained()
         reader_ns = meter.total_ns()
-        tracer.stop()  # which may still tell a loss
+        tracer.stop()  # may still report losses
         printed = tracer.printed()
         return Run(
             took,

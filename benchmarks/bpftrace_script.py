@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bpftrace programs that print what ours shows, one for each mode. Pure."""
+"""bpftrace programs that print what Probedeck shows, one per mode. Pure."""
 
 from __future__ import annotations
 
 ATTACHED = "attached"
-# Time, pid, tid, uid, comm and arguments; exit modes also result and latency.
+# Time, pid, tid, uid, comm and arguments; in exit modes also return value and latency.
 ENTRY = r'printf("%lld %d %d %d %s %d %s\n", nsecs, pid, tid, uid, comm, {dfd}, {name});'
 EXIT = (
     r'printf("%lld %d %d %d %s %d %s %d %lld\n", @start[tid], pid, tid, uid, comm, '
@@ -12,8 +12,8 @@ EXIT = (
     " delete(@start[tid]); delete(@dfd[tid]); delete(@name[tid]);"
 )
 STASH = "@start[tid] = nsecs; @dfd[tid] = {dfd}; @name[tid] = {name};"
-# The idiom of bpftrace's own tools (opensnoop.bt): keep the pointer, read the name at return.
-# For the kernel's functions the name must be read at entry: it is freed when they return.
+# For tracepoints as bpftrace's own tools do (opensnoop.bt): keep the pointer, read the name at
+# return. For kernel functions the name must be read at entry: they free it before they return.
 CLEAR = "END { clear(@start); clear(@dfd); clear(@name); }\n"
 BEGIN = f'BEGIN {{ printf("{ATTACHED}\\n"); }}\n'
 IN_KPROBE = {"dfd": "(int32)arg0", "name": "str(((struct filename *)arg1)->name)"}
@@ -22,7 +22,7 @@ IN_TRACEPOINT = {"dfd": "args->dfd", "name": "args->pathname"}
 
 
 def script(mode: str, function: str, condition: str) -> str:
-    """The program of a mode for the kernel's `function`; `condition` is its filter at entry."""
+    """Return a mode's program for a kernel function; `condition` is the filter at entry."""
     entry, leave = {
         "fentry": (f"kfunc:{function}", None),
         "fexit": (f"kfunc:{function}", f"kretfunc:{function}"),
@@ -50,7 +50,7 @@ def script(mode: str, function: str, condition: str) -> str:
 
 
 def three_calls(condition: str) -> str:
-    """The tracepoints that Probedeck's `tracepoint` mode watches: of all calls that delete."""
+    """Return a program for the tracepoints of all system calls that delete."""
     parts = [BEGIN]
     for call, dfd in (("unlinkat", "args->dfd"), ("unlink", "-100"), ("rmdir", "-100")):
         stash = STASH.format(dfd=dfd, name="args->pathname")

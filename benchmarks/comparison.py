@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All tracers in turn on the same loop, round after round, and what came out of it."""
+"""Running all tracers in turn on the same loop, round after round, and summing up."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ORDER = (UNTRACED, OURS, TEXT, JSON, PRINTK)
 
 
 def rotated(order: Sequence[str], by: int) -> list[str]:
-    """The order of a round: each is at each place as often."""
+    """Return the order for a round: over the rounds, each tracer takes each place equally often."""
     by %= len(order)
     return [*order[by:], *order[:by]]
 
@@ -32,7 +32,7 @@ def measure(
     rounds: int,
     say: Callable[[str], None],
 ) -> dict[str, list[Run]]:
-    """Run every tracer once a round on a new process; its runs in the order of rounds."""
+    """Run every tracer once per round on a new process; return each one's runs, by round."""
     runs: dict[str, list[Run]] = {name: [] for name in tracers}
     for number in range(rounds):
         for name in rotated(list(tracers), number):
@@ -47,7 +47,7 @@ def measure(
 
 
 def by_process(run: Run) -> str:
-    """Where the reader's time goes: microseconds a row, for those that have several processes."""
+    """Return the CPU time per row, in µs, of each process of a tracer that has several."""
     parts = [f"{name} {ns / 1e3 / max(1, run.rows):.3f}" for name, ns in run.parts_ns.items()]
     return "".join(f", {part} µs" for part in parts)
 
@@ -56,11 +56,11 @@ def by_process(run: Run) -> str:
 class Summary:
     """A tracer's figures over all rounds. Ratios are to the untraced loop of the same round.
 
-    `slowdown` is by the wall clock, `cpu_slowdown` by the loop's own processor time, which other
-    programs on the machine lengthen less. `reader_us` is microseconds of processor time for each
-    row that came: a lost one costs its reader nothing; `call_us` the same for each call, of that
-    `user_us` in user mode, and `client_us` the websocket client's. `lost` and `missing` are
-    percent of calls.
+    `slowdown` is by the wall clock, `cpu_slowdown` by the loop's own CPU time, which other
+    programs on the machine disturb less. `reader_us` is the reader's CPU time, in µs, for each
+    row received, as a lost row costs its reader nothing; `call_us` is the same for each call,
+    `user_us` its part in user mode, `client_us` that of the websocket client. `lost` and
+    `missing` are percentages of calls.
     """
 
     call_ns: Spread
@@ -77,7 +77,7 @@ class Summary:
 
 
 def summarise(runs: Sequence[Run], untraced: Sequence[Run]) -> Summary:
-    """Of the runs of one tracer, in the rounds of `untraced`."""
+    """Sum up the runs of one tracer; `untraced` has the runs of the same rounds."""
 
     def per_call(value: Callable[[Run], float], scale: float = 1.0) -> Spread:
         return spread([scale * value(run) / run.took.calls for run in runs])
@@ -101,5 +101,5 @@ def summarise(runs: Sequence[Run], untraced: Sequence[Run]) -> Summary:
 
 
 def summaries(runs: Mapping[str, Sequence[Run]]) -> dict[str, Summary]:
-    """Every tracer's, by name; `runs` holds UNTRACED."""
+    """Return every tracer's summary by name; `runs` includes UNTRACED."""
     return {name: summarise(those, runs[UNTRACED]) for name, those in runs.items()}

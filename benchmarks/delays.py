@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a call to the websocket frame that holds its row."""
+"""The delay from a call to the websocket frame that holds its row."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from benchmarks.workload import Stamps
 from tests.support.batches import read_batch
 from tests.support.service import Service
 
-BUSY_HZ, QUIET_HZ = 10_000.0, 2.9  # not in step with anything that looks ten times a second
+BUSY_HZ, QUIET_HZ = 10_000.0, 2.9  # out of step with any polling at 10 Hz
 QUIET_CALLS = 30
 
 
 @dataclass(frozen=True)
 class Delays:
-    """Milliseconds from just before the call until its frame was read whole."""
+    """Milliseconds from just before the call until its frame was read completely."""
 
     calls: int
     p50: float
@@ -28,9 +28,10 @@ class Delays:
 
 
 def delays(stamps: Stamps, frames: list[tuple[int, list[str]]]) -> list[float]:
-    """Of each call, in ms: `stamps[i]` is that of `no-i`; frames have a stamp and their names.
+    """Return the delay of each call in ms; `stamps[i]` is the time of the call named `no-i`.
 
-    Pure. Raises ValueError when a call has no row, or two.
+    `frames` are pairs of arrival time and file names. Raises ValueError when a call has no row, or
+    two. Pure.
     """
     found: dict[int, float] = {}
     for arrived_ns, names in frames:
@@ -45,7 +46,7 @@ def delays(stamps: Stamps, frames: list[tuple[int, list[str]]]) -> list[float]:
 
 
 def measure(bench: Bench, service: Service, calls: int, rate_hz: float) -> Delays:
-    """With a viewer of its own, which keeps frames to be decoded afterwards."""
+    """Measure with a viewer that stores frames, which are decoded afterwards."""
     with ours.Viewers(service.port, keep=True) as viewers, bench.workload() as workload:
         ours.start(service, "tracepoint", filter={"pid": workload.pid})
         before = viewers.count()

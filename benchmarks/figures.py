@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Spread:
-    """Several measurements of one thing: the middle one, the smallest and the largest."""
+    """Several measurements of one quantity: median, smallest and largest."""
 
     median: float
     low: float
@@ -20,19 +20,19 @@ class Spread:
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Raises ValueError when there are none."""
+    """Return the spread of some values; raises ValueError when there are none."""
     if not values:
         raise ValueError("nothing was measured")
     return Spread(statistics.median(values), min(values), max(values), len(values))
 
 
 def ratios(values: Sequence[float], base: Sequence[float]) -> list[float]:
-    """Each value by the base of the same round: what disturbs a round disturbs both."""
+    """Divide each value by the base of the same round, as a disturbance affects both."""
     return [value / below for value, below in zip(values, base, strict=True)]
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The smallest value that at least `percent` of all do not exceed (nearest rank)."""
+    """Return the smallest value that at least `percent` % do not exceed (nearest rank)."""
     if not values:
         raise ValueError("nothing was measured")
     rank = max(1, math.ceil(percent / 100 * len(values)))

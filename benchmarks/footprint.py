@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Memory by process, before, at the peak of, and after a traced flood; and what an idle probe
-costs."""
+"""Memory by process before, during and after a traced flood, and the CPU time of an idle probe."""
 
 from __future__ import annotations
 
@@ -16,12 +15,12 @@ from tests.support.service import Service
 from tests.support.waiting import wait_until
 
 MODE = "tracepoint"
-SETTLE_S = 5.0  # after the last event: what is given back then is not part of `steady`
+SETTLE_S = 5.0  # after the last event, for memory that is returned late
 
 
 @dataclass(frozen=True)
 class Footprint:
-    """Memory of the service by role at four moments, and of the others at the end of the loop."""
+    """Memory of the service by role at four moments, and of other tracers after their loop."""
 
     before: dict[str, Memory]
     loaded: dict[str, Memory]
@@ -31,16 +30,16 @@ class Footprint:
 
 
 def by_role(service: Service) -> dict[str, Memory]:
-    """Of each process now; roles are unique while one probe runs."""
+    """Return the memory of each process now; roles are unique while one probe runs."""
     return {ours.role(service, process.pid): memory(process.pid) for process in service.processes()}
 
 
 def measure(
     bench: Bench, service: Service, viewers: ours.Viewers, function: str, load: Load
 ) -> Footprint:
-    """A start, a flood, quiet, and a stop, of a service that has just come up.
+    """Measure a fresh service through a start, a flood, a pause and a stop.
 
-    One start before: what is loaded for the first is not what a probe takes.
+    A first start, not measured, loads what only the first one does.
     """
     ours.start(service, MODE)
     service.stop(MODE)
@@ -71,7 +70,7 @@ def measure(
 
 
 def idle_percent(bench: Bench, service: Service, seconds: float) -> dict[str, float]:
-    """Percent of a core by role, of a probe that sees no event, with the viewers attached."""
+    """Return percent of a core by role, for a probe without events and with connected viewers."""
     with bench.workload() as workload:
         ours.start(service, MODE, filter={"pid": workload.pid})
         wait_until(lambda: ours.any_waiting(service), "a tracer to wait")

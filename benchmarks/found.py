@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All that one run of the benchmark found; parts that were not run are empty."""
+"""The results of one run of the benchmark; parts that did not run are empty."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from benchmarks.scale import Point
 
 @dataclass
 class Found:
-    """By the parts of `./bench`; dictionaries by mode, then by tracer."""
+    """Results by part of `./bench`; dictionaries are keyed by mode, then by tracer."""
 
     machine: dict[str, str]
     compare: dict[str, dict[str, Summary]] = field(default_factory=dict)
@@ -35,12 +35,12 @@ class Found:
     vm: GuestFigures | None = None
 
     def as_json(self) -> Mapping[str, Any]:
-        """Plain dictionaries and lists."""
+        """Return plain dictionaries and lists."""
         return asdict(self)
 
 
 def machine() -> dict[str, str]:
-    """This machine in general terms: what a ratio may depend on, or be disturbed by."""
+    """Return the properties of this machine that ratios may depend on, or be disturbed by."""
     release = platform.freedesktop_os_release()
     return {
         "processors": str(os.cpu_count()),

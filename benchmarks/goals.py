@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The goals of this project for speed, and whether a run reached them. Pure."""
+"""The project's performance goals, and whether a run met them. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MIB = 1 << 20
 
 @dataclass(frozen=True)
 class Goal:
-    """`reached` is in the unit of `limit`; a goal is met when it is not above."""
+    """A goal is met when `reached` is not above `limit`; both are in `unit`."""
 
     what: str
     reached: float
@@ -29,7 +29,7 @@ class Goal:
 
 
 def goals(found: Found) -> list[Goal]:
-    """Those whose parts were run."""
+    """Return the goals of the parts that were run."""
     parts: list[Callable[[Found], Iterator[Goal]]] = [
         *(_compared, _started, _in_kernel, _memory, _idle, _viewers, _delays)
     ]
@@ -65,7 +65,7 @@ def _in_kernel(found: Found) -> Iterator[Goal]:
         tracers = found.vm.costs[mode]
         for name in (PRINTK, TEXT):
             if OURS in tracers and name in tracers:
-                # A goal for trampolines; the others are shown beside them.
+                # The goal is about trampolines; other modes are shown for comparison.
                 limit = found.vm.added(mode, name)
                 what = f"{mode}: instructions added to a call, {name} below"
                 yield Goal(what, found.vm.added(mode, OURS), limit)
@@ -98,9 +98,9 @@ def _viewers(found: Found) -> Iterator[Goal]:
     by_count = {point.value: it for point, it in found.scale if point.axis == "viewers"}
     if by_count:
         most, one = by_count[max(by_count)], by_count[min(by_count)]
-        # "Beyond the bytes sent": sending is the kernel's work, the rest of it is not.
+        # The goal leaves out sending, which is CPU time in the kernel: user mode only.
         name = f"{max(by_count)} viewers by {min(by_count)}"
-        if one.user_us.median:  # which is told in ticks of 10 ms: none, in a short run
+        if one.user_us.median:  # 0 in a short run: the kernel counts it in ticks of 10 ms
             ratio = most.user_us.median / one.user_us.median
             yield Goal(f"server CPU in user mode, {name}", ratio, 2.0, "x")
         ratio = most.call_us.median / one.call_us.median
@@ -115,7 +115,7 @@ def _delays(found: Found) -> Iterator[Goal]:
 
 
 def goal_table(listed: list[Goal]) -> str:
-    """What was wanted, what was reached, and whether that is it."""
+    """Return a table of goals, what was reached, and whether each is met."""
     rows = [
         [
             goal.what,

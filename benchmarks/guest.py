@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What runs inside the virtual machine: python -m benchmarks.guest PROGRAM OUTPUT CALLS ROUNDS.
+"""Runs inside the virtual machine: python -m benchmarks.guest PROGRAM OUTPUT CALLS ROUNDS.
 
-The machine's clock counts instructions, a nanosecond each, so every time measured here is a
-number of instructions. Of all modes the kernel allows; figures go to OUTPUT as JSON.
+The machine's clock advances one nanosecond per instruction, so every time measured here is a
+number of instructions. Measures all modes that the kernel allows and writes OUTPUT as JSON.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from benchmarks.workload import Load
 
 
 def cost(runs: Sequence[Run], programs: run_time.Programs | None) -> Cost:
-    """The medians of several runs, for one call."""
+    """Return the medians of several runs, per call."""
 
     def median(values: list[float]) -> float:
         return spread(values).median
@@ -41,7 +41,7 @@ def cost(runs: Sequence[Run], programs: run_time.Programs | None) -> Cost:
 
 
 def measure(bench: Bench, calls: int, rounds: int) -> GuestFigures:
-    """Every tracer in every mode; one that fails is told with its reason."""
+    """Measure every tracer in every mode; one that fails is reported with its reason."""
     load = Load(calls)
     costs: dict[str, dict[str, Cost]] = {}
     failed: dict[str, str] = {}
@@ -50,7 +50,7 @@ def measure(bench: Bench, calls: int, rounds: int) -> GuestFigures:
             costs[mode] = {}
             for name, way in native.tracers(bench, service, viewers, mode, function, load).items():
                 if name == JSON:
-                    continue  # in the kernel it is the same as its text
+                    continue  # in the kernel, the same as its text output
                 print(f"{mode}: {name}", flush=True)
                 try:
                     runs = []
@@ -78,7 +78,7 @@ def measure(bench: Bench, calls: int, rounds: int) -> GuestFigures:
 
 
 def main() -> None:
-    """Measure all; the folder for it is in the guest's own memory."""
+    """Measure everything, in a folder in the guest's own memory."""
     program, output, calls, rounds = sys.argv[1:]
     with tempfile.TemporaryDirectory(prefix="pd-bench-", dir="/dev/shm") as place:
         cache = Path(place, "cache")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the virtual machine measured, in instructions of its processor. Pure."""
+"""What was measured in the virtual machine, in instructions. Pure."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from benchmarks.comparison import UNTRACED
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one tracer in one mode, each for one call, in instructions: of the loop's own thread,
-    of everything until the loop ended, of the reader, and inside BPF programs (in a run of its own,
-    whose measuring is part of it). `rows` and `lost` are percent of calls."""
+    """Instructions per call, of one tracer in one mode.
+
+    `loop` counts the loop's own thread, `elapsed` everything until the loop ended, `programs` the
+    BPF programs (in a run of its own, including the kernel's measuring). `rows` and `lost` are
+    percentages of calls.
+    """
 
     loop: float
     elapsed: float
@@ -26,8 +29,10 @@ class Cost:
 
 @dataclass(frozen=True)
 class GuestFigures:
-    """By mode, then by tracer; a tracer that failed there has a reason in `failed` instead.
-    `together` is ours with several probes at once, by their names joined by spaces."""
+    """Costs by mode, then by tracer; for a tracer that failed, `failed` has the reason.
+
+    `together` has Probedeck with several probes at once, keyed by their names joined by spaces.
+    """
 
     release: str
     calls: int
@@ -36,7 +41,7 @@ class GuestFigures:
     together: dict[str, Cost]
 
     def added(self, mode: str, tracer: str) -> float:
-        """Instructions that a probe adds to a call of the traced thread."""
+        """Return the instructions that a tracer adds to a call of the traced thread."""
         return self.costs[mode][tracer].loop - self.costs[mode][UNTRACED].loop
 
     def as_json(self) -> dict[str, Any]:
@@ -44,7 +49,7 @@ class GuestFigures:
 
     @classmethod
     def from_json(cls, members: Mapping[str, Any]) -> GuestFigures:
-        """What `as_json` gave."""
+        """Return the figures that `as_json` returned."""
         costs = {
             mode: {name: Cost(**cost) for name, cost in by_tracer.items()}
             for mode, by_tracer in members["costs"].items()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is measured on this machine's own kernel."""
+"""What the measurements on this machine's own kernel share."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ Kind = TypeVar("Kind", bound=Workload)
 
 @dataclass(frozen=True)
 class Bench:
-    """What all measurements share: the compiled workload, a folder in memory, a cache."""
+    """The compiled workload, a folder on tmpfs, and the service's cache folder."""
 
     program: Path
     folder: Path
     cache: Path
 
     def workload(self) -> Workload:
-        """A new traced process, in an empty folder; a context manager."""
+        """Return a new process to trace, in an empty folder. A context manager."""
         return self.workload_of(Workload)
 
     def workload_of(self, kind: type[Kind]) -> Kind:
-        """As `workload`, of this class."""
+        """Return a new process as `workload` does, of this class."""
         empty = self.folder / "empty"
         empty.mkdir(exist_ok=True)
         return kind(self.program, empty)
@@ -41,7 +41,7 @@ class Bench:
 def tracers(
     bench: Bench, service: Service, viewers: ours.Viewers, mode: str, function: str, load: Load
 ) -> dict[str, Callable[[Workload], Run]]:
-    """Every tracer of a mode by its name: called, it traces one loop of a waiting workload."""
+    """Return the tracers of a mode by name; each is called with a workload and traces one loop."""
     return {
         UNTRACED: lambda it: Run(it.loop(load)),
         OURS: lambda it: ours.run(service, viewers, it, load, (mode,)),
@@ -52,7 +52,7 @@ def tracers(
 
 
 def modes(service: Service) -> dict[str, str]:
-    """The modes that this kernel allows, and the function of each."""
+    """Return the modes that this kernel allows, and the traced function of each."""
     return {
         name: str(probe["function"])
         for name, probe in service.probes().items()
@@ -62,9 +62,9 @@ def modes(service: Service) -> dict[str, str]:
 
 @contextmanager
 def prepared(bench: Bench) -> Iterator[Service]:
-    """A service that answers and has nothing more to prepare, in folders of its own."""
+    """Run a service in folders of its own; yield it once it has finished precompiling."""
     folder = bench.folder / "service"
     folder.mkdir(exist_ok=True)
     with running_service(folder, bench.cache, *ours.OPTIONS) as service:
-        wait_until(lambda: ours.compiled_ahead(service, bench.cache), "programs to be compiled")
+        wait_until(lambda: ours.is_precompiled(service, bench.cache), "programs to be compiled")
         yield service

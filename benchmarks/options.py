@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `./bench` takes. Standard library only: `--help` works before anything is installed."""
+"""The options of `./bench`. `--help` works before anything is installed."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PARTS = {
-    "compare": "every tracer on the same loop, in turn: slow-down, reader CPU, losses, bytes",
-    "runtime": "time inside the BPF programs, by the kernel's own measuring",
-    "start": "from the request to attached, beside bpftrace's whole start",
-    "memory": "by process: before, at the peak, steady and after stop; an idle probe's CPU",
-    "delay": "from a call to the websocket frame with its row",
+    "compare": "all tracers in turn on the same loop: slow-down, reader CPU, losses, bytes",
+    "runtime": "time inside the BPF programs, as measured by the kernel",
+    "start": "time from the request until attached, beside bpftrace's start",
+    "memory": "memory by process: before, peak, steady, after stop; CPU of an idle probe",
+    "delay": "time from a call to the websocket frame with its row",
     "scale": "viewers, probes, threads, long names, filters in the kernel",
     "page": "the page in Chromium (what ./test browser installs must be there)",
-    "vm": "all modes on a Debian kernel under QEMU, in counted instructions",
+    "vm": "all modes on a Debian kernel under QEMU, in instructions",
 }
 NATIVE = ("compare", "runtime", "start", "memory", "delay", "scale")
 GROUPS = {"native": NATIVE, "quick": NATIVE, "all": tuple(PARTS)}
@@ -25,7 +25,7 @@ GROUPS = {"native": NATIVE, "quick": NATIVE, "all": tuple(PARTS)}
 
 @dataclass(frozen=True)
 class Options:
-    """What was asked for. `quick` takes a tenth of the calls, and one round."""
+    """The chosen options. `quick` makes a tenth of the calls, in one round."""
 
     parts: tuple[str, ...]
     calls: int
@@ -38,31 +38,31 @@ class Options:
 
 
 def read(argv: Sequence[str]) -> Options:
-    """Ends the process with a message when the words are wrong."""
+    """Parse the command line; an invalid one ends the process with a message."""
     lines = "\n".join(f"  {name:8} {text}" for name, text in PARTS.items())
     parser = argparse.ArgumentParser(
         prog="./bench",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Measure Probedeck beside bpftrace and the bpf_printk way, in one run.",
+        description="Compare Probedeck with bpftrace and bpf_printk on the same loop.",
         epilog=f"parts:\n{lines}\n\n"
         f"groups:\n  native   {', '.join(NATIVE)} (the default)\n"
-        "  quick    the same, one round of a tenth: to see that it works\n"
+        "  quick    the same, in one round of a tenth of the calls, as a smoke test\n"
         "  all      everything\n\n"
-        "Ratios of one run are what counts; docs/performance.md says how it is measured.",
+        "Compare ratios within one run only; docs/performance.md describes the method.",
     )
     names = [*PARTS, *GROUPS]
     parser.add_argument("parts", nargs="*", default=["native"], metavar="PART")
-    parser.add_argument("--calls", type=_count, default=200_000, help="of a loop (%(default)s)")
-    parser.add_argument("--rounds", type=_count, default=5, help="(%(default)s)")
-    parser.add_argument("--suite", default="trixie", help="Debian's kernel for vm (%(default)s)")
+    parser.add_argument("--calls", type=_count, default=200_000, help="calls a loop (%(default)s)")
+    parser.add_argument("--rounds", type=_count, default=5, help="rounds (%(default)s)")
+    parser.add_argument("--suite", default="trixie", help="Debian suite for vm (%(default)s)")
     parser.add_argument(
-        "--vm-calls", type=_count, default=10_000, help="of a loop in the machine (%(default)s)"
+        "--vm-calls", type=_count, default=10_000, help="calls per loop for vm (%(default)s)"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
-    parser.add_argument("--plots", type=Path, metavar="DIR", help="draw them there, as SVG")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to FILE")
+    parser.add_argument("--plots", type=Path, metavar="DIR", help="write plots to DIR, as SVG")
     words = parser.parse_args(argv)
     if unknown := [part for part in words.parts if part not in names]:
-        parser.error(f"no such part: {', '.join(unknown)} (there are: {', '.join(names)})")
+        parser.error(f"unknown part: {', '.join(unknown)} (choose from: {', '.join(names)})")
     quick = "quick" in words.parts
     parts = [part for name in words.parts for part in GROUPS.get(name, (name,))]
     return Options(
@@ -79,7 +79,7 @@ def read(argv: Sequence[str]) -> Options:
 
 def _count(text: str) -> int:
     if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive integer")
     return int(text)
 
 

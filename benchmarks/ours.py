@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Probedeck itself: the real service with real websocket clients in a process of their own."""
+"""Running Probedeck: the real service, and websocket clients in a process of their own."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from pathlib import Path
 from typing import Any
 
 from app import ROOT
-from benchmarks.child import Child
 from benchmarks.processes import CpuMeter
 from benchmarks.results import Run
 from benchmarks.workload import Load, Workload
 from tests.support import kernel
+from tests.support.child import Child
 from tests.support.service import Service
 from tests.support.waiting import wait_until
 
 VIEWERS = 50
-# Room for the many viewers of the scale measurements, beside HTTP.
+# Enough for the viewers of the scale measurements, beside plain HTTP.
 OPTIONS = ("--max-websockets", str(VIEWERS + 4), "--threads", str(2 * VIEWERS + 32))
 
 
 @dataclass(frozen=True)
 class Count:
-    """What the clients have; of several, what the slowest has. `bytes_` as on the wire."""
+    """What the slowest client has received. `bytes_` is on the wire."""
 
     rows: int
     lost: int
@@ -35,18 +35,19 @@ class Count:
 
 
 class Viewers(Child):
-    """Websocket clients of the service; a context manager. See benchmarks/reader.py."""
+    """Websocket clients of the service (benchmarks/reader.py). A context manager."""
 
     def __init__(self, port: int, clients: int = 1, keep: bool = False) -> None:
         self._port, self._others = port, kernel.open_connections(port)
         argv = [sys.executable, "-m", "benchmarks.reader", str(port), str(clients)]
         super().__init__(argv + ["--keep"] * keep, ROOT)
+        self.answer()  # the empty one that says all clients are connected
 
-    def end(self) -> None:
-        super().end()
-        # The service looks once a second; until then it would work for those that left.
+    def close(self) -> None:
+        super().close()
+        # The service polls once a second for clients that left, and works for them until then.
         wait_until(
-            lambda: kernel.open_connections(self._port) <= self._others, "the clients to be gone"
+            lambda: kernel.open_connections(self._port) <= self._others, "the clients to have left"
         )
 
     def count(self) -> Count:
@@ -54,24 +55,24 @@ class Viewers(Child):
         return Count(found["rows"], found["lost"], found["bytes"], found["frames"])
 
     def save(self, path: Path) -> None:
-        """Write the frames kept so far to a file, for `reader.read_kept`."""
+        """Write the frames stored so far to a file, for `reader.read_kept`."""
         self.ask(f"save {path}")
 
     def wait_for(self, rows: int, before: Count) -> Count:
-        """Until so many rows came, or were told to be missing, since `before`."""
+        """Wait until `rows` rows have arrived, or were reported lost, since `before`."""
 
-        def look() -> Count | None:
+        def counted() -> Count | None:
             now = self.count()
             arrived = now.rows - before.rows + now.lost - before.lost
             return now if arrived >= rows else None
 
-        found = wait_until(look, f"{rows} rows at the websocket")
+        found = wait_until(counted, f"{rows} rows at the websocket")
         assert found
         return found
 
 
 def role(service: Service, pid: int) -> str:
-    """What a process of the service is for."""
+    """Return the role of one of the service's processes."""
     if pid == service.process.pid:
         return "arbiter"
     if pid == service.worker().pid:
@@ -81,8 +82,8 @@ def role(service: Service, pid: int) -> str:
 
 
 def start(service: Service, mode: str, **spec: Any) -> int:
-    """Start a probe; nanoseconds from the request until it was attached."""
-    # The one that is ready for the next start is there again a moment after the last.
+    """Start a probe; return the nanoseconds from the request until it was attached."""
+    # The service replaces its idle tracer shortly after each start.
     wait_until(lambda: any_waiting(service), "a tracer to wait for its request")
     begin_ns = time.monotonic_ns()
     service.start(mode, **spec)
@@ -90,23 +91,23 @@ def start(service: Service, mode: str, **spec: Any) -> int:
 
 
 def any_waiting(service: Service) -> bool:
-    """Whether a tracer has loaded all it needs and waits at its socket for a start."""
-    # unix_stream_read_generic, or with older kernels unix_stream_data_wait
+    """Return whether an idle tracer has loaded its modules and waits for a request."""
+    # unix_stream_read_generic; unix_stream_data_wait on older kernels
     return any(
         name == "pd:waiting" and "unix_stream" in waits_in
         for name, waits_in in names(service).values()
     )
 
 
-def compiled_ahead(service: Service, cache: Path) -> bool:
-    """Whether the programs of all modes that work here are compiled, and nothing is at it."""
+def is_precompiled(service: Service, cache: Path) -> bool:
+    """Return whether the programs of all available modes are compiled, and no compiler runs."""
     modes = [name for name, probe in service.probes().items() if probe["available"]]
     kept = all(any(cache.glob(f"object-{mode}-*")) for mode in modes)
     return kept and not any(name == "pd:compile" for name, _ in names(service).values())
 
 
 def names(service: Service) -> dict[int, tuple[str, str]]:
-    """By number of each process of the service, what ps shows, and where in the kernel it waits."""
+    """Return name and wait channel (/proc/PID/wchan) of each of the service's processes."""
     found = {}
     for process in service.processes():
         place = Path(f"/proc/{process.pid}")
@@ -116,7 +117,7 @@ def names(service: Service) -> dict[int, tuple[str, str]]:
                 (place / "wchan").read_text(),
             )
         except (FileNotFoundError, ProcessLookupError):
-            pass  # it ended meanwhile
+            pass  # it has ended
     return found
 
 
@@ -128,11 +129,10 @@ def run(
     modes: Sequence[str],
     **spec: Any,
 ) -> Run:
-    """Trace one loop with all of `modes` at once; the filter is the workload's process.
+    """Trace one loop with all of `modes` at once, filtered by the workload's pid.
 
-    `spec` may hold a further `comm`, which lets `load.passing` calls through. Every row is
-    waited for, until it came or was told to be lost; no process of the service is left out of
-    the account.
+    `spec` may add a `comm` to the filter, which then passes `load.passing` calls. Waits until
+    every row has arrived or was reported lost; CPU time is that of all the service's processes.
     """
     wanted = {"pid": workload.pid, **spec}
     start_ns = sum(start(service, mode, filter=wanted) for mode in modes)

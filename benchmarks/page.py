@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page in real Chromium: tests/browser/bench_page.py, run as a process of its own."""
+"""Measuring the page in Chromium: runs tests/browser/bench_page.py as a process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app import ROOT
 
 
 def measure(seconds: float) -> dict[str, Any]:
-    """Its figures, by measurement. Raises CalledProcessError."""
+    """Return the figures by measurement; raises CalledProcessError."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.browser.bench_page", "--seconds", str(seconds)],
         cwd=ROOT,
@@ -25,7 +25,7 @@ def measure(seconds: float) -> dict[str, Any]:
 
 
 def lines(found: dict[str, Any]) -> list[tuple[str, str]]:
-    """What is measured, and the figure, for a table: names joined by dots. Pure."""
+    """Return names, joined by dots, and figures, as rows of a table. Pure."""
     flat: list[tuple[str, str]] = []
     for name, value in found.items():
         if isinstance(value, dict):

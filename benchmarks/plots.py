@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of what was found, as SVG, by matplotlib."""
+"""Plots of the results as SVG, by matplotlib."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ COLOURS = ("#6b7280", "#0e7490", "#b45309", "#d97706", "#7c3aed")
 
 
 def draw(found: Found, folder: Path) -> list[Path]:
-    """Write the files of those parts that were run."""
+    """Write the plots of the parts that were run; return their paths."""
     import matplotlib as mpl
 
     mpl.use("svg")
-    # The same figures give the same file, and text stays text.
+    # Reproducible output, with text as text.
     mpl.rcParams.update({"svg.hashsalt": "bench", "svg.fonttype": "none", "font.size": 9})
     folder.mkdir(parents=True, exist_ok=True)
     written = [_compared(mode, it, folder) for mode, it in found.compare.items()]

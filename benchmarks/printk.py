@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bpf_printk way with its reader, seen from outside."""
+"""Running a bpf_printk program, with a reader of trace_pipe as a process of its own."""
 
 from __future__ import annotations
 
@@ -10,34 +10,35 @@ from pathlib import Path
 from typing import Any
 
 from app import ROOT
-from benchmarks.child import Child
 from benchmarks.printk_source import LINES_PER_CALL
 from benchmarks.processes import CpuMeter, Memory, memory
 from benchmarks.results import Run
 from benchmarks.workload import Load, Workload
+from tests.support.child import Child
 from tests.support.waiting import wait_until
 
 
 class Printk(Child):
-    """A benchmarks.printk_reader process, attached when the constructor returns."""
+    """A benchmarks.printk_reader process, attached once the constructor returns."""
 
     def __init__(self, mode: str, function: str, pid: int, cache: Path) -> None:
         begin_ns = time.monotonic_ns()
         arguments = [mode, function, str(pid), str(cache)]
         super().__init__([sys.executable, "-m", "benchmarks.printk_reader", *arguments], ROOT)
+        self.answer()  # the empty one that says it is attached
         self.start_ns = time.monotonic_ns() - begin_ns
 
-    def end(self) -> None:
-        assert self._process.stdin
-        self._process.stdin.close()  # it detaches by itself
+    def close(self) -> None:
+        assert self.process.stdin
+        self.process.stdin.close()  # which makes it detach
         try:
-            self._process.wait(30)
+            self.process.wait(30)
         except subprocess.TimeoutExpired:
-            pass  # by force, then
-        super().end()
+            pass  # killed below
+        super().close()
 
     def count(self) -> Any:
-        """`lines` read, `lost` by the kernel's counters, `told` in the text, `waiting` unread."""
+        """Return counts: `lines`, `lost` per counter, `told` lost in the text, `waiting`."""
         return self.ask("count")
 
     def memory(self) -> Memory:
@@ -45,7 +46,7 @@ class Printk(Child):
 
 
 def run(mode: str, function: str, cache: Path, workload: Workload, load: Load) -> Run:
-    """Trace one loop. A row is a call: its lines together, where it prints several."""
+    """Trace one loop. A call is one row, even where a mode prints several lines for it."""
     with Printk(mode, function, workload.pid, cache) as tracer:
         meter = CpuMeter([tracer.pid])
         took = workload.loop(load)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bpf_printk way, as a process: python -m benchmarks.printk_reader MODE FUNCTION PID CACHE.
+"""A reader of bpf_printk lines: python -m benchmarks.printk_reader MODE FUNCTION PID CACHE.
 
-It attaches, says so, and reads trace_pipe, counting lines. Each line on standard input
-is answered by the counts so far.
+Attaches a program, prints a line once it is attached, and counts the lines of trace_pipe. Answers
+each line on standard input with the counts so far.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from app.linux.tracefs import opened
 from benchmarks.printk_source import source
 from benchmarks.trace_pipe import read_stats, read_text
 
-PIECE_BYTES = 1 << 16  # the kernel gives whole lines, at most a page of them
+PIECE_BYTES = 1 << 16  # the kernel returns whole lines, at most a page at once
 
 
 def stats(tracefs: Path) -> dict[str, int]:
-    """What the kernel's trace buffers hold and have lost."""
+    """Return what the kernel's trace buffers hold, and what they have lost."""
     return read_stats(path.read_text() for path in tracefs.glob("per_cpu/cpu*/stats"))
 
 
 def main() -> None:
-    """Attach and read until standard input ends."""
+    """Attach and read until standard input is closed."""
     mode, function, pid, cache = sys.argv[1:]
     find_headers(BTF_PATH, Path(cache)).apply()
     with opened() as tracefs:
@@ -39,8 +39,9 @@ def trace(tracefs: Path, mode: str, function: str, pid: str) -> None:
     from bcc import BPF
 
     pipe = os.open(tracefs / "trace_pipe", os.O_RDONLY | os.O_NONBLOCK)
-    # Loading a program that prints turns the event on, for good. Turned on by hand, it also has the
-    # kernel give its trace buffers their full size, which they do not have before (a few KiB).
+    # Loading a program that calls bpf_trace_printk enables this event for good, so it is restored
+    # below. Enabling it here also makes the kernel expand its trace buffers from their initial few
+    # KiB.
     event = tracefs / "events/bpf_trace/bpf_trace_printk/enable"
     was_on = event.read_text().strip()
     event.write_text("1")
@@ -59,9 +60,9 @@ def trace(tracefs: Path, mode: str, function: str, pid: str) -> None:
 
 
 def read_until_told(tracefs: Path, pipe: int) -> None:
-    """Count lines; stop when standard input ends."""
+    """Count lines until standard input is closed."""
     while select.select([pipe], [], [], 0)[0] and os.read(pipe, PIECE_BYTES):
-        pass  # left by others
+        pass  # lines of earlier programs
     before = stats(tracefs)
     lines = told = size = 0
     print(json.dumps({}), flush=True)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The way that examples show: bpf_printk in the kernel, one line of text an event. Pure.
+"""Programs as the usual examples write them: bpf_printk, one line of text per event. Pure.
 
-For the kernel's functions these are libbpf-bootstrap's `fentry` and `kprobe` examples in BCC's
-words; exit modes load both programs, as those do.
+For kernel functions these are libbpf-bootstrap's `fentry` and `kprobe` examples, written for BCC;
+exit modes load both programs, as the examples do.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ LINES_PER_CALL = {"fentry": 1, "fexit": 2, "kprobe": 1, "kretprobe": 2, "tracepo
 
 
 def source(mode: str) -> str:
-    """The C text for BCC; FUNCTION and PID are defined by whoever compiles it."""
+    """Return the C text for BCC; the compiler's flags must define FUNCTION and PID."""
     head = "#include <uapi/linux/ptrace.h>\n"
     if mode != "tracepoint":
         head += "#include <linux/fs.h>\n"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What processes cost, asked of the kernel from outside: processor time and memory."""
+"""CPU time and memory of processes, as the kernel reports them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from pathlib import Path
 
 
 def cpu_ns(pid: int) -> int:
-    """Processor time of a process, user and system, all its threads and those that ended.
+    """Return the CPU time of a process, user and system, of all its threads, ended ones too.
 
-    By its clock (clock_getcpuclockid(3)), which counts to the nanosecond what
-    /proc/PID/stat counts in ticks of 10 ms. The id is made as the kernel's ABI has it:
-    MAKE_PROCESS_CPUCLOCK, include/linux/posix-timers.h, with CPUCLOCK_SCHED.
-    Raises ProcessLookupError when it is gone.
+    Read from its CPU clock (clock_getcpuclockid(3)), in nanoseconds, where /proc/PID/stat has
+    ticks of 10 ms. The clock's id is MAKE_PROCESS_CPUCLOCK of include/linux/posix-timers.h with
+    CPUCLOCK_SCHED. Raises ProcessLookupError when the process has ended.
     """
     try:
         return time.clock_gettime_ns((~pid << 3) | 2)
@@ -25,20 +24,20 @@ def cpu_ns(pid: int) -> int:
 
 
 def user_ns(pid: int) -> int:
-    """The part of it in user mode: as the kernel divides it, by what each tick found (10 ms)."""
+    """Return the CPU time in user mode, which the kernel samples at each tick (10 ms)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[11]) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
 class CpuMeter:
-    """Processor time that processes use from now on."""
+    """Measures the CPU time that processes use from now on."""
 
     def __init__(self, pids: Iterable[int]) -> None:
         self._begin = {pid: cpu_ns(pid) for pid in pids}
         self._begin_user_ns = sum(map(user_ns, self._begin))
 
     def used_ns(self) -> dict[int, int]:
-        """By process, since the meter was made."""
+        """Return the CPU time by pid since the meter was made."""
         return {pid: cpu_ns(pid) - begin for pid, begin in self._begin.items()}
 
     def total_ns(self) -> int:
@@ -51,8 +50,11 @@ class CpuMeter:
 
 @dataclass(frozen=True)
 class Memory:
-    """Of one process, in bytes. `peak` is resident at most (VmHWM, libraries included);
-    `private` what no other process shares; `proportional` with its part of what is shared."""
+    """Memory of one process, in bytes.
+
+    `peak` is the largest resident size (VmHWM); `private` is shared with no other process;
+    `proportional` (PSS) includes a share of what is shared.
+    """
 
     peak: int
     resident: int
@@ -61,7 +63,7 @@ class Memory:
 
 
 def memory(pid: int) -> Memory:
-    """Raises FileNotFoundError when the process is gone."""
+    """Return a process's memory; raises FileNotFoundError when it has ended."""
     status = _kib(Path(f"/proc/{pid}/status"))
     rollup = _kib(Path(f"/proc/{pid}/smaps_rollup"))
     return Memory(
@@ -73,7 +75,7 @@ def memory(pid: int) -> Memory:
 
 
 def _kib(path: Path) -> dict[str, int]:
-    """The lines `Name:   123 kB` of a file, in bytes."""
+    """Return the values of the lines `Name:   123 kB` of a file, in bytes."""
     found = {}
     for line in path.read_text().splitlines():
         name, _, rest = line.partition(":")

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Websocket clients as a process: python -m benchmarks.reader PORT CLIENTS [--keep].
+"""Websocket clients in one process: python -m benchmarks.reader PORT CLIENTS [--keep].
 
-It takes frames as fast as they come and decodes no more than the number of rows, so that it
-costs little beside what it measures. Commands come as lines on standard input and each is
-answered by a line of JSON: `count` gives totals, `save FILE` writes what --keep has kept (see
-`read_kept`).
+Reads frames as fast as they arrive and decodes only their number of rows, so that its own cost is
+small. Answers each command on standard input with one line of JSON: `count` returns totals,
+`save FILE` writes the frames that --keep has stored (see `read_kept`).
 """
 
 from __future__ import annotations
@@ -26,12 +25,14 @@ from tests.support.websocket_frames import frame
 
 READ_BYTES = 1 << 18
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
-KEPT_HEADER = struct.Struct("<QI")  # CLOCK_MONOTONIC when the frame was whole, ns; its bytes
+KEPT_HEADER = struct.Struct(
+    "<QI"
+)  # CLOCK_MONOTONIC when the frame was complete, ns; size of its payload
 
 
 @dataclass
 class Connection:
-    """One client. `bytes_` are those of binary frames on the wire, with their headers."""
+    """One client. `bytes_` counts binary frames on the wire, with their headers."""
 
     socket: socket.socket
     rows: int = 0
@@ -43,7 +44,7 @@ class Connection:
     kept: list[tuple[int, bytes]] | None = None
 
     def feed(self, data: memoryview) -> None:
-        """Take what came; RuntimeError when the service closes the stream."""
+        """Process received data; raises RuntimeError when the service closes the websocket."""
         self.buffer += data
         used = 0
         for opcode, finished, start, end in frames_in(self.buffer):
@@ -81,8 +82,7 @@ class Connection:
 
 
 def frames_in(data: bytearray) -> Iterator[tuple[int, bool, int, int]]:
-    """Whole frames (RFC 6455, 5.2, unmasked): opcode, whether the last of its message, and
-    where its payload begins and ends."""
+    """Yield complete unmasked frames (RFC 6455, 5.2): opcode, FIN bit, start and end of payload."""
     at = 0
     while at + 2 <= len(data):
         size, start = data[at + 1] & 127, at + 2
@@ -97,14 +97,14 @@ def frames_in(data: bytearray) -> Iterator[tuple[int, bool, int, int]]:
 
 
 def connect(port: int, keep: bool) -> Connection:
-    """A new client; waits for a seat while clients that left still have theirs."""
-    found = wait_until(lambda: try_to_connect(port, keep), "a seat")
+    """Connect a client; waits while clients that have left still count against the limit."""
+    found = wait_until(lambda: try_to_connect(port, keep), "room for a websocket")
     assert found
     return found
 
 
 def try_to_connect(port: int, keep: bool) -> Connection | None:
-    """A new client, upgraded, without recent events; None when all seats are taken."""
+    """Connect a client without recent events; return None on 503, the limit of websockets."""
     connection = socket.create_connection(("127.0.0.1", port))
     connection.sendall(
         f"GET /ws?recent=0 HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
@@ -115,24 +115,24 @@ def try_to_connect(port: int, keep: bool) -> Connection | None:
     while b"\r\n\r\n" not in head:
         data = connection.recv(4096)
         if not data:
-            raise RuntimeError(f"no websocket: {head!r}")
+            raise RuntimeError(f"the connection closed during the websocket handshake: {head!r}")
         head += data
     status = head.split(b"\r\n", 1)[0]
     if b" 503 " in status:
         connection.close()
         return None
     if b" 101 " not in status:
-        raise RuntimeError(f"no websocket: {head!r}")
+        raise RuntimeError(f"the service refused the websocket: {head!r}")
     found = Connection(connection, kept=[] if keep else None)
     found.feed(memoryview(head.split(b"\r\n\r\n", 1)[1]))
     return found
 
 
 def answer(command: str, connections: list[Connection]) -> object:
-    """What a command line asks for."""
+    """Return the answer to a command."""
     name, _, rest = command.partition(" ")
     if name == "count":
-        # The slowest client says when all have it all.
+        # All clients have everything once the slowest has.
         slowest = min(connections, key=lambda it: it.rows + it.lost)
         return {
             "rows": slowest.rows,
@@ -146,11 +146,11 @@ def answer(command: str, connections: list[Connection]) -> object:
                 file.write(KEPT_HEADER.pack(stamp_ns, len(payload)) + payload)
         connections[0].kept = []
         return {}
-    raise ValueError(command)
+    raise ValueError(f"unknown command: {command!r}")
 
 
 def read_kept(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The stamps and payloads of a file that `save` wrote."""
+    """Yield arrival times and payloads from a file that `save` wrote."""
     at = 0
     while at < len(data):
         stamp_ns, size = KEPT_HEADER.unpack_from(data, at)
@@ -160,7 +160,7 @@ def read_kept(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def main() -> None:
-    """Read until standard input ends."""
+    """Read until standard input is closed."""
     parser = argparse.ArgumentParser()
     parser.add_argument("port", type=int)
     parser.add_argument("clients", type=int)

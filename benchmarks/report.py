@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables of what was found, part by part. Pure."""
+"""Tables of the results, part by part. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchmarks.tables import number, shown, table
 
 
 def report(found: Found) -> Iterator[str]:
-    """The whole, a paragraph each; each part has a heading."""
+    """Yield the paragraphs of the report; each part has a heading."""
     yield ", ".join(f"{name}: {value}" for name, value in found.machine.items())
     for mode, by_tracer in found.compare.items():
         yield f"### The loop, {mode}\n\n{tables.comparison(by_tracer)}"
@@ -54,7 +54,7 @@ def report(found: Found) -> Iterator[str]:
 
 
 def memory_table(found: Footprint) -> str:
-    """By process and moment: resident, of that private, and the peak until then."""
+    """Return a table of memory by process and moment."""
     rows = []
     moments: Mapping[str, Mapping[str, Memory]] = {
         "before": found.before,
@@ -71,7 +71,7 @@ def memory_table(found: Footprint) -> str:
 
 
 def scale_table(found: Found) -> str:
-    """A line for each point."""
+    """Return a table with one row per point."""
     rows = [
         [
             f"{point.axis}: {point.value:,}",
@@ -86,7 +86,7 @@ def scale_table(found: Found) -> str:
 
 
 def guest_tables(found: GuestFigures) -> Iterator[str]:
-    """Instructions for each call, mode by mode."""
+    """Yield tables of instructions per call, mode by mode."""
     for mode, costs in found.costs.items():
         rows = []
         for name, it in costs.items():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one run of one tracer gave."""
+"""The result of one run of one tracer."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from benchmarks.workload import Took
 
 @dataclass(frozen=True)
 class Run:
-    """One tracer, one loop. `reader_ns` is the processor time of everything between kernel and
-    what is counted, `reader_user_ns` its part in user mode, `parts_ns` the same by process;
-    `client_ns` is that of the websocket client beside it. `rows` arrived, `lost` were counted as
-    lost by the tracer itself. `start_ns` is from its start, or from the request, until it was
-    attached."""
+    """One tracer, one loop.
+
+    `reader_ns` is the CPU time of all processes of the tracer, `reader_user_ns` its part in user
+    mode, `parts_ns` the same by process, `client_ns` that of the websocket client. `rows` arrived;
+    the tracer itself reported `lost`. `start_ns` is the time from the tracer's start, or from the
+    request, until it was attached.
+    """
 
     took: Took
     rows: int = 0
@@ -28,5 +30,5 @@ class Run:
 
     @property
     def missing(self) -> int:
-        """Calls without a row, whatever was said of them."""
+        """Return the number of calls without a row, reported or not."""
         return self.took.calls - self.rows if self.start_ns else 0

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Time inside BPF programs by the kernel's own measuring, which costs time itself: rounds of
-their own."""
+"""Time inside BPF programs as the kernel measures it, in separate rounds: measuring costs time."""
 
 from __future__ import annotations
 
@@ -16,7 +15,7 @@ from tests.support import kernel
 
 @dataclass
 class Programs:
-    """Run time of all BPF programs that a loop ran, ns, and how often they ran."""
+    """Run time, in ns, and number of runs of all BPF programs during a loop."""
 
     run_time_ns: int = 0
     runs: int = 0
@@ -33,7 +32,7 @@ class Programs:
 
 
 class CountingWorkload(Workload):
-    """A workload that looks at the programs just before and after each loop."""
+    """A workload that reads the programs' statistics just before and after each loop."""
 
     programs = Programs()
 
@@ -48,8 +47,10 @@ class CountingWorkload(Workload):
 
 
 def totals() -> dict[int, tuple[str, int, int]]:
-    """Name, run time in ns and runs of each program by its id: of those that processes below this
-    one hold, as others may trace on this machine too."""
+    """Return name, run time in ns and number of runs of each program, by its id.
+
+    Only programs held by descendants of this process: others may trace on this machine too.
+    """
     found = {}
     held = kernel.bpf_objects_held_by(it.pid for it in kernel.descendants(os.getpid()))
     for kind, number in held:
@@ -59,7 +60,7 @@ def totals() -> dict[int, tuple[str, int, int]]:
             with program(number) as fd:
                 info = prog_info(fd)
         except OSError:
-            continue  # it is gone
+            continue  # it has been freed
         found[number] = (info.name, info.run_time_ns, info.run_cnt)
     return found
 
@@ -67,7 +68,7 @@ def totals() -> dict[int, tuple[str, int, int]]:
 def difference(
     before: dict[int, tuple[str, int, int]], after: dict[int, tuple[str, int, int]], calls: int
 ) -> Programs:
-    """What was run between the two. Pure."""
+    """Return what ran between two readings. Pure."""
     result = Programs(calls=calls)
     for number, (name, time_ns, runs) in after.items():
         _, old_ns, old_runs = before.get(number, (name, 0, 0))
@@ -80,7 +81,7 @@ def difference(
 
 @contextmanager
 def counted() -> Iterator[None]:
-    """The kernel measures all programs meanwhile; raises OSError before Linux 5.8."""
+    """Have the kernel measure all programs; raises OSError before Linux 5.8."""
     fd = enable_run_time_stats()
     try:
         yield
@@ -92,7 +93,7 @@ def measure(
     ways: Mapping[str, Callable[[Workload], object]],
     new_workload: Callable[[], CountingWorkload],
 ) -> dict[str, Programs]:
-    """One loop by each tracer; each way gets a workload of its own."""
+    """Run one loop with each tracer, each with a new workload."""
     found = {}
     with counted():
         for name, way in ways.items():

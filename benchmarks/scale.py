@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How our cost grows: with viewers, probes, producing threads, the length of names, and what
-the filter in the kernel lets through."""
+"""How cost grows with viewers, probes, threads, length of names, and what the filter passes."""
 
 from __future__ import annotations
 
@@ -15,19 +14,19 @@ from benchmarks.results import Run
 from benchmarks.workload import PASSING_COMM, Load
 from tests.support.service import Service
 
-# With the result before without, cheaper before dearer.
+# Modes that see the return value first, then the cheaper ones.
 BEST_FIRST = ("fexit", "kretprobe", "tracepoint", "fentry", "kprobe")
 VIEWERS = (1, 10, 50)
 THREADS = (1, 2, 4)
 NAME_BYTES = (12, 60, 250, 1000, 4000)
-# Percent of calls that the filter lets through, and the number of the call that does.
+# Percent of calls that pass the filter, and which ones: every n-th, or none.
 PASSING = {100: 1, 1: 100, 0: 0}
-LONG_SHARE = 4  # long names are a kilobyte each: fewer calls
+LONG_SHARE = 4  # a fraction of the calls for long names
 
 
 @dataclass(frozen=True)
 class Point:
-    """One setting of one thing that varies. `spec` is a part of the probe's filter."""
+    """One value of one parameter that varies. `spec` is added to the probe's filter."""
 
     axis: str
     value: int
@@ -38,7 +37,7 @@ class Point:
 
 
 def points(calls: int, modes: Sequence[str]) -> Iterator[Point]:
-    """All of them; `modes` are those that this kernel allows, best first."""
+    """Yield all points; `modes` are those that this kernel allows, best first."""
     one = tuple(modes[:1])
     for clients in VIEWERS:
         yield Point("viewers", clients, Load(2 * calls), one, clients)
@@ -50,7 +49,7 @@ def points(calls: int, modes: Sequence[str]) -> Iterator[Point]:
         share = 1 if size < 256 else LONG_SHARE
         yield Point("name bytes", size, Load(calls // share, name_bytes=size), one)
     for percent, every in PASSING.items():
-        # Where all pass, the loop keeps its own name; else the passing call has another.
+        # Where not all calls pass, those that do are made under another thread name.
         spec = () if percent == 100 else (("comm", PASSING_COMM),)
         load = Load(calls, pass_every=every if percent == 1 else 0)
         yield Point("passing %", percent, load, one, spec=spec)
@@ -59,7 +58,7 @@ def points(calls: int, modes: Sequence[str]) -> Iterator[Point]:
 def measure(
     bench: Bench, service: Service, wanted: Sequence[Point], rounds: int, say: Callable[[str], None]
 ) -> list[tuple[Point, Summary]]:
-    """Untraced and traced in turn at each point."""
+    """Run the loop untraced and traced in turn at each point."""
     found = []
     for point in wanted:
         untraced: list[Run] = []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From asking to attached: a request to the service, and bpftrace's whole start."""
+"""Time until attached: from a request to the service, and from bpftrace's start."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OURS, SAME, ONE = "probedeck", "bpftrace, same tracepoints", "bpftrace, unlinkat
 
 
 def measure(bench: Bench, service: Service, function: str, rounds: int) -> dict[str, Spread]:
-    """Milliseconds, by name. ONE does less than ours, which watches unlink and rmdir too."""
+    """Return milliseconds by name. ONE does less: the others trace unlink and rmdir too."""
     with bench.workload() as workload:
         condition = f"pid == {workload.pid}"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text tables, aligned, which are Markdown as well. Pure."""
+"""Aligned text tables, which are valid Markdown. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from benchmarks.figures import Spread
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """The first column to the left, the others to the right."""
+    """Return a table with the first column left-aligned, the others right-aligned."""
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
 
     def line(cells: Sequence[str]) -> str:
@@ -25,7 +25,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def number(value: float) -> str:
-    """Three digits that say something."""
+    """Return a number with three significant digits."""
     if value == 0:
         return "0"
     if abs(value) >= 100:
@@ -34,14 +34,14 @@ def number(value: float) -> str:
 
 
 def shown(spread: Spread) -> str:
-    """The median, and in brackets the smallest and the largest."""
+    """Return the median, with the smallest and largest value in brackets."""
     if spread.low == spread.high:
         return number(spread.median)
     return f"{number(spread.median)} ({number(spread.low)}-{number(spread.high)})"
 
 
 def comparison(found: Mapping[str, Summary]) -> str:
-    """The table of all tracers."""
+    """Return the table of all tracers."""
     head = ["", "ns a call", "x untraced", "x its CPU", "reader µs a row", "client µs"]
     head += ["lost %", "no row %", "bytes a row", "start ms"]
     rows = []

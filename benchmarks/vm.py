@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The part that boots a Debian kernel whose clock counts instructions, and measures in there."""
+"""The part that measures inside a Debian kernel under QEMU whose clock counts instructions."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from app.machine.machine import SHARE, Machine, with_second_try
 from benchmarks.guest_figures import GuestFigures
 from benchmarks.workload import compile_workload
 
-# 2**0 ns an instruction: what the guest calls nanoseconds are instructions.
+# 2**0 ns per instruction: the guest's nanoseconds are instructions.
 ICOUNT = 0
-ROUNDS = 1  # a second one differs by 1%
+ROUNDS = 1  # further rounds differ by 1% only
 MEMORY_MIB = 2048
 TIMEOUT_S = 2400.0
-# As much as our ring buffer has: with one processor for loop and reader, the default of 256 KiB
-# loses half of the events, and an event that is lost costs less.
+# The size of Probedeck's ring buffer. With one CPU for loop and reader, the default of 256 KiB
+# loses half of the events, and a lost event costs less than one that is read.
 BPFTRACE_PAGES = (8 << 20) // 4096
 
 
@@ -55,5 +55,5 @@ def measure(suite: str, calls: int, say: Callable[[str], None]) -> GuestFigures:
 
         status = with_second_try(boot, say)
         if status:
-            raise RuntimeError(f"the measuring in the machine ended with status {status}")
+            raise RuntimeError(f"benchmarks.guest ended with status {status} in the machine")
         return GuestFigures.from_json(json.loads((share / "found.json").read_text()))

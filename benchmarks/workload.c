@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The traced process: deletes a file that does not exist, again and again, and says how long
-// it took. benchmarks/workload.py compiles and commands it: a command a line comes in, one line
-// of JSON goes out for each, and the first line out says that it is there.
+// The traced process: deletes a missing file again and again and reports how long it took.
+// benchmarks/workload.py compiles and commands it: it answers each line on standard input with
+// one line of JSON, after a first line that says that it is ready.
 //
-//   loop CALLS THREADS NAME_BYTES PASS_EVERY   each thread makes CALLS calls as fast as it can
-//   paced CALLS RATE FILE                      CALLS calls, RATE a second; FILE gets a stamp each
+//   loop CALLS THREADS NAME_BYTES PASS_EVERY   CALLS calls by each thread, as fast as possible
+//   paced CALLS RATE FILE                      CALLS calls, RATE per second; FILE gets their times
 //
-// With PASS_EVERY, each call of that number is made under the thread name "pass", for filters.
+// With PASS_EVERY, one of so many calls is made under the thread name "pass", for filters.
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -30,7 +30,7 @@ struct work {
     uint64_t calls;
     uint64_t pass_every;
     uint64_t cpu_ns;
-    uint64_t failures; // calls that did not fail as they should
+    uint64_t failures; // calls that did not fail with ENOENT
     char name[MAX_NAME_BYTES + 1];
 };
 
@@ -45,7 +45,7 @@ static uint64_t now_ns(clockid_t clock)
     return t.tv_sec * NS_PER_S + t.tv_nsec;
 }
 
-// A name of this many bytes; its first part is missing, so the kernel's work is the same for all.
+// A name of this many bytes. Its first component is missing, so path lookup costs the same for all.
 static void make_name(char *name, size_t bytes)
 {
     memset(name, 'x', bytes);
@@ -103,7 +103,7 @@ static void run_loop(uint64_t calls, int threads, size_t name_bytes, uint64_t pa
            (unsigned long long)cpu_ns, (unsigned long long)failures);
 }
 
-// The call's number is its name, and its stamp stands at that place of the file.
+// A call's number is its name, and the index of its time in the file.
 static void run_paced(uint64_t calls, double rate, const char *path)
 {
     uint64_t *stamps = calloc(calls, sizeof(*stamps));

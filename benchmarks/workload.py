@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The traced process: a C program in a tight loop, compiled here."""
+"""The traced process: a C program that calls unlinkat in a tight loop."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.child import Child
+from tests.support.child import Child
 
 SOURCE = Path(__file__).with_name("workload.c")
 SHORT_NAME_BYTES = 12
@@ -21,9 +21,9 @@ Stamps = np.ndarray[Any, np.dtype[np.uint64]]
 
 @dataclass(frozen=True)
 class Load:
-    """A tight loop: `calls` by each of `threads`, a name of `name_bytes` bytes.
+    """A tight loop: `calls` by each of `threads`, with a name of `name_bytes` bytes.
 
-    With `pass_every` each call of that number is made under the thread name PASSING_COMM.
+    With `pass_every`, every so many calls one is made under the thread name PASSING_COMM.
     """
 
     calls: int
@@ -33,18 +33,18 @@ class Load:
 
     @property
     def total(self) -> int:
-        """Calls of all threads."""
+        """Return the number of calls of all threads."""
         return self.calls * self.threads
 
     @property
     def passing(self) -> int:
-        """Calls made under the name PASSING_COMM."""
+        """Return the number of calls made under the name PASSING_COMM."""
         return -(-self.calls // self.pass_every) * self.threads if self.pass_every else 0
 
 
 @dataclass(frozen=True)
 class Took:
-    """What a loop took: on the wall clock, and processor time of its threads."""
+    """What a loop took: wall-clock time, and the CPU time of its threads."""
 
     calls: int
     elapsed_ns: int
@@ -60,7 +60,7 @@ class Took:
 
 
 def compile_workload(folder: Path) -> Path:
-    """Compile the program into a folder. Static: in a machine it needs no library either."""
+    """Compile the program into a folder; statically, as a machine may lack libraries."""
     program = folder / "workload"
     options = ["-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-static"]
     subprocess.run(["gcc", *options, "-o", str(program), str(SOURCE)], check=True)
@@ -68,19 +68,20 @@ def compile_workload(folder: Path) -> Path:
 
 
 class Workload(Child):
-    """The program, waiting for commands in an empty folder; a context manager."""
+    """The running program, waiting for commands in an empty folder. A context manager."""
 
     def __init__(self, program: Path, folder: Path) -> None:
         super().__init__([str(program)], folder)
+        self.answer()  # the empty one that says it is ready
 
     def loop(self, load: Load) -> Took:
-        """Make the calls and wait for their end."""
+        """Make the calls, wait for their end, and return what they took."""
         answer = self.ask(f"loop {load.calls} {load.threads} {load.name_bytes} {load.pass_every}")
         if answer["failures"]:
             raise RuntimeError(f"{answer['failures']} calls did not fail with ENOENT")
         return Took(answer["calls"], answer["elapsed_ns"], answer["cpu_ns"])
 
     def paced(self, calls: int, rate_hz: float, path: Path) -> Stamps:
-        """Calls named `no-0`, `no-1`, ... at a steady rate; the CLOCK_MONOTONIC of each, ns."""
+        """Delete `no-0`, `no-1`, ... at a steady rate; return each call's CLOCK_MONOTONIC, ns."""
         self.ask(f"paced {calls} {rate_hz} {path}")
         return np.fromfile(path, dtype=np.uint64)

@@ -22,16 +22,16 @@ LIMIT_S = 600.0 + float(os.environ.get("PROBEDECK_SOAK_S", "0"))
 signals.restore()
 
 
-class NotDone(BaseException):
+class TimeLimitError(BaseException):
     """The test's time is over. Not an Exception, so that no test can catch it."""
 
 
 @contextmanager
 def bounded(what: str) -> Iterator[None]:
-    """Raise NotDone in the main thread, whatever it is waiting in, after LIMIT_S."""
+    """Raise TimeLimitError in the main thread, whatever it is waiting in, after LIMIT_S."""
 
     def give_up(_signal: int, _frame: FrameType | None) -> None:
-        raise NotDone(f"{what}: not done within {LIMIT_S:g} s")
+        raise TimeLimitError(f"{what}: not done within {LIMIT_S:g} s")
 
     before = signal.signal(signal.SIGALRM, give_up)
     signal.setitimer(signal.ITIMER_REAL, LIMIT_S)

@@ -1,1 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
+"""BTF, the kernel's own type information: its format, a reader, and types written out as C."""

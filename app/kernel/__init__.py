@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the running kernel is and allows: BTF, include tree, symbols, feature checks.
+"""What the running kernel is and allows: symbols, include files made from BTF, feature probes.
 
-May import the standard library, `app.errors` and `app.linux.paths` only, so that it starts in
-milliseconds in any process. `__main__` alone, which puts the parts together, also reads
-`app.config` and `app.probes.modes`; both need no more than the standard library.
+Imports no library outside the standard one, so that it starts in milliseconds.
 """

@@ -11,8 +11,8 @@ from pathlib import Path
 from app.btf.reader import Btf
 from app.errors import ProbedeckError
 from app.kernel import tree_cache
+from app.kernel.build import running_build_id, running_version_code
 from app.kernel.include_tree import GENERATOR_VERSION, Machine, include_files
-from app.kernel.version import running_build_id, running_version_code
 from app.linux import paths
 
 BTF_PATH = Path("/sys/kernel/btf/vmlinux")

@@ -15,9 +15,9 @@ from app.errors import ProbedeckError
 from app.kernel import feature_probes
 from app.kernel.bcc_headers import find_headers
 from app.kernel.bcc_presence import bcc_problem
+from app.kernel.build import running_version_code
 from app.kernel.hints import hint_for, why_off, why_silent
 from app.kernel.symbols import Resolution, TextSymbols, resolve_in_btf, resolve_in_symbols
-from app.kernel.version import running_version_code
 from app.linux import bpf, perf_events, tracefs
 from app.linux.paths import UnusablePath
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Booting Debian kernels under QEMU: for `./run --vm` and for the kernel tests.
+"""Debian kernels booted under QEMU, for `./run --vm`, the kernel tests and the benchmark.
 
-Standard library only: it runs before the virtual environment exists.
+Runs before the virtual environment exists.
 """

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.kernel import kretprobe
-from app.kernel.version import running_version_code
+from app.kernel.build import running_version_code
 from app.linux import bpf, perf_events
 from app.linux.bpf import ProgInfo
 from app.linux.tracefs import tracepoint_id

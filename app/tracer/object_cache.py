@@ -15,7 +15,7 @@ from app.errors import ProbedeckError
 from app.kernel import tree_cache
 from app.kernel.bcc_headers import BTF_PATH, MODULES
 from app.kernel.bcc_presence import bcc_version
-from app.kernel.version import running_build_id
+from app.kernel.build import running_build_id
 from app.link.compiler import COMPILED, NOT_KEPT, REFUSED, compile_command
 from app.linux import paths
 from app.tracer.causes import words_without_paths

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HTTP and websockets: the guard, the routes, the stream writers. Never bcc, never numpy."""
+"""The WSGI application: the checks that every request passes, and the state that routes use."""

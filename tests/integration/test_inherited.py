@@ -117,7 +117,7 @@ def test_no_test_waits_for_ever() -> None:
         "for wait in (sleeper.wait, threading.Event().wait, sleeper.communicate):\n"
         "    try:\n"
         "        with bounds.bounded('it'): wait()\n"
-        "    except bounds.NotDone as error: print(error)\n"
+        "    except bounds.TimeLimitError as error: print(error)\n"
         "sleeper.kill(); sleeper.wait(60)\n"
     )
     done = subprocess.run(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Counting what pytest wrote down: `./test` believes JUnit XML rather than an exit status."""
+"""Counting tests in pytest's JUnit XML, which `./test` trusts more than an exit status."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 @dataclass
 class Count:
-    """Tests of a part. `failures` names each that failed, `skips` each skipped with its reason."""
+    """The tests of a part. `failures` has names; `skips` has names and reasons."""
 
     passed: int = 0
     failures: list[str] = field(default_factory=list)
@@ -18,19 +18,19 @@ class Count:
 
     @property
     def failed(self) -> int:
-        """How many failed."""
+        """Return the number of failures."""
         return len(self.failures)
 
 
 def read(path: Path) -> Count:
-    """Count the tests in a report. No report, or none with tests, is a failure itself."""
+    """Count the tests in a report; a missing, broken or empty report is a failure."""
     count = Count()
     try:
         cases = list(ElementTree.parse(path).iter("testcase"))
     except FileNotFoundError:
-        return Count(failures=["no report of tests was written"])
+        return Count(failures=["pytest wrote no report"])
     except ElementTree.ParseError as error:
-        return Count(failures=[f"the report of tests is not whole: {error}"])
+        return Count(failures=[f"pytest's report is not valid XML: {error}"])
     for case in cases:
         name = f"{case.get('classname')}::{case.get('name')}"
         if case.find("failure") is not None or case.find("error") is not None:
@@ -40,10 +40,10 @@ def read(path: Path) -> Count:
         else:
             count.passed += 1
     if not cases:
-        count.failures.append("not one test was collected")
+        count.failures.append("pytest collected no test")
     return count
 
 
 def strict(count: Count) -> Count:
-    """The same where nothing may be skipped: a skip is a failure."""
+    """Return the count with skips as failures, where nothing may be skipped."""
     return Count(count.passed, [*count.failures, *(f"skipped: {skip}" for skip in count.skips)])

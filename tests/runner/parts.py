@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parts of `./test`, one after the other, and the account of them.
+"""`./test`: runs the parts of the tests in turn and sums them up.
 
-Every part runs, also when one before it failed. The last line is `N passed, M failed`.
+A failed part does not keep the next from running. The last line is `N passed, M failed`.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ SCRIPTS = ["run", "test", "bench", ".ci/run", "tools/install.sh", "app/machine/i
 SCRIPTS += ["tools/pin_requirements"]
 PART_TIMEOUT_S = 2400.0
 SYSTEMD_SUITE = "trixie"
-# hypothesis would keep examples in the tree, which is read-only in a machine.
+# hypothesis would store examples in the tree, which is read-only in a machine.
 IN_MACHINE = ["-v", "-p", "no:hypothesispytest"]
 
 
 def say(text: str) -> None:
-    """A line, at once, also when the output is a pipe."""
+    """Print a line and flush it, as the output may be a pipe."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
 def command(argv: Sequence[str], timeout_s: float = PART_TIMEOUT_S, **environment: str) -> int:
-    """Run a program in the tree with its output shown; its exit status, 124 after a time-out."""
+    """Run a program at the root of the tree; return its exit status, 124 after a time-out."""
     process = subprocess.Popen(
         argv, cwd=ROOT, env={**os.environ, **environment}, start_new_session=True
     )
@@ -55,37 +55,37 @@ def command(argv: Sequence[str], timeout_s: float = PART_TIMEOUT_S, **environmen
         try:
             os.killpg(process.pid, signal.SIGKILL)
         except ProcessLookupError:
-            pass  # it left nothing behind, as it should
+            pass  # no process of the group is left, as it should be
         process.wait()
 
 
 def check(name: str, argv: Sequence[str]) -> Count:
-    """A program that is one test: it succeeds or not."""
+    """Run a program as one test, which passes when the program succeeds."""
     return Count(failures=[name]) if command(argv) else Count(passed=1)
 
 
 def pytest(name: str, *arguments: str, prefix: Sequence[str] = (), **environment: str) -> Count:
-    """A pytest process on this machine."""
+    """Run pytest on this machine."""
     report = RESULTS / f"{name}.xml"
     argv = [*prefix, *pytest_command(report), *arguments]
-    status = command(argv, **environment)  # which writes the report
+    status = command(argv, **environment)
     return confirmed(junit.read(report), status)
 
 
 def pytest_command(report: Path) -> list[str]:
-    """pytest, leaving nothing in the tree but its report."""
+    """Return a pytest command that writes nothing into the tree but its report."""
     return [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}"]
 
 
 def confirmed(count: Count, status: int) -> Count:
-    """The count, with a failure added when the process failed and the report has none."""
+    """Return the count, with a failure added when pytest failed and its report has none."""
     if status != 0 and not count.failures:
         count.failures.append(f"pytest ended with status {status}")
     return count
 
 
 def together(*counts: Count) -> Count:
-    """The sum of several."""
+    """Return the sum of several counts."""
     return Count(
         sum(count.passed for count in counts),
         [failure for count in counts for failure in count.failures],
@@ -94,7 +94,7 @@ def together(*counts: Count) -> Count:
 
 
 def lint() -> Count:
-    """ruff, mypy, vulture and shellcheck; biome and tsc for the page's modules."""
+    """Run ruff, mypy, vulture and shellcheck; biome and tsc on the page's modules."""
     python = [sys.executable, "-m"]
     node_tools = ROOT / ".cache/node-tools/node_modules/.bin"
     return together(
@@ -109,12 +109,12 @@ def lint() -> Count:
 
 
 def unit() -> Count:
-    """Python's unit tests, and those of the page's modules."""
+    """Run the unit tests of Python and of the page's modules."""
     return together(pytest("unit", "tests/unit"), node())
 
 
 def node() -> Count:
-    """The page's modules under Node's own test runner, counted from the end of its report."""
+    """Run the tests of the page's modules under Node's test runner."""
     files = sorted(str(path) for path in (ROOT / "tests/unit/js").glob("*.test.*js"))
     try:
         done = subprocess.run(
@@ -136,33 +136,33 @@ def node() -> Count:
 
 
 def count_tap(report: str) -> Count:
-    """Count the tests in what Node's TAP reporter says at its end."""
+    """Count the tests from the totals at the end of a TAP report of Node."""
     totals = {name: int(n) for name, n in re.findall(r"^# (\w+) (\d+)$", report, re.MULTILINE)}
     failed = totals.get("fail", 0) + totals.get("cancelled", 0)
     count = Count(totals.get("pass", 0), ["node --test"] * failed)
     count.skips = ["node --test"] * (totals.get("skipped", 0) + totals.get("todo", 0))
     if not totals.get("tests"):
-        count.failures.append("node ran not one test")
+        count.failures.append("node ran no test")
     return count
 
 
 def web() -> Count:
-    """The real web server around a fake probe manager: HTTP, websockets, its life."""
+    """Run the real web server around a fake probe manager: HTTP, websockets, life cycle."""
     return pytest("web", "tests/web_server")
 
 
 def processes() -> Count:
-    """The installer and a machine's programs, with fakes of what they start."""
+    """Run the installer and the programs that boot machines, with fakes of what they start."""
     return pytest("processes", "tests/processes")
 
 
 def integration() -> Count:
-    """The real service on this machine's kernel; the soak too, for half a minute."""
+    """Run the real service on this machine's kernel, and half a minute of the soak test."""
     return pytest("integration", "tests/integration", "tests/soak")
 
 
 def soak() -> Count:
-    """The service under all that happens to it, for ten minutes (PROBEDECK_SOAK_S: seconds)."""
+    """Run the soak test for ten minutes, or for PROBEDECK_SOAK_S seconds."""
     seconds = float(os.environ.get("PROBEDECK_SOAK_S", "600"))
     report = RESULTS / "soak.xml"
     argv = [*pytest_command(report), "tests/soak"]
@@ -171,7 +171,7 @@ def soak() -> Count:
 
 
 def kernel_native() -> Count:
-    """The kernel tests on this machine's own kernel, as far as it allows: the rest is skipped."""
+    """Run the kernel tests on this machine's kernel; what it does not allow is skipped."""
     # tracefs is mounted for these processes alone.
     mount = "mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing"
     private = ["unshare", "--mount", "sh", "-c", f'{mount}; exec "$@"', "sh"]
@@ -179,12 +179,12 @@ def kernel_native() -> Count:
 
 
 def browser() -> Count:
-    """The page in real Chromium."""
+    """Run the page in Chromium."""
     return pytest("browser", "tests/browser")
 
 
 def systemd() -> Count:
-    """The service under a real systemd: on this machine's kernel, and on one with every mode."""
+    """Run the service under systemd, on this machine's kernel and on one with every mode."""
     return together(
         pytest("systemd", "tests/systemd"), in_machine(SYSTEMD_SUITE, "systemd", "tests/systemd")
     )
@@ -193,10 +193,10 @@ def systemd() -> Count:
 def in_machine(
     suite: str, name: str = "kernel", tests: str = "tests/kernels", **environment: str
 ) -> Count:
-    """All kernel tests, or others, in one pytest process, in a machine with a suite's kernel.
+    """Run tests in one pytest process, in a virtual machine with a Debian suite's kernel.
 
-    Nothing is skipped there. The report comes out through the shared folder and is
-    counted here: the machine's word alone is not enough.
+    A skipped test is a failure there. The report comes out through the shared folder and is counted
+    here, as the machine's exit status alone proves nothing.
     """
     try:
         kernel = kernels.newest(suite, say=say)
@@ -217,7 +217,7 @@ def in_machine(
                     "PROBEDECK_KERNEL_SUITE": suite,
                     "PYTHONDONTWRITEBYTECODE": "1",
                     "PYTHONUNBUFFERED": "1",
-                    "TMPDIR": "/dev/shm",  # a file system of the guest's own, with hardly a cost
+                    "TMPDIR": "/dev/shm",  # in the guest's own memory, which is cheap
                     **environment,
                 },
                 output=say,
@@ -239,7 +239,7 @@ def in_machine(
 
 
 def everything(suite: str) -> Count:
-    """All kernel tests in the machine of a suite, also those that others have (tests/kernels)."""
+    """Run all kernel tests on a suite's kernel, including those left to other suites."""
     return in_machine(suite, "everything", PROBEDECK_KERNEL_EVERYWHERE="1")
 
 
@@ -266,7 +266,7 @@ GROUPS = {
 
 @dataclass(frozen=True)
 class Result:
-    """A part's outcome; `took_s` in seconds."""
+    """The outcome of a part; `took_s` is in seconds."""
 
     part: str
     count: Count
@@ -274,7 +274,7 @@ class Result:
 
 
 def account(results: Sequence[Result]) -> str:
-    """The table of all parts, what failed, and the line that sums them up."""
+    """Return a table of all parts, the failures, and the line that sums them up."""
     lines = [f"{'part':24} {'passed':>7} {'failed':>7} {'skipped':>8} {'seconds':>8}"]
     for result in results:
         count = result.count
@@ -289,7 +289,7 @@ def account(results: Sequence[Result]) -> str:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the parts that are named, or all; 1 when one has failed."""
+    """Run the named parts, or all; return 1 when a test has failed."""
     names = [*PARTS, *GROUPS]
     parser = argparse.ArgumentParser(prog="./test", description="Run the tests, or parts of them.")
     parser.add_argument(
@@ -298,18 +298,18 @@ def main(argv: Sequence[str]) -> int:
     wanted = parser.parse_args(argv).parts
     signals.restore()
     if unknown := [part for part in wanted if part not in names]:
-        parser.error(f"no such part: {', '.join(unknown)} (there are: {', '.join(names)})")
+        parser.error(f"unknown part: {', '.join(unknown)} (choose from: {', '.join(names)})")
     chosen = [part for name in wanted for part in GROUPS.get(name, [name])]
     if os.geteuid() != 0 and not set(chosen) <= WITHOUT_ROOT:
-        sys.stderr.write("These tests load BPF programs, which needs root. Try: sudo ./test\n")
+        sys.stderr.write("These tests load BPF programs, which needs root; run: sudo ./test\n")
         return 1
-    # A signal ends what runs in order, and the account is not given.
+    # Unwind on SIGTERM, without a summary.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     RESULTS.mkdir(exist_ok=True)
     results = []
     for part in dict.fromkeys(chosen):
         say(f"== {part}")
-        (RESULTS / f"{part}.xml").unlink(missing_ok=True)  # an older one is no report of this run
+        (RESULTS / f"{part}.xml").unlink(missing_ok=True)  # a report of an earlier run
         start = time.monotonic()
         results.append(Result(part, PARTS[part](), time.monotonic() - start))
     say("\n" + account(results))

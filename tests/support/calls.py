@@ -7,16 +7,14 @@ import errno
 import json
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from tests.support.waiting import PATIENCE_S
+from tests.support.child import Child
 from tests.support.workload import FIELDS, PATH_MAX
 
 WORKLOAD = Path(__file__).with_name("workload.py")
@@ -103,37 +101,15 @@ def folder_in_memory() -> Path:
     raise RuntimeError("no tmpfs at /dev/shm, /run or /tmp")
 
 
-class Script:
-    """A child that answers each JSON line with one JSON line; `script` holds its arguments."""
+class Script(Child):
+    """A Python script that takes each command as one line of JSON."""
 
     def __init__(self, script: Path, *arguments: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-B", str(script), *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        super().__init__([sys.executable, "-I", "-S", "-B", str(script), *arguments])
 
-    def tell(self, **command: Any) -> None:
-        assert self.process.stdin
-        self.process.stdin.write(json.dumps(command) + "\n")
-        self.process.stdin.flush()
-
-    def answer(self) -> Any:
-        """Return the next answer; AssertionError when the script has ended."""
-        assert self.process.stdout
-        line = self.process.stdout.readline()
-        assert line, f"the script ended with status {self.process.wait(PATIENCE_S)}"
-        return json.loads(line)
-
-    def close(self) -> None:
-        assert self.process.stdin
-        assert self.process.stdout
-        self.process.stdin.close()
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait(PATIENCE_S)
-        self.process.stdout.close()
+    def command(self, **command: Any) -> None:
+        """Send a command; `answer` waits for what it answers."""
+        self.tell(json.dumps(command))
 
 
 class Workload(Script):
@@ -145,26 +121,18 @@ class Workload(Script):
         self.comm = comm
         self.folder = folder_in_memory()
         self.folder.chmod(0o755)
-        self.pid: int = self.answer()["pid"]
+        self.pid = self.answer()["pid"]
         self._runs = 0
 
-    def __enter__(self) -> Workload:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        where: TracebackType | None,
-    ) -> None:
-        self.close()
+    def close(self) -> None:
+        super().close()
         shutil.rmtree(self.folder)
 
     def begin(self, run: str, **parameters: Any) -> Path:
         """Start a command and return the folder it works in. `answer` waits for its end."""
         self._runs += 1
         base = self.folder / str(self._runs)
-        self.tell(run=run, base=str(base), **parameters)
+        self.command(run=run, base=str(base), **parameters)
         return base
 
     def run(self, run: str, **parameters: Any) -> list[Call]:
@@ -203,25 +171,22 @@ class Holder(Script):
     def __init__(self, sizes: list[int], prefix: str, **options: bool) -> None:
         self._place = tempfile.mkdtemp(prefix="pd-held-")
         super().__init__(HELD_NAMES, self._place)
-        self.pid: int = self.answer()["pid"]
-        self.tell(sizes=sizes, prefix=prefix, **options)
+        self.pid = self.answer()["pid"]
+        self.command(sizes=sizes, prefix=prefix, **options)
         assert self.answer() == {"held": True}
 
-    def __enter__(self) -> Holder:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def close(self) -> None:
+        super().close()
         Path(self._place).rmdir()
 
     def pass_by(self, threads: int) -> None:
         """Have this many short-lived threads, one after the other, delete something else."""
-        self.tell(passers=threads)
+        self.command(passers=threads)
         assert self.answer() == {"passed": threads}
 
     def release(self) -> HeldNames:
         """Let the calls return; a child (`child=True`) is killed during its calls instead."""
-        self.tell()
+        self.command()
         found = self.answer()
         names = found["names"].items()
         return HeldNames(found["pid"], {int(t): text(bytes.fromhex(n)) for t, n in names})

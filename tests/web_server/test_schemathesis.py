@@ -21,7 +21,7 @@ from schemathesis import Case, GenerationMode
 
 from app.web.api.problem import CONTENT_TYPE
 from tests.support.waiting import PATIENCE_S
-from tests.unit.test_docs import documented_codes
+from tests.unit.tree.test_docs import documented_codes
 from tests.web_server.web_clients import Server, running
 
 EXAMPLES = 40  # of each operation and kind

@@ -17,8 +17,8 @@ from app.btf.reader import Btf
 from app.errors import ProbedeckError
 from app.kernel import bcc_headers
 from app.kernel.bcc_headers import HeaderSource, ensure_tree, find_headers
+from app.kernel.build import running_version_code
 from app.kernel.include_tree import Machine, include_files
-from app.kernel.version import running_version_code
 from tests.support.btf_builder import BtfBuilder
 
 RUNNING = Path("/sys/kernel/btf/vmlinux")

@@ -41,10 +41,10 @@ def test_where_nothing_may_be_skipped_a_skip_is_a_failure(report: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (None, "no report"),
-        ("", "not whole"),
-        (REPORT[:100], "not whole"),
-        ("<testsuites><testsuite/></testsuites>", "not one test"),
+        (None, "pytest wrote no report"),
+        ("", "not valid XML"),
+        (REPORT[:100], "not valid XML"),
+        ("<testsuites><testsuite/></testsuites>", "pytest collected no test"),
     ],
 )
 def test_a_report_that_shows_nothing_is_a_failure(

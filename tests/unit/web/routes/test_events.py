@@ -134,9 +134,8 @@ def test_gaps_are_told_once_and_at_their_place(client: FlaskClient, hub: Hub) ->
 
 
 def _client(service: Any) -> FlaskClient:
-    from conftest import LocalClient
-
     from app import create_app
+    from tests.unit.web.conftest import LocalClient
 
     application = create_app(service, lambda _peer, _local: 1000)
     application.test_client_class = LocalClient

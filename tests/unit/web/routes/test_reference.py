@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from app.web.routes.reference import METHODS, member, members
 from tests.support.web_fakes import FakeConnection
-from tests.unit.test_page_sources import Inline
+from tests.unit.tree.test_page_sources import Inline
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def test_rows_are_counted(rows: tuple[int, ...]) -> None:
 
 
 def test_what_is_not_arrow_is_refused() -> None:
-    with pytest.raises(ValueError, match="no Arrow message"):
+    with pytest.raises(ValueError, match="not an Arrow IPC stream"):
         rows_in(b"x" * 64)
 
 

@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_decode import decode
 
 from app.probes.modes import MODES
 from app.tracer.decode import Encoder
 from app.tracer.records import CALLS, FIRST_RENAME, NAME_BYTES, NAME_CUT, NAME_UNREADABLE, REPLACES
 from app.tracer.rings import slot_dtype
+from tests.unit.tracer.test_decode import decode
 
 WIDTHS = (0, 1, 2, 3, 63, 64, 65, 255, 256, 257, 4094, 4095)
 OFFSET_NS = 1_000_000_000

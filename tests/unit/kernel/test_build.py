@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from app.kernel.version import build_id, running_version_code, version_code
+from app.kernel.build import build_id, running_version_code, version_code
 
 
 @pytest.mark.parametrize(

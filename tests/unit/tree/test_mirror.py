@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""tests/unit mirrors the tree: a test file is named after a module, and every module has a test.
+
+`app/web/guard.py` is tested by `tests/unit/web/test_guard.py`; `test_guard_property.py` and other
+`test_guard_*.py` may stand beside it. Tests about the whole tree are in `tests/unit/tree`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app import ROOT
+
+UNIT = ROOT / "tests/unit"
+TREE = UNIT / "tree"
+# Folders of tests/unit whose modules are not in app/.
+ELSEWHERE = {"benchmarks": ROOT / "benchmarks", "runner": ROOT / "tests/runner"}
+
+# Modules of app/ without a unit test file of their own, and the test that runs them. Most talk to
+# the kernel, to a process or to a socket; the others are data.
+RUN_BY = {
+    "access/caller.py": "tests/unit/web/test_guard.py",
+    "btf/c_text.py": "tests/unit/btf/test_declarations.py",
+    "btf/format.py": "tests/unit/btf/test_reader.py",
+    "cli/token.py": "tests/unit/access/test_tokens.py",
+    "columns/column.py": "tests/unit/tracer/test_decode.py",
+    "config.py": "tests/unit/test_main.py",
+    "errors.py": "tests/unit/web/api/test_problem.py",
+    "kernel/__main__.py": "tests/kernels/test_modes.py",
+    "kernel/feature_probes.py": "tests/unit/kernel/test_features.py",
+    "kernel/include_tree.py": "tests/unit/kernel/test_bcc_headers.py",
+    "kernel/kretprobe.py": "tests/kernels/test_kretprobes.py",
+    "kernel/remove_events.py": "tests/kernels/test_kretprobes.py",
+    "kernel/renames.py": "tests/kernels/test_renames.py",
+    "link/compiler.py": "tests/unit/tracer/test_object_cache.py",
+    "linux/allocator.py": "tests/integration/test_hostile_load.py",
+    "linux/bpf_attr.py": "tests/unit/linux/test_bpf.py",
+    "linux/capabilities.py": "tests/kernels/test_privileges.py",
+    "linux/namespaces.py": "tests/processes/test_machine.py",
+    "linux/perf_events.py": "tests/unit/kernel/test_features.py",
+    "linux/signals.py": "tests/integration/test_inherited.py",
+    "linux/sock_diag.py": "tests/unit/linux/test_socket_owner.py",
+    "linux/syscalls.py": "tests/unit/kernel/test_features.py",
+    "linux/tracefs.py": "tests/unit/linux/test_bpf.py",
+    "machine/child.py": "tests/processes/test_machine.py",
+    "probes/kernel_ledger.py": "tests/integration/test_ledger.py",
+    "probes/manager.py": "tests/integration/test_runs.py",
+    "probes/modes.py": "tests/unit/tree/test_docs.py",
+    "probes/not_seen.py": "tests/unit/tree/test_docs.py",
+    "probes/precompile.py": "tests/integration/test_compiled_once.py",
+    "probes/spawner.py": "tests/integration/test_tracer_talk.py",
+    "server/arbiter.py": "tests/web_server/test_real_life.py",
+    "server/exchange.py": "tests/web_server/test_real_http.py",
+    "server/instance.py": "tests/integration/test_service.py",
+    "server/log.py": "tests/unit/server/test_announce.py",
+    "server/pending.py": "tests/web_server/test_real_http.py",
+    "server/tls.py": "tests/integration/test_tls.py",
+    "server/worker.py": "tests/web_server/test_real_http.py",
+    "tracer/__main__.py": "tests/integration/test_tracer_talk.py",
+    "tracer/records.py": "tests/unit/tracer/test_decode.py",
+    "tracer/session.py": "tests/integration/test_runs.py",
+    "version.py": "tests/unit/web/api/test_openapi.py",
+    "vm_mode/__main__.py": "tests/processes/test_machine.py",
+    "vm_mode/guest.py": "tests/unit/vm_mode/test_commands.py",
+    "vm_mode/host_side.py": "tests/unit/vm_mode/test_relay.py",
+    "vm_mode/options.py": "tests/unit/test_main.py",
+    "vm_mode/terminal.py": "tests/kernels/test_machine.py",
+    "web/api/blueprint.py": "tests/unit/web/api/test_openapi.py",
+    "web/api/body.py": "tests/unit/web/routes/test_probes.py",
+    "web/api/requests.py": "tests/unit/web/routes/test_probes.py",
+    "web/api/responses.py": "tests/unit/web/routes/test_probes.py",
+    "web/api/target.py": "tests/unit/web/routes/test_events.py",
+    "web/context.py": "tests/integration/test_service.py",
+    "web/response_headers.py": "tests/unit/web/api/test_problem.py",
+    "web/routes/pages.py": "tests/web_server/test_real_http.py",
+    "web/routes/stream.py": "tests/integration/test_streams.py",
+    "web/routes/ws.py": "tests/web_server/test_real_ws.py",
+}
+
+
+def modules(folder: Path) -> list[str]:
+    """Return the modules below a folder but `__init__.py`, relative to it."""
+    files = (path.relative_to(folder) for path in sorted(folder.rglob("*.py")))
+    return [str(path) for path in files if path.name != "__init__.py"]
+
+
+def named_modules(test: Path) -> list[Path]:
+    """Return the modules that a test file's name stands for, whether they exist or not.
+
+    `test_a_b.py` may be about `a_b.py`, or about a part of `a.py`.
+    """
+    below = test.relative_to(UNIT).parent.parts
+    root = ELSEWHERE.get(below[0]) if below else None
+    folder = root.joinpath(*below[1:]) if root else ROOT.joinpath("app", *below)
+    words = test.stem.removeprefix("test_").split("_")
+    names = ["_".join(words[:length]) for length in range(len(words), 0, -1)]
+    if names[-1] == "main":
+        names.append("__main__")
+    return [folder / f"{name}.py" for name in names]
+
+
+def test_every_unit_test_is_named_after_a_module() -> None:
+    tests = [path for path in sorted(UNIT.rglob("test_*.py")) if TREE not in path.parents]
+    assert len(tests) > 60
+    strays = [
+        str(path.relative_to(ROOT))
+        for path in tests
+        if not any(module.exists() for module in named_modules(path))
+    ]
+    assert strays == []
+
+
+def test_every_module_has_a_test() -> None:
+    """Of its own, or one that is named here; no line here is out of date."""
+    tested = {
+        str(module.relative_to(ROOT / "app"))
+        for path in UNIT.rglob("test_*.py")
+        if TREE not in path.parents
+        for module in named_modules(path)[:1] + named_modules(path)[-1:]
+        if module.is_relative_to(ROOT / "app")
+    }
+    found = modules(ROOT / "app")
+    assert len(found) > 100
+    assert [module for module in found if module not in tested and module not in RUN_BY] == []
+    assert [module for module in RUN_BY if module not in found] == []
+    assert [module for module in RUN_BY if module in tested] == []
+
+
+@pytest.mark.parametrize("test", sorted(set(RUN_BY.values())))
+def test_the_named_tests_exist(test: str) -> None:
+    assert (ROOT / test).is_file()
+
+
+def test_every_folder_of_unit_tests_is_a_package() -> None:
+    """Else pytest would take two test files of one name for the same module."""
+    folders = {path.parent for path in UNIT.rglob("*.py")}
+    assert [str(path) for path in sorted(folders) if not (path / "__init__.py").exists()] == []
+
+
+def test_names_stand_for_modules() -> None:
+    app = ROOT / "app"
+    assert named_modules(UNIT / "web/test_guard.py") == [app / "web/guard.py"]
+    assert named_modules(UNIT / "test_main.py") == [app / "main.py", app / "__main__.py"]
+    assert named_modules(UNIT / "tracer/test_decode_property.py") == [
+        app / "tracer/decode_property.py",
+        app / "tracer/decode.py",
+    ]
+    assert named_modules(UNIT / "runner/test_junit.py") == [ROOT / "tests/runner/junit.py"]

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may import what: the one table. `tests/unit/tree/test_imports.py` checks it.
+
+A rule is about a package or a module; a module belongs to the longest name that fits. Rules stand
+bottom up: each may name only rules above it, so there are no cycles between packages. The
+standard library may be imported everywhere. Imports inside functions count, and so do those
+under `TYPE_CHECKING`. An entry that nothing uses fails the test: remove it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a package or module may import: of the tree, and of other projects."""
+
+    ours: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
+
+
+RULES: dict[str, Rule] = {
+    # Leaves: the standard library only.
+    "app.errors": Rule(),
+    "app.timestamps": Rule(),
+    "app.version": Rule(),
+    "app.config": Rule(),
+    "app.linux": Rule(),
+    "app.columns": Rule(),
+    # The kernel.
+    "app.btf": Rule(ours=("app.linux",)),
+    "app.kernel.availability": Rule(),
+    "app.kernel": Rule(ours=("app.btf", "app.errors", "app.kernel.availability", "app.linux")),
+    # Data that the service, its API and the tracers share.
+    "app.probes.drops": Rule(),
+    "app.probes.json_shapes": Rule(),
+    "app.probes.not_seen": Rule(),
+    "app.probes.spec": Rule(),
+    "app.probes.modes": Rule(ours=("app.columns",)),
+    "app.link": Rule(ours=("app.probes.spec",)),
+    # Processes of their own: the tracer, and the compiler.
+    "app.tracer": Rule(
+        ours=(
+            "app.columns",
+            "app.errors",
+            "app.kernel",
+            "app.link",
+            "app.linux",
+            "app.probes.drops",
+            "app.probes.modes",
+            "app.probes.spec",
+            "app.timestamps",
+        ),
+        libraries=("nanoarrow", "numpy"),
+    ),
+    "app.tracer.compile": Rule(
+        ours=(
+            "app.btf",
+            "app.errors",
+            "app.kernel",
+            "app.link",
+            "app.linux",
+            "app.tracer",
+        ),
+        libraries=("bcc",),
+    ),
+    # The service.
+    "app.hub": Rule(ours=("app.timestamps",)),
+    "app.probes": Rule(
+        ours=(
+            "app.columns",
+            "app.config",
+            "app.errors",
+            "app.hub",
+            "app.kernel.availability",
+            "app.link",
+            "app.linux",
+            "app.probes.drops",
+            "app.probes.json_shapes",
+            "app.probes.modes",
+            "app.probes.not_seen",
+            "app.probes.spec",
+            "app.timestamps",
+        )
+    ),
+    "app.access": Rule(
+        ours=("app.errors", "app.linux", "app.timestamps"), libraries=("_typeshed", "flask")
+    ),
+    "app.web": Rule(
+        ours=("app.access", "app.config", "app.errors", "app.hub", "app.probes"),
+        libraries=("_typeshed", "flask"),
+    ),
+    "app.web.api": Rule(
+        ours=(
+            "app.columns",
+            "app.errors",
+            "app.hub",
+            "app.probes.json_shapes",
+            "app.probes.spec",
+        ),
+        libraries=(
+            "flask",
+            "flask_smorest",
+            "marshmallow",
+            "nanoarrow",
+            "webargs",
+            "werkzeug",
+        ),
+    ),
+    "app.web.routes": Rule(
+        ours=(
+            "app.access",
+            "app.errors",
+            "app.hub",
+            "app.probes.spec",
+            "app.timestamps",
+            "app.version",
+            "app.web",
+            "app.web.api",
+        ),
+        libraries=("_typeshed", "flask", "flask_sock", "simple_websocket", "werkzeug", "wsproto"),
+    ),
+    "app.web.api.openapi": Rule(
+        ours=("app.version", "app.web.api", "app.web.routes"),
+        libraries=("flask", "flask_smorest"),
+    ),
+    "app.web.guard": Rule(
+        ours=(
+            "app.access",
+            "app.config",
+            "app.errors",
+            "app.linux",
+            "app.web.api",
+            "app.web.routes",
+        ),
+        libraries=("_typeshed",),
+    ),
+    "app": Rule(  # create_app()
+        ours=(
+            "app.linux",
+            "app.web",
+            "app.web.api",
+            "app.web.api.openapi",
+            "app.web.guard",
+            "app.web.routes",
+        ),
+        libraries=("flask",),
+    ),
+    "wsgi": Rule(ours=("app", "app.config", "app.web")),
+    "app.server": Rule(
+        ours=(
+            "app.access",
+            "app.config",
+            "app.errors",
+            "app.linux",
+            "app.probes.modes",
+            "app.web",
+            "app.web.api",
+            "app.web.guard",
+        ),
+        libraries=("flask", "gunicorn"),
+    ),
+    # Virtual machines, and the system's service manager.
+    "app.systemd": Rule(ours=("app.config",)),
+    "app.machine": Rule(ours=("app.linux",)),
+    "app.vm_mode": Rule(ours=("app.linux", "app.machine")),
+    # The command line.
+    "app.cli": Rule(
+        ours=(
+            "app.access",
+            "app.config",
+            "app.errors",
+            "app.linux",
+            "app.machine",
+            "app.server",
+            "app.systemd",
+            "app.vm_mode",
+            "wsgi",
+        ),
+        libraries=("flask",),
+    ),
+    "app.__main__": Rule(ours=("app.cli", "app.linux")),
+    # Beside the service.
+    "tests.runner": Rule(ours=("app.linux", "app.machine")),
+    "benchmarks": Rule(
+        ours=("app.kernel", "app.linux", "app.machine", "tests.support"),
+        libraries=("bcc", "matplotlib", "numpy"),
+    ),
+}
+# May be named by rules, but has none: it imports whatever a test needs.
+WITHOUT_RULE = ("tests.support",)
+
+# Processes, by the module that they start with, and all libraries that they may load, whichever
+# module imports them. Those with none run before the virtual environment exists.
+PROCESSES: dict[str, tuple[str, ...]] = {
+    "app.kernel.__main__": (),
+    "app.tracer.compile": ("bcc",),
+    "app.tracer.__main__": ("nanoarrow", "numpy"),
+    "app.cli.vm": (),
+    "app.cli.vm_exec": (),
+    "app.vm_mode.guest": (),
+    "app.cli.service": (),
+    "tests.runner.parts": (),
+}
+
+
+def rule_name(module: str) -> str | None:
+    """Return the name of the rule that a module belongs to; None without one."""
+    parts = module.split(".")
+    for length in range(len(parts), 0, -1):
+        name = ".".join(parts[:length])
+        # "app" is app/__init__.py only: else no package could be without a rule.
+        if name in WITHOUT_RULE or (name in RULES and (name != "app" or module == "app")):
+            return name
+    return None
