@@ -245,6 +245,28 @@ def test_paths_exist(page: Path) -> None:
         assert is_in_tree(f"{path}.py") or is_in_tree(f"{path}/__main__.py"), module
 
 
+@pytest.mark.parametrize(
+    ("page", "message"),
+    [
+        ("README.md", "does not work here: "),
+        (
+            "README.md",
+            "forbids it even to root; ./run --vm runs Probedeck on a kernel that allows it",
+        ),
+        ("README.md", "stopped on request"),
+        ("docs/settings.md", "cannot be made: "),
+        ("docs/settings.md", "Change that, or name another "),
+        ("docs/systemd.md", "tracing file system cannot be used: "),
+        ("docs/systemd.md", "the kernel has no function "),
+        ("README.md", "the kernel refused to "),
+    ],
+)
+def test_messages_are_quoted_as_they_are(page: str, message: str) -> None:
+    assert message in (ROOT / page).read_text(), "the page no longer quotes it"
+    sources = (path.read_text() for path in (ROOT / "app").rglob("*.py"))
+    assert any(message in re.sub(r"\"\s*\n\s*f?\"", "", text) for text in sources)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_one_sentence_a_line(page: Path) -> None:
     """No line holds two sentences, and none ends within one."""
