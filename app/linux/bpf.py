@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import resource
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -84,6 +85,20 @@ class MapInfo:
     max_entries: int
     flags: int
     name: str
+
+
+def allow_locked_memory() -> None:
+    """Lift this process's limit on locked memory, which maps count as before Linux 5.11.
+
+    All of a user's maps count together against the limit of the process that makes the next
+    one, so each process that makes maps or loads programs calls this first. Where the limit
+    cannot be lifted, the kernel says so when a map is made.
+    """
+    try:
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY,) * 2)
+    except (ValueError, OSError):  # without CAP_SYS_RESOURCE: as far as it goes
+        _, hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (hard, hard))
 
 
 def create_map(
