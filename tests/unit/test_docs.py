@@ -200,7 +200,7 @@ def prose(page: Path) -> Iterator[tuple[int, str]]:
             if not line.startswith(" "):
                 in_long_item = re.match(r"\d\d\. ", line) is not None  # continued by 4 spaces
             is_code = line.startswith("    ") and not in_long_item
-            if not is_code and not text.startswith(("|", "#", "![")):
+            if not is_code and not text.startswith(("|", "#", "![", "<!--")):
                 yield number, text
 
 
