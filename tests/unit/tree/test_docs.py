@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import fields
 from functools import cache
 from http import HTTPStatus
+from itertools import product
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -28,6 +30,10 @@ from app.web.stream_limit import Seats
 PROTOCOL = (ROOT / "docs/protocol.md").read_text()
 SETTINGS = (ROOT / "docs/settings.md").read_text()
 README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES += [page for page in (ROOT / "CONTRIBUTING.md",) if page.exists()]
+# The tests of the tree hold the paths of the others.
+WITH_PATHS = [page for page in PAGES if page.name not in ("architecture.md", "CONTRIBUTING.md")]
 
 
 @cache
@@ -183,7 +189,88 @@ def test_no_setting_is_documented_that_is_not_there() -> None:
     assert options == {field.name.replace("_", "-") for field in fields(Settings)}
 
 
-def test_links_between_the_documents_lead_somewhere() -> None:
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
-        for target in re.findall(r"\]\(([^)#:]+\.md)\)", page.read_text()):
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+def prose(page: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a page outside tables, code blocks and headings, with their numbers."""
+    in_fence = in_long_item = False
+    for number, line in enumerate(page.read_text().splitlines(), 1):
+        text = line.strip()
+        if text.startswith("```"):
+            in_fence = not in_fence
+        elif text and not in_fence:
+            if not line.startswith(" "):
+                in_long_item = re.match(r"\d\d\. ", line) is not None  # continued by 4 spaces
+            is_code = line.startswith("    ") and not in_long_item
+            if not is_code and not text.startswith(("|", "#", "![", "<!--")):
+                yield number, text
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text()
+    for target in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (page.parent / target).exists(), f"link to {target}"
+    for target, section in re.findall(r"\]\((\w+\.md)\), \"([^\"]+)\"", text):
+        headings = re.findall(r"^#+ (.*)$", (page.parent / target).read_text(), re.MULTILINE)
+        assert section in headings, f"link to {section} in {target}"
+
+
+def test_sections_that_the_sources_name_exist() -> None:
+    """As in `docs/protocol.md, "A probe"`: a heading, or the bold beginning of a paragraph."""
+    named = set()
+    for folder, suffix in product(("app", "static/js", "tests/vectors"), ("py", "js", "md")):
+        for path in sorted((ROOT / folder).rglob(f"*.{suffix}")):
+            text = re.sub(r"\s*\n[\s#/*]*", " ", path.read_text())
+            named |= set(re.findall(r"(docs/\w+\.md), \"([^\"]+)\"", text))
+    assert len(named) >= 5
+    for page, section in named:
+        text = (ROOT / page).read_text()
+        title = re.escape(section)
+        assert re.search(rf"^#+ {title}$|^\*\*{title}\.?\*\*", text, re.MULTILINE), (page, section)
+
+
+def is_in_tree(name: str) -> bool:
+    """Whether a name, which may have a wildcard or lack `.py`, is a file or folder of the tree."""
+    return any(ROOT.glob(name.rstrip("/"))) or (ROOT / f"{name}.py").is_file()
+
+
+@pytest.mark.parametrize("page", WITH_PATHS, ids=lambda page: page.name)
+def test_paths_exist(page: Path) -> None:
+    folders = "app|benchmarks|bpf|docs|static|templates|tests|tools"
+    text = page.read_text()
+    named = re.findall(rf"`((?:{folders})/[^`\s]*)`", text)
+    named += re.findall(r"`([\w./-]+\.(?:c|css|html|js|mjs|py|sh|svg))`", text)
+    assert [name for name in named if not is_in_tree(name)] == []
+    for module in re.findall(r"python -m ([a-z_]+\.[\w.]+\w)", text):
+        path = module.replace(".", "/")
+        assert is_in_tree(f"{path}.py") or is_in_tree(f"{path}/__main__.py"), module
+
+
+@pytest.mark.parametrize(
+    ("page", "message"),
+    [
+        ("README.md", "does not work here: "),
+        (
+            "README.md",
+            "forbids it even to root; ./run --vm runs Probedeck on a kernel that allows it",
+        ),
+        ("README.md", "stopped on request"),
+        ("docs/settings.md", "cannot be made: "),
+        ("docs/settings.md", "Change that, or name another "),
+        ("docs/systemd.md", "tracing file system cannot be used: "),
+        ("docs/systemd.md", "the kernel has no function "),
+        ("README.md", "the kernel refused to "),
+    ],
+)
+def test_messages_are_quoted_as_they_are(page: str, message: str) -> None:
+    assert message in (ROOT / page).read_text(), "the page no longer quotes it"
+    sources = (path.read_text() for path in (ROOT / "app").rglob("*.py"))
+    assert any(message in re.sub(r"\"\s*\n\s*f?\"", "", text) for text in sources)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_one_sentence_a_line(page: Path) -> None:
+    """No line holds two sentences, and none ends within one."""
+    for number, line in prose(page):
+        text = re.sub(r"`[^`]*`", "x", re.sub(r"^(?:> ?|- |\d+\. )+", "", line))
+        assert not re.search(r"[\w)\]*\"]{2}[.?!][*)]* +[A-Z*]", text), f"{number}: {line}"
+        assert re.search(r"[.:?!][*)]*$", text), f"{number}: {line}"
