@@ -39,14 +39,14 @@ class AuditLog:
         self._lock = threading.Lock()
 
     def check(self) -> None:
-        """Make the file if need be; raises UnusablePath when nothing could be appended."""
+        """Make the file if need be; raises UnusablePathError when nothing could be appended."""
         if self.path == NONE:
             return
         with self._opened(os.O_RDWR | os.O_CREAT) as descriptor:
             free = os.fstatvfs(descriptor)
             if free.f_bfree * free.f_frsize < paths.ROOM_BYTES:
                 what = f"cannot be appended to: {os.strerror(errno.ENOSPC)}"
-                raise paths.UnusablePath(errno.ENOSPC, self.path, what)
+                raise paths.UnusablePathError(errno.ENOSPC, self.path, what)
 
     def append(self, entry: dict[str, Any]) -> None:
         """One line, on the disk when this returns. Raises ProbedeckError 503.
@@ -60,7 +60,7 @@ class AuditLog:
             with self._lock, self._opened(os.O_RDWR | os.O_CREAT) as descriptor:
                 _write_whole(descriptor, line)
         except OSError as error:
-            what = error if isinstance(error, paths.UnusablePath) else error.strerror
+            what = error if isinstance(error, paths.UnusablePathError) else error.strerror
             raise ProbedeckError(
                 503, "audit_unwritable", f"The audit log {self.path} cannot be written ({what})."
             ) from error
@@ -77,9 +77,9 @@ class AuditLog:
             with self._opened(os.O_RDONLY) as descriptor:
                 lines = _last_lines(descriptor, limit)
         except OSError as error:
-            if isinstance(error, paths.UnusablePath) and error.is_missing:
+            if isinstance(error, paths.UnusablePathError) and error.is_missing:
                 return []
-            what = error if isinstance(error, paths.UnusablePath) else error.strerror
+            what = error if isinstance(error, paths.UnusablePathError) else error.strerror
             raise ProbedeckError(
                 503, "audit_unreadable", f"The audit log {self.path} cannot be read ({what})."
             ) from error

@@ -29,7 +29,7 @@ class Caller:
     def is_operator(self) -> bool:
         return self.role == OPERATOR
 
-    def is_still_let_in(self) -> bool:
+    def is_authorised(self) -> bool:
         """For those who stay: whether the token they came with is still one of ours."""
         return self.token is None or (self.tokens is not None and self.tokens.holds(self.token))
 

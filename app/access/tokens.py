@@ -71,7 +71,7 @@ class TokenFile:
         """Every token, by name; none when there is no file. Raises ProbedeckError 503."""
         try:
             descriptor = paths.open_file(self.path, os.O_RDONLY, secret=True, follow=False)
-        except paths.UnusablePath as error:
+        except paths.UnusablePathError as error:
             if error.is_missing:
                 return ()
             raise _unreadable(f"The tokens cannot be read: {error}.") from error
@@ -88,7 +88,7 @@ class TokenFile:
         """Whether a service runs or ran in this folder; raises ProbedeckError where none did."""
         try:
             folder = paths.folder(self.path.parent, make=False)
-        except paths.UnusablePath as error:
+        except paths.UnusablePathError as error:
             raise _invalid(f"{error}: name the folder of a service by --run-dir") from error
         if not any((folder / name).exists() for name in (FILE_NAME, LOCK_NAME)):
             raise _invalid(f"{folder} is not the folder of a service; name that by --run-dir")
@@ -141,7 +141,7 @@ class TokenFile:
             with self._locked_for_change() as tokens:
                 yield tokens
         except OSError as error:
-            what = error if isinstance(error, paths.UnusablePath) else error.strerror
+            what = error if isinstance(error, paths.UnusablePathError) else error.strerror
             raise ProbedeckError(
                 503, "cannot_start", f"The tokens in {self.path} were not changed: {what}."
             ) from error

@@ -6,16 +6,14 @@ glibc by ctypes; with another C library the calls are left out, and memory is as
 
 from __future__ import annotations
 
-import ctypes
+from app.linux.libc import libc
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 LARGE_BYTES = 64 * 1024
 KEPT_BYTES = 16 * 1024 * 1024
 
-_libc = ctypes.CDLL(None)
 
-
-def hold_little() -> None:
+def limit_heap_growth() -> None:
     """Give every large block pages of its own, which go back to the kernel when it is freed.
 
     glibc does so from 128 KiB on, and then moves that bound up to the largest block it has seen
@@ -26,7 +24,7 @@ def hold_little() -> None:
     _set(M_MMAP_THRESHOLD, LARGE_BYTES)
 
 
-def hold_freed() -> None:
+def keep_freed_memory() -> None:
     """Keep what is freed, up to 16 MiB, for the next time.
 
     For a process that needs the same large blocks again and again: each time they came from the
@@ -37,5 +35,5 @@ def hold_freed() -> None:
 
 
 def _set(parameter: int, value: int) -> None:
-    if hasattr(_libc, "mallopt") and not _libc.mallopt(parameter, value):
+    if hasattr(libc, "mallopt") and not libc.mallopt(parameter, value):
         raise OSError(f"mallopt({parameter}, {value}) failed")

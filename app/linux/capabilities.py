@@ -7,8 +7,9 @@ capabilities(7), prctl(2) and capset(2) by ctypes: standard library only.
 from __future__ import annotations
 
 import ctypes
-import os
 from pathlib import Path
+
+from app.linux.libc import check, libc, prctl
 
 # Numbers from linux/capability.h, and what each is still for.
 KEPT = {
@@ -21,8 +22,6 @@ KEPT = {
 PR_CAPBSET_READ, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 23, 24, 38  # linux/prctl.h
 LINUX_CAPABILITY_VERSION_3 = 0x20080522  # linux/capability.h
 LAST_CAPABILITY = Path("/proc/sys/kernel/cap_last_cap")
-
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class _Header(ctypes.Structure):
@@ -39,7 +38,7 @@ class _Sets(ctypes.Structure):
     ]
 
 
-def bound() -> None:
+def drop_capabilities() -> None:
     """Keep `KEPT`, as far as this thread has it, and forbid every program that it or its children
     execute to get more. Raises OSError.
 
@@ -47,25 +46,14 @@ def bound() -> None:
     """
     kept = sum(1 << number for number in KEPT.values())
     for number in range(int(LAST_CAPABILITY.read_text()) + 1):
-        if not kept >> number & 1 and _prctl(PR_CAPBSET_READ, number):
-            _prctl(PR_CAPBSET_DROP, number)
+        if not kept >> number & 1 and prctl(PR_CAPBSET_READ, number):
+            prctl(PR_CAPBSET_DROP, number)
     header = _Header(LINUX_CAPABILITY_VERSION_3, 0)
     sets = (_Sets * 2)()
-    _check(_libc.capget(ctypes.byref(header), sets))
+    check(libc.capget(ctypes.byref(header), sets))
     for half in range(2):
         sets[half].permitted &= kept >> 32 * half & 0xFFFFFFFF
         sets[half].effective = sets[half].permitted
         sets[half].inheritable = 0
-    _check(_libc.capset(ctypes.byref(header), sets))
-    _prctl(PR_SET_NO_NEW_PRIVS, 1)
-
-
-def _prctl(option: int, argument: int) -> int:
-    return _check(_libc.prctl(option, ctypes.c_ulong(argument), *(ctypes.c_ulong(0),) * 3))
-
-
-def _check(result: int) -> int:
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-    return result
+    check(libc.capset(ctypes.byref(header), sets))
+    prctl(PR_SET_NO_NEW_PRIVS, 1)

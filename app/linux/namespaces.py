@@ -10,10 +10,12 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
-import signal
 import socket
 import struct
 import threading
+
+from app.linux.libc import check, libc
+from app.linux.syscalls import syscall
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWNET = 0x40000000
@@ -21,48 +23,34 @@ MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
 MNT_DETACH = 2
 MOUNT_ATTR_RDONLY = 1
 AT_FDCWD, AT_RECURSIVE = -100, 0x8000
-SYS_MOUNT_SETATTR = 442  # since Linux 5.12
-PR_SET_PDEATHSIG = 1
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
-
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def die_with_parent(parent_pid: int) -> None:
-    """Be killed when the thread that started this process ends, whatever ends it.
-
-    Raises ProcessLookupError when the parent has ended already, before the kernel could know.
-    """
-    _check(_libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl")
-    if os.getppid() != parent_pid:
-        raise ProcessLookupError(f"the parent, process {parent_pid}, has ended")
 
 
 def unshare(flags: int) -> None:
     """Move the calling thread to new namespaces."""
-    _check(_libc.unshare(flags), "unshare")
+    check(libc.unshare(flags), "unshare")
 
 
 def enter(namespace: int) -> None:
     """Move the calling thread to the namespace that a descriptor stands for."""
-    _check(_libc.setns(namespace, 0), "setns")
+    check(libc.setns(namespace, 0), "setns")
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
     """mount(2)."""
-    done = _libc.mount(
+    done = libc.mount(
         source.encode(),
         os.fsencode(target),
         kind.encode() or None,
         ctypes.c_ulong(flags),
         data.encode() or None,
     )
-    _check(done, target)
+    check(done, target)
 
 
 def unmount(target: str) -> None:
     """Take a mount and what is mounted below it out of this mount namespace."""
-    _check(_libc.umount2(os.fsencode(target), MNT_DETACH), target)
+    check(libc.umount2(os.fsencode(target), MNT_DETACH), target)
 
 
 def make_read_only(target: str) -> None:
@@ -110,18 +98,12 @@ def _raise_loopback() -> None:
 def _set_attributes(target: str, flags: int, attr_set: int = 0, attr_clear: int = 0) -> None:
     # struct mount_attr: attr_set, attr_clr, propagation, userns_fd
     attributes = struct.pack("=QQQQ", attr_set, attr_clear, 0, 0)
-    done = _libc.syscall(
-        ctypes.c_long(SYS_MOUNT_SETATTR),
-        AT_FDCWD,
+    syscall(
+        "mount_setattr",
+        ctypes.c_long(AT_FDCWD),
         os.fsencode(target),
-        flags,
+        ctypes.c_ulong(flags),
         attributes,
         ctypes.c_size_t(len(attributes)),
+        about=target,
     )
-    _check(done, target)
-
-
-def _check(result: int, what: str) -> None:
-    if result != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), what)

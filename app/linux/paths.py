@@ -34,7 +34,7 @@ OPEN_TO_OTHERS = 0o077
 FIRST_USER_GROUP = 1000  # below it: groups of the system's own (login.defs(5), SYS_GID_MAX)
 
 
-class UnusablePath(OSError):
+class UnusablePathError(OSError):
     """A folder or file cannot be used; as text, a sentence without its full stop.
 
     `strerror` is what follows the path in that sentence.
@@ -53,7 +53,7 @@ class UnusablePath(OSError):
 
 
 def folder(path: Path, *, mode: int = 0o755, make: bool = True) -> Path:
-    """The real path of a folder that only root and we can write to; raises UnusablePath.
+    """The real path of a folder that only root and we can write to; raises UnusablePathError.
 
     Makes it with `mode`, and what is missing of the way with 0755, whatever the umask.
     """
@@ -61,19 +61,19 @@ def folder(path: Path, *, mode: int = 0o755, make: bool = True) -> Path:
         found = _find(path, _Way(0o755 if make else None), stack)
         if found.entry is None:
             if not make:
-                raise UnusablePath(errno.ENOENT, found.path, MISSING)
+                raise UnusablePathError(errno.ENOENT, found.path, MISSING)
             found = _Found(found.parent, found.name, found.path, _make(found, mode, stack))
         assert found.entry is not None
         status = os.fstat(found.entry)
         if not stat.S_ISDIR(status.st_mode):
-            raise UnusablePath(errno.ENOTDIR, found.path, "is not a folder")
+            raise UnusablePathError(errno.ENOTDIR, found.path, "is not a folder")
         _check_owner(found.path, status)
         _check_mode(found.path, status, WRITABLE_BY_OTHERS)
         return found.path
 
 
 def check_room(path: Path, room_bytes: int = ROOM_BYTES) -> None:
-    """Write that much into the folder, to nowhere; raises UnusablePath."""
+    """Write that much into the folder, to nowhere; raises UnusablePathError."""
     try:
         with tempfile.TemporaryFile(dir=path, buffering=0) as file:
             file.write(bytes(room_bytes))
@@ -81,7 +81,7 @@ def check_room(path: Path, room_bytes: int = ROOM_BYTES) -> None:
             if os.fstat(file.fileno()).st_size != room_bytes:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     except OSError as error:
-        raise UnusablePath(
+        raise UnusablePathError(
             error.errno, path, f"cannot be written to: {os.strerror(error.errno or errno.EIO)}"
         ) from error
 
@@ -105,7 +105,7 @@ def open_file(
     `group_may_read`.
     `system_groups`: folders on the way may be the writable ones of a group of the system's.
     Opened to be only read, it may be reached through links, unless `follow` is false. Raises
-    UnusablePath.
+    UnusablePathError.
     """
     writes = flags & os.O_ACCMODE != os.O_RDONLY
     way = _Way(
@@ -121,7 +121,7 @@ def open_file(
             try:
                 if found.entry is None:
                     if not flags & os.O_CREAT:
-                        raise UnusablePath(errno.ENOENT, found.path, MISSING)
+                        raise UnusablePathError(errno.ENOENT, found.path, MISSING)
                     return os.open(found.name, flags | os.O_EXCL, mode, dir_fd=found.parent)
                 _check_file(found.path, os.fstat(found.entry), way, writes)
                 if secret:
@@ -130,10 +130,10 @@ def open_file(
                 return os.open(f"/proc/self/fd/{found.entry}", again)
             except FileExistsError:
                 continue  # made by another process in this moment: look at it
-            except UnusablePath:
+            except UnusablePathError:
                 raise
             except OSError as error:
-                raise UnusablePath(
+                raise UnusablePathError(
                     error.errno, found.path, f"cannot be opened: {error.strerror}"
                 ) from error
 
@@ -165,7 +165,7 @@ class _Found:
 
 
 def _find(path: Path, way: _Way, stack: ExitStack) -> _Found:
-    """Walk to the end of `path`; the descriptors belong to `stack`. Raises UnusablePath."""
+    """Walk to the end of `path`; the descriptors belong to `stack`. Raises UnusablePathError."""
     real = Path("/")
     try:
         parts = (Path.cwd() / path).parts
@@ -192,7 +192,7 @@ def _find(path: Path, way: _Way, stack: ExitStack) -> _Found:
             status = os.fstat(entry)
             if stat.S_ISLNK(status.st_mode):
                 if last and not way.follow_last:
-                    raise UnusablePath(errno.ELOOP, real / name, "is a symbolic link")
+                    raise UnusablePathError(errno.ELOOP, real / name, "is a symbolic link")
                 _check_owner(real / name, status, way.owners)
                 links += 1
                 if links > MOST_LINKS:
@@ -208,12 +208,12 @@ def _find(path: Path, way: _Way, stack: ExitStack) -> _Found:
             _check_folder(real, status, way)
             parent, here = here, entry
         return _Found(parent, ".", real, here)  # it ends with `/` or `..`
-    except UnusablePath:
+    except UnusablePathError:
         raise
     except (OSError, ValueError) as error:  # ValueError: a null byte
         number = error.errno if isinstance(error, OSError) else errno.EINVAL
         what = os.strerror(number or errno.EIO)
-        raise UnusablePath(number, Path(path), f"cannot be used: {what}") from error
+        raise UnusablePathError(number, Path(path), f"cannot be used: {what}") from error
 
 
 def _open(name: str, folder: int | None, stack: ExitStack) -> int:
@@ -236,14 +236,16 @@ def _make(found: _Found, mode: int, stack: ExitStack) -> int:
         if made:
             os.fchmod(descriptor, mode)
     except OSError as error:
-        raise UnusablePath(error.errno, found.path, f"cannot be made: {error.strerror}") from error
+        raise UnusablePathError(
+            error.errno, found.path, f"cannot be made: {error.strerror}"
+        ) from error
     return descriptor
 
 
 def _check_folder(path: Path, status: os.stat_result, way: _Way) -> None:
     """A folder on the way."""
     if not stat.S_ISDIR(status.st_mode):
-        raise UnusablePath(errno.ENOTDIR, path, "is not a folder")
+        raise UnusablePathError(errno.ENOTDIR, path, "is not a folder")
     _check_owner(path, status, way.owners)
     if status.st_mode & stat.S_ISVTX:
         return  # others can add to it, and can neither remove nor rename what is not theirs
@@ -254,11 +256,11 @@ def _check_folder(path: Path, status: os.stat_result, way: _Way) -> None:
 
 def _check_file(path: Path, status: os.stat_result, way: _Way, writes: bool) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise UnusablePath(errno.EINVAL, path, "is not a regular file")
+        raise UnusablePathError(errno.EINVAL, path, "is not a regular file")
     _check_owner(path, status, way.owners)
     _check_mode(path, status, WRITABLE_BY_OTHERS)
     if writes and status.st_nlink > 1:
-        raise UnusablePath(errno.EMLINK, path, "has another name too (a hard link)")
+        raise UnusablePathError(errno.EMLINK, path, "has another name too (a hard link)")
 
 
 def _check_secret(path: Path, status: os.stat_result, group_may_read: bool) -> None:
@@ -269,11 +271,11 @@ def _check_secret(path: Path, status: os.stat_result, group_may_read: bool) -> N
 
 def _check_owner(path: Path, status: os.stat_result, owners: Collection[int] = ()) -> None:
     if status.st_uid not in {0, os.geteuid(), *owners}:
-        raise UnusablePath(errno.EPERM, path, f"belongs to user {status.st_uid}")
+        raise UnusablePathError(errno.EPERM, path, f"belongs to user {status.st_uid}")
 
 
 def _check_mode(path: Path, status: os.stat_result, forbidden: int) -> None:
     found = stat.S_IMODE(status.st_mode)
     if found & forbidden:
         what = "written" if found & forbidden & WRITABLE_BY_OTHERS else "read"
-        raise UnusablePath(errno.EPERM, path, f"can be {what} by others (mode {found:o})")
+        raise UnusablePathError(errno.EPERM, path, f"can be {what} by others (mode {found:o})")

@@ -33,7 +33,7 @@ REPLY_BYTES = 8192
 ANSWER_S = 5.0  # the kernel answers before `send` returns; so this is for what cannot be
 
 
-class NoSockDiag(Exception):
+class NoSockDiagError(Exception):
     """This kernel, or the rules that this process is under, do not have it."""
 
 
@@ -55,7 +55,7 @@ class Row:
 def open_diag() -> socket.socket:
     """A socket to ask by: of the network namespace that the calling thread is in now.
 
-    Raises NoSockDiag.
+    Raises NoSockDiagError.
     """
     try:
         kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
@@ -63,7 +63,7 @@ def open_diag() -> socket.socket:
     except OSError as error:
         if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
             raise
-        raise NoSockDiag(str(error)) from error
+        raise NoSockDiagError(str(error)) from error
     diag.settimeout(ANSWER_S)
     return diag
 
@@ -72,7 +72,7 @@ def find_socket(diag: socket.socket, local: Endpoint, remote: Endpoint) -> Row |
     """The TCP socket whose own end is `local` and whose other end is `remote`; None without one.
 
     Both are plain addresses: an IPv6 socket that speaks IPv4 is found by its IPv4 addresses.
-    Raises NoSockDiag when the kernel does not take the question, and OSError.
+    Raises NoSockDiagError when the kernel does not take the question, and OSError.
     """
     is_4 = isinstance(local[0], IPv4Address)
     family = socket.AF_INET if is_4 else socket.AF_INET6
@@ -90,9 +90,9 @@ def find_socket(diag: socket.socket, local: Endpoint, remote: Endpoint) -> Row |
         (code,) = struct.unpack_from("=i", reply, HEADER.size)
         if -code == errno.ENOENT:
             return None  # or the module inet_diag is not there: see has_sock_diag
-        raise NoSockDiag(f"sock_diag: {errno.errorcode.get(-code, code)}")
+        raise NoSockDiagError(f"sock_diag: {errno.errorcode.get(-code, code)}")
     if kind != SOCK_DIAG_BY_FAMILY:
-        raise NoSockDiag(f"sock_diag: a message of type {kind}")
+        raise NoSockDiagError(f"sock_diag: a message of type {kind}")
     row = _row(reply)
     # Where there is no such connection the kernel looks on, for one that listens there.
     return row if (row.local, row.remote) == (local, remote) else None
@@ -109,7 +109,7 @@ def has_sock_diag() -> bool:
             address, port = known.getsockname()
             nowhere = IPv4Address(0)
             return find_socket(diag, (IPv4Address(address), port), (nowhere, 0)) is not None
-    except NoSockDiag:
+    except NoSockDiagError:
         return False
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from app.linux.sock_diag import (
     Endpoint,
-    NoSockDiag,
+    NoSockDiagError,
     Row,
     find_socket,
     has_sock_diag,
@@ -58,7 +58,7 @@ def owner_uid(
     if proc_net is None:
         try:
             return sole_owner(_ask(client, server, diag))
-        except NoSockDiag:
+        except NoSockDiagError:
             proc_net = PROC_NET
     return _owner_in_tables(proc_net, client, server)
 
@@ -86,13 +86,13 @@ def sole_owner(rows: Iterable[Row]) -> int | None:
 
 
 def _ask(client: Endpoint, server: Endpoint, diag: socket.socket | None) -> list[Row]:
-    """What the kernel says of the client's socket. Raises NoSockDiag."""
+    """What the kernel says of the client's socket. Raises NoSockDiagError."""
     if diag is None:
         with open_diag() as own:
             return _ask(client, server, own)
     row = find_socket(diag, client, server)
     if row is None and not has_sock_diag():
-        raise NoSockDiag
+        raise NoSockDiagError
     return [] if row is None else [row]
 
 

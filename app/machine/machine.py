@@ -6,7 +6,7 @@
 
 One machine runs one command, as root, and ends with it. `share` is the one folder that both
 sides can write; the guest sees it as /run/vm/share. The command's output comes line by line while
-it runs. When the machine ends without saying how the command ended, that is `MachineLost`
+it runs. When the machine ends without saying how the command ended, that is `LostMachineError`
 and never an exit status.
 
 Whatever ends this process ends the machine: QEMU and virtiofsd die with the thread that started
@@ -42,7 +42,7 @@ END_TIMEOUT_S = 20.0
 CONSOLE_LINES = 60
 
 
-class MachineLost(Exception):
+class LostMachineError(Exception):
     """The machine ended, or stayed silent, without telling how the command ended.
 
     `started`: the command had been started; `timed_out`: it took longer than allowed.
@@ -160,7 +160,7 @@ class Machine:
         boot_timeout_s: float = BOOT_TIMEOUT_S,
         ready: Callable[[], None] = lambda: None,
     ) -> int:
-        """The command's exit status; raises MachineLost. `ready` is called when it starts."""
+        """The command's exit status; raises LostMachineError. `ready` is called when it starts."""
         deadline = time.monotonic() + boot_timeout_s
         started = False
         while self._status is None:
@@ -296,7 +296,7 @@ class Machine:
         else:
             raise ValueError(f"the guest's init said {line!r}")
 
-    def _lost(self, reason: str, timed_out: bool = False) -> MachineLost:
+    def _lost(self, reason: str, timed_out: bool = False) -> LostMachineError:
         deadline = time.monotonic() + 1.0
         while self._selector.get_map() and time.monotonic() < deadline:
             if not self._selector.select(0.2):
@@ -304,7 +304,7 @@ class Machine:
             self._read(0)
         for reader in self._readers.values():
             reader.end()
-        return MachineLost(reason, self.release is not None, self._console, timed_out)
+        return LostMachineError(reason, self.release is not None, self._console, timed_out)
 
 
 def with_second_try(
@@ -316,12 +316,12 @@ def with_second_try(
 
     The second is emulated when the first was not: virtualisation may be what failed. A command
     that took too long is not tried again, and with `again_when_started` false no command is.
-    Raises MachineLost, and ProgramMissing.
+    Raises LostMachineError, and MissingProgramError.
     """
     host = qemu.detect()
     try:
         return boot(host)
-    except MachineLost as lost:
+    except LostMachineError as lost:
         if lost.started and (lost.timed_out or not again_when_started):
             raise
         say(f"{lost}\nTrying once more.")

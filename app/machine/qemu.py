@@ -34,7 +34,7 @@ KERNEL_OPTIONS = (
 )
 
 
-class ProgramMissing(Exception):
+class MissingProgramError(Exception):
     """QEMU or virtiofsd is not installed."""
 
 
@@ -52,16 +52,16 @@ def detect(
     kvm: Path = Path("/dev/kvm"),
     virtiofsd: Sequence[Path] = VIRTIOFSD,
 ) -> Host:
-    """Find the programs, and whether the processor virtualises; raises ProgramMissing.
+    """Find the programs, and whether the processor virtualises; raises MissingProgramError.
 
     /dev/kvm alone says nothing: it can be there on a processor without the extension.
     """
     qemu = shutil.which(QEMU)
     server = next((path for path in virtiofsd if path.exists()), None)
     if qemu is None:
-        raise ProgramMissing(f"{QEMU} is not installed (Debian: qemu-system-x86)")
+        raise MissingProgramError(f"{QEMU} is not installed (Debian: qemu-system-x86)")
     if server is None:
-        raise ProgramMissing("virtiofsd is not installed (Debian 12: qemu-system-common)")
+        raise MissingProgramError("virtiofsd is not installed (Debian 12: qemu-system-common)")
     flags = re.search(r"^flags\s*:.*\b(vmx|svm)\b", cpuinfo.read_text(), re.MULTILINE)
     return Host(qemu, server, flags is not None and os.access(kvm, os.R_OK | os.W_OK))
 

@@ -22,9 +22,9 @@ from app.linux.sock_diag import has_sock_diag, open_diag
 from app.linux.socket_owner import PROC_NET
 from app.linux.standard_streams import keep_standard_streams, say
 from app.machine import kernels, qemu
-from app.machine.machine import Machine, MachineLost, with_second_try
+from app.machine.machine import LostMachineError, Machine, with_second_try
 from app.vm_mode import options
-from app.vm_mode.commands import NoMachine, address, execute
+from app.vm_mode.commands import NoMachineError, address, execute
 from app.vm_mode.host_side import Outside
 from app.vm_mode.relay import Relay
 from app.vm_mode.terminal import Terminal
@@ -60,7 +60,7 @@ class Serving:
     commands: socket.socket
 
     def boot(self, host: qemu.Host) -> int:
-        """One machine, from boot to end; the service's exit status; raises MachineLost."""
+        """One machine, from boot to end; the service's exit status; raises LostMachineError."""
         how = "with KVM" if host.kvm else "in emulation, which takes a while"
         say(f"Booting Linux {self.kernel.release} {how}")
         with ExitStack() as stack:
@@ -146,10 +146,10 @@ def main(argv: Sequence[str]) -> int:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _end)
         return serve(ours, rest)
-    except NoMachine as error:
+    except NoMachineError as error:
         sys.stderr.write(f"{error}\n")
         return NO_MACHINE
-    except (MachineLost, kernels.KernelError, qemu.ProgramMissing) as error:
+    except (LostMachineError, kernels.KernelError, qemu.MissingProgramError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     except OSError as error:

@@ -33,7 +33,7 @@ def address(port: int) -> str:
     return f"\0probedeck-vm-{port}"
 
 
-class NoMachine(Exception):
+class NoMachineError(Exception):
     """There is no machine to run a command in, or it ended meanwhile."""
 
 
@@ -111,15 +111,17 @@ def peer_uid(connection: socket.socket) -> int:
 def execute(port: int, argv: Sequence[str]) -> int:
     """Run a command in the machine that serves on `port`; its output goes to ours.
 
-    Returns its exit status, or 128 more than the signal that ended it; raises NoMachine.
+    Returns its exit status, or 128 more than the signal that ended it; raises NoMachineError.
     """
     with socket.socket(socket.AF_UNIX) as connection:
         try:
             connection.connect(address(port))
         except ConnectionRefusedError:
-            raise NoMachine(f"no machine serves on port {port}; start one: ./run --vm") from None
+            raise NoMachineError(
+                f"no machine serves on port {port}; start one: ./run --vm"
+            ) from None
         if peer_uid(connection) != 0:
-            raise NoMachine("what answers there was not started by root, and is not used")
+            raise NoMachineError("what answers there was not started by root, and is not used")
         connection.sendall(_line({"argv": list(argv)}))
         with connection.makefile("rb") as answers:
             for line in answers:
@@ -130,7 +132,7 @@ def execute(port: int, argv: Sequence[str]) -> int:
                     if name in message:
                         stream.buffer.write(base64.b64decode(message[name]))
                         stream.buffer.flush()
-    raise NoMachine("the machine ended before the command did")
+    raise NoMachineError("the machine ended before the command did")
 
 
 def status_of(returncode: int) -> int:

@@ -18,7 +18,7 @@ import pytest
 from app import ROOT
 from app.machine import qemu
 from app.machine.kernels import Kernel
-from app.machine.machine import Machine, MachineLost
+from app.machine.machine import LostMachineError, Machine
 from tests.support.waiting import PATIENCE_S, wait_until
 
 root = pytest.mark.skipif(os.geteuid() != 0, reason="a mount namespace needs root")
@@ -121,7 +121,7 @@ def test_a_machine_that_ends_without_a_status_is_lost(boot: Callable[..., Machin
         os.write(console, b"Kernel panic - not syncing\n")
     """
     with (
-        pytest.raises(MachineLost, match="ended by itself") as lost,
+        pytest.raises(LostMachineError, match="ended by itself") as lost,
         boot(body) as booted,
     ):
         booted.wait()
@@ -134,7 +134,7 @@ def test_a_machine_that_ends_without_a_status_is_lost(boot: Callable[..., Machin
 def test_a_machine_that_cannot_start_says_what_qemu_said(boot: Callable[..., Machine]) -> None:
     body = """sys.exit("cannot allocate memory")"""
     with (
-        pytest.raises(MachineLost) as lost,
+        pytest.raises(LostMachineError) as lost,
         boot(body) as booted,
     ):
         booted.wait()
@@ -146,7 +146,7 @@ def test_a_machine_that_cannot_start_says_what_qemu_said(boot: Callable[..., Mac
 def test_a_lost_file_system_is_a_lost_machine(boot: Callable[..., Machine]) -> None:
     body = """time.sleep(600)"""
     with (
-        pytest.raises(MachineLost),
+        pytest.raises(LostMachineError),
         boot(body, "os._exit(1)") as booted,
     ):
         booted.wait()
@@ -169,7 +169,7 @@ def test_silence_is_a_lost_machine(
         time.sleep(600)
     """
     with (
-        pytest.raises(MachineLost, match=reason) as lost,
+        pytest.raises(LostMachineError, match=reason) as lost,
         boot(body) as booted,
     ):
         booted.wait(**limits)

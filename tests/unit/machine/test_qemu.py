@@ -47,10 +47,10 @@ def test_kvm_needs_the_processor_and_the_device(
 
 def test_missing_programs_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(qemu.shutil, "which", lambda name: None)
-    with pytest.raises(qemu.ProgramMissing, match="qemu-system-x86"):
+    with pytest.raises(qemu.MissingProgramError, match="qemu-system-x86"):
         qemu.detect()
     monkeypatch.setattr(qemu.shutil, "which", lambda name: f"/usr/bin/{name}")
-    with pytest.raises(qemu.ProgramMissing, match="virtiofsd"):
+    with pytest.raises(qemu.MissingProgramError, match="virtiofsd"):
         qemu.detect(virtiofsd=[tmp_path / "virtiofsd"])
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from app import ROOT
-from app.vm_mode.commands import Broker, NoMachine, address, execute, peer_uid, status_of
+from app.vm_mode.commands import Broker, NoMachineError, address, execute, peer_uid, status_of
 from app.vm_mode.guest import Agent
 from tests.support.waiting import PATIENCE_S, wait_until
 
@@ -176,13 +176,13 @@ with socket.socket(socket.AF_UNIX) as s:
     ) as squatter:
         assert squatter.stdout is not None
         assert squatter.stdout.readline() == b"listening\n"
-        with pytest.raises(NoMachine, match="not started by root"):
+        with pytest.raises(NoMachineError, match="not started by root"):
             execute(PORT, ["id"])
         squatter.communicate(timeout=PATIENCE_S)
 
 
 def test_without_a_machine_it_says_how_to_start_one() -> None:
-    with pytest.raises(NoMachine, match=r"\./run --vm"):
+    with pytest.raises(NoMachineError, match=r"\./run --vm"):
         execute(PORT, ["true"])
 
 
