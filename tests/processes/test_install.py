@@ -250,3 +250,72 @@ def test_the_service_command_is_explained_with_nothing_installed(
     )
     assert done.returncode == status
     assert words in done.stdout + done.stderr
+
+
+@pytest.fixture
+def stubbed(tmp_path: Path) -> Path:
+    """A project whose `run` is the real one, and installs nothing but says what it would."""
+    (tmp_path / "run").write_bytes((ROOT / "run").read_bytes())
+    (tmp_path / "run").chmod(0o755)
+    (tmp_path / "app").symlink_to(ROOT / "app")
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools/install.sh").write_text(
+        f'. "{INSTALL}"\ninstall_packages() {{ echo "packages: $*"; }}\n'
+        'make_environment() { echo "environment: $*"; }\n'
+    )
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/python").write_text('#!/bin/sh\nprintf "%s|" "$@"\nexit 7\n')
+    (tmp_path / ".venv/bin/python").chmod(0o755)
+    return tmp_path
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may serve")
+@pytest.mark.parametrize(
+    ("arguments", "packages"),
+    [
+        (["--port", "5001"], {"python3"}),
+        (["--tls-self-signed", "--host-names", "a b"], {"python3", "openssl"}),
+        (["--vm"], {"python3", "zstd", "kmod"}),
+    ],
+)
+def test_run_installs_what_is_needed_and_hands_over(
+    stubbed: Path, arguments: list[str], packages: set[str]
+) -> None:
+    done = subprocess.run(
+        [stubbed / "run", *arguments], capture_output=True, encoding="utf-8", check=False
+    )
+    installed, environment, handed_over = done.stdout.splitlines()
+    found = installed.removeprefix("packages: ").split()
+    assert packages <= set(found)
+    assert ("openssl" in found, "zstd" in found) == ("openssl" in packages, "zstd" in packages)
+    assert environment == "environment: .venv requirements.txt"
+    assert handed_over == "".join(f"{word}|" for word in ["-m", "app", *arguments])
+    assert (done.returncode, done.stderr) == (7, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["--help"], 0, "--vm-exec"),
+        (["--port", "1", "-h"], 0, "--vm-exec"),
+        (["token", "--help"], 0, "usage: ./run token"),
+        (["token"], 2, "usage: ./run token"),
+        (["service", "remove", "--port=1"], 2, "usage: ./run service remove"),
+        pytest.param(
+            ["--port", "1", "--vm-exec", "ls", "--help"],
+            125,
+            "no machine serves on port 1;",
+            marks=pytest.mark.skipif(os.geteuid() != 0, reason="root's command"),
+        ),
+    ],
+)
+def test_run_installs_nothing_for_the_rest(
+    stubbed: Path, arguments: list[str], status: int, words: str
+) -> None:
+    done = subprocess.run(
+        [stubbed / "run", *arguments], capture_output=True, encoding="utf-8", check=False
+    )
+    assert done.returncode == status
+    assert words in done.stdout + done.stderr
+    assert "packages:" not in done.stdout
+    assert "environment:" not in done.stdout

@@ -39,7 +39,7 @@ class Installed(Client):
         assigned = [f"{name}={value}" for name, value in environment.items()]
         return self.systemd.run(
             *("env", f"--chdir={PROJECT}", "PYTHONDONTWRITEBYTECODE=1", *assigned),
-            *(str(python), "-m", "app.cli.service", *arguments),
+            *(str(python), "-m", "app", "service", *arguments),
         )
 
     def install(self, **environment: str) -> str:
