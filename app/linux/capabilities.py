@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Giving away what tracing does not need of root's power, for this process and all it starts.
-
-capabilities(7), prctl(2) and capset(2) by ctypes: standard library only.
-"""
+"""Dropping the capabilities that tracing does not need: capabilities(7), prctl(2), capset(2)."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from pathlib import Path
 
 from app.linux.libc import check, libc, prctl
 
-# Numbers from linux/capability.h, and what each is still for.
+# Numbers from linux/capability.h, and what each is needed for.
 KEPT = {
     "CAP_DAC_READ_SEARCH": 2,  # read the project and its environment in a home that is private
     "CAP_SYS_ADMIN": 21,  # tracefs (fsmount); the kernel's time per program (BPF_ENABLE_STATS)
@@ -29,7 +26,7 @@ class _Header(ctypes.Structure):
 
 
 class _Sets(ctypes.Structure):
-    """32 capabilities of each set; the kernel takes two, the lower ones first."""
+    """struct __user_cap_data_struct: 32 capabilities of each set; two of it, low first."""
 
     _fields_ = [
         ("effective", ctypes.c_uint32),
@@ -39,10 +36,10 @@ class _Sets(ctypes.Structure):
 
 
 def drop_capabilities() -> None:
-    """Keep `KEPT`, as far as this thread has it, and forbid every program that it or its children
-    execute to get more. Raises OSError.
+    """Drop all capabilities but `KEPT`, for this thread and every program that it or its children
+    execute. Raises OSError.
 
-    For a process of one thread: each thread has capabilities of its own.
+    Capabilities are per thread: call it while the process has one.
     """
     kept = sum(1 << number for number in KEPT.values())
     for number in range(int(LAST_CAPABILITY.read_text()) + 1):

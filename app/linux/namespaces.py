@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""System calls for namespaces and mounts that Python has only from 3.12 on, or not at all.
+"""Namespaces and mounts: calls that Python has only since 3.12, or not at all.
 
-Each raises OSError as the call failed. Numbers are those of linux/sched.h, linux/mount.h
-and the system call table of x86-64, which is the machine that the kernels here are for.
+Each raises OSError. Constants are from linux/sched.h, linux/mount.h and linux/sockios.h.
 """
 
 from __future__ import annotations
@@ -27,17 +26,17 @@ SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
 
 
 def unshare(flags: int) -> None:
-    """Move the calling thread to new namespaces."""
+    """Move the calling thread to new namespaces; unshare(2)."""
     check(libc.unshare(flags), "unshare")
 
 
 def enter(namespace: int) -> None:
-    """Move the calling thread to the namespace that a descriptor stands for."""
+    """Move the calling thread to the namespace that a descriptor refers to; setns(2)."""
     check(libc.setns(namespace, 0), "setns")
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
-    """mount(2)."""
+    """Mount a file system; mount(2)."""
     done = libc.mount(
         source.encode(),
         os.fsencode(target),
@@ -49,24 +48,24 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = 
 
 
 def unmount(target: str) -> None:
-    """Take a mount and what is mounted below it out of this mount namespace."""
+    """Detach a mount, and those below it, from this mount namespace; umount2(2)."""
     check(libc.umount2(os.fsencode(target), MNT_DETACH), target)
 
 
 def make_read_only(target: str) -> None:
-    """Make a mount and all mounts below it read-only, as this namespace sees them."""
+    """Make a mount and all mounts below it read-only in this namespace; since Linux 5.12."""
     _set_attributes(target, AT_RECURSIVE, attr_set=MOUNT_ATTR_RDONLY)
 
 
 def make_writable(target: str) -> None:
-    """Make one mount writable again."""
+    """Make one mount writable again; since Linux 5.12."""
     _set_attributes(target, 0, attr_clear=MOUNT_ATTR_RDONLY)
 
 
 def new_network() -> int:
-    """A descriptor of a new network namespace with nothing in it but a loopback that is up.
+    """Return a descriptor of a new network namespace, whose only interface is a loopback, up.
 
-    The namespace lives as long as descriptors and processes hold it.
+    The namespace lives as long as a descriptor or a process holds it.
     """
     made: list[int] = []
     failed: list[OSError] = []
@@ -79,7 +78,7 @@ def new_network() -> int:
         except OSError as error:
             failed.append(error)
 
-    # A namespace belongs to a thread; one of its own leaves all others where they are.
+    # unshare(2) moves the calling thread only: a thread of its own leaves the others in place.
     thread = threading.Thread(target=build)
     thread.start()
     thread.join()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""System calls that Python has no function for, by ctypes; failures are OSError."""
+"""System calls that Python has no function for; failures raise OSError."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def wait_for_running_programs() -> None:
     """Return once every BPF program that is running now has ended; raises OSError.
 
     MEMBARRIER_CMD_GLOBAL is synchronize_rcu() (kernel/sched/membarrier.c), and tracing programs
-    run under rcu_read_lock() or with preemption off. A kernel booted with nohz_full refuses it:
-    there we wait for longer than a program can take unless it is preempted all the time.
+    run under rcu_read_lock() or with preemption off. A kernel booted with nohz_full refuses it
+    (EINVAL): then wait longer than a program takes, unless it is preempted all the time.
     """
     zero = ctypes.c_long(0)
     try:
@@ -75,11 +75,11 @@ def wait_for_running_programs() -> None:
 
 
 def fail_to(call: str, token: int) -> None:
-    """Make a system call that deletes or renames, with names that cannot be read: it fails.
+    """Make a deleting or renaming system call fail with EFAULT, by names that cannot be read.
 
-    The names' address is 0xffffffff00000000 + `token` (32 bits), in the kernel's half of the
-    address space, where the kernel reads no name for a user (EFAULT), whatever is there; the
-    directory descriptors are `token`. Raises OSError when it fails for another reason.
+    The names' address is 0xffffffff00000000 + `token` (32 bits): it is in the kernel's half of
+    the address space, from which the kernel never reads a user's string. The directory
+    descriptors are `token`. Raises OSError when the call fails for another reason.
     """
     name = ctypes.c_ulong(0xFFFFFFFF << 32 | token)
     dfd = ctypes.c_long(ctypes.c_int(token).value)
@@ -99,10 +99,10 @@ def fail_to(call: str, token: int) -> None:
 
 
 def detached_mount(kind: str) -> int:
-    """A descriptor of a new mount of a file system without a device; raises OSError.
+    """Return a descriptor of a new mount of a file system without a device; raises OSError.
 
-    It is attached to no mount namespace, so nobody else sees it, and it ends with the
-    descriptor. fsmount(2), since Linux 5.2.
+    It belongs to no mount namespace, so no other process sees it, and it is unmounted when the
+    descriptor is closed. fsmount(2), since Linux 5.2.
     """
     context = syscall("fsopen", kind.encode(), ctypes.c_ulong(FSOPEN_CLOEXEC))
     try:
@@ -127,8 +127,8 @@ def detached_mount(kind: str) -> int:
 
 
 def syscall(name: str, *arguments: object, about: str | None = None) -> int:
-    """Make a system call by its name; OSError, on failure, names the file that it is `about`."""
+    """Make a system call by name. Raises OSError, with the file that it is `about`."""
     numbers = {**_EVERYWHERE, **_NUMBERS.get(_MACHINE, {})}
     if name not in numbers:
-        raise OSError(None, f"the number of {name} is not known for {_MACHINE}")
+        raise OSError(None, f"the system call number of {name} is not known for {_MACHINE}")
     return check(libc.syscall(ctypes.c_long(numbers[name]), *arguments), about)

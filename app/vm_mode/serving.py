@@ -24,9 +24,9 @@ from app.vm_mode.host_side import HostSide
 from app.vm_mode.relay import Relay
 from app.vm_mode.terminal import Terminal
 
-# QEMU's user network: the guest sees every forwarded connection come from here.
+# In QEMU's user network, every forwarded connection comes from this address.
 RELAY_SEEN_BY_GUEST = "10.0.2.2"
-# Compiling a probe takes 10 s and more in emulation, several times that on a busy computer.
+# Compiling a probe takes 10 s and more in emulation, and several times that on a busy host.
 EMULATED_START_TIMEOUT_S = 300
 
 

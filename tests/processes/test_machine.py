@@ -121,7 +121,7 @@ def test_a_machine_that_ends_without_a_status_is_lost(boot: Callable[..., Machin
         os.write(console, b"Kernel panic - not syncing\n")
     """
     with (
-        pytest.raises(LostMachineError, match="ended by itself") as lost,
+        pytest.raises(LostMachineError, match="ended before the command did") as lost,
         boot(body) as booted,
     ):
         booted.wait()

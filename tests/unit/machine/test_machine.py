@@ -47,7 +47,7 @@ def test_a_lost_machine_is_tried_once_more_in_emulation_and_that_is_said(said: l
     boots = Boots(LostMachineError("panic", True, ["Oops"]), 4)
     assert with_second_try(boots, said.append) == 4
     assert boots.kvm == [True, False]
-    assert said == ["the machine was lost: panic\nOops\nTrying once more."]
+    assert said == ["lost the machine: panic\nOops\nTrying once more."]
 
 
 def test_there_is_no_third_try(said: list[str]) -> None:

@@ -53,7 +53,7 @@ def test_names_that_mean_something_to_systemd() -> None:
 
 @pytest.mark.parametrize("name", ['a"b', "a'b", "a\\b", "a\nb", "a\x1bb", "a "])
 def test_names_that_no_unit_can_hold(name: str) -> None:
-    with pytest.raises(ValueError, match="cannot stand in a unit file"):
+    with pytest.raises(ValueError, match="cannot be written in a unit file"):
         unit(Settings(), PYTHON, Path("/srv", name))
 
 
