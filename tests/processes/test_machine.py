@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A machine's life, with stand-ins for QEMU and virtiofsd: real processes, sockets and mounts."""
+"""A machine with stand-ins for QEMU and virtiofsd: real processes, sockets and mounts."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def share(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def programs(tmp_path: Path) -> Callable[..., qemu.Host]:
-    """A QEMU that does what `body` says, and a virtiofsd that does so and waits."""
+    """Create a QEMU that runs `body`, and a virtiofsd that runs its own and waits."""
 
     def make(body: str, virtiofsd: str = "") -> qemu.Host:
         for name, text, what in (("qemu", QEMU, body), ("virtiofsd", VIRTIOFSD, virtiofsd)):
@@ -66,7 +66,7 @@ def programs(tmp_path: Path) -> Callable[..., qemu.Host]:
 
 @pytest.fixture
 def boot(programs: Callable[..., qemu.Host], share: Path, tmp_path: Path) -> Callable[..., Machine]:
-    """A machine with those programs, to be entered."""
+    """Return a machine with those programs, not yet entered."""
 
     def make(
         body: str, virtiofsd: str = "", argv: Sequence[str] = ("true",), **options: Any
@@ -85,13 +85,13 @@ def nothing_is_left(tmp_path: Path) -> Iterator[None]:
 
 
 def running(folder: Path) -> list[str]:
-    """The living processes that were started from this folder's programs."""
+    """Return the running processes of programs in this folder."""
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
             command = (path / "cmdline").read_bytes().decode(errors="replace")
         except (FileNotFoundError, ProcessLookupError):
-            continue  # it ended meanwhile
+            continue  # it has ended
         if any(f"{folder}/{name}\0" in command for name in ("qemu", "virtiofsd")):
             found.append(command)
     return found
@@ -183,7 +183,7 @@ def test_an_exception_ends_the_machine(boot: Callable[..., Machine]) -> None:
         boot("time.sleep(600)"),
     ):
         raise KeyboardInterrupt
-    # What is left is looked for at the end of every test.
+    # Every test checks at its end that nothing is left.
 
 
 PARENT = """\
@@ -232,7 +232,7 @@ def test_whatever_ends_the_parent_ends_the_machine(
 
 @root
 def test_only_the_shared_folder_can_be_written(boot: Callable[..., Machine], share: Path) -> None:
-    """What virtiofsd serves is the root that it finds in its own namespace."""
+    """virtiofsd serves the root of its own mount namespace."""
     seen = share / "seen"
     virtiofsd = f"""
         import json

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The file of tokens: private, changed whole, and of no use to who reads it."""
+"""The file of tokens: private, replaced atomically, and without the secrets themselves."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_what_is_no_file_of_tokens_lets_nobody_in(tokens: TokenFile, damage: str
     secret = tokens.add("lab1", OPERATOR)
     tokens.path.unlink()
     if damage == "fifo":
-        os.mkfifo(tokens.path, 0o600)  # who opens it would wait for ever
+        os.mkfifo(tokens.path, 0o600)  # opening it would block
     elif damage == "folder":
         tokens.path.mkdir(mode=0o700)
     else:

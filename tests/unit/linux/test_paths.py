@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one rule for named folders and files. With real services: tests/integration."""
+"""The rule for named folders and files; tests/integration has real services."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_what_is_missing_is_made(tmp_path: Path, umask: int) -> None:
 
 @pytest.mark.parametrize("name", ["a/../b", "link/../b", "./b", "b/.", "b//", "link/../../x/b"])
 def test_names_mean_what_they_mean_to_the_kernel(tmp_path: Path, name: str) -> None:
-    """`..` after a link is the folder above where it leads, which no cutting of text finds."""
+    """`..` after a link is the parent of its target, which string handling does not find."""
     here = tmp_path / "x"
     for each in ("x/a", "x/b", "x/deep/er", "x/deep/b"):
         (tmp_path / each).mkdir(parents=True)
@@ -114,7 +114,7 @@ def test_a_key_of_roots_group(tmp_path: Path) -> None:
 
 
 def test_what_was_checked_is_what_is_opened(tmp_path: Path) -> None:
-    """While another process swaps the name for a link, a FIFO and back: never through the link."""
+    """A name that another process swaps for a link or a FIFO is never opened through the link."""
     target, name, stop = tmp_path / "target", tmp_path / "name", threading.Event()
     target.touch(0o600)
 

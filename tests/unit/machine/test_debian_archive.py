@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where Debian is, by the machine's own sources, and apt apart from the machine's own."""
+"""Finding a mirror in the host's sources, and using apt apart from the host's own."""
 
 from __future__ import annotations
 

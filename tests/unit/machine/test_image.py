@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Taking the kernel out of a bzImage."""
+"""Extracting the kernel from a bzImage."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a machine says, line by line, and when a lost one is tried again."""
+"""A machine's output, line by line, and when a lost machine is retried."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_lines_are_whole_and_bounded() -> None:
 
 
 class Boots:
-    """A `boot` that loses machines, or not."""
+    """A `boot` with given outcomes: lost machines, or exit statuses."""
 
     def __init__(self, *outcomes: LostMachineError | int) -> None:
         self.outcomes = list(outcomes)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Command lines, and what this machine can do."""
+"""Command lines, and the detection of the host's programs and KVM."""
 
 from __future__ import annotations
 

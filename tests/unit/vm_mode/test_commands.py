@@ -26,18 +26,18 @@ PORT = 65001  # only a name here: nothing listens on it
 
 
 class Machine:
-    """The two ends of a machine's port: broker outside, agent inside."""
+    """The two ends of a machine's port: broker on the host, agent in the guest."""
 
     def __init__(self) -> None:
         self.shells: list[dict[str, Any]] = []
-        self.outside, inside = socket.socketpair()
+        self.host_end, guest_end = socket.socketpair()
         self.commands = socket.socket(socket.AF_UNIX)
         self.commands.bind(address(PORT))
         self.commands.listen()
         self.broker = Broker()
-        self._inside = inside
+        self._guest_end = guest_end
         self._others = threading.active_count()
-        agent = Agent(inside.fileno(), self.shells.append)
+        agent = Agent(guest_end.fileno(), self.shells.append)
         self._threads = [
             threading.Thread(target=agent.serve),
             threading.Thread(target=lambda: asyncio.run(self._serve())),
@@ -47,14 +47,14 @@ class Machine:
 
     async def _serve(self) -> None:
         self.loop = asyncio.get_running_loop()
-        await self.broker.serve(self.outside, self.commands)
+        await self.broker.serve(self.host_end, self.commands)
 
     def close(self) -> None:
-        self._inside.shutdown(socket.SHUT_RDWR)
+        self._guest_end.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join()
         wait_until(lambda: threading.active_count() == self._others, "its threads have ended")
-        self._inside.close()
+        self._guest_end.close()
 
 
 @pytest.fixture
