@@ -18,7 +18,7 @@ from app.kernel.bcc_presence import bcc_problem
 from app.kernel.hints import hint_for, why_off, why_silent
 from app.kernel.symbols import Resolution, TextSymbols, resolve_in_btf, resolve_in_symbols
 from app.kernel.version import running_version_code
-from app.linux import perf_events, tracefs
+from app.linux import bpf, perf_events, tracefs
 from app.linux.paths import UnusablePathError
 
 _BTF_HINT = "run a kernel built with CONFIG_DEBUG_INFO_BTF"
@@ -63,6 +63,7 @@ def check_modes(
     a path of tracefs or raises OSError.
     Leaves nothing in the kernel. The include tree for BCC is made on the way.
     """
+    bpf.allow_locked_memory()
     btf = _load(btf_path)
     common = (
         _try("", feature_probes.ring_buffer)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import resource
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -84,6 +85,20 @@ class MapInfo:
     max_entries: int
     flags: int
     name: str
+
+
+def allow_locked_memory() -> None:
+    """Lift this process's limit on locked memory, which includes maps before Linux 5.11.
+
+    All maps of a user count against the limit of the process that creates the next one, so each
+    process that creates maps or loads programs calls this first. If the limit cannot be lifted,
+    creating a map fails with the kernel's error.
+    """
+    try:
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY,) * 2)
+    except (ValueError, OSError):  # without CAP_SYS_RESOURCE: to the hard limit
+        _, hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (hard, hard))
 
 
 def create_map(

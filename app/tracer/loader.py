@@ -8,7 +8,6 @@ programs off their hooks with the last descriptor.
 from __future__ import annotations
 
 import os
-import resource
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -65,7 +64,7 @@ class LoadedObject:
         self.maps: dict[str, LoadedMap] = {}
         with ExitStack() as stack:
             self._attachments = stack.enter_context(ExitStack())
-            _allow_locked_memory()
+            bpf.allow_locked_memory()
             for spec in compiled.maps:
                 fd = bpf.create_map(
                     spec.type,
@@ -141,14 +140,3 @@ class LoadedObject:
     def infos(self) -> dict[str, ProgInfo]:
         """What the kernel says of each program, by its name here."""
         return {name: bpf.prog_info(fd) for name, (fd, _) in self._programs.items()}
-
-
-def _allow_locked_memory() -> None:
-    """Before Linux 5.11 maps and programs count as locked memory, of which 64 KiB are allowed.
-
-    Where that cannot be changed, the kernel says so when a map is made.
-    """
-    try:
-        resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY,) * 2)
-    except (ValueError, OSError):
-        pass  # not ours to raise, and most kernels do not ask

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -14,9 +13,7 @@ from tests.support.fixtures import skip
 from tests.support.recording import Recording, change, check_nothing_lost, mark, names_since
 from tests.support.service import Service
 
-# More than the calls that the programs have room for; emulated that takes minutes, so on one of the
-# machines' kernels only: on the others, more than before whose ends nothing is left.
-PASSERS = 17_000 if os.environ.get("PROBEDECK_KERNEL_SUITE", "trixie") == "trixie" else 2_000
+PASSERS = 17_000  # more than the calls that the programs have room for
 LONG_NAMES = 256  # as many long names
 
 
@@ -30,6 +27,7 @@ def rows_of(rows: list[Row], pid: int) -> list[str | None]:
     return [row["filename"] for row in rows if row["pid"] == pid]
 
 
+@pytest.mark.suites("trixie")
 def test_threads_that_are_gone_do_not_push_out_a_call(
     tracing: Service, modes: tuple[str, ...]
 ) -> None:
@@ -45,6 +43,7 @@ def test_threads_that_are_gone_do_not_push_out_a_call(
         assert all(row["latency_ns"] > 0 and row["errno"] == "ENOENT" for row in own)
 
 
+@pytest.mark.suites("bullseye", "trixie-backports")
 def test_killed_in_their_call_they_leave_no_long_name(
     tracing: Service, modes: tuple[str, ...]
 ) -> None:
@@ -62,6 +61,7 @@ def test_killed_in_their_call_they_leave_no_long_name(
         check_nothing_lost(after[mode], before[mode])
 
 
+@pytest.mark.suites("bookworm", "trixie-backports")
 def test_a_call_that_entered_before_a_change_passes_the_new_filter_too(
     tracing: Service, modes: tuple[str, ...]
 ) -> None:

@@ -126,6 +126,7 @@ def test_names_overwritten_during_the_call(tracing: Service, modes: tuple[str, .
             assert {row["errno"] for row in shown.values()} == {"ENOENT"}
 
 
+@pytest.mark.suites("bullseye", "trixie")
 @pytest.mark.usefixtures("fuse")
 def test_more_calls_at_once_than_can_be_remembered(
     tracing: Service, modes: tuple[str, ...]

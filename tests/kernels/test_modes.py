@@ -26,6 +26,13 @@ def test_every_mode_is_a_probe(session_service: Service) -> None:
     }
 
 
+@pytest.mark.suites("bullseye")
+def test_the_kernel_can_be_asked_while_probes_run(tracing: Service, modes: tuple[str, ...]) -> None:
+    """Before Linux 5.11, all maps count against the limit on locked memory of who makes one."""
+    answer = tracing.expect(200, "POST", "/availability")
+    assert {probe["id"] for probe in answer["probes"] if probe["available"]} == set(modes)
+
+
 def test_function_is_the_running_kernels(session_service: Service, mode: str) -> None:
     function = session_service.probe(mode)["function"]
     if mode in FUNCTION_MODES:

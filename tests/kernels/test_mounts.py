@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.support import kernel
 from tests.support.fixtures import stop_all, trace_all
 from tests.support.service import Service, running_service
@@ -50,6 +52,7 @@ def mounted(place: Path) -> Iterator[None]:
         subprocess.run(["umount", str(place)], check=False, stderr=subprocess.DEVNULL)
 
 
+@pytest.mark.suites("bookworm")
 def test_what_is_unmounted_outside_is_gone(
     session_service: Service, modes: tuple[str, ...], tmp_path: Path
 ) -> None:
@@ -64,6 +67,7 @@ def test_what_is_unmounted_outside_is_gone(
     assert list(namespaces(session_service)) == [str(Path("/proc/self/ns/mnt").readlink())]
 
 
+@pytest.mark.suites("trixie")
 def test_compiling_holds_no_mount_either(tmp_path: Path, modes: tuple[str, ...]) -> None:
     """Nor does it mount anything: the kernel mounts a tracefs where one looks into debugfs."""
     mounts = Path("/proc/self/mountinfo").read_text()

@@ -40,6 +40,7 @@ def counter(tracepoint: str) -> Iterator[int]:
         os.close(fd)
 
 
+@pytest.mark.suites("bullseye", "trixie-backports")
 def test_perf_counts_every_call_beside_running_probes(tracing: Service) -> None:
     programs = {number for kind, number in kernel.bpf_objects() if kind == "prog"}
     if programs - {number for _, number in tracing.programs()} and not kernel.forced():

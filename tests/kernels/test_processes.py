@@ -6,6 +6,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from tests.support.recording import Recording
 from tests.support.service import Service
 
@@ -38,6 +40,7 @@ def test_a_thread_is_shown_with_its_process(tracing: Service, modes: tuple[str, 
         ], mode
 
 
+@pytest.mark.suites("bullseye", "trixie")
 def test_the_kernel_filters_by_process(tracing: Service, modes: tuple[str, ...]) -> None:
     for wanted, names in (
         ({"process": "pd-process"}, ["leader", "thread"]),

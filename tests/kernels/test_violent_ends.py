@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import signal
 
+import pytest
+
 from tests.support import kernel
 from tests.support.calls import EXIT_MODES
 from tests.support.fixtures import start_all
@@ -21,6 +23,7 @@ from tests.support.waiting import PATIENCE_S, wait_until
 UNREAD_CALLS = 200
 
 
+@pytest.mark.suites("bookworm", "trixie-backports")
 def test_killed_tracers(idle: Service, modes: tuple[str, ...]) -> None:
     """A tracer's programs go with it, its probe says why it ended and can be started again.
 

@@ -6,12 +6,15 @@ from __future__ import annotations
 import errno
 import os
 import struct
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from app import ROOT
 from app.kernel import feature_probes
 from app.kernel.hints import may_trace
 from app.linux import bpf, tracefs
@@ -158,3 +161,14 @@ def test_tracepoint_ids_come_from_tracefs(tmp_path: Path) -> None:
     place.mkdir(parents=True)
     (place / "id").write_text("817\n")
     assert tracefs.tracepoint_id(tmp_path, "syscalls", "sys_enter_unlink") == 817
+
+
+def test_the_limit_on_locked_memory_is_lifted() -> None:
+    script = (
+        "import resource; from app.linux import bpf; memory = resource.RLIMIT_MEMLOCK\n"
+        "resource.setrlimit(memory, (65536, resource.getrlimit(memory)[1]))\n"
+        "bpf.allow_locked_memory()\n"
+        "soft, hard = resource.getrlimit(memory)\n"
+        "assert soft == hard, (soft, hard)"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
