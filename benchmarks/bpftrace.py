@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from app.linux.syscalls import end_with_parent
+from app.linux.process import end_with_parent
 from benchmarks.bpftrace_output import Printed, read_json, read_text
 from benchmarks.bpftrace_script import ATTACHED, script
 from benchmarks.processes import CpuMeter, Memory, cpu_ns, memory

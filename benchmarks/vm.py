@@ -25,7 +25,7 @@ BPFTRACE_PAGES = (8 << 20) // 4096
 
 
 def measure(suite: str, calls: int, say: Callable[[str], None]) -> GuestFigures:
-    """Raises kernels.KernelError, MachineLost, qemu.ProgramMissing, RuntimeError."""
+    """Raises kernels.KernelError, LostMachineError, qemu.MissingProgramError, RuntimeError."""
     kernel = kernels.newest(suite, say=say)
     say(f"Booting Linux {kernel.release}")
     with tempfile.TemporaryDirectory(prefix="probedeck-bench-") as place:

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
-# What `run` and `test` install, and how. Sourced by both, from the project's folder; POSIX sh.
-# Each step says what it does and why. What is there already is not installed again, and then
-# nothing is asked of the network.
+# What `run`, `test` and `bench` install, and how. They source it from the project's folder; POSIX sh.
+# Each step says what it does and why. Whatever is installed already is skipped, without access to
+# the network.
 
-python=/usr/bin/python3 # the one that the distribution's BCC belongs to
+python=/usr/bin/python3 # the one that the distribution's BCC is for
 
-# A closed stream's number would be given to the next file. What is said is not needed for serving.
+# The next file would get a closed stream's number. Serving does not depend on standard streams.
 for stream in 0 1 2; do
     [ -e "/proc/self/fd/$stream" ] || eval "exec $stream<>/dev/null"
 done
-# Python is this one, with what is installed for it or by us, whatever somebody's shell is set to.
+# Use this Python with its packages and ours, whatever the user's shell sets.
 unset PYTHONHOME PYTHONPATH PYTHONUSERBASE PYTHONPLATLIBDIR PYTHONEXECUTABLE PYTHONSAFEPATH
 unset PYTHONOPTIMIZE PYTHONINSPECT PYTHONSTARTUP
 export PYTHONNOUSERSITE=1
@@ -25,10 +25,10 @@ distribution() {
     )
 }
 
-# In a process of its own: a reader that has left (./run | head -1) ends that one only.
+# In a subshell: a reader that has left (./run | head -1) ends only that.
 say() { (printf '%s\n' "$*") 2>/dev/null || :; }
 
-# shown COMMAND...: run it, its output shown line by line as long as somebody takes it.
+# shown COMMAND...: run it and show its output line by line, as long as it has a reader.
 shown() {
     { status=$({ { "$@" 2>&1 || failed=$?; echo "${failed:-0}" >&3; } | relayed >&4; } 3>&1); } 4>&1
     return "$status"
@@ -43,7 +43,7 @@ die() {
     exit 1
 }
 
-# has PACKAGE: whether what the package is for is there, by whatever name it was installed.
+# has PACKAGE: whether what the package provides is there, under whatever name it was installed.
 has() {
     case $1 in
     python3) [ -x "$python" ] ;;
@@ -52,7 +52,7 @@ has() {
         "$python" -c 'import importlib.util as i, sys; sys.exit(i.find_spec("bcc") is None)' ;;
     qemu-system-x86 | qemu-system-x86-core) command -v qemu-system-x86_64 >/dev/null ;;
     qemu-system-common | virtiofsd) [ -x /usr/libexec/virtiofsd ] || [ -x /usr/lib/qemu/virtiofsd ] ;;
-    # Built into the first root of a machine, where no library is.
+    # Static: it goes into the initramfs of a machine, which has no libraries.
     busybox-static) [ -x /bin/busybox ] && ! ldd /bin/busybox >/dev/null 2>&1 ;;
     busybox) command -v busybox >/dev/null ;;
     kmod) command -v depmod >/dev/null && command -v modprobe >/dev/null ;;
@@ -66,11 +66,11 @@ has() {
     esac
 }
 
-# why PACKAGE: for people.
+# why PACKAGE: what it is for, as shown to the user.
 why() {
     case $1 in
     python3) say "runs Probedeck" ;;
-    python3-venv) say "makes the virtual environment" ;;
+    python3-venv) say "creates the virtual environment" ;;
     python3-bpfcc | python3-bcc) say "BCC: compiles the BPF programs" ;;
     qemu-system-x86 | qemu-system-x86-core) say "QEMU: runs the virtual machine" ;;
     qemu-system-common | virtiofsd) say "shares this machine's files with the virtual one, read-only" ;;
@@ -80,13 +80,13 @@ why() {
     debian-archive-keyring) say "checks the signatures of Debian's kernels" ;;
     chromium | fonts-dejavu-core) say "shows the page to the browser tests" ;;
     nodejs) say "runs the unit tests of the page's modules" ;;
-    openssl) say "makes the certificate of --tls-self-signed" ;;
+    openssl) say "creates the certificate of --tls-self-signed" ;;
     systemd) say "runs the service in the tests of its unit" ;;
-    curl) say "asks the service as another user in the tests" ;;
+    curl) say "calls the service as another user in the tests" ;;
     gcc) say "compiles generated headers in the unit tests, and what the benchmark traces" ;;
-    bpftrace) say "is what the benchmark measures beside Probedeck" ;;
+    bpftrace) say "is compared with Probedeck in the benchmark" ;;
     shellcheck) say "checks the shell scripts" ;;
-    npm) say "installs what checks the page's modules" ;;
+    npm) say "installs the checkers of the page's modules" ;;
     esac
 }
 
@@ -112,7 +112,7 @@ bench_packages() { echo bpftrace gcc; }
 
 test_packages() { echo openssl gcc shellcheck nodejs npm chromium fonts-dejavu-core systemd curl; }
 
-# install_packages PACKAGE...: those that are missing.
+# install_packages PACKAGE...: install those that are missing.
 install_packages() {
     missing=
     for package in "$@"; do
@@ -124,71 +124,71 @@ install_packages() {
     case $(distribution) in
     "debian 12" | "debian 13" | "ubuntu 22.04" | "ubuntu 24.04") ;;
     *)
-        die "This distribution ($(distribution)) is not one that Probedeck installs on." \
-            "Install what is missing, by the names it has here, and start again."
+        die "Probedeck cannot install packages on this distribution ($(distribution))." \
+            "Install what is missing, under the names that it has here, and start again."
         ;;
     esac
     [ "$(id -u)" -eq 0 ] || die "Installing needs root. Try: sudo $0"
-    say "Fetching the lists of packages, then installing them (apt-get)"
+    say "Updating the package lists, then installing (apt-get)"
     export DEBIAN_FRONTEND=noninteractive
     shown apt-get update -qq || die "apt-get update failed; is there a network?"
     # shellcheck disable=SC2086 # a list of words
     shown apt-get install -qq -y --no-install-recommends $missing || die "apt-get install failed"
 }
 
-# make_environment FOLDER REQUIREMENTS: a virtual environment; anew when the file, the
-# interpreter or the folder has changed. The stamp is written last: an interrupted
-# installation has none, and is begun again. The mark is written first: what has neither
-# is somebody else's, and stays.
+# make_environment FOLDER REQUIREMENTS: create a virtual environment, and again when the file, the
+# interpreter or the folder has changed. The stamp (.installed) is written last: an interrupted
+# installation lacks it and is repeated. The mark (.probedeck) is written first: a folder with
+# neither is the user's own, and is left alone.
 make_environment() {
     wanted=$({ cat requirements.txt "$2" && "$python" -VV && pwd; } | sha256sum)
     [ "$(cat "$1/.installed" 2>/dev/null)" != "$wanted" ] || return 0
-    mkdir -p .cache || die "$PWD/.cache cannot be made: nothing was installed"
+    mkdir -p .cache || die "cannot create $PWD/.cache: nothing was installed"
     # shellcheck disable=SC2094 # the lock file is only locked
     (
-        flock 9 # another one may be at it; it is done then
+        flock 9 # another process may be installing; then it has finished now
         [ "$(cat "$1/.installed" 2>/dev/null)" != "$wanted" ] || exit 0
-        made_by_us "$1" || die "$1 is there already, and Probedeck did not make it." \
+        made_by_us "$1" || die "$1 exists already, and Probedeck did not make it." \
             "Nothing was changed: move it away, and start again."
-        say "Making the virtual environment $1 and installing what $2 lists (pip)"
-        # Away at once, with its mark: a removal that is interrupted leaves no half of it there.
+        say "Creating the virtual environment $1 and installing the packages of $2 (pip)"
+        # Renamed first, with its mark: an interrupted removal leaves no half of it in place.
         rm -rf .cache/removed && { ! [ -e "$1" ] || mv "$1" .cache/removed; } &&
             rm -rf .cache/removed && mkdir -p "$1" && : >"$1/.probedeck" &&
             shown "$python" -m venv --system-site-packages "$1" &&
-            only_the_way_to_the_index "$1" &&
+            only_index_settings "$1" &&
             shown "$1/bin/python" -m pip install -q --disable-pip-version-check --require-hashes \
                 --only-binary :all: -r "$2" &&
-            # Started by sudo, it still belongs to whom the folder belongs to.
+            # Under sudo too, it belongs to the owner of the project's folder.
             chown -R "$(stat -c %u:%g .)" "$1" .cache/install.lock &&
             printf '%s\n' "$wanted" >"$1/.installed"
-    ) 9>.cache/install.lock || die "The virtual environment could not be made; see above"
+    ) 9>.cache/install.lock || die "The virtual environment could not be created; see above"
 }
 
-# made_by_us FOLDER: whether it may go; also when there is none, or an empty one.
+# made_by_us FOLDER: whether it may be replaced: ours, missing or empty.
 made_by_us() {
     [ -e "$1/.installed" ] || [ -e "$1/.probedeck" ] || ! { [ -e "$1" ] || [ -L "$1" ]; } ||
         { [ -d "$1" ] && [ -z "$(ls -A "$1")" ]; }
 }
 
-# only_the_way_to_the_index ENVIRONMENT: of pip's settings, in files and variables, leave those that
-# say how packages are reached. Others would install elsewhere (user, target, prefix, root), with
-# another Python, or something else.
-only_the_way_to_the_index() {
+# only_index_settings ENVIRONMENT: of pip's settings, in files and variables, keep only those that
+# say how to reach an index. Others would install elsewhere (user, target, prefix, root), for
+# another Python, or other packages.
+only_index_settings() {
     settings=$("$1/bin/python" tools/pip_settings.py) || return 1
     for name in $(env | sed -n 's/^\(PIP_[A-Za-z0-9_]*\)=.*/\1/p'); do unset "$name"; done
     eval "$settings"
     export PIP_CONFIG_FILE=/dev/null # no file at all (pip's documentation, "Configuration")
 }
 
-# make_node_tools FOLDER SOURCE: what SOURCE/package-lock.json lists, each with its hash, in
-# FOLDER; again when the list has changed. The stamp is written last, as above.
+# make_node_tools FOLDER SOURCE: install the packages of SOURCE/package-lock.json, which has their
+# hashes, in FOLDER, and again when the list has changed. The stamp is written last, as above.
 make_node_tools() {
     wanted=$(cat "$2/package.json" "$2/package-lock.json" | sha256sum)
     [ "$(cat "$1/.installed" 2>/dev/null)" != "$wanted" ] || return 0
-    say "Installing what checks the page's modules in $1 (npm)"
+    say "Installing the checkers of the page's modules in $1 (npm)"
     mkdir -p "$1"
     cp "$2/package.json" "$2/package-lock.json" "$1"
     (cd "$1" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) ||
-        die "What checks the page's modules could not be installed; see above"
+        die "The checkers of the page's modules could not be installed; see above"
     printf '%s\n' "$wanted" >"$1/.installed"
 }

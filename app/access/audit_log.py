@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The audit log: JSON lines, only ever appended, each on the disk before what it tells is done.
+"""The audit log: JSON lines, append-only, each on disk before the action that it records.
 
-Whatever is written can be read back: as JSON of RFC 8259, which has neither NaN nor Infinity.
-Standard library only.
+Every line can be read back: it is JSON of RFC 8259, which has neither NaN nor Infinity.
 """
 
 from __future__ import annotations
@@ -22,36 +21,37 @@ from app.errors import ProbedeckError
 from app.linux import paths
 
 NONE = Path(os.devnull)
-TAIL_BYTES = 1 << 20  # how much of the file's end is read first to show it
-MOST_TAIL_BYTES = 64 << 20  # and at most, while there are not as many entries as asked for
-DAMAGED_CHARACTERS = 1000  # of a line that is not ours
-MOST_NESTED = 32  # levels of an entry; who shows it nests it deeper
+TAIL_BYTES = 1 << 20  # read first from the file's end
+MOST_TAIL_BYTES = 64 << 20  # at most, when that held too few entries
+DAMAGED_CHARACTERS = 1000  # kept of a malformed line
+MOST_NESTED = 32  # levels of an entry; readers nest it deeper
 
 
 class AuditLog:
-    """Appends to one file, made with mode 0600; from any thread. Opened each time, so that it
-    may be rotated, and each time only when nobody else can write to it (app.linux.paths).
+    """Appends to one file, created with mode 0600; thread-safe.
 
-    With /dev/null, and no other device, none is kept: root's choice."""
+    The file is opened for each entry, so it may be rotated, and is refused each time that other
+    users can write to it (app.linux.paths). /dev/null, and no other device, turns the log off.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
 
     def check(self) -> None:
-        """Make the file if need be; raises UnusablePath when nothing could be appended."""
+        """Create the file if missing; raises UnusablePathError if it cannot be appended to."""
         if self.path == NONE:
             return
         with self._opened(os.O_RDWR | os.O_CREAT) as descriptor:
             free = os.fstatvfs(descriptor)
             if free.f_bfree * free.f_frsize < paths.ROOM_BYTES:
                 what = f"cannot be appended to: {os.strerror(errno.ENOSPC)}"
-                raise paths.UnusablePath(errno.ENOSPC, self.path, what)
+                raise paths.UnusablePathError(errno.ENOSPC, self.path, what)
 
     def append(self, entry: dict[str, Any]) -> None:
-        """One line, on the disk when this returns. Raises ProbedeckError 503.
+        """Append one line, which is on disk when this returns. Raises ProbedeckError 503.
 
-        Of what cannot be written as JSON, or read back from it, stands its text instead.
+        Values that JSON cannot represent, or that cannot be read back, are written as text.
         """
         line = (_line(entry) + "\n").encode("ascii")
         if self.path == NONE:
@@ -60,16 +60,16 @@ class AuditLog:
             with self._lock, self._opened(os.O_RDWR | os.O_CREAT) as descriptor:
                 _write_whole(descriptor, line)
         except OSError as error:
-            what = error if isinstance(error, paths.UnusablePath) else error.strerror
+            what = error if isinstance(error, paths.UnusablePathError) else error.strerror
             raise ProbedeckError(
                 503, "audit_unwritable", f"The audit log {self.path} cannot be written ({what})."
             ) from error
 
     def newest(self, limit: int) -> list[dict[str, Any]]:
-        """The newest entries, oldest first. Raises ProbedeckError 503.
+        """Return the newest entries, oldest first. Raises ProbedeckError 503.
 
-        For each line that is no entry, as somebody else wrote it or only half of it was written,
-        stands one with its text as `damaged`.
+        A line that is not an entry (half-written, or from another program) is returned as an
+        entry with its text as `damaged`.
         """
         if self.path == NONE:
             return []
@@ -77,9 +77,9 @@ class AuditLog:
             with self._opened(os.O_RDONLY) as descriptor:
                 lines = _last_lines(descriptor, limit)
         except OSError as error:
-            if isinstance(error, paths.UnusablePath) and error.is_missing:
+            if isinstance(error, paths.UnusablePathError) and error.is_missing:
                 return []
-            what = error if isinstance(error, paths.UnusablePath) else error.strerror
+            what = error if isinstance(error, paths.UnusablePathError) else error.strerror
             raise ProbedeckError(
                 503, "audit_unreadable", f"The audit log {self.path} cannot be read ({what})."
             ) from error
@@ -99,14 +99,14 @@ class AuditLog:
 
 
 def _last_lines(descriptor: int, limit: int) -> list[bytes]:
-    """The last lines of a file, at most `limit`, without empty ones; fewer when they are long."""
+    """Return the last lines of a file, at most `limit`, without empty ones; fewer if long."""
     size = os.fstat(descriptor).st_size
     tail = TAIL_BYTES
     while True:
         start = max(0, size - tail)
         lines = _read(descriptor, start, size).split(b"\n")
         if start:
-            del lines[0]  # its beginning is before the part that was read
+            del lines[0]  # it begins before the part that was read
         lines = [line for line in lines if line]
         if not start or len(lines) >= limit or tail >= MOST_TAIL_BYTES:
             return lines[-limit:]
@@ -114,8 +114,11 @@ def _last_lines(descriptor: int, limit: int) -> list[bytes]:
 
 
 def strict_json(text: str | bytes) -> Any:
-    """JSON that can be written again; raises ValueError for all else that Python's parser takes:
-    NaN, numbers beyond a float's range, and what is nested too deeply."""
+    """Parse JSON that can be serialised again.
+
+    Raises ValueError for invalid JSON, and for what Python's parser accepts beyond RFC 8259 or our
+    limits: NaN, Infinity, numbers beyond a float's range, deep nesting.
+    """
     try:
         value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except RecursionError:
@@ -155,12 +158,12 @@ def _refuse(name: str) -> NoReturn:
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError(f"{text} is beyond the range of a number")
+        raise ValueError(f"{text} is out of range")
     return number
 
 
 def _depth(value: Any) -> int:
-    """How deeply lists and objects are nested; counts no further than is needed."""
+    """Return the nesting depth of lists and objects, counted to MOST_NESTED + 1 at most."""
     level, depth = [value], 0
     while level and depth <= MOST_NESTED:
         inner: list[Any] = []
@@ -174,16 +177,16 @@ def _depth(value: Any) -> int:
 
 
 def _write_whole(descriptor: int, line: bytes) -> None:
-    """Append the line, or nothing; on a line of its own, whatever the file ends with."""
+    """Append the whole line or nothing, starting on a new line whatever the file ends with."""
     size = os.fstat(descriptor).st_size
     if size and os.pread(descriptor, 1, size - 1) != b"\n":
-        line = b"\n" + line  # a half line, of whom the disk was full for, say
+        line = b"\n" + line  # the last line is half-written: the disk was full, say
     try:
         if os.write(descriptor, line) != len(line):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.fsync(descriptor)
     except OSError:
-        os.ftruncate(descriptor, size)  # half a line would spoil the next one too
+        os.ftruncate(descriptor, size)  # half a line would also spoil the next one
         raise
 
 
@@ -192,7 +195,7 @@ def _read(descriptor: int, start: int, end: int) -> bytes:
     while start + len(data) < end:
         block = os.pread(descriptor, end - start - len(data), start + len(data))
         if not block:
-            break  # rotated by truncating it
+            break  # truncated, by log rotation
         data += block
     return data
 
@@ -203,7 +206,7 @@ def _parsed(line: bytes) -> dict[str, Any]:
         if isinstance(entry, dict):
             return entry
     except ValueError:
-        pass  # shown as it is
+        pass  # returned as damaged
     return {"damaged": line.decode("utf-8", "backslashreplace")[:DAMAGED_CHARACTERS]}
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is asking: a program of the user who started the service, a token's bearer, or nobody."""
+"""The caller of a request: a program of the owner, the bearer of a token, or nobody."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ ENVIRON = "probedeck.caller"
 
 @dataclass(frozen=True)
 class Caller:
-    """`name` is for people and the audit log: `uid 1000`, `token lab1`, `relay`."""
+    """Who sent a request. `name` is shown and logged: `uid 1000`, `token lab1`, `relay`."""
 
     name: str
-    role: str | None  # None: may see what holds no data, and nothing else
+    role: str | None  # None: may fetch only resources without data
     token: Token | None = None
     tokens: TokenFile | None = None
 
@@ -29,8 +29,8 @@ class Caller:
     def is_operator(self) -> bool:
         return self.role == OPERATOR
 
-    def is_still_let_in(self) -> bool:
-        """For those who stay: whether the token they came with is still one of ours."""
+    def is_authorised(self) -> bool:
+        """Return whether the caller's token, if any, has been neither revoked nor replaced."""
         return self.token is None or (self.tokens is not None and self.tokens.holds(self.token))
 
 
@@ -38,11 +38,11 @@ NOBODY = Caller("nobody", None)
 
 
 def caller_of(environ: WSGIEnvironment) -> Caller:
-    """Who sent a request that passed the guard."""
+    """Return the caller of a request that has passed the guard."""
     caller: Caller = environ[ENVIRON]
     return caller
 
 
 def current_caller() -> Caller:
-    """Who sent the request that is being handled."""
+    """Return the caller of the current request."""
     return caller_of(request.environ)

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sessions: how the page uses a token without ever sending it.
 
-A page that stays open reconnects by itself, to whatever answers on the port by then. So it
-signs in by a proof, in both directions, and gets a session that ends with this process:
+An open page reconnects automatically, to whatever program has the port by then. So page and
+service prove to each other that they know the token, and the page gets a session that ends with
+this process:
 
     service -> page   challenge
     page -> service   nonce, HMAC(key, "client", origin, challenge, nonce)
     service -> page   session, HMAC(key, "server", origin, challenge, nonce, session)
 
 The key is the token's SHA-256 digest, which both sides have. Another program on the port can
-capture proofs for challenges of its own and sessions of a process that is gone: neither is
-accepted by a service started later. The origin keeps a proof from being passed on to a service
-on another port or host. Standard library only.
+capture proofs for its own challenges, and sessions of a process that has ended: a service that is
+started later accepts neither. The origin keeps a proof from being relayed to a service on another
+port or host.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ from app.access.tokens import Token, TokenFile
 from app.errors import ProbedeckError
 
 PREFIX = "ps_"  # tells a session from a token
-LIFETIME_S = 8 * 3600.0  # then the page signs in again; it does not ask
-MOST_PER_TOKEN = 32  # the oldest makes room
+LIFETIME_S = 8 * 3600.0  # then the page signs in again, without asking its user
+MOST_PER_TOKEN = 32  # a further one replaces the oldest
 ANSWER_WITHIN_S = 60.0  # from the challenge to its proof
 MOST_SIGN_INS = 120  # of one token within ANSWER_WITHIN_S
 PURPOSE = "probedeck sign-in 1"
@@ -44,7 +45,7 @@ PROOF = re.compile(
 
 @dataclass(frozen=True)
 class Opened:
-    """What the page is given: the session, for how long, and the service's proof."""
+    """The answer to the page: the session, its lifetime, and the service's proof."""
 
     session: str
     lifetime_s: float
@@ -58,30 +59,34 @@ class _Session:
 
 
 class Sessions:
-    """The sessions of one process, in memory only; any thread may call."""
+    """The sessions of one process, in memory only; thread-safe."""
 
     def __init__(self, tokens: TokenFile, clock: Callable[[], float] = time.monotonic) -> None:
         self._tokens, self._clock = tokens, clock
         self._secret = secrets.token_bytes(32)
         self._lock = threading.Lock()
         self._sessions: dict[bytes, _Session] = {}  # by digest, the oldest first
-        # Per token, each sign-in that its challenge still allows: when it ends, and which it was.
+        # Per token, the used challenges that have not expired: expiry and challenge.
         self._used: dict[Token, deque[tuple[float, str]]] = {}
 
     def challenge(self) -> str:
-        """A new challenge. Nothing is kept of it: those who ask for many fill no memory."""
+        """Return a new challenge. It is not stored, so that requests for many fill no memory."""
         text = f"{int(self._clock() * 1000):x}.{secrets.token_hex(16)}"
         return f"{text}.{self._seal(text)}"
 
     def sign_in(self, credentials: str, origin: str) -> Opened:
-        """A session for who proves to have a token.
+        """Open a session for a caller that proves to have a token.
 
         `credentials` is `challenge=…, nonce=…, mac=…`. Raises 401 `bad_token`, 401 `bad_proof`,
         429 `too_often`.
         """
         found = PROOF.fullmatch(credentials)
         if found is None:
-            raise ProbedeckError(401, "bad_proof", "The credentials are not a proof.")
+            raise ProbedeckError(
+                401,
+                "bad_proof",
+                "The credentials are malformed: send challenge=..., nonce=..., mac=...",
+            )
         challenge, nonce = found["challenge"], found["nonce"]
         expires_s = self._expiry(challenge)
         token = self._prover(found["mac"], origin, challenge, nonce)
@@ -93,7 +98,7 @@ class Sessions:
         return Opened(session, LIFETIME_S, mac)
 
     def find(self, shown: str) -> Token | None:
-        """The token that a session was opened with; None when either has ended. Raises 503."""
+        """Return the token that opened a session; None if either has ended. Raises 503."""
         digest = _digest(shown)
         with self._lock:
             session = self._sessions.get(digest)
@@ -105,17 +110,19 @@ class Sessions:
         return session.token
 
     def _expiry(self, challenge: str) -> float:
-        """When an own challenge ends; raises 401 `bad_proof` for one that is over or not ours."""
+        """Return when a challenge expires; raises 401 `bad_proof` if it has, or is not ours."""
         text, _, seal = challenge.rpartition(".")
         if not hmac.compare_digest(seal, self._seal(text)):
-            raise ProbedeckError(401, "bad_proof", "The challenge is not of this service's run.")
+            raise ProbedeckError(
+                401, "bad_proof", "The challenge was not issued by this process; ask for a new one."
+            )
         expires_s = int(text.partition(".")[0], 16) / 1000 + ANSWER_WITHIN_S
         if expires_s <= self._clock():
-            raise ProbedeckError(401, "bad_proof", "The challenge is too old.")
+            raise ProbedeckError(401, "bad_proof", "The challenge has expired; ask for a new one.")
         return expires_s
 
     def _prover(self, mac: str, origin: str, challenge: str, nonce: str) -> Token:
-        """Whose proof it is. Takes as long for a wrong one as for a right one."""
+        """Return the token that made the proof, in constant time; raises 401 `bad_token`."""
         prover = None
         for token in self._tokens.all():
             if hmac.compare_digest(_mac(token, "client", origin, challenge, nonce), mac):
@@ -125,7 +132,7 @@ class Sessions:
         return prover
 
     def _use(self, token: Token, challenge: str, expires_s: float) -> None:
-        """A challenge is good for one session."""
+        """Mark a challenge as used: it opens one session only."""
         now_s = self._clock()
         known = self._tokens.all()
         for other in [each for each in self._used if each not in known]:
@@ -134,12 +141,16 @@ class Sessions:
         while used and used[0][0] <= now_s:
             used.popleft()
         if any(each == challenge for _, each in used):
-            raise ProbedeckError(401, "bad_proof", "The challenge has been used.")
+            raise ProbedeckError(
+                401, "bad_proof", "The challenge has already been used; ask for a new one."
+            )
         if len(used) >= MOST_SIGN_INS:
             raise ProbedeckError(
-                429, "too_often", f"This token has signed in {MOST_SIGN_INS} times in a minute."
+                429,
+                "too_often",
+                f"This token has signed in {MOST_SIGN_INS} times in a minute; wait a minute.",
             )
-        # Challenges may be used in another order than they were given: kept the longest time.
+        # Challenges may be used out of order: keep each for the longest possible time.
         used.append((max(expires_s, now_s + ANSWER_WITHIN_S), challenge))
 
     def _keep(self, session: str, token: Token) -> None:
@@ -159,7 +170,7 @@ class Sessions:
 
 
 def _mac(token: Token, *parts: str) -> str:
-    """No part has a line break: the text tells them apart."""
+    """Authenticate the parts, none of which has a line break."""
     text = "\n".join((PURPOSE, *parts)).encode("utf-8", "surrogatepass")
     key = token.sha256.encode("utf-8", "surrogatepass")
     return hmac.new(key, text, hashlib.sha256).hexdigest()

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Access tokens: named, of a role, kept as digests in one private file.
+"""Access tokens: each with a name and a role, stored as digests in one private file.
 
-A token is 256 random bits, so a plain digest keeps it as well as a slow one would; who reads
-the file cannot use what stands in it. Each change replaces the file, and the service
-looks at it for each token it is shown: a revoked one is refused at once. Standard library only.
+A token is 256 random bits, so a fast digest protects it as well as a slow one: the file's contents
+do not give access. Each change replaces the file, and the service checks the file for each token
+that it is shown, so a revoked token is refused at once.
 """
 
 from __future__ import annotations
@@ -26,17 +26,20 @@ from app.linux import paths
 
 VIEWER, OPERATOR = "viewer", "operator"
 ROLES = (VIEWER, OPERATOR)
-FIRST = {OPERATOR: OPERATOR, VIEWER: VIEWER}  # name -> role of those made at the first start
-PREFIX = "pd_"  # so that people, and scanners for leaked secrets, see what it is
+FIRST = {
+    OPERATOR: OPERATOR,
+    VIEWER: VIEWER,
+}  # name -> role of the tokens created at the first start
+PREFIX = "pd_"  # recognised by people and by scanners for leaked secrets
 TOKEN_BYTES = 32
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 FILE_NAME = "tokens.json"
-LOCK_NAME = "lock"  # what a running service holds (app/server/instance.py)
+LOCK_NAME = "lock"  # held by a running service (app/server/instance.py)
 
 
 @dataclass(frozen=True)
 class Token:
-    """What the file holds of a token: everything but the token."""
+    """A token as the file has it: everything but the secret."""
 
     name: str
     role: str
@@ -52,9 +55,9 @@ class TokenFile:
         self._known: tuple[object, tuple[Token, ...]] = (None, ())
 
     def find(self, shown: str) -> Token | None:
-        """The token that someone shows, None for one that is not ours.
+        """Return the token with this secret, or None, in constant time.
 
-        Takes as long for a wrong token as for a right one. Raises ProbedeckError 503.
+        Raises ProbedeckError 503.
         """
         digest = _digest(shown)
         found = None
@@ -64,14 +67,14 @@ class TokenFile:
         return found
 
     def holds(self, token: Token) -> bool:
-        """Whether it has been neither revoked nor replaced. Raises ProbedeckError 503."""
+        """Return whether it has been neither revoked nor replaced. Raises ProbedeckError 503."""
         return token in self.all()
 
     def all(self) -> tuple[Token, ...]:
-        """Every token, by name; none when there is no file. Raises ProbedeckError 503."""
+        """Return all tokens, sorted by name; none without a file. Raises ProbedeckError 503."""
         try:
             descriptor = paths.open_file(self.path, os.O_RDONLY, secret=True, follow=False)
-        except paths.UnusablePath as error:
+        except paths.UnusablePathError as error:
             if error.is_missing:
                 return ()
             raise _unreadable(f"The tokens cannot be read: {error}.") from error
@@ -85,16 +88,16 @@ class TokenFile:
         return tokens
 
     def check_instance(self) -> None:
-        """Whether a service runs or ran in this folder; raises ProbedeckError where none did."""
+        """Raise ProbedeckError unless a service runs or has run with this folder."""
         try:
             folder = paths.folder(self.path.parent, make=False)
-        except paths.UnusablePath as error:
-            raise _invalid(f"{error}: name the folder of a service by --run-dir") from error
+        except paths.UnusablePathError as error:
+            raise _invalid(f"{error}: give the --run-dir of a service") from error
         if not any((folder / name).exists() for name in (FILE_NAME, LOCK_NAME)):
-            raise _invalid(f"{folder} is not the folder of a service; name that by --run-dir")
+            raise _invalid(f"{folder} is not the folder of a service: give the --run-dir of one")
 
     def make_first(self) -> dict[str, str]:
-        """The first start: an operator's and a viewer's. Name -> token; empty when some exist."""
+        """Create the first two tokens, unless the file exists; return name -> secret."""
         with self._changing() as tokens:
             if os.path.lexists(self.path):
                 return {}
@@ -105,20 +108,24 @@ class TokenFile:
             return made
 
     def add(self, name: str, role: str) -> str:
-        """A new token; raises ProbedeckError `invalid` for a name that is taken or none."""
+        """Create a token and return its secret. Raises ProbedeckError `invalid`, 503."""
         if not NAME.fullmatch(name):
-            raise _invalid(f"{name!r} is no name: letters, digits, `.`, `_` and `-`, at most 32")
+            raise _invalid(
+                f"invalid token name {name!r}: use 1-32 letters, digits, '.', '_' or '-'"
+            )
         if role not in ROLES:
-            raise _invalid(f"{role!r} is none of the roles {', '.join(ROLES)}")
+            raise _invalid(f"invalid role {role!r}: use {' or '.join(ROLES)}")
         with self._changing() as tokens:
             if name in tokens:
-                raise _invalid(f"there is a token {name} already; rotate or revoke it")
+                raise _invalid(
+                    f"token {name!r} exists already: rotate or revoke it, or use another name"
+                )
             secret = _new()
             tokens[name] = _described(name, role, secret)
             return secret
 
     def rotate(self, name: str) -> str:
-        """A new token in the place of an old one, which is refused from now on."""
+        """Replace a token's secret and return it; the old one is refused from now on."""
         with self._changing() as tokens:
             _must_exist(name, tokens)
             secret = _new()
@@ -133,15 +140,15 @@ class TokenFile:
 
     @contextmanager
     def _changing(self) -> Iterator[dict[str, Token]]:
-        """The tokens by name; what is left of them replaces the file, whole or not at all.
+        """Provide the tokens by name, to be changed; then replace the file atomically.
 
-        Raises ProbedeckError when it cannot be replaced.
+        Raises ProbedeckError 503 when it cannot be replaced.
         """
         try:
             with self._locked_for_change() as tokens:
                 yield tokens
         except OSError as error:
-            what = error if isinstance(error, paths.UnusablePath) else error.strerror
+            what = error if isinstance(error, paths.UnusablePathError) else error.strerror
             raise ProbedeckError(
                 503, "cannot_start", f"The tokens in {self.path} were not changed: {what}."
             ) from error
@@ -176,9 +183,11 @@ def _parse(path: Path, text: bytes) -> tuple[Token, ...]:
     try:
         tokens = tuple(Token(**each) for each in json.loads(text)["tokens"])
     except (ValueError, TypeError, KeyError, RecursionError):
-        raise _unreadable(f"{path} is damaged; remove it and start again for new tokens") from None
+        raise _unreadable(
+            f"{path} is damaged: remove it and restart Probedeck to get new tokens"
+        ) from None
     if not all(isinstance(value, str) for token in tokens for value in asdict(token).values()):
-        raise _unreadable(f"{path} is damaged; remove it and start again for new tokens")
+        raise _unreadable(f"{path} is damaged: remove it and restart Probedeck to get new tokens")
     return tokens
 
 
@@ -198,7 +207,7 @@ def _described(name: str, role: str, secret: str) -> Token:
 def _must_exist(name: str, tokens: dict[str, Token]) -> None:
     if name not in tokens:
         known = ", ".join(sorted(tokens)) or "none"
-        raise _invalid(f"there is no token {name!r}; there are: {known}")
+        raise _invalid(f"there is no token {name!r}. Known tokens: {known}")
 
 
 def _unreadable(detail: str) -> ProbedeckError:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`./run token`: list, make, replace and revoke the tokens of a service, running or not."""
+"""`./run token`: list, add, rotate and revoke the tokens of a service, running or not."""
 
 from __future__ import annotations
 
@@ -9,44 +9,51 @@ import sys
 from collections.abc import Sequence
 
 from app.access.tokens import ROLES, VIEWER, TokenFile
+from app.cli.command import Need
 from app.config import Settings, named_path
 from app.errors import ProbedeckError
 
-RUN_DIR = "as given to ./run (%(default)s)"
+RUN_DIR = "the folder that was given to ./run (%(default)s)"
+
+
+def needs(argv: Sequence[str]) -> Sequence[Need]:  # noqa: ARG001  # whatever the arguments
+    """Return what these arguments need: nothing but Python."""
+    return ()
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the command; what it made is printed once and kept nowhere."""
+    """Run the command and return its exit status; a new token is printed once, stored nowhere."""
     parser = argparse.ArgumentParser(
         prog="./run token",
-        description="Tokens let others in than the user who started Probedeck. A viewer watches; "
-        "an operator also starts and stops. A change holds at once, also while Probedeck runs.",
+        description="Tokens give access to others than the user who started Probedeck. A viewer "
+        "watches; an operator also starts and stops probes. Changes take effect at once, also "
+        "while Probedeck runs.",
     )
     parser.add_argument("--run-dir", type=named_path, default=Settings.run_dir, help=RUN_DIR)
-    # Behind the command too, as in what the start of a service shows.
+    # After the command too, as the hints at the start of a service have it.
     anywhere = argparse.ArgumentParser(add_help=False)
     anywhere.add_argument(
         "--run-dir", type=named_path, default=argparse.SUPPRESS, help=RUN_DIR.partition(" (")[0]
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    listed = "names and roles; the tokens themselves are kept nowhere"
+    listed = "show names and roles; the tokens themselves are stored nowhere"
     commands.add_parser("list", help=listed, parents=[anywhere])
-    add = commands.add_parser("add", help="make a token and print it", parents=[anywhere])
+    add = commands.add_parser("add", help="create a token and print it", parents=[anywhere])
     add.add_argument("name")
     add.add_argument("--role", choices=ROLES, default=VIEWER, help="default: %(default)s")
     for name, text in [
-        ("rotate", "replace a token by a new one and print that"),
+        ("rotate", "replace a token with a new one and print that"),
         ("revoke", "refuse a token from now on"),
     ]:
         commands.add_parser(name, help=text, parents=[anywhere]).add_argument("name")
     options = parser.parse_args(argv)
     if os.geteuid() != 0:
-        sys.stderr.write("Tokens are root's to change. Try: sudo ./run token ...\n")
+        sys.stderr.write("Only root can change tokens. Try: sudo ./run token ...\n")
         return 1
     try:
         tokens = TokenFile(options.run_dir)
         tokens.check_instance()
-        # Which service it is about, beside what is to be read or copied by a program.
+        # On standard error: standard output is for programs to read.
         sys.stderr.write(f"Tokens in {options.run_dir.resolve()}:\n")
         run(options, tokens)
     except ProbedeckError as error:
@@ -56,7 +63,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def run(options: argparse.Namespace, tokens: TokenFile) -> None:
-    """One command."""
+    """Run one command on these tokens. Raises ProbedeckError."""
     if options.command == "list":
         for token in tokens.all():
             sys.stdout.write(f"{token.name:32} {token.role:8} made {token.made_at}\n")
@@ -69,7 +76,3 @@ def run(options: argparse.Namespace, tokens: TokenFile) -> None:
             else tokens.rotate(options.name)
         )
         sys.stdout.write(f"{made}\n")
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

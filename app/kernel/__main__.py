@@ -15,7 +15,7 @@ import sys
 from app.config import Settings
 from app.kernel.features import check_modes
 from app.kernel.renames import find_rename_function
-from app.linux.syscalls import set_process_name
+from app.linux.process import set_process_name
 from app.probes.modes import (
     DELETION_FUNCTIONS,
     DELETION_SYSCALLS,

@@ -101,7 +101,7 @@ def _reason(trouble: Exception, build: Path) -> str:
 
 
 def _words(error: Exception) -> str:
-    if isinstance(error, paths.UnusablePath):
+    if isinstance(error, paths.UnusablePathError):
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror

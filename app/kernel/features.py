@@ -19,7 +19,7 @@ from app.kernel.build import running_version_code
 from app.kernel.hints import hint_for, why_off, why_silent
 from app.kernel.symbols import Resolution, TextSymbols, resolve_in_btf, resolve_in_symbols
 from app.linux import bpf, perf_events, tracefs
-from app.linux.paths import UnusablePath
+from app.linux.paths import UnusablePathError
 
 _BTF_HINT = "run a kernel built with CONFIG_DEBUG_INFO_BTF"
 _FUNCTION_HINT = "the mode `tracepoint` needs no function of the kernel's own"
@@ -158,7 +158,7 @@ def _not_found(found: Resolution) -> _Problem:
 def _load(btf_path: Path) -> Btf | _Problem:
     try:
         return Btf.load(btf_path)
-    except UnusablePath as error:
+    except UnusablePathError as error:
         if not error.is_missing:
             return _Problem(f"the BTF cannot be used: {error}", "choose another by --btf-path")
         reason = f"the kernel offers no BTF ({btf_path}: {feature_probes.in_words(error)})"

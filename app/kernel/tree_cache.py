@@ -28,7 +28,7 @@ def ensure(cache_dir: Path, key: str, make: Callable[[], Mapping[str, str]]) -> 
     """The folder `cache_dir/key` with the files `make` returns (text by relative path).
 
     Makes it when it is not there or not whole, at once or not at all, also when several
-    processes ask. Raises OSError (paths.UnusablePath), and what `make` raises.
+    processes ask. Raises OSError (paths.UnusablePathError), and what `make` raises.
     """
     cache_dir = paths.folder(cache_dir)
     tree = cache_dir / key
@@ -39,11 +39,11 @@ def ensure(cache_dir: Path, key: str, make: Callable[[], Mapping[str, str]]) -> 
         with _locked(cache_dir):
             if not is_whole(tree):  # no other process was faster
                 _put(cache_dir, tree, files)
-    except paths.UnusablePath:
+    except paths.UnusablePathError:
         raise
     except OSError as error:
         what = f"cannot be written to: {error.strerror or error}"
-        raise paths.UnusablePath(error.errno, cache_dir, what) from error
+        raise paths.UnusablePathError(error.errno, cache_dir, what) from error
     return tree
 
 
@@ -64,7 +64,7 @@ def _put(cache_dir: Path, tree: Path, files: Mapping[str, str]) -> None:
 def load(cache_dir: Path, key: str) -> dict[str, bytes] | None:
     """The files of `cache_dir/key` by relative path; None when it is not there or not whole.
 
-    Raises OSError (paths.UnusablePath).
+    Raises OSError (paths.UnusablePathError).
     """
     return _whole(paths.folder(cache_dir) / key)
 

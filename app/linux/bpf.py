@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""bpf(2) for what Probedeck does without BCC: feature checks, counters, ids of what is loaded.
+"""bpf(2) for what Probedeck does without BCC: feature checks, counters, ids of loaded objects.
 
-Descriptors are plain ints that the caller closes; the kernel makes them close-on-exec.
+Descriptors are plain ints that the caller closes; the kernel sets close-on-exec on them.
 """
 
 from __future__ import annotations
@@ -51,17 +51,17 @@ _LOG_SIZE = 1 << 16
 
 
 class ProgramRefusedError(OSError):
-    """BPF_PROG_LOAD failed; `log` is what the verifier said, if anything."""
+    """BPF_PROG_LOAD failed; `log` is the verifier's log, which may be empty."""
 
     log: str = ""
 
 
 @dataclass(frozen=True)
 class ProgInfo:
-    """A loaded program. Run time (ns) and count grow only while someone has the kernel count
-    them (`enable_run_time_stats`, or kernel.bpf_stats_enabled).
+    """A loaded program. The kernel counts run time (ns) and runs only while statistics are
+    enabled (`enable_run_time_stats`, or kernel.bpf_stats_enabled).
 
-    `recursion_misses` are runs the kernel left out because the program was already
+    `recursion_misses` counts runs that the kernel skipped because the program was already
     running on that CPU; None before Linux 5.12, which does not count them.
     """
 
@@ -76,7 +76,7 @@ class ProgInfo:
 
 @dataclass(frozen=True)
 class MapInfo:
-    """A map as it was made; sizes in bytes (a ring buffer's size is its `max_entries`)."""
+    """A map as it was created; sizes in bytes (a ring buffer's size is its `max_entries`)."""
 
     id: int
     type: int
@@ -88,15 +88,15 @@ class MapInfo:
 
 
 def allow_locked_memory() -> None:
-    """Lift this process's limit on locked memory, which maps count as before Linux 5.11.
+    """Lift this process's limit on locked memory, which includes maps before Linux 5.11.
 
-    All of a user's maps count together against the limit of the process that makes the next
-    one, so each process that makes maps or loads programs calls this first. Where the limit
-    cannot be lifted, the kernel says so when a map is made.
+    All maps of a user count against the limit of the process that creates the next one, so each
+    process that creates maps or loads programs calls this first. If the limit cannot be lifted,
+    creating a map fails with the kernel's error.
     """
     try:
         resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY,) * 2)
-    except (ValueError, OSError):  # without CAP_SYS_RESOURCE: as far as it goes
+    except (ValueError, OSError):  # without CAP_SYS_RESOURCE: to the hard limit
         _, hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
         resource.setrlimit(resource.RLIMIT_MEMLOCK, (hard, hard))
 
@@ -110,7 +110,7 @@ def create_map(
     *,
     flags: int = 0,
 ) -> int:
-    """A new map's descriptor; sizes in bytes (a ring buffer's size is its `max_entries`)."""
+    """Create a map and return its descriptor; sizes in bytes, as in `MapInfo`."""
     attributes = MapCreate(
         map_type, key_size, value_size, max_entries, flags, map_name=name.encode()[:15]
     )
@@ -118,7 +118,7 @@ def create_map(
 
 
 def map_info(fd: int) -> MapInfo:
-    """What the kernel says about a map, by its descriptor."""
+    """Return what the kernel knows about the map of a descriptor."""
     info = MapInfoLayout()
     _bpf(Command.OBJ_GET_INFO_BY_FD, InfoByFd(fd, ctypes.sizeof(info), ctypes.addressof(info)))
     return MapInfo(
@@ -133,10 +133,10 @@ def map_info(fd: int) -> MapInfo:
 
 
 def map_lookup(fd: int, key: bytes, value_size: int) -> bytes | None:
-    """The value of a key, or None when the map has no such key.
+    """Return the value of a key, or None when the map has no such key.
 
-    For a per-CPU map `value_size` must be `percpu_size(...)`, and all CPUs' values come in one
-    buffer. The kernel writes what the map's value takes: a smaller `value_size` is a defect.
+    For a per-CPU map `value_size` must be `percpu_size(...)`; the result holds all CPUs' values.
+    The kernel writes as many bytes as the map's value has: a smaller buffer would overflow.
     """
     value = ctypes.create_string_buffer(value_size)
     key_buffer = ctypes.create_string_buffer(key, len(key))
@@ -151,7 +151,7 @@ def map_lookup(fd: int, key: bytes, value_size: int) -> bytes | None:
 
 
 def map_update(fd: int, key: bytes, value: bytes) -> None:
-    """Set a key's value; `value` is as long as `map_lookup` would return."""
+    """Set a key's value; `value` has the length that `map_lookup` returns."""
     value_buffer = ctypes.create_string_buffer(value, len(value))
     key_buffer = ctypes.create_string_buffer(key, len(key))
     _bpf(
@@ -161,13 +161,13 @@ def map_update(fd: int, key: bytes, value: bytes) -> None:
 
 
 def percpu_size(value_size: int) -> int:
-    """Bytes of all CPUs' values of one key: each value is rounded up to 8 bytes."""
+    """Return the size in bytes of all CPUs' values of one key, each rounded up to 8 bytes."""
     return -(-value_size // 8) * 8 * possible_cpus()
 
 
 @cache
 def possible_cpus(path: Path = POSSIBLE_CPUS) -> int:
-    """How many CPUs the kernel has room for, as per-CPU maps count them; the same until it ends."""
+    """Return how many possible CPUs the kernel has, as per-CPU maps count them; fixed at boot."""
     count = 0
     for part in path.read_text().strip().split(","):
         first, _, last = part.partition("-")
@@ -178,7 +178,7 @@ def possible_cpus(path: Path = POSSIBLE_CPUS) -> int:
 def instruction(
     code: int, dst: int = 0, src: int = 0, immediate: int = 0, *, offset: int = 0
 ) -> bytes:
-    """One `struct bpf_insn`, for little-endian machines."""
+    """Return one encoded `struct bpf_insn`, for little-endian machines."""
     return struct.pack("<BBhi", code, src << 4 | dst, offset, immediate)
 
 
@@ -191,7 +191,7 @@ def load_program(
     attach_type: int = 0,
     attach_btf_id: int = 0,
 ) -> int:
-    """A GPL program's descriptor; raises ProgramRefusedError with the verifier's log."""
+    """Load a GPL program and return its descriptor; raises ProgramRefusedError."""
     code = ctypes.create_string_buffer(instructions, len(instructions))
     terms = ctypes.create_string_buffer(b"GPL")
     attributes = ProgLoad(
@@ -213,7 +213,7 @@ def load_program(
 
 
 def _verifier_log(attributes: ProgLoad) -> str:
-    """Load once more, with a log: asking for one at first would make each load slow."""
+    """Load once more, to get the log: asking for it at first would make every load slow."""
     log = ctypes.create_string_buffer(_LOG_SIZE)
     attributes.log_level = 1
     attributes.log_size = _LOG_SIZE
@@ -226,30 +226,32 @@ def _verifier_log(attributes: ProgLoad) -> str:
 
 
 def open_raw_tracepoint(prog_fd: int, tracepoint: str | None = None) -> int:
-    """Attach a raw tracepoint's program to a tracepoint of the kernel, or a tracing program where
-    its `attach_btf_id` says; closing the result detaches."""
+    """Attach a program and return a descriptor; closing that detaches it.
+
+    A raw tracepoint's program goes to `tracepoint`, a tracing program to its `attach_btf_id`.
+    """
     name = ctypes.create_string_buffer(tracepoint.encode()) if tracepoint else None
     address = ctypes.addressof(name) if name else None
     return _bpf(Command.RAW_TRACEPOINT_OPEN, RawTracepointOpen(address, prog_fd))
 
 
 def prog_ids() -> list[int]:
-    """Ids of all programs in the kernel."""
+    """Return the ids of all programs in the kernel."""
     return list(_ids(Command.PROG_GET_NEXT_ID))
 
 
 def map_ids() -> list[int]:
-    """Ids of all maps in the kernel."""
+    """Return the ids of all maps in the kernel."""
     return list(_ids(Command.MAP_GET_NEXT_ID))
 
 
 def link_ids() -> list[int]:
-    """Ids of all links in the kernel; raises OSError (EINVAL) before Linux 5.8."""
+    """Return the ids of all links in the kernel; raises OSError (EINVAL) before Linux 5.8."""
     return list(_ids(Command.LINK_GET_NEXT_ID))
 
 
 def prog_info(fd: int) -> ProgInfo:
-    """What the kernel says about a program, by its descriptor."""
+    """Return what the kernel knows about the program of a descriptor."""
     info = ProgInfoLayout()
     request = InfoByFd(fd, ctypes.sizeof(info), ctypes.addressof(info))
     _bpf(Command.OBJ_GET_INFO_BY_FD, request)
@@ -266,16 +268,16 @@ def prog_info(fd: int) -> ProgInfo:
 
 
 def enable_run_time_stats() -> int:
-    """Have the kernel count run time and runs of all programs until the result is closed.
+    """Have the kernel count run time and runs of all programs until the descriptor is closed.
 
-    Raises OSError: EINVAL before Linux 5.8.
+    Raises OSError; EINVAL before Linux 5.8.
     """
     return _bpf(Command.ENABLE_STATS, EnableStats(STATS_RUN_TIME))
 
 
 @contextmanager
 def program(prog_id: int) -> Iterator[int]:
-    """A descriptor of the program with this id; raises OSError (ENOENT) when it is gone."""
+    """Open the program with this id; raises OSError (ENOENT) when it has been unloaded."""
     fd = _bpf(Command.PROG_GET_FD_BY_ID, Id(prog_id))
     try:
         yield fd
@@ -289,7 +291,7 @@ def _ids(command: Command) -> Iterator[int]:
         try:
             _bpf(command, request)
         except OSError as error:
-            if error.errno == errno.ENOENT:  # there is none behind the last
+            if error.errno == errno.ENOENT:  # no object follows
                 return
             raise
         yield request.next_id

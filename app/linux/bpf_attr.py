@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands of bpf(2) and the layout of their arguments, from include/uapi/linux/bpf.h.
 
-Each structure is one command's part of `union bpf_attr`. A kernel that knows fewer fields
-accepts them as long as those it does not know are zero.
+Each structure is one command's part of `union bpf_attr`. A kernel that knows fewer fields accepts
+it as long as the fields that it does not know are zero.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from enum import IntEnum
 
 
 class Command(IntEnum):
-    """What bpf(2) is asked to do."""
+    """enum bpf_cmd."""
 
     MAP_CREATE = 0
     MAP_LOOKUP_ELEM = 1

@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Giving away what tracing does not need of root's power, for this process and all it starts.
-
-capabilities(7), prctl(2) and capset(2) by ctypes: standard library only.
-"""
+"""Dropping the capabilities that tracing does not need: capabilities(7), prctl(2), capset(2)."""
 
 from __future__ import annotations
 
 import ctypes
-import os
 from pathlib import Path
 
-# Numbers from linux/capability.h, and what each is still for.
+from app.linux.libc import check, libc, prctl
+
+# Numbers from linux/capability.h, and what each is needed for.
 KEPT = {
     "CAP_DAC_READ_SEARCH": 2,  # read the project and its environment in a home that is private
     "CAP_SYS_ADMIN": 21,  # tracefs (fsmount); the kernel's time per program (BPF_ENABLE_STATS)
@@ -22,15 +20,13 @@ PR_CAPBSET_READ, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 23, 24, 38  # linux/prct
 LINUX_CAPABILITY_VERSION_3 = 0x20080522  # linux/capability.h
 LAST_CAPABILITY = Path("/proc/sys/kernel/cap_last_cap")
 
-_libc = ctypes.CDLL(None, use_errno=True)
-
 
 class _Header(ctypes.Structure):
     _fields_ = [("version", ctypes.c_uint32), ("pid", ctypes.c_int)]
 
 
 class _Sets(ctypes.Structure):
-    """32 capabilities of each set; the kernel takes two, the lower ones first."""
+    """struct __user_cap_data_struct: 32 capabilities of each set; two of it, low first."""
 
     _fields_ = [
         ("effective", ctypes.c_uint32),
@@ -39,33 +35,22 @@ class _Sets(ctypes.Structure):
     ]
 
 
-def bound() -> None:
-    """Keep `KEPT`, as far as this thread has it, and forbid every program that it or its children
-    execute to get more. Raises OSError.
+def drop_capabilities() -> None:
+    """Drop all capabilities but `KEPT`, for this thread and every program that it or its children
+    execute. Raises OSError.
 
-    For a process of one thread: each thread has capabilities of its own.
+    Capabilities are per thread: call it while the process has one.
     """
     kept = sum(1 << number for number in KEPT.values())
     for number in range(int(LAST_CAPABILITY.read_text()) + 1):
-        if not kept >> number & 1 and _prctl(PR_CAPBSET_READ, number):
-            _prctl(PR_CAPBSET_DROP, number)
+        if not kept >> number & 1 and prctl(PR_CAPBSET_READ, number):
+            prctl(PR_CAPBSET_DROP, number)
     header = _Header(LINUX_CAPABILITY_VERSION_3, 0)
     sets = (_Sets * 2)()
-    _check(_libc.capget(ctypes.byref(header), sets))
+    check(libc.capget(ctypes.byref(header), sets))
     for half in range(2):
         sets[half].permitted &= kept >> 32 * half & 0xFFFFFFFF
         sets[half].effective = sets[half].permitted
         sets[half].inheritable = 0
-    _check(_libc.capset(ctypes.byref(header), sets))
-    _prctl(PR_SET_NO_NEW_PRIVS, 1)
-
-
-def _prctl(option: int, argument: int) -> int:
-    return _check(_libc.prctl(option, ctypes.c_ulong(argument), *(ctypes.c_ulong(0),) * 3))
-
-
-def _check(result: int) -> int:
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-    return result
+    check(libc.capset(ctypes.byref(header), sets))
+    prctl(PR_SET_NO_NEW_PRIVS, 1)

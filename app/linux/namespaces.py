@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""System calls for namespaces and mounts that Python has only from 3.12 on, or not at all.
+"""Namespaces and mounts: calls that Python has only since 3.12, or not at all.
 
-Each raises OSError as the call failed. Numbers are those of linux/sched.h, linux/mount.h
-and the system call table of x86-64, which is the machine that the kernels here are for.
+Each raises OSError. Constants are from linux/sched.h, linux/mount.h and linux/sockios.h.
 """
 
 from __future__ import annotations
@@ -10,10 +9,12 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
-import signal
 import socket
 import struct
 import threading
+
+from app.linux.libc import check, libc
+from app.linux.syscalls import syscall
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWNET = 0x40000000
@@ -21,64 +22,50 @@ MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
 MNT_DETACH = 2
 MOUNT_ATTR_RDONLY = 1
 AT_FDCWD, AT_RECURSIVE = -100, 0x8000
-SYS_MOUNT_SETATTR = 442  # since Linux 5.12
-PR_SET_PDEATHSIG = 1
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
-
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def die_with_parent(parent_pid: int) -> None:
-    """Be killed when the thread that started this process ends, whatever ends it.
-
-    Raises ProcessLookupError when the parent has ended already, before the kernel could know.
-    """
-    _check(_libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl")
-    if os.getppid() != parent_pid:
-        raise ProcessLookupError(f"the parent, process {parent_pid}, has ended")
 
 
 def unshare(flags: int) -> None:
-    """Move the calling thread to new namespaces."""
-    _check(_libc.unshare(flags), "unshare")
+    """Move the calling thread to new namespaces; unshare(2)."""
+    check(libc.unshare(flags), "unshare")
 
 
 def enter(namespace: int) -> None:
-    """Move the calling thread to the namespace that a descriptor stands for."""
-    _check(_libc.setns(namespace, 0), "setns")
+    """Move the calling thread to the namespace that a descriptor refers to; setns(2)."""
+    check(libc.setns(namespace, 0), "setns")
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
-    """mount(2)."""
-    done = _libc.mount(
+    """Mount a file system; mount(2)."""
+    done = libc.mount(
         source.encode(),
         os.fsencode(target),
         kind.encode() or None,
         ctypes.c_ulong(flags),
         data.encode() or None,
     )
-    _check(done, target)
+    check(done, target)
 
 
 def unmount(target: str) -> None:
-    """Take a mount and what is mounted below it out of this mount namespace."""
-    _check(_libc.umount2(os.fsencode(target), MNT_DETACH), target)
+    """Detach a mount, and those below it, from this mount namespace; umount2(2)."""
+    check(libc.umount2(os.fsencode(target), MNT_DETACH), target)
 
 
 def make_read_only(target: str) -> None:
-    """Make a mount and all mounts below it read-only, as this namespace sees them."""
+    """Make a mount and all mounts below it read-only in this namespace; since Linux 5.12."""
     _set_attributes(target, AT_RECURSIVE, attr_set=MOUNT_ATTR_RDONLY)
 
 
 def make_writable(target: str) -> None:
-    """Make one mount writable again."""
+    """Make one mount writable again; since Linux 5.12."""
     _set_attributes(target, 0, attr_clear=MOUNT_ATTR_RDONLY)
 
 
 def new_network() -> int:
-    """A descriptor of a new network namespace with nothing in it but a loopback that is up.
+    """Return a descriptor of a new network namespace, whose only interface is a loopback, up.
 
-    The namespace lives as long as descriptors and processes hold it.
+    The namespace lives as long as a descriptor or a process holds it.
     """
     made: list[int] = []
     failed: list[OSError] = []
@@ -91,7 +78,7 @@ def new_network() -> int:
         except OSError as error:
             failed.append(error)
 
-    # A namespace belongs to a thread; one of its own leaves all others where they are.
+    # unshare(2) moves the calling thread only: a thread of its own leaves the others in place.
     thread = threading.Thread(target=build)
     thread.start()
     thread.join()
@@ -110,18 +97,12 @@ def _raise_loopback() -> None:
 def _set_attributes(target: str, flags: int, attr_set: int = 0, attr_clear: int = 0) -> None:
     # struct mount_attr: attr_set, attr_clr, propagation, userns_fd
     attributes = struct.pack("=QQQQ", attr_set, attr_clear, 0, 0)
-    done = _libc.syscall(
-        ctypes.c_long(SYS_MOUNT_SETATTR),
-        AT_FDCWD,
+    syscall(
+        "mount_setattr",
+        ctypes.c_long(AT_FDCWD),
         os.fsencode(target),
-        flags,
+        ctypes.c_ulong(flags),
         attributes,
         ctypes.c_size_t(len(attributes)),
+        about=target,
     )
-    _check(done, target)
-
-
-def _check(result: int, what: str) -> None:
-    if result != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), what)

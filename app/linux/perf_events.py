@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""perf_event_open(2) as far as BPF programs are attached by it: tracepoints and kprobes."""
+"""perf_event_open(2), as far as BPF programs are attached with it: tracepoints and kprobes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class _EventAttributes(ctypes.Structure):
 
 @contextmanager
 def tracepoint_event(tracepoint_id: int) -> Iterator[int]:
-    """An event for a tracepoint, by the number in its tracefs file `id`; raises OSError."""
+    """Open an event for a tracepoint, by the number in its tracefs file `id`; raises OSError."""
     attributes = _EventAttributes(_TYPE_TRACEPOINT, config=tracepoint_id)
     with _event(attributes) as fd:
         yield fd
@@ -50,7 +50,7 @@ def tracepoint_event(tracepoint_id: int) -> Iterator[int]:
 
 @contextmanager
 def kprobe_event(function: str, at_return: bool) -> Iterator[int]:
-    """An event for a function's entry or return; raises OSError, FileNotFoundError without PMU."""
+    """Open an event for a function's entry or return. Raises OSError; FileNotFoundError: no PMU."""
     name = ctypes.create_string_buffer(function.encode())
     attributes = _EventAttributes(
         int((KPROBE_PMU / "type").read_text()),
@@ -64,15 +64,15 @@ def kprobe_event(function: str, at_return: bool) -> Iterator[int]:
 def attach_program(event_fd: int, prog_fd: int) -> None:
     """Run the program whenever the event happens, until the event is closed; raises OSError.
 
-    The event stays disabled: it counts nothing, and the program runs all the same, as it belongs to
-    the tracepoint (perf_event_attach_bpf_prog). Enabled, it would cost each call on its CPU as
-    much again, now that our programs do not hide the event from perf.
+    The event stays disabled, and the program runs all the same: it belongs to the tracepoint
+    (perf_event_attach_bpf_prog), not to the event. Enabled, the event would also be counted, which
+    costs each call on its CPU as much again.
     """
     fcntl.ioctl(event_fd, _IOC_SET_BPF, prog_fd)
 
 
 def _return_bit() -> int:
-    """The configuration bit that asks for a kretprobe: the file reads `config:0`."""
+    """Return the bit of `config` that asks for a kretprobe; the file reads `config:0`."""
     text = (KPROBE_PMU / "format" / "retprobe").read_text().strip()
     return 1 << int(text.rpartition(":")[2])
 
@@ -81,7 +81,7 @@ def _return_bit() -> int:
 def _event(attributes: _EventAttributes) -> Iterator[int]:
     attributes.size = ctypes.sizeof(attributes)
     attributes.flags = _DISABLED
-    # Any process, but one CPU: the program still runs on all, as the probe is the kernel's.
+    # Any process on one CPU; the program still runs on all CPUs, as the probe is the kernel's.
     cpu = int(ONLINE_CPUS.read_text().replace(",", "-").split("-")[0])
     fd = perf_event_open(attributes, -1, cpu, _FLAG_FD_CLOEXEC)
     try:

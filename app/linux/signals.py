@@ -1,19 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Signals as a program expects them, whatever the one that started it had done to them.
+"""Default signal dispositions and an empty mask, whatever the parent process has left.
 
-What is ignored or blocked is inherited through execve(2). A shell without job control ignores
-SIGINT and SIGQUIT for `command &` (POSIX, "Asynchronous Lists"); others ignore SIGCHLD, without
-which no child's exit status is known, or block signals in the thread that starts a program.
-Standard library only.
+Ignored and blocked signals are inherited through execve(2). A shell without job control ignores
+SIGINT and SIGQUIT for `command &` (POSIX, "Asynchronous Lists"); other parents ignore SIGCHLD,
+which loses the exit status of children, or block signals in the thread that starts a program.
 """
 
 from __future__ import annotations
 
 import signal
 
-# All that end, wake or stop us or our children in order. Not SIGHUP, which is ignored under
-# nohup, and that is meant; nor SIGPIPE and SIGXFSZ, which Python ignores itself and puts back for
-# its children; nor those of job control, with which a shell keeps a background job from reading.
+# Every signal that ends, wakes or stops us or our children in order. Not SIGHUP, which nohup
+# ignores on purpose; nor SIGPIPE and SIGXFSZ, which Python ignores itself and restores for its
+# children; nor the job control signals, with which a shell keeps background jobs from reading.
 RELIED_ON = (
     signal.SIGINT,
     signal.SIGQUIT,
@@ -27,9 +26,9 @@ RELIED_ON = (
 
 
 def restore() -> None:
-    """Put those that are ignored back to what they are by default, and block none.
+    """Restore the default action of those that are ignored, and unblock all signals.
 
-    For the main thread, before it installs handlers or starts anything.
+    Call it in the main thread, before it installs handlers or starts anything.
     """
     for number in RELIED_ON:
         if signal.getsignal(number) == signal.SIG_IGN:

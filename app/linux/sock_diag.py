@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One TCP socket of this machine by its two addresses, as NETLINK_SOCK_DIAG tells (sock_diag(7)).
+"""Look up one local TCP socket by its two addresses: NETLINK_SOCK_DIAG, sock_diag(7).
 
-The kernel looks the socket up in its hash table: the cost is the same however many sockets there
-are, where /proc/net/tcp writes a line for each of them. Standard library only.
+The kernel finds it in its hash table, at the same cost however many sockets there are;
+/proc/net/tcp prints a line for each.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ REPLY = struct.Struct("=BBxx")  # inet_diag_msg: family, state, timer, retransmi
 OWNER = struct.Struct("=IIIII")  # expiry, receive queue, send queue, uid, inode
 ALL_STATES = 0xFFFFFFFF
 REPLY_BYTES = 8192
-ANSWER_S = 5.0  # the kernel answers before `send` returns; so this is for what cannot be
+ANSWER_S = 5.0  # never reached: the kernel answers before `send` returns
 
 
-class NoSockDiag(Exception):
-    """This kernel, or the rules that this process is under, do not have it."""
+class NoSockDiagError(Exception):
+    """The kernel lacks sock_diag, or this process may not use it."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One socket: its own end, the end it talks to, its state, its owner and its inode.
+    """One socket: its local and remote end, its state, owner and inode.
 
-    `inode` is 0 once no process holds the socket any more; `uid` then says 0, which is
-    the absence of an owner and not root.
+    `inode` is 0 once no process holds the socket; `uid` is then 0 too, which means no owner
+    rather than root.
     """
 
     local: Endpoint
@@ -53,9 +53,9 @@ class Row:
 
 
 def open_diag() -> socket.socket:
-    """A socket to ask by: of the network namespace that the calling thread is in now.
+    """Open a socket for `find_socket`, in the calling thread's network namespace.
 
-    Raises NoSockDiag.
+    Raises NoSockDiagError.
     """
     try:
         kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
@@ -63,16 +63,16 @@ def open_diag() -> socket.socket:
     except OSError as error:
         if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
             raise
-        raise NoSockDiag(str(error)) from error
+        raise NoSockDiagError(str(error)) from error
     diag.settimeout(ANSWER_S)
     return diag
 
 
 def find_socket(diag: socket.socket, local: Endpoint, remote: Endpoint) -> Row | None:
-    """The TCP socket whose own end is `local` and whose other end is `remote`; None without one.
+    """Return the TCP socket between `local` and `remote`, or None.
 
     Both are plain addresses: an IPv6 socket that speaks IPv4 is found by its IPv4 addresses.
-    Raises NoSockDiag when the kernel does not take the question, and OSError.
+    Raises NoSockDiagError when the kernel refuses the request, and OSError.
     """
     is_4 = isinstance(local[0], IPv4Address)
     family = socket.AF_INET if is_4 else socket.AF_INET6
@@ -85,31 +85,31 @@ def find_socket(diag: socket.socket, local: Endpoint, remote: Endpoint) -> Row |
     reply, sender = diag.recvfrom(REPLY_BYTES)
     _, kind, _, _, _ = HEADER.unpack_from(reply)
     if sender[0] != 0:  # 0 is the kernel
-        raise OSError(errno.EPROTO, "a netlink answer that is not the kernel's")
+        raise OSError(errno.EPROTO, "netlink answer from another process instead of the kernel")
     if kind == NLMSG_ERROR:
         (code,) = struct.unpack_from("=i", reply, HEADER.size)
         if -code == errno.ENOENT:
-            return None  # or the module inet_diag is not there: see has_sock_diag
-        raise NoSockDiag(f"sock_diag: {errno.errorcode.get(-code, code)}")
+            return None  # or the module inet_diag is missing: see has_sock_diag
+        raise NoSockDiagError(f"sock_diag: {errno.errorcode.get(-code, code)}")
     if kind != SOCK_DIAG_BY_FAMILY:
-        raise NoSockDiag(f"sock_diag: a message of type {kind}")
+        raise NoSockDiagError(f"sock_diag: unexpected message type {kind}")
     row = _row(reply)
-    # Where there is no such connection the kernel looks on, for one that listens there.
+    # Without such a connection, the kernel returns a socket that listens on the local address.
     return row if (row.local, row.remote) == (local, remote) else None
 
 
 @functools.cache
 def has_sock_diag() -> bool:
-    """Whether it works: a kernel without the module inet_diag answers as for a missing socket.
+    """Return whether sock_diag works, by looking up a socket that exists; once in a process.
 
-    Tried once in a process, by asking for a socket that is there.
+    A kernel without the module inet_diag answers ENOENT, as for a missing socket.
     """
     try:
         with open_diag() as diag, socket.create_server(("127.0.0.1", 0)) as known:
             address, port = known.getsockname()
             nowhere = IPv4Address(0)
             return find_socket(diag, (IPv4Address(address), port), (nowhere, 0)) is not None
-    except NoSockDiag:
+    except NoSockDiagError:
         return False
 
 
@@ -132,7 +132,7 @@ def _row(reply: bytes) -> Row:
 
 
 def plain(address: Address) -> Address:
-    """An IPv6 socket that speaks IPv4 shows `::ffff:127.0.0.1`; that is 127.0.0.1."""
+    """Return the IPv4 address of an IPv4-mapped one (`::ffff:127.0.0.1`), others as they are."""
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return address

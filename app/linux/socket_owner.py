@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who holds the other end of a local TCP connection, by asking the kernel for that one socket.
+"""Which user holds the other end of a local TCP connection.
 
-The caller rule of docs/protocol.md and of the relay of `./run --vm`. By `app.linux.sock_diag`; on a
-kernel without it, by the tables of /proc/net (Documentation/networking/proc_net_tcp.rst of the
-Linux sources), of which a bounded part is read. Standard library only.
+This is the caller rule of docs/protocol.md and of the relay of `./run --vm`. The kernel is asked
+through `app.linux.sock_diag`; where that is missing, a bounded part of the tables in /proc/net is
+read (Documentation/networking/proc_net_tcp.rst of the Linux sources).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from app.linux.sock_diag import (
     Endpoint,
-    NoSockDiag,
+    NoSockDiagError,
     Row,
     find_socket,
     has_sock_diag,
@@ -28,14 +28,14 @@ from app.linux.sock_diag import (
 
 ESTABLISHED = 0x01  # TCP_ESTABLISHED, include/net/tcp_states.h
 PROC_NET = Path("/proc/net")
-# A table is read in pieces of a page while sockets come and go, so a row can be passed over or
-# seen twice. A row that is there for good shows in the next reading.
+# A table is read page by page while sockets come and go, so a row can be missed or seen twice.
+# The row of a lasting connection shows in the next reading.
 READINGS = 3
 PIECE_BYTES = 64 * 1024
-# Of each table; some 50,000 sockets. Any user can make as many as there are ports: then the
-# owner is not told from others, and is refused.
+# Of each table: some 50,000 sockets. Any user can open as many as there are ports; the owner
+# cannot be told then, and is refused.
 MOST_BYTES = 8 * 1024 * 1024
-_reading_tables = threading.Lock()  # one at a time: many at once would take the sum of the memory
+_reading_tables = threading.Lock()  # one reader at a time bounds the memory
 
 
 def owner_uid(
@@ -44,31 +44,31 @@ def owner_uid(
     proc_net: Path | None = None,
     diag: socket.socket | None = None,
 ) -> int | None:
-    """The user id that owns the peer's end of a connection accepted on this machine.
+    """Return the user id that owns the peer's end of a connection accepted on this machine.
 
-    `peer` and `local` are what `getpeername()` and `getsockname()` of the accepted socket say.
-    None when it cannot be told, and the caller must then refuse: no socket, several, one
+    `peer` and `local` are `getpeername()` and `getsockname()` of the accepted socket. Returns
+    None when the owner is uncertain, and the caller must then refuse: no such socket, several, one
     that is not established, or one that no process holds. The answer is about the connection
     that has these addresses *now*: see `is_established`.
 
-    `diag` is what to ask by (`open_diag`), one for each call without it. With `proc_net`,
-    tables in this folder are read instead. Raises OSError, ValueError when an address is none.
+    `diag` is a socket of `open_diag`; without it, each call opens its own. With `proc_net`,
+    tables in this folder are read instead. Raises OSError, and ValueError for invalid addresses.
     """
     client, server = _endpoint(*peer[:2]), _endpoint(*local[:2])
     if proc_net is None:
         try:
             return sole_owner(_ask(client, server, diag))
-        except NoSockDiag:
+        except NoSockDiagError:
             proc_net = PROC_NET
     return _owner_in_tables(proc_net, client, server)
 
 
 def is_established(connection: socket.socket) -> bool:
-    """Whether neither end of an accepted connection has closed or reset it.
+    """Return whether neither end of an accepted connection has closed or reset it.
 
-    To be asked after `owner_uid`: who resets a connection frees its port at once, which another
-    user's connection may have by the time that owner is looked up. While our own end is
-    established no other connection can have its addresses.
+    Check it after `owner_uid`: a client that resets its connection frees the port at once, and
+    another user's connection may have it by the time of the look-up. While our own end is
+    established, no other connection can have its addresses.
     """
     try:
         state = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
@@ -78,7 +78,7 @@ def is_established(connection: socket.socket) -> bool:
 
 
 def sole_owner(rows: Iterable[Row]) -> int | None:
-    """The owner when there is exactly one row, established and held by a process; else None."""
+    """Return the owner if there is one row only, established and held by a process, else None."""
     found = list(rows)
     if len(found) != 1 or found[0].state != ESTABLISHED or found[0].inode == 0:
         return None
@@ -86,13 +86,13 @@ def sole_owner(rows: Iterable[Row]) -> int | None:
 
 
 def _ask(client: Endpoint, server: Endpoint, diag: socket.socket | None) -> list[Row]:
-    """What the kernel says of the client's socket. Raises NoSockDiag."""
+    """Ask the kernel for the client's socket; raises NoSockDiagError."""
     if diag is None:
         with open_diag() as own:
             return _ask(client, server, own)
     row = find_socket(diag, client, server)
     if row is None and not has_sock_diag():
-        raise NoSockDiag
+        raise NoSockDiagError
     return [] if row is None else [row]
 
 
@@ -111,10 +111,10 @@ def _owner_in_tables(proc_net: Path, client: Endpoint, server: Endpoint) -> int 
 
 
 def rows_between(text: bytes, local: Endpoint, remote: Endpoint) -> Iterator[Row]:
-    """The rows, in lines of a table, whose own end is `local` and whose other end is `remote`.
+    """Yield the rows, among lines of a table, from `local` to `remote`.
 
-    Both ends of a loopback connection are in the table, each with its own owner, so the
-    direction decides: the peer's socket is the one whose *own* address is the peer's.
+    Both ends of a loopback connection are in the table, each with its owner, so the direction
+    decides: the peer's socket is the one whose *local* address is the peer's.
     """
     for ends in _ends(local, remote):
         place = text.find(ends)
@@ -125,7 +125,7 @@ def rows_between(text: bytes, local: Endpoint, remote: Endpoint) -> Iterator[Row
 
 
 def _ends(local: Endpoint, remote: Endpoint) -> Iterator[bytes]:
-    """Two endpoints as a table writes them, also those of an IPv6 socket that speaks IPv4."""
+    """Yield two endpoints as the tables write them, also for an IPv6 socket that speaks IPv4."""
     yield _table_text(local) + b" " + _table_text(remote) + b" "
     if isinstance(local[0], IPv4Address) and isinstance(remote[0], IPv4Address):
         mapped = [
@@ -136,25 +136,28 @@ def _ends(local: Endpoint, remote: Endpoint) -> Iterator[bytes]:
 
 
 def _table_text(endpoint: Endpoint) -> bytes:
-    """`0100007F:1388`: each 32-bit word of the address as the machine reads it from memory."""
+    """Return `0100007F:1388`: the address in 32-bit words of native byte order, in hex."""
     packed = endpoint[0].packed
     words = struct.unpack(f"={len(packed) // 4}I", packed)
     return b"%s:%04X" % ("".join(f"{word:08X}" for word in words).encode(), endpoint[1])
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    """A table in pieces of whole lines. Raises OSError when it is too long."""
+    """Yield a table in pieces of whole lines. Raises OSError when it is too long."""
     rest, read_bytes = b"", 0
     try:
         with path.open("rb", buffering=0) as table:
             while piece := table.read(PIECE_BYTES):
                 read_bytes += len(piece)
                 if read_bytes > MOST_BYTES:
-                    raise OSError(errno.EFBIG, f"{path} is too long, and there is no sock_diag")
+                    raise OSError(
+                        errno.EFBIG,
+                        f"{path} is longer than {MOST_BYTES} bytes, and sock_diag is missing",
+                    )
                 text, _, rest = (rest + piece).rpartition(b"\n")
                 yield text + b"\n"
     except FileNotFoundError:
-        return  # no tcp6 on a kernel without IPv6; no row then, hence no owner
+        return  # a kernel without IPv6 has no tcp6
     yield rest
 
 

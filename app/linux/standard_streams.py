@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Standard streams that may be closed, full or read by nobody any more.
+"""Standard streams that may be closed, full, or without a reader.
 
-What is said on them is not needed for serving: a reader that has left (`./run | head -1`), a full
-disk and a closed stream (`./run >&-`) end nothing. Standard library only.
+Serving does not depend on them: it survives a reader that has left (`./run | head -1`), a full
+disk and a closed stream (`./run >&-`).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ STANDARD = ("stdin", "stdout", "stderr")
 
 
 def keep_standard_streams() -> None:
-    """Open the null device where a standard stream is closed.
+    """Open the null device in place of each standard stream that is closed.
 
-    Else the next file or socket would get its number, and what is said, or a child says, would
-    be written into that. To be called before anything is opened.
+    Otherwise the next file or socket would get its number, and messages of ours or of a child
+    would be written into that. Call it before anything is opened.
     """
     for number, name in enumerate(STANDARD):
         try:
@@ -32,7 +32,7 @@ def keep_standard_streams() -> None:
 
 
 def say(line: str) -> None:
-    """A line on standard output, at once; dropped, with all that follow, when it cannot be."""
+    """Write a line to standard output and flush it; if that fails, drop it and all later ones."""
     try:
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
@@ -41,14 +41,14 @@ def say(line: str) -> None:
 
 
 def discard(stream: TextIO) -> None:
-    """Let what the stream holds, and what is still to be written, go to the null device.
+    """Redirect the stream to the null device, with what is still in its buffer.
 
-    Python writes out at its end what is left in a stream, and would fail by that.
+    Python flushes standard output when it exits, and would fail on the broken stream.
     """
     try:
         number = stream.fileno()
     except (OSError, ValueError):
-        return  # no file is behind it
+        return  # not backed by a file
     null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
     os.dup2(null, number)
     os.close(null)

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""System calls that Python has no function for, by ctypes; failures are OSError."""
+"""System calls that Python has no function for; failures raise OSError."""
 
 from __future__ import annotations
 
 import ctypes
 import errno
 import os
-import signal
 import time
+
+from app.linux.libc import check, libc
 
 # Numbers from arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h.
 _NUMBERS = {
@@ -31,12 +32,9 @@ _NUMBERS = {
         "unlinkat": 35,
     },
 }
-_EVERYWHERE = {"fsopen": 430, "fsconfig": 431, "fsmount": 432}
+_EVERYWHERE = {"fsopen": 430, "fsconfig": 431, "fsmount": 432, "mount_setattr": 442}
 _MACHINE = os.uname().machine
-_libc = ctypes.CDLL(None, use_errno=True)
-_libc.syscall.restype = ctypes.c_long
 
-PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 MEMBARRIER_CMD_GLOBAL = 1
 FSOPEN_CLOEXEC, FSCONFIG_CMD_CREATE, FSMOUNT_CLOEXEC = 1, 6, 1  # include/uapi/linux/mount.h
 MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC = 2, 4, 8
@@ -45,12 +43,12 @@ MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC = 2, 4, 8
 def bpf(command: int, attributes: ctypes.Structure) -> int:
     """bpf(2) with one command's part of `union bpf_attr`; raises OSError."""
     size = ctypes.sizeof(attributes)
-    return _call("bpf", ctypes.c_long(command), ctypes.byref(attributes), ctypes.c_ulong(size))
+    return syscall("bpf", ctypes.c_long(command), ctypes.byref(attributes), ctypes.c_ulong(size))
 
 
 def perf_event_open(attributes: ctypes.Structure, pid: int, cpu: int, flags: int) -> int:
     """perf_event_open(2) without a group; returns the descriptor, raises OSError."""
-    return _call(
+    return syscall(
         "perf_event_open",
         ctypes.byref(attributes),
         ctypes.c_long(pid),
@@ -64,34 +62,24 @@ def wait_for_running_programs() -> None:
     """Return once every BPF program that is running now has ended; raises OSError.
 
     MEMBARRIER_CMD_GLOBAL is synchronize_rcu() (kernel/sched/membarrier.c), and tracing programs
-    run under rcu_read_lock() or with preemption off. A kernel booted with nohz_full refuses it:
-    there we wait for longer than a program can take unless it is preempted all the time.
+    run under rcu_read_lock() or with preemption off. A kernel booted with nohz_full refuses it
+    (EINVAL): then wait longer than a program takes, unless it is preempted all the time.
     """
     zero = ctypes.c_long(0)
     try:
-        _call("membarrier", ctypes.c_long(MEMBARRIER_CMD_GLOBAL), zero, zero)
+        syscall("membarrier", ctypes.c_long(MEMBARRIER_CMD_GLOBAL), zero, zero)
     except OSError as error:
         if error.errno != errno.EINVAL:
             raise
         time.sleep(0.2)
 
 
-def end_with_parent() -> None:
-    """Have this process killed when the thread that started it ends; raises OSError."""
-    _check(_libc.prctl(ctypes.c_int(PR_SET_PDEATHSIG), ctypes.c_ulong(signal.SIGKILL)))
-
-
-def set_process_name(name: str) -> None:
-    """What ps and top show: at most 15 bytes; raises OSError."""
-    _check(_libc.prctl(ctypes.c_int(PR_SET_NAME), name.encode()))
-
-
 def fail_to(call: str, token: int) -> None:
-    """Make a system call that deletes or renames, with names that cannot be read: it fails.
+    """Make a deleting or renaming system call fail with EFAULT, by names that cannot be read.
 
-    The names' address is 0xffffffff00000000 + `token` (32 bits), in the kernel's half of the
-    address space, where the kernel reads no name for a user (EFAULT), whatever is there; the
-    directory descriptors are `token`. Raises OSError when it fails for another reason.
+    The names' address is 0xffffffff00000000 + `token` (32 bits): it is in the kernel's half of
+    the address space, from which the kernel never reads a user's string. The directory
+    descriptors are `token`. Raises OSError when the call fails for another reason.
     """
     name = ctypes.c_ulong(0xFFFFFFFF << 32 | token)
     dfd = ctypes.c_long(ctypes.c_int(token).value)
@@ -104,22 +92,22 @@ def fail_to(call: str, token: int) -> None:
         "renameat2": (dfd, name, dfd, name, ctypes.c_long(0)),
     }
     try:
-        _call(call, *arguments[call])
+        syscall(call, *arguments[call])
     except OSError as error:
         if error.errno != errno.EFAULT:
             raise
 
 
 def detached_mount(kind: str) -> int:
-    """A descriptor of a new mount of a file system without a device; raises OSError.
+    """Return a descriptor of a new mount of a file system without a device; raises OSError.
 
-    It is attached to no mount namespace, so nobody else sees it, and it ends with the
-    descriptor. fsmount(2), since Linux 5.2.
+    It belongs to no mount namespace, so no other process sees it, and it is unmounted when the
+    descriptor is closed. fsmount(2), since Linux 5.2.
     """
-    context = _call("fsopen", kind.encode(), ctypes.c_ulong(FSOPEN_CLOEXEC))
+    context = syscall("fsopen", kind.encode(), ctypes.c_ulong(FSOPEN_CLOEXEC))
     try:
         nothing = ctypes.c_void_p(None)
-        _call(
+        syscall(
             "fsconfig",
             ctypes.c_long(context),
             ctypes.c_ulong(FSCONFIG_CMD_CREATE),
@@ -128,7 +116,7 @@ def detached_mount(kind: str) -> int:
             ctypes.c_long(0),
         )
         attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC
-        return _call(
+        return syscall(
             "fsmount",
             ctypes.c_long(context),
             ctypes.c_ulong(FSMOUNT_CLOEXEC),
@@ -138,15 +126,9 @@ def detached_mount(kind: str) -> int:
         os.close(context)
 
 
-def _call(name: str, *arguments: object) -> int:
+def syscall(name: str, *arguments: object, about: str | None = None) -> int:
+    """Make a system call by name. Raises OSError, with the file that it is `about`."""
     numbers = {**_EVERYWHERE, **_NUMBERS.get(_MACHINE, {})}
     if name not in numbers:
-        raise OSError(None, f"the number of {name} is not known for {_MACHINE}")
-    return _check(_libc.syscall(ctypes.c_long(numbers[name]), *arguments))
-
-
-def _check(result: int) -> int:
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-    return result
+        raise OSError(None, f"the system call number of {name} is not known for {_MACHINE}")
+    return check(libc.syscall(ctypes.c_long(numbers[name]), *arguments), about)

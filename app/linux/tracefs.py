@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The kernel's tracing file system: where it is mounted, or a mount that only we hold."""
+"""The kernel's tracing file system: the system's mount, or a private one."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pathlib import Path
 
 from app.linux import syscalls
 
-# Not the one inside debugfs: the kernel mounts that when it is looked into, for everyone.
+# Not the one inside debugfs: accessing that makes the kernel mount it, for every process.
 PLACE = Path("/sys/kernel/tracing")
 
 
 @contextmanager
 def opened() -> Iterator[Path]:
-    """A path of tracefs, valid inside; raises OSError.
+    """Provide a path of tracefs, valid inside the block; raises OSError.
 
-    Where it is not mounted, it is a mount that no mount namespace has. A namespace of our own
-    would keep every file system busy that is unmounted outside meanwhile.
+    Where tracefs is not mounted, mount it detached from every mount namespace. A private mount
+    namespace would instead keep busy every file system that is unmounted outside of it.
     """
     if (PLACE / "events").is_dir():
         yield PLACE
@@ -32,5 +32,5 @@ def opened() -> Iterator[Path]:
 
 
 def tracepoint_id(tracefs: Path, category: str, name: str) -> int:
-    """The number by which perf_event_open(2) knows a tracepoint; raises OSError."""
+    """Return the number that perf_event_open(2) takes for a tracepoint; raises OSError."""
     return int((tracefs / "events" / category / name / "id").read_text())

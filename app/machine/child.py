@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A helper process of a machine: dies with its parent, in namespaces of its own, then is exec'd.
+"""Set up a child process of a machine, then exec its program: namespaces, death with its parent.
 
-`python -m app.machine.child JSON`, with the members of `Child`. A program of its own
-rather than code between fork and exec, which is not safe in a process that has threads.
+`python -m app.machine.child JSON`, with the fields of `Child`. This is a program, rather than code
+between fork and exec, because that is unsafe in a process with threads.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 from app import ROOT
 from app.linux import namespaces
 from app.linux.namespaces import CLONE_NEWNS, MS_BIND, MS_PRIVATE, MS_REC
+from app.linux.process import end_with_parent
 
 # The folder that the guest sees as its root, in virtiofsd's own mount namespace.
 GUEST_ROOT = "/run/root"
@@ -25,7 +26,7 @@ GUEST_ROOT = "/run/root"
 
 @dataclass(frozen=True)
 class Share:
-    """What the guest sees under /run/vm: the init script, a kernel's folder, a writable folder."""
+    """What the guest has in /run/vm: the init script, the kernel's folder, a writable folder."""
 
     init: str
     kernel: str
@@ -48,9 +49,9 @@ def start(
     network: int | None = None,
     share: Share | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a program that dies with the calling *thread*; it inherits only `descriptors`.
+    """Start a program that dies with the calling *thread* and inherits only `descriptors`.
 
-    In a session of its own, so that Ctrl-C reaches the parent alone, which ends it in order.
+    It has its own session, so that Ctrl-C reaches only the parent, which ends it in order.
     """
     child = Child(list(argv), os.getpid(), network, share)
     return subprocess.Popen(
@@ -66,15 +67,15 @@ def start(
 
 
 def prepare_root(share: Share) -> None:
-    """Build the guest's root in a mount namespace of this process alone.
+    """Build the guest's root in a private mount namespace.
 
-    It is this machine's own tree, read-only with all that is mounted in it, but for one folder.
-    /proc, /sys and /dev are left out: the guest has its own, and the host's show far more
-    than files. A plain read-only remount of / would leave other file systems writable.
+    It is the host's own tree with all its mounts, read-only except for one folder. /proc, /sys
+    and /dev are left out: the guest has its own, and the host's expose far more than files. A
+    read-only remount of / alone would leave other file systems writable.
     """
     namespaces.unshare(CLONE_NEWNS)
     namespaces.mount("none", "/", flags=MS_REC | MS_PRIVATE)
-    # Opened here: /run is hidden below, and a descriptor from before belongs to another namespace.
+    # Opened here: /run is hidden below, and earlier descriptors belong to the old namespace.
     kernel, writable = (os.open(path, os.O_PATH) for path in (share.kernel, share.writable))
     init = Path(share.init).read_bytes()
     namespaces.mount("run", "/run", "tmpfs", data="mode=0755")
@@ -98,11 +99,11 @@ def prepare_root(share: Share) -> None:
 
 
 def main(text: str) -> None:
-    """Become the program."""
+    """Set up this process, and replace it with the program."""
     values = json.loads(text)
     share = values.pop("share")
     child = Child(**values, share=Share(**share) if share else None)
-    namespaces.die_with_parent(child.parent_pid)
+    end_with_parent(child.parent_pid)
     if child.network is not None:
         namespaces.enter(child.network)
         os.close(child.network)

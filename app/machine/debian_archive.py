@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Debian archive read with apt, apart from the machine's own apt: sources, lists and cache.
+"""Read a Debian archive with apt, using sources, lists and a cache apart from the host's.
 
-Works on Debian and on other distributions that have apt. Signatures are checked by apt
-against Debian's archive keyring; nothing is installed.
+Works on Debian and on other distributions that have apt. apt checks signatures against Debian's
+archive keyring; nothing is installed.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ KEYRINGS = (
     Path("/usr/share/keyrings/debian-archive-keyring.gpg"),
     Path("/usr/share/keyrings/debian-archive-keyring.pgp"),
 )
-# Hooks that a machine's configuration may have would act on the machine's own lists and cache.
-# A bad or missing index is an error: the default is a warning and exit status 0.
+# Hooks of the host's configuration would act on the host's own lists and cache.
+# A bad or missing index must be an error: by default, apt warns and exits with 0.
 CONFIGURATION = """\
 #clear APT::Update::Pre-Invoke;
 #clear APT::Update::Post-Invoke;
@@ -40,12 +40,12 @@ APT::Sandbox::User "root";
 
 
 class ArchiveError(Exception):
-    """apt could not do what was asked: no network, a wrong signature, no such package."""
+    """apt failed: no network, a bad signature, no such package."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """One entry of apt's sources."""
+    """One entry of apt's sources, sources.list(5)."""
 
     uri: str
     suites: tuple[str, ...]
@@ -54,14 +54,14 @@ class Source:
 
 @dataclass(frozen=True)
 class Mirror:
-    """Where the archive and its security updates are."""
+    """The addresses of the archive and of its security updates."""
 
     main: str
     security: str
 
     @classmethod
     def beside(cls, main: str) -> Mirror:
-        """A mirror whose security archive is at the same address with `-security` appended."""
+        """Return a mirror with its security archive at the same address plus `-security`."""
         return cls(main, main + "-security")
 
 
@@ -70,23 +70,23 @@ def find_mirror(
     apt_folder: Path = Path("/etc/apt"),
     os_release: Path = Path("/etc/os-release"),
 ) -> Mirror:
-    """The mirror to ask: the setting's, else the machine's own on Debian.
+    """Return the mirror of the environment variable, else the one that a Debian host uses.
 
-    Raises ArchiveError where neither tells one.
+    Raises ArchiveError when there is neither.
     """
     if chosen := environ.get(MIRROR_VARIABLE, "").rstrip("/"):
         return Mirror.beside(chosen)
     release = _os_release(os_release)
     if release.get("ID") != "debian":
         raise ArchiveError(
-            f"this machine is not Debian: set {MIRROR_VARIABLE} to the address of a Debian mirror"
+            f"this host does not run Debian: set {MIRROR_VARIABLE} to a Debian mirror's address"
         )
     codename = release.get("VERSION_CODENAME", "")
     sources = list(machine_sources(apt_folder))
     main = _uri_of(sources, codename)
     if main is None:
         raise ArchiveError(
-            f"apt's sources on this machine have none for {codename or 'its release'}:"
+            f"apt's sources on this host name no mirror for {codename or 'its release'}:"
             f" set {MIRROR_VARIABLE} to the address of a Debian mirror"
         )
     security = _uri_of(sources, codename + "-security")
@@ -94,7 +94,7 @@ def find_mirror(
 
 
 def machine_sources(apt_folder: Path) -> Iterator[Source]:
-    """The machine's package sources, in both formats of sources.list(5)."""
+    """Yield the host's package sources, in both formats of sources.list(5)."""
     for path in [apt_folder / "sources.list", *sorted((apt_folder / "sources.list.d").glob("*"))]:
         if path.suffix == ".list" and path.is_file():
             yield from parse_one_line(path.read_text(encoding="utf-8", errors="replace"))
@@ -103,7 +103,7 @@ def machine_sources(apt_folder: Path) -> Iterator[Source]:
 
 
 def parse_one_line(text: str) -> Iterator[Source]:
-    """`deb [options] uri suite component...`"""
+    """Parse lines of `deb [options] uri suite component...`."""
     for line in text.splitlines():
         entry = re.sub(r"\[[^]]*\]", " ", line.partition("#")[0]).split()
         if len(entry) >= 4 and entry[0] == "deb":
@@ -111,7 +111,7 @@ def parse_one_line(text: str) -> Iterator[Source]:
 
 
 def parse_deb822(text: str) -> Iterator[Source]:
-    """Stanzas of `Field: values`, with further values on indented lines."""
+    """Parse stanzas of `Field: values`, with further values on indented lines."""
     for stanza in re.split(r"\n[ \t]*\n", text):
         fields: dict[str, list[str]] = {}
         last: list[str] = []
@@ -143,7 +143,7 @@ class Archive:
     keyrings: tuple[Path, ...] = field(default=KEYRINGS)
 
     def update(self) -> None:
-        """Ask the mirror what there is; raises ArchiveError."""
+        """Fetch the mirror's indexes; raises ArchiveError."""
         for part in ("lists/partial", "cache/archives/partial"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
         (self.folder / "status").touch()
@@ -163,17 +163,17 @@ class Archive:
         self._apt("apt-get", "update", "-qq")
 
     def dependencies(self, package: str) -> list[str]:
-        """The packages that a package depends on, nearest version; raises ArchiveError."""
+        """Return the packages that a package depends on; raises ArchiveError."""
         listing = self._apt("apt-cache", "depends", "--important", package)
         return re.findall(r"^\s*\|?(?:Pre)?Depends: ([^<\s]+)$", listing, re.MULTILINE)
 
     def versions(self, packages: Iterable[str]) -> dict[str, str]:
-        """The version of each package that would be downloaded; raises ArchiveError."""
+        """Return the version of each package that would be downloaded; raises ArchiveError."""
         shown = self._apt("apt-cache", "show", "--no-all-versions", *packages)
         return dict(re.findall(r"^Package: (\S+)\n(?:.+\n)*?Version: (\S+)$", shown, re.MULTILINE))
 
     def download(self, packages: Iterable[str], folder: Path) -> list[Path]:
-        """Fetch package files into an empty folder, checked against the signed index."""
+        """Download packages into an empty folder, checked against the signed index."""
         self._apt("apt-get", "download", "-qq", *packages, cwd=folder)
         return sorted(folder.glob("*.deb"))
 
@@ -181,11 +181,11 @@ class Archive:
         keyring = next((path for path in self.keyrings if path.exists()), None)
         if keyring is None:
             raise ArchiveError(
-                f"Debian's signing keys are not here ({self.keyrings[0]}):"
+                f"Debian's signing keys are missing ({self.keyrings[0]}):"
                 " install the package debian-archive-keyring"
             )
         lines = [f"deb [signed-by={keyring}] {self.mirror.main} {self.suite} main"]
-        if not self.suite.endswith("-backports"):  # what backports get is new already
+        if not self.suite.endswith("-backports"):  # backports have no security archive
             lines.append(
                 f"deb [signed-by={keyring}] {self.mirror.security} {self.suite}-security main"
             )
@@ -207,7 +207,7 @@ class Archive:
                 check=False,
             )
         except FileNotFoundError:
-            raise ArchiveError(f"there is no {program} on this machine") from None
+            raise ArchiveError(f"{program} is not installed on this host") from None
         if done.returncode != 0:
             said = done.stderr.strip() or f"exit status {done.returncode}"
             raise ArchiveError(f"{program} {arguments[0]}: {said}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small first root for kernels whose virtiofs is a module: busybox, the modules, a script."""
+"""An initramfs for kernels whose virtiofs is a module: busybox, the modules, a script."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 BUSYBOX = Path("/bin/busybox")
-# The root file system, and the ports that the guest's init answers through.
+# For the root file system, and for the ports that the guest's init reports through.
 MODULES = ("virtio_pci", "virtiofs", "virtio_console")
 INIT = """\
 #!/bin/busybox sh
@@ -26,14 +26,14 @@ exec $B switch_root /root /run/vm/init
 
 
 class InitrdError(Exception):
-    """What the first root needs is not here."""
+    """A program or module that the initramfs needs is missing."""
 
 
 def build(tree: Path, release: str) -> bytes:
-    """The archive for the kernel unpacked in `tree`; raises InitrdError."""
+    """Return the archive for the kernel that is unpacked in `tree`; raises InitrdError."""
     modules = [(path.name.removesuffix(".xz"), _read(path)) for path in load_order(tree, release)]
     if not BUSYBOX.exists():
-        raise InitrdError(f"{BUSYBOX} is not here: install the package busybox-static")
+        raise InitrdError(f"{BUSYBOX} is missing: install the package busybox-static")
     order = "".join(name + "\n" for name, _ in modules)
     return cpio(
         [
@@ -47,7 +47,7 @@ def build(tree: Path, release: str) -> bytes:
 
 
 def load_order(tree: Path, release: str, names: Sequence[str] = MODULES) -> list[Path]:
-    """The module files to insert, each after those it needs; raises InitrdError."""
+    """Return the module files to insert, each after its dependencies; raises InitrdError."""
     files: list[Path] = []
     for name in names:
         done = subprocess.run(
@@ -58,13 +58,13 @@ def load_order(tree: Path, release: str, names: Sequence[str] = MODULES) -> list
         )
         if done.returncode != 0:
             raise InitrdError(f"modprobe {name}: {done.stderr.strip()}")
-        # Built-in modules show as `builtin NAME` and need no file.
+        # Built-in modules are shown as `builtin NAME` and need no file.
         files += map(Path, re.findall(r"^insmod (.+?) *$", done.stdout, re.MULTILINE))
     return list(dict.fromkeys(files))
 
 
 def cpio(entries: Iterable[tuple[str, int, bytes]]) -> bytes:
-    """An archive in the kernel's `newc` format, of (name, mode, contents).
+    """Return an archive of (name, mode, contents) in the kernel's `newc` format.
 
     Format: Documentation/driver-api/early-userspace/buffer-format.rst of the Linux sources.
     """

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Debian's cloud kernels: fetched, unpacked and kept in a cache, ready to boot.
+"""Debian's cloud kernels: downloaded, unpacked and cached, ready to boot.
 
-The newest of a suite is found through its metapackage, so a version is never pinned. The
-mirror is asked at most once a day; when it cannot be reached, the newest kernel
-in the cache is used, and that is said.
+The newest kernel of a suite is found through its metapackage, so no version is pinned. The mirror
+is asked at most once a day; when it cannot be reached, the newest cached kernel is used, and a
+message says so.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from app.machine.debian_archive import Archive, ArchiveError, Mirror, find_mirro
 
 SUITES = ("bullseye", "bookworm", "trixie", "trixie-backports")
 METAPACKAGE = "linux-image-cloud-amd64"
-# The metapackage leads to the image; from 7.x on, the image leads to packages of its parts.
+# The metapackage depends on the image; since 7.x, the image depends on packages of its parts.
 KERNEL_PACKAGE = re.compile(r"linux-(image|binary|modules|base)-[0-9].*cloud-amd64$")
 DEFAULT_CACHE = ROOT / ".cache" / "kernels"
 ASK_AGAIN_S = 24 * 3600
 
 
 class KernelError(Exception):
-    """There is no kernel of this suite, neither at the mirror nor in the cache."""
+    """There is no kernel of this suite, at the mirror or in the cache."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Kernel:
 
     @property
     def initrd(self) -> Path | None:
-        """The first root, for kernels whose virtiofs is a module."""
+        """The initramfs, for kernels whose virtiofs is a module."""
         path = self.folder / "initrd"
         return path if path.exists() else None
 
@@ -64,23 +64,23 @@ def newest(
     mirror: Mirror | None = None,
     now: Callable[[], float] = time.time,
 ) -> Kernel:
-    """The newest kernel of a suite, fetched when the cache has it not; raises KernelError."""
+    """Return the newest kernel of a suite, downloading it if needed; raises KernelError."""
     if suite not in SUITES:
-        raise KernelError(f"{suite} is none of the suites {', '.join(SUITES)}")
+        raise KernelError(f"unknown suite {suite!r}: use one of {', '.join(SUITES)}")
     folder = cache.resolve() / suite
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder / "lock"):
-        kept = _kept(folder, suite)
+        cached = _cached(folder, suite)
         asked = folder / "asked"
-        if kept and asked.exists() and 0 <= now() - asked.stat().st_mtime < ASK_AGAIN_S:
-            return kept
+        if cached and asked.exists() and 0 <= now() - asked.stat().st_mtime < ASK_AGAIN_S:
+            return cached
         try:
             kernel = _fetch(folder, suite, mirror or find_mirror(), say)
         except (ArchiveError, image.ImageError, initrd.InitrdError) as error:
-            if kept is None:
+            if cached is None:
                 raise KernelError(f"no kernel of {suite}: {error}") from error
-            say(f"Kernel of {suite}: {error}\nUsing {kept.release} from the cache instead.")
-            return kept
+            say(f"Kernel of {suite}: {error}\nUsing {cached.release} from the cache instead.")
+            return cached
         _remove_others(folder, kernel)
         asked.touch()
         os.utime(asked, (now(), now()))
@@ -94,9 +94,9 @@ def _fetch(folder: Path, suite: str, mirror: Mirror, say: Callable[[str], None])
     packages = _packages(archive)
     versions = archive.versions(packages)
     version = max(versions.values())  # all parts of one kernel have the same
-    kept = _kept(folder, suite)
-    if kept and kept.package_version == version:
-        return kept
+    cached = _cached(folder, suite)
+    if cached and cached.package_version == version:
+        return cached
     say(f"Kernel of {suite}: fetching {', '.join(packages)} ({version})")
     with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as work:
         downloads, tree = Path(work, "packages"), Path(work, "tree")
@@ -106,39 +106,39 @@ def _fetch(folder: Path, suite: str, mirror: Mirror, say: Callable[[str], None])
         ready = Path(work, "ready")
         release = arrange(tree, ready)
         target = folder / f"{release}_{version}"
-        shutil.rmtree(target, ignore_errors=True)  # an older one is not complete, or _kept had it
+        shutil.rmtree(target, ignore_errors=True)  # incomplete: _cached would have found it
         ready.rename(target)
     say(f"Kernel of {suite}: {release} is ready")
     return Kernel(suite, release, version, target)
 
 
 def _packages(archive: Archive) -> list[str]:
-    """The kernel packages that the metapackage leads to."""
+    """Return the kernel packages that the metapackage depends on."""
     found: list[str] = []
-    waiting = [METAPACKAGE]
-    while waiting:
-        for name in archive.dependencies(waiting.pop()):
+    pending = [METAPACKAGE]
+    while pending:
+        for name in archive.dependencies(pending.pop()):
             if KERNEL_PACKAGE.match(name) and name not in found:
                 found.append(name)
-                waiting.append(name)
+                pending.append(name)
     if not found:
-        raise ArchiveError(f"{METAPACKAGE} leads to no kernel package")
+        raise ArchiveError(f"{METAPACKAGE} depends on no kernel package")
     return sorted(found)
 
 
 def arrange(tree: Path, ready: Path) -> str:
-    """Lay out an unpacked kernel package as `Kernel.folder`; returns its release."""
+    """Lay out an unpacked kernel package as `Kernel.folder`; return its release."""
     modules = next(
         (p for p in (tree / "usr/lib/modules", tree / "lib/modules") if p.is_dir()), None
     )
     releases = [path.name for path in modules.iterdir()] if modules else []
     if modules is None or len(releases) != 1:
-        raise ArchiveError(f"the package holds the modules of {len(releases)} kernels")
+        raise ArchiveError(f"the package has the modules of {len(releases)} kernels instead of one")
     release = releases[0]
     (ready / "lib").mkdir(parents=True)
     shutil.move(modules, ready / "lib" / "modules")
     parts = ready / "lib" / "modules" / release
-    # Until 6.x these lie in /boot with the release in their names, from 7.x with the modules.
+    # Up to 6.x these are in /boot with the release in their names, since 7.x with the modules.
     packed, config = (
         next(p for p in (tree / "boot" / f"{name}-{release}", parts / name) if p.exists())
         for name in ("vmlinuz", "config")
@@ -152,8 +152,8 @@ def arrange(tree: Path, ready: Path) -> str:
     return release
 
 
-def _kept(folder: Path, suite: str) -> Kernel | None:
-    """The kernel in the cache. Folders appear there by renaming, so what is there is whole."""
+def _cached(folder: Path, suite: str) -> Kernel | None:
+    """Return the newest cached kernel; folders are renamed into the cache when complete."""
     found = [path for path in folder.glob("*_*") if (path / "vmlinux").exists()]
     if not found:
         return None
@@ -172,14 +172,14 @@ def _run(*command: str) -> None:
     try:
         done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     except FileNotFoundError:
-        raise ArchiveError(f"there is no {command[0]} on this machine") from None
+        raise ArchiveError(f"{command[0]} is not installed on this host") from None
     if done.returncode != 0:
         raise ArchiveError(f"{command[0]}: {done.stderr.strip()}")
 
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """One process at a time changes a suite's folder; the lock ends with its process."""
+    """Hold the lock of a suite's folder, which the kernel releases with the process."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

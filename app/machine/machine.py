@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A machine: a Debian kernel under QEMU, on this machine's own root file system, read-only.
+"""A machine: a Debian kernel under QEMU, on the host's own root file system, read-only.
 
     with Machine(kernel, share, ["/usr/bin/python3", "-c", "print('hello')"]) as machine:
         status = machine.wait()
 
-One machine runs one command, as root, and ends with it. `share` is the one folder that both
-sides can write; the guest sees it as /run/vm/share. The command's output comes line by line while
-it runs. When the machine ends without saying how the command ended, that is `MachineLost`
-and never an exit status.
+One machine runs one command, as root, and ends with it. `share` is the only folder that both
+sides can write; the guest sees it as /run/vm/share. The command's output arrives line by line while
+it runs. When the machine ends without reporting the command's end, that is a `LostMachineError`,
+never an exit status.
 
-Whatever ends this process ends the machine: QEMU and virtiofsd die with the thread that started
-them (hence start a machine in a thread that stays), their mounts are in a namespace
-of virtiofsd alone, and their sockets have no name.
+The machine ends with this process, however that ends: QEMU and virtiofsd die with the thread that
+started them (so start a machine in a thread that lasts), their mounts are private to virtiofsd,
+and their sockets have no name.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ END_TIMEOUT_S = 20.0
 CONSOLE_LINES = 60
 
 
-class MachineLost(Exception):
-    """The machine ended, or stayed silent, without telling how the command ended.
+class LostMachineError(Exception):
+    """The machine ended, or exceeded its time, without reporting how the command ended.
 
     `started`: the command had been started; `timed_out`: it took longer than allowed.
-    `console`: the last lines of the kernel's console, and what QEMU and virtiofsd said.
+    `console`: the last lines of the kernel's console, of QEMU and of virtiofsd.
     """
 
     def __init__(
@@ -59,11 +59,11 @@ class MachineLost(Exception):
         self.console = list(console)
 
     def __str__(self) -> str:
-        return "\n".join([f"the machine was lost: {self.reason}", *self.console])
+        return "\n".join([f"lost the machine: {self.reason}", *self.console])
 
 
 class Lines:
-    """Bytes in, whole lines out; at most `longest` bytes of a line are kept waiting."""
+    """Splits bytes into lines; buffers at most `longest_bytes` of an unfinished line."""
 
     def __init__(self, take: Callable[[str], None], longest_bytes: int = 65536) -> None:
         self._take = take
@@ -71,7 +71,7 @@ class Lines:
         self._rest = b""
 
     def feed(self, data: bytes) -> None:
-        """Hand on the lines that `data` completes."""
+        """Pass on the lines that `data` completes."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             self._emit(line)
@@ -79,7 +79,7 @@ class Lines:
             self.end()
 
     def end(self) -> None:
-        """Hand on what is left, which no line feed will follow."""
+        """Pass on the unfinished line."""
         rest, self._rest = self._rest, b""
         if rest:
             self._emit(rest)
@@ -92,9 +92,9 @@ class Machine:
     """One boot and one command; use as a context manager. See the module's docstring.
 
     `ports` are further named ports of the guest, `terminal` its second serial line: sockets whose
-    other end the caller keeps. `network` is a namespace (see namespaces.new_network) in
-    which `hardware.forwarded_port` leads into the guest. `visible` are folders that the
-    command needs and that may lie in /tmp, /root, /run or the like, which the guest has its own of.
+    other end the caller keeps. `network` is a namespace (see namespaces.new_network) in which
+    QEMU forwards `hardware.forwarded_port` to the guest. `visible` are folders that the command
+    needs, and that may be in /tmp, /root, /run or other folders that the guest has its own of.
     """
 
     def __init__(
@@ -160,7 +160,7 @@ class Machine:
         boot_timeout_s: float = BOOT_TIMEOUT_S,
         ready: Callable[[], None] = lambda: None,
     ) -> int:
-        """The command's exit status; raises MachineLost. `ready` is called when it starts."""
+        """Return the command's exit status; call `ready` at its start. Raises LostMachineError."""
         deadline = time.monotonic() + boot_timeout_s
         started = False
         while self._status is None:
@@ -171,8 +171,8 @@ class Machine:
                 raise self._lost(f"{what} within {limit_s:g} s", timed_out=True)
             alive = self._read(min(left_s, 3600.0))
             while not alive and self._selector.select(0):
-                self._read(0)  # what was sent before the end, and is in another socket
-            # Before its end is looked at: all of it may have come at once.
+                self._read(0)  # data that was sent before the end, in other sockets
+            # Before the check for the end: both may have arrived at once.
             if self.release and not started:
                 started = True
                 deadline = time.monotonic() + (float("inf") if timeout_s is None else timeout_s)
@@ -180,12 +180,12 @@ class Machine:
             if not alive:
                 break
         if self._status is None:
-            raise self._lost("it ended by itself")
+            raise self._lost("it ended before the command did")
         self._drain()
         return self._status
 
     def close(self) -> None:
-        """End the machine, whatever it does. Nothing of it is left."""
+        """Kill the machine and release its resources."""
         for process in self._processes:
             process.kill()
         for process in self._processes:
@@ -199,7 +199,7 @@ class Machine:
         self._write_command()
         sockets = {name: self._socketpair(name) for name in ("control", "output", "console")}
         with tempfile.TemporaryDirectory(prefix="probedeck-vm-") as folder:
-            # A name only for the moment it takes to connect: nobody else can, and none is left.
+            # Named only until we have connected, in a private folder: no file remains.
             path = str(Path(folder, "root"))
             listening = self._resources.enter_context(socket.socket(socket.AF_UNIX))
             listening.bind(path)
@@ -232,12 +232,12 @@ class Machine:
             ],
             network=self._network,
         )
-        # The other ends are the children's alone now: their end is seen as end of file.
+        # Only the children hold these ends now, so that we see end of file when they exit.
         for end in (listening, root, *sockets.values()):
             end.close()
 
     def _write_command(self) -> None:
-        """What the init script reads: folders to keep visible, and the command as a script."""
+        """Write the init script's input: folders to keep visible, and the command as a script."""
         visible = "".join(f"{path.resolve()}\n" for path in dict.fromkeys(self._visible))
         (self._share / "visible").write_text(visible, encoding="utf-8")
         lines = [
@@ -269,7 +269,7 @@ class Machine:
         self._selector.register(process.stdout, selectors.EVENT_READ, name)
 
     def _read(self, timeout_s: float) -> bool:
-        """Take what there is to read; False once QEMU or virtiofsd has ended."""
+        """Read what has arrived; return False once QEMU or virtiofsd has ended."""
         alive = True
         for key, _ in self._selector.select(timeout_s):
             data = os.read(key.fd, 65536)
@@ -282,7 +282,7 @@ class Machine:
         return alive
 
     def _drain(self) -> None:
-        """Read until power is off, so that the last of the output is not lost."""
+        """Read until power-off, so that the end of the output is not lost."""
         deadline = time.monotonic() + END_TIMEOUT_S
         while self._selector.get_map() and (left_s := deadline - time.monotonic()) > 0:
             self._read(left_s)
@@ -294,9 +294,9 @@ class Machine:
         elif word == "exit":
             self._status = int(rest)
         else:
-            raise ValueError(f"the guest's init said {line!r}")
+            raise ValueError(f"unexpected message from the guest's init: {line!r}")
 
-    def _lost(self, reason: str, timed_out: bool = False) -> MachineLost:
+    def _lost(self, reason: str, timed_out: bool = False) -> LostMachineError:
         deadline = time.monotonic() + 1.0
         while self._selector.get_map() and time.monotonic() < deadline:
             if not self._selector.select(0.2):
@@ -304,7 +304,7 @@ class Machine:
             self._read(0)
         for reader in self._readers.values():
             reader.end()
-        return MachineLost(reason, self.release is not None, self._console, timed_out)
+        return LostMachineError(reason, self.release is not None, self._console, timed_out)
 
 
 def with_second_try(
@@ -312,16 +312,16 @@ def with_second_try(
     say: Callable[[str], None],
     again_when_started: bool = True,
 ) -> int:
-    """What `boot` returns, which makes one machine; a lost one is said and tried once again.
+    """Return the result of `boot`, which runs one machine; report a lost one and retry once.
 
-    The second is emulated when the first was not: virtualisation may be what failed. A command
-    that took too long is not tried again, and with `again_when_started` false no command is.
-    Raises MachineLost, and ProgramMissing.
+    The second machine is always emulated, as virtualisation may be what failed. A command that
+    timed out is not retried, nor is any started command unless `again_when_started`.
+    Raises LostMachineError, and MissingProgramError.
     """
     host = qemu.detect()
     try:
         return boot(host)
-    except MachineLost as lost:
+    except LostMachineError as lost:
         if lost.started and (lost.timed_out or not again_when_started):
             raise
         say(f"{lost}\nTrying once more.")

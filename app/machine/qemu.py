@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Command lines: QEMU's for a machine, and virtiofsd's for its root file system.
+"""The command lines of QEMU, for a machine, and of virtiofsd, for its root file system.
 
-Pure, but for `detect` and `hardware`, which look at this machine.
+Pure, except for `detect` and `hardware`, which inspect the host.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ from pathlib import Path
 from app.machine.kernels import Kernel
 
 QEMU = "qemu-system-x86_64"
-# Debian 12 and Ubuntu 22.04 have QEMU's own in C; later releases the separate one in Rust.
+# Debian 12 and Ubuntu 22.04 have QEMU's own, in C; later releases a separate one, in Rust.
 VIRTIOFSD = (Path("/usr/libexec/virtiofsd"), Path("/usr/lib/qemu/virtiofsd"))
 C_VIRTIOFSD = Path("/usr/lib/qemu/virtiofsd")
 # 6.12 panics at random in QEMU 7.2's emulation when the processor has cmpxchg16b:
 # 4 of 8 boots with Nehalem, 0 of 8 without that instruction.
 PROCESSOR = ["-cpu", "Nehalem,-cx16"]
 EMULATION = ["-accel", "tcg,thread=multi,tb-size=512", *PROCESSOR]
-# Time by counted instructions is for one processor, emulated.
+# -icount, a clock that counts instructions, takes one emulated processor.
 COUNTED = ["-accel", "tcg,thread=single,tb-size=512", *PROCESSOR]
 VIRTUALISATION = ["-accel", "kvm", "-cpu", "host"]
-# nokaslr: addresses in a report mean something; mitigations and checks of the clock only cost
-# time in emulation; panic=-1 with -no-reboot ends QEMU at once when the kernel panics.
+# nokaslr: addresses in reports are comparable; mitigations and clock checks only cost time in
+# emulation; panic=-1 with -no-reboot ends QEMU at once when the kernel panics.
 KERNEL_OPTIONS = (
     "console=ttyS0 quiet root=hostroot rootfstype=virtiofs ro init=/run/vm/init"
     " panic=-1 reboot=t nokaslr mitigations=off tsc=reliable random.trust_cpu=on net.ifnames=0"
 )
 
 
-class ProgramMissing(Exception):
+class MissingProgramError(Exception):
     """QEMU or virtiofsd is not installed."""
 
 
 @dataclass(frozen=True)
 class Host:
-    """What this machine has for running others."""
+    """What the host has for running machines."""
 
     qemu: str
     virtiofsd: Path
@@ -52,26 +52,31 @@ def detect(
     kvm: Path = Path("/dev/kvm"),
     virtiofsd: Sequence[Path] = VIRTIOFSD,
 ) -> Host:
-    """Find the programs, and whether the processor virtualises; raises ProgramMissing.
+    """Find the programs, and whether KVM works; raises MissingProgramError.
 
-    /dev/kvm alone says nothing: it can be there on a processor without the extension.
+    /dev/kvm alone proves nothing: it can exist on a processor without the extension.
     """
     qemu = shutil.which(QEMU)
     server = next((path for path in virtiofsd if path.exists()), None)
     if qemu is None:
-        raise ProgramMissing(f"{QEMU} is not installed (Debian: qemu-system-x86)")
+        raise MissingProgramError(f"{QEMU} is missing: install it (Debian: qemu-system-x86)")
     if server is None:
-        raise ProgramMissing("virtiofsd is not installed (Debian 12: qemu-system-common)")
+        raise MissingProgramError(
+            "virtiofsd is missing: install it (Debian: virtiofsd; Debian 12: qemu-system-common)"
+        )
     flags = re.search(r"^flags\s*:.*\b(vmx|svm)\b", cpuinfo.read_text(), re.MULTILINE)
     return Host(qemu, server, flags is not None and os.access(kvm, os.R_OK | os.W_OK))
 
 
 @dataclass(frozen=True)
 class Hardware:
-    """What the machine has. `forwarded_port` is a TCP port of its own network namespace that
-    leads to the same port of the guest; None: no network. `environment` reaches process 1.
-    With `icount` the guest's clock is the number of its instructions, each 2**icount ns, so that
-    the same work takes the same time; it is emulated then, and has one processor."""
+    """A machine's hardware.
+
+    `forwarded_port` is a TCP port of the machine's network namespace that QEMU forwards to the
+    same port of the guest; None: no network. `environment` is for the guest's process 1. With
+    `icount` the guest's clock advances by 2**icount ns an instruction, so that the same work
+    takes the same time; the machine is then emulated, with one processor.
+    """
 
     cpus: int = 2
     memory_mib: int = 2048
@@ -83,14 +88,14 @@ class Hardware:
 
 
 def hardware(forwarded_port: int | None = None) -> Hardware:
-    """Two processors and 2 GiB, or half of the memory that this machine has."""
+    """Return two processors, or the host's one, and 2 GiB, or half of the host's memory."""
     total_mib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
     cpus = min(2, os.cpu_count() or 1)
     return Hardware(cpus, min(2048, total_mib // 2), forwarded_port)
 
 
 def virtiofsd_command(host: Host, root: str, listening: int) -> list[str]:
-    """Serve the folder `root` on a listening socket, given as a descriptor."""
+    """Return the command that serves the folder `root` on a listening socket, a descriptor."""
     if host.virtiofsd == C_VIRTIOFSD:
         options = f"source={root},cache=always,sandbox=chroot,announce_submounts,log_level=warn"
         return [str(host.virtiofsd), f"--fd={listening}", "-f", "-o", options]
@@ -108,8 +113,11 @@ def virtiofsd_command(host: Host, root: str, listening: int) -> list[str]:
 def qemu_command(
     host: Host, kernel: Kernel, hardware: Hardware, filesystem: int, console: int
 ) -> list[str]:
-    """Boot `kernel`. Descriptors: the connection to virtiofsd, and the kernel's console;
-    those in `hardware` are sockets, each the host's end of a named port of the guest."""
+    """Return the command that boots `kernel`.
+
+    Descriptors: `filesystem` is the connection to virtiofsd, `console` the kernel's console;
+    those in `hardware` are sockets for named ports of the guest.
+    """
     size = f"{hardware.memory_mib}M"
     options = [KERNEL_OPTIONS, *(f"{name}={value}" for name, value in hardware.environment)]
     command = [

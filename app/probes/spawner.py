@@ -50,7 +50,7 @@ class Spawner:
 
     def start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
         """Another process, whose output goes to pipes; it can ask to end with the service
-        (app.linux.syscalls.end_with_parent). Raises OSError."""
+        (app.linux.process.end_with_parent). Raises OSError."""
         return self._do(lambda: _start(command))
 
     def close(self) -> None:

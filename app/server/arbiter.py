@@ -22,9 +22,9 @@ from gunicorn.sock import TCP6Socket, TCPSocket
 
 from app.access.tokens import TokenFile
 from app.config import Settings
-from app.linux.allocator import hold_little
-from app.linux.capabilities import bound
-from app.linux.syscalls import end_with_parent
+from app.linux.allocator import limit_heap_growth
+from app.linux.capabilities import drop_capabilities
+from app.linux.process import end_with_parent
 from app.server.announce import announce, token_command
 from app.server.incoming import MAX_LINE_BYTES
 from app.server.instance import cannot_start, check_places, listening, sole_instance
@@ -43,7 +43,7 @@ def serve(settings: Settings, load: Callable[[], Flask]) -> None:
     another instance runs, the port is taken, or what serving other machines needs is missing.
     """
     log_to_stderr()
-    hold_little()
+    limit_heap_growth()
     for name in NOT_FOR_GUNICORN:
         os.environ.pop(name, None)
     with sole_instance(settings.run_dir):
@@ -51,7 +51,7 @@ def serve(settings: Settings, load: Callable[[], Flask]) -> None:
         require_tokens(settings)
         values = {**gunicorn_settings(settings), **tls_settings(server_context(settings))}
         listeners = listening(settings.listen, settings.port)
-        bound()  # the port, which may be below 1024, and the key are in our hands now
+        drop_capabilities()  # the port, which may be below 1024, and the key are in our hands now
         Application(values, load, listeners).run()
 
 
@@ -174,6 +174,7 @@ def die_with_arbiter(arbiter: Arbiter, _worker: Worker) -> None:
 
     The signal follows the thread that forked, which is the arbiter's only one.
     """
-    end_with_parent()
-    if os.getppid() != arbiter.pid:  # it died before the call above
+    try:
+        end_with_parent(arbiter.pid)
+    except ProcessLookupError:
         sys.exit(1)

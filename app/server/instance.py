@@ -65,7 +65,7 @@ def check_places(settings: Settings) -> None:
     with named("--btf-path", "file"):
         try:
             os.close(paths.open_file(settings.btf_path, os.O_RDONLY))
-        except paths.UnusablePath as error:
+        except paths.UnusablePathError as error:
             # A kernel without BTF has no such file, which its modes tell as their reason.
             if not error.is_missing:
                 raise
@@ -79,7 +79,7 @@ def named(option: str, kind: str = "folder", so: str = "") -> Iterator[None]:
     what cannot be done with it."""
     try:
         yield
-    except paths.UnusablePath as error:
+    except paths.UnusablePathError as error:
         raise cannot_start(
             f"{option}{' ' * bool(so)}{so}: {error}. "
             f"Change that, or name another {kind} by {option}."

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The text of the unit file, from the template beside this module and the settings.
+"""The text of the unit file, made from the template beside this module and the settings.
 
-Pure. How systemd reads it: systemd.service(5) "Command lines", systemd.syntax(7) "Quoting",
+Pure. systemd's rules: systemd.service(5) "Command lines", systemd.syntax(7) "Quoting",
 systemd.unit(5) "Specifiers".
 """
 
@@ -16,23 +16,23 @@ from pathlib import Path
 from app.config import Settings, as_text
 
 TEMPLATE = Path(__file__).with_name("probedeck.service")
-# systemd makes these, and keeps the service from writing anywhere else.
+# systemd creates these, and lets the service write nowhere else.
 FOLDERS = ("run_dir", "state_dir", "cache_dir", "audit_log")
-# Beyond gunicorn's own patience with its worker (app/server/arbiter.py), which ends it by force.
+# More than gunicorn waits for its worker before it kills it (app/server/arbiter.py).
 STOP_MARGIN_S = 15
-# For a service that only this machine reaches. IPAddressDeny= counts for both directions.
+# For a service that listens on loopback only. IPAddressDeny= applies to both directions.
 LOOPBACK_ONLY = "\n# Loopback only, both ways.\nIPAddressAllow=localhost\nIPAddressDeny=any\n"
 
 
 def unit(settings: Settings, python: Path, project: Path) -> str:
-    """The unit that serves with these settings; raises ValueError for what no unit can say."""
+    """Return the unit for these settings; raises ValueError if a unit cannot express them."""
     for field in fields(Settings):
         if field.name in FOLDERS and getattr(settings, field.name) != field.default:
             option = "--" + field.name.replace("_", "-")
-            raise ValueError(f"{option} is not for the service: systemd makes its folders")
+            raise ValueError(f"{option} cannot be set for the service: systemd creates its folders")
     own = [path.resolve() for path in (settings.tls_cert, settings.tls_key) if path]
     visible = " ".join(quoted(path) for path in [project, *own])
-    # `@`: the program's name as it sees it comes next, where `$` has to be written twice.
+    # `@`: argv[0] comes next; unlike the path, it and what follows need `$` doubled.
     start = [quoted(f"@{python}"), *map(argument, [str(python), *command(settings)])]
     values = {
         "FOLDER": plain(project),
@@ -46,7 +46,7 @@ def unit(settings: Settings, python: Path, project: Path) -> str:
 
 
 def command(settings: Settings) -> Sequence[str]:
-    """The service's own arguments: those settings that are not the default, and whose it is."""
+    """Return the service's arguments: the settings that are not the default, and its owner."""
     words = ["-m", "app"]
     for field in fields(Settings):
         value = getattr(settings, field.name)
@@ -60,22 +60,25 @@ def command(settings: Settings) -> Sequence[str]:
 
 
 def argument(text: str) -> str:
-    """A word of a command line: besides quoting, `$` would be a variable."""
+    """Quote a word of a command line, where `$` would expand a variable; raises ValueError."""
     return quoted(text).replace("$", "$$")
 
 
 def quoted(text: str | Path) -> str:
-    """A word of a list: in double quotes, without specifiers; raises ValueError."""
+    """Quote a word of a list, with specifiers escaped; raises ValueError."""
     return f'"{plain(text)}"'
 
 
 def plain(text: str | Path) -> str:
-    """A value that systemd takes as it is, but for specifiers; raises ValueError.
+    """Escape specifiers in a value that systemd reads literally; raises ValueError.
 
-    Quotes, backslashes and control characters it refuses in the name of a program, and reads
+    systemd refuses quotes, backslashes and control characters in a program's path, and reads them
     differently from setting to setting.
     """
     value = str(text)
     if not value.isprintable() or value != value.strip() or set(value) & set("\"'\\"):
-        raise ValueError(f"{value!r} cannot stand in a unit file; a plainer name can")
+        raise ValueError(
+            f"{value!r} cannot be written in a unit file: use a name without quotes, backslashes, "
+            "control characters, and spaces at its ends"
+        )
     return value.replace("%", "%%")

@@ -12,8 +12,8 @@ import sys
 
 from app.errors import ProbedeckError
 from app.link.frames import Outbox, ServiceGone, TracerRequest
-from app.linux.allocator import hold_freed
-from app.linux.syscalls import end_with_parent, set_process_name
+from app.linux.allocator import keep_freed_memory
+from app.linux.process import end_with_parent, is_child_of, set_process_name
 
 
 def read_request(sock: socket.socket) -> TracerRequest:
@@ -30,7 +30,7 @@ def read_request(sock: socket.socket) -> TracerRequest:
 def main() -> int:
     end_with_parent()  # which is the service's spawning thread
     set_process_name("pd:waiting")
-    hold_freed()
+    keep_freed_memory()
 
     from app.tracer.causes import log_and_tell  # noqa: PLC0415
     from app.tracer.session import prepare, trace  # noqa: PLC0415 - ps shows who waits for them
@@ -41,7 +41,7 @@ def main() -> int:
         outbox = Outbox(sock)
         try:
             request = read_request(sock)
-            if os.getppid() != request.parent_pid:
+            if not is_child_of(request.parent_pid):
                 raise ServiceGone  # before the call above; the signal will not come
             set_process_name(f"pd:{request.mode}")
             trace(request, sock, outbox)

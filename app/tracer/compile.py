@@ -23,7 +23,7 @@ from app.kernel.bcc_headers import BTF_PATH, find_headers
 from app.kernel.renames import find_rename_function
 from app.link.compiler import AHEAD, COMPILED, NOT_KEPT, REFUSED
 from app.linux import bpf
-from app.linux.syscalls import end_with_parent, set_process_name
+from app.linux.process import end_with_parent, set_process_name
 from app.probes.modes import RENAME_FUNCTIONS
 from app.tracer.causes import log_and_tell
 from app.tracer.compiled_object import CompiledObject, MapSpec, ObjectError, ProgramSpec, symbolic

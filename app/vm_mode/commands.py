@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands from outside for a running machine: `./run --vm-exec`, and the way to its agent.
+"""Commands from the host for a running machine: `./run --vm-exec`, and the path to its agent.
 
     client -- abstract Unix socket -- Broker -- virtio port -- agent (app.vm_mode.guest)
 
-One JSON object a line. A client sends `{"argv": [...]}`; then `{"stdout": BASE64}`,
-`{"stderr": BASE64}` and, last, `{"exit": STATUS}` come back. Between broker and agent each
-has an `id` as well, since several run at once; `{"id": N, "cancel": true}` ends one whose
-client went.
+One JSON object a line. A client sends `{"argv": [...]}` and receives `{"stdout": BASE64}`,
+`{"stderr": BASE64}` and, last, `{"exit": STATUS}`. Between broker and agent each message also has
+the command's `id`, since several run at once; `{"id": N, "cancel": true}` ends the command of a
+client that has disconnected.
 
-The socket has no file, so that a machine that is killed leaves none behind. Both ends ask the
-kernel who the other is, and only root is: a root shell in the machine reads all files of this one.
+The socket is abstract, so that a killed machine leaves no file behind. Both ends check by
+SO_PEERCRED that the other one is root: root in the machine can read all files of the host.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ STALLED_S = 30.0
 
 
 def address(port: int) -> str:
-    """The abstract address of the machine that serves on `port`."""
+    """Return the abstract address for commands of the machine that serves on `port`."""
     return f"\0probedeck-vm-{port}"
 
 
-class NoMachine(Exception):
-    """There is no machine to run a command in, or it ended meanwhile."""
+class NoMachineError(Exception):
+    """There is no machine to run the command in, or it ended before the command did."""
 
 
 class Broker:
-    """Passes commands of several clients through the one port to the agent, and answers back."""
+    """Relays commands of several clients to the agent through one port, and the answers back."""
 
     def __init__(self) -> None:
         self._agent: asyncio.StreamWriter | None = None
@@ -47,7 +47,7 @@ class Broker:
         self._ids = itertools.count(1)
 
     async def serve(self, port: socket.socket, listening: socket.socket) -> None:
-        """Serve until cancelled. `port` is this side's end of the machine's virtio port."""
+        """Serve until cancelled. `port` is the host's end of the machine's virtio port."""
         reader, self._agent = await asyncio.open_connection(sock=port, limit=LONGEST_LINE_BYTES)
         server = await asyncio.start_unix_server(
             self._take, sock=listening, limit=LONGEST_LINE_BYTES
@@ -78,7 +78,7 @@ class Broker:
             request = json.loads(await reader.readline())
             self._clients[number] = writer
             await self.tell({"id": number, "argv": request["argv"]})
-            await reader.read()  # until the client goes, which it does after the last answer
+            await reader.read()  # until the client closes, which it does after the last answer
             if number in self._clients:
                 await self.tell({"id": number, "cancel": True})
         finally:
@@ -90,18 +90,18 @@ class Broker:
         number = message.pop("id")
         client = self._clients.get(number)
         if client is None:
-            return  # it went before its command's end
+            return  # it disconnected before its command ended
         if "exit" in message:
             del self._clients[number]
         try:
             client.write(_line(message))
             await asyncio.wait_for(client.drain(), STALLED_S)
         except (OSError, asyncio.TimeoutError):
-            client.transport.abort()  # its _take sees that and cancels the command
+            client.transport.abort()  # _take notices, and cancels the command
 
 
 def peer_uid(connection: socket.socket) -> int:
-    """Who made the other end of a Unix socket, as the kernel has it."""
+    """Return the user id of the process at the other end of a Unix socket."""
     credentials = connection.getsockopt(
         socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")
     )
@@ -109,17 +109,21 @@ def peer_uid(connection: socket.socket) -> int:
 
 
 def execute(port: int, argv: Sequence[str]) -> int:
-    """Run a command in the machine that serves on `port`; its output goes to ours.
+    """Run a command in the machine that serves on `port`, and copy its output to ours.
 
-    Returns its exit status, or 128 more than the signal that ended it; raises NoMachine.
+    Returns its exit status, or 128 + the signal that ended it; raises NoMachineError.
     """
     with socket.socket(socket.AF_UNIX) as connection:
         try:
             connection.connect(address(port))
         except ConnectionRefusedError:
-            raise NoMachine(f"no machine serves on port {port}; start one: ./run --vm") from None
+            raise NoMachineError(
+                f"no machine serves on port {port}; start one: ./run --vm"
+            ) from None
         if peer_uid(connection) != 0:
-            raise NoMachine("what answers there was not started by root, and is not used")
+            raise NoMachineError(
+                f"what answers for port {port} was not started by root: refusing to use it"
+            )
         connection.sendall(_line({"argv": list(argv)}))
         with connection.makefile("rb") as answers:
             for line in answers:
@@ -130,11 +134,11 @@ def execute(port: int, argv: Sequence[str]) -> int:
                     if name in message:
                         stream.buffer.write(base64.b64decode(message[name]))
                         stream.buffer.flush()
-    raise NoMachine("the machine ended before the command did")
+    raise NoMachineError("the machine ended before the command did")
 
 
 def status_of(returncode: int) -> int:
-    """A shell's exit status for a `Popen.returncode`, which is negative for a signal."""
+    """Return a shell's exit status for a `Popen.returncode`, which is negative for a signal."""
     return returncode if returncode >= 0 else 128 - returncode
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What runs in the machine of `./run --vm`: the service, commands from outside, a root shell.
+"""The guest side of `./run --vm`: it runs the service, commands from the host, and a root shell.
 
 `python -m app.vm_mode.guest COMMAND...` starts the service's command and serves the port
 `vm.exec` (see app.vm_mode.commands) until the service or the shell ends; the exit status is the
@@ -30,7 +30,7 @@ CANNOT_START = 127
 
 
 def open_port(name: str) -> int:
-    """A descriptor of the virtio port of this name; raises FileNotFoundError."""
+    """Open the virtio port of this name; raises FileNotFoundError."""
     for path in PORTS.glob("*/name"):
         if path.read_text().strip() == name:
             return os.open(f"/dev/{path.parent.name}", os.O_RDWR | os.O_CLOEXEC)
@@ -38,9 +38,9 @@ def open_port(name: str) -> int:
 
 
 class Agent:
-    """Runs the commands that come through a port, several at once.
+    """Runs the commands that arrive through a port, several at once.
 
-    `shell` is called with the message that asks for the root shell.
+    `shell` is called with the request for the root shell.
     """
 
     def __init__(self, port: int, shell: Callable[[dict[str, Any]], None]) -> None:
@@ -50,7 +50,7 @@ class Agent:
         self._running: dict[int, subprocess.Popen[bytes]] = {}
 
     def serve(self) -> None:
-        """Until the port's end of file; what still runs then is ended."""
+        """Serve until the port's end of file, then kill the commands that still run."""
         with os.fdopen(os.dup(self._port), "rb") as lines:
             for line in lines:
                 self._take(json.loads(line))
@@ -97,7 +97,7 @@ class Agent:
                     else:
                         selector.unregister(key.fileobj)
             status = process.wait()
-            # Taken out before the answer: a cancel that comes later finds no process to kill.
+            # Before the answer: a later cancellation then finds no process.
             del self._running[number]
         self._send({"id": number, "exit": status})
 
@@ -108,17 +108,17 @@ class Agent:
                 while data:
                     data = data[os.write(self._port, data) :]
             except BrokenPipeError:
-                pass  # the machine is ending, and nobody is there to be told
+                pass  # the machine is shutting down
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill a command with all that it started, unless it has ended."""
+    """Kill a command and its process group, unless it has ended."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
 class Session:
-    """The service, and the shell once it is asked for: whichever ends first ends the session."""
+    """The service and, on request, a shell: the first of them to end ends the session."""
 
     def __init__(self, argv: Sequence[str]) -> None:
         self._ended: queue.Queue[tuple[str, int]] = queue.Queue()
@@ -130,7 +130,7 @@ class Session:
         threading.Thread(target=self._watch, args=("service", self._service), daemon=True).start()
 
     def open_shell(self, terminal: dict[str, Any]) -> None:
-        """A root shell on the second serial line; what the service says goes to LOG only, then."""
+        """Start a root shell on the second serial line; service output then goes to LOG only."""
         self._quiet.set()
         rows, columns = str(terminal["rows"]), str(terminal["columns"])
         subprocess.run(["stty", "-F", TERMINAL, "sane", "rows", rows, "cols", columns], check=True)
@@ -147,10 +147,10 @@ class Session:
         threading.Thread(target=self._watch, args=("shell", shell), daemon=True).start()
 
     def wait(self) -> int:
-        """The service's exit status once it has ended; 0 once the shell has, and it with that."""
+        """Wait for the end; return the service's exit status, or 0 if the shell ended first."""
         name, status = self._ended.get()
         if name == "shell":
-            status = 0  # a shell's own is that of its last command, and means nothing here
+            status = 0  # a shell's status is that of its last command, and means nothing here
             self._service.terminate()
             try:
                 self._service.wait(STOP_TIMEOUT_S)
@@ -159,7 +159,9 @@ class Session:
         elif self._quiet.is_set():
             self._output.join(STOP_TIMEOUT_S)
             last = LOG.read_bytes().splitlines()[-20:]
-            sys.stdout.buffer.write(b"\n".join([b"The service ended. Its last words:", *last, b""]))
+            sys.stdout.buffer.write(
+                b"\n".join([b"The service ended. The last lines of its output:", *last, b""])
+            )
         self._output.join(STOP_TIMEOUT_S)
         sys.stdout.flush()
         return status if status >= 0 else 128 - status
@@ -177,7 +179,7 @@ class Session:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Serve until the end of the session; the service's exit status."""
+    """Serve until the end of the session; return the exit status."""
     session = Session(argv)
     agent = Agent(open_port("vm.exec"), session.open_shell)
     threading.Thread(target=agent.serve, daemon=True).start()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The outside of the machine of `./run --vm`: relay, commands and terminal, in one thread."""
+"""The host side of the machine of `./run --vm`: relay, commands and terminal, in one thread."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from app.vm_mode.terminal import Terminal, size
 
 
 @dataclass
-class Outside:
-    """What goes on outside of the machine, with one event loop.
+class HostSide:
+    """The tasks that serve a machine from its host, in one event loop.
 
-    `network` is the machine's network namespace, which the thread enters; `door` and `commands`
-    listen, outside of it, for connections to the service and for commands; `agent` is
-    this side's end of the machine's port for commands.
+    `network` is the machine's network namespace, which the thread enters. `listener` and
+    `commands`, which listen in the host's namespace, take connections to the service and
+    commands; `agent` is the host's end of the machine's port for commands.
     """
 
     relay: Relay
     network: int
-    door: socket.socket
+    listener: socket.socket
     commands: socket.socket
     agent: socket.socket
     terminal: Terminal | None
@@ -36,7 +36,7 @@ class Outside:
     failure: BaseException | None = None
 
     def run(self) -> None:
-        """The thread's body; ends with the machine, and when it fails, ends the machine."""
+        """Serve until the machine ends, as the body of a thread; end the machine on a failure."""
         try:
             namespaces.enter(self.network)
             asyncio.run(self._serve())
@@ -46,9 +46,9 @@ class Outside:
 
     async def _serve(self) -> None:
         commands = asyncio.ensure_future(self.broker.serve(self.agent, self.commands))
-        relay = asyncio.ensure_future(self.relay.serve(self.door))
+        relay = asyncio.ensure_future(self.relay.serve(self.listener))
         ready = asyncio.ensure_future(self._announce())
-        # The first two end only by failing, or with the machine, when its port is closed.
+        # These two end only when they fail, or when the machine has ended and closed its port.
         await asyncio.wait([commands, relay], return_when=asyncio.FIRST_COMPLETED)
         for task in (commands, relay, ready):
             if task.done():

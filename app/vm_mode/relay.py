@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The way from this machine's loopback into a machine's service, for one user only.
+"""Relay from the host's loopback to the service in a machine, for one user only.
 
-A port that QEMU forwards itself would let in every local user. So QEMU listens in a network
-namespace of its own, and this relay is the only way there: it takes connections on
-127.0.0.1 and passes on those that the owner's programs made.
+A port that QEMU forwards itself would be open to every local user. So QEMU listens in a network
+namespace of its own that only this relay connects to: it accepts connections on 127.0.0.1 and
+relays those of the owner's programs.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ ANSWER_S = 5.0
 class Relay:
     """Copies bytes between accepted connections and `guest`, the address QEMU forwards.
 
-    Runs in a thread that has entered the machine's network namespace (see `connect`); the
-    listening socket is made outside, by the caller. Whose a connection is, is asked of the
-    outside too: by `diag`, opened there (`app.linux.sock_diag`), or, where the kernel
-    has no such thing, in `proc_net`: /proc/net speaks of a process's first thread.
+    Runs in a thread that has entered the machine's network namespace; the listening socket is of
+    the host's namespace. So is the look-up of a connection's owner: by `diag`, which was opened
+    there (`app.linux.sock_diag`), or, without sock_diag in the kernel, in `proc_net`: /proc/net
+    shows the namespace of the process's main thread.
     """
 
     def __init__(
@@ -47,16 +47,16 @@ class Relay:
         self._diag, self._proc_net = diag, proc_net
 
     async def serve(self, listening: socket.socket) -> None:
-        """Serve until cancelled. The caller's event loop ends what is still open then."""
+        """Serve until cancelled; the caller's event loop then closes open connections."""
         server = await asyncio.start_server(self._take, sock=listening, limit=PIECE_BYTES)
         try:
-            # Not serve_forever(): from Python 3.12 on its end waits for every connection.
+            # Not serve_forever(): since Python 3.12, its end waits for every connection.
             await asyncio.Event().wait()
         finally:
             server.close()
 
     async def answers(self) -> bool:
-        """Whether the service in the machine says that it can serve; callers wait until it does."""
+        """Return whether the service in the machine is ready; until then, clients get 503."""
         try:
             reader, writer = await self._connect()
         except OSError:
@@ -91,12 +91,20 @@ class Relay:
 
     def _refusal(self, writer: asyncio.StreamWriter) -> tuple[HTTPStatus, str, str] | None:
         if not self._is_owners(writer):
-            detail = "only programs of the user who started Probedeck may use it"
+            detail = "Only programs of the user who started Probedeck may use it."
             return HTTPStatus.FORBIDDEN, "forbidden", detail
         if not self._started:
-            return HTTPStatus.SERVICE_UNAVAILABLE, "starting", "the machine is still starting"
+            return (
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "starting",
+                "The machine is still starting; try again in a moment.",
+            )
         if self._free == 0:
-            return HTTPStatus.SERVICE_UNAVAILABLE, "busy", "too many connections are open"
+            return (
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "busy",
+                "Too many connections are open; close some, and try again.",
+            )
         return None
 
     def _is_owners(self, writer: asyncio.StreamWriter) -> bool:
@@ -108,13 +116,13 @@ class Relay:
                 and is_established(writer.get_extra_info("socket"))
             )
         except OSError:
-            return False  # it cannot be told
+            return False  # owner unknown
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             guest_reader, guest_writer = await self._connect()
         except OSError:
-            return  # the machine is ending; the caller sees a connection that closes
+            return  # the machine is shutting down; the client sees its connection close
         copies = [
             asyncio.ensure_future(_copy(reader, guest_writer)),
             asyncio.ensure_future(_copy(guest_reader, writer)),
@@ -125,7 +133,7 @@ class Relay:
                 side.close()
                 await asyncio.wait_for(side.wait_closed(), FLUSH_S)
         except (OSError, asyncio.TimeoutError):
-            pass  # one side broke off, or does not take the last of it; both are closed below
+            pass  # one side disconnected, or did not read the rest in time; both are closed below
         finally:
             for copy in copies:
                 copy.cancel()
@@ -136,7 +144,7 @@ class Relay:
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Until end of file, which is passed on: the other direction may go on without this one."""
+    """Copy until end of file, and relay that: the other direction may stay open."""
     while data := await reader.read(PIECE_BYTES):
         writer.write(data)
         await writer.drain()
@@ -167,10 +175,10 @@ async def _refuse(
     try:
         writer.write(head.encode() + body)
         writer.write_eof()
-        # Closed with a request unread, the connection would be reset, and the answer lost with it.
+        # Closing with unread data would reset the connection, and the client lose the answer.
         await asyncio.wait_for(_discard(reader), REFUSAL_LINGER_S)
     except (OSError, asyncio.TimeoutError):
-        pass  # the caller went, or never stopped sending
+        pass  # the client disconnected, or never stopped sending
     finally:
         writer.transport.abort()
 

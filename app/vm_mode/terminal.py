@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""This side of the machine's root shell: the terminal in raw mode, joined to a serial line."""
+"""The host's end of the machine's root shell: the terminal, raw, connected to a serial line."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from typing import Any
 
 
 def size() -> dict[str, Any]:
-    """The terminal's size and kind, for the shell's."""
+    """Return the terminal's size and type, for the shell."""
     columns, rows = os.get_terminal_size(sys.stdin.fileno())
     return {"rows": rows, "columns": columns, "term": os.environ.get("TERM", "dumb")}
 
 
 class Terminal:
-    """Keys go to the line and what the line says to the screen, from `open` until the exit.
+    """Copies keys to the line and the line's output to the screen, from `open` until the exit.
 
-    A context manager: it puts the terminal back as it was, whatever happened between.
+    A context manager that restores the terminal's settings.
     """
 
     def __init__(self, line: socket.socket) -> None:
@@ -34,7 +34,7 @@ class Terminal:
         return self
 
     def open(self) -> None:
-        """Join the two; the copying goes on in a thread of its own."""
+        """Start copying, in a thread."""
         self._saved = termios.tcgetattr(sys.stdin)
         tty.setraw(sys.stdin)
         threading.Thread(target=self._copy, daemon=True).start()
@@ -46,7 +46,7 @@ class Terminal:
         trace: TracebackType | None,
     ) -> None:
         if self._saved is not None:
-            # TCSAFLUSH: keys meant for the machine must not reach the shell outside.
+            # TCSAFLUSH: keys meant for the machine must not reach the host's shell.
             termios.tcsetattr(sys.stdin, termios.TCSAFLUSH, self._saved)
 
     def _copy(self) -> None:
@@ -59,7 +59,7 @@ class Terminal:
                     try:
                         data = os.read(key.fd, 4096)
                     except ConnectionResetError:
-                        data = b""  # QEMU ended with keys unread
+                        data = b""  # QEMU ended before it read all keys
                     if not data:
                         return
                     try:

@@ -22,7 +22,7 @@ def command(service: Service, *arguments: str) -> str:
     """What `./run token` prints."""
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "app.cli.token"),
+            *(sys.executable, "-m", "app", "token"),
             *("--run-dir", str(service.run_dir), *arguments),
         ],
         cwd=ROOT,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `run` and `test` install: once, again when something changed, never half."""
+"""What `run` and `test` install: once, again after a change, never half; and what `run` starts."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tools.pip_settings import REACHING
 INSTALL = ROOT / "tools/install.sh"
 PYTHON = """\
 #!/bin/sh
-# Stands for the interpreter: makes a virtual environment whose pip notes what it installs.
+# A stand-in for the interpreter: creates a virtual environment whose pip logs what it installs.
 case "$*" in
 -VV) cat version ;;
 "-m venv"*) mkdir -p "$4/bin" && cp "$0" "$4/bin/python" ;;
 *"pip install"*) echo "$*" >>log && exit "$(cat status)" ;;
 esac
 """
-# What pip could be told that would put packages elsewhere, or other ones in their place.
+# Settings of pip that would install elsewhere, or other packages.
 PIP_SETTINGS = {
     "user": "true",
     "target": "{folder}/target",
@@ -55,7 +55,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def made(project: Path) -> subprocess.CompletedProcess[str]:
-    """Make the environment."""
+    """Create the environment."""
     script = f'. "{INSTALL}"; python=$PWD/python; make_environment .venv requirements.txt'
     return subprocess.run(
         ["sh", "-euc", script],
@@ -68,7 +68,7 @@ def made(project: Path) -> subprocess.CompletedProcess[str]:
 
 
 def make(project: Path) -> int:
-    """The exit status of that."""
+    """Create the environment; return the exit status."""
     return made(project).returncode
 
 
@@ -83,14 +83,14 @@ def test_an_environment_is_made_once(project: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["version", "requirements.txt"])
-def test_a_change_makes_it_anew(project: Path, name: str) -> None:
+def test_a_change_makes_it_again(project: Path, name: str) -> None:
     make(project)
     (project / name).write_text("changed")
     assert make(project) == 0
     assert installations(project) == 2
 
 
-def test_an_installation_that_failed_is_begun_again(project: Path) -> None:
+def test_a_failed_installation_is_repeated(project: Path) -> None:
     (project / "status").write_text("1")
     assert make(project) == 1
     assert not (project / ".venv/.installed").exists()
@@ -99,8 +99,8 @@ def test_an_installation_that_failed_is_begun_again(project: Path) -> None:
     assert installations(project) == 2
 
 
-def test_an_installation_that_was_killed_is_begun_again(project: Path) -> None:
-    """Whenever that was: after the mark, in the midst of it, and while the old one is removed."""
+def test_a_killed_installation_is_repeated(project: Path) -> None:
+    """At any point: after the mark, half-way, and while the old one is being removed."""
     make(project)
     (project / ".venv/.installed").unlink()
     assert (project / ".venv/.probedeck").exists()
@@ -143,7 +143,7 @@ def test_hashes_are_asked_for(project: Path) -> None:
 
 @pytest.mark.parametrize("where", ["variables", "user", "named", "section"])
 def test_pips_settings_do_not_lead_elsewhere(tmp_path: Path, where: str) -> None:
-    """Those by which packages are reached stay. With the real pip."""
+    """Only settings that say how to reach an index are kept. With the real pip."""
     home, folder = tmp_path / "home", tmp_path / "elsewhere"
     settings = {name: value.format(folder=folder) for name, value in PIP_SETTINGS.items()}
     settings |= {"index-url": "https://a.example/simple?x='y z'", "find-links": "/a\n/b c"}
@@ -159,7 +159,7 @@ def test_pips_settings_do_not_lead_elsewhere(tmp_path: Path, where: str) -> None
         environment["PIP_CONFIG_FILE"] = str(file) if where == "named" else ""
     (tmp_path / "venv/bin").mkdir(parents=True)
     (tmp_path / "venv/bin/python").symlink_to(sys.executable)
-    script = f'. "{INSTALL}"; only_the_way_to_the_index "{tmp_path}/venv"; env -0'
+    script = f'. "{INSTALL}"; only_index_settings "{tmp_path}/venv"; env -0'
     done = subprocess.run(
         ["sh", "-euc", script],
         cwd=ROOT,
@@ -173,7 +173,7 @@ def test_pips_settings_do_not_lead_elsewhere(tmp_path: Path, where: str) -> None
     assert left.pop("PIP_CONFIG_FILE") == "/dev/null"
     assert left.pop("PIP_INDEX_URL") == "https://a.example/simple?x='y z'"
     assert left.pop("PIP_FIND_LINKS").split("\n") == ["/a", "/b c"]
-    # What this machine's own file says of the way.
+    # Settings of this host's own file.
     assert {name.removeprefix("PIP_").lower().replace("_", "-") for name in left} <= REACHING
 
 
@@ -197,7 +197,7 @@ def test_pythons_variables_do_not_lead_elsewhere(project: Path, variable: str) -
 
 @pytest.mark.parametrize("stream", ["closed", "full", "unread"])
 def test_nobody_has_to_read_what_it_says(project: Path, stream: str) -> None:
-    """`./run | head -1`, `./run >/dev/full`, `./run >&-`: what is said is not needed."""
+    """`./run | head -1`, `./run >/dev/full`, `./run >&-`: output is optional."""
     (project / "python").write_text(PYTHON.replace(") mkdir", ") echo a line; mkdir"))
     (project / "version").write_text("")
     redirection = {"closed": ">&- 2>&-", "full": ">/dev/full 2>&1", "unread": "2>&1"}[stream]
@@ -210,7 +210,7 @@ def test_nobody_has_to_read_what_it_says(project: Path, stream: str) -> None:
     assert (project / ".venv/.installed").exists()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="root becomes somebody else here")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change its user")
 def test_without_root_nothing_is_installed_and_the_way_is_shown(tmp_path: Path) -> None:
     run = ROOT / "run"
     program = (
@@ -240,7 +240,7 @@ def test_without_root_nothing_is_installed_and_the_way_is_shown(tmp_path: Path) 
 def test_the_service_command_is_explained_with_nothing_installed(
     arguments: list[str], status: int, words: str
 ) -> None:
-    # In a namespace where systemd does not run, whatever runs here: nothing is installed.
+    # In a namespace that hides systemd, so that nothing is installed on any host.
     hidden = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /run; exec "$@"', "sh"]
     done = subprocess.run(
         [*(hidden if os.geteuid() == 0 else []), str(ROOT / "run"), *arguments],
@@ -250,3 +250,72 @@ def test_the_service_command_is_explained_with_nothing_installed(
     )
     assert done.returncode == status
     assert words in done.stdout + done.stderr
+
+
+@pytest.fixture
+def stubbed(tmp_path: Path) -> Path:
+    """A project whose `run` is the real one, and installs nothing but says what it would."""
+    (tmp_path / "run").write_bytes((ROOT / "run").read_bytes())
+    (tmp_path / "run").chmod(0o755)
+    (tmp_path / "app").symlink_to(ROOT / "app")
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools/install.sh").write_text(
+        f'. "{INSTALL}"\ninstall_packages() {{ echo "packages: $*"; }}\n'
+        'make_environment() { echo "environment: $*"; }\n'
+    )
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/python").write_text('#!/bin/sh\nprintf "%s|" "$@"\nexit 7\n')
+    (tmp_path / ".venv/bin/python").chmod(0o755)
+    return tmp_path
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may serve")
+@pytest.mark.parametrize(
+    ("arguments", "packages"),
+    [
+        (["--port", "5001"], {"python3"}),
+        (["--tls-self-signed", "--host-names", "a b"], {"python3", "openssl"}),
+        (["--vm"], {"python3", "zstd", "kmod"}),
+    ],
+)
+def test_run_installs_what_is_needed_and_hands_over(
+    stubbed: Path, arguments: list[str], packages: set[str]
+) -> None:
+    done = subprocess.run(
+        [stubbed / "run", *arguments], capture_output=True, encoding="utf-8", check=False
+    )
+    installed, environment, handed_over = done.stdout.splitlines()
+    found = installed.removeprefix("packages: ").split()
+    assert packages <= set(found)
+    assert ("openssl" in found, "zstd" in found) == ("openssl" in packages, "zstd" in packages)
+    assert environment == "environment: .venv requirements.txt"
+    assert handed_over == "".join(f"{word}|" for word in ["-m", "app", *arguments])
+    assert (done.returncode, done.stderr) == (7, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["--help"], 0, "--vm-exec"),
+        (["--port", "1", "-h"], 0, "--vm-exec"),
+        (["token", "--help"], 0, "usage: ./run token"),
+        (["token"], 2, "usage: ./run token"),
+        (["service", "remove", "--port=1"], 2, "usage: ./run service remove"),
+        pytest.param(
+            ["--port", "1", "--vm-exec", "ls", "--help"],
+            125,
+            "no machine serves on port 1;",
+            marks=pytest.mark.skipif(os.geteuid() != 0, reason="root's command"),
+        ),
+    ],
+)
+def test_run_installs_nothing_for_the_rest(
+    stubbed: Path, arguments: list[str], status: int, words: str
+) -> None:
+    done = subprocess.run(
+        [stubbed / "run", *arguments], capture_output=True, encoding="utf-8", check=False
+    )
+    assert done.returncode == status
+    assert words in done.stdout + done.stderr
+    assert "packages:" not in done.stdout
+    assert "environment:" not in done.stdout

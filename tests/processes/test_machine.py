@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A machine's life, with stand-ins for QEMU and virtiofsd: real processes, sockets and mounts."""
+"""A machine with stand-ins for QEMU and virtiofsd: real processes, sockets and mounts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 from app import ROOT
 from app.machine import qemu
 from app.machine.kernels import Kernel
-from app.machine.machine import Machine, MachineLost
+from app.machine.machine import LostMachineError, Machine
 from tests.support.waiting import PATIENCE_S, wait_until
 
 root = pytest.mark.skipif(os.geteuid() != 0, reason="a mount namespace needs root")
@@ -52,7 +52,7 @@ def share(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def programs(tmp_path: Path) -> Callable[..., qemu.Host]:
-    """A QEMU that does what `body` says, and a virtiofsd that does so and waits."""
+    """Create a QEMU that runs `body`, and a virtiofsd that runs its own and waits."""
 
     def make(body: str, virtiofsd: str = "") -> qemu.Host:
         for name, text, what in (("qemu", QEMU, body), ("virtiofsd", VIRTIOFSD, virtiofsd)):
@@ -66,7 +66,7 @@ def programs(tmp_path: Path) -> Callable[..., qemu.Host]:
 
 @pytest.fixture
 def boot(programs: Callable[..., qemu.Host], share: Path, tmp_path: Path) -> Callable[..., Machine]:
-    """A machine with those programs, to be entered."""
+    """Return a machine with those programs, not yet entered."""
 
     def make(
         body: str, virtiofsd: str = "", argv: Sequence[str] = ("true",), **options: Any
@@ -85,13 +85,13 @@ def nothing_is_left(tmp_path: Path) -> Iterator[None]:
 
 
 def running(folder: Path) -> list[str]:
-    """The living processes that were started from this folder's programs."""
+    """Return the running processes of programs in this folder."""
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
             command = (path / "cmdline").read_bytes().decode(errors="replace")
         except (FileNotFoundError, ProcessLookupError):
-            continue  # it ended meanwhile
+            continue  # it has ended
         if any(f"{folder}/{name}\0" in command for name in ("qemu", "virtiofsd")):
             found.append(command)
     return found
@@ -121,7 +121,7 @@ def test_a_machine_that_ends_without_a_status_is_lost(boot: Callable[..., Machin
         os.write(console, b"Kernel panic - not syncing\n")
     """
     with (
-        pytest.raises(MachineLost, match="ended by itself") as lost,
+        pytest.raises(LostMachineError, match="ended before the command did") as lost,
         boot(body) as booted,
     ):
         booted.wait()
@@ -134,7 +134,7 @@ def test_a_machine_that_ends_without_a_status_is_lost(boot: Callable[..., Machin
 def test_a_machine_that_cannot_start_says_what_qemu_said(boot: Callable[..., Machine]) -> None:
     body = """sys.exit("cannot allocate memory")"""
     with (
-        pytest.raises(MachineLost) as lost,
+        pytest.raises(LostMachineError) as lost,
         boot(body) as booted,
     ):
         booted.wait()
@@ -146,7 +146,7 @@ def test_a_machine_that_cannot_start_says_what_qemu_said(boot: Callable[..., Mac
 def test_a_lost_file_system_is_a_lost_machine(boot: Callable[..., Machine]) -> None:
     body = """time.sleep(600)"""
     with (
-        pytest.raises(MachineLost),
+        pytest.raises(LostMachineError),
         boot(body, "os._exit(1)") as booted,
     ):
         booted.wait()
@@ -169,7 +169,7 @@ def test_silence_is_a_lost_machine(
         time.sleep(600)
     """
     with (
-        pytest.raises(MachineLost, match=reason) as lost,
+        pytest.raises(LostMachineError, match=reason) as lost,
         boot(body) as booted,
     ):
         booted.wait(**limits)
@@ -183,7 +183,7 @@ def test_an_exception_ends_the_machine(boot: Callable[..., Machine]) -> None:
         boot("time.sleep(600)"),
     ):
         raise KeyboardInterrupt
-    # What is left is looked for at the end of every test.
+    # Every test checks at its end that nothing is left.
 
 
 PARENT = """\
@@ -232,7 +232,7 @@ def test_whatever_ends_the_parent_ends_the_machine(
 
 @root
 def test_only_the_shared_folder_can_be_written(boot: Callable[..., Machine], share: Path) -> None:
-    """What virtiofsd serves is the root that it finds in its own namespace."""
+    """virtiofsd serves the root of its own mount namespace."""
     seen = share / "seen"
     virtiofsd = f"""
         import json

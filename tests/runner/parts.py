@@ -22,7 +22,7 @@ from pathlib import Path
 from app import ROOT
 from app.linux import signals
 from app.machine import kernels, qemu
-from app.machine.machine import SHARE, Machine, MachineLost, with_second_try
+from app.machine.machine import SHARE, LostMachineError, Machine, with_second_try
 from tests.runner import junit
 from tests.runner.junit import Count
 
@@ -232,7 +232,7 @@ def in_machine(
 
     try:
         status = with_second_try(boot, say)
-    except (MachineLost, qemu.ProgramMissing) as error:
+    except (LostMachineError, qemu.MissingProgramError) as error:
         say(str(error))
         return Count(failures=[f"{suite}: {str(error).splitlines()[0]}"])
     return confirmed(junit.strict(junit.read(RESULTS / report)), status)

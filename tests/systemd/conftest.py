@@ -19,7 +19,7 @@ from tests.support.service import free_port
 from tests.support.systemd import SYSTEMD, Systemd, running_systemd
 from tests.support.waiting import wait_until
 
-# In somebody's home, by a name with all that means something in a unit file.
+# In a home, under a name with every character that is special in a unit file.
 PROJECT = Path("/home/some body/100%n $HOME ${HOME} a;b:c @FILES@ #")
 UNIT = "probedeck.service"
 
@@ -32,23 +32,23 @@ class Installed(Client):
         self.systemd = systemd
 
     def command(self, *arguments: str, **environment: str) -> str:
-        """What `./run service` says, once `./run` itself has installed what it needs."""
+        """Run `./run service`, as `run` hands over to it; return its output."""
         python = Path(sys.executable)
         if python.is_relative_to(ROOT):
             python = PROJECT / python.relative_to(ROOT)
         assigned = [f"{name}={value}" for name, value in environment.items()]
         return self.systemd.run(
             *("env", f"--chdir={PROJECT}", "PYTHONDONTWRITEBYTECODE=1", *assigned),
-            *(str(python), "-m", "app.cli.service", *arguments),
+            *(str(python), "-m", "app", "service", *arguments),
         )
 
     def install(self, **environment: str) -> str:
-        """With the patience that emulation needs."""
+        """Install the service with the time-outs that emulation needs; return the output."""
         options = ["--start-timeout-s=200", "--stop-timeout-s=100", "--tracer-silence-s=200"]
         return self.command("install", f"--port={self.port}", *options, **environment)
 
     def wait_until_ready(self) -> dict[str, str]:
-        """Until it answers and knows its modes; those it cannot offer, with the reason."""
+        """Wait until it answers and knows its modes; return the unavailable ones with reasons."""
 
         def checked() -> dict[str, str | None] | None:
             try:
@@ -62,15 +62,15 @@ class Installed(Client):
         return {mode: reason for mode, reason in reasons.items() if reason}
 
     def show(self, name: str) -> str:
-        """A property of the unit."""
+        """Return a property of the unit."""
         return self.systemd.run("systemctl", "show", "--value", f"--property={name}", UNIT).strip()
 
     def journal(self) -> str:
-        """What it said, and systemd of it."""
+        """Return the messages of the service, and of systemd about it."""
         return self.systemd.run("journalctl", "--no-pager", f"--unit={UNIT}")
 
     def processes(self) -> list[Process]:
-        """Those of the unit: gunicorn's first one, its worker, and the worker's children."""
+        """Return the unit's processes: gunicorn's arbiter, its worker, and that one's children."""
         (first,) = (
             process
             for process in kernel.processes()
@@ -79,7 +79,7 @@ class Installed(Client):
         return [first, *(p for p in kernel.descendants(first.pid) if p.alive)]
 
     def bpf_objects(self) -> set[kernel.BpfObject]:
-        """What its processes hold in the kernel."""
+        """Return the BPF objects that its processes hold."""
         return kernel.bpf_objects_held_by(p.pid for p in self.processes())
 
 

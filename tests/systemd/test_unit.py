@@ -25,7 +25,7 @@ from tests.systemd.conftest import PROJECT, UNIT, Installed
 
 MOST_EXPOSED = 3.5  # systemd-analyze's figure, 0 (all is shut) to 10 (nothing is)
 NOBODY = 65534
-ELSEWHERE = "192.0.2.1"  # RFC 5737: nobody's
+ELSEWHERE = "192.0.2.1"  # RFC 5737: not assigned
 # A machine where others work would fill the service's memory with their deletions.
 COMM = "pd-systemd"
 OWN = {"filter": {"comm": COMM}}
@@ -41,7 +41,7 @@ while True:
 
 @pytest.fixture(scope="module", autouse=True)
 def own_name() -> None:
-    """The name of the thread that deletes here."""
+    """Return the name of the thread that deletes in these tests."""
     Path("/proc/self/comm").write_text(COMM)
 
 
@@ -95,7 +95,7 @@ def test_systemd_finds_it_little_exposed(installed: Installed) -> None:
 
 
 def test_the_journal_holds_no_token(installed: Installed, offered: tuple[str, ...]) -> None:
-    """People other than root may read it."""
+    """The journal can be read by users other than root."""
     journal = installed.journal()
     assert "Probedeck on http://localhost:" in journal
     assert "./run token rotate" in journal
@@ -103,7 +103,7 @@ def test_the_journal_holds_no_token(installed: Installed, offered: tuple[str, ..
 
 
 def test_it_sees_and_changes_no_more_than_it_needs(installed: Installed) -> None:
-    """Asked where it is, of folders that are open to root elsewhere on this systemd's machine."""
+    """Checked from inside the unit, for folders that root can otherwise write to here."""
     installed.systemd.run("mkdir", "/home/other", "/tmp/other")
     script = """
         for folder in . /etc/systemd/system /home /run /var/lib /var/cache /var/log; do
@@ -127,7 +127,7 @@ def test_it_sees_and_changes_no_more_than_it_needs(installed: Installed) -> None
 
 
 def test_it_sends_nothing_to_other_machines(installed: Installed) -> None:
-    """Asked in its control group: a packet, which nobody answers, and one to this machine."""
+    """Checked in its control group: a packet to elsewhere, and one to this machine."""
     script = """
 import socket, sys
 open(sys.argv[1] + "/cgroup.procs", "w").write("0")
@@ -147,7 +147,7 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
 
 
 def test_memory_that_runs_out_ends_one_process_and_not_the_unit(installed: Installed) -> None:
-    """The kernel kills in the unit's control group, as it would a tracer: the rest goes on."""
+    """The OOM killer ends a process in the unit's control group, as it would a tracer."""
     systemd = installed.systemd
     group = f"/sys/fs/cgroup{installed.show('ControlGroup')}"
     if systemd.run("sh", "-c", f"test -e {group}/memory.max || echo no"):
@@ -164,7 +164,7 @@ def test_memory_that_runs_out_ends_one_process_and_not_the_unit(installed: Insta
 
 
 def test_a_killed_worker_is_replaced(installed: Installed, offered: tuple[str, ...]) -> None:
-    """By gunicorn; systemd has nothing to do."""
+    """gunicorn replaces its worker; systemd does nothing."""
     first, worker, *_ = installed.processes()
     held = installed.bpf_objects()
     os.kill(worker.pid, signal.SIGKILL)
@@ -208,7 +208,7 @@ def test_it_stops_in_order_and_leaves_nothing(
 
 
 def test_the_user_who_installed_it_is_let_in(installed: Installed) -> None:
-    """sudo's user, for whom systemd has no word: it stands in the unit."""
+    """The owner is sudo's user, whom systemd does not know: the unit names the uid."""
     assert f"programs of user {NOBODY}" in installed.install(SUDO_UID=str(NOBODY))
 
     def status(user: int) -> str:

@@ -88,7 +88,7 @@ class StreamResponse(Response):
             hang_up(connection)  # left, or took nothing for too long
 
     def _is_over(self, connection: socket.socket) -> bool:
-        return has_left(connection) or not self._caller.is_still_let_in()
+        return has_left(connection) or not self._caller.is_authorised()
 
 
 def items(

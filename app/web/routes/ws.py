@@ -124,7 +124,7 @@ def serve(
     """Send what comes, and a ping now and then; returns why it ended."""
     pinged_at_s = frames.heard_at_s
     while ws.connected and not frames.lost:
-        if not caller.is_still_let_in():
+        if not caller.is_authorised():
             return CloseReason.POLICY_VIOLATION
         for item in subscription.get(LOOK_EVERY_S):
             if isinstance(item, Batch):

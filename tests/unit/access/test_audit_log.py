@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whatever is written to the audit log can be read back, and whatever else is in it spoils nothing.
+"""Every entry of the audit log can be read back, and foreign lines in it do no harm.
 
-The log and the route that shows it, over bodies and lines that somebody chose.
+The log and the route that shows it, over arbitrary bodies and lines.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def test_what_others_wrote_spoils_no_entry(
 
 
 def test_a_fifo_in_its_place_is_refused_at_once(tmp_path: Path) -> None:
-    """Who opens one to write waits for a reader, and the lock with him."""
+    """Opening a FIFO for writing would wait for a reader, with the lock held."""
     log = AuditLog(tmp_path / "audit.jsonl")
     os.mkfifo(log.path, 0o600)
     for use in (lambda: log.append({"number": 1}), lambda: log.newest(1)):

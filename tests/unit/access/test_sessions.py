@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Signing in by a proof: what is accepted, once, and by whom."""
+"""Signing in by a proof: which proofs are accepted, and how often."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def service(tokens: TokenFile, clock: Clock) -> Sessions:
 
 
 def mac(secret: str, *parts: str) -> str:
-    """As the page makes it."""
+    """Return the proof that the page would send."""
     key = hashlib.sha256(secret.encode()).hexdigest().encode()
     text = "\n".join(("probedeck sign-in 1", *parts)).encode()
     return hmac.new(key, text, hashlib.sha256).hexdigest()

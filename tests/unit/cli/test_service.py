@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`./run service` where there is no systemd, or no root; the rest is in tests/systemd."""
+"""`./run service` without systemd, or without root; the rest is in tests/systemd."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from app.kernel.tree_cache import (
     is_whole,
     load,
 )
-from app.linux.paths import UnusablePath, folder
+from app.linux.paths import UnusablePathError, folder
 
 FILES = {"include/a.h": "#define A 1\n", "include/linux/b.h": "", "include/ü.h": "/* ü */"}
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
@@ -41,7 +41,7 @@ def test_loads_what_is_whole(tmp_path: Path) -> None:
     shorten(tree)
     assert load(tmp_path, "key") is None
     tmp_path.chmod(0o777)
-    with pytest.raises(UnusablePath):
+    with pytest.raises(UnusablePathError):
         load(tmp_path, "key")
 
 
@@ -158,7 +158,7 @@ def test_refuses_a_folder_that_others_can_write(tmp_path: Path) -> None:
         cache = tmp_path / f"cache-{mode:o}"
         cache.mkdir()
         cache.chmod(mode)
-        with pytest.raises(UnusablePath, match="written by others"):
+        with pytest.raises(UnusablePathError, match="written by others"):
             ensure(cache, "key", forbidden)
 
 
@@ -166,13 +166,13 @@ def test_refuses_a_way_that_others_can_change(tmp_path: Path) -> None:
     (tmp_path / "open").mkdir()
     (tmp_path / "open" / "cache").mkdir(mode=0o755)
     (tmp_path / "open").chmod(0o777)
-    with pytest.raises(UnusablePath, match="open can be written"):
+    with pytest.raises(UnusablePathError, match="open can be written"):
         folder(tmp_path / "open" / "cache")
-    with pytest.raises(UnusablePath, match="open can be written"):
+    with pytest.raises(UnusablePathError, match="open can be written"):
         folder(tmp_path / "open" / "new" / "cache")
     assert not (tmp_path / "open" / "new").exists()
     (tmp_path / "link").symlink_to(tmp_path / "open")
-    with pytest.raises(UnusablePath, match="open can be written"):
+    with pytest.raises(UnusablePathError, match="open can be written"):
         folder(tmp_path / "link" / "cache")
 
 
@@ -187,11 +187,11 @@ def test_refuses_what_belongs_to_others(tmp_path: Path) -> None:
     (tmp_path / "theirs").mkdir()
     os.chown(tmp_path / "theirs", 1000, 1000)
     for path in (tmp_path / "theirs", tmp_path / "theirs" / "cache"):
-        with pytest.raises(UnusablePath, match="belongs to user 1000"):
+        with pytest.raises(UnusablePathError, match="belongs to user 1000"):
             folder(path)
     (tmp_path / "link").symlink_to(tmp_path)
     os.chown(tmp_path / "link", 1000, 1000, follow_symlinks=False)
-    with pytest.raises(UnusablePath, match="belongs to user 1000"):
+    with pytest.raises(UnusablePathError, match="belongs to user 1000"):
         folder(tmp_path / "link" / "cache")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The raw bpf(2) layer, on the running kernel."""
+"""The bpf(2) layer, on the running kernel."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RETURN_0 = bpf.instruction(0xB7) + bpf.instruction(0x95)
 
 @pytest.fixture
 def close() -> Iterator[Callable[[int], int]]:
-    """Closes the descriptors it is called with, at the end."""
+    """Close the descriptors that it is called with, at the end of the test."""
     with ExitStack() as stack:
 
         def later(fd: int) -> int:
@@ -127,7 +127,7 @@ def test_links_can_be_listed() -> None:
 
 @needs_bpf
 def test_the_verifiers_words_come_along() -> None:
-    only_exit = bpf.instruction(0x95)  # returns r0, which nobody has set
+    only_exit = bpf.instruction(0x95)  # returns r0, which is not initialised
     with pytest.raises(ProgramRefusedError, match="Permission denied") as caught:
         bpf.load_program(bpf.PROG_TYPE_TRACEPOINT, only_exit)
     assert caught.value.errno == errno.EACCES

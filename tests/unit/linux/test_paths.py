@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one rule for named folders and files. With real services: tests/integration."""
+"""The rule for named folders and files; tests/integration has real services."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.linux import paths
-from app.linux.paths import UnusablePath
+from app.linux.paths import UnusablePathError
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 
@@ -37,7 +37,7 @@ def test_what_is_missing_is_made(tmp_path: Path, umask: int) -> None:
 
 @pytest.mark.parametrize("name", ["a/../b", "link/../b", "./b", "b/.", "b//", "link/../../x/b"])
 def test_names_mean_what_they_mean_to_the_kernel(tmp_path: Path, name: str) -> None:
-    """`..` after a link is the folder above where it leads, which no cutting of text finds."""
+    """`..` after a link is the parent of its target, which string handling does not find."""
     here = tmp_path / "x"
     for each in ("x/a", "x/b", "x/deep/er", "x/deep/b"):
         (tmp_path / each).mkdir(parents=True)
@@ -52,7 +52,7 @@ def test_links_on_the_way_are_followed_if_they_are_ours(tmp_path: Path) -> None:
     (tmp_path / "relative").symlink_to("absolute")
     assert paths.folder(tmp_path / "relative" / "new") == tmp_path / "real" / "new"
     (tmp_path / "loop").symlink_to("loop")
-    with pytest.raises(UnusablePath, match="Too many levels"):
+    with pytest.raises(UnusablePathError, match="Too many levels"):
         paths.folder(tmp_path / "loop" / "new")
 
 
@@ -62,7 +62,7 @@ def test_a_link_of_somebody_elses_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("file")
     os.close(paths.open_file(tmp_path / "link", os.O_RDONLY))
     os.chown(tmp_path / "link", 54321, 54321, follow_symlinks=False)
-    with pytest.raises(UnusablePath, match="link belongs to user 54321"):
+    with pytest.raises(UnusablePathError, match="link belongs to user 54321"):
         paths.open_file(tmp_path / "link", os.O_RDONLY)
     os.close(paths.open_file(tmp_path / "link", os.O_RDONLY, owners=[54321]))
 
@@ -75,14 +75,14 @@ def test_a_system_groups_folder_only_where_that_is_allowed(tmp_path: Path) -> No
     os.chown(log, 0, 104)
     log.chmod(0o775)
     flags = os.O_WRONLY | os.O_CREAT
-    with pytest.raises(UnusablePath, match="log can be written by others"):
+    with pytest.raises(UnusablePathError, match="log can be written by others"):
         paths.open_file(log / "x" / "f", flags, folder_mode=0o700)
     os.close(paths.open_file(log / "x" / "f", flags, folder_mode=0o700, system_groups=True))
     assert stat.S_IMODE((log / "x").stat().st_mode) == 0o700
     for gid, mode in ((1000, 0o775), (104, 0o777)):
         os.chown(log, 0, gid)
         log.chmod(mode)
-        with pytest.raises(UnusablePath, match="log can be written by others"):
+        with pytest.raises(UnusablePathError, match="log can be written by others"):
             paths.open_file(log / "x" / "f", flags, system_groups=True)
 
 
@@ -109,12 +109,12 @@ def test_a_key_of_roots_group(tmp_path: Path) -> None:
         if allowed:
             opened()
         else:
-            with pytest.raises(UnusablePath, match="by others"):
+            with pytest.raises(UnusablePathError, match="by others"):
                 opened()
 
 
 def test_what_was_checked_is_what_is_opened(tmp_path: Path) -> None:
-    """While another process swaps the name for a link, a FIFO and back: never through the link."""
+    """A name that another process swaps for a link or a FIFO is never opened through the link."""
     target, name, stop = tmp_path / "target", tmp_path / "name", threading.Event()
     target.touch(0o600)
 
@@ -136,7 +136,7 @@ def test_what_was_checked_is_what_is_opened(tmp_path: Path) -> None:
         for _ in range(3000):
             try:
                 descriptor = paths.open_file(name, os.O_RDWR | os.O_CREAT)
-            except UnusablePath:
+            except UnusablePathError:
                 continue
             found = os.fstat(descriptor)
             os.close(descriptor)
@@ -153,5 +153,5 @@ def test_names_that_cannot_be(tmp_path: Path, name: str) -> None:
         lambda: paths.folder(tmp_path / name, make=False),
         lambda: paths.open_file(tmp_path / name, os.O_RDONLY),
     ):
-        with pytest.raises(UnusablePath):
+        with pytest.raises(UnusablePathError):
             use()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The look-up of a connection's owner: tables of the kernel as text, and real connections."""
+"""The look-up of a connection's owner: in texts of the kernel's tables, and for real ones."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ FAMILIES = [
 def connected(
     family: socket.AddressFamily, listen: str, connect: str
 ) -> Iterator[tuple[socket.socket, socket.socket]]:
-    """A client's socket, and the accepted one."""
+    """Connect; return the client's socket and the accepted one."""
     if family == socket.AF_INET6 and not Path("/proc/net/tcp6").exists():
         pytest.skip("this kernel has no IPv6")
     dualstack = listen == "::"
@@ -157,7 +157,7 @@ def test_one_that_ended_in_each_way_is_nobodys(proc_net: Path | None) -> None:
 
 
 def test_the_port_of_one_that_was_reset_may_be_anothers() -> None:
-    """The owner is then told of the next connection; that the first one is over, of the first."""
+    """The owner is then that of the next connection; `is_established` is about the first."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         first = socket.create_connection(server.getsockname())
         port = first.getsockname()[1]
@@ -191,7 +191,7 @@ def test_no_table_is_read_where_the_kernel_can_be_asked(monkeypatch: pytest.Monk
 def test_where_there_is_no_sock_diag_the_tables_are_read(
     monkeypatch: pytest.MonkeyPatch, error: OSError
 ) -> None:
-    """As under a unit that does not allow AF_NETLINK."""
+    """As in a unit that does not allow AF_NETLINK."""
     real = socket.socket
 
     def refusing(family: int = -1, *arguments: Any, **more: Any) -> socket.socket:
@@ -223,7 +223,7 @@ def test_a_table_that_others_made_too_long_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / "tcp").open("a") as table:
         line = row("0200007F:0001", "0200007F:0002", "06", 0, 0) + "\n"
         table.write(line * (MOST_BYTES // len(line) + 1))
-    with pytest.raises(OSError, match="too long"):
+    with pytest.raises(OSError, match="longer than"):
         owner_uid(PEER, LOCAL, tmp_path)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where Debian is, by the machine's own sources, and apt apart from the machine's own."""
+"""Finding a mirror in the host's sources, and using apt apart from the host's own."""
 
 from __future__ import annotations
 
@@ -119,13 +119,13 @@ def test_the_mirror_to_ask(
 @pytest.mark.parametrize(
     ("release", "said"),
     [
-        ("ID=debian\nVERSION_CODENAME=trixie\n", "none for trixie"),
-        ("ID=ubuntu\nVERSION_CODENAME=bookworm\n", "not Debian"),
-        (None, "not Debian"),
+        ("ID=debian\nVERSION_CODENAME=trixie\n", "no mirror for trixie"),
+        ("ID=ubuntu\nVERSION_CODENAME=bookworm\n", "does not run Debian"),
+        (None, "does not run Debian"),
     ],
 )
 def test_no_mirror_is_known(tmp_path: Path, release: str | None, said: str) -> None:
-    """None is guessed; what to set is said."""
+    """No mirror is guessed; the error says what to set."""
     if release:
         (tmp_path / "os-release").write_text(release)
     (tmp_path / "sources.list").write_text(ONE_LINE)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Taking the kernel out of a bzImage."""
+"""Extracting the kernel from a bzImage."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def test_each_way_of_packing_is_undone(kind: str) -> None:
 @pytest.mark.parametrize(
     ("image", "said"),
     [
-        (b"\x7fELF" + bytes(4096), "no bzImage"),
-        (bzimage(pack("xz", ELF))[:-60], "cut short"),
-        (bzimage(b"BZh9" + bytes(64)), "packed in an unknown way"),
-        (bzimage(pack("xz", b"MZ" + ELF)), "where an ELF"),
-        (bzimage(pack("xz", ELF)[:-4] + b"\1\0\0\0"), "where an ELF of 1 was said"),
+        (b"\x7fELF" + bytes(4096), "not a bzImage"),
+        (bzimage(pack("xz", ELF))[:-60], "truncated"),
+        (bzimage(b"BZh9" + bytes(64)), "unknown compression"),
+        (bzimage(pack("xz", b"MZ" + ELF)), "not an ELF image of"),
+        (bzimage(pack("xz", ELF)[:-4] + b"\1\0\0\0"), "not an ELF image of 1$"),
         (bzimage(pack("xz", ELF)[:20] + bytes(4)), "xz"),
         (bzimage(pack("zstd", ELF)[:20] + bytes(4)), "zstd"),
         (bzimage(pack("lz4", ELF)[:20] + bytes(4)), "lz4"),

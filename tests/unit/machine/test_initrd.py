@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The first root: an archive that others read, and modules in the order they need each other."""
+"""The initramfs: an archive that cpio reads, and modules in the order of their dependencies."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ esac
 
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A kernel's modules, and a modprobe that knows them: one built in, one packed."""
+    """Create a kernel's modules, and a modprobe that knows them: one built in, one compressed."""
     folder = tmp_path / "a b/lib/modules/6.1.0-test"
     folder.mkdir(parents=True)
     (folder / "fuse.ko").write_bytes(b"fuse")

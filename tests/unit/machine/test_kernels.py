@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cache of kernels: when the mirror is asked, what is used without it, what is removed."""
+"""The cache of kernels: when it asks the mirror, what it uses without one, what it removes."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def mirror(monkeypatch: pytest.MonkeyPatch) -> FakeMirror:
 
 
 class Cache:
-    """A cache folder, a clock, and what was said."""
+    """A cache folder, a clock, and the messages."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a machine says, line by line, and when a lost one is tried again."""
+"""A machine's output, line by line, and when a lost machine is retried."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.machine import machine, qemu
-from app.machine.machine import Lines, MachineLost, with_second_try
+from app.machine.machine import Lines, LostMachineError, with_second_try
 
 
 def test_lines_are_whole_and_bounded() -> None:
@@ -22,16 +22,16 @@ def test_lines_are_whole_and_bounded() -> None:
 
 
 class Boots:
-    """A `boot` that loses machines, or not."""
+    """A `boot` with given outcomes: lost machines, or exit statuses."""
 
-    def __init__(self, *outcomes: MachineLost | int) -> None:
+    def __init__(self, *outcomes: LostMachineError | int) -> None:
         self.outcomes = list(outcomes)
         self.kvm: list[bool] = []
 
     def __call__(self, host: qemu.Host) -> int:
         self.kvm.append(host.kvm)
         outcome = self.outcomes.pop(0)
-        if isinstance(outcome, MachineLost):
+        if isinstance(outcome, LostMachineError):
             raise outcome
         return outcome
 
@@ -44,15 +44,15 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_a_lost_machine_is_tried_once_more_in_emulation_and_that_is_said(said: list[str]) -> None:
-    boots = Boots(MachineLost("panic", True, ["Oops"]), 4)
+    boots = Boots(LostMachineError("panic", True, ["Oops"]), 4)
     assert with_second_try(boots, said.append) == 4
     assert boots.kvm == [True, False]
-    assert said == ["the machine was lost: panic\nOops\nTrying once more."]
+    assert said == ["lost the machine: panic\nOops\nTrying once more."]
 
 
 def test_there_is_no_third_try(said: list[str]) -> None:
-    boots = Boots(MachineLost("first", False, []), MachineLost("second", False, []))
-    with pytest.raises(MachineLost, match="second"):
+    boots = Boots(LostMachineError("first", False, []), LostMachineError("second", False, []))
+    with pytest.raises(LostMachineError, match="second"):
         with_second_try(boots, said.append)
 
 
@@ -63,11 +63,14 @@ def test_an_exit_status_is_no_reason_to_try_again(said: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("lost", "again_when_started"),
-    [(MachineLost("slow", True, [], timed_out=True), True), (MachineLost("x", True, []), False)],
+    [
+        (LostMachineError("slow", True, [], timed_out=True), True),
+        (LostMachineError("x", True, []), False),
+    ],
 )
 def test_some_are_not_tried_again(
-    said: list[str], lost: MachineLost, again_when_started: bool
+    said: list[str], lost: LostMachineError, again_when_started: bool
 ) -> None:
-    with pytest.raises(MachineLost):
+    with pytest.raises(LostMachineError):
         with_second_try(Boots(lost), said.append, again_when_started)
     assert said == []

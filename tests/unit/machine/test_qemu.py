@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Command lines, and what this machine can do."""
+"""Command lines, and the detection of the host's programs and KVM."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def test_kvm_needs_the_processor_and_the_device(
 
 def test_missing_programs_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(qemu.shutil, "which", lambda name: None)
-    with pytest.raises(qemu.ProgramMissing, match="qemu-system-x86"):
+    with pytest.raises(qemu.MissingProgramError, match="qemu-system-x86"):
         qemu.detect()
     monkeypatch.setattr(qemu.shutil, "which", lambda name: f"/usr/bin/{name}")
-    with pytest.raises(qemu.ProgramMissing, match="virtiofsd"):
+    with pytest.raises(qemu.MissingProgramError, match="virtiofsd"):
         qemu.detect(virtiofsd=[tmp_path / "virtiofsd"])
 
 

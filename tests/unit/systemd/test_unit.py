@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The unit file's text. That systemd reads it so is tested in tests/systemd."""
+"""The unit file's text; tests/systemd has a real systemd read it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEFAULT = Settings()
 
 
 def values(name: str, settings: Settings = DEFAULT, project: Path = PROJECT) -> list[str]:
-    """What the unit says for this name, as often as it does."""
+    """Return all values of this name in the unit."""
     text = unit(settings, project / ".venv/bin/python", project)
     return re.findall(rf"^{name}=(.*)$", text, re.MULTILINE)
 
@@ -53,7 +53,7 @@ def test_names_that_mean_something_to_systemd() -> None:
 
 @pytest.mark.parametrize("name", ['a"b', "a'b", "a\\b", "a\nb", "a\x1bb", "a "])
 def test_names_that_no_unit_can_hold(name: str) -> None:
-    with pytest.raises(ValueError, match="cannot stand in a unit file"):
+    with pytest.raises(ValueError, match="cannot be written in a unit file"):
         unit(Settings(), PYTHON, Path("/srv", name))
 
 
@@ -105,7 +105,7 @@ def test_stopping_has_the_time_that_probes_have() -> None:
 
 
 def another(default: object) -> object:
-    """A value of the same kind that is not the default."""
+    """Return a value of the same type that is not the default."""
     if isinstance(default, bool):
         return not default
     if isinstance(default, (int, float)):
@@ -115,7 +115,7 @@ def another(default: object) -> object:
 
 @pytest.mark.parametrize("field", fields(Settings), ids=lambda field: field.name)
 def test_every_setting_can_be_given(field: Field[object]) -> None:
-    """None is forgotten when one is added: it is an option, or refused as a folder."""
+    """A new setting is not forgotten: it becomes an option, or is refused as a folder."""
     if field.name in FOLDERS:
         return
     settings = Settings(**{field.name: another(field.default)})  # type: ignore[arg-type]
@@ -123,7 +123,7 @@ def test_every_setting_can_be_given(field: Field[object]) -> None:
 
 
 def test_each_directive_is_explained() -> None:
-    """Kept or given up: docs/systemd.md has a row for each."""
+    """Used or not: docs/systemd.md has a row for each."""
     page = ROOT / "docs/systemd.md"
     documented = set(re.findall(r"`(\w+)=", page.read_text()))
     for directive in re.findall(r"^(\w+)=", TEMPLATE.read_text(), re.MULTILINE):

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from app import ROOT
-from app.vm_mode.commands import Broker, NoMachine, address, execute, peer_uid, status_of
+from app.vm_mode.commands import Broker, NoMachineError, address, execute, peer_uid, status_of
 from app.vm_mode.guest import Agent
 from tests.support.waiting import PATIENCE_S, wait_until
 
@@ -26,18 +26,18 @@ PORT = 65001  # only a name here: nothing listens on it
 
 
 class Machine:
-    """The two ends of a machine's port: broker outside, agent inside."""
+    """The two ends of a machine's port: broker on the host, agent in the guest."""
 
     def __init__(self) -> None:
         self.shells: list[dict[str, Any]] = []
-        self.outside, inside = socket.socketpair()
+        self.host_end, guest_end = socket.socketpair()
         self.commands = socket.socket(socket.AF_UNIX)
         self.commands.bind(address(PORT))
         self.commands.listen()
         self.broker = Broker()
-        self._inside = inside
+        self._guest_end = guest_end
         self._others = threading.active_count()
-        agent = Agent(inside.fileno(), self.shells.append)
+        agent = Agent(guest_end.fileno(), self.shells.append)
         self._threads = [
             threading.Thread(target=agent.serve),
             threading.Thread(target=lambda: asyncio.run(self._serve())),
@@ -47,14 +47,14 @@ class Machine:
 
     async def _serve(self) -> None:
         self.loop = asyncio.get_running_loop()
-        await self.broker.serve(self.outside, self.commands)
+        await self.broker.serve(self.host_end, self.commands)
 
     def close(self) -> None:
-        self._inside.shutdown(socket.SHUT_RDWR)
+        self._guest_end.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join()
         wait_until(lambda: threading.active_count() == self._others, "its threads have ended")
-        self._inside.close()
+        self._guest_end.close()
 
 
 @pytest.fixture
@@ -176,13 +176,13 @@ with socket.socket(socket.AF_UNIX) as s:
     ) as squatter:
         assert squatter.stdout is not None
         assert squatter.stdout.readline() == b"listening\n"
-        with pytest.raises(NoMachine, match="not started by root"):
+        with pytest.raises(NoMachineError, match="not started by root"):
             execute(PORT, ["id"])
         squatter.communicate(timeout=PATIENCE_S)
 
 
 def test_without_a_machine_it_says_how_to_start_one() -> None:
-    with pytest.raises(NoMachine, match=r"\./run --vm"):
+    with pytest.raises(NoMachineError, match=r"\./run --vm"):
         execute(PORT, ["true"])
 
 

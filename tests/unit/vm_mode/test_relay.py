@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The relay in front of a machine: real connections, a stand-in for the machine."""
+"""The relay to a machine: real connections, and a stand-in for the machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SOMEBODY_ELSE = os.getuid() + 1
 
 
 async def healthy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """A service that answers every request in the same way, and closes."""
+    """A service that gives every request the same answer, and closes."""
     await reader.readuntil(b"\r\n\r\n")
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
     writer.close()
@@ -30,7 +30,7 @@ async def healthy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 async def serving(
     handler: Handler, owner: int | None = None, connections: int = 8, started: bool = True
 ) -> AsyncIterator[tuple[Relay, tuple[str, int]]]:
-    """A relay to a machine whose service is `handler`; gives it and its address."""
+    """Run a relay to a machine whose service is `handler`; provide it and its address."""
 
     async def first_healthy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -48,10 +48,10 @@ async def serving(
     if started:
         assert await relay.answers()
     relay_started.set()
-    door = socket.create_server(("127.0.0.1", 0))
-    serving = asyncio.ensure_future(relay.serve(door))
+    listener = socket.create_server(("127.0.0.1", 0))
+    serving = asyncio.ensure_future(relay.serve(listener))
     try:
-        yield relay, door.getsockname()
+        yield relay, listener.getsockname()
         assert not serving.done()
     finally:
         guest.close()
@@ -63,7 +63,7 @@ async def serving(
 
 
 async def ask(address: tuple[str, int]) -> tuple[bytes, bytes]:
-    """The status line and the body of a plain request's answer."""
+    """Send a plain request; return the status line and the body of the answer."""
     reader, writer = await asyncio.open_connection(*address)
     writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
     head, _, body = (await reader.read()).partition(b"\r\n\r\n")
@@ -179,7 +179,7 @@ def test_either_side_may_stop_sending_first() -> None:
 
 
 def test_a_caller_that_does_not_read_holds_up_the_service_alone() -> None:
-    """The service's data waits in the service: the relay holds no more than its buffers."""
+    """The relay exerts back-pressure: it holds no more data than its buffers."""
     sent = 0
 
     async def service(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a command of `./run` is: a module with `needs` and `main`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+# What `run` sees to before it hands over. The packages of the groups are in tools/install.sh.
+Need = Literal[
+    "root",  # refused without; nothing is installed then
+    "service",  # packages: Python and BCC
+    "machine",  # packages: QEMU and what boots a kernel under it
+    "openssl",  # a package
+    "environment",  # run by the virtual environment's Python, not by the system's
+]
+SERVE: tuple[Need, ...] = ("root", "service", "environment")
+
+
+class Command(Protocol):
+    """A command's module. It is imported before anything is installed."""
+
+    def needs(self, argv: Sequence[str], /) -> Sequence[Need]:
+        """Return what these arguments need, which may be wrong ones."""
+
+    def main(self, argv: Sequence[str], /) -> int:
+        """Run the command and return the exit status; exit with 2 for wrong arguments."""
