@@ -163,7 +163,7 @@ def test_hostile_names_are_inert(page: Page, fake: FakeService) -> None:
 # A second panel with rows and a `narrow` of the test's own: what the charts ask for, exactly.
 PANEL = """async ({ times, latencies, names }) => {
     const [{ EventStore }, { View }, { EVERYTHING }, { SummaryPanel }] = await Promise.all(
-        ["data/store.js", "data/view.js", "filter/compile.js", "ui/summary/summary.js"]
+        ["data/store.js", "data/view.js", "filter/compile.js", "ui/summary/panel.js"]
             .map((path) => import(`/static/js/${path}`)));
     const aside = document.createElement("aside");
     const tools = document.createElement("div");

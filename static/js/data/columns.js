@@ -3,7 +3,7 @@
 // The columns of the table: the union of those that the batches brought, in the order of
 // their schemas, with the titles, units and explanations that the probes give them.
 
-import { NO_NAMES, ValueNames } from "../format/names.js";
+import { NO_NAMES, ValueNames } from "../format/value_names.js";
 
 /**
  * @typedef {{key: string, name: string, type: string, title: string, unit: ?string,

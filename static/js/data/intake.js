@@ -5,10 +5,10 @@
 
 import { isActive } from "../probes/choice.js";
 import { decodeBatch } from "./decode.js";
-import { HeldByService } from "./held.js";
 import { Losses } from "./losses.js";
 import { Rate } from "./rate.js";
 import { Replay } from "./replay.js";
+import { HeldByService } from "./service_buffer.js";
 import { Watching } from "./watching.js";
 
 const UNWATCHED = "unwatched";

@@ -10,7 +10,7 @@ import { kindOf, operatorOf } from "./operators.js";
 import { parse } from "./parse.js";
 import { all, any, anyTextTest, not, numberTest, textTest } from "./row_tests.js";
 
-/** @import { Names } from "./names.js" */
+/** @import { Names } from "./column_names.js" */
 
 /**
  * Lets everything through.

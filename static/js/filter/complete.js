@@ -8,7 +8,7 @@ import { KEYWORDS, kindOf, OPERATORS } from "./operators.js";
 import { patternOf, textOf } from "./terms.js";
 import { tokenize } from "./tokens.js";
 
-/** @import { Names } from "./names.js" */
+/** @import { Names } from "./column_names.js" */
 
 const MOST = 50;
 const BARE_REST = /^[^\s"()]*/;

@@ -5,7 +5,7 @@
 import { visibleText } from "../format/text.js";
 import { operatorOf } from "./operators.js";
 
-/** @import { Names } from "./names.js" */
+/** @import { Names } from "./column_names.js" */
 
 /** @param {FilterNode} node  of the tree  @param {Names} names  @param {string} text  the filter's */
 export function describe(node, names, text) {

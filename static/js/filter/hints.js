@@ -13,7 +13,7 @@ import { lacksUnit, numberLiteral, UNITS } from "./literals.js";
 import { kindOf } from "./operators.js";
 import { patternOf, textOf } from "./terms.js";
 
-/** @import { Names } from "./names.js" */
+/** @import { Names } from "./column_names.js" */
 
 const MOST = 4;
 const LARGE = 1_000_000; // larger numbers without a unit are meant as they stand

@@ -10,7 +10,7 @@ import { FilterError } from "./fault.js";
 import { kindOf } from "./operators.js";
 import { textOf } from "./terms.js";
 
-/** @import { Names } from "./names.js" */
+/** @import { Names } from "./column_names.js" */
 
 /** The members of a probe's filter, each with how the language writes it. */
 const MEMBERS = {

@@ -9,7 +9,7 @@ import { isUnit } from "./literals.js";
 import { FOREIGN, kindOf } from "./operators.js";
 import { tokenize } from "./tokens.js";
 
-/** @import { Names } from "./names.js" */
+/** @import { Names } from "./column_names.js" */
 
 const LONGEST = 20_000; // characters; a path has at most 4,095 bytes
 const DEEPEST = 64; // parentheses and nots within each other

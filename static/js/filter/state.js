@@ -4,10 +4,10 @@
 // in force, and the changes that other parts ask for.
 
 import { boxOfTerm, testOfBox } from "./boxes.js";
+import { Names } from "./column_names.js";
 import { compileFilter, EVERYTHING } from "./compile.js";
 import { conjuncts, withoutTerms, withTerm, withTermReplaced } from "./edits.js";
 import { FilterError } from "./fault.js";
-import { Names } from "./names.js";
 import { print } from "./print.js";
 import { termOf } from "./terms.js";
 import { tokenize } from "./tokens.js";

@@ -9,7 +9,7 @@ import { hasWildcard } from "./glob.js";
 import { kindOf } from "./operators.js";
 import { tokenize } from "./tokens.js";
 
-/** @import { Names } from "./names.js" */
+/** @import { Names } from "./column_names.js" */
 
 const ESCAPES = { '"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 

@@ -5,7 +5,7 @@
 
 import { JOINING, SPELLINGS, SYMBOLS, WRITTEN } from "./operators.js";
 
-/** @import { Names } from "./names.js" */
+/** @import { Names } from "./column_names.js" */
 
 const SPACE = /\s+/y;
 const WRITTEN_SYMBOL = WRITTEN.map((symbol) => symbol.replace(/[|~]/g, "\\$&")).join("|");

@@ -5,12 +5,12 @@
 
 import { duration } from "./duration.js";
 import { hueClass } from "./hue.js";
-import { NO_NAMES } from "./names.js";
 import { grouped } from "./number.js";
 import { part, splitPath, visibleParts, visibleText } from "./text.js";
 import { localDateTime, localTime, utcTime } from "./time.js";
+import { NO_NAMES } from "./value_names.js";
 
-/** @import { ValueNames } from "./names.js" */
+/** @import { ValueNames } from "./value_names.js" */
 
 const AT_FDCWD = -100;
 

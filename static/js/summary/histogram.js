@@ -2,8 +2,8 @@
 
 // How the values of a number column are spread, over the rows of the chunks counted.
 
+import { holds, isWide, TWO_32, wordsOf } from "../data/words.js";
 import { BINS, barsOf, binOf, quantile } from "./bins.js";
-import { holds, isWide, TWO_32, wordsOf } from "./words.js";
 
 /** @import { Column } from "../data/columns.js" */
 

@@ -3,7 +3,7 @@
 // How many events came when, by series (the probe that saw them), in buckets of row time.
 
 import { VALUE } from "../data/chunk.js";
-import { holds, TWO_32, wordsOf } from "./words.js";
+import { holds, TWO_32, wordsOf } from "../data/words.js";
 
 /** @import { Column } from "../data/columns.js" */
 

@@ -3,12 +3,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { EventStore } from "../../../static/js/data/store.js";
+import { Names } from "../../../static/js/filter/column_names.js";
 import { compileFilter, EVERYTHING } from "../../../static/js/filter/compile.js";
 import { FilterError } from "../../../static/js/filter/fault.js";
 import { escapeGlob, globMatcher } from "../../../static/js/filter/glob.js";
 import { parseIntervals } from "../../../static/js/filter/interval.js";
 import { numberLiteral, timeLiteral } from "../../../static/js/filter/literals.js";
-import { Names } from "../../../static/js/filter/names.js";
 import { batchOf, numbers } from "./batches.mjs";
 import { COLUMNS, compiled, ERRORS, events, look, NAMES, passing } from "./filters.mjs";
 

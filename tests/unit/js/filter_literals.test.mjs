@@ -8,11 +8,11 @@ import { test } from "node:test";
 
 import { EventStore } from "../../../static/js/data/store.js";
 import { View } from "../../../static/js/data/view.js";
+import { Names } from "../../../static/js/filter/column_names.js";
 import { compileFilter } from "../../../static/js/filter/compile.js";
-import { Names } from "../../../static/js/filter/names.js";
 import { termOf, textOf } from "../../../static/js/filter/terms.js";
-import { NO_NAMES } from "../../../static/js/format/names.js";
 import { presentation } from "../../../static/js/format/presentation.js";
+import { NO_NAMES } from "../../../static/js/format/value_names.js";
 import { batchOf, numbers } from "./batches.mjs";
 import { ERRORS } from "./filters.mjs";
 

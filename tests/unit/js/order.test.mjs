@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 import { CHUNK_ROWS, VALUE } from "../../../static/js/data/chunk.js";
 import { Order } from "../../../static/js/data/sort/order.js";
-import { radixOrder, textRanks } from "../../../static/js/data/sort/radix.js";
+import { radixOrder, textRanks } from "../../../static/js/data/sort/stepwise.js";
 import { EventStore } from "../../../static/js/data/store.js";
 import { View } from "../../../static/js/data/view.js";
 import { EVERYTHING } from "../../../static/js/filter/compile.js";

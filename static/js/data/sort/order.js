@@ -5,8 +5,8 @@
 // one sorts. Marks of missing rows mean something in the order of coming only and are left out.
 
 import { CHUNK_ROWS, VALUE } from "../chunk.js";
-import { keysOf } from "./keys.js";
-import { STEP } from "./radix.js";
+import { keysOf } from "./sort_keys.js";
+import { STEP } from "./stepwise.js";
 
 /** @import { EventStore } from "../store.js" */
 /** @import { View } from "../view.js" */

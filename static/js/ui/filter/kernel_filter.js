@@ -7,7 +7,7 @@ import { changeFilter } from "../../net/api.js";
 import { CallError } from "../../net/problem.js";
 import { changes as ownChanges } from "../../probes/changes.js";
 
-/** @import { Names } from "../../filter/names.js" */
+/** @import { Names } from "../../filter/column_names.js" */
 /** @import { Notices } from "../page/notices.js" */
 
 export class KernelFilter {

@@ -6,7 +6,7 @@
 import uPlot from "../../../vendor/uplot.mjs";
 import { ends, movedSpan, sameSpan } from "../../summary/selection.js";
 import { el, setText } from "../page/dom.js";
-import { faded, token } from "../page/palette.js";
+import { faded, token } from "./palette.js";
 
 const HEIGHT_PX = 132;
 const FILL = 0.16;

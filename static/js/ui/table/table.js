@@ -3,8 +3,8 @@
 // The table: only the rows that can be seen are elements, each used again for other rows.
 
 import { VALUE } from "../../data/chunk.js";
-import { serveCopy } from "../page/copy.js";
 import { el, setAttribute } from "../page/dom.js";
+import { serveCopy } from "./copy.js";
 import { Cursor } from "./cursor.js";
 import { Header } from "./header.js";
 import { Headings } from "./headings.js";

@@ -3,7 +3,7 @@
 // What rows are sorted by: the values of one column, in a form that can be compared fast and
 // exactly after the store has let the rows go. Keys rise, also where values are to fall.
 
-import { radixOrder, STEP, textRanks } from "./radix.js";
+import { radixOrder, STEP, textRanks } from "./stepwise.js";
 
 const SIGN = 0x80000000;
 const WORDS = { timestamp_ns: 2, int64: 2, uint64: 2, int32: 1, uint32: 1 };

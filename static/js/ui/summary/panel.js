@@ -6,9 +6,9 @@
 import { counted } from "../../format/number.js";
 import { Summary } from "../../summary/summary.js";
 import { el, NARROW, setText } from "../page/dom.js";
-import { onThemeChange } from "../page/palette.js";
-import { RateFigure } from "./rate.js";
-import { SpreadFigure } from "./spread.js";
+import { onThemeChange } from "./palette.js";
+import { RateFigure } from "./rate_figure.js";
+import { SpreadFigure } from "./spread_figure.js";
 import { TopList } from "./top_list.js";
 
 /** @import { Address } from "../page/address.js" */

@@ -3,7 +3,7 @@
 // 64-bit columns read as pairs of 32-bit words: making a bigint for each cell would cost more
 // than everything else that is counted.
 
-import { VALUE } from "../data/chunk.js";
+import { VALUE } from "./chunk.js";
 
 export const TWO_32 = 2 ** 32;
 
