@@ -21,6 +21,11 @@ export const ARRAYS = {
 /** The states of a full column that lacks nothing: one array for all of them. */
 const ALL_VALUES = new Uint8Array(CHUNK_ROWS).fill(VALUE);
 
+/** Return whether a row of a number column holds a value. */
+export function holds(column, row) {
+  return column.states[row] === VALUE;
+}
+
 /** Numbers and times, in a typed array. */
 class NumberColumn {
   constructor(type) {

@@ -15,6 +15,13 @@ export function columnKey(name, type) {
   return `${name}:${type}`;
 }
 
+const BIGINT_TYPES = new Set(["timestamp_ns", "int64", "uint64"]);
+
+/** Return a whole number as a column's values are held: bigint for 64 bits, else number. */
+export function inColumnType(type, value) {
+  return BIGINT_TYPES.has(type) ? BigInt(value) : Number(value);
+}
+
 // The columns that come from the schema's metadata: which probe saw a row, and in which mode.
 const PROBE_FIELD = { name: "probe", type: "text" };
 const MODE_FIELD = { name: "mode", type: "text" };

@@ -2,8 +2,8 @@
 
 // Comma-separated values, RFC 4180, UTF-8, for spreadsheets.
 
+import { utcTimeWriter } from "../format/time.js";
 import { columnNames } from "./file_names.js";
-import { timeWriter } from "./times.js";
 
 const LINE_END = "\r\n";
 const NEEDS_QUOTES = /[",;\t\r\n]|^\s|\s$/;
@@ -50,7 +50,7 @@ export class CsvWriter {
 const isNothing = (cell) => cell === null || cell === undefined;
 const number = (cell) => (isNothing(cell) ? "" : String(cell));
 
-const time = timeWriter();
+const time = utcTimeWriter();
 
 const FIELDS = {
   timestamp_ns: (cell) => (isNothing(cell) ? "" : time(cell)),

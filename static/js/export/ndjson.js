@@ -4,7 +4,7 @@
 // no space, plain ASCII, numbers with all their digits, and gaps at their places.
 
 import { jsonText } from "../format/json.js";
-import { timeWriter } from "./times.js";
+import { utcTimeWriter } from "../format/time.js";
 
 const LINE_END = "\n";
 
@@ -66,7 +66,7 @@ function membersOf({ name, type }, cells) {
   });
 }
 
-const time = timeWriter();
+const time = utcTimeWriter();
 
 const VALUES = {
   timestamp_ns: (cell) => `"${time(cell)}"`,

@@ -5,12 +5,12 @@
 
 import { grouped } from "../format/number.js";
 import { intervalsOf } from "./compile.js";
-import { describe } from "./describe.js";
 import { conjuncts } from "./edits.js";
 import { FilterError, fixed, quoted } from "./fault.js";
 import { hasWildcard } from "./glob.js";
 import { lacksUnit, numberLiteral, UNITS } from "./literals.js";
 import { kindOf } from "./operators.js";
+import { describe } from "./print.js";
 import { patternOf, textOf } from "./terms.js";
 
 /** @import { Names } from "./column_names.js" */

@@ -3,6 +3,7 @@
 // What may stand for a value in a filter: numbers with units or names, times. All arithmetic is
 // in whole numbers: as a float 16.002 s would be 16,002,000,000.000002 ns.
 
+import { twoDigits } from "../format/time.js";
 import { FilterError, quoted } from "./fault.js";
 
 const NS_PER_UNIT = { ns: 1n, us: 1_000n, ms: 1_000_000n, s: 1_000_000_000n };
@@ -151,9 +152,7 @@ function startsOf(literal, date, time, zone) {
   if (month < 1 || month > 12) throw wrong("months go from 01 to 12");
   const days = new Date(Date.UTC(year, month, 0)).getUTCDate();
   if (day < 1 || day > days)
-    throw wrong(
-      `${String(year).padStart(4, "0")}-${String(month).padStart(2, "0")} has ${days} days`,
-    );
+    throw wrong(`${String(year).padStart(4, "0")}-${twoDigits(month)} has ${days} days`);
   if (zone) return [utcMs - zoneMinutes(zone) * MS_PER_MINUTE];
   // The clocks may be put forward or back that day: each offset around it is tried.
   const offsets = [utcMs - MS_PER_DAY, utcMs + MS_PER_DAY].map((ms) =>

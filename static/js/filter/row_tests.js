@@ -5,6 +5,7 @@
 // those that do not pass. Rows that are 0 already cost next to nothing.
 
 import { VALUE } from "../data/chunk.js";
+import { HIGH_WORD, LOW_WORD, signedWordsOf, wordsOf } from "../data/words.js";
 
 /** All must pass: each sees what those before it have left. */
 export function all(tests) {
@@ -112,23 +113,18 @@ function narrowTest(from, to) {
   };
 }
 
-// 64-bit values are compared by their halves: a BigInt for each row would be an object for
-// each row.
-const HIGH = new Uint8Array(new Uint32Array([1]).buffer)[0]; // where the high half lies: 1 if little endian
-const LOW = 1 - HIGH;
-
+// Compares 64-bit values by their words, high word first.
 function wideTest(from, to, isSigned) {
   const [fromHigh, fromLow] = halves(from, isSigned);
   const [toHigh, toLow] = halves(to, isSigned);
   return ({ values, states }, start, rows) => {
-    const { buffer, byteOffset, length } = values;
-    const lows = new Uint32Array(buffer, byteOffset, 2 * length);
-    const highs = isSigned ? new Int32Array(buffer, byteOffset, 2 * length) : lows;
+    const lows = wordsOf(values);
+    const highs = isSigned ? signedWordsOf(values) : lows;
     for (let i = 0; i < rows.length; i++) {
       if (rows[i] === 0) continue;
       const at = 2 * (start + i);
-      const high = highs[at + HIGH];
-      const low = lows[at + LOW];
+      const high = highs[at + HIGH_WORD];
+      const low = lows[at + LOW_WORD];
       const isBelow = high < fromHigh || (high === fromHigh && low < fromLow);
       const isAbove = high > toHigh || (high === toHigh && low > toLow);
       if (isBelow || isAbove || states[start + i] !== VALUE) rows[i] = 0;

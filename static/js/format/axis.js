@@ -2,6 +2,8 @@
 
 // Short words for a chart's axes and captions. Times are in seconds since 1970, shown local.
 
+import { twoDigits } from "./time.js";
+
 const COMPACT = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 3 });
 const DAY_S = 86_400;
 
@@ -16,8 +18,8 @@ export function axisNumber(value) {
 export function clockTime(time, step) {
   const date = new Date(time * 1000);
   if (step >= DAY_S) return day(date);
-  const clock = `${two(date.getHours())}:${two(date.getMinutes())}`;
-  return step >= 60 ? clock : `${clock}:${two(date.getSeconds())}`;
+  const clock = `${twoDigits(date.getHours())}:${twoDigits(date.getMinutes())}`;
+  return step >= 60 ? clock : `${clock}:${twoDigits(date.getSeconds())}`;
 }
 
 /** "10:00:00 to 10:05:00", with the days where these differ. */
@@ -46,9 +48,5 @@ export function percent(part, whole) {
 }
 
 function day(date) {
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
-}
-
-function two(value) {
-  return String(value).padStart(2, "0");
+  return `${date.getFullYear()}-${twoDigits(date.getMonth() + 1)}-${twoDigits(date.getDate())}`;
 }

@@ -3,6 +3,7 @@
 // Times in nanoseconds since 1970, UTC, as bigint: no digit is lost on the way to the text.
 
 const NS_PER_MS = 1_000_000n;
+const NS_PER_S = 1_000_000_000n;
 
 /** Local time of day with microseconds, cut, not rounded: "10:00:00.123456". */
 export function localTime(ns) {
@@ -27,6 +28,24 @@ export function utcTime(ns) {
   return `${date.toISOString().slice(0, 19)}.${fraction(ns)}Z`;
 }
 
+/**
+ * Return a function that gives the same as `utcTime`, fast for a million times in a row: rows
+ * come in order of time, so one date serves all rows of a second.
+ * @returns {(ns: bigint) => string}
+ */
+export function utcTimeWriter() {
+  let start = null;
+  let prefix = "";
+  return (ns) => {
+    if (start === null || ns < start || ns >= start + NS_PER_S) {
+      const text = utcTime(ns);
+      start = ns - BigInt(text.slice(20, 29));
+      prefix = text.slice(0, 20);
+    }
+    return `${prefix}${String(Number(ns - start)).padStart(9, "0")}Z`;
+  };
+}
+
 /** Local time of day of an RFC 3339 text, with the date where that is not today's. */
 export function moment(rfc3339, today = new Date()) {
   const date = new Date(rfc3339);
@@ -40,10 +59,11 @@ function clock(date) {
 }
 
 function fraction(ns) {
-  return (ns - floorDivide(ns, 10n ** 9n) * 10n ** 9n).toString().padStart(9, "0");
+  return (ns - floorDivide(ns, NS_PER_S) * NS_PER_S).toString().padStart(9, "0");
 }
 
-function twoDigits(value) {
+/** 7 -> "07". */
+export function twoDigits(value) {
   return String(value).padStart(2, "0");
 }
 

@@ -2,7 +2,8 @@
 
 // How the values of a number column are spread, over the rows of the chunks counted.
 
-import { holds, isWide, TWO_32, wordsOf } from "../data/words.js";
+import { holds } from "../data/chunk.js";
+import { HIGH_WORD, isWide, LOW_WORD, TWO_32, wordsOf } from "../data/words.js";
 import { BINS, barsOf, binOf, quantile } from "./bins.js";
 
 /** @import { Column } from "../data/columns.js" */
@@ -37,8 +38,8 @@ export class Histogram {
     for (let i = 0; i < count; i++) {
       const row = rows[i];
       if (!holds(column, row)) continue;
-      let high = words ? words[2 * row + 1] : 0;
-      let low = words ? words[2 * row] : values[row];
+      let high = words ? words[2 * row + HIGH_WORD] : 0;
+      let low = words ? words[2 * row + LOW_WORD] : values[row];
       if (isSigned && (words ? high | 0 : low) < 0) high = low = 0;
       const value = high * TWO_32 + low;
       if (value < share.least) share.least = value;

@@ -2,8 +2,8 @@
 
 // How many events came when, by series (the probe that saw them), in buckets of row time.
 
-import { VALUE } from "../data/chunk.js";
-import { holds, TWO_32, wordsOf } from "../data/words.js";
+import { holds, VALUE } from "../data/chunk.js";
+import { HIGH_WORD, LOW_WORD, TWO_32, wordsOf } from "../data/words.js";
 
 /** @import { Column } from "../data/columns.js" */
 
@@ -121,7 +121,8 @@ function secondReader(values, row) {
   const fromLow = Number(from & 0xffff_ffffn);
   const baseSecond = Number(base);
   return (at) => {
-    const past = ((words[2 * at + 1] | 0) - fromHigh) * TWO_32 + (words[2 * at] - fromLow);
+    const past =
+      ((words[2 * at + HIGH_WORD] | 0) - fromHigh) * TWO_32 + (words[2 * at + LOW_WORD] - fromLow);
     if (Math.abs(past) > EXACT_NS) return Number(floorSecond(values[at]));
     return baseSecond + Math.floor(past / 1e9);
   };

@@ -11,10 +11,9 @@ import { FORMATS } from "../../../static/js/export/formats.js";
 import { writeExport } from "../../../static/js/export/run.js";
 import { snapshotOfStore, snapshotOfView } from "../../../static/js/export/snapshot.js";
 import { i32, list, struct, text, varint } from "../../../static/js/export/thrift.js";
-import { timeWriter } from "../../../static/js/export/times.js";
 import { Names } from "../../../static/js/filter/column_names.js";
 import { compileFilter, EVERYTHING } from "../../../static/js/filter/compile.js";
-import { utcTime } from "../../../static/js/format/time.js";
+import { utcTime, utcTimeWriter } from "../../../static/js/format/time.js";
 import { tableFromIPC } from "../../../static/vendor/flechette.mjs";
 import { batchOf } from "./batches.mjs";
 
@@ -76,7 +75,7 @@ test("no text of a CSV begins a formula, whatever the spreadsheet takes for a se
 });
 
 test("times are written as the page shows them, also before 1970 and out of order", () => {
-  const write = timeWriter();
+  const write = utcTimeWriter();
   for (const ns of [NOON, NOON + 1n, NOON - 10n ** 9n, 0n, -1n, -(10n ** 9n), NOON]) {
     assert.equal(write(ns), utcTime(ns));
   }

@@ -7,7 +7,6 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { boxOfTerm, testOfBox } from "../../../static/js/filter/boxes.js";
-import { describe } from "../../../static/js/filter/describe.js";
 import {
   conjuncts,
   withoutTerms,
@@ -17,7 +16,7 @@ import {
 import { FilterError } from "../../../static/js/filter/fault.js";
 import { FORMS, isKeyword, KEYWORDS, OPERATORS } from "../../../static/js/filter/operators.js";
 import { parse } from "../../../static/js/filter/parse.js";
-import { print } from "../../../static/js/filter/print.js";
+import { describe, print } from "../../../static/js/filter/print.js";
 import { termOf, textOf, valueText, wordOf } from "../../../static/js/filter/terms.js";
 import { tokenize } from "../../../static/js/filter/tokens.js";
 import { visibleText } from "../../../static/js/format/text.js";

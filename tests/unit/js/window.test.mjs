@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Span } from "../../../static/js/ui/table/window.js";
+import { ScrollWindow } from "../../../static/js/ui/table/window.js";
 
 const ROOM = 600;
 
@@ -12,7 +12,7 @@ function scroll(span, position) {
 }
 
 test("a table that fits is scrolled as it is", () => {
-  const span = new Span();
+  const span = new ScrollWindow();
   span.resize(28_000, ROOM, 1e9);
   assert.equal(span.height, 28_000);
   for (const position of [0, 40, 12_000, 12_010, 27_400, 3]) {
@@ -27,7 +27,7 @@ function near(value, expected) {
 
 for (const most of [17_895_697, 8_388_607, 1_000_000]) {
   test(`all of a table is reached in an element of at most ${most} px`, () => {
-    const span = new Span();
+    const span = new ScrollWindow();
     span.resize(28_000_000, ROOM, most);
     assert.equal(span.height, most);
     scroll(span, most);
@@ -49,7 +49,7 @@ for (const most of [17_895_697, 8_388_607, 1_000_000]) {
   });
 
   test(`step by step, up and down, the ends are reached and nothing is skipped below ${most} px`, () => {
-    const span = new Span();
+    const span = new ScrollWindow();
     span.resize(28_000_000, ROOM, most);
     span.offset = 27_990_000;
     span.placed(span.position);
@@ -72,7 +72,7 @@ for (const most of [17_895_697, 8_388_607, 1_000_000]) {
 }
 
 test("what is in sight stays within the table when it shrinks or fits the window", () => {
-  const span = new Span();
+  const span = new ScrollWindow();
   span.resize(28_000, ROOM, 1e9);
   scroll(span, 20_000);
   span.resize(10_000, ROOM, 1e9);

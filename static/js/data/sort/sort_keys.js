@@ -3,13 +3,12 @@
 // What rows are sorted by: the values of one column, in a form that can be compared fast and
 // exactly after the store has let the rows go. Keys rise, also where values are to fall.
 
+import { HIGH_WORD, LOW_WORD, wordsOf } from "../words.js";
 import { radixOrder, STEP, textRanks } from "./stepwise.js";
 
 const SIGN = 0x80000000;
 const WORDS = { timestamp_ns: 2, int64: 2, uint64: 2, int32: 1, uint32: 1 };
 const IS_SIGNED = { timestamp_ns: true, int64: true, int32: true };
-// Which of a 64-bit value's two words in memory is the less significant one.
-const LOW_WORD = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1 ? 0 : 1;
 
 /** Room for the keys of `count` rows. @param {{type: string}} column of a `ColumnList` */
 export function keysOf(column, isDescending, count) {
@@ -32,11 +31,7 @@ class NumberKeys {
 
   /** The next values are taken from this column of a chunk. */
   from({ values }) {
-    this.#source = new Uint32Array(
-      values.buffer,
-      values.byteOffset,
-      values.length * this.words.length,
-    );
+    this.#source = wordsOf(values);
   }
 
   take(i, at) {
@@ -49,7 +44,7 @@ class NumberKeys {
       return;
     }
     words[0][i] = this.#source[2 * at + LOW_WORD] ^ turn;
-    words[1][i] = this.#source[2 * at + 1 - LOW_WORD] ^ sign ^ turn;
+    words[1][i] = this.#source[2 * at + HIGH_WORD] ^ sign ^ turn;
   }
 
   /** The order of the first `count` keys, as indices; those of equal keys rise. */

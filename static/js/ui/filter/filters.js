@@ -4,11 +4,11 @@
 // and the move into the kernel all change one state (filter/state.js) and show it.
 
 import { complete } from "../../filter/complete.js";
-import { describe } from "../../filter/describe.js";
 import { fixed } from "../../filter/fault.js";
 import { hintsOf } from "../../filter/hints.js";
 import { History as FilterHistory } from "../../filter/history.js";
 import { offersOf } from "../../filter/offers.js";
+import { describe } from "../../filter/print.js";
 import { FilterState } from "../../filter/state.js";
 import { ADDED, DECIDED, TYPED } from "../page/address.js";
 import { byId } from "../page/dom.js";

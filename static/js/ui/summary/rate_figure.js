@@ -2,11 +2,11 @@
 
 // The summary's chart of events per second, a line for each probe.
 
+import { inColumnType } from "../../data/columns.js";
 import { axisNumber, clockRange, clockTime, widthWords } from "../../format/axis.js";
 import { hueClass } from "../../format/hue.js";
 import { visibleText } from "../../format/text.js";
 import { el, setText } from "../page/dom.js";
-import { inColumnType } from "../table/narrowing.js";
 import { Chart } from "./chart.js";
 
 /** @import { Timeline } from "../../summary/timeline.js" */

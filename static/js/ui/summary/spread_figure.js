@@ -2,11 +2,11 @@
 
 // The summary's chart of how a column's values are spread, on a logarithmic scale.
 
+import { inColumnType } from "../../data/columns.js";
 import { axisNumber, percent } from "../../format/axis.js";
 import { duration } from "../../format/duration.js";
 import { counted, grouped } from "../../format/number.js";
 import { el, setText } from "../page/dom.js";
-import { inColumnType } from "../table/narrowing.js";
 import { Chart } from "./chart.js";
 
 /** @import { Histogram } from "../../summary/histogram.js" */

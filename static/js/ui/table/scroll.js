@@ -3,7 +3,7 @@
 // Following the newest row until the person scrolls up. A browser scrolls by itself too, when what
 // scrolls or what it scrolls in gets another height: that is never taken for the person.
 
-import { Span } from "./window.js";
+import { ScrollWindow } from "./window.js";
 
 /** So long after the last scroll event the person is taken to have released the table. */
 const SETTLED_MS = 150;
@@ -33,7 +33,7 @@ export class Scroll {
     this.#element = element;
     this.#onChange = onChange;
     this.#roomNow = roomNow;
-    this.span = new Span();
+    this.span = new ScrollWindow();
     this.isFollowing = true;
     element.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.#serveUpward();

@@ -10,7 +10,7 @@ import { Header } from "./header.js";
 import { Headings } from "./headings.js";
 import { Row } from "./row.js";
 import { Scroll } from "./scroll.js";
-import { tallestPx } from "./tallest.js";
+import { maxElementPx } from "./window.js";
 
 /** @import { ColumnChoice } from "./column_choice.js" */
 /** @import { EventStore } from "../../data/store.js" */
@@ -38,7 +38,7 @@ export class Table {
   #cursor;
   #headings;
   #room = 0;
-  #tallest = 0;
+  #maxElementPx = 0;
   #pixelRatio = 0;
   #pointed = null; // the cell under the mouse
   #body = el("div", { class: "table__body", role: "rowgroup" });
@@ -91,7 +91,7 @@ export class Table {
     const { length, isSorted } = this.#order;
     this.scroll.canFollow = !isSorted;
     const stay = isSorted ? this.#stayWithAnchor() : this.#stayWithRows();
-    this.scroll.settle(length * ROW_PX, this.#room, this.#tallest, this.#body, stay);
+    this.scroll.settle(length * ROW_PX, this.#room, this.#maxElementPx, this.#body, stay);
     setAttribute(this.element, "aria-rowcount", String(length + HEADING_ROWS));
     this.#renderRows();
     this.#dropAnchor(isSorted);
@@ -229,7 +229,7 @@ export class Table {
   #measure() {
     const room = this.#roomNow;
     this.#columns.fit(this.element.clientWidth - OPEN_PX);
-    if (this.#pixelRatio !== devicePixelRatio) this.#tallest = tallestPx();
+    if (this.#pixelRatio !== devicePixelRatio) this.#maxElementPx = maxElementPx();
     this.#pixelRatio = devicePixelRatio;
     if (room === this.#room) return;
     this.#room = room;
