@@ -32,13 +32,13 @@ import { ConnectionState } from "./ui/page/connection.js";
 import { Counters } from "./ui/page/counters.js";
 import { byId, setText } from "./ui/page/dom.js";
 import { Incidents } from "./ui/page/incidents.js";
-import { Keys } from "./ui/page/keyboard.js";
+import { Keyboard } from "./ui/page/keyboard.js";
 import { LossBanner } from "./ui/page/loss_banner.js";
 import { News } from "./ui/page/news.js";
 import { Notices } from "./ui/page/notices.js";
 import { Panes } from "./ui/page/panes.js";
 import { Progress } from "./ui/page/progress.js";
-import { Frames } from "./ui/page/render_loop.js";
+import { RenderLoop } from "./ui/page/render_loop.js";
 import { Theme } from "./ui/page/theme.js";
 import { Toolbar } from "./ui/page/toolbar.js";
 import { ProbeBar } from "./ui/probes/probe_bar.js";
@@ -52,7 +52,7 @@ const RATES_MS = 500;
 /** So much of a frame goes to filtering and sorting; the rest is for drawing. */
 const WORK_MS = 9;
 /** So long the table stands still for a new filter, rather than show rows that fly past. */
-const STILL_MS = 400;
+const FREEZE_MS = 400;
 
 class Console {
   #store = new EventStore();
@@ -64,7 +64,7 @@ class Console {
   #address = new Address();
   #order = new Order(this.#store, this.#view);
   #isLive = false;
-  #frames = new Frames(() => this.#render());
+  #renderLoop = new RenderLoop(() => this.#render());
   #notices = new Notices(byId("notices"));
   #news = new News(byId("news"));
   #announcer = new Announcer(byId("announcer"));
@@ -80,14 +80,14 @@ class Console {
     say: (words) => this.#announcer.say(words),
   });
   #cleared = 0; // events that were cleared away and can be brought back
-  #columns = new ColumnChoice(this.#store.columns, this.#address, () => this.#frames.soon());
+  #columns = new ColumnChoice(this.#store.columns, this.#address, () => this.#renderLoop.soon());
   #sort = new SortChoice(this.#order, this.#address);
   #table = new Table(byId("grid"), this.#store, this.#order, this.#columns, {
-    change: () => this.#frames.soon(),
+    change: () => this.#renderLoop.soon(),
     filter: (column, text) => this.#filters.typeBox(column, text),
     filtered: () => this.#address.done(),
     copied: () => this.#announcer.say("Row copied"),
-    sort: (column) => this.#turnSort(column),
+    sort: (column) => this.#cycleSort(column),
     current: (row) => this.#detail.show(row),
     open: (row) => this.#detail.open(row),
     close: () => this.#detail.close(),
@@ -103,13 +103,13 @@ class Console {
   #detail = new Detail(byId("detail"), this.#store, {
     narrow: (test) => this.#narrow(test),
     move: (key) => this.#table.move(key),
-    close: () => this.#frames.soon(),
+    close: () => this.#renderLoop.soon(),
     probe: (id) => this.#bar.probes.find((probe) => probe.id === id),
   });
   #users = new Users(listUsers, () => this.#usersChanged());
   #progress = new Progress(byId("grid").parentElement);
   #toolbar = new Toolbar({
-    change: () => this.#frames.soon(),
+    change: () => this.#renderLoop.soon(),
     follow: () => this.#follow(),
     clear: () => this.#clear(),
   });
@@ -145,7 +145,7 @@ class Console {
   constructor() {
     new ExportDialog(this.#store, this.#view, () => this.#hostname);
     new Theme(byId("page-tools"));
-    new Help(new Keys(), byId("page-tools"));
+    new Help(new Keyboard(), byId("page-tools"));
     new Panes();
     addEventListener("beforeunload", (event) => this.#onlyHere > 0 && event.preventDefault());
   }
@@ -157,7 +157,7 @@ class Console {
     byId("grid").before(this.#table.header.fault);
     this.#filters.start();
     setInterval(() => this.#showRates(), RATES_MS);
-    this.#frames.soon();
+    this.#renderLoop.soon();
     // A link with a token, opened in a tab that has the page already.
     addEventListener("hashchange", () => {
       const another = takeFromAddress(location, history);
@@ -203,7 +203,7 @@ class Console {
   #take({ message = null, bytes = null }) {
     try {
       if (message) this.#takeMessage(message);
-      else if (this.#intake.batch(bytes, performance.now())) this.#frames.stream();
+      else if (this.#intake.batch(bytes, performance.now())) this.#renderLoop.stream();
     } catch (error) {
       this.#misunderstood(error);
     }
@@ -214,7 +214,7 @@ class Console {
     if (message) return void this.#take({ message });
     try {
       this.#intake.skip(decodeBatch(bytes));
-      this.#frames.stream();
+      this.#renderLoop.stream();
     } catch (error) {
       this.#misunderstood(error);
     }
@@ -245,7 +245,7 @@ class Console {
     } else if (message.type === "gap") {
       this.#intake.gap(message);
       this.#showWatching();
-      this.#frames.stream();
+      this.#renderLoop.stream();
     }
   }
 
@@ -262,7 +262,7 @@ class Console {
     this.#filters.probes(this.#bar.probes);
     for (const words of changes.news(probes)) this.#news.add(words);
     this.#showWatching();
-    this.#frames.stream();
+    this.#renderLoop.stream();
   }
 
   #showWatching() {
@@ -281,7 +281,7 @@ class Console {
     this.#columns.followAddress();
     this.#sort.readAddress();
     if (this.#bar.probes.length > 0) this.#checkAddress();
-    this.#frames.soon();
+    this.#renderLoop.soon();
   }
 
   /** Say what the address asks for and there is not, rather than show something else in silence. */
@@ -298,9 +298,9 @@ class Console {
     }
   }
 
-  #turnSort(column) {
-    this.#sort.turn(column);
-    this.#frames.soon();
+  #cycleSort(column) {
+    this.#sort.cycle(column);
+    this.#renderLoop.soon();
   }
 
   /** To the newest row, which stands at the end in the order of coming only. */
@@ -318,7 +318,7 @@ class Console {
 
   #refilter() {
     this.#isFilterNew = true;
-    this.#frames.soon();
+    this.#renderLoop.soon();
   }
 
   /** Add a test to the filter: `{name, operator, value}`, from a cell, a bar or a detail. */
@@ -345,7 +345,7 @@ class Console {
     this.#view.reset();
     this.#toolbar.cleared(this.#store.end);
     this.#table.scroll.follow();
-    this.#frames.soon();
+    this.#renderLoop.soon();
   }
 
   #render() {
@@ -374,20 +374,20 @@ class Console {
    */
   #work() {
     const nowMs = performance.now();
-    const isTimeOver = () => performance.now() - nowMs > WORK_MS;
+    const isTimeUp = () => performance.now() - nowMs > WORK_MS;
     const end = this.#toolbar.endOfView(this.#store.end);
-    const isFiltered = this.#view.advance(end, isTimeOver);
+    const isFiltered = this.#view.advance(end, isTimeUp);
     this.#isTested = isFiltered;
-    const waitMs = isFiltered ? this.#order.work(nowMs, isTimeOver) : 0;
-    if (waitMs === 0) this.#frames.soon();
-    else if (waitMs !== null) this.#frames.later(waitMs);
+    const waitMs = isFiltered ? this.#order.work(nowMs, isTimeUp) : 0;
+    if (waitMs === 0) this.#renderLoop.soon();
+    else if (waitMs !== null) this.#renderLoop.later(waitMs);
     const { isReady, isSorted } = this.#order;
     if (!isFiltered)
       this.#progress.show("Filtering", this.#store.length, this.#view.progress(end), nowMs);
     else this.#progress.show(isReady ? null : "Sorting", this.#view.length, NaN, nowMs);
     const isSettled = isFiltered && (isReady || !isSorted);
     this.#stillSinceMs = isSettled ? null : (this.#stillSinceMs ?? nowMs);
-    return !isSettled && (isSorted || nowMs - this.#stillSinceMs < STILL_MS);
+    return !isSettled && (isSorted || nowMs - this.#stillSinceMs < FREEZE_MS);
   }
 
   #applyFilter() {

@@ -8,7 +8,7 @@ type Probe = any;
 type Look = any;
 
 /** What is missing at a place of the table: `EventStore.mark`. */
-interface Mark {
+interface Gap {
   probe: string;
   where: string;
   rows: number | null;

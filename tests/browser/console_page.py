@@ -13,10 +13,10 @@ ROWS = f"""() => {{
     const cells = (row) => titles.map(({{ textContent }}, i) =>
         [textContent, row.children[i].textContent]);
     return ({IN_ORDER})([...document.querySelectorAll(".table__body .row:not([hidden])")])
-        .filter((row) => !row.classList.contains("row--mark"))
+        .filter((row) => !row.classList.contains("row--gap"))
         .map((row) => Object.fromEntries(cells(row)));
 }}"""
-ARE_MARKS = f"(rows) => ({IN_ORDER})(rows).map((row) => row.classList.contains('row--mark'))"
+ARE_MARKS = f"(rows) => ({IN_ORDER})(rows).map((row) => row.classList.contains('row--gap'))"
 
 
 def rows(page: Page) -> list[dict[str, str]]:

@@ -245,7 +245,7 @@ def test_a_click_sorts_up_then_down_then_as_they_came(shown: Page, fake: FakeSer
 
 def test_sorted_rows_stay_right_while_others_come(shown: Page, fake: FakeService) -> None:
     fake.gap("fexit", "kernel", 3)
-    expect(shown.locator(".row--mark:visible")).to_have_count(1)
+    expect(shown.locator(".row--gap:visible")).to_have_count(1)
     button(shown, "Latency").click()
     button(shown, "Latency").click()
     expect(title(shown, "Latency")).to_have_attribute("aria-sort", "descending")

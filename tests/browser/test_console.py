@@ -306,7 +306,7 @@ def test_losses_are_told_in_a_badge_and_at_their_place(page: Page, fake: FakeSer
         "fexit: 1,234 in the kernel · fexit: 1 on the way to this page"
     )
     expect(card(page, "fexit")).to_contain_text("1,235 lost")
-    marks = page.locator(".row--mark:visible")
+    marks = page.locator(".row--gap:visible")
     expect(marks).to_have_text(
         [
             re.compile("1,234 events of fexit are missing here: lost in the kernel"),

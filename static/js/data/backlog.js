@@ -8,12 +8,12 @@
 const BUDGET_MS = 10;
 const MOMENT_MS = 16;
 /** Twice what the service sends of recent events, all at once, when a page connects. */
-const MOST_BYTES = 128 * 2 ** 20;
+const MAX_BYTES = 128 * 2 ** 20;
 
 export class Backlog {
   #take;
   #skip;
-  #mostBytes;
+  #maxBytes;
   #clock;
   #waiting = []; // a queue, from #next on
   #next = 0;
@@ -24,14 +24,14 @@ export class Backlog {
 
   /**
    * @param {(frame: *) => void} take  @param {(frame: *) => void} skip  it is left out
-   * @param {number} mostBytes  that may wait
+   * @param {number} maxBytes  that may wait
    * @param {{nowMs: Function, later: Function, isHidden: Function}} clock  `later(callback)`
    *   after what the browser has to do meanwhile; nothing is drawn for a hidden page
    */
-  constructor(take, skip, mostBytes = MOST_BYTES, clock = BROWSER) {
+  constructor(take, skip, maxBytes = MAX_BYTES, clock = BROWSER) {
     this.#take = take;
     this.#skip = skip;
-    this.#mostBytes = mostBytes;
+    this.#maxBytes = maxBytes;
     this.#clock = clock;
   }
 
@@ -40,7 +40,7 @@ export class Backlog {
     if (this.#isEmpty && this.#hasTime()) return void this.#timed(() => this.#take(frame));
     this.#waiting.push({ frame, bytes });
     this.#bytes += bytes;
-    while (this.#bytes > this.#mostBytes) this.#skip(this.#shift());
+    while (this.#bytes > this.#maxBytes) this.#skip(this.#shift());
     this.#plan();
   }
 

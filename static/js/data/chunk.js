@@ -112,7 +112,7 @@ export class Chunk {
   constructor() {
     this.rows = 0;
     this.columns = new Map();
-    this.marks = new Map();
+    this.gaps = new Map();
   }
 
   get room() {

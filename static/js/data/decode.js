@@ -9,7 +9,7 @@ import { Type, tableFromIPC } from "../../vendor/flechette.mjs";
 const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const NANOSECOND = 3;
 /** A piece of a text may keep all of it in memory: that is for names of usual length only. */
-const MOST_BYTES_A_ROW = 64;
+const MAX_BYTES_A_ROW = 64;
 
 /**
  * Decode a binary frame of the websocket (docs/protocol.md).
@@ -63,7 +63,7 @@ function readColumn(field, data, rows) {
 function textReader(values, offsets, rows) {
   const start = offsets[0];
   const size = offsets[rows] - start;
-  if (size <= MOST_BYTES_A_ROW * rows) {
+  if (size <= MAX_BYTES_A_ROW * rows) {
     const all = UTF8.decode(values.subarray(start, start + size));
     if (all.length === size)
       return (row) => all.slice(offsets[row] - start, offsets[row + 1] - start);

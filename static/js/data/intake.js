@@ -8,7 +8,7 @@ import { decodeBatch } from "./decode.js";
 import { Losses } from "./losses.js";
 import { Rate } from "./rate.js";
 import { Replay } from "./replay.js";
-import { HeldByService } from "./service_buffer.js";
+import { ServiceBuffer } from "./service_buffer.js";
 import { Watching } from "./watching.js";
 
 const UNWATCHED = "unwatched";
@@ -28,8 +28,8 @@ export class Intake {
   constructor(store) {
     this.store = store;
     this.losses = new Losses();
-    this.watching = new Watching((mark) => store.mark(mark));
-    this.held = new HeldByService();
+    this.watching = new Watching((gap) => store.addGap(gap));
+    this.held = new ServiceBuffer();
   }
 
   /**
@@ -69,12 +69,12 @@ export class Intake {
   /** A gap message. */
   gap(message) {
     if (message.where !== UNWATCHED) this.losses.gap(message);
-    if (this.#replay.takeGap(message)) this.#markGap(message);
+    if (this.#replay.takeGap(message)) this.#addGap(message);
   }
 
-  #markGap(gap) {
+  #addGap(gap) {
     if (gap.where === UNWATCHED) this.watching.gap(gap);
-    else this.store.mark(gap);
+    else this.store.addGap(gap);
   }
 
   /**
@@ -90,7 +90,7 @@ export class Intake {
   take(batch, nowMs, bytes = 0) {
     const { isNew, isAfterHole, gaps } = this.#replay.take(batch);
     if (!isNew) return false;
-    this.#mark(batch, isAfterHole, gaps);
+    this.#addGaps(batch, isAfterHole, gaps);
     this.store.append(batch);
     this.held.add(bytes, batch.rows);
     this.#rate(batch.probe).add(this.#liveRows(batch), nowMs);
@@ -117,10 +117,10 @@ export class Intake {
   skip(batch) {
     const { isNew, isAfterHole, gaps } = this.#replay.take(batch);
     if (!isNew) return;
-    this.#mark(batch, isAfterHole, gaps);
+    this.#addGaps(batch, isAfterHole, gaps);
     const gap = { probe: batch.probe, where: "page", rows: batch.rows };
     this.losses.gap(gap);
-    this.store.mark(gap);
+    this.store.addGap(gap);
   }
 
   /** Forget events and start counting again. @returns {() => void} what takes that back */
@@ -138,9 +138,9 @@ export class Intake {
     return this.#rate(probe).perSecond(nowMs);
   }
 
-  #mark({ probe }, isAfterHole, gaps) {
-    for (const gap of gaps) this.#markGap(gap);
-    if (isAfterHole) this.store.mark({ probe, where: "reconnect", rows: null });
+  #addGaps({ probe }, isAfterHole, gaps) {
+    for (const gap of gaps) this.#addGap(gap);
+    if (isAfterHole) this.store.addGap({ probe, where: "reconnect", rows: null });
   }
 
   #rate(probe) {

@@ -44,7 +44,7 @@ export class Losses {
   /**
    * A gap message. Where the place is not known, it still counts: as the client's; but what
    * nobody could count (`rows` is null) is no number of anything.
-   * @param {Mark} gap
+   * @param {Gap} gap
    */
   gap({ probe, where, rows, to }) {
     if (rows === null) return;

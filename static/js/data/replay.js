@@ -3,7 +3,7 @@
 // Which batches and gaps are new. After a reconnect the server sends its recent batches
 // again; within a run (one start of a probe) they are numbered from 0, in order.
 
-const MOST_RUNS = 256;
+const MAX_RUNS = 256;
 
 export class Replay {
   #newest = new Map(); // probe and run -> the newest batch taken
@@ -46,6 +46,6 @@ export class Replay {
 
   #remember(key, batch) {
     this.#newest.set(key, batch);
-    if (this.#newest.size > MOST_RUNS) this.#newest.delete(this.#newest.keys().next().value);
+    if (this.#newest.size > MAX_RUNS) this.#newest.delete(this.#newest.keys().next().value);
   }
 }

@@ -6,8 +6,8 @@
 /** What the service counts for a batch beyond its bytes (app/hub.py, ITEM_OVERHEAD_BYTES). */
 const OVERHEAD_BYTES = 256;
 
-export class HeldByService {
-  #mostBytes = Infinity;
+export class ServiceBuffer {
+  #maxBytes = Infinity;
   #batches = []; // {bytes, rows}, a queue from #next on
   #next = 0;
   #bytes = 0;
@@ -15,8 +15,8 @@ export class HeldByService {
   rows = 0;
 
   /** Another connection; to another run of the service, which holds nothing of what came. */
-  connected(mostBytes, isSameService) {
-    this.#mostBytes = mostBytes ?? Infinity;
+  connected(maxBytes, isSameService) {
+    this.#maxBytes = maxBytes ?? Infinity;
     if (isSameService) return;
     this.#batches = [];
     this.#next = 0;
@@ -26,7 +26,7 @@ export class HeldByService {
 
   /** Whether the service says how much it holds. */
   get isKnown() {
-    return this.#mostBytes < Infinity;
+    return this.#maxBytes < Infinity;
   }
 
   /** A batch that is new to this page. */
@@ -34,7 +34,7 @@ export class HeldByService {
     this.#batches.push({ bytes: bytes + OVERHEAD_BYTES, rows });
     this.#bytes += bytes + OVERHEAD_BYTES;
     this.rows += rows;
-    while (this.#bytes > this.#mostBytes && this.#next < this.#batches.length - 1) {
+    while (this.#bytes > this.#maxBytes && this.#next < this.#batches.length - 1) {
       const oldest = this.#batches[this.#next++];
       this.#bytes -= oldest.bytes;
       this.rows -= oldest.rows;

@@ -13,24 +13,24 @@ const DEFAULT_CAPACITY = 1_000_000;
  * Characters of text held, of one or two bytes each. A name can have 4,095 bytes: a million of
  * those would be more than a page can have.
  */
-const MOST_CHARACTERS = 160_000_000;
+const MAX_CHARACTERS = 160_000_000;
 
 export class EventStore {
   #chunks = [];
   #firstChunk = 0;
 
-  #cleared = null; // {first, received, letGo}: rows before `first` that can be brought back
+  #cleared = null; // {first, received, evicted}: rows before `first` that can be brought back
   #characters = 0; // of the chunks that are full
 
-  constructor(capacity = DEFAULT_CAPACITY, mostCharacters = MOST_CHARACTERS) {
+  constructor(capacity = DEFAULT_CAPACITY, maxCharacters = MAX_CHARACTERS) {
     this.capacity = capacity;
-    this.mostCharacters = mostCharacters;
+    this.maxCharacters = maxCharacters;
     this.columns = new ColumnList();
     /** The oldest row held, and the one after the newest. */
     this.first = 0;
     this.end = 0;
     this.received = 0;
-    this.letGo = 0;
+    this.evicted = 0;
   }
 
   /** Rows held: events and marks. */
@@ -40,13 +40,13 @@ export class EventStore {
 
   /** Events held. */
   get events() {
-    let marks = 0;
+    let gaps = 0;
     for (const [i, chunk] of this.#chunks.entries()) {
       const base = (this.#firstChunk + i) * CHUNK_ROWS;
-      if (base >= this.first) marks += chunk.marks.size;
-      else for (const at of chunk.marks.keys()) if (base + at >= this.first) marks++;
+      if (base >= this.first) gaps += chunk.gaps.size;
+      else for (const at of chunk.gaps.keys()) if (base + at >= this.first) gaps++;
     }
-    return this.length - marks;
+    return this.length - gaps;
   }
 
   /** Append a batch as `decodeBatch` returns it. */
@@ -75,24 +75,24 @@ export class EventStore {
    * know how many; with `from` and `to` (RFC 3339 or null) where the service told them. A mark
    * right behind one of the same kind is added to it, but for a time without a program
    * ("unwatched"), which is a row of its own.
-   * @param {Mark} missing
-   * @returns {Mark} the mark; it can be changed
+   * @param {Gap} missing
+   * @returns {Gap} the mark; it can be changed
    */
-  mark({ probe, where, rows, from, to }) {
-    const last = this.length > 0 ? this.markAt(this.end - 1) : null;
-    if (last && last.probe === probe && isAdded(last, where)) {
+  addGap({ probe, where, rows, from, to }) {
+    const last = this.length > 0 ? this.gapAt(this.end - 1) : null;
+    if (last && last.probe === probe && extendsGap(last, where)) {
       last.rows = last.rows === null || rows === null ? null : last.rows + rows;
       if (to !== undefined) last.to = to;
       return last;
     }
     const chunk = this.#open();
-    const mark = { probe, where, rows };
-    if (from !== undefined) mark.from = from;
-    if (to !== undefined) mark.to = to;
-    chunk.marks.set(chunk.rows, mark);
+    const gap = { probe, where, rows };
+    if (from !== undefined) gap.from = from;
+    if (to !== undefined) gap.to = to;
+    chunk.gaps.set(chunk.rows, gap);
     this.#fill(chunk, 1);
     this.#grow(1);
-    return mark;
+    return gap;
   }
 
   /**
@@ -101,10 +101,10 @@ export class EventStore {
    * @returns {() => void} what takes it back: the rows are then before those that came since
    */
   clear() {
-    const cleared = { first: this.first, received: this.received, letGo: this.letGo };
+    const cleared = { first: this.first, received: this.received, evicted: this.evicted };
     this.#cleared = cleared;
     this.received = 0;
-    this.letGo = 0;
+    this.evicted = 0;
     this.first = this.end;
     this.#dropUnused(cleared.first);
     return () => {
@@ -112,7 +112,7 @@ export class EventStore {
       this.#cleared = null;
       this.first = cleared.first;
       this.received += cleared.received;
-      this.letGo += cleared.letGo;
+      this.evicted += cleared.evicted;
     };
   }
 
@@ -132,8 +132,8 @@ export class EventStore {
     return this.#chunks[Math.floor(row / CHUNK_ROWS) - this.#firstChunk];
   }
 
-  markAt(row) {
-    return this.chunkAt(row).marks.get(row % CHUNK_ROWS) ?? null;
+  gapAt(row) {
+    return this.chunkAt(row).gaps.get(row % CHUNK_ROWS) ?? null;
   }
 
   /** MISSING, NULL or VALUE. */
@@ -170,14 +170,14 @@ export class EventStore {
     this.end += rows;
     const held = this.#cleared ?? this;
     let first = Math.max(held.first, this.end - this.capacity);
-    for (let i = 0, characters = this.#characters; characters > this.mostCharacters; i++) {
+    for (let i = 0, characters = this.#characters; characters > this.maxCharacters; i++) {
       characters -= this.#chunks[i].characters;
       first = Math.max(first, (this.#firstChunk + i + 1) * CHUNK_ROWS);
     }
-    held.letGo += first - held.first;
+    held.evicted += first - held.first;
     held.first = first;
     if (first > this.first) {
-      this.letGo += first - this.first;
+      this.evicted += first - this.first;
       this.first = first;
     }
     this.#dropUnused(first);
@@ -197,6 +197,6 @@ export class EventStore {
  * Whether a mark of this place, right behind another, says the same as that one. A time without
  * programs does not: between two of them there were programs, and nothing happened.
  */
-export function isAdded(mark, where) {
-  return mark.where === where && where !== "unwatched";
+export function extendsGap(gap, where) {
+  return gap.where === where && where !== "unwatched";
 }

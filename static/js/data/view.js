@@ -3,7 +3,7 @@
 // The rows that the filter lets through, oldest first, kept up to date from the new rows only.
 
 import { CHUNK_ROWS } from "./chunk.js";
-import { isAdded } from "./store.js";
+import { extendsGap } from "./store.js";
 
 /** @import { EventStore } from "./store.js" */
 
@@ -12,7 +12,7 @@ export class View {
   #filter;
   #rows; // a ring: row numbers, from #head on
   #head = 0;
-  #marks = new Map(); // row number -> the marks it stands for
+  #gaps = new Map(); // row number -> the marks it stands for
   #seen;
   #observers = new Set();
 
@@ -24,7 +24,7 @@ export class View {
     this.#seen = store.first;
     this.length = 0;
     /** How many rows left the view's front since it was last reset. */
-    this.gone = 0;
+    this.evicted = 0;
     /** Rises with every reset, so that who counts the rows can see that they are others. */
     this.epoch = 0;
   }
@@ -41,7 +41,7 @@ export class View {
 
   /** How many of the view's rows are events. */
   get events() {
-    return this.length - this.#marks.size;
+    return this.length - this.#gaps.size;
   }
 
   /** The row number at a place of the view. */
@@ -68,14 +68,14 @@ export class View {
   }
 
   /**
-   * What is missing at a row that is a mark, `{probe, where, rows}`, else null. Marks of one
+   * What is gap at a row that is a mark, `{probe, where, rows}`, else null. Marks of one
    * kind between which the filter let nothing through are one row.
    */
-  missingAt(row) {
-    const marks = this.#marks.get(row);
-    if (!marks) return null;
-    const rows = marks.reduce((sum, mark) => (mark.rows === null ? null : sum + mark.rows), 0);
-    return { ...marks[0], ...endOf(marks), rows };
+  gapAt(row) {
+    const gaps = this.#gaps.get(row);
+    if (!gaps) return null;
+    const rows = gaps.reduce((sum, gap) => (gap.rows === null ? null : sum + gap.rows), 0);
+    return { ...gaps[0], ...endOf(gaps), rows };
   }
 
   /** Start again, empty, with another filter; `advance` then looks at the rows again. */
@@ -87,9 +87,9 @@ export class View {
   reset() {
     this.#head = 0;
     this.length = 0;
-    this.gone = 0;
+    this.evicted = 0;
     this.epoch++;
-    this.#marks.clear();
+    this.#gaps.clear();
     this.#seen = this.#store.first;
     for (const observer of this.#observers) observer.reset();
   }
@@ -109,17 +109,17 @@ export class View {
    * Look at the rows that came since, up to `end`; drop those that the store has let go.
    *
    * @param {number} end  a row's number
-   * @param {() => boolean} isTimeOver  asked between chunks of rows
+   * @param {() => boolean} isTimeUp  asked between chunks of rows
    * @returns {boolean} whether it came to the end
    */
-  advance(end = this.#store.end, isTimeOver = () => false) {
+  advance(end = this.#store.end, isTimeUp = () => false) {
     this.#trim();
     this.#seen = Math.max(this.#seen, this.#store.first);
     while (this.#seen < end) {
       const stop = Math.min(end, (Math.floor(this.#seen / CHUNK_ROWS) + 1) * CHUNK_ROWS);
       this.#take(this.#seen, stop);
       this.#seen = stop;
-      if (this.#seen < end && isTimeOver()) break;
+      if (this.#seen < end && isTimeUp()) break;
     }
     return this.#seen >= end;
   }
@@ -130,8 +130,8 @@ export class View {
     this.#store.scan(from, to, (chunk, start, stop, base) => {
       const passed = this.#filter.select(chunk, start, stop);
       for (let row = start; row < stop; row++) {
-        const missing = chunk.marks.get(row);
-        if (missing ? this.#joins(base + row, missing) : passed && !passed[row - start]) continue;
+        const gap = chunk.gaps.get(row);
+        if (gap ? this.#joins(base + row, gap) : passed && !passed[row - start]) continue;
         this.#rows[(this.#head + this.length) & mask] = base + row;
         this.length++;
       }
@@ -141,32 +141,32 @@ export class View {
   }
 
   /** Whether the mark goes into the row before; else it is noted as a row of its own. */
-  #joins(row, missing) {
-    const before = this.length > 0 ? this.#marks.get(this.at(this.length - 1)) : undefined;
-    if (before?.[0].probe === missing.probe && isAdded(before[0], missing.where)) {
-      before.push(missing);
+  #joins(row, gap) {
+    const before = this.length > 0 ? this.#gaps.get(this.at(this.length - 1)) : undefined;
+    if (before?.[0].probe === gap.probe && extendsGap(before[0], gap.where)) {
+      before.push(gap);
       return true;
     }
-    this.#marks.set(row, [missing]);
+    this.#gaps.set(row, [gap]);
     return false;
   }
 
   #trim() {
     const { first } = this.#store;
-    let gone = 0;
-    while (gone < this.length && this.at(gone) < first) {
-      this.#marks.delete(this.at(gone));
-      gone++;
+    let evicted = 0;
+    while (evicted < this.length && this.at(evicted) < first) {
+      this.#gaps.delete(this.at(evicted));
+      evicted++;
     }
-    if (gone === 0) return;
-    this.#head = (this.#head + gone) & (this.#rows.length - 1);
-    this.length -= gone;
-    this.gone += gone;
-    for (const observer of this.#observers) observer.trim(gone, first);
+    if (evicted === 0) return;
+    this.#head = (this.#head + evicted) & (this.#rows.length - 1);
+    this.length -= evicted;
+    this.evicted += evicted;
+    for (const observer of this.#observers) observer.trim(evicted, first);
   }
 }
 
-function endOf(marks) {
-  const { to } = marks.at(-1);
+function endOf(gaps) {
+  const { to } = gaps.at(-1);
   return to === undefined ? {} : { to };
 }

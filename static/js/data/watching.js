@@ -5,7 +5,7 @@
 // service (`unwatched` gaps) and known from the states as well: whichever comes first, once.
 
 /** Of how many such times per probe it is remembered that they are told. */
-const MOST_MARKS = 100;
+const MAX_GAPS = 100;
 /** The end of a run is told by two clocks, which may differ by this much. */
 const SAME_MS = 2_000;
 
@@ -15,14 +15,14 @@ export function isWatching({ state, blind }) {
 }
 
 export class Watching {
-  #mark;
+  #addToTable;
   #known = new Map(); // id -> the probe, as it was told last
-  #marks = new Map(); // id -> marks, oldest first
+  #gaps = new Map(); // id -> marks, oldest first
   #incidents = new Map();
 
-  /** @param {(mark: Mark) => Mark} mark  puts a mark into the table and gives it back */
-  constructor(mark) {
-    this.#mark = mark;
+  /** @param {(gap: Gap) => Gap} addToTable  adds a gap row and returns it */
+  constructor(addToTable) {
+    this.#addToTable = addToTable;
   }
 
   /** Whether anything is watched. */
@@ -68,7 +68,7 @@ export class Watching {
 
   /** A gap message about a time without a program. */
   gap({ probe, from, to }) {
-    const told = this.#markOf(probe, from, to);
+    const told = this.#gapOf(probe, from, to);
     if (!told) return void this.#add(probe, { probe, where: "unwatched", rows: null, from, to });
     told.from = from ?? told.from;
     told.to = to ?? told.to;
@@ -101,10 +101,10 @@ export class Watching {
     }
   }
 
-  #open(incident, isMarked) {
+  #open(incident, isGap) {
     const { probe, since } = incident;
     this.#incidents.set(probe.id, incident);
-    if (!isMarked || this.#markOf(probe.id, since, null)) return;
+    if (!isGap || this.#gapOf(probe.id, since, null)) return;
     this.#add(probe.id, {
       probe: probe.id,
       where: "unwatched",
@@ -118,29 +118,29 @@ export class Watching {
   #close(id, at, now) {
     const incident = this.#incidents.get(id);
     this.#incidents.delete(id);
-    const last = this.#marks.get(id)?.at(-1);
+    const last = this.#gaps.get(id)?.at(-1);
     if (incident && last && last.to === null)
       last.to = at && time(at) >= time(incident.since) ? at : now;
   }
 
   /** The mark of a time that is, or touches, this one. */
-  #markOf(id, from, to) {
+  #gapOf(id, from, to) {
     const start = from === null ? -Infinity : time(from) - SAME_MS;
     const end = to === null ? Infinity : time(to) + SAME_MS;
-    return this.#marks
+    return this.#gaps
       .get(id)
       ?.find(
-        (mark) =>
-          (mark.from === null || time(mark.from) <= end) &&
-          (mark.to === null || time(mark.to) >= start),
+        (gap) =>
+          (gap.from === null || time(gap.from) <= end) &&
+          (gap.to === null || time(gap.to) >= start),
       );
   }
 
-  #add(id, mark) {
-    if (!this.#marks.has(id)) this.#marks.set(id, []);
-    const marks = this.#marks.get(id);
-    marks.push(this.#mark(mark));
-    if (marks.length > MOST_MARKS) marks.shift();
+  #add(id, gap) {
+    if (!this.#gaps.has(id)) this.#gaps.set(id, []);
+    const gaps = this.#gaps.get(id);
+    gaps.push(this.#addToTable(gap));
+    if (gaps.length > MAX_GAPS) gaps.shift();
   }
 }
 

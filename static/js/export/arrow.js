@@ -44,10 +44,10 @@ export class ArrowWriter {
     return [];
   }
 
-  /** @param {() => Promise} breathe  lets the page do something else */
-  async slice(snapshot, from, to, breathe) {
+  /** @param {() => Promise} yieldToPage  lets the page do something else */
+  async slice(snapshot, from, to, yieldToPage) {
     for (const [i, column] of this.columns.entries()) {
-      await breathe();
+      await yieldToPage();
       this.#batches[i].push(batchOf(column.type, snapshot.cells(column, from, to)));
     }
     return [];

@@ -28,12 +28,12 @@ export class ParquetWriter {
     return this.#take();
   }
 
-  /** @param {() => Promise} breathe  lets the page do something else */
-  async slice(snapshot, from, to, breathe) {
+  /** @param {() => Promise} yieldToPage  lets the page do something else */
+  async slice(snapshot, from, to, yieldToPage) {
     const chunks = [];
     let size = 0;
     for (let i = 0; i < this.columns.length; i++) {
-      await breathe();
+      await yieldToPage();
       const { name, type } = this.#columns[i];
       const pages = await columnPages(type, snapshot.cells(this.columns[i], from, to));
       const first = this.#at;

@@ -16,13 +16,13 @@ const BUSY_MS = 12; // at most this long, then the page may draw a frame
 export async function writeExport(snapshot, format, { signal, progress = () => {} } = {}) {
   const Writer = await format.load();
   const writer = new Writer(snapshot.columns);
-  const breathe = breather(signal);
+  const yieldToPage = yielder(signal);
   const blobs = [new Blob(writer.begin(snapshot))];
   for (let from = 0; from < snapshot.length; from += Writer.rowsAtOnce) {
-    await breathe();
+    await yieldToPage();
     const to = Math.min(snapshot.length, from + Writer.rowsAtOnce);
     // A blob a slice: its bytes leave the memory of the page's scripts.
-    blobs.push(new Blob(await writer.slice(snapshot, from, to, breathe)));
+    blobs.push(new Blob(await writer.slice(snapshot, from, to, yieldToPage)));
     progress(to);
   }
   signal?.throwIfAborted();
@@ -30,7 +30,7 @@ export async function writeExport(snapshot, format, { signal, progress = () => {
   return new Blob(blobs, { type: format.mediaType });
 }
 
-function breather(signal) {
+function yielder(signal) {
   let since = performance.now();
   return async () => {
     signal?.throwIfAborted();

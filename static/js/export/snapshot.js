@@ -16,7 +16,7 @@ export class Snapshot {
    * @param {Map<number, Chunk>} chunks  by their place: row number / CHUNK_ROWS
    * @param {Float64Array} rows  numbers of the events, oldest first
    * @param {{before: number, probe: string, where: string, rows: ?number}[]} gaps  what is
-   *   missing, each with the index of the event it stands before
+   *   gap, each with the index of the event it stands before
    */
   constructor(columns, chunks, rows, gaps) {
     this.columns = columns;
@@ -60,14 +60,14 @@ function cell(source, at) {
 export function snapshotOfStore(store) {
   const { first, length } = store;
   const chunks = chunksOf(store);
-  const markAt = (row) => chunks.get(Math.floor(row / CHUNK_ROWS)).marks.get(row % CHUNK_ROWS);
-  return snapshotOf(store, chunks, length, (place) => first + place, markAt);
+  const gapAt = (row) => chunks.get(Math.floor(row / CHUNK_ROWS)).gaps.get(row % CHUNK_ROWS);
+  return snapshotOf(store, chunks, length, (place) => first + place, gapAt);
 }
 
 /** What the view shows: the events that the filter lets through, up to where it was paused. */
 export function snapshotOfView(store, view) {
-  const missingAt = (row) => view.missingAt(row);
-  return snapshotOf(store, chunksOf(store), view.length, (place) => view.at(place), missingAt);
+  const gapAt = (row) => view.gapAt(row);
+  return snapshotOf(store, chunksOf(store), view.length, (place) => view.at(place), gapAt);
 }
 
 function chunksOf(store) {
@@ -78,15 +78,15 @@ function chunksOf(store) {
   return chunks;
 }
 
-function snapshotOf(store, chunks, length, numberAt, missingAt) {
+function snapshotOf(store, chunks, length, numberAt, gapAt) {
   const rows = new Float64Array(length);
   const gaps = [];
   let events = 0;
   for (let place = 0; place < length; place++) {
     const row = numberAt(place);
     if (row < store.first) continue; // a view may lag behind what the store has let go
-    const missing = missingAt(row);
-    if (missing) gaps.push({ ...missing, before: events });
+    const gap = gapAt(row);
+    if (gap) gaps.push({ ...gap, before: events });
     else rows[events++] = row;
   }
   return new Snapshot([...store.columns.all], chunks, rows.subarray(0, events), gaps);

@@ -7,7 +7,7 @@ import { isKeyword } from "./operators.js";
 
 const NAME = /^[a-z_]\w*$/;
 
-export class Names {
+export class ColumnNames {
   #byName = new Map(); // name in lower case -> columns; two probes may give a name two types
   #byAlias = new Map(); // alias -> the name in lower case, null when there are several
 

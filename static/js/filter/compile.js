@@ -10,7 +10,7 @@ import { kindOf, operatorOf } from "./operators.js";
 import { parse } from "./parse.js";
 import { all, any, anyTextTest, not, numberTest, textTest } from "./row_tests.js";
 
-/** @import { Names } from "./column_names.js" */
+/** @import { ColumnNames } from "./column_names.js" */
 
 /**
  * Lets everything through.
@@ -26,7 +26,7 @@ export const EVERYTHING = Object.freeze({
 
 /**
  * @param {string} text
- * @param {Names} names  of the columns there are
+ * @param {ColumnNames} names  of the columns there are
  * @param {(column: any) => Look} look  as `presentation`
  * @returns {CompiledFilter} `select` (chunk, start, stop) gives 1 for each row that passes
  *   let through, or null for all; with `faults`, it lets everything through

@@ -8,14 +8,14 @@ import { KEYWORDS, kindOf, OPERATORS } from "./operators.js";
 import { patternOf, textOf } from "./terms.js";
 import { tokenize } from "./tokens.js";
 
-/** @import { Names } from "./column_names.js" */
+/** @import { ColumnNames } from "./column_names.js" */
 
-const MOST = 50;
+const MAX_ITEMS = 50;
 const BARE_REST = /^[^\s"()]*/;
 
 /**
  * @param {string} text  @param {number} caret
- * @param {Names} names
+ * @param {ColumnNames} names
  * @param {(column: any) => {text: string, help: string}[]} valuesOf  what to offer as a value
  * @returns {{from: number, to: number, isAsked: boolean, items: {insert: string, help: string,
  *   kind: string}[], isChosen: boolean}} an item's `insert` replaces the text from `from` to `to`;
@@ -81,7 +81,7 @@ function words(prefix, canJoinBefore, names) {
     ...(canJoinBefore ? keywords.map(keywordItem) : []),
     ...matching(columns, lower, names),
     ...(canJoinBefore ? [] : keywords.map(keywordItem)),
-  ].slice(0, MOST);
+  ].slice(0, MAX_ITEMS);
 }
 
 function keywordItem({ word, help }) {
@@ -138,7 +138,7 @@ function values(operator, name, typed, from, to, names, valuesOf) {
       Number(b.insert.toLowerCase().startsWith(lower)) -
       Number(a.insert.toLowerCase().startsWith(lower)),
   );
-  return { from, to, isAsked: true, items: items.slice(0, MOST) };
+  return { from, to, isAsked: true, items: items.slice(0, MAX_ITEMS) };
 }
 
 /** latency>1 -> 1ns, 1µs, 1ms, 1s */

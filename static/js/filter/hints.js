@@ -13,13 +13,13 @@ import { kindOf } from "./operators.js";
 import { describe } from "./print.js";
 import { patternOf, textOf } from "./terms.js";
 
-/** @import { Names } from "./column_names.js" */
+/** @import { ColumnNames } from "./column_names.js" */
 
-const MOST = 4;
+const MAX_HINTS = 4;
 const LARGE = 1_000_000; // larger numbers without a unit are meant as they stand
 
 /**
- * @param {CompiledFilter} filter  compiled, without faults  @param {Names} names
+ * @param {CompiledFilter} filter  compiled, without faults  @param {ColumnNames} names
  * @param {(column: any) => Look} look  as `compileFilter`
  * @param {boolean} isEmpty  there are events, and none of them passes
  * @returns {{message: string, fixes: string[]}[]} `fixes` are whole filters
@@ -31,7 +31,7 @@ export function hintsOf(filter, names, look, isEmpty) {
   for (const node of leaves(filter.tree))
     hints.push(...(node.type === "word" ? ofWord(node, context) : ofTerm(node, context)));
   if (isEmpty) hints.push(...disjoint(filter, context), taken(filter, context));
-  return hints.slice(0, MOST).map(({ message, fixes = [] }) => ({
+  return hints.slice(0, MAX_HINTS).map(({ message, fixes = [] }) => ({
     message,
     fixes: [...new Set(fixes.map((fix) => fixed(filter.text, fix)))],
   }));

@@ -2,7 +2,7 @@
 
 // The filters used last, newest first, remembered by this browser.
 
-const MOST = 50;
+const MAX_ENTRIES = 50;
 const KEY = "probedeck.filters";
 
 export class History {
@@ -20,7 +20,7 @@ export class History {
     this.#place = -1;
     const entry = text.trim();
     if (!entry || entry === this.entries[0]) return;
-    this.entries = [entry, ...this.entries.filter((it) => it !== entry)].slice(0, MOST);
+    this.entries = [entry, ...this.entries.filter((it) => it !== entry)].slice(0, MAX_ENTRIES);
     try {
       this.#storage?.setItem(KEY, JSON.stringify(this.entries));
     } catch {
@@ -50,7 +50,9 @@ export class History {
     try {
       const stored = JSON.parse(this.#storage?.getItem(KEY) ?? "[]");
       if (!Array.isArray(stored)) return [];
-      return stored.filter((it) => typeof it === "string" && it.trim() !== "").slice(0, MOST);
+      return stored
+        .filter((it) => typeof it === "string" && it.trim() !== "")
+        .slice(0, MAX_ENTRIES);
     } catch {
       return [];
     }

@@ -3,14 +3,14 @@
 // What of a filter the kernel can test (docs/protocol.md, "Starting"), and what to ask of which
 // probe so that it does. A test moves only if it then lets the same events through.
 
-import { LIMITS, LONGEST_COMM_BYTES, seesReturn } from "../probes/spec.js";
+import { LIMITS, MAX_COMM_BYTES, seesReturn } from "../probes/spec.js";
 import { intervalsOf } from "./compile.js";
 import { conjuncts } from "./edits.js";
 import { FilterError } from "./fault.js";
 import { kindOf } from "./operators.js";
 import { textOf } from "./terms.js";
 
-/** @import { Names } from "./column_names.js" */
+/** @import { ColumnNames } from "./column_names.js" */
 
 /** The members of a probe's filter, each with how the language writes it. */
 const MEMBERS = {
@@ -27,7 +27,7 @@ const SHOWN_BYTE = /\\x[0-9a-f]{2}/i;
 
 /**
  * @param {FilterNode} node  a conjunct of a filter without faults
- * @param {Names} names  @param {(column: any) => Look} look  as `compileFilter`
+ * @param {ColumnNames} names  @param {(column: any) => Look} look  as `compileFilter`
  * @returns {?{member: string, value: number|string|true}} null when only the view can test it
  */
 export function kernelPart(node, names, look) {
@@ -51,11 +51,7 @@ export function kernelPart(node, names, look) {
 function namePart(member, { operator, value, isGlob }) {
   const bytes = new TextEncoder().encode(value).length;
   const fits =
-    operator === "=" &&
-    !isGlob &&
-    bytes > 0 &&
-    bytes <= LONGEST_COMM_BYTES &&
-    !SHOWN_BYTE.test(value);
+    operator === "=" && !isGlob && bytes > 0 && bytes <= MAX_COMM_BYTES && !SHOWN_BYTE.test(value);
   return fits ? { member, value } : null;
 }
 

@@ -8,7 +8,7 @@ import { FilterError, quoted } from "./fault.js";
 
 const NS_PER_UNIT = { ns: 1n, us: 1_000n, ms: 1_000_000n, s: 1_000_000_000n };
 const NUMBER = /^([+-]?)(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d+))?\s*([a-zµμ]*)$/i;
-const MOST_DIGITS = 30; // no column has more, and long ones only cost time
+const MAX_DIGITS = 30; // no column has more, and long ones only cost time
 
 /** What is offered behind a number in a column of that unit. */
 export const UNITS = Object.freeze({ ns: ["ns", "µs", "ms", "s"] });
@@ -37,7 +37,7 @@ export function isUnit(word) {
 export function numberLiteral(unit, numberOf = undefined) {
   return (literal) => {
     const match = numberIn(literal);
-    if (!match || match[0].length > MOST_DIGITS) return named(literal, numberOf);
+    if (!match || match[0].length > MAX_DIGITS) return named(literal, numberOf);
     const [, sign, whole, fraction = "", suffix] = match;
     const digits = BigInt(whole.replaceAll(",", "") + fraction) * (sign === "-" ? -1n : 1n);
     const factor = unitFactor(unit, suffix.toLowerCase());

@@ -9,10 +9,10 @@ import { isUnit } from "./literals.js";
 import { FOREIGN, kindOf } from "./operators.js";
 import { tokenize } from "./tokens.js";
 
-/** @import { Names } from "./column_names.js" */
+/** @import { ColumnNames } from "./column_names.js" */
 
-const LONGEST = 20_000; // characters; a path has at most 4,095 bytes
-const DEEPEST = 64; // parentheses and nots within each other
+const MAX_CHARACTERS = 20_000; // characters; a path has at most 4,095 bytes
+const MAX_DEPTH = 64; // parentheses and nots within each other
 
 // latency>1 ms: the unit belongs to the number before it, where the column has one.
 const BARE_NUMBER = /(?:^|\.\.)[+−-]?[\d.,]*\d$/;
@@ -29,16 +29,16 @@ const FOREIGN_WORD = new RegExp(`^(?:${Object.keys(FOREIGN).join("|")})$`, "i");
  * `or` of its terms.
  *
  * @param {string} source
- * @param {?Names} names  of the columns there are: what is a number's unit, a list or a range
+ * @param {?ColumnNames} names  of the columns there are: what is a number's unit, a list or a range
  *   with spaces in it depends on the column
  * @returns {?object} null for a blank text
  * @throws {FilterFault}
  */
 export function parse(source, names = null) {
-  if (source.length > LONGEST) {
+  if (source.length > MAX_CHARACTERS) {
     throw new FilterFault(
-      `the filter is longer than ${LONGEST} characters`,
-      LONGEST,
+      `the filter is longer than ${MAX_CHARACTERS} characters`,
+      MAX_CHARACTERS,
       source.length,
     );
   }
@@ -270,7 +270,7 @@ class Parser {
   }
 
   #deeper(start, end) {
-    if (++this.#depth > DEEPEST)
+    if (++this.#depth > MAX_DEPTH)
       throw new FilterFault("too many parentheses within each other", start, end);
   }
 }

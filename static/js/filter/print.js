@@ -6,7 +6,7 @@ import { visibleText } from "../format/text.js";
 import { operatorOf } from "./operators.js";
 import { valueText, wordOf } from "./terms.js";
 
-/** @import { Names } from "./column_names.js" */
+/** @import { ColumnNames } from "./column_names.js" */
 
 /**
  * Print a tree of `parse` in its canonical form: `parse(print(tree))` is the same tree except for
@@ -32,7 +32,7 @@ function part(node, wrapped) {
 
 /**
  * Describe a node in words: "Process is rm".
- * @param {FilterNode} node  @param {Names} names  @param {string} text  the filter's
+ * @param {FilterNode} node  @param {ColumnNames} names  @param {string} text  the filter's
  */
 export function describe(node, names, text) {
   if (node.type === "word") return `Some text contains ${visibleText(node.text)}`;

@@ -4,7 +4,7 @@
 // in force, and the changes that other parts ask for.
 
 import { boxOfTerm, testOfBox } from "./boxes.js";
-import { Names } from "./column_names.js";
+import { ColumnNames } from "./column_names.js";
 import { compileFilter, EVERYTHING } from "./compile.js";
 import { conjuncts, withoutTerms, withTerm, withTermReplaced } from "./edits.js";
 import { FilterError } from "./fault.js";
@@ -20,7 +20,7 @@ export class FilterState {
   /** @param {(column: any) => Look} look  as `presentation` */
   constructor(look) {
     this.#look = look;
-    this.names = new Names([]);
+    this.names = new ColumnNames([]);
     /** What stands in the bar, compiled. */
     this.typed = EVERYTHING;
     /** What is in force, compiled. */
@@ -36,7 +36,7 @@ export class FilterState {
 
   /** Other columns are known, or other names of their values: what was a fault may be none. */
   know(columns) {
-    this.names = new Names(columns);
+    this.names = new ColumnNames(columns);
     this.#take(this.typed.text, true);
   }
 

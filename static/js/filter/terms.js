@@ -9,7 +9,7 @@ import { hasWildcard } from "./glob.js";
 import { kindOf } from "./operators.js";
 import { tokenize } from "./tokens.js";
 
-/** @import { Names } from "./column_names.js" */
+/** @import { ColumnNames } from "./column_names.js" */
 
 const ESCAPES = { '"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
@@ -46,7 +46,7 @@ export function wordOf(text) {
 /**
  * @param {{operator: string, value: string|number|bigint}} test  the value is the column's own;
  *   with `~` a pattern
- * @param {any} column  @param {Names} names
+ * @param {any} column  @param {ColumnNames} names
  * @param {Look} look  the column's
  */
 export function termOf({ operator, value }, column, names, look) {

@@ -5,7 +5,7 @@
 
 import { JOINING, SPELLINGS, SYMBOLS, WRITTEN } from "./operators.js";
 
-/** @import { Names } from "./column_names.js" */
+/** @import { ColumnNames } from "./column_names.js" */
 
 const SPACE = /\s+/y;
 const WRITTEN_SYMBOL = WRITTEN.map((symbol) => symbol.replace(/[|~]/g, "\\$&")).join("|");
@@ -30,7 +30,7 @@ const KEYWORD = /^(?:and|or|not)$/i;
 
 /**
  * @param {string} source
- * @param {?Names} names  of the columns there are; without them no name is known
+ * @param {?ColumnNames} names  of the columns there are; without them no name is known
  * @returns {{type: "name"|"operator"|"text"|"list"|"keyword"|"open"|"close", text: string,
  *   start: number, end: number, isQuoted: boolean, fault: ?string, forms?: string[], isIn?: boolean,
  *   items?: any[]}[]} `text` is what is meant, without quotes and escapes; keywords in lower

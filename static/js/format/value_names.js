@@ -4,7 +4,7 @@
 // "Names"): the page has none of its own.
 
 const NUMBERED = /^E(\d{1,4})$/i; // how the service names an error that has no name: E600
-const MOST_NUMBERED = 4095;
+const MAX_NUMBERED = 4095;
 
 export class ValueNames {
   #byValue = new Map();
@@ -35,7 +35,7 @@ export class ValueNames {
     const entry = this.#byName.get(plain.toUpperCase());
     if (entry) return entry.value;
     const number = this.#byName.size > 0 ? Number(NUMBERED.exec(plain)?.[1] ?? 0) : 0;
-    return number > 0 && number <= MOST_NUMBERED ? -number : undefined;
+    return number > 0 && number <= MAX_NUMBERED ? -number : undefined;
   }
 
   /** "EOPNOTSUPP", or "95" or "-95" -> "ENOTSUP", as rows have it; undefined for no known error. */

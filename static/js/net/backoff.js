@@ -3,7 +3,7 @@
 // How long to wait before the next attempt to connect.
 
 const FIRST_MS = 500;
-const LONGEST_MS = 15_000;
+const MAX_MS = 15_000;
 
 /**
  * Doubles from half a second to 15 s, less up to a third at random, so that many pages do not
@@ -13,6 +13,6 @@ const LONGEST_MS = 15_000;
  * @param {() => number} random  0 <= value < 1
  */
 export function backoffMs(failures, random = Math.random) {
-  const full = Math.min(LONGEST_MS, FIRST_MS * 2 ** (failures - 1));
+  const full = Math.min(MAX_MS, FIRST_MS * 2 ** (failures - 1));
   return Math.round(full * (1 - random() / 3));
 }

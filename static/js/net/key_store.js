@@ -7,7 +7,7 @@ const DATABASE = "probedeck";
 const STORE = "keys";
 const TAB = "probedeck.tab";
 const TOKEN = "probedeck.token"; // where earlier versions kept the token itself
-const KEPT_MS = 7 * 24 * 3600 * 1000;
+const MAX_AGE_MS = 7 * 24 * 3600 * 1000;
 
 /** @returns {Promise<?CryptoKey>} */
 export async function readKey() {
@@ -27,7 +27,7 @@ export async function writeKey(key) {
     const old = store.openCursor();
     old.onsuccess = () => {
       if (!old.result) return;
-      if (old.result.value.usedMs < usedMs - KEPT_MS) old.result.delete();
+      if (old.result.value.usedMs < usedMs - MAX_AGE_MS) old.result.delete();
       old.result.continue();
     };
     return store.put({ tab, key, usedMs });

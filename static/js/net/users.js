@@ -6,9 +6,9 @@
 import { CallError } from "./problem.js";
 
 const COLLECT_MS = 50;
-const MOST_AT_ONCE = 100;
+const MAX_AT_ONCE = 100;
 const RETRY_MS = 30_000;
-const MOST_WANTED = 10_000;
+const MAX_WANTED = 10_000;
 const NUMBER = /^[+\-−]?[\d,.]*$/; // never asked for; `4chan` is a name
 
 export class Users {
@@ -60,15 +60,15 @@ export class Users {
 
   #want(kind, value) {
     const wanted = this.#wanted[kind];
-    if (wanted.size < MOST_WANTED) wanted.add(value);
+    if (wanted.size < MAX_WANTED) wanted.add(value);
     if (this.#isWaiting) return;
     this.#isWaiting = true;
     this.#later(() => this.#fetch(), Math.max(COLLECT_MS, this.#retryAtMs - this.#nowMs()));
   }
 
   async #fetch() {
-    const uids = [...this.#wanted.uids].slice(0, MOST_AT_ONCE);
-    const names = [...this.#wanted.names].slice(0, MOST_AT_ONCE);
+    const uids = [...this.#wanted.uids].slice(0, MAX_AT_ONCE);
+    const names = [...this.#wanted.names].slice(0, MAX_AT_ONCE);
     try {
       this.#take(await this.#ask(uids, names), uids, names);
     } catch (error) {

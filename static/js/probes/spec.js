@@ -8,8 +8,8 @@ export const LIMITS = {
   pid: [1, 4_194_304],
   uid: [0, 4_294_967_294],
 };
-export const LONGEST_COMM_BYTES = 15;
-const LONGEST_DURATION_S = 86_400;
+export const MAX_COMM_BYTES = 15;
+const MAX_DURATION_S = 86_400;
 
 /**
  * @param {{pid: string, uid: string, process: string, comm: string, only_failures: boolean,
@@ -27,16 +27,16 @@ export function parseOptions(typed) {
     only_failures: typed.only_failures,
   };
   for (const name of ["process", "comm"]) {
-    if (new TextEncoder().encode(typed[name]).length > LONGEST_COMM_BYTES) {
-      errors[name] = `The kernel keeps ${LONGEST_COMM_BYTES} bytes of a name; this is longer.`;
+    if (new TextEncoder().encode(typed[name]).length > MAX_COMM_BYTES) {
+      errors[name] = `The kernel keeps ${MAX_COMM_BYTES} bytes of a name; this is longer.`;
     }
   }
   const spec = { filter };
   const duration = typed.duration.trim();
   if (duration) {
     const seconds = Number(duration);
-    if (!(seconds > 0 && seconds <= LONGEST_DURATION_S)) {
-      errors.duration = `Seconds: more than 0, at most ${LONGEST_DURATION_S} (a day).`;
+    if (!(seconds > 0 && seconds <= MAX_DURATION_S)) {
+      errors.duration = `Seconds: more than 0, at most ${MAX_DURATION_S} (a day).`;
     }
     spec.duration_s = seconds;
   }

@@ -8,8 +8,8 @@
 
 import { BINS, binOf, lowOf } from "./bins.js";
 
-const MOST = 1024;
-const KEPT = MOST / 2;
+const MAX_CANDIDATES = 1024;
+const KEPT_CANDIDATES = MAX_CANDIDATES / 2;
 
 export class Leaders {
   #candidates = [];
@@ -25,11 +25,11 @@ export class Leaders {
   /** The count of an id rose to `count`. */
   rose(id, count) {
     if (count < this.#floor) return;
-    if (count > this.#floor || this.#candidates.length < KEPT) this.#admit(id);
+    if (count > this.#floor || this.#candidates.length < KEPT_CANDIDATES) this.#admit(id);
   }
 
   /** The id is no longer in use. */
-  gone(id) {
+  forget(id) {
     if (!this.#isCandidate[id]) return;
     this.#isCandidate[id] = 0;
     this.#candidates.splice(this.#candidates.indexOf(id), 1);
@@ -42,7 +42,7 @@ export class Leaders {
     const enough = Math.min(most, used);
     const last = this.#candidates[enough - 1];
     const isProven = this.#candidates.length === used || counts[last] >= this.#floor;
-    if (!isProven) this.#chooseAnew();
+    if (!isProven) this.#rebuild();
     return this.#candidates.slice(0, most);
   }
 
@@ -51,10 +51,10 @@ export class Leaders {
     if (this.#isCandidate[id]) return;
     this.#isCandidate[id] = 1;
     this.#candidates.push(id);
-    if (this.#candidates.length < MOST) return;
+    if (this.#candidates.length < MAX_CANDIDATES) return;
     this.#sort();
-    for (const left of this.#candidates.splice(KEPT)) this.#isCandidate[left] = 0;
-    this.#floor = this.#counts()[this.#candidates[KEPT - 1]];
+    for (const left of this.#candidates.splice(KEPT_CANDIDATES)) this.#isCandidate[left] = 0;
+    this.#floor = this.#counts()[this.#candidates[KEPT_CANDIDATES - 1]];
   }
 
   /** Stable, so that of equal ones those stay in front that were there before. */
@@ -69,11 +69,11 @@ export class Leaders {
     this.#isCandidate = grown;
   }
 
-  #chooseAnew() {
+  #rebuild() {
     const counts = this.#counts();
     this.#candidates = [];
     this.#isCandidate.fill(0);
-    this.#floor = leastOfLargest(counts, KEPT);
+    this.#floor = leastOfLargest(counts, KEPT_CANDIDATES);
     for (let id = 0; id < counts.length; id++) if (counts[id] > 0) this.rose(id, counts[id]);
     this.#sort();
   }

@@ -38,8 +38,8 @@ export class Summary {
 
   /** How much of the view is counted, 0 to 1. */
   get progress() {
-    const { gone, length } = this.#view;
-    return length === 0 ? 1 : Math.max(0, this.#counted - gone) / length;
+    const { evicted, length } = this.#view;
+    return length === 0 ? 1 : Math.max(0, this.#counted - evicted) / length;
   }
 
   /** Forget everything, and the memory it took. */
@@ -89,7 +89,7 @@ export class Summary {
     // What is left of it was counted already, up to #counted.
     const chunk = this.#chunkEntry(oldest.number, first);
     this.#chunks.unshift(chunk);
-    const end = Math.min(length, this.#counted - this.#view.gone);
+    const end = Math.min(length, this.#counted - this.#view.evicted);
     for (let place = front, last = -1; place > last; ) {
       last = place;
       place = this.#countChunk(chunk, place, end);
@@ -99,8 +99,8 @@ export class Summary {
 
   /** One step; false when all is counted. */
   #countNew(front) {
-    const { gone, length } = this.#view;
-    const place = Math.max(front, this.#counted - gone);
+    const { evicted, length } = this.#view;
+    const place = Math.max(front, this.#counted - evicted);
     if (place >= length) return false;
     const row = this.#view.at(place);
     const number = Math.floor(row / CHUNK_ROWS);
@@ -109,7 +109,7 @@ export class Summary {
       chunk = this.#chunkEntry(number, row);
       this.#chunks.push(chunk);
     }
-    this.#counted = gone + this.#countChunk(chunk, place, length);
+    this.#counted = evicted + this.#countChunk(chunk, place, length);
     return true;
   }
 

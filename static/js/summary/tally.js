@@ -108,7 +108,7 @@ export class Tally {
   }
 
   #forget(id) {
-    this.#leaders.gone(id);
+    this.#leaders.forget(id);
     this.#ids.forget(id);
   }
 }

@@ -155,7 +155,7 @@ test("a probe whose programs do not run is told as such, and until when", () => 
   intake.probes([recorded("probe_ended")]);
   assert.deepEqual(intake.watching.incidents, []);
   assert.deepEqual(intake.losses.list(), []);
-  const { where, rows, from, to } = store.markAt(store.first);
+  const { where, rows, from, to } = store.gapAt(store.first);
   assert.deepEqual({ where, rows, from, to }, { where: "unwatched", rows: null, from, to: gap.to });
 });
 
@@ -175,5 +175,5 @@ test("messages of the websocket fill the store's columns and the books of losses
   const gap = recorded("gap");
   intake.gap(gap);
   assert.deepEqual(intake.losses.list(), [{ probe: gap.probe, where: "kernel", rows: 7 }]);
-  assert.equal(store.markAt(store.first).where, gap.where);
+  assert.equal(store.gapAt(store.first).where, gap.where);
 });

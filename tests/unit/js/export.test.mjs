@@ -11,7 +11,7 @@ import { FORMATS } from "../../../static/js/export/formats.js";
 import { writeExport } from "../../../static/js/export/run.js";
 import { snapshotOfStore, snapshotOfView } from "../../../static/js/export/snapshot.js";
 import { i32, list, struct, text, varint } from "../../../static/js/export/thrift.js";
-import { Names } from "../../../static/js/filter/column_names.js";
+import { ColumnNames } from "../../../static/js/filter/column_names.js";
 import { compileFilter, EVERYTHING } from "../../../static/js/filter/compile.js";
 import { utcTime, utcTimeWriter } from "../../../static/js/format/time.js";
 import { tableFromIPC } from "../../../static/vendor/flechette.mjs";
@@ -32,7 +32,7 @@ function mixedStore() {
       latency_ns: ["uint64", [2n ** 64n - 1n, 0n]],
     }),
   );
-  store.mark({ probe: "fexit", where: "kernel", rows: 12 });
+  store.addGap({ probe: "fexit", where: "kernel", rows: 12 });
   store.append(
     batchOf(
       {
@@ -105,7 +105,7 @@ test("NDJSON has the service's own bytes: members in order, ASCII, gaps at their
 test("a gap at the end is written, and one of unknown size", async () => {
   const store = new EventStore();
   store.append(batchOf({ pid: ["uint32", [1]] }));
-  store.mark({ probe: "fexit", where: "reconnect", rows: null });
+  store.addGap({ probe: "fexit", where: "reconnect", rows: null });
   const lines = (await (await written(snapshotOfStore(store), "ndjson")).text()).split("\n");
   assert.equal(lines[1], '{"type":"gap","probe":"fexit","where":"reconnect","rows":null}');
 });
@@ -113,9 +113,9 @@ test("a gap at the end is written, and one of unknown size", async () => {
 test("a gap that the service told keeps its times", async () => {
   const store = new EventStore();
   const [from, to] = ["2026-11-22T12:00:00.000001Z", "2026-11-22T12:00:01.000001Z"];
-  store.mark({ type: "gap", probe: "fexit", where: "pipe", rows: 3, from, to });
-  store.mark({ type: "gap", probe: "fexit", where: "unwatched", rows: null, from, to });
-  store.mark({ type: "gap", probe: "fexit", where: "unwatched", rows: null, from, to: null });
+  store.addGap({ type: "gap", probe: "fexit", where: "pipe", rows: 3, from, to });
+  store.addGap({ type: "gap", probe: "fexit", where: "unwatched", rows: null, from, to });
+  store.addGap({ type: "gap", probe: "fexit", where: "unwatched", rows: null, from, to: null });
   const lines = (await (await written(snapshotOfStore(store), "ndjson")).text()).split("\n");
   assert.deepEqual(lines, [
     `{"type":"gap","probe":"fexit","where":"pipe","rows":3,"from":"${from}","to":"${to}"}`,
@@ -153,7 +153,7 @@ test("Arrow comes back as it went in, in several record batches", async () => {
 
 test("what the filter shows is exported, and only that", async () => {
   const store = mixedStore();
-  const names = new Names(store.columns.all);
+  const names = new ColumnNames(store.columns.all);
   const view = new View(
     store,
     compileFilter("pid<9", names, () => ({})),

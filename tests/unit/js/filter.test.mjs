@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { EventStore } from "../../../static/js/data/store.js";
-import { Names } from "../../../static/js/filter/column_names.js";
+import { ColumnNames } from "../../../static/js/filter/column_names.js";
 import { compileFilter, EVERYTHING } from "../../../static/js/filter/compile.js";
 import { FilterError } from "../../../static/js/filter/fault.js";
 import { escapeGlob, globMatcher } from "../../../static/js/filter/glob.js";
@@ -366,7 +366,7 @@ test("one name with two types means both columns", () => {
     title: "arg",
     unit: null,
   }));
-  const names = new Names(columns);
+  const names = new ColumnNames(columns);
   const rows = (text) => {
     const { select, faults } = compileFilter(text, names, look);
     assert.deepEqual(faults, []);
@@ -456,7 +456,7 @@ test("a name is a column's name, its name without the unit, or its title; never 
   assert.deepEqual(key("dirfd"), ["dfd:int32"]);
   assert.deepEqual(key("nothing"), []);
   const column = (name, title, unit = null) => ({ key: name, name, type: "uint64", title, unit });
-  const names = new Names([
+  const names = new ColumnNames([
     column("wait_ns", "Wait", "ns"),
     column("wait_us", "Wait", "us"),
     column("size", "Wait"),

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Layout, LEAST_PX, MOST_PX } from "../../../static/js/ui/table/layout.js";
+import { Layout, MAX_PX, MIN_PX } from "../../../static/js/ui/table/layout.js";
 
 const column = (name, type, unit = null) => ({ name, type, unit, key: `${name}:${type}` });
 const COLUMNS = [
@@ -86,7 +86,7 @@ test("widths have bounds, and a column made wider grows no more by itself", () =
   layout.resize("comm", 1e9);
   assert.deepEqual(
     ["filename", "pid", "comm"].map((name) => width(layout, name)),
-    [333, LEAST_PX, MOST_PX],
+    [333, MIN_PX, MAX_PX],
   );
   assert.equal(
     layout.arrange(COLUMNS).find((entry) => entry.column.name === "filename").grows,

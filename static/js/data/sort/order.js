@@ -75,14 +75,14 @@ export class Order {
     return place < count ? rows[place] : rest[place - count];
   }
 
-  /** As `View.missingAt`; sorted, no row is a mark. */
-  missingAt(row) {
-    return this.#run ? null : this.#view.missingAt(row);
+  /** As `View.gapAt`; sorted, no row is a mark. */
+  gapAt(row) {
+    return this.#run ? null : this.#view.gapAt(row);
   }
 
   /** How many rows left at the front since the view was reset; sorted, they leave anywhere. */
-  get gone() {
-    return this.#run ? 0 : this.#view.gone;
+  get evicted() {
+    return this.#run ? 0 : this.#view.evicted;
   }
 
   /** The place of a row, null when it is not here. */
@@ -106,10 +106,10 @@ export class Order {
    * Go on sorting, until time is over.
    *
    * @param {number} nowMs  any clock that does not go back
-   * @param {() => boolean} isTimeOver
+   * @param {() => boolean} isTimeUp
    * @returns {?number} after how many milliseconds to call again, null when nothing waits
    */
-  work(nowMs, isTimeOver) {
+  work(nowMs, isTimeUp) {
     if (!this.#by) return null;
     if (!this.#job) {
       if (this.#isReady && !this.#isBehind()) return null;
@@ -117,15 +117,17 @@ export class Order {
       if (wait > 0) return wait;
       this.#job = this.#merge();
     }
-    while (!this.#job.next().done) if (isTimeOver()) return 0;
+    while (!this.#job.next().done) if (isTimeUp()) return 0;
     this.#job = null;
     this.#finishedMs = nowMs;
     return this.#isBehind() ? MERGE_MS : null;
   }
 
   #isBehind() {
-    const { gone, length } = this.#view;
-    return gone + length > this.#merged || (this.length > 0 && this.#trimmedTo < this.#store.first);
+    const { evicted, length } = this.#view;
+    return (
+      evicted + length > this.#merged || (this.length > 0 && this.#trimmedTo < this.#store.first)
+    );
   }
 
   #reset() {
@@ -141,7 +143,7 @@ export class Order {
   *#merge() {
     const by = this.#by;
     const isNew = !this.#isReady;
-    const end = this.#view.gone + this.#view.length;
+    const end = this.#view.evicted + this.#view.length;
     const added = yield* this.#collect(by, isNew ? 0 : this.#merged, end);
     const { first } = this.#store;
     this.#run = yield* merged(isNew ? emptyRun(by) : this.#run, added, first);
@@ -154,7 +156,7 @@ export class Order {
   /** The view's rows from one count since its beginning to another, sorted. */
   *#collect({ column, isDescending }, from, to) {
     const view = this.#view;
-    const first = Math.max(from, view.gone);
+    const first = Math.max(from, view.evicted);
     const rows = new Float64Array(to - first);
     const keys = keysOf(column, isDescending, to - first);
     const rest = [];
@@ -165,15 +167,15 @@ export class Order {
       let chunk = null;
       let source = null;
       // Rows may be let go between two steps.
-      for (at = Math.max(at, view.gone); at < stop; at++) {
-        const row = view.at(at - view.gone);
+      for (at = Math.max(at, view.evicted); at < stop; at++) {
+        const row = view.at(at - view.evicted);
         if (Math.floor(row / CHUNK_ROWS) !== number) {
           number = Math.floor(row / CHUNK_ROWS);
           chunk = this.#store.chunkAt(row);
           source = chunk?.columns.get(column.key);
           if (source) keys.from(source);
         }
-        if (!chunk || chunk.marks.has(row % CHUNK_ROWS)) continue;
+        if (!chunk || chunk.gaps.has(row % CHUNK_ROWS)) continue;
         if (source?.state(row % CHUNK_ROWS) === VALUE) {
           rows[count] = row;
           keys.take(count++, row % CHUNK_ROWS);

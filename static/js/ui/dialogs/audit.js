@@ -7,7 +7,7 @@ import { auditEntries } from "../../net/api.js";
 import { CallError } from "../../net/problem.js";
 import { byId, el, setText } from "../page/dom.js";
 
-const MOST_ENTRIES = 200;
+const MAX_ENTRIES = 200;
 const COLUMNS = ["Time", "Who", "From", "What", "How", "Result"];
 
 export class Audit {
@@ -31,7 +31,7 @@ export class Audit {
     this.#list.replaceChildren();
     this.#dialog.showModal();
     try {
-      const { entries } = await auditEntries(MOST_ENTRIES);
+      const { entries } = await auditEntries(MAX_ENTRIES);
       // What was asked for and answered is told by its answer; what never was, stands alone.
       const told = entries.filter((entry, i) => !isAnswered(entry, entries.slice(i + 1)));
       setText(this.#note, told.length === 0 ? "Nothing was changed yet." : "Newest first.");

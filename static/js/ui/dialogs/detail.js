@@ -13,7 +13,7 @@ import { el, setText } from "../page/dom.js";
 /** @import { EventStore } from "../../data/store.js" */
 
 const MOVES = new Set(["ArrowUp", "ArrowDown", "j", "k"]);
-const LONGEST_LABEL = 40;
+const MAX_LABEL_CHARACTERS = 40;
 
 export class Detail {
   #store;
@@ -65,7 +65,7 @@ export class Detail {
     const hadFocus =
       this.#list.contains(document.activeElement) || this.#quick.contains(document.activeElement);
     this.row = row;
-    this.#fields = this.#store.markAt(row) ? [] : this.#read(row);
+    this.#fields = this.#store.gapAt(row) ? [] : this.#read(row);
     setText(this.#copied, "");
     this.refresh();
     this.#element.scrollTop = 0;
@@ -199,7 +199,8 @@ export class Detail {
       .full(test.value)
       .map(({ text }) => text)
       .join("");
-    const short = value.length > LONGEST_LABEL ? `${value.slice(0, LONGEST_LABEL)}…` : value;
+    const short =
+      value.length > MAX_LABEL_CHARACTERS ? `${value.slice(0, MAX_LABEL_CHARACTERS)}…` : value;
     const button = el("button", { type: "button", class: "detail__test" }, label);
     button.setAttribute("aria-label", `${label}: ${title} ${short}`.replace(/\s+/g, " "));
     button.addEventListener("click", () => this.#on.narrow(test));

@@ -6,7 +6,7 @@ import { el } from "../page/dom.js";
 import { isInUse, PAGE_KEYS, TABLE_KEYS } from "../page/keyboard.js";
 import { closeButton, dialog } from "./dialog.js";
 
-/** @import { Keys } from "../page/keyboard.js" */
+/** @import { Keyboard } from "../page/keyboard.js" */
 
 export class Help {
   #keys;
@@ -14,7 +14,7 @@ export class Help {
   #switch = el("input", { type: "checkbox" });
   #dialog;
 
-  /** @param {Keys} keys  @param {HTMLElement} place  for the button */
+  /** @param {Keyboard} keys  @param {HTMLElement} place  for the button */
   constructor(keys, place) {
     this.#keys = keys;
     const button = el("button", {

@@ -13,7 +13,7 @@ import { FaultMarks } from "./fault_marks.js";
 
 const PLACEHOLDER = "words, or tests: process=rm, latency>1ms";
 const RECENT = 5; // filters offered in an empty bar; ArrowUp has the rest
-const QUIET_MS = 800; // a fault is read aloud once the typing rests
+const PAUSE_MS = 800; // a fault is read aloud once the typing rests
 
 export class FilterBar {
   #history;
@@ -127,7 +127,7 @@ export class FilterBar {
     this.#marks.show(this.#text, faults);
     clearTimeout(this.#quiet);
     const words = faults.length > 0 ? `The filter has a fault: ${faults[0].message}` : "";
-    this.#quiet = setTimeout(() => setText(this.#said, visibleText(words)), words ? QUIET_MS : 0);
+    this.#quiet = setTimeout(() => setText(this.#said, visibleText(words)), words ? PAUSE_MS : 0);
   }
 
   /** Put the text into the history: it was used. */

@@ -7,7 +7,7 @@ import { changeFilter } from "../../net/api.js";
 import { CallError } from "../../net/problem.js";
 import { changes as ownChanges } from "../../probes/changes.js";
 
-/** @import { Names } from "../../filter/column_names.js" */
+/** @import { ColumnNames } from "../../filter/column_names.js" */
 /** @import { Notices } from "../page/notices.js" */
 
 export class KernelFilter {
@@ -35,7 +35,7 @@ export class KernelFilter {
     this.#running = probes.filter(({ state }) => state === "running");
   }
 
-  /** @param {CompiledFilter} filter  compiled  @param {Names} names  @returns as `planMove` */
+  /** @param {CompiledFilter} filter  compiled  @param {ColumnNames} names  @returns as `planMove` */
   plan(filter, names) {
     if (!this.mayChange) return { patches: new Map(), moved: [], stay: [] };
     return planMove(filter, this.#running, names, this.#look);

@@ -5,7 +5,7 @@
 import { counted, grouped } from "../../format/number.js";
 import { setText } from "./dom.js";
 
-export const QUIET_MS = 8_000;
+export const MIN_INTERVAL_MS = 8_000;
 
 export class Announcer {
   #element;
@@ -28,7 +28,7 @@ export class Announcer {
     this.#received = Math.min(this.#received, received);
     this.#lost = Math.min(this.#lost, lost);
     if (received === this.#received && lost === this.#lost) return;
-    if (nowMs - this.#saidAt < QUIET_MS) return;
+    if (nowMs - this.#saidAt < MIN_INTERVAL_MS) return;
     const words = [];
     if (received > this.#received) words.push(counted(received - this.#received, "new event"));
     if (lost > this.#lost) words.push(`${grouped(lost - this.#lost)} lost`);

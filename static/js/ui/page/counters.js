@@ -22,7 +22,7 @@ export class Counters {
   show(store, view, onlyHere) {
     setText(this.#received, grouped(store.received));
     setText(this.#shown, grouped(view.events));
-    const older = store.letGo > 0 ? `, ${grouped(store.letGo)} evicted` : "";
+    const older = store.evicted > 0 ? `, ${grouped(store.evicted)} evicted` : "";
     const here = onlyHere > 0 ? `, ${grouped(onlyHere)} only here: a reload loses them` : "";
     setText(this.#held, `${grouped(store.events)}${older}${here}`);
   }

@@ -33,7 +33,7 @@ export const TABLE_KEYS = [
 const TEXT_FIELDS = "input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]";
 const PRESSED_BY_SPACE = "button, input, a[href], summary, [role=button], [role=option]";
 
-export class Keys {
+export class Keyboard {
   constructor() {
     document.addEventListener("keydown", (event) => this.#press(event));
   }

@@ -6,7 +6,7 @@
 import { visibleText } from "../../format/text.js";
 import { el } from "./dom.js";
 
-const MOST = 3;
+const MAX_SHOWN = 3;
 
 export class News {
   #element;
@@ -42,7 +42,7 @@ export class News {
     item.append(close);
     close.addEventListener("click", remove);
     this.#element.append(item);
-    while (this.#element.childElementCount > MOST) this.#element.firstChild.remove();
+    while (this.#element.childElementCount > MAX_SHOWN) this.#element.firstChild.remove();
     return remove;
   }
 }

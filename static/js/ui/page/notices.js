@@ -7,7 +7,7 @@ import { el } from "./dom.js";
 
 /** @import { CallError } from "../../net/problem.js" */
 
-const MOST = 4;
+const MAX_SHOWN = 4;
 
 export class Notices {
   #element;
@@ -35,7 +35,7 @@ export class Notices {
     notice.dataset.text = text;
     close.addEventListener("click", () => notice.remove());
     this.#element.append(notice);
-    while (this.#element.childElementCount > MOST) this.#element.firstChild.remove();
+    while (this.#element.childElementCount > MAX_SHOWN) this.#element.firstChild.remove();
   }
 
   clear() {

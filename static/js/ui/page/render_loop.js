@@ -6,7 +6,7 @@
 // for scrolling and typing, which are answered in the next frame.
 const STREAM_MS = 50;
 
-export class Frames {
+export class RenderLoop {
   #render;
   #frame = 0;
   #timer = 0;

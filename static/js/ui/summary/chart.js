@@ -60,7 +60,7 @@ export class Chart {
     else this.#fit();
     if (span) {
       this.#span = span;
-      this.#mark(span);
+      this.#highlight(span);
     } else if (this.#span) this.#choose(null);
   }
 
@@ -218,10 +218,10 @@ export class Chart {
     const words = span ? this.#options.words(...ends(span)) : "";
     setText(this.#readout, words);
     setText(this.#spoken, words);
-    this.#mark(span);
+    this.#highlight(span);
   }
 
-  #mark(span) {
+  #highlight(span) {
     if (!this.#plot) return;
     const select = { left: 0, top: 0, width: 0, height: 0 };
     if (span) {

@@ -11,7 +11,7 @@ import { Chart } from "./chart.js";
 
 /** @import { Timeline } from "../../summary/timeline.js" */
 
-const LEAST_STEPS = 60;
+const MIN_STEPS = 60;
 const NS_PER_S = 1_000_000_000n;
 
 export class RateFigure {
@@ -24,7 +24,7 @@ export class RateFigure {
     label: "Events per second",
     x: {
       time: true,
-      least: (edges) => LEAST_STEPS * (edges.at(-1) - edges.at(-2)),
+      least: (edges) => MIN_STEPS * (edges.at(-1) - edges.at(-2)),
       axis: {
         space: 64,
         values: (_, times, __, ___, step) => times.map((time) => clockTime(time, step)),

@@ -17,7 +17,7 @@ const QUANTILES = [
   ["p99", 0.99],
 ];
 const MARKED = ["p50", "p99"];
-const LEAST_DECADES = 2; // fewer, and ticks of 1, 2 and 5 are needed
+const MIN_DECADES = 2; // fewer, and ticks of 1, 2 and 5 are needed
 
 export class SpreadFigure {
   #histogram = null;
@@ -126,7 +126,7 @@ export class SpreadFigure {
     const { edges } = this.#bars;
     const low = Math.max(1, edges[0]);
     const high = edges.at(-1);
-    const parts = Math.log10(high / low) < LEAST_DECADES ? [1, 2, 5] : [1];
+    const parts = Math.log10(high / low) < MIN_DECADES ? [1, 2, 5] : [1];
     const ticks = [];
     for (let power = 10 ** Math.floor(Math.log10(low)); power <= high; power *= 10) {
       for (const part of parts)

@@ -9,7 +9,7 @@ import { el, setText } from "../page/dom.js";
 
 /** @import { Tally } from "../../summary/tally.js" */
 
-const MOST = 10;
+const MAX_ITEMS = 10;
 
 export class TopList {
   #narrow;
@@ -43,7 +43,7 @@ export class TopList {
     this.#look = presentation(tally.column);
     this.element.hidden = tally.values === 0;
     const isHeld = isSame && this.#list.matches(":hover, :focus-within");
-    const top = isHeld ? this.#shownAgain(tally) : tally.top(MOST);
+    const top = isHeld ? this.#shownAgain(tally) : tally.top(MAX_ITEMS);
     const all = tally.values + tally.nulls;
     this.#showItems(top, all);
     const different = `${grouped(tally.distinct)} different`;

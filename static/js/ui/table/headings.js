@@ -121,7 +121,7 @@ export class Headings {
     let wasDragged = false;
     const end = () => {
       cell.classList.remove("heading--dragged");
-      this.#mark(null);
+      this.#highlight(null);
       start = null;
     };
     button.addEventListener("pointerdown", (event) => {
@@ -136,7 +136,7 @@ export class Headings {
       wasDragged = true;
       cell.classList.add("heading--dragged");
       target = this.#at(event.clientX);
-      this.#mark(target === column.key ? null : target);
+      this.#highlight(target === column.key ? null : target);
     });
     button.addEventListener("pointerup", () => {
       const isMove = start !== null && wasDragged && target !== null;
@@ -175,7 +175,7 @@ export class Headings {
     return null;
   }
 
-  #mark(target) {
+  #highlight(target) {
     for (const [key, { cell }] of this.#headings)
       cell.classList.toggle("heading--target", key === target);
   }

@@ -5,9 +5,9 @@
 
 import { coveredNames, narrowOrder, presentation } from "../../format/presentation.js";
 
-export const LEAST_PX = 40;
-export const MOST_PX = 2000;
-const MOST_NAMES = 500;
+export const MIN_PX = 40;
+export const MAX_PX = 2000;
+const MAX_NAMES = 500;
 
 export class Layout {
   #order = null; // names; null for the order of the schemas
@@ -62,7 +62,7 @@ export class Layout {
 
   /** Of the least or most width, where `px` is beyond. */
   resize(name, px) {
-    this.#widths.set(name, Math.round(Math.min(MOST_PX, Math.max(LEAST_PX, px))));
+    this.#widths.set(name, Math.round(Math.min(MAX_PX, Math.max(MIN_PX, px))));
   }
 
   /** Put a column in another's place; those between make room. */
@@ -102,7 +102,7 @@ export class Layout {
 
   /** Show what a link says: these columns only, in this order. */
   follow(link) {
-    const names = link.split(",").filter(Boolean).slice(0, MOST_NAMES);
+    const names = link.split(",").filter(Boolean).slice(0, MAX_NAMES);
     if (names.length === 0) return;
     this.#order = names;
     this.#only = new Set(names);
@@ -182,11 +182,11 @@ function parse(saved) {
 }
 
 function names(value) {
-  if (!Array.isArray(value) || value.length > MOST_NAMES) return null;
+  if (!Array.isArray(value) || value.length > MAX_NAMES) return null;
   return value.every((name) => typeof name === "string") ? value : null;
 }
 
 function pairs(value) {
-  if (!Array.isArray(value) || value.length > MOST_NAMES) return [];
+  if (!Array.isArray(value) || value.length > MAX_NAMES) return [];
   return value.filter((pair) => Array.isArray(pair) && typeof pair[0] === "string");
 }

@@ -17,7 +17,7 @@ const NONE = -1;
 
 export class Row {
   #cells;
-  #mark = el("div", { class: "cell cell--mark", role: "gridcell" });
+  #gap = el("div", { class: "cell cell--gap", role: "gridcell" });
   #open = el("button", {
     type: "button",
     class: "row__open",
@@ -32,11 +32,11 @@ export class Row {
     this.shown = shown;
     this.number = NONE;
     this.#cells = shown.map(({ look }) => new Cell(look));
-    this.#mark.setAttribute("aria-colspan", String(shown.length));
+    this.#gap.setAttribute("aria-colspan", String(shown.length));
     this.element = el("div", { class: "row", role: "row", id });
     this.element.append(
       ...this.#cells.map((cell) => cell.element),
-      this.#mark,
+      this.#gap,
       el("div", { class: "cell cell--open", role: "gridcell" }, this.#open),
     );
   }
@@ -44,10 +44,10 @@ export class Row {
   /**
    * Show a row of the store.
    *
-   * @param {EventStore} store  @param {number} number  @param {?Mark} mark  `missingAt`
+   * @param {EventStore} store  @param {number} number  @param {?Gap} gap  `gapAt`
    * @param {number} place  in the table  @param {number} top  in px  @param {boolean} isCurrent
    */
-  show(store, number, mark, place, top, isCurrent) {
+  show(store, number, gap, place, top, isCurrent) {
     const { element } = this;
     if (top !== this.#top) {
       this.#top = top;
@@ -57,10 +57,10 @@ export class Row {
     element.setAttribute("aria-rowindex", String(place + 3)); // behind title and filter row
     element.classList.toggle("row--current", isCurrent);
     element.classList.toggle("row--odd", number % 2 === 1);
-    element.classList.toggle("row--mark", mark !== null);
-    if (mark) {
+    element.classList.toggle("row--gap", gap !== null);
+    if (gap) {
       this.number = number;
-      setText(this.#mark, markText(mark)); // it grows while nothing comes between
+      setText(this.#gap, gapText(gap)); // it grows while nothing comes between
     } else if (number !== this.number || this.#isStale) {
       this.number = number;
       this.#isStale = false;
@@ -105,8 +105,8 @@ export class Row {
 const NOTHING = [];
 const NO_VALUE = [{ text: "∅", className: "faint" }];
 
-/** @param {Mark} mark */
-function markText({ probe, where, rows, from, to }) {
+/** @param {Gap} gap */
+function gapText({ probe, where, rows, from, to }) {
   if (where === "unwatched") return unwatchedText(visibleText(probe), from, to);
   const what = rows === null ? "Events" : counted(rows, "event");
   const verb = rows === 1 ? "is" : "are";

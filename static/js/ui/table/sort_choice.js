@@ -26,7 +26,7 @@ export class SortChoice {
   }
 
   /** Rising, falling, then again the order of coming. */
-  turn(column) {
+  cycle(column) {
     const { by } = this.#order;
     const isIt = by?.column.key === column.key;
     if (!isIt) this.#sort(column, false);

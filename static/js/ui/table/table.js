@@ -32,7 +32,7 @@ export class Table {
   #rows = [];
   #shown = [];
   #shownVersions = "";
-  #gone = 0;
+  #evicted = 0;
   #orderVersion = 0;
   #anchor = null; // {row, place}: what stands at the top of a sorted table
   #cursor;
@@ -120,10 +120,10 @@ export class Table {
 
   /** How far down the rows are now that some left above. */
   #stayWithRows() {
-    const gone = Math.max(0, this.#order.gone - this.#gone);
-    this.#gone = this.#order.gone;
+    const evicted = Math.max(0, this.#order.evicted - this.#evicted);
+    this.#evicted = this.#order.evicted;
     this.#orderVersion = this.#order.version;
-    return (offset) => offset - gone * ROW_PX;
+    return (offset) => offset - evicted * ROW_PX;
   }
 
   /** Sorted, rows come and leave anywhere: the one at the top stays there, or the best do. */
@@ -151,17 +151,10 @@ export class Table {
     const used = new Set();
     for (let place = first; place < Math.min(first + count, order.length); place++) {
       // By its place since the view began, so that a row keeps its element while others go.
-      const row = this.#rows[(place + order.gone) % this.#rows.length];
+      const row = this.#rows[(place + order.evicted) % this.#rows.length];
       const number = order.at(place);
       const top = Math.round(place * ROW_PX + shift);
-      row.show(
-        this.#store,
-        number,
-        order.missingAt(number),
-        place,
-        top,
-        number === this.#cursor.row,
-      );
+      row.show(this.#store, number, order.gapAt(number), place, top, number === this.#cursor.row);
       used.add(row);
     }
     for (const row of this.#rows) if (!used.has(row)) row.hide();
@@ -211,7 +204,7 @@ export class Table {
     const index = this.#shown.findIndex((entry) => entry.column === column);
     this.#showTracks(this.#shown, column);
     const rows = this.element.querySelectorAll(
-      ".row--titles, .table__body .row:not([hidden], .row--mark)",
+      ".row--titles, .table__body .row:not([hidden], .row--gap)",
     );
     const widths = [...rows].map(
       ({ children }) => /** @type {any} */ (children[index]).offsetWidth,
@@ -261,7 +254,7 @@ export class Table {
   #currentText() {
     const row = this.#cursor.row;
     const isThere = row !== null && row >= this.#store.first && row < this.#store.end;
-    if (!isThere || this.#store.markAt(row)) return null;
+    if (!isThere || this.#store.gapAt(row)) return null;
     return this.#shown
       .map(({ column, look }) => {
         if (this.#store.stateAt(row, column.key) !== VALUE) return "";
