@@ -177,7 +177,8 @@ class Console {
       this.#takeAnswer(probes);
     } catch (error) {
       if (!(error instanceof CallError)) throw error;
-      if (!this.#signIn.ask(error)) this.#notices.add("The probes are not known", error);
+      if (!this.#signIn.ask(error))
+        this.#notices.add("The list of probes could not be loaded", error);
     }
   }
 
@@ -221,7 +222,7 @@ class Console {
   }
 
   #misunderstood(error) {
-    this.#notices.add("A message of the service was not understood", error);
+    this.#notices.add("A message from the service was not understood", error);
   }
 
   #takeMessage(message) {
@@ -288,13 +289,14 @@ class Console {
   #checkAddress() {
     const { known } = this.#store.columns;
     const say = (message) =>
-      this.#notices.add("The address asks for what there is not", new Error(message));
-    const there = `there are ${known.map(({ name }) => name).join(", ")}`;
-    for (const name of this.#columns.dropUnknown()) say(`there is no column “${name}”; ${there}`);
+      this.#notices.add("The link could not be followed completely", new Error(message));
+    const there = `the columns are ${known.map(({ name }) => name).join(", ")}`;
+    for (const name of this.#columns.dropUnknown()) say(`no column “${name}”; ${there}`);
     for (const name of this.#sort.dropUnknown(known))
-      say(`there is no column “${name}” to sort by; ${there}`);
+      say(`no column “${name}” to sort by; ${there}`);
     for (const name of ["filter", "columns", "sort"]) {
-      if (this.#address.isUnreadable(name)) say(`its ${name} cannot be read: an escape is cut off`);
+      if (this.#address.isUnreadable(name))
+        say(`the ${name} parameter has an invalid percent-escape`);
     }
   }
 
@@ -337,7 +339,7 @@ class Console {
       this.#cleared = 0;
       this.#showCleared();
     };
-    this.#news.add(`${counted(events, "event")} cleared away.`, { label: "Undo", act }, "cleared");
+    this.#news.add(`${counted(events, "event")} cleared.`, { label: "Undo", act }, "cleared");
   }
 
   /** Other rows are in the store: all that shows them begins again. */

@@ -39,12 +39,12 @@ export class ColumnList {
     this.#described.set(PROBE_KEY, {
       ...PROBE_FIELD,
       title: "Probe",
-      help: "The probe that saw this event",
+      help: "The probe that recorded this event",
     });
     this.#described.set(MODE_KEY, {
       ...MODE_FIELD,
       title: "Mode",
-      help: "How that probe is attached",
+      help: "How the probe is attached",
     });
   }
 

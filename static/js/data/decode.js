@@ -24,7 +24,7 @@ export function decodeBatch(bytes) {
   const table = tableFromIPC(bytes, { useBigInt: true });
   const metadata = table.schema.metadata ?? new Map();
   for (const name of ["probe", "mode", "run", "batch"]) {
-    if (!metadata.has(name)) throw new Error(`a batch without "${name}" in its metadata`);
+    if (!metadata.has(name)) throw new Error(`the metadata of a batch lacks "${name}"`);
   }
   return {
     probe: metadata.get("probe"),

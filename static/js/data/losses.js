@@ -9,7 +9,7 @@ export const PLACES = ["kernel", "pipe", "client", "page"];
 /** What each place is called towards people. */
 export const PLACE_WORDS = {
   kernel: "in the kernel",
-  pipe: "between tracer and service",
+  pipe: "between the tracer and the service",
   client: "on the way to this page",
   page: "because this page could not keep up",
   reconnect: "while the connection was lost",

@@ -57,7 +57,7 @@ export class Watching {
     for (const [id, probe] of this.#known) {
       if (isWatching(probe)) {
         wasOn = true;
-        const cause = "the service ended and was started again";
+        const cause = "the service was restarted";
         this.#open({ probe, since, cause, hint: "", restartAt: null, kind: "service" }, true);
       }
       this.#known.set(id, { ...probe, state: "stopped" });

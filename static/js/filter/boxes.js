@@ -24,7 +24,7 @@ export function testOfBox(column, typed) {
   const written = WRITTEN.find((symbol) => text.startsWith(symbol));
   const operator = SPELLINGS[written] ?? written;
   const rest = written ? text.slice(written.length).trim() : text;
-  if (!rest) throw new FilterError(`a value is missing after ${operator}`);
+  if (!rest) throw new FilterError(`missing value after ${operator}`);
   if (kindOf(column) !== "text") return `${operator ?? "="}${textOf(compact(rest, column))}`;
   const { value, isQuoted } = unquoted(rest);
   if (operator) return `${operator}${valueText(operator, value, !isQuoted && hasWildcard(value))}`;
@@ -62,7 +62,7 @@ function unquoted(text) {
   const [token, ...others] = tokenize(text);
   if (!token.isQuoted) return { value: text, isQuoted: false };
   if (token.fault || others.length > 0)
-    throw new FilterError(token.fault ?? "one quoted text, or none");
+    throw new FilterError(token.fault ?? "use one quoted text, or no quotes");
   return { value: token.text, isQuoted: true };
 }
 

@@ -118,8 +118,8 @@ function wrongOperator(column, kind, { operator, value, name, start, end }) {
     kind === "text" ? [] : [{ start, end, insert: `${name}=${value.replaceAll("*", "")}` }];
   const message =
     kind === "text"
-      ? `${operator} compares numbers, and ${column.title} is text: use = or ~`
-      : `${operator} is for text, and ${column.title} is a ${kind}: use = or < or >`;
+      ? `${operator} compares numbers, but ${column.title} is text: use = or ~`
+      : `${operator} is for text, but ${column.title} is a ${kind}: use =, < or >`;
   return new FilterFault(message, start, end, fixes);
 }
 
@@ -133,6 +133,6 @@ function faultOfValue(node, error) {
 function unknownColumn({ name, start, nameEnd }, names) {
   const nearest = names.nearest(name);
   const fixes = nearest ? [{ start, end: nameEnd, insert: nearest }] : [];
-  const hint = nearest ? `did you mean ${nearest}?` : "quotes make it a text to search for";
-  return new FilterFault(`there is no column ${quoted(name)}; ${hint}`, start, nameEnd, fixes);
+  const hint = nearest ? `did you mean ${nearest}?` : "quote it to search for the text";
+  return new FilterFault(`no column ${quoted(name)}; ${hint}`, start, nameEnd, fixes);
 }

@@ -146,6 +146,6 @@ function unitValues({ unit }, typed) {
   if (!/^\d+(?:\.\d+)?$/.test(typed)) return [];
   return (UNITS[unit] ?? []).map((it) => ({
     text: `${typed}${it}`,
-    help: it === unit ? "as without a unit" : "",
+    help: it === unit ? "the default unit" : "",
   }));
 }

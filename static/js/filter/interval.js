@@ -22,7 +22,7 @@ export function parseIntervals(operator, text, read) {
   const range = RANGE.exec(text);
   if (!range) return COMPARISONS[operator](read(text));
   if (operator === "=") return between(range[1], range[2], read);
-  throw new FilterError(`${quoted(text)} is a range, which goes with = and not with ${operator}`, [
+  throw new FilterError(`${quoted(text)} is a range, which works with = but not with ${operator}`, [
     `=${text}`,
   ]);
 }
@@ -44,6 +44,6 @@ function between(from, to, read) {
   const { low, high: least } = read(from)[0];
   const { until: high } = read(to).at(-1);
   if (least > high)
-    throw new FilterError(`${from} is more than ${to}: nothing is between`, [`=${to}..${from}`]);
+    throw new FilterError(`${from} is greater than ${to}: the range is empty`, [`=${to}..${from}`]);
   return [{ low, high }];
 }

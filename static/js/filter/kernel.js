@@ -99,13 +99,13 @@ export function planMove({ tree }, running, names, look) {
 /** Why moving it would change what the filter means, or nothing could take it; null: it can move. */
 function obstacle({ member, value }, asked, running) {
   if (asked[member] !== undefined && asked[member] !== value) {
-    return `the kernel tests one value, and ${MEMBERS[member](asked[member])} asks for another`;
+    return `the kernel filter takes one value, and ${MEMBERS[member](asked[member])} asks for another`;
   }
   const other = running.find(({ filter }) => isSet(filter, member) && filter[member] !== value);
   if (other)
-    return `the kernel tests ${MEMBERS[member](other.filter[member])} for ${other.id} already`;
+    return `the kernel filter of ${other.id} already has ${MEMBERS[member](other.filter[member])}`;
   if (blindProbes({ member }, running).length === running.length)
-    return "no running probe sees a result";
+    return "no running probe sees return values";
   return null;
 }
 
@@ -116,8 +116,8 @@ function blindProbes({ member }, running) {
 }
 
 function blindWords(probes) {
-  const [verb, them] = probes.length > 1 ? ["see", "them"] : ["sees", "it"];
-  return `${probes.join(", ")} ${verb} no result: ret<0 stays in the view for ${them}`;
+  const [verb, them] = probes.length > 1 ? ["do", "them"] : ["does", "it"];
+  return `${probes.join(", ")} ${verb} not see return values: ret<0 stays in view for ${them}`;
 }
 
 function askOf(probe, { member, value }, patches) {

@@ -65,7 +65,7 @@ function named(literal, numberOf) {
   const value = numberOf?.(literal) ?? numberOf?.(literal.toUpperCase());
   if (value !== undefined) return [exactly(BigInt(value))];
   throw new FilterError(
-    `${quoted(literal)} is not a number${numberOf ? " and no name known here" : ""}`,
+    `${quoted(literal)} is not a number${numberOf ? " or a known name" : ""}`,
     numberForms(literal),
   );
 }
@@ -81,10 +81,10 @@ function numberForms(literal) {
 function unitFactor(unit, suffix) {
   if (!suffix) return 1n;
   if (unit !== "ns")
-    throw new FilterError(`${quoted(suffix)} is not known here: no unit is needed`);
+    throw new FilterError(`${quoted(suffix)} is not expected: this column has no unit`);
   const plain = suffix.replace(/[µμ]/, "u").replace(/(?<=^[num]?)(?:secs?|seconds?)$/, "s");
   if (!Object.hasOwn(NS_PER_UNIT, plain))
-    throw new FilterError(`${quoted(suffix)} is not a unit: ns, µs, ms or s`);
+    throw new FilterError(`${quoted(suffix)} is not a unit: use ns, µs, ms or s`);
   return NS_PER_UNIT[plain];
 }
 
@@ -147,9 +147,9 @@ function startsOf(literal, date, time, zone) {
   const [hour, minute, second] = time;
   const utcMs = Date.UTC(year, month - 1, day, hour, minute, second);
   const wrong = (why) => new FilterError(`${quoted(literal)} is not a time: ${why}`);
-  if (hour > 23) throw wrong("hours go from 0 to 23");
-  if (minute > 59 || second > 59) throw wrong("minutes and seconds go from 0 to 59");
-  if (month < 1 || month > 12) throw wrong("months go from 01 to 12");
+  if (hour > 23) throw wrong("hours range from 0 to 23");
+  if (minute > 59 || second > 59) throw wrong("minutes and seconds range from 0 to 59");
+  if (month < 1 || month > 12) throw wrong("months range from 01 to 12");
   const days = new Date(Date.UTC(year, month, 0)).getUTCDate();
   if (day < 1 || day > days)
     throw wrong(`${String(year).padStart(4, "0")}-${twoDigits(month)} has ${days} days`);
@@ -161,7 +161,7 @@ function startsOf(literal, date, time, zone) {
   const starts = [...new Set(offsets)]
     .map((offset) => utcMs + offset * MS_PER_MINUTE)
     .filter((ms) => ms === utcMs + new Date(ms).getTimezoneOffset() * MS_PER_MINUTE);
-  if (starts.length === 0) throw wrong("the clocks were put forward past it");
+  if (starts.length === 0) throw wrong("the clocks skipped it");
   return starts.sort((a, b) => a - b);
 }
 

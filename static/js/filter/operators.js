@@ -13,7 +13,7 @@ export const OPERATORS = [
     says: "is",
     kinds: ["text", "number", "time"],
     example: "comm=rm",
-    help: "this text or number; with * or ? as ~; numbers and times also from a to b: pid=10..20, pid=10.., pid=..20",
+    help: "equals this text or number; with * or ?, matches as ~ does; numbers and times also take ranges: pid=10..20, pid=10.., pid=..20",
   },
   {
     symbol: "!=",
@@ -21,14 +21,14 @@ export const OPERATORS = [
     kinds: ["text", "number", "time"],
     negates: "=",
     example: "comm!=git",
-    help: "everything that = does not let through, also events without a value",
+    help: "everything that = does not match, including events without a value",
   },
   {
     symbol: "~",
     says: "matches",
     kinds: ["text"],
     example: "filename~*.log",
-    help: "the whole text fits the pattern, in any case: * stands for any characters, ? for one",
+    help: "the whole text matches the pattern, ignoring case: * is any number of characters, ? is one",
   },
   {
     symbol: "!~",
@@ -36,29 +36,35 @@ export const OPERATORS = [
     kinds: ["text"],
     negates: "~",
     example: "filename!~/tmp/*",
-    help: "everything that ~ does not let through, also events without a value",
+    help: "everything that ~ does not match, including events without a value",
   },
-  { symbol: "<", says: "is less than", kinds: ["number", "time"], example: "ret<0", help: "less" },
+  {
+    symbol: "<",
+    says: "is less than",
+    kinds: ["number", "time"],
+    example: "ret<0",
+    help: "less than",
+  },
   {
     symbol: "<=",
     says: "is at most",
     kinds: ["number", "time"],
     example: "latency<=50us",
-    help: "less or equal",
+    help: "at most",
   },
   {
     symbol: ">",
-    says: "is more than",
+    says: "is greater than",
     kinds: ["number", "time"],
     example: "latency>1ms",
-    help: "more",
+    help: "greater than",
   },
   {
     symbol: ">=",
     says: "is at least",
     kinds: ["number", "time"],
     example: "time>=10:15",
-    help: "more or equal",
+    help: "at least",
   },
 ];
 
@@ -109,27 +115,27 @@ export const FOREIGN = {
 
 /** The words that join tests, from the one that binds most. In any case: `AND` is `and`. */
 export const KEYWORDS = [
-  { word: "not", example: "not comm=git", help: "the opposite of the test behind it; also !" },
+  { word: "not", example: "not comm=git", help: "negates the test that follows; also !" },
   {
     word: "and",
     example: "comm=rm and ret<0",
-    help: "both; between two tests it may be left out; also &&",
+    help: "both tests match; may be omitted between two tests; also &&",
   },
-  { word: "or", example: "comm=rm or comm=git", help: "one of them, or both; also ||" },
+  { word: "or", example: "comm=rm or comm=git", help: "either test matches, or both; also ||" },
 ];
 
 /** What else there is to know, for the cheat sheet. */
 export const FORMS = [
-  { form: "word", example: "rm", help: "in any text column, in any case" },
+  { form: "word", example: "rm", help: "in any text column, ignoring case" },
   {
     form: "quotes",
     example: '"my file"',
-    help: 'spaces and signs as they are; inside \\" \\\\ \\n \\t \\u{202e}',
+    help: 'literal spaces and symbols; escapes: \\" \\\\ \\n \\t \\u{202e}',
   },
-  { form: "parentheses", example: "(comm=rm or comm=mv) ret<0", help: "what belongs together" },
-  { form: "lists", example: "comm in (rm, git)", help: "one of these values; also not in" },
-  { form: "names", example: "ret=ENOENT", help: "errors, and users (uid=alice), by name" },
-  { form: "units", example: "latency>1.5ms", help: "ns, us or µs, ms, s; without one: ns" },
+  { form: "parentheses", example: "(comm=rm or comm=mv) ret<0", help: "group tests" },
+  { form: "lists", example: "comm in (rm, git)", help: "any of these values; also not in" },
+  { form: "names", example: "ret=ENOENT", help: "errors and users (uid=alice) by name" },
+  { form: "units", example: "latency>1.5ms", help: "ns, us or µs, ms, s; ns if omitted" },
 ];
 
 const BY_SYMBOL = new Map(OPERATORS.map((operator) => [operator.symbol, operator]));

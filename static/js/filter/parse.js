@@ -66,8 +66,7 @@ class Parser {
     if (this.#tokens.length === 0) return null;
     const tree = this.#or();
     const rest = this.#next();
-    if (rest)
-      throw new FilterFault("this closing parenthesis has no opening one", rest.start, rest.end);
+    if (rest) throw new FilterFault("unmatched closing parenthesis", rest.start, rest.end);
     return tree;
   }
 
@@ -138,8 +137,7 @@ class Parser {
     const tree = this.#or();
     this.#depth--;
     const closing = this.#next();
-    if (closing?.type !== "close")
-      throw new FilterFault("the closing parenthesis is missing", start, end);
+    if (closing?.type !== "close") throw new FilterFault("missing closing parenthesis", start, end);
     this.#at++;
     return { ...tree, start, end: closing.end };
   }
@@ -194,8 +192,8 @@ class Parser {
   #missingValue(name, operator, value) {
     const isGroup = value?.type === "open" || value?.type === "close";
     const isTouching = isGroup && value.start === operator.end;
-    const hint = isTouching ? "; parentheses in a text need quotes" : "";
-    const message = `a value is missing after ${operator.text}${hint}`;
+    const hint = isTouching ? "; quote a text that contains parentheses" : "";
+    const message = `missing value after ${operator.text}${hint}`;
     const fixes = isGroup ? this.#listInstead(operator, value) : [];
     return new FilterFault(message, name.start, operator.end, fixes);
   }
@@ -228,7 +226,7 @@ class Parser {
     }
     fixes.push({ start, end: nameEnd, insert: `"${text}"` });
     throw new FilterFault(
-      `${quoted(word.text)} is not an operator; quotes make ${quoted(text)} a text to search for`,
+      `${quoted(word.text)} is not an operator; to search for the text ${quoted(text)}, put it in quotes`,
       word.start,
       word.end,
       fixes,
@@ -249,19 +247,14 @@ class Parser {
   #missingTest(token) {
     const before = this.#tokens[this.#at - 1];
     if (!token || token.type === "close") {
-      if (!before)
-        return new FilterFault(
-          "this closing parenthesis has no opening one",
-          token.start,
-          token.end,
-        );
+      if (!before) return new FilterFault("unmatched closing parenthesis", token.start, token.end);
       const message =
         before.type === "open"
-          ? "nothing stands in the parentheses"
-          : `something is missing after ${this.#typed(before)}`;
+          ? "the parentheses are empty"
+          : `missing test after ${this.#typed(before)}`;
       return new FilterFault(message, before.start, token?.end ?? this.#length);
     }
-    const message = `${this.#typed(token)} joins two tests; quotes make it a text to search for`;
+    const message = `${this.#typed(token)} joins two tests; quote it to search for the text`;
     return new FilterFault(message, token.start, token.end);
   }
 
@@ -271,7 +264,7 @@ class Parser {
 
   #deeper(start, end) {
     if (++this.#depth > MAX_DEPTH)
-      throw new FilterFault("too many parentheses within each other", start, end);
+      throw new FilterFault("parentheses are nested too deeply", start, end);
   }
 }
 

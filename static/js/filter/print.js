@@ -35,7 +35,7 @@ function part(node, wrapped) {
  * @param {FilterNode} node  @param {ColumnNames} names  @param {string} text  the filter's
  */
 export function describe(node, names, text) {
-  if (node.type === "word") return `Some text contains ${visibleText(node.text)}`;
+  if (node.type === "word") return `Any text contains ${visibleText(node.text)}`;
   if (node.type !== "term") return visibleText(text.slice(node.start, node.end));
   const title = names.find(node.name)[0]?.title ?? node.name;
   return `${title} ${operatorOf(node.operator).says} ${visibleText(node.value) || "empty"}`;

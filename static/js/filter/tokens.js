@@ -100,13 +100,13 @@ function bareText(source, start, before) {
   if (before && sign && before.end === start) return wrongOperator(before, text, sign, start, end);
   const symbol = match(SYMBOL, source, start)?.[0];
   if (symbol && !before) {
-    const fault = `a column is missing before ${symbol}; quotes make it a text to search for`;
+    const fault = `missing column before ${symbol}; quote it to search for the text`;
     return { ...token("text", text, start, end), fault };
   }
   if (source[end] === '"') {
     return {
       ...token("text", text, start, end),
-      fault: "a quote within a text: put all of it in quotes",
+      fault: "a quote inside a text: quote the whole text",
     };
   }
   return token("text", text, start, end);
@@ -123,7 +123,7 @@ function wrongOperator(before, text, sign, start, end) {
     forms.push(all.includes("~") ? `${negation}~${partOf(glob)}` : `${negation}=${value}`);
   }
   forms.push(`${before.text}"${text}"`);
-  const fault = `${all} is not an operator; quotes make ${sign} a part of the text`;
+  const fault = `${all} is not an operator; to include ${sign} in the value, put the value in quotes`;
   return { ...token("text", text, start, end), fault, forms };
 }
 
@@ -146,11 +146,13 @@ function list(source, start) {
     at += match(SPACE, source, at)?.[0].length ?? 0;
     if (isOpen && source[at] === ")")
       return done(at + 1, items.length ? null : "the list is empty");
-    if (at >= source.length && isOpen) return done(at, "the closing parenthesis is missing");
+    if (at >= source.length && isOpen) return done(at, "missing closing parenthesis");
     const item = isWanted || isOpen ? itemAt(source, at) : null;
     if (!item) {
       if (items.length > 0 && !isWanted && !isOpen) return done(items.at(-1).end);
-      const fault = isOpen ? "a list holds values and commas" : "a value is missing in the list";
+      const fault = isOpen
+        ? "a list takes values separated by commas"
+        : "missing value in the list";
       return done(Math.max(at, start + 1), fault);
     }
     items.push(item);
@@ -187,7 +189,7 @@ function quotedText(source, start, ending) {
     const escaped = match(ESCAPE, source, at);
     const code = escaped?.[2] === undefined ? 0 : parseInt(escaped[2], 16);
     if (!escaped || code > LAST_CODE_POINT) {
-      const fault = 'inside quotes a backslash is written \\\\ and a quote \\"';
+      const fault = 'inside quotes, write a backslash as \\\\ and a quote as \\"';
       return { ...quotedToken(text, at, Math.min(at + 2, source.length)), fault };
     }
     text += escaped[1]
@@ -196,13 +198,13 @@ function quotedText(source, start, ending) {
     at += escaped[0].length;
   }
   if (at >= source.length) {
-    return { ...quotedToken(text, start, source.length), fault: "the closing quote is missing" };
+    return { ...quotedToken(text, start, source.length), fault: "missing closing quote" };
   }
   const end = at + 1;
   if (end < source.length && !match(ending, source, end)) {
     return {
       ...quotedToken(text, start, end),
-      fault: "a space is missing behind the closing quote",
+      fault: "missing space after the closing quote",
     };
   }
   return quotedToken(text, start, end);

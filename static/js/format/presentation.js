@@ -51,7 +51,7 @@ const BY_TYPE = {
     full: (value) => [part(localDateTime(value))],
     notes: (value) => [`${utcTime(value)} in UTC`],
     tests: [
-      { label: "From here on", operator: ">=" },
+      { label: "From here", operator: ">=" },
       { label: "Up to here", operator: "<=" },
     ],
     width: 150,
@@ -68,8 +68,8 @@ const BY_UNIT = {
     full: (value) => [part(`${grouped(value)} ns`)],
     notes: (value) => (value < 1000n ? [] : [duration(value)]),
     tests: [
-      { label: "As long or longer", operator: ">=" },
-      { label: "As short or shorter", operator: "<=" },
+      { label: "At least this long", operator: ">=" },
+      { label: "At most this long", operator: "<=" },
     ],
     width: 102,
     narrowPlace: 4,

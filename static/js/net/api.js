@@ -47,7 +47,7 @@ async function call(method, path, body, isRetry = false) {
     return call(method, path, body, true);
   }
   if (!response.ok) throw problemError(response.status, answer);
-  if (!answer) throw new CallError(`${method} ${path} was answered, but not with JSON.`);
+  if (!answer) throw new CallError(`The response to ${method} ${path} is not JSON.`);
   return answer;
 }
 
@@ -62,7 +62,7 @@ async function send(method, path, headers, body) {
   try {
     return await fetch(path, options);
   } catch (error) {
-    throw new CallError("The service cannot be reached. Is it still running?", {
+    throw new CallError("The service cannot be reached. Check that it is running.", {
       notes: [error.message],
     });
   }
@@ -72,7 +72,7 @@ async function readJson(response) {
   try {
     return await response.json();
   } catch (error) {
-    throw new CallError("The service's answer was cut off or is not JSON.", {
+    throw new CallError("The response of the service is truncated or not JSON.", {
       status: response.status,
       notes: [error.message],
     });

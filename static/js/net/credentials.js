@@ -52,9 +52,9 @@ export class Credentials {
    */
   async use(token) {
     if (!canProve())
-      throw new CallError("The browser uses a token only over TLS or from this machine itself.", {
+      throw new CallError("Signing in needs HTTPS, or a browser on the traced machine.", {
         code: "insecure_page",
-        notes: ["Open the console as https://…, or as http://localhost:PORT."],
+        notes: ["Open the console at https://… or at http://localhost:PORT."],
       });
     this.#key = await keyOf(token);
     this.#isRead = true;
@@ -74,7 +74,7 @@ export class Credentials {
     try {
       await this.#store.deleteKey();
     } catch (error) {
-      console.warn("The browser did not delete the token's key:", error);
+      console.warn("The browser could not delete the token's key:", error);
     }
   }
 
@@ -113,7 +113,7 @@ export class Credentials {
     try {
       this.#key ??= await this.#store.readKey();
     } catch (error) {
-      console.warn("The browser keeps no keys, so reloading asks for the token:", error);
+      console.warn("The browser cannot store keys, so a reload will ask for the token:", error);
     }
   }
 
@@ -121,7 +121,7 @@ export class Credentials {
     try {
       await this.#store.writeKey(this.#key);
     } catch (error) {
-      console.warn("The browser keeps no keys, so reloading asks for the token:", error);
+      console.warn("The browser cannot store keys, so a reload will ask for the token:", error);
     }
   }
 
@@ -145,9 +145,9 @@ export class Credentials {
 export const credentials = new Credentials();
 
 function stranger() {
-  return new CallError("What answers at this address does not know your token.", {
+  return new CallError("The program at this address does not know your token.", {
     code: "stranger",
-    notes: ["Another program may have taken the port. The token was not sent."],
+    notes: ["Another program may be using the port. The token was not sent."],
   });
 }
 
@@ -159,7 +159,7 @@ async function ask(method, headers = {}) {
     answer = await response.json();
   } catch (error) {
     if (response) throw stranger();
-    throw new CallError("The service cannot be reached. Is it still running?", {
+    throw new CallError("The service cannot be reached. Check that it is running.", {
       notes: [error.message],
     });
   }

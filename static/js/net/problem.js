@@ -15,16 +15,17 @@ export class CallError extends Error {
 
 /** @param {number} status  @param {?Record<string, any>} problem  the body, null when it is no problem+json */
 export function problemError(status, problem) {
-  if (!problem) return new CallError(`The service answered ${status} and no reason.`, { status });
+  if (!problem)
+    return new CallError(`The service answered ${status} without a reason.`, { status });
   const faults = (problem.errors ?? []).map(fault);
   const detail = problem.detail || problem.title || `The service answered ${status}.`;
   // The detail strings the faults together, for those who read no list.
-  const message = faults.length > 0 ? "The service does not take this" : detail;
+  const message = faults.length > 0 ? "The service rejected the request" : detail;
   const notes = [];
   if (problem.reason && problem.reason !== message) notes.push(problem.reason);
   if (problem.hint) notes.push(problem.hint);
   if (problem.alternatives?.length)
-    notes.push(`What works here: ${problem.alternatives.join(", ")}.`);
+    notes.push(`Available here: ${problem.alternatives.join(", ")}.`);
   notes.push(...faults);
   return new CallError(message, { status, code: problem.code, notes });
 }

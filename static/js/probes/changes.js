@@ -5,7 +5,7 @@
 const WORDS = {
   started: (probe) => `started ${probe}`,
   stopped: (probe) => `stopped ${probe}`,
-  filter: (probe) => `changed the filter of ${probe} in the kernel`,
+  filter: (probe) => `changed the kernel filter of ${probe}`,
 };
 
 export class Changes {
@@ -40,7 +40,7 @@ export class Changes {
       const isOwn = this.#open.get(id) > 0 && change.who === this.#name;
       this.#see(id, change.at);
       const words = WORDS[change.what];
-      if (!isFirst && !isOwn && words) found.push(`${change.who} ${words(id)}, for everyone.`);
+      if (!isFirst && !isOwn && words) found.push(`${change.who} ${words(id)} for everyone.`);
     }
     return found;
   }

@@ -28,7 +28,7 @@ export function parseOptions(typed) {
   };
   for (const name of ["process", "comm"]) {
     if (new TextEncoder().encode(typed[name]).length > MAX_COMM_BYTES) {
-      errors[name] = `The kernel keeps ${MAX_COMM_BYTES} bytes of a name; this is longer.`;
+      errors[name] = `Too long: the kernel keeps ${MAX_COMM_BYTES} bytes of a name.`;
     }
   }
   const spec = { filter };
@@ -36,7 +36,7 @@ export function parseOptions(typed) {
   if (duration) {
     const seconds = Number(duration);
     if (!(seconds > 0 && seconds <= MAX_DURATION_S)) {
-      errors.duration = `Seconds: more than 0, at most ${MAX_DURATION_S} (a day).`;
+      errors.duration = `Enter seconds: more than 0, at most ${MAX_DURATION_S} (one day).`;
     }
     spec.duration_s = seconds;
   }
@@ -50,12 +50,12 @@ function wholeNumber(name, typed, errors) {
   const [low, high] = LIMITS[name];
   const value = Number(digits);
   if (!/^\d+$/.test(digits) || value < low || value > high) {
-    errors[name] = `A whole number from ${low} to ${high}.`;
+    errors[name] = `Enter a whole number from ${low} to ${high}.`;
   }
   return value;
 }
 
-/** A filter's parts in words, for the card: ["pid 12", "only failures"]. */
+/** A filter's parts in words, for the card: ["pid 12", "failures only"]. */
 export function filterWords(filter) {
   if (!filter) return [];
   const words = [];
@@ -63,11 +63,11 @@ export function filterWords(filter) {
   if (filter.uid !== null) words.push(`uid ${filter.uid}`);
   if (filter.process !== null) words.push(`process ${filter.process}`);
   if (filter.comm !== null) words.push(`thread ${filter.comm}`);
-  if (filter.only_failures) words.push("only failures");
+  if (filter.only_failures) words.push("failures only");
   return words;
 }
 
-/** Whether the probe sees return values, so that "only failures" means something. */
+/** Whether the probe sees return values, so that "failures only" applies. */
 export function seesReturn(probe) {
   return probe.columns.some((column) => column.name === "ret");
 }

@@ -14,10 +14,10 @@ test("what others did is news once; what was done before the page came is none",
   changes.allow({ name: "uid 0" });
   assert.deepEqual(changes.news([probe("t1")]), []);
   assert.deepEqual(changes.news([probe("t1")]), []);
-  assert.deepEqual(changes.news([probe("t2")]), ["token lab1 stopped fexit, for everyone."]);
+  assert.deepEqual(changes.news([probe("t2")]), ["token lab1 stopped fexit for everyone."]);
   assert.deepEqual(changes.news([probe("t2"), probe("t1")]), []);
   assert.deepEqual(changes.news([probe("t3", "uid 7", "filter")]), [
-    "uid 7 changed the filter of fexit in the kernel, for everyone.",
+    "uid 7 changed the kernel filter of fexit for everyone.",
   ]);
   assert.deepEqual(changes.news([probe("t4", "uid 7", "unheard of")]), []);
 });

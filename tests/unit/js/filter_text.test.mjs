@@ -341,7 +341,7 @@ for (const [name, typed, expected, shown] of BOXES) {
 
 test("an empty box is no test, and an operator alone is a fault", () => {
   assert.equal(testOfBox(columnNamed("comm"), "  "), null);
-  assert.throws(() => testOfBox(columnNamed("comm"), "!="), /a value is missing after !=/);
+  assert.throws(() => testOfBox(columnNamed("comm"), "!="), /missing value after !=/);
   assert.throws(() => testOfBox(columnNamed("pid"), ">"), FilterError);
   assert.throws(() => testOfBox(columnNamed("comm"), '"open'), /closing quote/);
 });
@@ -363,9 +363,9 @@ test("a box shows any text's test so that it stays that test", () => {
 
 test("tests are told in words", () => {
   const words = (text) => describe(parse(text), NAMES, text);
-  assert.equal(words("rm"), "Some text contains rm");
+  assert.equal(words("rm"), "Any text contains rm");
   assert.equal(words("comm=rm"), "Thread is rm");
-  assert.equal(words("latency>1ms"), "Latency is more than 1ms");
+  assert.equal(words("latency>1ms"), "Latency is greater than 1ms");
   assert.equal(words('comm=""'), "Thread is empty");
   assert.equal(words('file~"\\u{202e}*"'), "File matches U+202E*");
   assert.equal(words("a or b"), "a or b");

@@ -105,7 +105,7 @@ test("an example is added to what stands there", () => {
   assert.equal(state.typed.text, "(comm=rm or comm=git) and ret<0 and (a or b)");
 });
 
-test("a column that is not there is no column to narrow by", () => {
+test("a column that is not no column to narrow by", () => {
   assert.throws(
     () => stateOf().narrow({ name: "nope", operator: "=", value: 1 }),
     /no column nope/,
@@ -362,7 +362,7 @@ test("failures stay in the view for a probe that sees no result", () => {
   assert.deepEqual(plan("ret<0", [probe("fentry", {}, [])]), {
     patches: {},
     moved: [],
-    stay: [["ret<0", "no running probe sees a result"]],
+    stay: [["ret<0", "no running probe sees return values"]],
   });
 });
 

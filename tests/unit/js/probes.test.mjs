@@ -117,11 +117,11 @@ test("a filter is told in words", () => {
     "uid 0",
     "process git",
     "thread rm",
-    "only failures",
+    "failures only",
   ]);
 });
 
-test("only failures means something where there is a return value", () => {
+test("failures only applies where there is a return value", () => {
   assert.equal(seesReturn({ columns: [{ name: "pid" }] }), false);
   assert.equal(seesReturn({ columns: [{ name: "ret" }] }), true);
 });

@@ -84,7 +84,7 @@ test("probes with other columns share the table; what a probe lacks is missing",
 
 test("columns take titles from the probes, before or after the first batch", () => {
   const columns = new ColumnList();
-  const pid = { name: "pid", type: "uint32", title: "PID", unit: null, help: "Process id" };
+  const pid = { name: "pid", type: "uint32", title: "PID", unit: null, help: "Process ID" };
   columns.describe([pid]);
   columns.add([
     { name: "pid", type: "uint32" },

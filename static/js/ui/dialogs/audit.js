@@ -8,7 +8,7 @@ import { CallError } from "../../net/problem.js";
 import { byId, el, setText } from "../page/dom.js";
 
 const MAX_ENTRIES = 200;
-const COLUMNS = ["Time", "Who", "From", "What", "How", "Result"];
+const COLUMNS = ["Time", "User", "From", "Action", "Details", "Result"];
 
 export class Audit {
   #button = byId("audit-open");
@@ -27,14 +27,14 @@ export class Audit {
   }
 
   async #open() {
-    setText(this.#note, "Reading…");
+    setText(this.#note, "Loading…");
     this.#list.replaceChildren();
     this.#dialog.showModal();
     try {
       const { entries } = await auditEntries(MAX_ENTRIES);
       // What was asked for and answered is told by its answer; what never was, stands alone.
       const told = entries.filter((entry, i) => !isAnswered(entry, entries.slice(i + 1)));
-      setText(this.#note, told.length === 0 ? "Nothing was changed yet." : "Newest first.");
+      setText(this.#note, told.length === 0 ? "No changes yet." : "Newest first.");
       this.#list.append(heading(), el("tbody", {}, ...told.reverse().map(line)));
     } catch (error) {
       if (!(error instanceof CallError)) throw error;

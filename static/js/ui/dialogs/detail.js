@@ -76,11 +76,12 @@ export class Detail {
   update() {
     const isGone = this.isOpen && this.row !== null && this.row < this.#store.first;
     this.#note.hidden = !isGone && this.#fields.length > 0;
-    if (isGone) setText(this.#note, "The table has let this event go: newer ones took its place.");
+    if (isGone)
+      setText(this.#note, "This event was evicted from the table to make room for newer ones.");
     else
       setText(
         this.#note,
-        this.#fields.length > 0 ? "" : "Here events are missing; there are no fields to show.",
+        this.#fields.length > 0 ? "" : "Events are missing here, so there are no fields to show.",
       );
   }
 
@@ -118,8 +119,8 @@ export class Detail {
       this.#title,
       this.#copied,
       this.#copy,
-      button("↑", "Event above", () => this.#on.move("ArrowUp")),
-      button("↓", "Event below", () => this.#on.move("ArrowDown")),
+      button("↑", "Previous row", () => this.#on.move("ArrowUp")),
+      button("↓", "Next row", () => this.#on.move("ArrowDown")),
       button("×", "Close", () => this.close()),
     );
   }
@@ -214,7 +215,7 @@ export class Detail {
       setText(this.#copied, "Copied");
     } catch (error) {
       if (!(error instanceof DOMException)) throw error;
-      setText(this.#copied, "The browser did not allow it");
+      setText(this.#copied, "The browser denied access to the clipboard");
     }
   }
 }

@@ -27,7 +27,7 @@ export class ExportDialog {
   #progress = el("progress", {
     class: "export__progress",
     max: 1,
-    "aria-label": "Written",
+    "aria-label": "Export progress",
     hidden: true,
   });
   #save = el("button", { type: "submit", class: "button button--primary" }, "Save");
@@ -68,8 +68,8 @@ export class ExportDialog {
       held: snapshotOfStore(this.#store),
     };
     const { shown, held } = this.#snapshots;
-    setText(this.#rows.shown.words, `What the filter shows: ${counted(shown.length, "event")}`);
-    setText(this.#rows.held.words, `Everything held: ${counted(held.length, "event")}`);
+    setText(this.#rows.shown.words, `Filtered events: ${counted(shown.length, "event")}`);
+    setText(this.#rows.held.words, `All events in memory: ${counted(held.length, "event")}`);
     setText(this.#status, "");
     this.#choose();
     this.#dialog.showModal();
@@ -100,7 +100,7 @@ export class ExportDialog {
     const places = counted(gaps.length, "place");
     setText(
       this.#note,
-      gaps.length > 0 ? `Events are missing at ${places}; NDJSON says where.` : "",
+      gaps.length > 0 ? `Events are missing in ${places}; NDJSON records where.` : "",
     );
   }
 
@@ -126,7 +126,7 @@ export class ExportDialog {
       );
     } catch (error) {
       if (running.signal.aborted) return;
-      setText(this.#status, `No file was written. ${sentence(error.message)}`);
+      setText(this.#status, `Export failed: ${sentence(error.message)}`);
       throw error; // and into the browser's console, with where it happened
     } finally {
       if (this.#running === running) {

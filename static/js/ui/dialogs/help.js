@@ -21,7 +21,7 @@ export class Help {
       type: "button",
       class: "button button--small",
       "aria-keyshortcuts": "?",
-      "aria-label": "Help: keys",
+      "aria-label": "Keyboard shortcuts",
     });
     button.append("?");
     button.addEventListener("click", () => this.#open());
@@ -29,12 +29,12 @@ export class Help {
     this.#switch.addEventListener("change", () => (keys.isOn = this.#switch.checked));
     this.#dialog = dialog(
       "help",
-      "Keys",
+      "Keyboard shortcuts",
       this.#lists,
       el(
         "p",
         { class: "field field--check" },
-        el("label", {}, this.#switch, "Use the keys of the whole page"),
+        el("label", {}, this.#switch, "Enable keyboard shortcuts"),
       ),
       el("div", { class: "options__actions" }, closeButton("Close")),
     );
@@ -44,9 +44,9 @@ export class Help {
   #open() {
     this.#switch.checked = this.#keys.isOn;
     this.#lists.replaceChildren(
-      ...list("Anywhere, unless you are typing", PAGE_KEYS.filter(isInUse)),
+      ...list("Anywhere, except while typing", PAGE_KEYS.filter(isInUse)),
       ...list("In the table", TABLE_KEYS),
-      ...list("In a dialog", [{ shown: "Escape", words: "Close it" }]),
+      ...list("In a dialog", [{ shown: "Escape", words: "Close the dialog" }]),
     );
     this.#dialog.showModal();
   }

@@ -42,8 +42,8 @@ export class FilterBar {
     {
       type: "button",
       class: "filterbar__button",
-      "aria-label": "Empty the filter",
-      title: "Empty the filter",
+      "aria-label": "Clear the filter",
+      title: "Clear the filter",
       hidden: true,
     },
     "×",
@@ -126,7 +126,7 @@ export class FilterBar {
     setAttribute(this.#input, "aria-describedby", faults.length > 0 ? describedBy : null);
     this.#marks.show(this.#text, faults);
     clearTimeout(this.#quiet);
-    const words = faults.length > 0 ? `The filter has a fault: ${faults[0].message}` : "";
+    const words = faults.length > 0 ? `Invalid filter: ${faults[0].message}` : "";
     this.#quiet = setTimeout(() => setText(this.#said, visibleText(words)), words ? PAUSE_MS : 0);
   }
 
@@ -187,7 +187,7 @@ export class FilterBar {
   /** In an empty bar, what was used before. */
   #recent() {
     const recent = this.#text === "" ? this.#history.entries.slice(0, RECENT) : [];
-    return recent.map((insert) => ({ insert, help: "used before", kind: "recent" }));
+    return recent.map((insert) => ({ insert, help: "used recently", kind: "recent" }));
   }
 
   #accept({ insert, kind }) {

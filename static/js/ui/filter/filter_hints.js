@@ -33,7 +33,7 @@ export class FilterHints {
   #fix(text) {
     const button = el(
       "button",
-      { type: "button", class: "filterhint__fix", title: "Filter by this instead" },
+      { type: "button", class: "filterhint__fix", title: "Use this filter instead" },
       visibleText(text),
     );
     button.addEventListener("click", () => this.#onTake(text));

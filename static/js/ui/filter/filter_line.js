@@ -9,12 +9,12 @@ import { el, setText } from "../page/dom.js";
 /** @import { FilterFault } from "../../filter/fault.js" */
 
 const PLACES = {
-  view: "Tested on this page: the kernel sends all events, and those that do not fit are hidden",
-  kernel: "Tested in the kernel: events that do not fit cost nothing and do not come here",
+  view: "Applied in this page: the kernel sends all events, and those that do not match are hidden",
+  kernel: "Applied in the kernel: events that do not match cost nothing and are never sent",
 };
 
 const MOVE_HELP =
-  "What does not fit then costs nothing, and is not held: it cannot be shown afterwards";
+  "Events that do not match then cost nothing and are not recorded: they cannot be shown later";
 
 export class FilterLine {
   #element;
@@ -22,11 +22,11 @@ export class FilterLine {
   #shown = "";
   #chips = [];
   #fault = el("p", { class: "filterfault", id: "filter-text-fault", hidden: true });
-  #list = el("ul", { class: "chips", "aria-label": "Tests of the filter" });
+  #list = el("ul", { class: "chips", "aria-label": "Filter tests" });
   #move = el(
     "button",
     { type: "button", class: "button button--small", title: MOVE_HELP, hidden: true },
-    "Move into the kernel, for everyone",
+    "Apply in the kernel for everyone",
   );
   #said = el("p", { class: "filterline__said", role: "status" });
 
@@ -70,12 +70,12 @@ export class FilterLine {
 
   #showFault({ message, start, end }, typed, inForce) {
     this.#fault.replaceChildren(
-      el("span", {}, el("strong", {}, "Not a filter yet"), `: ${visibleText(message)}`),
+      el("span", {}, el("strong", {}, "Invalid filter"), `: ${visibleText(message)}`),
       excerpt(typed, start, end),
       el(
         "span",
         { class: "filterfault__force", title: visibleText(inForce) },
-        "Still in force: ",
+        "Still active: ",
         inForce ? el("code", {}, visibleText(inForce)) : "no filter",
       ),
     );

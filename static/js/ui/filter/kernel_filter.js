@@ -48,8 +48,8 @@ export class KernelFilter {
       text: test.text,
       place: "kernel",
       where: isForAll(test)
-        ? "in the kernel, for everyone"
-        : `in the kernel, for everyone, on ${test.probes.join(", ")}`,
+        ? "in the kernel for everyone"
+        : `in the kernel for everyone on ${test.probes.join(", ")}`,
       title: `For ${test.probes.join(", ")}`,
       remove:
         this.mayChange &&

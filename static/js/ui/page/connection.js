@@ -68,6 +68,6 @@ export class ConnectionState {
     if (state === "connecting") return "Connecting…";
     const seconds = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
     const why = reason ? `Connection lost (${reason})` : "Connection lost";
-    return seconds > 0 ? `${why}, next attempt in ${seconds} s` : `${why}, connecting…`;
+    return seconds > 0 ? `${why}, retrying in ${seconds} s` : `${why}, reconnecting…`;
   }
 }

@@ -23,13 +23,13 @@ export class Counters {
     setText(this.#received, grouped(store.received));
     setText(this.#shown, grouped(view.events));
     const older = store.evicted > 0 ? `, ${grouped(store.evicted)} evicted` : "";
-    const here = onlyHere > 0 ? `, ${grouped(onlyHere)} only here: a reload loses them` : "";
+    const here = onlyHere > 0 ? `, ${grouped(onlyHere)} in this tab only: a reload loses them` : "";
     setText(this.#held, `${grouped(store.events)}${older}${here}`);
   }
 
   /** @param {{probe: string, perSecond: number}[]} rates  of the running probes */
   showRates(rates) {
     const words = rates.map(({ probe, perSecond }) => `${probe} ${rate(perSecond)}`);
-    setText(this.#rates, words.length > 0 ? visibleText(words.join(" · ")) : "nothing attached");
+    setText(this.#rates, words.length > 0 ? visibleText(words.join(" · ")) : "no probe attached");
   }
 }

@@ -61,11 +61,11 @@ export class Incidents {
 
   #make(id) {
     const text = el("p", { class: "incident__text" });
-    const button = el("button", { type: "button", class: "button button--small" }, "Start again");
-    button.setAttribute("aria-label", `Start again: ${visibleText(id)}`);
+    const button = el("button", { type: "button", class: "button button--small" }, "Restart");
+    button.setAttribute("aria-label", `Restart ${visibleText(id)}`);
     const close = el(
       "button",
-      { type: "button", class: "notice__close", "aria-label": `Dismiss what is said of ${id}` },
+      { type: "button", class: "notice__close", "aria-label": `Dismiss the message about ${id}` },
       "×",
     );
     const banner = { text, button, incident: null };
@@ -86,9 +86,9 @@ function keyOf({ probe, since, kind }) {
 
 function wordsOf({ probe, since, cause, hint, restartAt, kind }) {
   const id = visibleText(probe.id);
-  const what = kind === "blind" ? "is attached, but sees nothing" : "is not watching";
+  const what = kind === "blind" ? "is attached but sees no calls" : "is not watching";
   const words = [`${id} ${what}, since ${moment(since)}: ${sentence(visibleText(cause))}`];
   if (hint) words.push(sentence(visibleText(hint)));
-  if (restartAt) words.push(`It starts again automatically at ${moment(restartAt)}.`);
+  if (restartAt) words.push(`It restarts automatically at ${moment(restartAt)}.`);
   return words.join(" ");
 }

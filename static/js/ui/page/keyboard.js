@@ -10,23 +10,23 @@ const SWITCH = "keys";
 
 /** @type {{key: string, shown?: string, words: string, run?: () => void}[]} */
 export const PAGE_KEYS = [
-  { key: "/", words: "Write in the filter", run: () => byId("text-filter").focus() },
-  { key: " ", shown: "Space", words: "Pause and resume" },
+  { key: "/", words: "Focus the filter", run: () => byId("text-filter").focus() },
+  { key: " ", shown: "Space", words: "Pause or resume" },
   { key: "e", words: "Export" },
   { key: "s", words: "Summary" },
   { key: "j", words: "Next row", run: () => pressInTable("ArrowDown") },
-  { key: "k", words: "Row before", run: () => pressInTable("ArrowUp") },
+  { key: "k", words: "Previous row", run: () => pressInTable("ArrowUp") },
   { key: "g", words: "Oldest row", run: () => pressInTable("Home") },
-  { key: "G", words: "Newest row, and follow", run: () => pressInTable("End") },
-  { key: "?", words: "This help" },
+  { key: "G", words: "Follow new events", run: () => pressInTable("End") },
+  { key: "?", words: "Show this help" },
 ];
 
 /** What the table does with the focus in it; keys apart by spaces. */
 export const TABLE_KEYS = [
-  { shown: "↓ ↑", words: "Next row, row before" },
-  { shown: "PgDn PgUp", words: "A page further, a page back" },
-  { shown: "Home End", words: "Oldest row, newest row" },
-  { shown: "Enter", words: "All fields of the row" },
+  { shown: "↓ ↑", words: "Next or previous row" },
+  { shown: "PgDn PgUp", words: "Next or previous page" },
+  { shown: "Home End", words: "First or last row" },
+  { shown: "Enter", words: "Show all fields of the row" },
   { shown: "Ctrl+C", words: "Copy the row" },
 ];
 

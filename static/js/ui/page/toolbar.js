@@ -50,9 +50,9 @@ export class Toolbar {
     const words = waiting > 0 || isPaused ? [counted(waiting, "new event")] : [];
     if (isPaused) words.unshift("Paused");
     if (by) words.push(`${words.length > 0 ? "sorted" : "Sorted"} by ${by.column.title}`);
-    setText(this.#newest, words.length > 0 ? words.join(" · ") : "To the newest");
+    setText(this.#newest, words.length > 0 ? words.join(" · ") : "Jump to newest");
     this.#newest.classList.toggle("newest--sorted", Boolean(by));
-    setAttribute(this.#newest, "title", by ? "Back to arrival order, and to the newest" : null);
+    setAttribute(this.#newest, "title", by ? "Clear sorting and follow new events" : null);
   }
 
   /** Hold the view where it is, or let it go on. Events are kept meanwhile. */

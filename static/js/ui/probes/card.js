@@ -23,7 +23,7 @@ export class Card {
   #hint = el("p", { class: "card__hint" });
   #main = el("button", { type: "button", class: "button" });
   #options = el("button", { type: "button", class: "button button--quiet" });
-  #notSeen = el("button", { type: "button", class: "button button--quiet" }, "Not seen…");
+  #notSeen = el("button", { type: "button", class: "button button--quiet" }, "Limitations…");
   #everyone = el("span", { class: "card__everyone" }, "for everyone");
 
   /**
@@ -54,7 +54,7 @@ export class Card {
       isActive(this.probe) ? on.stop(this.probe) : on.start(this.probe),
     );
     this.#options.addEventListener("click", () => on.options(this.probe));
-    this.#notSeen.setAttribute("aria-label", `Not seen by ${id}`);
+    this.#notSeen.setAttribute("aria-label", `Limitations of ${id}`);
     this.#notSeen.addEventListener("click", () => on.notSeen(this.probe));
   }
 
@@ -72,11 +72,11 @@ export class Card {
     const state = probe.state === "running" && probe.blind ? "blind" : probe.state;
     setText(this.#state, usable ? (STATES[state] ?? state) : "not available");
     this.#state.dataset.state = usable ? state : "unavailable";
-    setText(this.#function, probe.function ?? "no function to attach to");
+    setText(this.#function, probe.function ?? "no function available");
     this.#function.title = this.#function.textContent;
     setText(
       this.#reason,
-      usable ? endWords(probe) : sentence(probe.reason ?? "The kernel refuses it"),
+      usable ? endWords(probe) : sentence(probe.reason ?? "The kernel does not support it"),
     );
     setText(this.#hint, usable || !probe.hint ? "" : sentence(probe.hint));
     this.#showButtons(probe, active, usable, isBusy, mayChange);
@@ -88,7 +88,7 @@ export class Card {
     const { state, filter, cost } = this.probe;
     if (state === "running") {
       words.push(rate(perSecond));
-      if (cost) words.push(`${duration(Math.round(cost.ns_per_call))} a call`);
+      if (cost) words.push(`${duration(Math.round(cost.ns_per_call))} per call`);
       words.push(...filterWords(filter));
     }
     if (lost > 0) words.push(`${lost.toLocaleString("en-US")} lost`);
@@ -125,11 +125,11 @@ const STATES = {
   running: "running",
   stopping: "stopping…",
   failed: "failed",
-  blind: "sees nothing",
+  blind: "sees no calls",
 };
 
 function costWords({ calls, ns_per_call }) {
-  return `Each traced call spends ${duration(Math.round(ns_per_call))} in the probe's programs, by the kernel's measuring of the last ${counted(calls, "call")}.`;
+  return `Each traced call spends ${duration(Math.round(ns_per_call))} in the probe's BPF programs, as measured by the kernel over the last ${counted(calls, "call")}.`;
 }
 
 /** How the last run ended, when not because someone asked for it. */
@@ -137,7 +137,7 @@ function endWords({ state, ended, blind }) {
   if (state === "running" && blind) return sentence(blind.reason);
   if (!ended || ended.code === "requested" || (state !== "stopped" && state !== "failed"))
     return "";
-  if (ended.code === "duration") return "Stopped automatically: its time was over.";
+  if (ended.code === "duration") return "Stopped automatically: its duration elapsed.";
   const words = sentence(ended.detail || ended.code);
-  return ended.restart_at ? `${words} It starts again automatically.` : words;
+  return ended.restart_at ? `${words} It restarts automatically.` : words;
 }

@@ -118,7 +118,7 @@ export class ProbeBar {
     const running = probes.filter(isActive);
     const best = bestProbe(probes);
     this.#showUnavailable(probes.filter((probe) => !probe.available && !isActive(probe)));
-    setText(this.#watch, running.length > 0 ? "Stop watching, for everyone" : "Watch deletions");
+    setText(this.#watch, running.length > 0 ? "Stop watching for everyone" : "Watch deletions");
     this.#watch.classList.toggle("button--primary", running.length === 0);
     this.#watch.disabled =
       !this.#mayChange || this.#busy.size > 0 || (running.length === 0 && !best);
@@ -128,11 +128,12 @@ export class ProbeBar {
     if (running.some(isWatching)) parts.push(`${ids(running.filter(isWatching))} attached`);
     const others = running.filter((it) => !isWatching(it) && it.state !== "failed");
     for (const it of others)
-      parts.push(`${it.id} ${it.state === "running" ? "sees nothing" : it.state}`);
+      parts.push(`${it.id} ${it.state === "running" ? "sees no calls" : it.state}`);
     if (failed.length > 0) parts.push(`${ids(failed)} failed`);
     if (running.length > 0 || failed.length > 0) setText(this.#summary, parts.join(" · "));
-    else if (best) setText(this.#summary, `starts ${best.id}, the best this kernel allows`);
-    else setText(this.#summary, "this kernel allows none of the modes: each says why");
+    else if (best)
+      setText(this.#summary, `will start ${best.id}, the best mode this kernel supports`);
+    else setText(this.#summary, "this kernel supports none of the modes; each card says why");
   }
 
   /** Modes that this kernel refuses, folded into a line that says so. */
@@ -143,7 +144,7 @@ export class ProbeBar {
     this.#unavailable.hidden = length === 0 || isAll || this.#list.hidden;
     setText(
       this.#unavailable,
-      isShown ? "Hide what is not available" : `${counted(length, "mode")} not available: why?`,
+      isShown ? "Hide unavailable modes" : `${counted(length, "unavailable mode")}`,
     );
     this.#unavailable.setAttribute("aria-expanded", String(isShown));
     this.#list.classList.toggle("cards--folded", !isShown);
@@ -203,7 +204,7 @@ export class ProbeBar {
       this.#on.found(foundWords(probes, before));
     } catch (error) {
       if (!(error instanceof CallError)) throw error;
-      this.#notices.add("Kernel support was not checked", error);
+      this.#notices.add("Kernel support could not be checked", error);
     } finally {
       button.disabled = !this.#mayChange;
     }
@@ -218,6 +219,6 @@ function foundWords(probes, before) {
   const changed = probes.filter(({ id, available }) => before.get(id) !== available);
   const words = [`Kernel support checked. Available: ${ids(works)}`];
   if (refused.length > 0) words.push(`not available: ${ids(refused)}`);
-  words.push(changed.length > 0 ? `new: ${ids(changed)}` : "as before");
+  words.push(changed.length > 0 ? `changed: ${ids(changed)}` : "no change");
   return `${words.join("; ")}.`;
 }

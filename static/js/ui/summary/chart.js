@@ -35,7 +35,7 @@ export class Chart {
     const place = this.#place;
     place.setAttribute(
       "aria-label",
-      `${options.label}: arrow keys choose a step, with Shift more of them, Enter filters`,
+      `${options.label}: arrow keys select a step, Shift extends the selection, Enter filters`,
     );
     place.addEventListener("keydown", (event) => this.#key(event) && event.preventDefault());
     place.addEventListener("blur", () => this.#choose(null));

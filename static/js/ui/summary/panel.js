@@ -141,7 +141,7 @@ export class SummaryPanel {
     for (const [i, { measure }] of parts.entries()) this.#figures[i].show(measure, isSame);
     const events = counted(this.#view.events, "event");
     const counting = `counting, ${Math.floor(100 * progress)}% of ${events}`;
-    setText(this.#scope, isDone ? `of ${events} shown` : counting);
+    setText(this.#scope, isDone ? `${events} shown` : counting);
     if (this.#isSought) this.#aside.scrollIntoView({ block: "start" });
     this.#isSought = false;
   }

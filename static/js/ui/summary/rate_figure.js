@@ -70,7 +70,7 @@ export class RateFigure {
       values: counts.map((count, i) => count / seconds[i]),
       mean: sum(counts) / covered,
     }));
-    setText(this.#scale, `${clockRange(start, end)}, in steps of ${widthWords(width)}`);
+    setText(this.#scale, `${clockRange(start, end)}, ${widthWords(width)} per step`);
     this.#showLegend(lines);
     this.#chart.show({ edges, series: lines });
   }
@@ -91,8 +91,8 @@ export class RateFigure {
       item.className = `legend__item ${className}`;
       item.firstChild.className = "legend__name";
       setText(item.firstChild, visibleText(name));
-      const most = Math.max(...values);
-      setText(item.lastChild, `mean ${perSecond(mean)}, at most ${perSecond(most)}`);
+      const peak = Math.max(...values);
+      setText(item.lastChild, `mean ${perSecond(mean)}, peak ${perSecond(peak)}`);
     }
   }
 

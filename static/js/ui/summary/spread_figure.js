@@ -95,7 +95,7 @@ export class SpreadFigure {
         this.#buttons.append(button);
       }
       setText(button.lastChild, ` ${words}`);
-      button.title = `Show only ${words} and more`;
+      button.title = `Show only ${words} or more`;
     }
   }
 

@@ -41,7 +41,7 @@ class ColumnItem {
     this.#box.checked = isShown && !isFolded;
     setText(this.#folded, isFolded ? "no room" : "");
     this.#box.disabled = isLast;
-    this.#box.title = isLast ? "A table has at least one column" : "";
+    this.#box.title = isLast ? "At least one column must be shown" : "";
     for (const [button, to] of [
       [this.#up, before],
       [this.#down, after],
@@ -87,10 +87,14 @@ export class ColumnMenu {
   constructor(on) {
     this.#on = on;
     const reset = el("button", { type: "button", class: "button button--small" }, "Reset");
-    reset.title = "All columns, their order and widths as at first";
+    reset.title = "Restore the default columns, order and widths";
     reset.addEventListener("click", () => on.reset());
     this.#panel.append(
-      el("p", { class: "columns__hint" }, "Columns that a probe lacks stay empty in its rows."),
+      el(
+        "p",
+        { class: "columns__hint" },
+        "Columns that a probe does not have are empty in its rows.",
+      ),
       this.#list,
       el("div", { class: "columns__end" }, reset),
     );

@@ -9,7 +9,7 @@ import { el, setAttribute } from "../page/dom.js";
 const DRAG_PX = 6; // less is a click
 const STEP_PX = 16;
 const HINT =
-  "Enter sorts; Alt and ← → change the width, Alt and Enter fits it; Alt, Shift and ← → move the column.";
+  "Enter sorts. Alt+←/→ changes the width, Alt+Enter fits it to the content. Alt+Shift+←/→ moves the column.";
 
 export class Headings {
   #on;

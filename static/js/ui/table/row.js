@@ -22,7 +22,7 @@ export class Row {
     type: "button",
     class: "row__open",
     tabIndex: -1,
-    "aria-label": "Show every field",
+    "aria-label": "Show all fields",
   });
   #top = NONE;
   #isStale = false;
@@ -115,6 +115,7 @@ function gapText({ probe, where, rows, from, to }) {
 
 function unwatchedText(probe, from, to) {
   const begin = from ? ` from ${moment(from)}` : "";
-  if (to) return `${probe}: not watching${begin} to ${moment(to)}. What happened then is not known`;
-  return `${probe}: not watching${begin} on. What happens is not known`;
+  if (to)
+    return `${probe}: not watching${begin} to ${moment(to)}. Calls in this period were not recorded`;
+  return `${probe}: not watching${begin} onwards. Calls are not being recorded`;
 }
