@@ -358,7 +358,7 @@ test("what the kernel can test moves into all running probes", () => {
 test("failures stay in the view for a probe that sees no result", () => {
   const { patches, moved, stay } = plan("ret<0", [probe("fexit"), probe("fentry", {}, [])]);
   assert.deepEqual([patches, moved], [{ fexit: { only_failures: true } }, []]);
-  assert.deepEqual(stay, [["ret<0", "fentry sees no result: ret<0 stays in the view for it"]]);
+  assert.deepEqual(stay, [["ret<0", "fentry does not see return values: ret<0 stays in view for it"]]);
   assert.deepEqual(plan("ret<0", [probe("fentry", {}, [])]), {
     patches: {},
     moved: [],
@@ -369,7 +369,7 @@ test("failures stay in the view for a probe that sees no result", () => {
 test("a test that the kernel's own contradicts stays, for moving it would let other events through", () => {
   const { patches, stay } = plan("pid=5", [probe("fexit", { pid: 6 })]);
   assert.deepEqual(patches, {});
-  assert.deepEqual(stay, [["pid=5", "the kernel tests pid=6 for fexit already"]]);
+  assert.deepEqual(stay, [["pid=5", "the kernel filter of fexit already has pid=6"]]);
   assert.match(plan("pid=5 pid=6", [probe("fexit")]).stay[0][1], /pid=5 asks for another/);
 });
 

@@ -54,7 +54,7 @@ export class SummaryPanel {
 
   /**
    * @param {{aside: HTMLElement, tools: HTMLElement, store: EventStore, view: View,
-   *   narrow: (test: object) => void, address: Address}} parts  of the page: where
+   *   narrow: (test: any) => void, address: Address}} parts  of the page: where
    *   the panel and its button go, what it counts, whom it tells what was chosen
    */
   constructor({ aside, tools, store, view, narrow, address }) {
