@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The columns of the table: the union of those that the batches brought, in the order of
-// their schemas, with the titles, units and explanations that the probes give them.
+// The columns of the table: the union of the batches' columns, in the order of their schemas, with
+// the titles, units and help of the probes.
 
 import { NO_NAMES, ValueNames } from "../format/value_names.js";
 
@@ -10,7 +10,7 @@ import { NO_NAMES, ValueNames } from "../format/value_names.js";
  *   help: string, names: ValueNames}} Column
  */
 
-/** What a column is called inside: two probes may use one name for two types. */
+/** Return a column's key, which includes the type: two probes may use a name for different types. */
 export function columnKey(name, type) {
   return `${name}:${type}`;
 }
@@ -22,7 +22,7 @@ export function inColumnType(type, value) {
   return BIGINT_TYPES.has(type) ? BigInt(value) : Number(value);
 }
 
-// The columns that come from the schema's metadata: which probe saw a row, and in which mode.
+// The columns from the schema's metadata: the probe that recorded a row, and its mode.
 const PROBE_FIELD = { name: "probe", type: "text" };
 const MODE_FIELD = { name: "mode", type: "text" };
 export const PROBE_KEY = columnKey(PROBE_FIELD.name, PROBE_FIELD.type);
@@ -33,7 +33,7 @@ export class ColumnList {
   #tables = new Map(); // name -> ValueNames
   #tablesText = "";
   #described = new Map();
-  #isDescribed = false; // by a probe
+  #isDescribed = false; // whether a probe has described columns
 
   constructor() {
     this.#described.set(PROBE_KEY, {
@@ -48,7 +48,7 @@ export class ColumnList {
     });
   }
 
-  /** Rises with every change, so that a reader can see that its copy is old. */
+  /** Incremented with every change, so that readers can detect stale copies. */
   version = 0;
 
   /** @returns {Column[]} */
@@ -57,8 +57,8 @@ export class ColumnList {
   }
 
   /**
-   * Every column that some probe has, whether the table has it or not: what a filter may name.
-   * None before the first of them: a filter that waits for its columns has no fault.
+   * All columns of all probes, in the table or not: what a filter may name. Empty until the first is
+   * known, since a filter whose columns are still unknown has no fault.
    */
   get known() {
     if (!this.#isDescribed && this.#columns.length === 0) return [];
@@ -69,9 +69,9 @@ export class ColumnList {
     return [...known.values()];
   }
 
-  /** @param {Object<string, any[]>} tables  the names of values, by what columns call them */
+  /** @param {Object<string, any[]>} tables  names of values, by the `names` of columns */
   name(tables) {
-    // The same in each answer while the service runs: taken anew they would be other objects.
+    // The tables are the same in each answer of a service: keep the objects, which serve as keys.
     const text = JSON.stringify(tables);
     if (text === this.#tablesText) return;
     this.#tablesText = text;
@@ -81,7 +81,7 @@ export class ColumnList {
     this.#remake();
   }
 
-  /** Take over titles, units and help from a probe's `columns` (docs/protocol.md). */
+  /** Copy titles, units and help from a probe's `columns` (docs/protocol.md). */
   describe(columns) {
     let isNew = false;
     this.#isDescribed ||= columns.length > 0;
@@ -105,7 +105,7 @@ export class ColumnList {
     this.version++;
   }
 
-  /** Add what a batch brings that is new, each behind the column it follows in its schema. */
+  /** Add the new columns of a batch, each after the column it follows in its schema. */
   add(fields) {
     let place = 0;
     let isNew = false;

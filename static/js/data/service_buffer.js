@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// How many of the rows that came the service still has: it holds so many bytes of the newest
-// batches (`recent_bytes` of hello). Those are what a reload of the page brings back.
+// The number of received rows that the service still has: it keeps `recent_bytes` (of hello) of the
+// newest batches. A reload of the page restores these.
 
-/** What the service counts for a batch beyond its bytes (app/hub.py, ITEM_OVERHEAD_BYTES). */
+/** The service's overhead per batch (ITEM_OVERHEAD_BYTES of the hub). */
 const OVERHEAD_BYTES = 256;
 
 export class ServiceBuffer {
@@ -11,10 +11,10 @@ export class ServiceBuffer {
   #batches = []; // {bytes, rows}, a queue from #next on
   #next = 0;
   #bytes = 0;
-  /** Rows of the batches that the service holds. */
+  /** The number of rows in the batches that the service has. */
   rows = 0;
 
-  /** Another connection; to another run of the service, which holds nothing of what came. */
+  /** A new connection; a restarted service has none of the earlier batches. */
   connected(maxBytes, isSameService) {
     this.#maxBytes = maxBytes ?? Infinity;
     if (isSameService) return;
@@ -24,12 +24,12 @@ export class ServiceBuffer {
     this.rows = 0;
   }
 
-  /** Whether the service says how much it holds. */
+  /** Whether the size of the service's buffer is known. */
   get isKnown() {
     return this.#maxBytes < Infinity;
   }
 
-  /** A batch that is new to this page. */
+  /** Add a batch that is new to this page. */
   add(bytes, rows) {
     this.#batches.push({ bytes: bytes + OVERHEAD_BYTES, rows });
     this.#bytes += bytes + OVERHEAD_BYTES;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The rows that the filter lets through, oldest first, kept up to date from the new rows only.
+// The rows that match the filter, oldest first, updated incrementally from new rows.
 
 import { CHUNK_ROWS } from "./chunk.js";
 import { extendsGap } from "./store.js";
@@ -10,9 +10,9 @@ import { extendsGap } from "./store.js";
 export class View {
   #store;
   #filter;
-  #rows; // a ring: row numbers, from #head on
+  #rows; // a ring of row numbers, from #head on
   #head = 0;
-  #gaps = new Map(); // row number -> the marks it stands for
+  #gaps = new Map(); // row number -> the gaps that it represents
   #seen;
   #observers = new Set();
 
@@ -23,39 +23,39 @@ export class View {
     this.#rows = new Float64Array(2 ** Math.ceil(Math.log2(store.capacity)));
     this.#seen = store.first;
     this.length = 0;
-    /** How many rows left the view's front since it was last reset. */
+    /** The number of rows evicted from the view's front since it was last reset. */
     this.evicted = 0;
-    /** Rises with every reset, so that who counts the rows can see that they are others. */
+    /** Incremented with every reset, so that observers can see that the rows are others. */
     this.epoch = 0;
   }
 
   /**
-   * Be told of every change: `reset()` when the view begins again, empty; `append(from, to)`
-   * when rows came, at these places; `trim(count, first)` when the oldest `count` rows left:
-   * those with numbers below `first`.
+   * Observe changes: `reset()` when the view restarts, empty; `append(from, to)` when rows are added
+   * at these places; `trim(count, first)` when the oldest `count` rows are evicted, those with
+   * numbers below `first`.
    * @param {{reset: Function, append: Function, trim: Function}} observer
    */
   observe(observer) {
     this.#observers.add(observer);
   }
 
-  /** How many of the view's rows are events. */
+  /** The number of the view's rows that are events. */
   get events() {
     return this.length - this.#gaps.size;
   }
 
-  /** The row number at a place of the view. */
+  /** Return the row number at a place of the view. */
   at(place) {
     return this.#rows[(this.#head + place) & (this.#rows.length - 1)];
   }
 
-  /** The place of a row, null when it is not in the view. */
+  /** Return the place of a row, null if it is not in the view. */
   placeOf(row) {
     const place = this.placeFrom(row);
     return place < this.length && this.at(place) === row ? place : null;
   }
 
-  /** The place of the first row whose number is not below `row`. Row numbers rise. */
+  /** Return the place of the first row whose number is at least `row`. */
   placeFrom(row) {
     let low = 0;
     let high = this.length;
@@ -68,8 +68,8 @@ export class View {
   }
 
   /**
-   * What is gap at a row that is a mark, `{probe, where, rows}`, else null. Marks of one
-   * kind between which the filter let nothing through are one row.
+   * Return the gap at a row, `{probe, where, rows}`, null for an event. Gaps of the same kind with no
+   * visible event between them are one row.
    */
   gapAt(row) {
     const gaps = this.#gaps.get(row);
@@ -78,7 +78,7 @@ export class View {
     return { ...gaps[0], ...endOf(gaps), rows };
   }
 
-  /** Start again, empty, with another filter; `advance` then looks at the rows again. */
+  /** Restart with another filter; `advance` then tests the rows again. */
   refilter(filter) {
     this.#filter = filter;
     this.reset();
@@ -94,23 +94,23 @@ export class View {
     for (const observer of this.#observers) observer.reset();
   }
 
-  /** The first row not looked at yet. */
+  /** The first row not tested yet. */
   get seen() {
     return this.#seen;
   }
 
-  /** The part of the rows up to `end` that was looked at: 0 to 1. */
+  /** Return the part of the rows up to `end` that has been tested, 0 to 1. */
   progress(end = this.#store.end) {
     const { first } = this.#store;
     return end > first ? Math.max(0, this.#seen - first) / (end - first) : 1;
   }
 
   /**
-   * Look at the rows that came since, up to `end`; drop those that the store has let go.
+   * Test new rows, up to `end`, and drop rows that the store has evicted.
    *
    * @param {number} end  a row's number
    * @param {() => boolean} isTimeUp  asked between chunks of rows
-   * @returns {boolean} whether it came to the end
+   * @returns {boolean} whether it reached the end
    */
   advance(end = this.#store.end, isTimeUp = () => false) {
     this.#trim();
@@ -140,7 +140,7 @@ export class View {
     for (const observer of this.#observers) observer.append(before, this.length);
   }
 
-  /** Whether the mark goes into the row before; else it is noted as a row of its own. */
+  /** Whether the gap joins the previous row; otherwise it becomes a row of its own. */
   #joins(row, gap) {
     const before = this.length > 0 ? this.#gaps.get(this.at(this.length - 1)) : undefined;
     if (before?.[0].probe === gap.probe && extendsGap(before[0], gap.where)) {

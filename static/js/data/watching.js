@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What is being watched, and when and why it was not: from what the service says of its probes,
-// and from its end and its start. A time without a program is a row of the table, told by the
-// service (`unwatched` gaps) and known from the states as well: whichever comes first, once.
+// What is being watched, and when and why it was not: from the states of the probes, and from
+// restarts of the service. A time without a program is a gap row of the table. The service reports
+// it (`unwatched` gaps) and the states imply it: whichever arrives first adds the row, once.
 
-/** Of how many such times per probe it is remembered that they are told. */
+/** The number of such gaps remembered per probe. */
 const MAX_GAPS = 100;
-/** The end of a run is told by two clocks, which may differ by this much. */
+/** Tolerance between the two clocks that report the end of a run. */
 const SAME_MS = 2_000;
 
-/** Whether rows of this probe can come. */
+/** Whether this probe can send rows. */
 export function isWatching({ state, blind }) {
   return state === "running" && !blind;
 }
 
 export class Watching {
   #addToTable;
-  #known = new Map(); // id -> the probe, as it was told last
-  #gaps = new Map(); // id -> marks, oldest first
+  #known = new Map(); // id -> the probe's latest state
+  #gaps = new Map(); // id -> gaps, oldest first
   #incidents = new Map();
 
   /** @param {(gap: Gap) => Gap} addToTable  adds a gap row and returns it */
@@ -25,13 +25,13 @@ export class Watching {
     this.#addToTable = addToTable;
   }
 
-  /** Whether anything is watched. */
+  /** Whether any probe is watching. */
   get isOn() {
     return [...this.#known.values()].some(isWatching);
   }
 
   /**
-   * What is not watched though somebody wants it to be.
+   * The probes that should be watching and are not.
    * @returns {{probe: Probe, since: string, cause: string, hint: string, restartAt: ?string,
    *   kind: "failed"|"blind"|"service"}[]} `since` in RFC 3339
    */
@@ -49,8 +49,8 @@ export class Watching {
   }
 
   /**
-   * Another run of the service answers: what was watched has not been since the connection was lost.
-   * @param {string} since  @returns {boolean} whether anything was
+   * The service was restarted: no probe has been watching since the connection was lost.
+   * @param {string} since  @returns {boolean} whether any probe was watching
    */
   serviceRestarted(since) {
     let wasOn = false;
@@ -66,7 +66,7 @@ export class Watching {
     return wasOn;
   }
 
-  /** A gap message about a time without a program. */
+  /** Handle a gap message about a time without a program. */
   gap({ probe, from, to }) {
     const told = this.#gapOf(probe, from, to);
     if (!told) return void this.#add(probe, { probe, where: "unwatched", rows: null, from, to });
@@ -85,7 +85,7 @@ export class Watching {
         wasOn,
       );
     } else if (probe.state === "failed") {
-      if (before && !wasOn && !open) return; // it never watched: who started it has been told
+      if (before && !wasOn && !open) return; // it was never watching: the start has reported the error
       const { at, detail, code, restart_at } = probe.ended ?? {};
       const incident = {
         probe,
@@ -97,7 +97,7 @@ export class Watching {
       };
       this.#open(incident, wasOn);
     } else if (probe.state === "stopped" && (probe.ended || open?.kind !== "service")) {
-      this.#close(probe.id, probe.ended?.at ?? now, now); // as somebody wanted it
+      this.#close(probe.id, probe.ended?.at ?? now, now); // stopped on request
     }
   }
 
@@ -114,7 +114,7 @@ export class Watching {
     });
   }
 
-  /** @param {?string} at  when it began to watch again, if that was after it had ended */
+  /** @param {?string} at  the time from which it is watching again */
   #close(id, at, now) {
     const incident = this.#incidents.get(id);
     this.#incidents.delete(id);
@@ -123,7 +123,7 @@ export class Watching {
       last.to = at && time(at) >= time(incident.since) ? at : now;
   }
 
-  /** The mark of a time that is, or touches, this one. */
+  /** Return the gap that overlaps or touches this time range. */
   #gapOf(id, from, to) {
     const start = from === null ? -Infinity : time(from) - SAME_MS;
     const end = to === null ? Infinity : time(to) + SAME_MS;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The formats of an export. What writes one is run when it is chosen (app/web/bundle.py).
+// The export formats. The module of a format is loaded when it is chosen (app/web/bundle.py).
 
 /** @type {{name: string, title: string, help: string, extension: string, mediaType: string,
  *   load: () => Promise<Function>}[]} `load` gives the writer's class */

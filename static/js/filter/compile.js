@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// From the filter's text to one test of rows, run over columns of a chunk.
+// Compiles a filter's text into a test of rows, which runs over the columns of a chunk.
 
 import { FilterError, FilterFault, quoted } from "./fault.js";
 import { globMatcher, partMatcher } from "./glob.js";
@@ -13,7 +13,7 @@ import { all, any, anyTextTest, not, numberTest, textTest } from "./row_tests.js
 /** @import { ColumnNames } from "./column_names.js" */
 
 /**
- * Lets everything through.
+ * Matches everything.
  * @type {Readonly<CompiledFilter>}
  */
 export const EVERYTHING = Object.freeze({
@@ -28,8 +28,8 @@ export const EVERYTHING = Object.freeze({
  * @param {string} text
  * @param {ColumnNames} names  of the columns there are
  * @param {(column: any) => Look} look  as `presentation`
- * @returns {CompiledFilter} `select` (chunk, start, stop) gives 1 for each row that passes
- *   let through, or null for all; with `faults`, it lets everything through
+ * @returns {CompiledFilter} `select(chunk, start, stop)` returns 1 for each row that matches, or null
+ *   for all; a filter with `faults` matches everything
  */
 export function compileFilter(text, names, look) {
   const faults = [];
@@ -58,7 +58,7 @@ function testOf(node, context) {
   return termTest(node, context);
 }
 
-/** A word in any text, or in another name of what a row's name stands for. */
+/** Test for a word in any text, or in an alias of a value's name. */
 function wordTest({ text }, { names }) {
   const matches = partMatcher(text);
   const tables = new Map(names.columns.map((column) => [column.key, column.names]));
@@ -69,7 +69,7 @@ function byAnyName(table, matches) {
   return table ? (text) => table.isAny(text, matches) : matches;
 }
 
-/** A name can stand for columns of several types: those count that understand the value. */
+/** Test a term. A name can refer to columns of several types: those that accept the value count. */
 function termTest(node, { names, look, faults }) {
   const columns = names.find(node.name);
   const tests = [];
@@ -99,13 +99,13 @@ function columnTest(column, node, numberOf) {
   }
   if (operator === "~" || node.isGlob)
     return textTest(column.key, byAnyName(column.names, globMatcher(node.value)));
-  // Any name of an error, in any case: the row has one of them.
+  // Any alias of an error, ignoring case: the row has one of its names.
   const value = column.names?.firstOf(node.value) ?? node.value;
   return textTest(column.key, (text) => text === value);
 }
 
 /**
- * The numbers or times that a term lets through, as `parseIntervals` gives them.
+ * Return the numbers or times that match a term, as `parseIntervals` does.
  * @throws {FilterError}
  */
 export function intervalsOf(column, { operator, value }, numberOf) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What a filter without faults was taken for, where it may have been meant in another way: numbers
-// without a unit, words with signs of an operator in them, and all of it where no event passes.
+// Hints about how a valid filter was interpreted, if it may have been meant differently: numbers
+// without a unit, words that contain operators, and the whole filter if no event matches.
 
 import { grouped } from "../format/number.js";
 import { intervalsOf } from "./compile.js";
@@ -16,12 +16,12 @@ import { patternOf, textOf } from "./terms.js";
 /** @import { ColumnNames } from "./column_names.js" */
 
 const MAX_HINTS = 4;
-const LARGE = 1_000_000; // larger numbers without a unit are meant as they stand
+const LARGE = 1_000_000; // larger numbers without a unit are taken literally
 
 /**
  * @param {CompiledFilter} filter  compiled, without faults  @param {ColumnNames} names
  * @param {(column: any) => Look} look  as `compileFilter`
- * @param {boolean} isEmpty  there are events, and none of them passes
+ * @param {boolean} isEmpty  there are events, and none matches
  * @returns {{message: string, fixes: string[]}[]} `fixes` are whole filters
  */
 export function hintsOf(filter, names, look, isEmpty) {
@@ -37,7 +37,7 @@ export function hintsOf(filter, names, look, isEmpty) {
   }));
 }
 
-/** The words and terms of a tree. */
+/** Return the words and terms of a tree. */
 function leaves(node) {
   if (node.type === "word" || node.type === "term") return [node];
   return (node.parts ?? [node.part]).flatMap(leaves);
@@ -89,7 +89,7 @@ function wordForms(text, { names, look }) {
   return glob === null ? [] : [`${names.shortName(column)}~${patternOf(glob)}`];
 }
 
-/** `*.tmp`, `%.tmp`, `/\.tmp$/`: patterns as they are written here and elsewhere; null for none. */
+/** Return the pattern meant by `*.tmp`, `%.tmp` or `/\.tmp$/`, also of other languages; or null. */
 function globOf(text) {
   const [, inside] = /^\/(.+)\/[a-z]*$/.exec(text) ?? [];
   if (inside !== undefined && /[\\^$.|()[\]]/.test(inside)) return regexAsGlob(inside);
@@ -148,7 +148,7 @@ function textParts({ parts }, value) {
 }
 
 function ofText(node, column) {
-  // What it was taken for can be said of each; another form would be one of the whole list.
+  // A fix would have to replace the whole list.
   if (node.isInList)
     return [{ message: "each value of the list must equal the whole text, including case" }];
   const { operator, value, nameEnd, end, isQuoted } = node;
@@ -198,7 +198,7 @@ function ofText(node, column) {
   );
 }
 
-/** Tests of one number or time that exclude each other: pid>5 pid<3. */
+/** Return hints about contradictory tests of a number or time: pid>5 pid<3. */
 function disjoint({ tree, text }, { names, look }) {
   const byColumn = new Map();
   for (const node of conjuncts(tree)) {
@@ -225,7 +225,7 @@ function disjoint({ tree, text }, { names, look }) {
   return hints;
 }
 
-/** `pid=1 pid=2` may be meant as one or the other. */
+/** `pid=1 pid=2` may be meant as `pid=1 or pid=2`. */
 function betweenOf(text, [first, second]) {
   const { start } = first;
   const { end } = second;
@@ -239,7 +239,7 @@ function intervals(column, node, look) {
   try {
     return intervalsOf(column, node, look(column).numberOf);
   } catch (error) {
-    if (error instanceof FilterError) return []; // another column of that name understands it
+    if (error instanceof FilterError) return []; // another column of that name accepts it
     throw error;
   }
 }

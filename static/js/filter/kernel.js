@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What of a filter the kernel can test (docs/protocol.md, "Starting"), and what to ask of which
-// probe so that it does. A test moves only if it then lets the same events through.
+// Which tests of a filter the kernel can apply (docs/protocol.md, "Starting"), and the changes of
+// probes' filters for it. A test moves only if the same events match afterwards.
 
 import { LIMITS, MAX_COMM_BYTES, seesReturn } from "../probes/spec.js";
 import { intervalsOf } from "./compile.js";
@@ -12,7 +12,7 @@ import { textOf } from "./terms.js";
 
 /** @import { ColumnNames } from "./column_names.js" */
 
-/** The members of a probe's filter, each with how the language writes it. */
+/** The members of a probe's filter, each with its form in the filter language. */
 const MEMBERS = {
   pid: (value) => `pid=${value}`,
   uid: (value) => `uid=${value}`,
@@ -20,15 +20,15 @@ const MEMBERS = {
   process: (value) => `process=${textOf(value)}`,
   only_failures: () => "ret<0",
 };
-/** Of threads and processes, as the kernel keeps them. */
+/** Names of threads and processes, as the kernel keeps them. */
 const NAMES = ["comm", "process"];
-// A byte that was not UTF-8 is shown like this; the kernel would compare the four characters.
+// An invalid UTF-8 byte is shown like this; the kernel would compare the four characters.
 const SHOWN_BYTE = /\\x[0-9a-f]{2}/i;
 
 /**
  * @param {FilterNode} node  a conjunct of a filter without faults
  * @param {ColumnNames} names  @param {(column: any) => Look} look  as `compileFilter`
- * @returns {?{member: string, value: number|string|true}} null when only the view can test it
+ * @returns {?{member: string, value: number|string|true}} null if only the view can test it
  */
 export function kernelPart(node, names, look) {
   if (node.type !== "term") return null;
@@ -61,19 +61,19 @@ function intervalIn(node, column, numberOf) {
     const [interval, ...others] = intervalsOf(column, node, numberOf);
     return others.length > 0 ? null : interval;
   } catch (error) {
-    if (error instanceof FilterError) return null; // the filter's own fault tells of it
+    if (error instanceof FilterError) return null; // reported as the filter's own fault
     throw error;
   }
 }
 
 /**
- * What to ask so that the kernel tests what it can.
+ * Plan the changes that move tests into the kernel.
  *
  * @param {{tree: ?FilterNode}} filter  compiled, without faults
  * @param {Probe[]} running  probes as in docs/protocol.md
  * @returns {{patches: Map<string, object>, moved: object[], stay: {node: FilterNode, reason: string}[]}}
- *   `patches` by probe id; `moved` conjuncts need no test in the view afterwards; `stay` those
- *   that the kernel knows how to test, but not here
+ *   `patches` by probe id; `moved` conjuncts need no test in the view afterwards; `stay` those that
+ *   the kernel could test in general, but not here
  */
 export function planMove({ tree }, running, names, look) {
   const plan = { patches: new Map(), moved: [], stay: [] };
@@ -96,7 +96,7 @@ export function planMove({ tree }, running, names, look) {
   return plan;
 }
 
-/** Why moving it would change what the filter means, or nothing could take it; null: it can move. */
+/** Return why a test cannot move without changing the filter's meaning; null if it can. */
 function obstacle({ member, value }, asked, running) {
   if (asked[member] !== undefined && asked[member] !== value) {
     return `the kernel filter takes one value, and ${MEMBERS[member](asked[member])} asks for another`;
@@ -127,7 +127,7 @@ function askOf(probe, { member, value }, patches) {
 }
 
 /**
- * What the kernel tests now, each test once, with the probes it is for.
+ * Return the kernel's current tests, each once, with its probes.
  * @returns {{member: string, text: string, probes: string[]}[]} `text` in the filter's language
  */
 export function kernelTests(running) {
@@ -143,7 +143,7 @@ export function kernelTests(running) {
   return [...tests.values()];
 }
 
-/** The PATCH that ends a test of the kernel. */
+/** Return the PATCH that removes a test from the kernel. */
 export function withoutMember(member) {
   return { [member]: null };
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The one table of what the filter language has. Lexer, tests of rows, completion, the cheat
-// sheet of the page and docs/filters.md (by a test) all follow it.
+// The elements of the filter language, in one table, which the lexer, the row tests, completion, the
+// page's cheat sheet and docs/filters.md (by a test) follow.
 
 /**
- * `symbol` as typed; `says` between a column's title and a value, in words; `kinds` of columns
- * that take it; `negates` the operator whose opposite it is.
+ * `symbol` as typed; `says` it in words, between a column's title and a value; `kinds` of columns
+ * that accept it; `negates` the operator that it negates.
  */
 export const OPERATORS = [
   {
@@ -71,7 +71,7 @@ export const OPERATORS = [
 /** The symbols, longer ones first: `<=` is not `<` and `=`. */
 export const SYMBOLS = OPERATORS.map(({ symbol }) => symbol).sort((a, b) => b.length - a.length);
 
-/** Other ways to write them, as people do who know other languages. */
+/** Alternative spellings, from other languages. */
 export const SPELLINGS = {
   "==": "=",
   "===": "=",
@@ -84,13 +84,13 @@ export const SPELLINGS = {
   "≥": ">=",
 };
 
-/** All of them, longer ones first. */
+/** All symbols and spellings, longer ones first. */
 export const WRITTEN = [...SYMBOLS, ...Object.keys(SPELLINGS)].sort((a, b) => b.length - a.length);
 
-/** Other ways to write joining words, which need no space around them. */
+/** Alternative spellings of keywords, which need no space around them. */
 export const JOINING = { "&&": "and", "||": "or" };
 
-// What stands between a column and a value in other languages -> the test that it means here.
+// Operators of other languages -> the equivalent test.
 const pattern = (text) => text.replace(/%/g, "*").replace(/_/g, "?");
 export const FOREIGN = {
   like: (value) => `~${pattern(value)}`,
@@ -113,7 +113,7 @@ export const FOREIGN = {
   gte: (value) => `>=${value}`,
 };
 
-/** The words that join tests, from the one that binds most. In any case: `AND` is `and`. */
+/** The keywords, in order of precedence. Case is ignored: `AND` is `and`. */
 export const KEYWORDS = [
   { word: "not", example: "not comm=git", help: "negates the test that follows; also !" },
   {
@@ -124,7 +124,7 @@ export const KEYWORDS = [
   { word: "or", example: "comm=rm or comm=git", help: "either test matches, or both; also ||" },
 ];
 
-/** What else there is to know, for the cheat sheet. */
+/** Other elements, for the cheat sheet. */
 export const FORMS = [
   { form: "word", example: "rm", help: "in any text column, ignoring case" },
   {
@@ -140,7 +140,7 @@ export const FORMS = [
 
 const BY_SYMBOL = new Map(OPERATORS.map((operator) => [operator.symbol, operator]));
 
-/** The entry of a symbol. */
+/** Return the entry of a symbol. */
 export function operatorOf(symbol) {
   return BY_SYMBOL.get(symbol);
 }
@@ -151,7 +151,7 @@ export function isKeyword(text) {
   return KEYWORDS.some(({ word }) => word === lower);
 }
 
-/** @returns {"text"|"time"|"number"} which operators and values a column takes */
+/** @returns {"text"|"time"|"number"} which operators and values a column accepts */
 export function kindOf({ type }) {
   if (type === "text") return "text";
   return type === "timestamp_ns" ? "time" : "number";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The filter's text -> a tree with positions. `not` binds most, then `and` (also where two
-// tests stand side by side), then `or`.
+// Parses a filter's text into a tree with positions. `not` binds tightest, then `and` (which may be
+// omitted between two tests), then `or`.
 
 import { FilterFault, quoted } from "./fault.js";
 import { hasWildcard } from "./glob.js";
@@ -12,9 +12,9 @@ import { tokenize } from "./tokens.js";
 /** @import { ColumnNames } from "./column_names.js" */
 
 const MAX_CHARACTERS = 20_000; // characters; a path has at most 4,095 bytes
-const MAX_DEPTH = 64; // parentheses and nots within each other
+const MAX_DEPTH = 64; // of nested parentheses and nots
 
-// latency>1 ms: the unit belongs to the number before it, where the column has one.
+// latency>1 ms: the unit belongs to the number before it, if the column has a unit.
 const BARE_NUMBER = /(?:^|\.\.)[+−-]?[\d.,]*\d$/;
 const DATE = /(?:^|\.\.)\d{4}-\d{2}-\d{2}$/;
 const ENDS_IN_CLOCK = /:\d{2}(?:\.\d+)?$/;
@@ -25,12 +25,12 @@ const FOREIGN_WORD = new RegExp(`^(?:${Object.keys(FOREIGN).join("|")})$`, "i");
 /**
  * Nodes: `{type: "word", text}`, `{type: "term", name, operator, value}`, `{type: "not", part}`,
  * `{type: "and" | "or", parts}`. Each has `start` and `end`, with its parentheses; a term
- * also `nameEnd`, `valueStart`, `isQuoted`, and `isGlob` where = and != have a pattern. A list is an
- * `or` of its terms.
+ * also `nameEnd`, `valueStart`, `isQuoted`, and `isGlob` if = or != has a pattern. A list is an `or`
+ * of its terms.
  *
  * @param {string} source
- * @param {?ColumnNames} names  of the columns there are: what is a number's unit, a list or a range
- *   with spaces in it depends on the column
+ * @param {?ColumnNames} names  of the known columns: units, lists and ranges with spaces depend on
+ *   the column
  * @returns {?object} null for a blank text
  * @throws {FilterFault}
  */
@@ -70,7 +70,7 @@ class Parser {
     return tree;
   }
 
-  /** `forms` of a value take the place of its operator too. */
+  /** Return the fault of a token; `forms` of a value replace its operator too. */
   #faultOf(index) {
     const { fault, forms = [], start, end } = this.#tokens[index];
     const from = this.#tokens[index - 1]?.start;
@@ -165,7 +165,7 @@ class Parser {
     return operator.text === "in" ? part : { type: "not", part, start, end };
   }
 
-  /** A value with what belongs to it behind spaces: a unit, a time behind its date, a range. */
+  /** Join a value with what belongs to it after spaces: a unit, a time after its date, a range. */
   #whole(name, operator, { text, end }) {
     const columns = this.#names?.find(name.text) ?? [];
     const kinds = new Set(columns.map(kindOf));
@@ -208,7 +208,7 @@ class Parser {
     return [{ start: operator.start, end, insert: ` ${isIn} (${values.join(", ")})` }];
   }
 
-  /** comm like '%rm%': three words, which nobody means. */
+  /** Refuse operators of other languages, comm like '%rm%': three words are never meant. */
   #refuseForeign({ text, isQuoted, start, end: nameEnd }) {
     const [word, value] = this.#tokens.slice(this.#at, this.#at + 2);
     if (isQuoted || value?.type !== "text" || word.isQuoted) return;

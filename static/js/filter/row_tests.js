@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Tests of rows over the columns of a chunk, and how they are joined. A test is
-// `(chunk, start, rows)`: `rows` has a byte for each row from `start` on, and the test sets to 0
-// those that do not pass. Rows that are 0 already cost next to nothing.
+// Tests of rows over the columns of a chunk, and their combinations. A test is
+// `(chunk, start, rows)`: `rows` has a byte for each row from `start` on, and the test clears those
+// of rows that do not match. Rows that are 0 already are skipped.
 
 import { VALUE } from "../data/chunk.js";
 import { HIGH_WORD, LOW_WORD, signedWordsOf, wordsOf } from "../data/words.js";
 
-/** All must pass: each sees what those before it have left. */
+/** All tests must match: each sees only the rows that the previous ones have left. */
 export function all(tests) {
   if (tests.length === 1) return tests[0];
   return (chunk, start, rows) => {
@@ -15,7 +15,7 @@ export function all(tests) {
   };
 }
 
-/** One must pass: each sees what those before it did not let through. */
+/** One test must match: each sees only the rows that the previous ones did not match. */
 export function any(tests) {
   if (tests.length === 1) return tests[0];
   return (chunk, start, rows) => {
@@ -32,7 +32,7 @@ export function any(tests) {
   };
 }
 
-/** The opposite, also for rows without a value. */
+/** The test must not match; rows without a value pass. */
 export function not(test) {
   return (chunk, start, rows) => {
     const tried = rows.slice();
@@ -41,7 +41,7 @@ export function not(test) {
   };
 }
 
-/** A column's text; each distinct text of a chunk is tested once. */
+/** Test a column's text; each distinct text of a chunk is tested once. */
 export function textTest(key, matches) {
   return (chunk, start, rows) => {
     const column = chunk.columns.get(key);
@@ -52,7 +52,7 @@ export function textTest(key, matches) {
   };
 }
 
-/** The text of any column. @param {(key: string) => (text: string) => boolean} matchesOf */
+/** Test the text of any column. @param {(key: string) => (text: string) => boolean} matchesOf */
 export function anyTextTest(matchesOf) {
   return (chunk, start, rows) => {
     const passed = new Uint8Array(rows.length);
@@ -65,7 +65,7 @@ export function anyTextTest(matchesOf) {
 
 function markMatches({ codes, texts }, matches, start, rows, passed) {
   const known = new Int8Array(texts.length).fill(-1);
-  known.fill(0, 0, VALUE); // the codes of no value
+  known.fill(0, 0, VALUE); // MISSING and NULL do not match
   for (let i = 0; i < rows.length; i++) {
     if (rows[i] === 0 || passed[i] !== 0) continue;
     const code = codes[start + i];
@@ -74,7 +74,7 @@ function markMatches({ codes, texts }, matches, start, rows, passed) {
   }
 }
 
-// What the typed arrays of the column types can hold.
+// The ranges of the column types.
 const RANGES = {
   int32: [-(2n ** 31n), 2n ** 31n - 1n],
   uint32: [0n, 2n ** 32n - 1n],
@@ -84,7 +84,7 @@ const RANGES = {
 };
 
 /**
- * A column's number, from `low` to `high` with both; null is no bound.
+ * Test a column's number, from `low` to `high` inclusive; null is unbounded.
  * @param {{key: string, type: string}} column
  * @param {{low: ?bigint, high: ?bigint}} interval
  */

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The commonest values of a column among the newest rows: what completion offers.
+// The most frequent values of a column among the newest rows, for completion.
 
 import { VALUE } from "../data/chunk.js";
 
 /** @import { EventStore } from "../data/store.js" */
 
-export const ROWS = 16_384; // looked at: a few milliseconds at most
+export const ROWS = 16_384; // counted: a few milliseconds at most
 const MAX_VALUES = 50;
-const MAX_DISTINCT = 5_000; // beyond, values do not repeat and what is common is not known
+const MAX_DISTINCT = 5_000; // with more, values do not repeat and none is frequent
 
 /**
  * @param {EventStore} store  @param {{key: string}} column
- * @returns {{values: {value: string|number|bigint, rows: number}[], of: ?number}} the commonest
- *   first; `of` so many newest rows, null for all of them
+ * @returns {{values: {value: string|number|bigint, rows: number}[], of: ?number}} the most frequent
+ *   first; `of` is the number of rows counted, null for all
  */
 export function valuesSeen(store, { key }) {
   const counts = new Map();

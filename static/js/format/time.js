@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Times in nanoseconds since 1970, UTC, as bigint: no digit is lost on the way to the text.
+// Times in nanoseconds since 1970, UTC, as bigint, so that no digit is lost in the text.
 
 const NS_PER_MS = 1_000_000n;
 const NS_PER_S = 1_000_000_000n;
 
-/** Local time of day with microseconds, cut, not rounded: "10:00:00.123456". */
+/** Format the local time of day with microseconds, truncated: "10:00:00.123456". */
 export function localTime(ns) {
   const date = new Date(Number(floorDivide(ns, NS_PER_MS)));
   return `${clock(date)}.${fraction(ns).slice(0, 6)}`;
 }
 
-/** Local date and time with nanoseconds and zone: "2026-11-22 11:00:00.123456789 +01:00". */
+/** Format local date and time with nanoseconds and zone: "2026-11-22 11:00:00.123456789 +01:00". */
 export function localDateTime(ns) {
   const date = new Date(Number(floorDivide(ns, NS_PER_MS)));
   const day = [date.getFullYear(), date.getMonth() + 1, date.getDate()].map(twoDigits).join("-");
@@ -22,7 +22,7 @@ export function localDateTime(ns) {
   return `${day} ${clock(date)}.${fraction(ns)} ${minutes < 0 ? "−" : "+"}${zone}`;
 }
 
-/** UTC with nanoseconds, RFC 3339: "2026-11-22T10:00:00.123456789Z". */
+/** Format UTC with nanoseconds, RFC 3339: "2026-11-22T10:00:00.123456789Z". */
 export function utcTime(ns) {
   const date = new Date(Number(floorDivide(ns, NS_PER_MS)));
   return `${date.toISOString().slice(0, 19)}.${fraction(ns)}Z`;
@@ -46,7 +46,7 @@ export function utcTimeWriter() {
   };
 }
 
-/** Local time of day of an RFC 3339 text, with the date where that is not today's. */
+/** Format the local time of day of an RFC 3339 text, with the date unless it is today's. */
 export function moment(rfc3339, today = new Date()) {
   const date = new Date(rfc3339);
   if (Number.isNaN(date.getTime())) return rfc3339;
@@ -68,7 +68,7 @@ export function twoDigits(value) {
 }
 
 /**
- * Bigint division rounds towards zero; before 1970 that would be the wrong second.
+ * Divide rounding down: bigint division rounds towards zero, the wrong second before 1970.
  * @param {bigint} value  @param {bigint} by
  */
 function floorDivide(value, by) {

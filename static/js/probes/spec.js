@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The start options as a person types them <-> the spec that the service takes
-// (docs/protocol.md, "Starting"). The service checks again; here each field gets its own word.
+// The start options as typed -> the spec that the service takes (docs/protocol.md, "Starting"). The
+// service validates again; here each field gets its own error.
 
-/** The least and most that the kernel takes. */
+/** The minimum and maximum that the kernel accepts. */
 export const LIMITS = {
   pid: [1, 4_194_304],
   uid: [0, 4_294_967_294],
@@ -15,7 +15,7 @@ const MAX_DURATION_S = 86_400;
  * @param {{pid: string, uid: string, process: string, comm: string, only_failures: boolean,
  *   duration: string, restart: boolean}} typed
  * @returns {{spec: object, errors: Object<string, string>}} `spec.filter` has every member, null
- *   where nothing was typed, so that it can also replace the filter of a running probe
+ *   for an empty field, so that it can also replace the filter of a running probe
  */
 export function parseOptions(typed) {
   const errors = {};
@@ -55,7 +55,7 @@ function wholeNumber(name, typed, errors) {
   return value;
 }
 
-/** A filter's parts in words, for the card: ["pid 12", "failures only"]. */
+/** Describe a filter's parts, for the card: ["pid 12", "failures only"]. */
 export function filterWords(filter) {
   if (!filter) return [];
   const words = [];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// How the values of a number column are spread, over the rows of the chunks counted.
+// The distribution of a number column's values, over the rows of the counted chunks.
 
 import { holds } from "../data/chunk.js";
 import { HIGH_WORD, isWide, LOW_WORD, TWO_32, wordsOf } from "../data/words.js";
@@ -20,14 +20,14 @@ export class Histogram {
     this.total = 0;
   }
 
-  /** A chunk's share, to be filled by `add` and taken away by `drop`. */
+  /** Return a chunk's share, which `add` fills and `drop` subtracts. */
   share() {
     const share = { counts: new Uint16Array(BINS), total: 0, least: Infinity, most: -Infinity };
     this.#shares.add(share);
     return share;
   }
 
-  /** Count `count` rows of a chunk, those whose numbers `rows` holds. */
+  /** Count the first `count` row numbers of `rows`, rows of a chunk. */
   add(share, chunk, rows, count) {
     const column = chunk.columns.get(this.column.key);
     if (!column) return;
@@ -58,7 +58,7 @@ export class Histogram {
     for (let bin = 0; bin < BINS; bin++) this.#counts[bin] -= share.counts[bin];
   }
 
-  /** The least and the largest value, exactly; null when nothing was counted. */
+  /** The exact minimum and maximum; null if nothing was counted. */
   get range() {
     let least = Infinity;
     let most = -Infinity;
@@ -69,7 +69,7 @@ export class Histogram {
     return this.total > 0 ? { least, most } : null;
   }
 
-  /** As `quantile` of bins.js, never beyond the values that there are. */
+  /** As `quantile` of bins.js, limited to the range of the values. */
   quantile(part) {
     const { least, most } = this.range ?? { least: NaN, most: NaN };
     return Math.min(most, Math.max(least, quantile(this.#counts, this.total, part)));

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The largest of many counts that rise and fall, without looking at all of them each time.
+// The largest of many changing counts, without scanning all of them each time.
 //
-// A few ids are candidates. Every id that is none has at most `floor`, so the largest are
-// among the candidates as long as enough of these have `floor` or more; when
-// they no longer have, all counts are looked at once and candidates chosen anew.
+// A few ids are candidates. Every other id has a count of at most `floor`, so the largest are among
+// the candidates as long as enough of these have `floor` or more; when they do not, all counts are
+// scanned once for new candidates.
 
 import { BINS, binOf, lowOf } from "./bins.js";
 
@@ -22,7 +22,7 @@ export class Leaders {
     this.#counts = counts;
   }
 
-  /** The count of an id rose to `count`. */
+  /** The count of an id increased to `count`. */
   rose(id, count) {
     if (count < this.#floor) return;
     if (count > this.#floor || this.#candidates.length < KEPT_CANDIDATES) this.#admit(id);
@@ -35,7 +35,7 @@ export class Leaders {
     this.#candidates.splice(this.#candidates.indexOf(id), 1);
   }
 
-  /** The `most` ids with the largest counts, largest first. @param {number} used  ids in use */
+  /** Return the `most` ids with the largest counts, in order. @param {number} used  ids in use */
   first(most, used) {
     this.#sort();
     const counts = this.#counts();
@@ -57,7 +57,7 @@ export class Leaders {
     this.#floor = this.#counts()[this.#candidates[KEPT_CANDIDATES - 1]];
   }
 
-  /** Stable, so that of equal ones those stay in front that were there before. */
+  /** Sort the candidates; stable, so that equal counts keep their order. */
   #sort() {
     const counts = this.#counts();
     this.#candidates.sort((a, b) => counts[b] - counts[a]);
@@ -79,7 +79,7 @@ export class Leaders {
   }
 }
 
-/** A count, above 0, that at least `most` ids reach, or all in use, and not many more. */
+/** Return a count above 0 that at least `most` ids (or all in use) reach, and not many more. */
 function leastOfLargest(counts, most) {
   const sizes = new Uint32Array(BINS);
   for (let id = 0; id < counts.length; id++) sizes[binOf(0, counts[id])]++;

@@ -358,7 +358,9 @@ test("what the kernel can test moves into all running probes", () => {
 test("failures stay in the view for a probe that sees no result", () => {
   const { patches, moved, stay } = plan("ret<0", [probe("fexit"), probe("fentry", {}, [])]);
   assert.deepEqual([patches, moved], [{ fexit: { only_failures: true } }, []]);
-  assert.deepEqual(stay, [["ret<0", "fentry does not see return values: ret<0 stays in view for it"]]);
+  assert.deepEqual(stay, [
+    ["ret<0", "fentry does not see return values: ret<0 stays in view for it"],
+  ]);
   assert.deepEqual(plan("ret<0", [probe("fentry", {}, [])]), {
     patches: {},
     moved: [],

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Who changed what: the newest entries of the audit log, for operators.
+// The newest entries of the audit log, for operators.
 
 import { visibleText } from "../../format/text.js";
 import { auditEntries } from "../../net/api.js";
@@ -21,7 +21,7 @@ export class Audit {
     byId("audit-close").addEventListener("click", () => this.#dialog.close());
   }
 
-  /** @param {{role: string}} caller  whom the service takes this page for */
+  /** @param {{role: string}} caller  who is signed in */
   allow({ role }) {
     this.#button.hidden = role !== "operator";
   }
@@ -32,7 +32,7 @@ export class Audit {
     this.#dialog.showModal();
     try {
       const { entries } = await auditEntries(MAX_ENTRIES);
-      // What was asked for and answered is told by its answer; what never was, stands alone.
+      // Omit a request's "asked" entry if a later entry has its result.
       const told = entries.filter((entry, i) => !isAnswered(entry, entries.slice(i + 1)));
       setText(this.#note, told.length === 0 ? "No changes yet." : "Newest first.");
       this.#list.append(heading(), el("tbody", {}, ...told.reverse().map(line)));

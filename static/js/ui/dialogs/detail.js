@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The panel with every field of one event. It keeps what it shows, also when the table has let
-// the event go.
+// The panel with all fields of one event. It keeps them even after the event has been evicted.
 
 import { MISSING, VALUE } from "../../data/chunk.js";
 import { hueClass } from "../../format/hue.js";
@@ -19,7 +18,7 @@ export class Detail {
   #store;
   #on;
   #element;
-  #fields = []; // {column, look, value}; value null for none
+  #fields = []; // {column, look, value}; value is null for no value
   #opener = null;
   #title = el("h2", { class: "detail__title", tabIndex: -1 }, "Event");
   #copy = el("button", { type: "button", class: "button button--small" }, "Copy as JSON");
@@ -33,13 +32,13 @@ export class Detail {
    * @param {HTMLElement} element  the aside  @param {EventStore} store
    * @param {{narrow: (test: {name: string, operator: string, value: *}) => void,
    *   move: (key: string) => void, close: () => void,
-   *   probe: (id: string) => ?object}} on  `probe` gives a probe as in docs/protocol.md
+   *   probe: (id: string) => ?object}} on  `probe` returns a probe as in docs/protocol.md
    */
   constructor(element, store, on) {
     this.#element = element;
     this.#store = store;
     this.#on = on;
-    /** The row shown, null for none. */
+    /** The number of the row shown, null for none. */
     this.row = null;
     element.append(this.#head(), this.#note, this.#probe, this.#quick, this.#list);
     element.classList.add("detail");
@@ -51,7 +50,7 @@ export class Detail {
     return !this.#element.hidden;
   }
 
-  /** Show a row's fields and go there; `close` goes back. */
+  /** Show a row's fields and focus them; `close` restores the focus. */
   open(row) {
     if (!this.isOpen) this.#opener = document.activeElement;
     this.#element.hidden = false;
@@ -59,7 +58,7 @@ export class Detail {
     this.#title.focus();
   }
 
-  /** Show another row, where the panel is open. A row that marks a gap has no fields. */
+  /** Show another row, if the panel is open. A gap row has no fields. */
   show(row) {
     if (!this.isOpen || row === null || row < this.#store.first) return;
     const hadFocus =
@@ -72,7 +71,7 @@ export class Detail {
     if (hadFocus) this.#title.focus();
   }
 
-  /** After rows came and left. */
+  /** Update after rows were added or evicted. */
   update() {
     const isGone = this.isOpen && this.row !== null && this.row < this.#store.first;
     this.#note.hidden = !isGone && this.#fields.length > 0;
@@ -85,7 +84,7 @@ export class Detail {
       );
   }
 
-  /** Show the same again: names of users became known. */
+  /** Show the same row again: user names became known. */
   refresh() {
     if (!this.isOpen) return;
     this.#showProbe();
@@ -194,7 +193,7 @@ export class Detail {
     );
   }
 
-  /** A button that narrows the filter. Its whole name tells screen readers by what. */
+  /** Make a button that adds a test to the filter; its label tells screen readers which one. */
   #narrowing(label, test, look, title = "") {
     const value = look
       .full(test.value)

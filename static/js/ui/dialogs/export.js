@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The button and the dialog that save events as a file.
+// The export button and its dialog, which saves events as a file.
 
 import { fileName } from "../../export/file_names.js";
 import { FORMATS } from "../../export/formats.js";
@@ -14,7 +14,7 @@ import { closeButton, dialog } from "./dialog.js";
 /** @import { EventStore } from "../../data/store.js" */
 /** @import { View } from "../../data/view.js" */
 
-const FILE_KEPT_MS = 60_000; // a browser that asks where to save takes the file only then
+const FILE_KEPT_MS = 60_000; // a browser that asks where to save reads the file only after the answer
 
 export class ExportDialog {
   #store;
@@ -61,7 +61,7 @@ export class ExportDialog {
     this.#form.addEventListener("change", () => this.#choose());
   }
 
-  /** What is offered is what is there now; events that come later are not in the file. */
+  /** Open the dialog with the events of this moment: later ones are not in the file. */
   open() {
     this.#snapshots = {
       shown: snapshotOfView(this.#store, this.#view),
@@ -127,7 +127,7 @@ export class ExportDialog {
     } catch (error) {
       if (running.signal.aborted) return;
       setText(this.#status, `Export failed: ${sentence(error.message)}`);
-      throw error; // and into the browser's console, with where it happened
+      throw error; // and log it to the browser's console, with its stack
     } finally {
       if (this.#running === running) {
         this.#running = null;
@@ -144,7 +144,7 @@ export class ExportDialog {
     this.#choose();
   }
 
-  /** Stops what is being written, and lets go of the rows. */
+  /** Abort the export and release the rows. */
   #closed() {
     this.#running?.abort();
     this.#running = null;

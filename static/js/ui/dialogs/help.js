@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The "?" button and the dialog that lists the keys.
+// The "?" button and its dialog, which lists the keyboard shortcuts.
 
 import { el } from "../page/dom.js";
 import { isInUse, PAGE_KEYS, TABLE_KEYS } from "../page/keyboard.js";
@@ -40,7 +40,7 @@ export class Help {
     );
   }
 
-  /** Buttons come and go with the parts of the page: the list is made each time. */
+  /** Open the dialog; the list is made each time, since buttons depend on the page's state. */
   #open() {
     this.#switch.checked = this.#keys.isOn;
     this.#lists.replaceChildren(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The cheat sheet of the filter language, made from its tables.
+// The cheat sheet of the filter language, generated from its tables.
 
 import { FORMS, KEYWORDS, OPERATORS } from "../../filter/operators.js";
 import { el } from "../page/dom.js";

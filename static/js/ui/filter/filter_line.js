@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The line under the bar: what is wrong with the text; else each test that must hold, with where
-// it is tested, and the button that moves tests into the kernel.
+// The line below the bar: the error in the text, or else a chip for each test, with where it is
+// applied, and the button that moves tests into the kernel.
 
 import { visibleText } from "../../format/text.js";
 import { el, setText } from "../page/dom.js";
@@ -42,7 +42,7 @@ export class FilterLine {
     return this.#fault.id;
   }
 
-  /** @param {string} words  about the last move; "" for nothing */
+  /** @param {string} words  about the last move into the kernel; "" for none */
   say(words) {
     setText(this.#said, visibleText(words));
   }
@@ -60,7 +60,7 @@ export class FilterLine {
     this.#list.hidden = isFaulty;
     this.#move.hidden = isFaulty || !move.isOffered;
     this.#said.hidden = isFaulty;
-    // Not disabled while it works: that would take the focus away.
+    // Not disabled while busy, which would lose the focus.
     this.#move.setAttribute("aria-disabled", String(move.isBusy));
     this.#element.hidden = !isFaulty && chips.length === 0 && this.#said.textContent === "";
     if (isFaulty) this.#showFault(faults[0], typed, inForce);
@@ -121,7 +121,7 @@ export class FilterLine {
   }
 }
 
-const AROUND = 16; // characters of the text on both sides of what is wrong
+const AROUND = 16; // characters of context on both sides of the error
 
 function excerpt(text, start, end) {
   const from = Math.max(0, start - AROUND);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The filters of the running probes: shown as tests that can be taken away, and given more.
+// The kernel filters of the running probes: their tests as removable chips, and adding to them.
 
 import { kernelTests, planMove, withoutMember } from "../../filter/kernel.js";
 import { changeFilter } from "../../net/api.js";
@@ -18,15 +18,15 @@ export class KernelFilter {
 
   /**
    * @param {(column: any) => Look} look  as `presentation`
-   * @param {Notices} notices  where failures are said
-   * @param {(probes: Probe[]) => void} onAnswer  the service answered a change
+   * @param {Notices} notices  where errors are shown
+   * @param {(probes: Probe[]) => void} onAnswer  called with the answer to a change
    */
   constructor(look, notices, onAnswer) {
     this.#look = look;
     this.#notices = notices;
     this.#onAnswer = onAnswer;
     this.isMoving = false;
-    /** Whether the person may change what the kernel tests. */
+    /** Whether the user may change kernel filters. */
     this.mayChange = true;
   }
 
@@ -41,7 +41,7 @@ export class KernelFilter {
     return planMove(filter, this.#running, names, this.#look);
   }
 
-  /** @returns {object[]} what the kernel tests now, for `FilterLine` */
+  /** @returns {object[]} the kernel's current tests, for `FilterLine` */
   chips() {
     const isForAll = ({ probes }) => probes.length > 1 && probes.length === this.#running.length;
     return kernelTests(this.#running).map((test) => ({
@@ -58,8 +58,8 @@ export class KernelFilter {
   }
 
   /**
-   * Ask the probes for what the plan says.
-   * @returns {Promise<boolean>} whether every probe took it; a failure is said as a notice
+   * Change the probes' filters as planned.
+   * @returns {Promise<boolean>} whether every change succeeded; errors are shown as notices
    */
   async move({ patches }) {
     this.isMoving = true;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What has come, what is shown, and what a reload of the page would not bring back.
+// The status bar's counts: received, shown, in memory, and what a reload would lose.
 
 import { grouped, rate } from "../../format/number.js";
 import { visibleText } from "../../format/text.js";
@@ -17,7 +17,7 @@ export class Counters {
 
   /**
    * @param {EventStore} store  @param {View} view
-   * @param {number} onlyHere  events that the service does not hold any more
+   * @param {number} onlyHere  events that the service no longer has
    */
   show(store, view, onlyHere) {
     setText(this.#received, grouped(store.received));

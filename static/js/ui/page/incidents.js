@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Banners for what is not watched though somebody wants it to be: since when, why, what to do.
+// Banners for probes that should be watching and are not: since when, why, and what to do.
 
 import { sentence, visibleText } from "../../format/text.js";
 import { moment } from "../../format/time.js";
@@ -16,7 +16,7 @@ export class Incidents {
   #list = [];
 
   /**
-   * @param {HTMLElement} element  what is in it is read aloud by `say`
+   * @param {HTMLElement} element  not a live region: `say` announces what is in it
    * @param {{startAgain: (probe: Probe) => void, say: (words: string) => void}} on
    */
   constructor(element, { startAgain, say }) {
@@ -25,7 +25,7 @@ export class Incidents {
     this.#say = say;
   }
 
-  /** @param {{role: string}} caller  whom the service takes this page for */
+  /** @param {{role: string}} caller  who is signed in */
   allow({ role }) {
     this.#mayChange = role === "operator";
     this.show(this.#list);

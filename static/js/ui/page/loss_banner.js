@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The banner above the table that says what was lost: how much, where, when, why, and what helps.
-// Closed, it stays away until more is lost.
+// The banner above the table about lost events: how many, where, when, why, and what to do. Once
+// dismissed, it reappears when more are lost.
 
 import { PLACE_WORDS } from "../../data/losses.js";
 import { grouped } from "../../format/number.js";
@@ -11,7 +11,7 @@ import { byId, setText } from "./dom.js";
 
 /** @import { Losses } from "../../data/losses.js" */
 
-/** Why the kernel lost rows, by what the service counts under `drops` of a probe. */
+/** Why the kernel lost rows, by the name of the service's counter in a probe's `drops`. */
 const KERNEL = {
   ring_full:
     "The ring buffer was full: filter in the kernel, or restart the service with a larger buffer (--ring-mib).",
@@ -29,7 +29,7 @@ const ELSEWHERE = {
 
 export class LossBanner {
   #element = byId("losses");
-  #closedAt = 0; // how much had been lost when it was closed
+  #closedAt = 0; // rows lost when it was dismissed
 
   constructor() {
     byId("losses-close").addEventListener("click", () => {
@@ -44,7 +44,7 @@ export class LossBanner {
   show(losses, probes) {
     const list = losses.list();
     this.#total = list.reduce((sum, { rows }) => sum + rows, 0);
-    this.#closedAt = Math.min(this.#closedAt, this.#total); // counted from the beginning again
+    this.#closedAt = Math.min(this.#closedAt, this.#total); // the counts were reset
     this.#element.hidden = this.#total <= this.#closedAt;
     if (this.#element.hidden) return;
     setText(byId("losses-total"), `${grouped(this.#total)} lost`);
@@ -58,7 +58,7 @@ export class LossBanner {
   }
 }
 
-/** Each reason once. */
+/** Return each reason once. */
 function whys(list, probes) {
   const found = new Set();
   for (const { probe, where } of list) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Failures, said in words, until the person closes them or tries again.
+// Error messages, shown until the user closes them or tries again.
 
 import { sentence } from "../../format/text.js";
 import { el } from "./dom.js";
@@ -16,7 +16,7 @@ export class Notices {
     this.#element = element;
   }
 
-  /** @param {string} what  did not happen  @param {Error & {notes?: string[]}} error  why */
+  /** @param {string} what  failed  @param {Error & {notes?: string[]}} error  the cause */
   add(what, error) {
     const words = [error.message, ...(error.notes ?? [])].map(sentence).join(" ");
     const text = `${what}: ${words}`;

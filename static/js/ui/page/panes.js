@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The panes of the page whose size a person can change: the probes, and what is beside the table.
+// The resizable panes of the page: the probes, and the panels beside the table.
 
 import { byId } from "./dom.js";
 import { Splitter } from "./splitter.js";
 
 const MIN_SIDE_PX = 240;
 const MIN_CARDS_PX = 48;
-/** So much is left to the table. */
+/** Room reserved for the table. */
 const LEFT_PX = 240;
 
 export class Panes {

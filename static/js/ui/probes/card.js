@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// One probe of the probe bar: its state, what it attaches to, start and stop.
+// A card of the probe bar: the probe's state, the function it attaches to, start and stop.
 
 import { isWatching } from "../../data/watching.js";
 import { duration } from "../../format/duration.js";
@@ -11,7 +11,7 @@ import { isActive } from "../../probes/choice.js";
 import { filterWords } from "../../probes/spec.js";
 import { el, setAttribute, setText } from "../page/dom.js";
 
-/** The id of the element that says why a viewer's buttons do nothing, for everybody to read. */
+/** The id of the element that explains why a viewer's buttons are disabled. */
 export const VIEWS_ONLY_ID = "viewer-note";
 
 export class Card {
@@ -28,7 +28,7 @@ export class Card {
 
   /**
    * @param {{start: Function, stop: Function, options: Function, notSeen: Function}} on
-   *   each given the probe
+   *   each is called with the probe
    */
   constructor(id, on) {
     this.probe = null;
@@ -59,8 +59,8 @@ export class Card {
   }
 
   /**
-   * @param {Probe} probe  docs/protocol.md  @param {boolean} isBusy  a call is under way
-   * @param {boolean} mayChange  the person is an operator
+   * @param {Probe} probe  docs/protocol.md  @param {boolean} isBusy  a call is in progress
+   * @param {boolean} mayChange  whether the user is an operator
    */
   show(probe, isBusy, mayChange) {
     this.probe = probe;
@@ -82,7 +82,7 @@ export class Card {
     this.#showButtons(probe, active, usable, isBusy, mayChange);
   }
 
-  /** @param {number} perSecond  of the events that reach this page  @param {number} lost */
+  /** @param {number} perSecond  events that reach this page  @param {number} lost */
   showRate(perSecond, lost) {
     const words = [];
     const { state, filter, cost } = this.probe;
@@ -105,7 +105,7 @@ export class Card {
       active ? `Stop ${probe.id} for everyone` : `Start ${probe.id}`,
     );
     setText(this.#options, active ? "Filter…" : "Options…");
-    this.#options.hidden = active && probe.state === "failed"; // it waits, and has no filter yet
+    this.#options.hidden = active && probe.state === "failed"; // waiting for its restart: it has no filter
     this.#options.setAttribute(
       "aria-label",
       active ? `Change the filter of ${probe.id} for everyone` : `Start ${probe.id} with options`,
@@ -132,7 +132,7 @@ function costWords({ calls, ns_per_call }) {
   return `Each traced call spends ${duration(Math.round(ns_per_call))} in the probe's BPF programs, as measured by the kernel over the last ${counted(calls, "call")}.`;
 }
 
-/** How the last run ended, when not because someone asked for it. */
+/** Return how the last run ended, "" if it was stopped on request. */
 function endWords({ state, ended, blind }) {
   if (state === "running" && blind) return sentence(blind.reason);
   if (!ended || ended.code === "requested" || (state !== "stopped" && state !== "failed"))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What a mode does not see: the service's own list, in a dialog of its own.
+// The dialog that lists what a mode does not see, as the service describes it.
 
 import { visibleText } from "../../format/text.js";
 import { closeButton, dialog } from "../dialogs/dialog.js";

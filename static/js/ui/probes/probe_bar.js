@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The probe bar: a card for each probe, and the one button that most people want.
+// The probe bar: a card for each probe, and the button that starts the best one.
 
 import { isWatching } from "../../data/watching.js";
 import { counted } from "../../format/number.js";
@@ -16,7 +16,7 @@ import { OptionsDialog } from "./options.js";
 
 /** @import { Notices } from "../page/notices.js" */
 
-const FOLDED = "probes"; // what this browser remembers of it
+const FOLDED = "probes"; // name of the preference
 
 export class ProbeBar {
   #cards = new Map();
@@ -34,11 +34,11 @@ export class ProbeBar {
   #notSeen = new NotSeenDialog();
 
   /**
-   * @param {Notices} notices  where failures are said
+   * @param {Notices} notices  where errors are shown
    * @param {{answer: (probes: Probe[]) => void, availability: (probes: Probe[]) => void,
    *   found: (words: string) => void}} on
-   *   `answer`: to a start, a stop or a change of the filter; the websocket tells of these too;
-   *   `found`: what a check of the kernel's support found, in words
+   *   `answer`: to a start, a stop or a change of the filter, which the websocket reports too;
+   *   `found`: the result of a re-check of kernel support, as text
    */
   constructor(notices, on) {
     this.#notices = notices;
@@ -55,7 +55,7 @@ export class ProbeBar {
       this.#showLead();
     });
     const before = remembered(FOLDED);
-    // In a small window the table needs the room.
+    // A small window has no room for cards.
     const isSmall = matchMedia(NARROW).matches || matchMedia(LOW).matches;
     this.#showCards(before ? before !== "hidden" : !isSmall);
   }
@@ -64,7 +64,7 @@ export class ProbeBar {
     return [...this.#cards.values()].map((card) => card.probe);
   }
 
-  /** @param {{name: string, role: string}} caller  whom the service takes this page for */
+  /** @param {{name: string, role: string}} caller  who is signed in */
   allow({ role }) {
     this.#mayChange = role === "operator";
     this.#askAgainButton.disabled = !this.#mayChange;
@@ -93,7 +93,7 @@ export class ProbeBar {
     this.#showLead();
   }
 
-  /** Start a probe as it was: with its filter, its end and its restarts. */
+  /** Restart a probe with its previous filter, duration and restart option. */
   startAgain(probe) {
     const { filter, duration_s, restart } = probe;
     const spec = { filter, restart, ...(duration_s ? { duration_s } : {}) };
@@ -136,7 +136,7 @@ export class ProbeBar {
     else setText(this.#summary, "this kernel supports none of the modes; each card says why");
   }
 
-  /** Modes that this kernel refuses, folded into a line that says so. */
+  /** Fold the modes that this kernel does not support into one button. */
   #showUnavailable(refused) {
     const isAll = refused.length === this.#cards.size;
     const isShown = this.#showsUnavailable || isAll;
@@ -165,7 +165,7 @@ export class ProbeBar {
     return this.#call(probe, `${probe.id} was not stopped`, () => stopProbe(probe.id));
   }
 
-  /** From the dialog, which shows what goes wrong itself. */
+  /** Send what the dialog submits; the dialog shows the error itself. */
   async #submit(probe, spec) {
     const call = isActive(probe)
       ? () => changeFilter(probe.id, spec.filter)
@@ -211,7 +211,7 @@ export class ProbeBar {
   }
 }
 
-/** What a check of the kernel's support found, and what is new in it. */
+/** Describe the result of a re-check of kernel support, and what changed. */
 function foundWords(probes, before) {
   const ids = (list) => list.map(({ id }) => id).join(", ") || "none";
   const works = probes.filter(({ available }) => available);

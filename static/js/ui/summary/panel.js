@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The panel beside the table: rate, spread and most frequent values of the rows of the view.
-// It counts only while it is open, in slices that leave the page usable.
+// The summary panel: rate, distribution and most frequent values of the view's rows. It counts
+// only while it is open, in slices that keep the page responsive.
 
 import { counted } from "../../format/number.js";
 import { Summary } from "../../summary/summary.js";
@@ -32,12 +32,12 @@ export class SummaryPanel {
   #narrow;
   #address;
   #summary;
-  #parts = null; // of which the figures are
+  #parts = null; // of the figures
   #figures = [];
   #epoch = -1;
   #timer = 0;
   #shownAt = -UPDATE_MS;
-  #isSought = false; // it was asked for, and is to be brought in sight once there is something
+  #isSought = false; // opened by the user: scroll to it once it has figures
   #scope = el("p", { class: "summary__scope" });
   #body = el("div", { class: "summary__body" });
   #button = el(
@@ -55,7 +55,7 @@ export class SummaryPanel {
   /**
    * @param {{aside: HTMLElement, tools: HTMLElement, store: EventStore, view: View,
    *   narrow: (test: any) => void, address: Address}} parts  of the page: where
-   *   the panel and its button go, what it counts, whom it tells what was chosen
+   *   the panel and its button go, what it counts, and where selections become filters
    */
   constructor({ aside, tools, store, view, narrow, address }) {
     this.#aside = aside;
@@ -89,7 +89,7 @@ export class SummaryPanel {
     this.#follow();
   }
 
-  /** The view, its filter or its columns may have changed. */
+  /** Update: the view, its filter or its columns may have changed. */
   changed() {
     if (this.#aside.hidden || this.#timer) return;
     const wait = this.#shownAt + UPDATE_MS - performance.now();
@@ -99,10 +99,10 @@ export class SummaryPanel {
   #ask(isOpen) {
     this.#address.set(PARAMETER, isOpen ? "1" : null);
     this.#follow();
-    this.#isSought = isOpen && matchMedia(NARROW).matches; // it is below the table there
+    this.#isSought = isOpen && matchMedia(NARROW).matches; // there it is below the table
   }
 
-  /** Open or closed, as the address says. */
+  /** Open or close the panel, as the address says. */
   #follow() {
     const isOpen = this.#address.get(PARAMETER) === "1";
     if (isOpen !== this.#aside.hidden) return;
@@ -146,7 +146,7 @@ export class SummaryPanel {
     this.#isSought = false;
   }
 
-  /** Figures stay while the columns do, so that the focus does too. */
+  /** Keep the figures while the columns stay the same, so that the focus is kept too. */
   #makeFigures(parts) {
     const words = (list) =>
       list?.map(({ kind, key, title }) => `${kind} ${key} ${title}`).join("\n");

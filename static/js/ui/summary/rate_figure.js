@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The summary's chart of events per second, a line for each probe.
+// The summary's chart of events per second, with a line per probe.
 
 import { inColumnType } from "../../data/columns.js";
 import { axisNumber, clockRange, clockTime, widthWords } from "../../format/axis.js";

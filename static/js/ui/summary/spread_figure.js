@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The summary's chart of how a column's values are spread, on a logarithmic scale.
+// The summary's histogram of a column's values, on a logarithmic scale.
 
 import { inColumnType } from "../../data/columns.js";
 import { axisNumber, percent } from "../../format/axis.js";
@@ -99,7 +99,7 @@ export class SpreadFigure {
     }
   }
 
-  /** From the lowest value that is reported so: none that made the number is left out. */
+  /** Filter from the quantile, rounded down so that no value that it includes is left out. */
   #atLeast(name) {
     const { name: column, type } = this.#histogram.column;
     const value = inColumnType(type, Math.floor(this.#quantiles.get(name)));
@@ -121,7 +121,7 @@ export class SpreadFigure {
     this.#narrow({ name, operator: "<", value: inColumnType(type, edges[last + 1]) });
   }
 
-  /** Powers of ten, and between them 2 and 5 where there are few. */
+  /** Return powers of ten, with 2 and 5 between them if there are few. */
   #ticks() {
     const { edges } = this.#bars;
     const low = Math.max(1, edges[0]);
@@ -156,7 +156,7 @@ export class SpreadFigure {
   }
 }
 
-/** Where a value stands on the scale; 0 has no logarithm and stands one step before 1. */
+/** Return a value's position on the scale; 0 has no logarithm and is one step before 1. */
 function placeOf(value) {
   return value < 1 ? -1 : Math.log2(value);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The most frequent values of a column: a button for each, whose bar is its share.
+// The most frequent values of a column, as buttons with a bar for the share.
 
 import { percent } from "../../format/axis.js";
 import { counted, grouped } from "../../format/number.js";
@@ -35,8 +35,8 @@ export class TopList {
 
   /**
    * @param {Tally} tally
-   * @param {boolean} isSame  it counts the same rows as before, and newer ones: while the person
-   *   points at the list or has the focus in it, its entries then stay where they are
+   * @param {boolean} isSame  the tally counts the same rows as before, and newer ones: entries then
+   *   keep their places while the list is hovered or focused
    */
   show(tally, isSame) {
     this.#tally = tally;

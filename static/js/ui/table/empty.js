@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What stands in the table's place while it shows no row: what to do next.
+// The message in place of an empty table: what to do next.
 
 import { isWatching } from "../../data/watching.js";
 import { counted } from "../../format/number.js";
@@ -23,7 +23,7 @@ export class Empty {
   /**
    * @param {number} shown  rows in the table  @param {number} held  events in memory
    * @param {boolean} isFiltered  @param {object[]} probes
-   * @param {number} cleared  events that were cleared away, 0 for none
+   * @param {number} cleared  events cleared by the user, 0 for none
    */
   show(shown, held, isFiltered, probes, cleared) {
     this.#element.hidden = shown > 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// One row element of the table, used again and again for other rows.
+// One row element of the table, reused for different rows.
 
 import { MISSING, NULL } from "../../data/chunk.js";
 import { PLACE_WORDS } from "../../data/losses.js";
@@ -12,7 +12,7 @@ import { Cell } from "./cell.js";
 
 /** @import { EventStore } from "../../data/store.js" */
 
-/** Which row the element shows; rows of the store are numbered from 0. */
+/** The number of an element that shows no row; rows of the store are numbered from 0. */
 const NONE = -1;
 
 export class Row {
@@ -54,13 +54,13 @@ export class Row {
       element.style.transform = `translateY(${top}px)`;
     }
     element.hidden = false;
-    element.setAttribute("aria-rowindex", String(place + 3)); // behind title and filter row
+    element.setAttribute("aria-rowindex", String(place + 3)); // after the title row and the filter row
     element.classList.toggle("row--current", isCurrent);
     element.classList.toggle("row--odd", number % 2 === 1);
     element.classList.toggle("row--gap", gap !== null);
     if (gap) {
       this.number = number;
-      setText(this.#gap, gapText(gap)); // it grows while nothing comes between
+      setText(this.#gap, gapText(gap)); // its count grows while no event follows
     } else if (number !== this.number || this.#isStale) {
       this.number = number;
       this.#isStale = false;
@@ -73,13 +73,13 @@ export class Row {
     this.number = NONE;
   }
 
-  /** What it shows is to be made again, for values are called something else now; until then
-   *  it is still the same row to whoever points at it. */
+  /** Repaint the row at the next `show`, since the text of its values has changed. Until then the
+   *  pointer is still over the same row. */
   refresh() {
     this.#isStale = true;
   }
 
-  /** The whole of a cell's value as one line, for its title. */
+  /** Return a cell's full value as one line, for its title. */
   describe(store, element) {
     const index = this.#cells.findIndex((cell) => cell.element === element);
     if (index < 0 || this.number < store.first) return "";
@@ -91,7 +91,7 @@ export class Row {
   }
 
   #paint(store, number) {
-    const isHeld = number >= store.first; // a sorted table may have rows that have just left
+    const isHeld = number >= store.first; // a sorted table may have rows that were just evicted
     for (let i = 0; i < this.#cells.length; i++) {
       const { column, look } = this.shown[i];
       const state = isHeld ? store.stateAt(number, column.key) : MISSING;
