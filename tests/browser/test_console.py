@@ -145,8 +145,8 @@ def test_start_options_are_checked_and_sent(page: Page, fake: FakeService) -> No
 
 
 def test_what_a_mode_does_not_see_is_told(page: Page, fake: FakeService) -> None:
-    page.get_by_role("button", name="Limitations of fexit").click()
-    dialog = page.get_by_role("dialog", name="Limitations")
+    page.get_by_role("button", name="Caveats of fexit").click()
+    dialog = page.get_by_role("dialog", name="Caveats")
     expect(dialog.get_by_role("listitem")).to_have_text(not_seen("fexit", True))
     expect(dialog).to_contain_text("fexit does not see:")
     dialog.get_by_role("button", name="Close").click()

@@ -23,7 +23,7 @@ export class Card {
   #hint = el("p", { class: "card__hint" });
   #main = el("button", { type: "button", class: "button" });
   #options = el("button", { type: "button", class: "button button--quiet" });
-  #notSeen = el("button", { type: "button", class: "button button--quiet" }, "Limitations…");
+  #notSeen = el("button", { type: "button", class: "button button--quiet" }, "Caveats…");
   #everyone = el("span", { class: "card__everyone" }, "for everyone");
 
   /**
@@ -54,7 +54,7 @@ export class Card {
       isActive(this.probe) ? on.stop(this.probe) : on.start(this.probe),
     );
     this.#options.addEventListener("click", () => on.options(this.probe));
-    this.#notSeen.setAttribute("aria-label", `Limitations of ${id}`);
+    this.#notSeen.setAttribute("aria-label", `Caveats of ${id}`);
     this.#notSeen.addEventListener("click", () => on.notSeen(this.probe));
   }
 

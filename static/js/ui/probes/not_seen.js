@@ -11,7 +11,7 @@ export class NotSeenDialog {
   #list = el("ul", { class: "notseen" });
   #dialog = dialog(
     "not-seen",
-    "Limitations",
+    "Caveats",
     this.#lead,
     this.#list,
     el("div", { class: "options__actions" }, closeButton("Close")),
