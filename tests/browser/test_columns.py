@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.console_page import expect_counts, filter_box, marks_among_rows, row, rows
+from tests.browser.console_page import expect_counts, filter_box, gaps_among_rows, row, rows
 from tests.browser.fake_service import FakeService, Server, plausible
 from tests.support.waiting import wait_until
 
@@ -252,7 +252,7 @@ def test_sorted_rows_stay_right_while_others_come(shown: Page, fake: FakeService
     expect(title(shown, "Latency")).to_have_attribute("aria-sort", "descending")
     slowest = max(range(100), key=lambda n: (n * 7919) % 90_000)
     expect(row(shown, f"file-{slowest}.o")).to_be_in_viewport()
-    assert not any(marks_among_rows(shown)), "a gap is a place in the order of coming"
+    assert not any(gaps_among_rows(shown)), "a gap is a place in arrival order"
     fake.emit("fexit", {"latency_ns": [10**9, 1], "filename": [b"/the/slowest", b"/the/fastest"]})
     expect(row(shown, "/the/slowest")).to_be_in_viewport()
     expect(shown.locator("#newest")).to_have_text("2 new events · sorted by Latency")

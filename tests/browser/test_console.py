@@ -15,7 +15,7 @@ from tests.browser.console_page import (
     card,
     expect_counts,
     filter_box,
-    marks_among_rows,
+    gaps_among_rows,
     row,
     rows,
 )
@@ -313,7 +313,7 @@ def test_losses_are_told_in_a_badge_and_at_their_place(page: Page, fake: FakeSer
             re.compile("1 event of fexit is missing here: lost on the way to this page"),
         ]
     )
-    assert marks_among_rows(page) == [False, False, False, True, False, False, True]
+    assert gaps_among_rows(page) == [False, False, False, True, False, False, True]
     page.get_by_label("Filter", exact=True).fill("nothing has this word")
     expect(page.locator("#count-shown")).to_have_text("0")
     expect(marks).to_have_count(2)

@@ -385,7 +385,9 @@ def test_what_a_probe_cannot_test_stays_in_view_and_is_said(ten: Page, fake: Fak
     fake.calls.clear()
     bar(ten).fill("uid=0 ret<0")
     ten.get_by_role("button", name="Apply in the kernel").click()
-    expect(ten.locator("#filter-line")).to_contain_text("fentry does not see return values: ret<0 stays")
+    expect(ten.locator("#filter-line")).to_contain_text(
+        "fentry does not see return values: ret<0 stays"
+    )
     expect_chips(
         ten,
         "uid=0 | in the kernel for everyone",

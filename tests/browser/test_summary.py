@@ -35,7 +35,7 @@ def top_list(page: Page, title: str) -> Locator:
 
 
 def entries(page: Page, title: str) -> list[list[str]]:
-    """What stands in a list: value, count and share of each entry."""
+    """Return the entries of a list: value, count and share of each."""
     found: list[list[str]] = (
         top_list(page, title)
         .locator(".toplist__only:visible")
@@ -272,7 +272,7 @@ def test_pointing_at_a_chart_tells_its_numbers(panel: Page) -> None:
     expect(readout).to_have_text("936 ns to 1.02 µs: 24 (24%)")
 
 
-def test_charts_are_painted_anew_when_the_theme_changes(page: Page, fake: FakeService) -> None:
+def test_charts_are_repainted_when_the_theme_changes(page: Page, fake: FakeService) -> None:
     fake.start("fexit")
     fake.emit("fexit", plausible(500))
     open_summary(page)

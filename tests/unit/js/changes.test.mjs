@@ -9,7 +9,7 @@ const probe = (at, who = "token lab1", what = "stopped") => ({
   changed_by: at && { who, what, at },
 });
 
-test("what others did is news once; what was done before the page came is none", () => {
+test("a change by another client is news once, but not one made before the page connected", () => {
   const changes = new Changes();
   changes.allow({ name: "uid 0" });
   assert.deepEqual(changes.news([probe("t1")]), []);

@@ -174,7 +174,7 @@ test("an export holds its rows while the store lets them go or forgets them", as
   view.advance();
   const snapshot = snapshotOfStore(store);
   store.append(pids(10_000));
-  assert.equal(snapshotOfView(store, view).length, 0, "the view has not seen what was let go");
+  assert.equal(snapshotOfView(store, view).length, 0, "the view has no evicted rows");
   store.clear();
   assert.equal(snapshot.length, 10_000);
   assert.deepEqual(snapshot.cells({ key: "pid:uint32" }, 9_998, 10_000), [9_998, 9_999]);

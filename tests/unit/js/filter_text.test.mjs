@@ -361,7 +361,7 @@ test("a box shows any text's test so that it stays that test", () => {
   }
 });
 
-test("tests are told in words", () => {
+test("tests are described in words", () => {
   const words = (text) => describe(parse(text), NAMES, text);
   assert.equal(words("rm"), "Any text contains rm");
   assert.equal(words("comm=rm"), "Thread is rm");

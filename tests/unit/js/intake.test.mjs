@@ -70,7 +70,7 @@ test("live rows count also when the clock was put back", () => {
   assert.ok(rateOf([5000, -60], [1, 0.5], [19, -3600]).rate > 9);
 });
 
-test("a time without a program is one row, whoever tells of it first", () => {
+test("a time without a program is one row, whichever message reports it first", () => {
   const at = (second) => `2026-11-22T10:00:0${second}.000000Z`;
   const failed = {
     ...probe("fexit", "failed"),

@@ -73,7 +73,7 @@ for (const [type, valueFor] of Object.entries(TYPES)) {
       for (let i = 0; i < 60; i++) {
         grow(next(900));
         view.advance();
-        // Sometimes in single steps, between which rows come and are let go.
+        // Sometimes in single steps, between which rows are added and evicted.
         let steps = 0;
         const work = () => {
           now += 300;
@@ -87,7 +87,7 @@ for (const [type, valueFor] of Object.entries(TYPES)) {
         assert.equal(order.isReady, true);
         assert.deepEqual(rowsOf(order), expected(store, view, order.by));
       }
-      assert.ok(store.evicted > CHUNK_ROWS, "rows were let go meanwhile");
+      assert.ok(store.evicted > CHUNK_ROWS, "rows were evicted during the sort");
       for (const place of [0, 1, order.length >> 1, order.length - 1]) {
         assert.equal(order.placeOf(order.at(place)), place);
       }

@@ -242,7 +242,7 @@ test("a gap of unknown size stays of unknown size", () => {
   assert.equal(store.gapAt(0).rows, null);
 });
 
-test("gaps that were let go are not counted any more", () => {
+test("evicted gaps are no longer counted", () => {
   const store = new EventStore(10);
   const view = new View(store, EVERYTHING);
   for (let i = 0; i < 8; i++) {

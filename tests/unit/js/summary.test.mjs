@@ -164,7 +164,7 @@ test("the leaders are the largest counts, also after most of them fell", () => {
   }
 });
 
-test("when all leaders have gone or fallen, others are found", () => {
+test("when all leaders are gone or have fallen, others are found", () => {
   const counts = new Uint32Array(9000);
   const leaders = new Leaders(() => counts);
   const set = (id, count) => {
@@ -314,7 +314,7 @@ test("a summary is the count of the view's rows, while rows come and go and filt
     const isDone = summary.advance(() => steps-- <= 0); // stops in the middle
     if (!isDone || round % 9 > 0) continue;
     checks++;
-    // The store may hold less than the view did: what it let go of is no longer counted.
+    // The store may have fewer rows than the view: evicted rows are no longer counted.
     view.advance();
     summary.advance();
     check(summary, store, view);
@@ -326,7 +326,7 @@ test("a summary is the count of the view's rows, while rows come and go and filt
   check(summary, store, view);
 });
 
-test("rows that left before they were counted, and those the store let go of, count for nothing", () => {
+test("rows evicted before or after they were counted do not count", () => {
   const next = (
     (random) => (below) =>
       random.next().value % below
@@ -382,7 +382,7 @@ test("what a probe lacks is not counted as nothing", () => {
   ]);
 });
 
-test("the timeline zooms out by itself, the same whether chunks or the whole are long", () => {
+test("the timeline zooms out automatically, whether chunks or the whole are long", () => {
   for (const gap of [1n, 7n, 3600n, 400_000n]) {
     const store = new EventStore(40_000);
     const view = new View(store, EVERYTHING);

@@ -75,7 +75,7 @@ test("blind is not watching, and ends", () => {
   assert.deepEqual(
     gaps.map(({ from, to }) => [from, to]),
     [[at(10), at(40)]],
-    "when it saw again nobody says: when that was told",
+    "the time of recovery is unknown: use the time of the report",
   );
 });
 
