@@ -113,7 +113,7 @@ for (let seed = 1; seed <= 300; seed++) {
     render();
     const end = element.scrollHeight - element.clientHeight;
     assert.ok(Math.abs(element.scrollTop - end) < 1, `${element.scrollTop}, not ${end}`);
-    assert.equal(scroll.span.offset, scroll.span.last);
+    assert.equal(scroll.scrollWindow.offset, scroll.scrollWindow.last);
   });
 }
 

@@ -33,7 +33,7 @@ export class Scroll {
     this.#element = element;
     this.#onChange = onChange;
     this.#roomNow = roomNow;
-    this.span = new ScrollWindow();
+    this.scrollWindow = new ScrollWindow();
     this.isFollowing = true;
     element.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.#serveUpward();
@@ -88,7 +88,7 @@ export class Scroll {
 
   /** Set the offset in px of the window in the table; the next `settle` scrolls there. */
   to(offset) {
-    this.span.offset = Math.min(this.span.last, Math.max(0, offset));
+    this.scrollWindow.offset = Math.min(this.scrollWindow.last, Math.max(0, offset));
     this.#movedAt = -SETTLED_MS;
   }
 
@@ -102,41 +102,45 @@ export class Scroll {
    *   rows to their current one; all in px
    */
   settle(total, room, most, body, stay) {
-    const { span } = this;
+    const { scrollWindow } = this;
     const element = this.#element;
-    const { height } = span;
-    const offset = stay(span.offset);
-    span.resize(total, room, most);
-    span.offset = this.isFollowing ? span.last : Math.min(span.last, Math.max(0, offset));
-    if (span.height !== height || body.style.height === "") body.style.height = `${span.height}px`;
+    const { height } = scrollWindow;
+    const offset = stay(scrollWindow.offset);
+    scrollWindow.resize(total, room, most);
+    scrollWindow.offset = this.isFollowing
+      ? scrollWindow.last
+      : Math.min(scrollWindow.last, Math.max(0, offset));
+    if (scrollWindow.height !== height || body.style.height === "")
+      body.style.height = `${scrollWindow.height}px`;
     const isReleased = performance.now() - this.#movedAt >= SETTLED_MS;
-    const isCut = span.height < height; // the browser may have scrolled
+    const isCut = scrollWindow.height < height; // the browser may have scrolled
     if (!this.isFollowing && !isReleased && !isCut) return void this.#settleLater();
-    if (Math.abs(element.scrollTop - span.position) >= 1) element.scrollTop = span.position;
+    if (Math.abs(element.scrollTop - scrollWindow.position) >= 1)
+      element.scrollTop = scrollWindow.position;
     this.#placedAt = element.scrollTop;
     this.#placedRoom = room;
-    span.placed(this.#placedAt);
+    scrollWindow.placed(this.#placedAt);
   }
 
   #settleLater() {
-    if (Math.abs(this.span.position - this.#element.scrollTop) < 1) return;
+    if (Math.abs(this.scrollWindow.position - this.#element.scrollTop) < 1) return;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(this.#onChange, SETTLED_MS);
   }
 
   #scrolled() {
-    const { span } = this;
+    const { scrollWindow } = this;
     const { scrollTop } = this.#element;
     if (Math.abs(scrollTop - this.#placedAt) < 1) return; // our own change
     if (this.isFollowing && !this.#isHeld && this.#isFitted(scrollTop))
       return void this.#onChange(); // the browser's own change: the next `settle` corrects it
-    const before = span.offset;
+    const before = scrollWindow.offset;
     this.#movedAt = performance.now();
     this.#placedAt = scrollTop;
-    span.moved(scrollTop);
+    scrollWindow.moved(scrollTop);
     const showsNewest = this.#showsEnd;
-    if (span.offset < before - 1 && !showsNewest) this.#stop();
-    else if (span.offset > before && showsNewest) this.isFollowing = this.#canFollow;
+    if (scrollWindow.offset < before - 1 && !showsNewest) this.#stop();
+    else if (scrollWindow.offset > before && showsNewest) this.isFollowing = this.#canFollow;
     this.#onChange();
   }
 
@@ -150,7 +154,7 @@ export class Scroll {
     return isReshaped || Math.abs(scrollTop - this.#placedAt) < room / 2;
   }
 
-  /** Read from the element, since `span` is only as recent as the last `settle`. */
+  /** Read from the element, since `scrollWindow` is only as recent as the last `settle`. */
   get #showsEnd() {
     const { scrollTop, scrollHeight, clientHeight } = this.#element;
     return scrollTop >= scrollHeight - clientHeight - NEAR_PX;

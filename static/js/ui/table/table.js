@@ -105,7 +105,7 @@ export class Table {
   /** Move the current row as a key would, scroll to it and report it. */
   move(key) {
     const page = Math.max(1, Math.floor(this.#room / ROW_PX) - 1);
-    const top = Math.ceil(this.scroll.span.offset / ROW_PX);
+    const top = Math.ceil(this.scroll.scrollWindow.offset / ROW_PX);
     const before = this.scroll.isFollowing ? this.#order.length : top - 1;
     const place = this.#cursor.move(key, page, before);
     if (place === null) return false;
@@ -137,13 +137,13 @@ export class Table {
   }
 
   #dropAnchor(isSorted) {
-    const place = Math.floor(this.scroll.span.offset / ROW_PX);
+    const place = Math.floor(this.scroll.scrollWindow.offset / ROW_PX);
     const isRow = isSorted && place < this.#order.length;
     this.#anchor = isRow ? { row: this.#order.at(place), place } : null;
   }
 
   #renderRows() {
-    const { offset, shift } = this.scroll.span;
+    const { offset, shift } = this.scroll.scrollWindow;
     const order = this.#order;
     const first = Math.max(0, Math.floor(offset / ROW_PX) - SPARE_ROWS);
     const count = Math.ceil(this.#room / ROW_PX) + 2 * SPARE_ROWS;
@@ -284,7 +284,7 @@ export class Table {
 
   #reveal(place) {
     const { scroll } = this;
-    const { offset } = scroll.span;
+    const { offset } = scroll.scrollWindow;
     const top = place * ROW_PX;
     if (top < offset) scroll.to(top);
     else if (top + ROW_PX > offset + this.#room) scroll.to(top + ROW_PX - this.#room);
