@@ -20,7 +20,7 @@ export class Chart {
   #span = null;
   #colours = new Map(); // cached: reading them makes the browser compute styles
   #readout = el("p", { class: "chart__readout", "aria-hidden": "true" });
-  #spoken = el("p", { class: "unseen", role: "status" });
+  #spoken = el("p", { class: "visually-hidden", role: "status" });
   #place = el("div", { class: "chart__plot", tabIndex: 0, role: "group" });
 
   /**
