@@ -13,19 +13,10 @@ import sys
 from playwright.sync_api import expect, sync_playwright
 
 from app import ROOT
+from tests.browser.chromium import FLAGS, chromium_path
 
 PICTURES = ROOT / "docs/img"
 RUN = ROOT / "run"
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 ROUNDS = 8
 DELETIONS = """
 mkdir -p /tmp/build/cache && cd /tmp/build
@@ -44,7 +35,7 @@ rm -r /tmp/build
 def main(port: str, *options: str) -> None:
     inside = [str(RUN), "--port", port, "--vm-exec"] if "--vm" in options else []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
         page = browser.new_page(viewport={"width": 1600, "height": 1000})
         page.goto(f"http://localhost:{port}/")
         page.get_by_role("button", name="Watch deletions").click()

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shapes that come from elsewhere or are made in several places, for tsc (`./test lint`).
+// Types that several modules use, for tsc (`./test lint`).
 
 /** A probe, as in docs/protocol.md. */
 type Probe = any;
@@ -7,8 +7,8 @@ type Probe = any;
 /** How a column is shown: `presentation` (format/presentation.js). */
 type Look = any;
 
-/** What is missing at a place of the table: `EventStore.mark`. */
-interface Mark {
+/** A row of the table where events are missing: `EventStore.addGap`. */
+interface Gap {
   probe: string;
   where: string;
   rows: number | null;
@@ -19,7 +19,7 @@ interface Mark {
 /** A node of a filter's tree: filter/parse.js. */
 type FilterNode = any;
 
-/** A filter in force: `compileFilter`. */
+/** A compiled filter: `compileFilter`. */
 interface CompiledFilter {
   text: string;
   tree: FilterNode | null;
@@ -28,5 +28,5 @@ interface CompiledFilter {
   select: (chunk: any, start: number, stop: number) => Uint8Array;
 }
 
-/** A probe that does not watch: data/watching.js. */
+/** A probe that is not watching: data/watching.js. */
 type Incident = any;

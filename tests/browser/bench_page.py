@@ -4,7 +4,7 @@
 Rows come from the fake service, already encoded, over a real websocket to a real Chromium:
 20,000 rows/s paced, then a million rows held (memory, filter, sort), then 300,000 rows/s offered.
 What else the machine does counts too: `load` is its load average, and `main_thread_cpu` the
-seconds of processor time that the page's main thread used in a second, whoever else was running.
+seconds of processor time that the page's main thread used in a second, regardless of other load.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 from playwright.sync_api import Browser, CDPSession, Page, expect, sync_playwright
 
 from app import ROOT
-from tests.browser.conftest import FLAGS, chromium_path
+from tests.browser.chromium import FLAGS, chromium_path
 from tests.browser.fake_service import FakeService, Server, plausible
 
 CAPACITY = 1_000_000

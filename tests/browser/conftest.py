@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real Chromium for the browser tests, and the fake service for those of the page alone."""
+"""Fixtures of the browser tests: a real Chromium, and the fake service for the page alone."""
 
 from __future__ import annotations
 
 import logging
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from app import ROOT
+from tests.browser.chromium import FLAGS, chromium_path
 from tests.browser.fake_service import FakeService, Server
 from tests.support.fixtures import (  # noqa: F401  fixtures
     cache,
@@ -24,17 +23,7 @@ from tests.support.fixtures import (  # noqa: F401  fixtures
 )
 
 RESULTS = ROOT / "test-results"
-FLAGS = [
-    "--headless",
-    "--no-sandbox",  # the tests run as root, where Chromium's sandbox refuses
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-# Collected from the first moment on; a violation is a defect in any test.
+# Recorded from the start of each page: a policy violation is a defect in any test.
 RECORD_VIOLATIONS = """
     window.violations = [];
     document.addEventListener("securitypolicyviolation", (event) =>
@@ -43,14 +32,6 @@ RECORD_VIOLATIONS = """
 PATIENCE_MS = 30_000
 
 expect.set_options(timeout=PATIENCE_MS)
-
-
-def chromium_path() -> str:
-    """The distribution's Chromium, or what PROBEDECK_CHROMIUM names."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = os.environ.get("PROBEDECK_CHROMIUM") or next(filter(None, map(shutil.which, names)), "")
-    assert found, "no Chromium: install the package chromium, or set PROBEDECK_CHROMIUM"
-    return found
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +44,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Opens pages in new profiles; at the end no script may have failed and no policy been hit."""
+    """Open pages in new profiles; then assert that no script failed and no policy was hit."""
     pages: list[Page] = []
     errors: list[str] = []
 
@@ -99,7 +80,7 @@ def fake(server: Server) -> FakeService:
 
 @pytest.fixture
 def page(open_page: Callable[..., Page], server: Server) -> Page:
-    """The console, connected to the fake service."""
+    """Return the console, connected to the fake service."""
     page = open_page(server.url)
     expect(page.locator("#connection")).to_have_attribute("data-state", "open")
     expect(page.locator(".card")).to_have_count(5)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a person sees and does on the console page, for the browser tests."""
+"""What a user sees and does on the console page, for the browser tests."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ ROWS = f"""() => {{
     const cells = (row) => titles.map(({{ textContent }}, i) =>
         [textContent, row.children[i].textContent]);
     return ({IN_ORDER})([...document.querySelectorAll(".table__body .row:not([hidden])")])
-        .filter((row) => !row.classList.contains("row--mark"))
+        .filter((row) => !row.classList.contains("row--gap"))
         .map((row) => Object.fromEntries(cells(row)));
 }}"""
-ARE_MARKS = f"(rows) => ({IN_ORDER})(rows).map((row) => row.classList.contains('row--mark'))"
+ARE_GAPS = f"(rows) => ({IN_ORDER})(rows).map((row) => row.classList.contains('row--gap'))"
 
 
 def rows(page: Page) -> list[dict[str, str]]:
@@ -29,9 +29,9 @@ def row(page: Page, text: str) -> Locator:
     return page.locator(".table__body .row:visible").filter(has_text=text)
 
 
-def marks_among_rows(page: Page) -> list[bool]:
+def gaps_among_rows(page: Page) -> list[bool]:
     """For each row element in use, in order, whether it marks a gap."""
-    found: list[bool] = page.locator(".table__body .row:visible").evaluate_all(ARE_MARKS)
+    found: list[bool] = page.locator(".table__body .row:visible").evaluate_all(ARE_GAPS)
     return found
 
 

@@ -42,7 +42,7 @@ def test_a_link_with_a_token(
     page.reload()
     expect(page.locator("#connection")).to_have_attribute("data-state", "open")
     assert viewer not in page.url
-    expect(page.get_by_role("dialog", name="A token is needed")).to_be_hidden()
+    expect(page.get_by_role("dialog", name="Sign in with a token")).to_be_hidden()
 
 
 def test_a_page_without_a_token_asks_for_one(
@@ -53,7 +53,7 @@ def test_a_page_without_a_token_asks_for_one(
     results: Path,
 ) -> None:
     page = open_page(f"http://localhost:{strict.port}/")
-    dialog = page.get_by_role("dialog", name="A token is needed")
+    dialog = page.get_by_role("dialog", name="Sign in with a token")
     expect(dialog).to_be_visible()
     assert grave_faults(page) == []
     field = dialog.get_by_label("Token")
@@ -71,7 +71,7 @@ def test_a_page_without_a_token_asks_for_one(
     page.get_by_role("button", name=f"Stop {mode} for everyone", exact=True).click()
     expect(page.get_by_role("button", name=f"Start {mode}", exact=True)).to_be_enabled()
     page.get_by_role("button", name="Audit log").click()
-    audit = page.get_by_role("dialog", name="Who changed what")
+    audit = page.get_by_role("dialog", name="Audit log")
     newest = audit.locator("tbody tr").first
     expect(newest).to_contain_text(f"DELETE /probes/{mode}")
     expect(newest).to_contain_text("200")
@@ -92,4 +92,4 @@ def test_a_revoked_token_ends_the_session(
     page = open_page(f"http://localhost:{strict.port}/#token={secret}")
     expect(page.locator("#connection")).to_have_attribute("data-state", "open")
     tokens.revoke(found.name)
-    expect(page.get_by_role("dialog", name="A token is needed")).to_be_visible()
+    expect(page.get_by_role("dialog", name="Sign in with a token")).to_be_visible()

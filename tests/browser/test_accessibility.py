@@ -96,7 +96,7 @@ def test_no_grave_fault_in_what_is_wrong(page: Page, fake: FakeService) -> None:
 
 @pytest.mark.parametrize(
     "opener",
-    ["Start fexit with options", "Export", "Help: keys"],
+    ["Start fexit with options", "Export", "Keyboard shortcuts"],
     ids=["options", "export", "help"],
 )
 def test_no_grave_fault_in_a_dialog(window: Page, fake: FakeService, opener: str) -> None:
@@ -142,7 +142,7 @@ def test_keys_of_the_whole_page(page: Page, fake: FakeService) -> None:
     page.keyboard.press("e")
     expect(page.get_by_role("dialog", name="Export events")).to_be_visible()
     page.keyboard.press("?")  # a dialog is open: its keys are its own
-    expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_hidden()
     page.keyboard.press("Escape")
     page.keyboard.press("/")
     expect(page.locator("#text-filter")).to_be_focused()
@@ -165,19 +165,19 @@ def test_typing_and_shortcuts_of_the_browser_are_left_alone(page: Page) -> None:
 
 def test_the_help_lists_the_keys_and_can_switch_them_off(page: Page) -> None:
     page.keyboard.press("?")
-    help_dialog = page.get_by_role("dialog", name="Keys")
-    for key, words in (("/", "Write in the filter"), ("Space", "Pause"), ("e", "Export")):
+    help_dialog = page.get_by_role("dialog", name="Keyboard shortcuts")
+    for key, words in (("/", "Focus the filter"), ("Space", "Pause"), ("e", "Export")):
         entry = help_dialog.locator("dl > div").filter(has_text=words)
         expect(entry.locator("kbd").first).to_have_text(key)
-    help_dialog.get_by_label("Use the keys of the whole page").uncheck()
+    help_dialog.get_by_label("Enable keyboard shortcuts").uncheck()
     page.keyboard.press("Escape")
     page.keyboard.press("e")
     expect(page.get_by_role("dialog")).to_have_count(0)
     page.reload()
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_have_count(0)
-    page.get_by_role("button", name="Help: keys").click()
-    help_dialog.get_by_label("Use the keys of the whole page").check()
+    page.get_by_role("button", name="Keyboard shortcuts").click()
+    help_dialog.get_by_label("Enable keyboard shortcuts").check()
     page.keyboard.press("Escape")
     page.keyboard.press("?")
     expect(help_dialog).to_be_visible()
@@ -254,7 +254,7 @@ def test_pictures(
     page = open_page(server.url, viewport=viewport, color_scheme=scheme)
     expect(page.locator("#connection")).to_have_attribute("data-state", "open")
     fill(page, server.fake)
-    for name in ("Export", "Help: keys"):
+    for name in ("Export", "Keyboard shortcuts"):
         page.get_by_role("button", name=name, exact=True).click()
         expect(page.get_by_role("dialog")).to_be_visible()
         shot = name.split(":")[0].lower()

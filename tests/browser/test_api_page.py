@@ -27,7 +27,7 @@ def test_the_reference_is_linked_and_can_be_read(
     expect(page.get_by_role("heading", level=1)).to_contain_text("Probedeck API")
     page.get_by_role("link", name="POST /probes/{probe_id}", exact=True).click()
     expect(page.get_by_role("heading", name="POST /probes/{probe_id}")).to_be_in_viewport()
-    expect(page.get_by_role("table", name="Body of POST /probes/{probe_id}")).to_contain_text(
+    expect(page.get_by_role("table", name="POST /probes/{probe_id}, request body")).to_contain_text(
         "filter.pid"
     )
     assert grave_faults(page) == []

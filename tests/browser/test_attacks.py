@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Frame, Page, expect
 
-from tests.browser.conftest import FLAGS, chromium_path
+from tests.browser.chromium import FLAGS, chromium_path
 from tests.support.figures import figure
 from tests.support.service import Service, running_service
 from tests.support.waiting import wait_until
@@ -162,7 +162,7 @@ def attack(where: Page | Frame, target: str, on: list[tuple[str, str]]) -> dict[
 
 @contextmanager
 def nothing_happens(service: Service) -> Iterator[None]:
-    """No probe changes, nobody does anything worth an entry of the audit log, no stream is open."""
+    """Check that no probe changed, the audit log has no new entry, and no stream is open."""
     before = service.probes()
     entries = service.audit_log.read_text() if service.audit_log.exists() else ""
     yield

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.console_page import expect_counts, filter_box, marks_among_rows, row, rows
+from tests.browser.console_page import expect_counts, filter_box, gaps_among_rows, row, rows
 from tests.browser.fake_service import FakeService, Server, plausible
 from tests.support.waiting import wait_until
 
@@ -50,7 +50,7 @@ def width(page: Page, name: str) -> float:
 
 
 def until(condition: Callable[[], bool], what: str) -> None:
-    """What is pressed is drawn in the next frame, which may be a while."""
+    """Wait for `condition`: the effect of a key or click is rendered in a later frame."""
     wait_until(condition, what, patience_s=30)
 
 
@@ -65,14 +65,15 @@ def emit_million(page: Page, fake: FakeService) -> None:
 
 
 def press_until(page: Page, key: str, text: str) -> None:
-    """Rows that came are sorted in some time later: press the key until it leads to that row."""
+    """Press the key until the current row contains `text`: new rows are sorted with a delay."""
     current = page.locator(".row--current")
-    for _ in range(300):
+
+    def leads_there() -> bool:
         page.keyboard.press(key)
-        if current.count() == 1 and text in (current.text_content() or ""):
-            return
-        page.wait_for_timeout(100)
-    expect(current).to_contain_text(text)
+        page.evaluate("new Promise(requestAnimationFrame)")  # the press is rendered in a frame
+        return current.count() == 1 and text in (current.text_content() or "")
+
+    until(leads_there, f"{key} to lead to {text}")
 
 
 @pytest.fixture
@@ -245,13 +246,13 @@ def test_a_click_sorts_up_then_down_then_as_they_came(shown: Page, fake: FakeSer
 
 def test_sorted_rows_stay_right_while_others_come(shown: Page, fake: FakeService) -> None:
     fake.gap("fexit", "kernel", 3)
-    expect(shown.locator(".row--mark:visible")).to_have_count(1)
+    expect(shown.locator(".row--gap:visible")).to_have_count(1)
     button(shown, "Latency").click()
     button(shown, "Latency").click()
     expect(title(shown, "Latency")).to_have_attribute("aria-sort", "descending")
     slowest = max(range(100), key=lambda n: (n * 7919) % 90_000)
     expect(row(shown, f"file-{slowest}.o")).to_be_in_viewport()
-    assert not any(marks_among_rows(shown)), "a gap is a place in the order of coming"
+    assert not any(gaps_among_rows(shown)), "a gap is a place in arrival order"
     fake.emit("fexit", {"latency_ns": [10**9, 1], "filename": [b"/the/slowest", b"/the/fastest"]})
     expect(row(shown, "/the/slowest")).to_be_in_viewport()
     expect(shown.locator("#newest")).to_have_text("2 new events · sorted by Latency")
@@ -374,7 +375,7 @@ def test_the_detail_is_left_by_escape_and_moved_by_arrows(shown: Page, fake: Fak
     expect(shown.locator(".row--current")).to_contain_text("file-99.o")
     shown.keyboard.press("k")
     expect(file).to_contain_text("file-98.o")
-    detail.get_by_role("button", name="Event below").click()
+    detail.get_by_role("button", name="Next row").click()
     expect(file).to_contain_text("file-99.o")
     shown.keyboard.press("Escape")
     expect(detail).to_be_hidden()
@@ -391,7 +392,7 @@ def test_the_detail_is_left_by_escape_and_moved_by_arrows(shown: Page, fake: Fak
     shown.keyboard.press("Escape")
     expect(detail).to_be_hidden()
     row(shown, "file-95.o").hover()
-    row(shown, "file-95.o").get_by_role("button", name="Show every field").click()
+    row(shown, "file-95.o").get_by_role("button", name="Show all fields").click()
     expect(file).to_contain_text("file-95.o")
 
 

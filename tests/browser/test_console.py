@@ -15,7 +15,7 @@ from tests.browser.console_page import (
     card,
     expect_counts,
     filter_box,
-    marks_among_rows,
+    gaps_among_rows,
     row,
     rows,
 )
@@ -28,7 +28,7 @@ def test_a_click_starts_the_best_mode_and_rows_appear(page: Page, fake: FakeServ
     page.get_by_role("button", name="Watch deletions").click()
     expect(card(page, "fexit").locator(".state")).to_have_text("running")
     assert fake.calls == [("POST", "fexit", {})]
-    expect(page.locator("#empty-title")).to_have_text("Watching. No event so far")
+    expect(page.locator("#empty-title")).to_have_text("Watching. No events yet")
     fake.emit("fexit", {"filename": [b"/tmp/hello"], "comm": [b"rm"], "ret": [-2], "pid": [12345]})
     expect(row(page, "/tmp/hello")).to_be_visible()
     assert (
@@ -58,7 +58,7 @@ def test_a_card_tells_what_its_probe_costs(page: Page, fake: FakeService) -> Non
     expect(facts).to_have_text("0/s")
     record["cost"] = {"calls": 1204, "ns_per_call": 693.5}
     fake.tell_state("tracepoint")
-    expect(facts).to_have_text("0/s · 694 ns a call")
+    expect(facts).to_have_text("0/s · 694 ns per call")
     expect(facts).to_have_attribute("title", re.compile("694 ns.* last 1,204 calls"))
 
 
@@ -86,9 +86,9 @@ def test_asking_the_kernel_again_shows_what_it_allows_now(page: Page, fake: Fake
     for name in ("fentry", "fexit"):
         fake.probes[name].record.update(available=False, **REFUSED)
     page.get_by_role("button", name="Re-check kernel support").click()
-    page.get_by_role("button", name="2 modes not available: why?").click()
+    page.get_by_role("button", name="2 unavailable modes").click()
     expect(card(page, "fexit").locator(".state")).to_have_text("not available")
-    expect(page.locator("#probes-summary")).to_contain_text("starts kretprobe")
+    expect(page.locator("#probes-summary")).to_contain_text("will start kretprobe")
 
 
 def test_an_unavailable_mode_says_why_and_the_best_available_is_started(
@@ -97,7 +97,7 @@ def test_an_unavailable_mode_says_why_and_the_best_available_is_started(
     for name in ("fentry", "fexit", "kprobe", "kretprobe"):
         fake.probes[name].record.update(available=False, **REFUSED)
     page = open_page(server.url)
-    page.get_by_role("button", name="4 modes not available: why?").click()
+    page.get_by_role("button", name="4 unavailable modes").click()
     refused = card(page, "fexit")
     expect(refused).to_contain_text(REFUSED["reason"])
     expect(refused).to_contain_text(REFUSED["hint"])
@@ -113,21 +113,21 @@ def test_no_available_mode_disables_the_start(
     for probe in fake.probes.values():
         probe.record.update(available=False, **REFUSED)
     page = open_page(server.url)
-    expect(page.locator("#empty-title")).to_have_text("This kernel allows no probe")
+    expect(page.locator("#empty-title")).to_have_text("This kernel supports no probe")
     expect(page.get_by_role("button", name="Watch deletions")).to_be_disabled()
 
 
 def test_start_options_are_checked_and_sent(page: Page, fake: FakeService) -> None:
     page.get_by_role("button", name="Start fexit with options").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Process id").fill("zero")
+    dialog.get_by_label("Process ID").fill("zero")
     dialog.get_by_role("button", name="Start").click()
-    expect(dialog).to_contain_text("A whole number from 1 to 4194304.")
+    expect(dialog).to_contain_text("Enter a whole number from 1 to 4194304.")
     assert fake.calls == []
-    dialog.get_by_label("Process id").fill("42")
+    dialog.get_by_label("Process ID").fill("42")
     dialog.get_by_label("Process name").fill("rm")
     dialog.get_by_label("Stop automatically").fill("30")
-    dialog.get_by_label("Only failed calls").check()
+    dialog.get_by_label("Failed calls only").check()
     dialog.get_by_role("button", name="Start").click()
     expect(dialog).to_be_hidden()
     spec = {
@@ -141,14 +141,14 @@ def test_start_options_are_checked_and_sent(page: Page, fake: FakeService) -> No
         "duration_s": 30,
     }
     assert fake.calls == [("POST", "fexit", spec)]
-    expect(card(page, "fexit")).to_contain_text("pid 42 · process rm · only failures")
+    expect(card(page, "fexit")).to_contain_text("pid 42 · process rm · failures only")
 
 
 def test_what_a_mode_does_not_see_is_told(page: Page, fake: FakeService) -> None:
-    page.get_by_role("button", name="Not seen by fexit").click()
-    dialog = page.get_by_role("dialog", name="What is not seen")
+    page.get_by_role("button", name="Caveats of fexit").click()
+    dialog = page.get_by_role("dialog", name="Caveats")
     expect(dialog.get_by_role("listitem")).to_have_text(not_seen("fexit", True))
-    expect(dialog).to_contain_text("fexit does not show:")
+    expect(dialog).to_contain_text("fexit does not see:")
     dialog.get_by_role("button", name="Close").click()
     expect(dialog).to_be_hidden()
 
@@ -169,8 +169,8 @@ def test_the_filter_of_a_running_probe_is_changed(page: Page, fake: FakeService)
     fake.start("fentry")
     page.get_by_role("button", name="Change the filter of fentry").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_label("Only failed calls")).to_be_disabled()
-    dialog.get_by_label("User id").fill("1000")
+    expect(dialog.get_by_label("Failed calls only")).to_be_disabled()
+    dialog.get_by_label("User ID").fill("1000")
     dialog.get_by_role("button", name="Apply").click()
     expect(card(page, "fentry")).to_contain_text("uid 1000")
     assert fake.calls[0][:2] == ("PATCH", "fentry")
@@ -190,7 +190,7 @@ def test_a_refusal_is_told_in_words(page: Page, fake: FakeService) -> None:
     notice = page.get_by_role("alert").filter(has_text="fexit was not started")
     expect(notice).to_contain_text("This kernel cannot run fexit")
     expect(notice).to_contain_text("EPERM: Operation not permitted")
-    expect(notice).to_contain_text("What works here: tracepoint.")
+    expect(notice).to_contain_text("Available here: tracepoint.")
     notice.get_by_role("button", name="Dismiss", exact=True).click()
     expect(page.locator(".notice")).to_have_count(0)
 
@@ -245,8 +245,8 @@ def test_a_filter_that_hides_all_can_be_cleared(page: Page, fake: FakeService) -
     fake.start("fexit")
     fake.emit("fexit", plausible(10))
     filter_box(page, "File").fill("no such file")
-    expect(page.locator("#empty-title")).to_have_text("No event passes the filter")
-    page.get_by_role("button", name="Clear the filters").click()
+    expect(page.locator("#empty-title")).to_have_text("No event matches the filter")
+    page.get_by_role("button", name="Clear filters").click()
     expect_counts(page, "10", "10")
     expect(filter_box(page, "File")).to_have_value("")
 
@@ -258,7 +258,7 @@ def test_the_newest_is_followed_until_one_scrolls_up(page: Page, fake: FakeServi
     page.locator("#grid").hover()
     page.mouse.wheel(0, -2000)
     expect(row(page, "/file-499.o")).to_have_count(0)
-    expect(page.locator("#newest")).to_have_text("To the newest")
+    expect(page.locator("#newest")).to_have_text("Jump to newest")
     before = [it["File"] for it in rows(page)]
     fake.emit("fexit", plausible(100, 500))
     expect(page.locator("#newest")).to_have_text("100 new events")
@@ -306,14 +306,14 @@ def test_losses_are_told_in_a_badge_and_at_their_place(page: Page, fake: FakeSer
         "fexit: 1,234 in the kernel · fexit: 1 on the way to this page"
     )
     expect(card(page, "fexit")).to_contain_text("1,235 lost")
-    marks = page.locator(".row--mark:visible")
+    marks = page.locator(".row--gap:visible")
     expect(marks).to_have_text(
         [
             re.compile("1,234 events of fexit are missing here: lost in the kernel"),
             re.compile("1 event of fexit is missing here: lost on the way to this page"),
         ]
     )
-    assert marks_among_rows(page) == [False, False, False, True, False, False, True]
+    assert gaps_among_rows(page) == [False, False, False, True, False, False, True]
     page.get_by_label("Filter", exact=True).fill("nothing has this word")
     expect(page.locator("#count-shown")).to_have_text("0")
     expect(marks).to_have_count(2)
@@ -467,7 +467,7 @@ def test_a_frame_that_is_no_batch_is_told_and_the_next_is_taken(
     fake.send(b"no Arrow at all")
     fake.emit("fexit", plausible(3))
     expect_counts(page, "3", "3")
-    expect(page.locator(".notice")).to_contain_text("A message of the service was not understood")
+    expect(page.locator(".notice")).to_contain_text("A message from the service was not understood")
     page.get_by_role("button", name="Dismiss", exact=True).click()
 
 

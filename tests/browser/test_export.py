@@ -113,7 +113,7 @@ def test_a_column_of_nothing_but_null(
 def test_the_dialog_tells_of_losses(page: Page, held: list[Row]) -> None:
     page.get_by_role("button", name="Export", exact=True).click()
     dialog = page.get_by_role("dialog", name="Export events")
-    expect(dialog).to_contain_text("Events are missing at 1 place; NDJSON says where.")
+    expect(dialog).to_contain_text("Events are missing in 1 place; NDJSON records where.")
 
 
 @pytest.mark.parametrize("title", TITLES)
@@ -196,7 +196,7 @@ def test_what_comes_or_goes_after_opening_changes_nothing(
     expect_counts(page, "30", "30")
     page.get_by_role("button", name="Export", exact=True).click()
     dialog = page.get_by_role("dialog", name="Export events")
-    expect(dialog).to_contain_text("Everything held: 30 events")
+    expect(dialog).to_contain_text("All events in memory: 30 events")
     fake.emit("fexit", plausible(5))
     expect_counts(page, "35", "35")
     with page.expect_download() as download:

@@ -78,7 +78,7 @@ def test_a_fault_is_marked_as_one_types_and_the_last_filter_stays(ten: Page) -> 
     expect(bar(ten)).to_have_attribute("aria-invalid", "true")
     fault = ten.locator("#filter-text-fault")
     expect(fault).to_contain_text("“many” is not a number")
-    expect(fault).to_contain_text("Still in force: comm=rm")
+    expect(fault).to_contain_text("Still active: comm=rm")
     expect(fault.locator("mark")).to_have_text("many")
     expect(ten.locator(".filterbar__wrong")).to_have_text("many")
     expect(bar(ten)).to_have_attribute("aria-describedby", "filter-text-fault")
@@ -101,7 +101,7 @@ def test_a_fault_is_marked_as_one_types_and_the_last_filter_stays(ten: Page) -> 
 def test_an_unknown_column_is_told_with_the_nearest(ten: Page) -> None:
     bar(ten).fill("filenam=x")
     expect(ten.locator("#filter-text-fault")).to_contain_text(
-        "there is no column “filenam”; did you mean filename?"
+        "no column “filenam”; did you mean filename?"
     )
 
 
@@ -205,16 +205,16 @@ def test_what_was_counted_for_completion_is_said(page: Page, fake: FakeService) 
 def test_what_a_filter_was_taken_for_is_said_with_the_right_form(ten: Page) -> None:
     hints = ten.locator(".filterhint")
     bar(ten).fill("latency>1")
-    expect(hints).to_contain_text(["latency>1 has no unit: it is 1 ns"])
+    expect(hints).to_contain_text(["latency>1 has no unit: interpreted as 1 ns"])
     expect_counts(ten, "10", "10")
-    expect(options(ten).first).to_contain_text("as without a unit")
+    expect(options(ten).first).to_contain_text("the default unit")
     bar(ten).press("Escape")  # the list of units lies over the line
     ten.get_by_role("button", name="latency>1ms", exact=True).click()
     expect(bar(ten)).to_have_value("latency>1ms")
     expect(bar(ten)).to_be_focused()
-    expect(hints).to_have_text(["No event passes. It was taken as: Latency is more than 1ms"])
+    expect(hints).to_have_text(["No event matches. Interpreted as: Latency is greater than 1ms"])
     bar(ten).fill("comm=rm|git")
-    expect(hints.first).to_contain_text("“rm|git” is one text")
+    expect(hints.first).to_contain_text("“rm|git” is a single text")
     ten.get_by_role("button", name="comm in (rm, git)").click()
     expect_counts(ten, "10", "4")
     expect(hints).to_have_count(0)
@@ -228,10 +228,10 @@ def test_what_a_filter_was_taken_for_is_said_with_the_right_form(ten: Page) -> N
 @pytest.mark.parametrize(
     ("fragment", "words"),
     [
-        ("#columns=zzz", "there is no column “zzz”; there are time"),
-        ("#columns=pid,zzz", "there is no column “zzz”"),
-        ("#sort=-zzz", "there is no column “zzz” to sort by"),
-        ("#filter=%E0%A4%A", "its filter cannot be read"),
+        ("#columns=zzz", "no column “zzz”; the columns are time"),
+        ("#columns=pid,zzz", "no column “zzz”"),
+        ("#sort=-zzz", "no column “zzz” to sort by"),
+        ("#filter=%E0%A4%A", "the filter parameter has an invalid percent-escape"),
     ],
 )
 def test_what_the_address_asks_for_and_there_is_not_is_said(
@@ -316,7 +316,7 @@ def test_filters_used_before_come_back(ten: Page) -> None:
     for text in ("comm=rm", "ret<0"):
         bar(ten).fill(text)
         bar(ten).press("Enter")
-    ten.get_by_role("button", name="Empty the filter").click()
+    ten.get_by_role("button", name="Clear the filter").click()
     expect(bar(ten)).to_be_focused()
     expect_counts(ten, "10", "10")
     ten.keyboard.press("ArrowUp")
@@ -364,18 +364,18 @@ def test_each_test_is_a_chip_that_can_be_removed(ten: Page) -> None:
 def test_one_click_moves_tests_into_the_kernel_and_back(ten: Page, fake: FakeService) -> None:
     bar(ten).fill("comm=rm ret<0 stage")
     fake.calls.clear()
-    ten.get_by_role("button", name="Move into the kernel").click()
+    ten.get_by_role("button", name="Apply in the kernel").click()
     expect(bar(ten)).to_have_value("stage")
     expect_chips(
         ten,
-        "comm=rm | in the kernel, for everyone, on fexit",
-        "ret<0 | in the kernel, for everyone, on fexit",
+        "comm=rm | in the kernel for everyone on fexit",
+        "ret<0 | in the kernel for everyone on fexit",
         "stage | in view",
     )
     assert fake.calls == [("PATCH", "fexit", {"filter": {"comm": "rm", "only_failures": True}})]
-    expect(ten.get_by_role("button", name="Move into the kernel")).to_be_hidden()
+    expect(ten.get_by_role("button", name="Apply in the kernel")).to_be_hidden()
     ten.get_by_role("button", name="Remove comm=rm, in the kernel").click()
-    expect_chips(ten, "ret<0 | in the kernel, for everyone, on fexit", "stage | in view")
+    expect_chips(ten, "ret<0 | in the kernel for everyone on fexit", "stage | in view")
     assert fake.calls[-1] == ("PATCH", "fexit", {"filter": {"comm": None}})
 
 
@@ -384,12 +384,14 @@ def test_what_a_probe_cannot_test_stays_in_view_and_is_said(ten: Page, fake: Fak
     expect(ten.locator("#probes-summary")).to_contain_text("fentry, fexit attached")
     fake.calls.clear()
     bar(ten).fill("uid=0 ret<0")
-    ten.get_by_role("button", name="Move into the kernel").click()
-    expect(ten.locator("#filter-line")).to_contain_text("fentry sees no result: ret<0 stays")
+    ten.get_by_role("button", name="Apply in the kernel").click()
+    expect(ten.locator("#filter-line")).to_contain_text(
+        "fentry does not see return values: ret<0 stays"
+    )
     expect_chips(
         ten,
-        "uid=0 | in the kernel, for everyone",
-        "ret<0 | in the kernel, for everyone, on fexit",
+        "uid=0 | in the kernel for everyone",
+        "ret<0 | in the kernel for everyone on fexit",
         "ret<0 | in view",
     )
     expect(bar(ten)).to_have_value("ret<0")
@@ -403,7 +405,7 @@ def test_what_a_probe_cannot_test_stays_in_view_and_is_said(ten: Page, fake: Fak
 def test_a_refused_move_is_told_and_the_test_stays(ten: Page, fake: FakeService) -> None:
     bar(ten).fill("comm=rm")
     fake.next_problem = (404, {"detail": "fexit does not run", "code": "not_running"})
-    ten.get_by_role("button", name="Move into the kernel").click()
+    ten.get_by_role("button", name="Apply in the kernel").click()
     expect(ten.get_by_role("alert")).to_contain_text("The filter of fexit was not changed")
     expect(ten.get_by_role("alert")).to_contain_text("Fexit does not run")
     expect(bar(ten)).to_have_value("comm=rm")
@@ -415,7 +417,7 @@ def test_a_filter_that_another_caller_set_in_the_kernel_is_shown(
 ) -> None:
     fake.start("tracepoint", {"filter": {"comm": "my rm"}})
     expect(page.locator(".chip")).to_have_count(1)
-    expect_chips(page, 'comm="my rm" | in the kernel, for everyone, on tracepoint')
+    expect_chips(page, 'comm="my rm" | in the kernel for everyone on tracepoint')
 
 
 def test_the_address_holds_the_filter(

@@ -137,7 +137,7 @@ def test_a_person_who_goes_up_stays_there(streaming: Page, how: str) -> None:
     else:
         page.locator("#grid").press("End")
         page.locator("#grid").press("Enter")
-        page.locator("#detail").get_by_role("button", name="Event above").click()
+        page.locator("#detail").get_by_role("button", name="Previous row").click()
     expect(page.locator("#newest")).to_contain_text("new event")
     page.locator("#newest").click()
     page.wait_for_function(AT_THE_END)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Another user's program takes the port after the service ended, while the page is open: what it
-is sent is worth nothing to it, neither by itself nor at a service that is started later."""
+is sent is worthless to it, both alone and at a service that is started later."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_who_takes_the_port_gets_nothing(
         expect(page.locator("#connection")).to_have_attribute("data-state", "open")
         port = service.port
     with impostor(port) as record:
-        record.wait_for(b"POST /session ", 2)  # it came back, by itself, and again
+        record.wait_for(b"POST /session ", 2)  # it reconnected automatically, and again
         expect(page.locator("#connection-text")).to_contain_text("does not know your token")
         page.locator("#ask-again").click()  # a call, by hand
         record.wait_for(b"GET /session ", 4)

@@ -176,10 +176,10 @@ def test_a_filter_given_at_the_start_holds_in_the_kernel(
     page = console
     page.get_by_role("button", name="Start tracepoint with options").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Process id").fill(str(os.getpid()))
-    dialog.get_by_label("Only failed calls").check()
+    dialog.get_by_label("Process ID").fill(str(os.getpid()))
+    dialog.get_by_label("Failed calls only").check()
     dialog.get_by_role("button", name="Start").click()
-    expect(card(page, "tracepoint")).to_contain_text(f"pid {os.getpid()} · only failures")
+    expect(card(page, "tracepoint")).to_contain_text(f"pid {os.getpid()} · failures only")
     delete(tmp_path / "by another")
     (tmp_path / "succeeds").touch()
     (tmp_path / "succeeds").unlink()
@@ -198,7 +198,7 @@ def test_a_filter_is_moved_into_the_kernel_and_taken_out_again(
     page.get_by_role("combobox", name="Filter", exact=True).fill(
         f"comm=rm uid={os.getuid()} {tmp_path}"
     )
-    page.get_by_role("button", name="Move into the kernel").click()
+    page.get_by_role("button", name="Apply in the kernel").click()
     expect(page.locator(".chip--kernel")).to_have_count(2)
     expect(page.get_by_role("combobox", name="Filter", exact=True)).to_have_value(str(tmp_path))
     asked = idle.probes()["tracepoint"]["filter"]
@@ -216,7 +216,7 @@ def test_a_filter_is_moved_into_the_kernel_and_taken_out_again(
 def test_each_refused_mode_shows_the_kernels_reason(console: Page, idle: Service) -> None:
     probes = idle.probes()
     if 0 < sum(not probe["available"] for probe in probes.values()) < len(probes):
-        console.get_by_role("button", name="not available: why?").click()
+        console.get_by_role("button", name=re.compile("unavailable mode")).click()
     for name, probe in probes.items():
         shown = card(console, name)
         if probe["available"]:

@@ -59,7 +59,7 @@ def test_a_dead_tracer_is_told_everywhere(
     fake.fail("fexit", DIED)
     expect_not_watching(page, "SIGKILL")
     assert grave_faults(page) == []
-    page.get_by_role("button", name="Start again: fexit").click()
+    page.get_by_role("button", name="Restart fexit").click()
     expect(page.locator("#connection-text")).to_have_text("Live")
     expect(page.locator("#incidents")).to_be_empty()
     expect(page).to_have_title("Probedeck")
@@ -77,7 +77,7 @@ def test_a_service_that_was_started_again_watches_nothing(page: Page, fake: Fake
     fake.service = "another"
     fake.probes["fexit"].record.update(state="stopped", started_at=None, ended=None)
     fake.disconnect()
-    expect_not_watching(page, "the service ended and was started again")
+    expect_not_watching(page, "the service was restarted")
 
 
 def test_a_blind_probe_is_not_live(page: Page, fake: FakeService) -> None:
@@ -92,7 +92,7 @@ def test_a_blind_probe_is_not_live(page: Page, fake: FakeService) -> None:
     expect(page.locator("#connection-text")).to_have_text("Connected")
     expect(page.locator("#incidents")).to_contain_text("Ftrace is switched off")
     expect(page.locator("#incidents")).to_contain_text("kernel.ftrace_enabled=1")
-    expect(card(page, "fexit").locator(".state")).to_have_text("sees nothing")
+    expect(card(page, "fexit").locator(".state")).to_have_text("sees no calls")
     record["blind"] = None
     fake.tell_state("fexit")
     expect(page.locator("#connection-text")).to_have_text("Live")
@@ -125,7 +125,7 @@ def test_the_rate_is_that_of_live_events(open_page: Callable[..., Page], server:
     expect_counts(page, "60,000", "60,000")
     expect(page.locator("#rates")).to_have_text("fexit 0/s")
     page.wait_for_function("() => window.rates.length > 40")
-    assert set(page.evaluate("window.rates")) <= {"", "nothing attached", "fexit 0/s"}
+    assert set(page.evaluate("window.rates")) <= {"", "no probe attached", "fexit 0/s"}
 
 
 # For everyone
@@ -134,11 +134,11 @@ def test_the_rate_is_that_of_live_events(open_page: Callable[..., Page], server:
 def test_others_are_told_who_did_it(page: Page, fake: FakeService) -> None:
     fake.start("fexit", who="token lab1")
     news = page.locator("#news")
-    expect(news).to_contain_text("token lab1 started fexit, for everyone.")
+    expect(news).to_contain_text("token lab1 started fexit for everyone.")
     fake.change_filter("fexit", {"uid": 5}, who="token lab1")
-    expect(news).to_contain_text("token lab1 changed the filter of fexit in the kernel")
+    expect(news).to_contain_text("token lab1 changed the kernel filter of fexit")
     fake.stop("fexit", who="token \x1b[31mlab2")
-    expect(news).to_contain_text("lab2 stopped fexit, for everyone.")
+    expect(news).to_contain_text("lab2 stopped fexit for everyone.")
     assert "\x1b" not in (news.text_content() or "")
     for left in (2, 1, 0):
         news.get_by_role("button", name="Dismiss the message").first.click()
@@ -149,13 +149,13 @@ def test_others_are_told_who_did_it(page: Page, fake: FakeService) -> None:
 def test_what_one_did_oneself_is_no_news_and_says_for_whom(page: Page, fake: FakeService) -> None:
     page.get_by_role("button", name="Watch deletions").click()
     stop = page.locator("#watch")
-    expect(stop).to_have_text("Stop watching, for everyone")
+    expect(stop).to_have_text("Stop watching for everyone")
     expect(card(page, "fexit").get_by_text("for everyone")).to_be_visible()
     bar(page).fill("uid=0")
-    page.get_by_role("button", name="Move into the kernel, for everyone").click()
-    expect(page.locator(".chip--kernel")).to_contain_text("in the kernel, for everyone")
+    page.get_by_role("button", name="Apply in the kernel for everyone").click()
+    expect(page.locator(".chip--kernel")).to_contain_text("in the kernel for everyone")
     page.get_by_role("button", name="Change the filter of fexit for everyone").click()
-    expect(page.get_by_role("dialog")).to_contain_text("for everyone who watches")
+    expect(page.get_by_role("dialog")).to_contain_text("this changes it for everyone")
     page.keyboard.press("Escape")
     stop.click()
     expect(stop).to_have_text("Watch deletions")
@@ -179,7 +179,7 @@ def test_a_viewer_sees_what_it_is_and_why_buttons_are_off(
         expect(button).to_have_accessible_description(re.compile("read-only"))
     bar(page).fill("uid=0")
     expect(page.locator(".chip--view")).to_have_count(1)
-    expect(page.get_by_role("button", name="Move into the kernel")).to_be_hidden()
+    expect(page.get_by_role("button", name="Apply in the kernel")).to_be_hidden()
     assert grave_faults(page) == []
     with page.expect_navigation():
         page.get_by_role("button", name="Sign out").click()
@@ -235,15 +235,15 @@ def test_clear_is_taken_back(page: Page, fake: FakeService) -> None:
     expect_counts(page, "30", "30")
     page.get_by_role("button", name="Clear", exact=True).click()
     expect_counts(page, "0", "0")
-    expect(page.locator("#empty")).to_contain_text("30 events cleared away")
-    expect(page.locator("#empty")).not_to_contain_text("No event so far")
+    expect(page.locator("#empty")).to_contain_text("30 events cleared")
+    expect(page.locator("#empty")).not_to_contain_text("No events yet")
     fake.emit("fexit", {"filename": [b"/since/then"]})
     expect_counts(page, "1", "1")
     page.locator("#news").get_by_role("button", name="Undo").click()
     expect_counts(page, "31", "31")
     expect(page.locator("#losses-total")).to_have_text("3 lost")
     assert rows(page)[-1]["File"] == "/since/then"
-    expect(page.locator("#news")).not_to_contain_text("cleared away")
+    expect(page.locator("#news")).not_to_contain_text("cleared")
 
 
 def test_what_a_reload_loses_is_said_before(open_page: Callable[..., Page], server: Server) -> None:
@@ -259,7 +259,7 @@ def test_what_a_reload_loses_is_said_before(open_page: Callable[..., Page], serv
     for first in range(500, 5000, 500):
         fake.emit("fexit", plausible(500, first))
     expect(page.locator("#count-held")).to_have_text(
-        re.compile(r"^5,000, \d,\d00 only here: a reload loses them$")
+        re.compile(r"^5,000, \d,\d00 in this tab only: a reload loses them$")
     )
     assert page.evaluate(ask) is True
 
@@ -288,7 +288,7 @@ def test_modes_that_are_not_available_are_folded(
         }"""
     )
     assert in_sight >= 10
-    why = page.get_by_role("button", name="4 modes not available: why?")
+    why = page.get_by_role("button", name="4 unavailable modes")
     why.click()
     expect(card(page, "fexit")).to_contain_text(REFUSED["reason"])
     expect(card(page, "fexit")).to_be_visible()
@@ -311,7 +311,7 @@ def test_panes_are_resized_by_mouse_and_keys_and_remembered(page: Page, fake: Fa
         assert box
         return box["width"]
 
-    line = page.get_by_role("separator", name="Width of the summary")
+    line = page.get_by_role("separator", name="Summary panel width")
     box = line.bounding_box()
     assert box
     before = width()
@@ -331,7 +331,7 @@ def test_panes_are_resized_by_mouse_and_keys_and_remembered(page: Page, fake: Fa
     assert width() == wide - 16
     line.press("Enter")
     assert width() == before
-    cards = page.get_by_role("separator", name="Height of the probes")
+    cards = page.get_by_role("separator", name="Probes panel height")
     cards.press("Home")
     expect(cards).to_have_attribute("aria-valuenow", "48")
     assert grave_faults(page) == []
@@ -363,10 +363,8 @@ def test_the_losses_say_when_why_and_what_helps_and_are_closed(
     losses = page.locator("#losses")
     expect(losses).to_contain_text("12 lost")
     expect(losses).to_contain_text("--ring-mib")
-    expect(page.locator("#losses-when")).to_have_text(
-        re.compile(r"^last noticed at \d\d:\d\d:\d\d$")
-    )
-    losses.get_by_role("button", name="Dismiss the losses").click()
+    expect(page.locator("#losses-when")).to_have_text(re.compile(r"^last seen at \d\d:\d\d:\d\d$"))
+    losses.get_by_role("button", name="Dismiss lost events").click()
     expect(losses).to_be_hidden()
     fake.emit("fexit", plausible(3, 3))
     expect_counts(page, "6", "6")
@@ -381,11 +379,11 @@ def test_a_check_of_the_kernel_says_what_it_found(page: Page, fake: FakeService)
     check.click()
     news = page.locator("#news")
     expect(news).to_contain_text(
-        "Available: fentry, fexit, kprobe, kretprobe, tracepoint; as before."
+        "Available: fentry, fexit, kprobe, kretprobe, tracepoint; no change."
     )
     fake.probes["fentry"].record.update(available=False, **REFUSED)
     check.click()
-    expect(news).to_contain_text("not available: fentry; new: fentry.")
+    expect(news).to_contain_text("not available: fentry; changed: fentry.")
     expect(news.locator(".news")).to_have_count(1)
 
 

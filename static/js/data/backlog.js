@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Batches between the socket and the store. When more comes than the page can take while it
-// still draws and answers, batches wait; when too much waits, the oldest are left out, and
-// counted. Bounded, so that a flood costs neither the page nor its memory.
+// The queue between the socket and the store. When batches arrive faster than the page can process
+// them while staying responsive, they are queued; when the queue is full, the oldest are skipped and
+// counted.
 
-/** So much of a moment goes to taking batches; the rest is for drawing and typing. */
+/** The part of each period for processing batches; the rest is for drawing and typing. */
 const BUDGET_MS = 10;
 const MOMENT_MS = 16;
-/** Twice what the service sends of recent events, all at once, when a page connects. */
-const MOST_BYTES = 128 * 2 ** 20;
+/** Twice the recent events that the service sends at once when a page connects. */
+const MAX_BYTES = 128 * 2 ** 20;
 
 export class Backlog {
   #take;
   #skip;
-  #mostBytes;
+  #maxBytes;
   #clock;
   #waiting = []; // a queue, from #next on
   #next = 0;
@@ -23,24 +23,24 @@ export class Backlog {
   #usedMs = 0;
 
   /**
-   * @param {(frame: *) => void} take  @param {(frame: *) => void} skip  it is left out
-   * @param {number} mostBytes  that may wait
-   * @param {{nowMs: Function, later: Function, isHidden: Function}} clock  `later(callback)`
-   *   after what the browser has to do meanwhile; nothing is drawn for a hidden page
+   * @param {(frame: *) => void} take  @param {(frame: *) => void} skip  called instead of `take`
+   * @param {number} maxBytes  in the queue
+   * @param {{nowMs: Function, later: Function, isHidden: Function}} clock  `later(callback, ms)`
+   *   yields to the browser; a hidden page is not drawn and needs no budget
    */
-  constructor(take, skip, mostBytes = MOST_BYTES, clock = BROWSER) {
+  constructor(take, skip, maxBytes = MAX_BYTES, clock = BROWSER) {
     this.#take = take;
     this.#skip = skip;
-    this.#mostBytes = mostBytes;
+    this.#maxBytes = maxBytes;
     this.#clock = clock;
   }
 
-  /** @param {*} frame  taken in order  @param {number} bytes  its size */
+  /** @param {*} frame  processed in order  @param {number} bytes  its size */
   push(frame, bytes) {
     if (this.#isEmpty && this.#hasTime()) return void this.#timed(() => this.#take(frame));
     this.#waiting.push({ frame, bytes });
     this.#bytes += bytes;
-    while (this.#bytes > this.#mostBytes) this.#skip(this.#shift());
+    while (this.#bytes > this.#maxBytes) this.#skip(this.#shift());
     this.#plan();
   }
 

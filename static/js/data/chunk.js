@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// A fixed number of rows as columns. A cell is missing (its probe has no such column),
-// null (the probe could not tell), or a value.
+// A fixed number of rows as columns. A cell is missing (its probe has no such column), null (the
+// probe had no value), or a value.
 
 export const CHUNK_ROWS = 8192;
 
@@ -9,7 +9,7 @@ export const MISSING = 0;
 export const NULL = 1;
 export const VALUE = 2;
 
-/** The typed array that holds values of a column type; text has none. */
+/** The typed array for the values of a column type; text has none. */
 export const ARRAYS = {
   timestamp_ns: BigInt64Array,
   int64: BigInt64Array,
@@ -18,8 +18,13 @@ export const ARRAYS = {
   uint32: Uint32Array,
 };
 
-/** The states of a full column that lacks nothing: one array for all of them. */
+/** The states of a full column without nulls: one shared array. */
 const ALL_VALUES = new Uint8Array(CHUNK_ROWS).fill(VALUE);
+
+/** Return whether a row of a number column holds a value. */
+export function holds(column, row) {
+  return column.states[row] === VALUE;
+}
 
 /** Numbers and times, in a typed array. */
 class NumberColumn {
@@ -51,13 +56,13 @@ class NumberColumn {
 }
 
 /**
- * Text, each distinct value held once for the chunk: `codes` index `texts`, and the codes
- * MISSING and NULL stand for themselves. A filter tests each distinct value once.
+ * Text, each distinct value stored once per chunk: `codes` index `texts`, and MISSING and NULL are
+ * codes too. A filter tests each distinct value once.
  */
 class TextColumn {
   constructor() {
     this.codes = new Uint16Array(CHUNK_ROWS); // CHUNK_ROWS + VALUE codes at most
-    /** Characters of all distinct texts. */
+    /** The number of characters of all distinct texts. */
     this.characters = 0;
     this.texts = [null, null];
     this.known = new Map();
@@ -77,7 +82,7 @@ class TextColumn {
     this.codes.fill(this.#code(text), at, at + count);
   }
 
-  /** No row follows: what only new rows need is let go, which is half of the column's memory. */
+  /** The chunk is full: free what only new rows need, which is half of the column's memory. */
   seal() {
     this.known = null;
     this.texts = this.texts.slice(); // without the room to grow
@@ -102,31 +107,31 @@ class TextColumn {
   }
 }
 
-/** Up to CHUNK_ROWS rows. `marks` holds what stands in the table but is not an event, by row. */
+/** Up to CHUNK_ROWS rows. `gaps` has the rows that are gaps and not events. */
 export class Chunk {
   constructor() {
     this.rows = 0;
     this.columns = new Map();
-    this.marks = new Map();
+    this.gaps = new Map();
   }
 
   get room() {
     return CHUNK_ROWS - this.rows;
   }
 
-  /** Characters of text held. */
+  /** The number of characters of text. */
   get characters() {
     let sum = 0;
     for (const column of this.columns.values()) sum += column.characters ?? 0;
     return sum;
   }
 
-  /** To be called when there is no room left. */
+  /** Seal the columns; call this when the chunk is full. */
   seal() {
     for (const column of this.columns.values()) column.seal();
   }
 
-  /** The column of that key, made when the chunk has none yet. */
+  /** Return the column with this key, a new one if the chunk has none. */
   column(key, type) {
     let column = this.columns.get(key);
     if (!column) {

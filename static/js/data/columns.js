@@ -1,21 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The columns of the table: the union of those that the batches brought, in the order of
-// their schemas, with the titles, units and explanations that the probes give them.
+// The columns of the table: the union of the batches' columns, in the order of their schemas, with
+// the titles, units and help of the probes.
 
-import { NO_NAMES, ValueNames } from "../format/names.js";
+import { NO_NAMES, ValueNames } from "../format/value_names.js";
 
 /**
  * @typedef {{key: string, name: string, type: string, title: string, unit: ?string,
  *   help: string, names: ValueNames}} Column
  */
 
-/** What a column is called inside: two probes may use one name for two types. */
+/** Return a column's key, which includes the type: two probes may use a name for different types. */
 export function columnKey(name, type) {
   return `${name}:${type}`;
 }
 
-// The columns that come from the schema's metadata: which probe saw a row, and in which mode.
+const BIGINT_TYPES = new Set(["timestamp_ns", "int64", "uint64"]);
+
+/** Return a whole number as a column's values are held: bigint for 64 bits, else number. */
+export function inColumnType(type, value) {
+  return BIGINT_TYPES.has(type) ? BigInt(value) : Number(value);
+}
+
+// The columns from the schema's metadata: the probe that recorded a row, and its mode.
 const PROBE_FIELD = { name: "probe", type: "text" };
 const MODE_FIELD = { name: "mode", type: "text" };
 export const PROBE_KEY = columnKey(PROBE_FIELD.name, PROBE_FIELD.type);
@@ -26,22 +33,22 @@ export class ColumnList {
   #tables = new Map(); // name -> ValueNames
   #tablesText = "";
   #described = new Map();
-  #isDescribed = false; // by a probe
+  #isDescribed = false; // whether a probe has described columns
 
   constructor() {
     this.#described.set(PROBE_KEY, {
       ...PROBE_FIELD,
       title: "Probe",
-      help: "The probe that saw this event",
+      help: "The probe that recorded this event",
     });
     this.#described.set(MODE_KEY, {
       ...MODE_FIELD,
       title: "Mode",
-      help: "How that probe is attached",
+      help: "How the probe is attached",
     });
   }
 
-  /** Rises with every change, so that a reader can see that its copy is old. */
+  /** Incremented with every change, so that readers can detect stale copies. */
   version = 0;
 
   /** @returns {Column[]} */
@@ -50,8 +57,8 @@ export class ColumnList {
   }
 
   /**
-   * Every column that some probe has, whether the table has it or not: what a filter may name.
-   * None before the first of them: a filter that waits for its columns has no fault.
+   * All columns of all probes, in the table or not: what a filter may name. Empty until the first is
+   * known, since a filter whose columns are still unknown has no fault.
    */
   get known() {
     if (!this.#isDescribed && this.#columns.length === 0) return [];
@@ -62,9 +69,9 @@ export class ColumnList {
     return [...known.values()];
   }
 
-  /** @param {Object<string, any[]>} tables  the names of values, by what columns call them */
+  /** @param {Object<string, any[]>} tables  names of values, by the `names` of columns */
   name(tables) {
-    // The same in each answer while the service runs: taken anew they would be other objects.
+    // The tables are the same in each answer of a service: keep the objects, which serve as keys.
     const text = JSON.stringify(tables);
     if (text === this.#tablesText) return;
     this.#tablesText = text;
@@ -74,7 +81,7 @@ export class ColumnList {
     this.#remake();
   }
 
-  /** Take over titles, units and help from a probe's `columns` (docs/protocol.md). */
+  /** Copy titles, units and help from a probe's `columns` (docs/protocol.md). */
   describe(columns) {
     let isNew = false;
     this.#isDescribed ||= columns.length > 0;
@@ -98,7 +105,7 @@ export class ColumnList {
     this.version++;
   }
 
-  /** Add what a batch brings that is new, each behind the column it follows in its schema. */
+  /** Add the new columns of a batch, each after the column it follows in its schema. */
   add(fields) {
     let place = 0;
     let isNew = false;

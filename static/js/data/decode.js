@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// One Arrow IPC stream of one batch -> columns, as typed arrays and text readers.
-// The schema travels with the batch; no column is known by name here.
+// Decodes an Arrow IPC stream of one batch into columns, as typed arrays and text readers. The
+// schema comes with the batch; no column is known by name here.
 
 import { Type, tableFromIPC } from "../../vendor/flechette.mjs";
 
-// ignoreBOM: without it a name that begins with U+FEFF would lose that character.
+// ignoreBOM keeps U+FEFF at the beginning of a name.
 const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const NANOSECOND = 3;
-/** A piece of a text may keep all of it in memory: that is for names of usual length only. */
-const MOST_BYTES_A_ROW = 64;
+/** Limit for decoding a whole batch at once: a slice of a string may keep all of it in memory. */
+const MAX_BYTES_A_ROW = 64;
 
 /**
  * Decode a binary frame of the websocket (docs/protocol.md).
@@ -18,13 +18,13 @@ const MOST_BYTES_A_ROW = 64;
  * @returns {{probe: string, mode: string, run: string, batch: number, rows: number,
  *   columns: {name: string, type: string, values?: ArrayLike, text?: Function,
  *             repeats?: Function, valid: ?Function}[]}}
- * @throws {Error} when the bytes are not such a stream, or lack the metadata
+ * @throws {Error} if the bytes are not a valid stream, or lack the metadata
  */
 export function decodeBatch(bytes) {
   const table = tableFromIPC(bytes, { useBigInt: true });
   const metadata = table.schema.metadata ?? new Map();
   for (const name of ["probe", "mode", "run", "batch"]) {
-    if (!metadata.has(name)) throw new Error(`a batch without "${name}" in its metadata`);
+    if (!metadata.has(name)) throw new Error(`the metadata of a batch lacks "${name}"`);
   }
   return {
     probe: metadata.get("probe"),
@@ -57,13 +57,13 @@ function readColumn(field, data, rows) {
 }
 
 /**
- * A reader of rows' texts. All of them are decoded at once, where each character is one byte:
- * a call for each row would take most of the time that a batch takes.
+ * Return a reader of rows' texts. ASCII text is decoded for the whole batch at once: a call for each
+ * row would dominate the time for a batch.
  */
 function textReader(values, offsets, rows) {
   const start = offsets[0];
   const size = offsets[rows] - start;
-  if (size <= MOST_BYTES_A_ROW * rows) {
+  if (size <= MAX_BYTES_A_ROW * rows) {
     const all = UTF8.decode(values.subarray(start, start + size));
     if (all.length === size)
       return (row) => all.slice(offsets[row] - start, offsets[row + 1] - start);
@@ -71,7 +71,7 @@ function textReader(values, offsets, rows) {
   return (row) => UTF8.decode(values.subarray(offsets[row], offsets[row + 1]));
 }
 
-/** The column type's name in docs/protocol.md; what it does not name is shown as text. */
+/** Return the column type's name in docs/protocol.md; other types are shown as text. */
 function columnType(type) {
   if (type.typeId === Type.Int && type.bitWidth >= 32) {
     return `${type.signed ? "" : "u"}int${type.bitWidth}`;
@@ -80,7 +80,7 @@ function columnType(type) {
   return "text";
 }
 
-/** Whether a row's text has the same bytes as the row before: such runs are not decoded. */
+/** Whether a row's text has the same bytes as that of the previous row, and needs no decoding. */
 function repeats(values, offsets, row) {
   if (row === 0) return false;
   const before = offsets[row - 1];

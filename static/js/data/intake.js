@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What comes from the service, put where it belongs: rows and marks into the store, losses
-// and rates into their books. Nothing twice, also when the service tells it again.
+// Takes what the service sends: rows and gaps into the store, losses and rates into their counters.
+// What the service replays is taken once.
 
 import { isActive } from "../probes/choice.js";
 import { decodeBatch } from "./decode.js";
-import { HeldByService } from "./held.js";
 import { Losses } from "./losses.js";
 import { Rate } from "./rate.js";
 import { Replay } from "./replay.js";
+import { ServiceBuffer } from "./service_buffer.js";
 import { Watching } from "./watching.js";
 
 const UNWATCHED = "unwatched";
@@ -18,23 +18,23 @@ const UNWATCHED = "unwatched";
 export class Intake {
   #client = null;
   #service = null;
-  #lostAt = null; // when the connection was, in RFC 3339
+  #lostAt = null; // when the connection was lost, in RFC 3339
   #replay = new Replay();
   #rates = new Map();
   #connectedAt = null; // by the service's clock, ns since 1970
-  #live = new Set(); // runs of which live rows came on this connection
+  #live = new Set(); // runs with live rows on this connection
 
   /** @param {EventStore} store */
   constructor(store) {
     this.store = store;
     this.losses = new Losses();
-    this.watching = new Watching((mark) => store.mark(mark));
-    this.held = new HeldByService();
+    this.watching = new Watching((gap) => store.addGap(gap));
+    this.held = new ServiceBuffer();
   }
 
   /**
-   * The first message of a connection; `client` is what the service calls this page, `time` its
-   * clock, `recent_bytes` how much of what came it holds.
+   * Handle the first message of a connection; `client` is the service's id for this page, `time` its
+   * clock, `recent_bytes` the size of its buffer of recent events.
    */
   hello({ client, service, time, recent_bytes }) {
     const isSame = this.#service === service;
@@ -50,47 +50,47 @@ export class Intake {
     this.losses.connected();
   }
 
-  /** The connection was lost, now. */
+  /** The connection was lost just now. */
   disconnected() {
     this.#lostAt ??= new Date().toISOString();
   }
 
-  /** @param {Probe[]} probes  as in docs/protocol.md, from whatever answer or message */
+  /** @param {Probe[]} probes  as in docs/protocol.md, from any answer or message */
   probes(probes) {
     for (const probe of probes) {
       this.store.columns.describe(probe.columns);
-      // So that there is a table to filter before the first event.
+      // Show the columns before the first event.
       if (isActive(probe)) this.store.columns.add(probe.columns);
       this.losses.update(probe, this.#client);
     }
     this.watching.probes(probes, new Date().toISOString());
   }
 
-  /** A gap message. */
+  /** Handle a gap message. */
   gap(message) {
     if (message.where !== UNWATCHED) this.losses.gap(message);
-    if (this.#replay.takeGap(message)) this.#markGap(message);
+    if (this.#replay.takeGap(message)) this.#addGap(message);
   }
 
-  #markGap(gap) {
+  #addGap(gap) {
     if (gap.where === UNWATCHED) this.watching.gap(gap);
-    else this.store.mark(gap);
+    else this.store.addGap(gap);
   }
 
   /**
-   * A binary frame.
-   * @returns {boolean} whether it was new
-   * @throws {Error} when it is no batch
+   * Handle a binary frame.
+   * @returns {boolean} whether the batch was new
+   * @throws {Error} if it is not a batch
    */
   batch(bytes, nowMs) {
     return this.take(decodeBatch(bytes), nowMs, bytes.byteLength);
   }
 
-  /** The same of a batch as `decodeBatch` returns it. */
+  /** The same for a decoded batch. */
   take(batch, nowMs, bytes = 0) {
     const { isNew, isAfterHole, gaps } = this.#replay.take(batch);
     if (!isNew) return false;
-    this.#mark(batch, isAfterHole, gaps);
+    this.#addGaps(batch, isAfterHole, gaps);
     this.store.append(batch);
     this.held.add(bytes, batch.rows);
     this.#rate(batch.probe).add(this.#liveRows(batch), nowMs);
@@ -98,8 +98,8 @@ export class Intake {
   }
 
   /**
-   * How many rows of a batch happened since the page is connected: what the service sends of
-   * recent events comes all at once, which says nothing about how many happen now.
+   * Return the number of a batch's rows since the page connected. The recent events that the service
+   * sends at once must not count as the current rate.
    */
   #liveRows({ probe, run, rows, columns }) {
     const key = `${probe}\n${run}`;
@@ -108,22 +108,22 @@ export class Intake {
     if (!times) return rows;
     let live = 0;
     for (let row = 0; row < rows; row++) if (times[row] >= this.#connectedAt) live++;
-    // From here on all are, also when the clock is put back.
+    // All later rows of the run are live, even if the clock is set back.
     if (live > 0) this.#live.add(key);
     return live;
   }
 
-  /** A batch for which the page has no time: its place is marked and its rows count as lost. */
+  /** Skip a batch that the page has no time for: it becomes a gap and its rows count as lost. */
   skip(batch) {
     const { isNew, isAfterHole, gaps } = this.#replay.take(batch);
     if (!isNew) return;
-    this.#mark(batch, isAfterHole, gaps);
+    this.#addGaps(batch, isAfterHole, gaps);
     const gap = { probe: batch.probe, where: "page", rows: batch.rows };
     this.losses.gap(gap);
-    this.store.mark(gap);
+    this.store.addGap(gap);
   }
 
-  /** Forget events and start counting again. @returns {() => void} what takes that back */
+  /** Clear events and reset the counts. @returns {() => void} restores both */
   clear() {
     const restoreRows = this.store.clear();
     const restoreLosses = this.losses.clear();
@@ -133,14 +133,14 @@ export class Intake {
     };
   }
 
-  /** Events per second of a probe that reached this page. */
+  /** Return the events per second of a probe that reach this page. */
   perSecond(probe, nowMs) {
     return this.#rate(probe).perSecond(nowMs);
   }
 
-  #mark({ probe }, isAfterHole, gaps) {
-    for (const gap of gaps) this.#markGap(gap);
-    if (isAfterHole) this.store.mark({ probe, where: "reconnect", rows: null });
+  #addGaps({ probe }, isAfterHole, gaps) {
+    for (const gap of gaps) this.#addGap(gap);
+    if (isAfterHole) this.store.addGap({ probe, where: "reconnect", rows: null });
   }
 
   #rate(probe) {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What was lost, by probe and place. The service's ledger (`counters` of a probe, this
-// client's own for what it was too slow to take) is the truth; gap messages come earlier,
-// so the larger of the two is shown.
+// Lost rows, by probe and place. The service's ledger (`counters` of a probe, and this client's own
+// for rows it was too slow to take) is authoritative; gap messages arrive earlier, so the larger of
+// the two is shown.
 
 export const PLACES = ["kernel", "pipe", "client", "page"];
 
-/** What each place is called towards people. */
+/** The places as text. */
 export const PLACE_WORDS = {
   kernel: "in the kernel",
-  pipe: "between tracer and service",
+  pipe: "between the tracer and the service",
   client: "on the way to this page",
   page: "because this page could not keep up",
   reconnect: "while the connection was lost",
@@ -19,44 +19,44 @@ export class Losses {
   #runs = new Map();
   #clock;
   #told = 0;
-  #known = new Set(); // runs whose counters were told before
+  #known = new Set(); // runs whose counters have been received
 
   /** @param {() => number} clock  milliseconds since 1970 */
   constructor(clock = Date.now) {
     this.#clock = clock;
-    /** When something was lost last, as far as this page knows; null where it does not. */
+    /** The time of the last known loss; null if unknown. */
     this.lastAt = null;
   }
 
-  /** A state message or an entry of hello: `probe` as in docs/protocol.md. */
+  /** Handle a state message or an entry of hello: `probe` as in docs/protocol.md. */
   update(probe, client) {
     const run = this.#run(probe.id, probe.started_at ?? null);
     const own = probe.clients?.find((entry) => entry.client === client)?.counters;
     run.reported.kernel = probe.counters.dropped_kernel;
     run.reported.pipe = probe.counters.dropped_pipe;
     run.reported.client = own?.dropped_client ?? run.reported.client;
-    // What was lost before the page first heard of a run was lost at some time before.
+    // Losses before the page first heard of a run happened at an unknown time.
     const isFirst = !this.#known.has(run);
     this.#known.add(run);
     this.#note(isFirst ? null : this.#clock());
   }
 
   /**
-   * A gap message. Where the place is not known, it still counts: as the client's; but what
-   * nobody could count (`rows` is null) is no number of anything.
-   * @param {Mark} gap
+   * Handle a gap message. A gap of an unknown place counts as the client's; one of unknown size
+   * (`rows` is null) is not counted.
+   * @param {Gap} gap
    */
   gap({ probe, where, rows, to }) {
     if (rows === null) return;
     const run = this.#run(probe);
     run.seen[PLACES.includes(where) ? where : "client"] += rows ?? 0;
     const at = to ? Date.parse(to) : this.#clock();
-    // Its counters may have been told before, without a time.
+    // The counters may have been received before, without a time.
     if (rows > 0) this.lastAt = Math.max(this.lastAt ?? at, at);
     this.#told = this.total;
   }
 
-  /** All rows that were lost. */
+  /** The number of lost rows. */
   get total() {
     return this.list().reduce((sum, { rows }) => sum + rows, 0);
   }
@@ -67,7 +67,7 @@ export class Losses {
     this.#told = total;
   }
 
-  /** Start counting again. @returns {() => void} what takes that back */
+  /** Reset the counts. @returns {() => void} restores them */
   clear() {
     const cleared = [];
     for (const run of this.#runs.values()) {
@@ -84,12 +84,12 @@ export class Losses {
     };
   }
 
-  /** The connection was opened again: gaps may be told a second time. */
+  /** The connection was reopened: gaps may be replayed. */
   connected() {
     for (const run of this.#runs.values()) {
       run.past.client += Math.max(run.reported.client, run.seen.client);
       run.past.page += run.seen.page;
-      run.reported.client = 0; // the new connection is another client, with a ledger of its own
+      run.reported.client = 0; // the new connection is a new client, with its own ledger
       run.seen = zeros();
     }
   }
@@ -106,12 +106,12 @@ export class Losses {
     return found;
   }
 
-  /** How many rows of a probe were lost, wherever. */
+  /** Return the number of lost rows of a probe, in all places. */
   of(probe) {
     return this.list().reduce((sum, loss) => sum + (loss.probe === probe ? loss.rows : 0), 0);
   }
 
-  /** Counters begin again with each start; what earlier runs lost stays counted. */
+  /** Return a probe's run. Counters restart with each run; losses of earlier runs stay counted. */
   #run(probe, startedAt) {
     let run = this.#runs.get(probe);
     if (!run) {

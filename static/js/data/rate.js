@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Events per second over the last seconds, from counts in buckets of a quarter second.
+// Events per second over the last two seconds, from counts in buckets of 250 ms.
 
 const BUCKET_MS = 250;
 const BUCKETS = 8;
@@ -9,7 +9,7 @@ export class Rate {
   #counts = new Float64Array(BUCKETS);
   #newest = null;
 
-  /** @param {number} count  @param {number} nowMs  any clock that does not go back */
+  /** @param {number} count  @param {number} nowMs  of a monotonic clock */
   add(count, nowMs) {
     this.#moveTo(nowMs);
     this.#counts[this.#newest % BUCKETS] += count;
@@ -19,7 +19,7 @@ export class Rate {
     if (this.#newest === null) return 0;
     this.#moveTo(nowMs);
     const sum = this.#counts.reduce((total, count) => total + count, 0);
-    // The bucket that is still being filled counts for the part of it that has passed.
+    // The current bucket counts in proportion to the time that has passed.
     const seconds = ((BUCKETS - 1) * BUCKET_MS + (nowMs % BUCKET_MS)) / 1000;
     return sum / seconds;
   }

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Which batches and gaps are new. After a reconnect the server sends its recent batches
-// again; within a run (one start of a probe) they are numbered from 0, in order.
+// Tells which batches and gaps are new. After a reconnect the server replays its recent batches;
+// within a run (one start of a probe) they are numbered consecutively from 0.
 
-const MOST_RUNS = 256;
+const MAX_RUNS = 256;
 
 export class Replay {
-  #newest = new Map(); // probe and run -> the newest batch taken
-  #resumed = new Set(); // runs that have not come again since the reconnect
-  #held = new Map(); // probe -> gaps of which it is not clear yet whether they are new
+  #newest = new Map(); // probe and run -> the newest batch received
+  #resumed = new Set(); // runs without a batch since the reconnect
+  #held = new Map(); // probe -> gaps not yet known to be new
 
-  /** The connection was opened, for the first time or again. */
+  /** The connection was opened or reopened. */
   connected() {
     this.#resumed = new Set(this.#newest.keys());
     this.#held = new Map([...this.#resumed].map((key) => [key.split("\n")[0], []]));
@@ -18,9 +18,9 @@ export class Replay {
 
   /**
    * @param {{probe: string, run: string, batch: number}} batch
-   * @returns {{isNew: boolean, isAfterHole: boolean, gaps: object[]}} `isAfterHole`: batches
-   *   between the last one before the reconnect and this one are no longer held by the
-   *   server; `gaps`: those held back that belong before this batch
+   * @returns {{isNew: boolean, isAfterHole: boolean, gaps: object[]}} `isAfterHole`: the server no
+   *   longer has the batches between the last one before the reconnect and this one; `gaps`:
+   *   deferred gaps that belong before this batch
    */
   take({ probe, run, batch }) {
     const key = `${probe}\n${run}`;
@@ -37,7 +37,7 @@ export class Replay {
     return { isNew, isAfterHole, gaps };
   }
 
-  /** @returns {boolean} whether to mark it now; else `take` gives it back, if it is new */
+  /** @returns {boolean} whether to add the gap now; otherwise `take` returns it if it is new */
   takeGap(gap) {
     const held = this.#held.get(gap.probe);
     held?.push(gap);
@@ -46,6 +46,6 @@ export class Replay {
 
   #remember(key, batch) {
     this.#newest.set(key, batch);
-    if (this.#newest.size > MOST_RUNS) this.#newest.delete(this.#newest.keys().next().value);
+    if (this.#newest.size > MAX_RUNS) this.#newest.delete(this.#newest.keys().next().value);
   }
 }

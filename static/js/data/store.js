@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The newest events as columns, in chunks. Rows are numbered from 0 in the order of their
-// coming; a number is never used again, so it stays a row's name while rows before it are
-// let go. Memory is bounded, by rows and by text, and what was let go is counted.
+// The newest events as columns, in chunks. Row numbers follow arrival order and are never reused, so
+// a number identifies a row even after older rows are evicted. Memory is bounded, by rows and by
+// text, and evicted rows are counted.
 
 import { CHUNK_ROWS, Chunk, MISSING } from "./chunk.js";
 import { ColumnList, columnKey, MODE_KEY, PROBE_KEY } from "./columns.js";
@@ -10,43 +10,43 @@ import { ColumnList, columnKey, MODE_KEY, PROBE_KEY } from "./columns.js";
 const DEFAULT_CAPACITY = 1_000_000;
 
 /**
- * Characters of text held, of one or two bytes each. A name can have 4,095 bytes: a million of
- * those would be more than a page can have.
+ * The limit for characters of text in memory, of one or two bytes each. A name can have 4,095 bytes:
+ * a million of those would exceed the memory of a page.
  */
-const MOST_CHARACTERS = 160_000_000;
+const MAX_CHARACTERS = 160_000_000;
 
 export class EventStore {
   #chunks = [];
   #firstChunk = 0;
 
-  #cleared = null; // {first, received, letGo}: rows before `first` that can be brought back
-  #characters = 0; // of the chunks that are full
+  #cleared = null; // {first, received, evicted}: cleared rows that can be restored
+  #characters = 0; // of the full chunks
 
-  constructor(capacity = DEFAULT_CAPACITY, mostCharacters = MOST_CHARACTERS) {
+  constructor(capacity = DEFAULT_CAPACITY, maxCharacters = MAX_CHARACTERS) {
     this.capacity = capacity;
-    this.mostCharacters = mostCharacters;
+    this.maxCharacters = maxCharacters;
     this.columns = new ColumnList();
-    /** The oldest row held, and the one after the newest. */
+    /** The oldest row in the store, and the one after the newest. */
     this.first = 0;
     this.end = 0;
     this.received = 0;
-    this.letGo = 0;
+    this.evicted = 0;
   }
 
-  /** Rows held: events and marks. */
+  /** The number of rows: events and gaps. */
   get length() {
     return this.end - this.first;
   }
 
-  /** Events held. */
+  /** The number of events. */
   get events() {
-    let marks = 0;
+    let gaps = 0;
     for (const [i, chunk] of this.#chunks.entries()) {
       const base = (this.#firstChunk + i) * CHUNK_ROWS;
-      if (base >= this.first) marks += chunk.marks.size;
-      else for (const at of chunk.marks.keys()) if (base + at >= this.first) marks++;
+      if (base >= this.first) gaps += chunk.gaps.size;
+      else for (const at of chunk.gaps.keys()) if (base + at >= this.first) gaps++;
     }
-    return this.length - marks;
+    return this.length - gaps;
   }
 
   /** Append a batch as `decodeBatch` returns it. */
@@ -71,40 +71,40 @@ export class EventStore {
   }
 
   /**
-   * Mark that rows are missing here: `{probe, where, rows}`; `rows` is null when nobody can
-   * know how many; with `from` and `to` (RFC 3339 or null) where the service told them. A mark
-   * right behind one of the same kind is added to it, but for a time without a program
-   * ("unwatched"), which is a row of its own.
-   * @param {Mark} missing
-   * @returns {Mark} the mark; it can be changed
+   * Add a gap row where events are missing: `{probe, where, rows}`; `rows` is null if their number
+   * is unknown; `from` and `to` (RFC 3339 or null) if the service sent them. A gap right after one
+   * of the same kind extends it, except for a time without a program ("unwatched"), which is always
+   * a row of its own.
+   * @param {Gap} missing
+   * @returns {Gap} the gap, which can be changed
    */
-  mark({ probe, where, rows, from, to }) {
-    const last = this.length > 0 ? this.markAt(this.end - 1) : null;
-    if (last && last.probe === probe && isAdded(last, where)) {
+  addGap({ probe, where, rows, from, to }) {
+    const last = this.length > 0 ? this.gapAt(this.end - 1) : null;
+    if (last && last.probe === probe && extendsGap(last, where)) {
       last.rows = last.rows === null || rows === null ? null : last.rows + rows;
       if (to !== undefined) last.to = to;
       return last;
     }
     const chunk = this.#open();
-    const mark = { probe, where, rows };
-    if (from !== undefined) mark.from = from;
-    if (to !== undefined) mark.to = to;
-    chunk.marks.set(chunk.rows, mark);
+    const gap = { probe, where, rows };
+    if (from !== undefined) gap.from = from;
+    if (to !== undefined) gap.to = to;
+    chunk.gaps.set(chunk.rows, gap);
     this.#fill(chunk, 1);
     this.#grow(1);
-    return mark;
+    return gap;
   }
 
   /**
-   * Show no row any more and start counting again. The rows go on taking their place in the
-   * bounded memory, until others need it or `clear` is called again.
-   * @returns {() => void} what takes it back: the rows are then before those that came since
+   * Hide all rows and reset the counts. The rows stay in the bounded memory until others need it or
+   * `clear` is called again.
+   * @returns {() => void} restores the rows, before those that arrived since
    */
   clear() {
-    const cleared = { first: this.first, received: this.received, letGo: this.letGo };
+    const cleared = { first: this.first, received: this.received, evicted: this.evicted };
     this.#cleared = cleared;
     this.received = 0;
-    this.letGo = 0;
+    this.evicted = 0;
     this.first = this.end;
     this.#dropUnused(cleared.first);
     return () => {
@@ -112,11 +112,11 @@ export class EventStore {
       this.#cleared = null;
       this.first = cleared.first;
       this.received += cleared.received;
-      this.letGo += cleared.letGo;
+      this.evicted += cleared.evicted;
     };
   }
 
-  /** The chunks that hold rows `from` to `to`: calls `visit(chunk, start, stop, base)`. */
+  /** Call `visit(chunk, start, stop, base)` for each chunk with rows from `from` to `to`. */
   scan(from, to, visit) {
     for (let row = Math.max(from, this.first); row < to; ) {
       const number = Math.floor(row / CHUNK_ROWS);
@@ -127,13 +127,13 @@ export class EventStore {
     }
   }
 
-  /** The chunk that holds a row, at `row % CHUNK_ROWS`; undefined when it was let go. */
+  /** Return the chunk that has a row, at `row % CHUNK_ROWS`; undefined if it was evicted. */
   chunkAt(row) {
     return this.#chunks[Math.floor(row / CHUNK_ROWS) - this.#firstChunk];
   }
 
-  markAt(row) {
-    return this.chunkAt(row).marks.get(row % CHUNK_ROWS) ?? null;
+  gapAt(row) {
+    return this.chunkAt(row).gaps.get(row % CHUNK_ROWS) ?? null;
   }
 
   /** MISSING, NULL or VALUE. */
@@ -170,20 +170,20 @@ export class EventStore {
     this.end += rows;
     const held = this.#cleared ?? this;
     let first = Math.max(held.first, this.end - this.capacity);
-    for (let i = 0, characters = this.#characters; characters > this.mostCharacters; i++) {
+    for (let i = 0, characters = this.#characters; characters > this.maxCharacters; i++) {
       characters -= this.#chunks[i].characters;
       first = Math.max(first, (this.#firstChunk + i + 1) * CHUNK_ROWS);
     }
-    held.letGo += first - held.first;
+    held.evicted += first - held.first;
     held.first = first;
     if (first > this.first) {
-      this.letGo += first - this.first;
+      this.evicted += first - this.first;
       this.first = first;
     }
     this.#dropUnused(first);
   }
 
-  /** Chunks of which no row is held. */
+  /** Drop the chunks without rows from `first` on. */
   #dropUnused(first) {
     const unused = Math.floor(first / CHUNK_ROWS) - this.#firstChunk;
     if (unused <= 0) return;
@@ -194,9 +194,9 @@ export class EventStore {
 }
 
 /**
- * Whether a mark of this place, right behind another, says the same as that one. A time without
- * programs does not: between two of them there were programs, and nothing happened.
+ * Whether a gap with this `where`, right after another, extends that one. A time without programs
+ * does not: between two of them there were programs, and no event.
  */
-export function isAdded(mark, where) {
-  return mark.where === where && where !== "unwatched";
+export function extendsGap(gap, where) {
+  return gap.where === where && where !== "unwatched";
 }

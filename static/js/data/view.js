@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The rows that the filter lets through, oldest first, kept up to date from the new rows only.
+// The rows that match the filter, oldest first, updated incrementally from new rows.
 
 import { CHUNK_ROWS } from "./chunk.js";
-import { isAdded } from "./store.js";
+import { extendsGap } from "./store.js";
 
 /** @import { EventStore } from "./store.js" */
 
 export class View {
   #store;
   #filter;
-  #rows; // a ring: row numbers, from #head on
+  #rows; // a ring of row numbers, from #head on
   #head = 0;
-  #marks = new Map(); // row number -> the marks it stands for
+  #gaps = new Map(); // row number -> the gaps that it represents
   #seen;
   #observers = new Set();
 
@@ -23,39 +23,39 @@ export class View {
     this.#rows = new Float64Array(2 ** Math.ceil(Math.log2(store.capacity)));
     this.#seen = store.first;
     this.length = 0;
-    /** How many rows left the view's front since it was last reset. */
-    this.gone = 0;
-    /** Rises with every reset, so that who counts the rows can see that they are others. */
+    /** The number of rows evicted from the view's front since it was last reset. */
+    this.evicted = 0;
+    /** Incremented with every reset, so that observers can see that the rows are others. */
     this.epoch = 0;
   }
 
   /**
-   * Be told of every change: `reset()` when the view begins again, empty; `append(from, to)`
-   * when rows came, at these places; `trim(count, first)` when the oldest `count` rows left:
-   * those with numbers below `first`.
+   * Observe changes: `reset()` when the view restarts, empty; `append(from, to)` when rows are added
+   * at these places; `trim(count, first)` when the oldest `count` rows are evicted, those with
+   * numbers below `first`.
    * @param {{reset: Function, append: Function, trim: Function}} observer
    */
   observe(observer) {
     this.#observers.add(observer);
   }
 
-  /** How many of the view's rows are events. */
+  /** The number of the view's rows that are events. */
   get events() {
-    return this.length - this.#marks.size;
+    return this.length - this.#gaps.size;
   }
 
-  /** The row number at a place of the view. */
+  /** Return the row number at a place of the view. */
   at(place) {
     return this.#rows[(this.#head + place) & (this.#rows.length - 1)];
   }
 
-  /** The place of a row, null when it is not in the view. */
+  /** Return the place of a row, null if it is not in the view. */
   placeOf(row) {
     const place = this.placeFrom(row);
     return place < this.length && this.at(place) === row ? place : null;
   }
 
-  /** The place of the first row whose number is not below `row`. Row numbers rise. */
+  /** Return the place of the first row whose number is at least `row`. */
   placeFrom(row) {
     let low = 0;
     let high = this.length;
@@ -68,17 +68,17 @@ export class View {
   }
 
   /**
-   * What is missing at a row that is a mark, `{probe, where, rows}`, else null. Marks of one
-   * kind between which the filter let nothing through are one row.
+   * Return the gap at a row, `{probe, where, rows}`, null for an event. Gaps of the same kind with no
+   * visible event between them are one row.
    */
-  missingAt(row) {
-    const marks = this.#marks.get(row);
-    if (!marks) return null;
-    const rows = marks.reduce((sum, mark) => (mark.rows === null ? null : sum + mark.rows), 0);
-    return { ...marks[0], ...endOf(marks), rows };
+  gapAt(row) {
+    const gaps = this.#gaps.get(row);
+    if (!gaps) return null;
+    const rows = gaps.reduce((sum, gap) => (gap.rows === null ? null : sum + gap.rows), 0);
+    return { ...gaps[0], ...endOf(gaps), rows };
   }
 
-  /** Start again, empty, with another filter; `advance` then looks at the rows again. */
+  /** Restart with another filter; `advance` then tests the rows again. */
   refilter(filter) {
     this.#filter = filter;
     this.reset();
@@ -87,39 +87,39 @@ export class View {
   reset() {
     this.#head = 0;
     this.length = 0;
-    this.gone = 0;
+    this.evicted = 0;
     this.epoch++;
-    this.#marks.clear();
+    this.#gaps.clear();
     this.#seen = this.#store.first;
     for (const observer of this.#observers) observer.reset();
   }
 
-  /** The first row not looked at yet. */
+  /** The first row not tested yet. */
   get seen() {
     return this.#seen;
   }
 
-  /** The part of the rows up to `end` that was looked at: 0 to 1. */
+  /** Return the part of the rows up to `end` that has been tested, 0 to 1. */
   progress(end = this.#store.end) {
     const { first } = this.#store;
     return end > first ? Math.max(0, this.#seen - first) / (end - first) : 1;
   }
 
   /**
-   * Look at the rows that came since, up to `end`; drop those that the store has let go.
+   * Test new rows, up to `end`, and drop rows that the store has evicted.
    *
    * @param {number} end  a row's number
-   * @param {() => boolean} isTimeOver  asked between chunks of rows
-   * @returns {boolean} whether it came to the end
+   * @param {() => boolean} isTimeUp  asked between chunks of rows
+   * @returns {boolean} whether it reached the end
    */
-  advance(end = this.#store.end, isTimeOver = () => false) {
+  advance(end = this.#store.end, isTimeUp = () => false) {
     this.#trim();
     this.#seen = Math.max(this.#seen, this.#store.first);
     while (this.#seen < end) {
       const stop = Math.min(end, (Math.floor(this.#seen / CHUNK_ROWS) + 1) * CHUNK_ROWS);
       this.#take(this.#seen, stop);
       this.#seen = stop;
-      if (this.#seen < end && isTimeOver()) break;
+      if (this.#seen < end && isTimeUp()) break;
     }
     return this.#seen >= end;
   }
@@ -130,8 +130,8 @@ export class View {
     this.#store.scan(from, to, (chunk, start, stop, base) => {
       const passed = this.#filter.select(chunk, start, stop);
       for (let row = start; row < stop; row++) {
-        const missing = chunk.marks.get(row);
-        if (missing ? this.#joins(base + row, missing) : passed && !passed[row - start]) continue;
+        const gap = chunk.gaps.get(row);
+        if (gap ? this.#joins(base + row, gap) : passed && !passed[row - start]) continue;
         this.#rows[(this.#head + this.length) & mask] = base + row;
         this.length++;
       }
@@ -140,33 +140,33 @@ export class View {
     for (const observer of this.#observers) observer.append(before, this.length);
   }
 
-  /** Whether the mark goes into the row before; else it is noted as a row of its own. */
-  #joins(row, missing) {
-    const before = this.length > 0 ? this.#marks.get(this.at(this.length - 1)) : undefined;
-    if (before?.[0].probe === missing.probe && isAdded(before[0], missing.where)) {
-      before.push(missing);
+  /** Whether the gap joins the previous row; otherwise it becomes a row of its own. */
+  #joins(row, gap) {
+    const before = this.length > 0 ? this.#gaps.get(this.at(this.length - 1)) : undefined;
+    if (before?.[0].probe === gap.probe && extendsGap(before[0], gap.where)) {
+      before.push(gap);
       return true;
     }
-    this.#marks.set(row, [missing]);
+    this.#gaps.set(row, [gap]);
     return false;
   }
 
   #trim() {
     const { first } = this.#store;
-    let gone = 0;
-    while (gone < this.length && this.at(gone) < first) {
-      this.#marks.delete(this.at(gone));
-      gone++;
+    let evicted = 0;
+    while (evicted < this.length && this.at(evicted) < first) {
+      this.#gaps.delete(this.at(evicted));
+      evicted++;
     }
-    if (gone === 0) return;
-    this.#head = (this.#head + gone) & (this.#rows.length - 1);
-    this.length -= gone;
-    this.gone += gone;
-    for (const observer of this.#observers) observer.trim(gone, first);
+    if (evicted === 0) return;
+    this.#head = (this.#head + evicted) & (this.#rows.length - 1);
+    this.length -= evicted;
+    this.evicted += evicted;
+    for (const observer of this.#observers) observer.trim(evicted, first);
   }
 }
 
-function endOf(marks) {
-  const { to } = marks.at(-1);
+function endOf(gaps) {
+  const { to } = gaps.at(-1);
   return to === undefined ? {} : { to };
 }

@@ -1,37 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What is being watched, and when and why it was not: from what the service says of its probes,
-// and from its end and its start. A time without a program is a row of the table, told by the
-// service (`unwatched` gaps) and known from the states as well: whichever comes first, once.
+// What is being watched, and when and why it was not: from the states of the probes, and from
+// restarts of the service. A time without a program is a gap row of the table. The service reports
+// it (`unwatched` gaps) and the states imply it: whichever arrives first adds the row, once.
 
-/** Of how many such times per probe it is remembered that they are told. */
-const MOST_MARKS = 100;
-/** The end of a run is told by two clocks, which may differ by this much. */
+/** The number of such gaps remembered per probe. */
+const MAX_GAPS = 100;
+/** Tolerance between the two clocks that report the end of a run. */
 const SAME_MS = 2_000;
 
-/** Whether rows of this probe can come. */
+/** Whether this probe can send rows. */
 export function isWatching({ state, blind }) {
   return state === "running" && !blind;
 }
 
 export class Watching {
-  #mark;
-  #known = new Map(); // id -> the probe, as it was told last
-  #marks = new Map(); // id -> marks, oldest first
+  #addToTable;
+  #known = new Map(); // id -> the probe's latest state
+  #gaps = new Map(); // id -> gaps, oldest first
   #incidents = new Map();
 
-  /** @param {(mark: Mark) => Mark} mark  puts a mark into the table and gives it back */
-  constructor(mark) {
-    this.#mark = mark;
+  /** @param {(gap: Gap) => Gap} addToTable  adds a gap row and returns it */
+  constructor(addToTable) {
+    this.#addToTable = addToTable;
   }
 
-  /** Whether anything is watched. */
+  /** Whether any probe is watching. */
   get isOn() {
     return [...this.#known.values()].some(isWatching);
   }
 
   /**
-   * What is not watched though somebody wants it to be.
+   * The probes that should be watching and are not.
    * @returns {{probe: Probe, since: string, cause: string, hint: string, restartAt: ?string,
    *   kind: "failed"|"blind"|"service"}[]} `since` in RFC 3339
    */
@@ -49,15 +49,15 @@ export class Watching {
   }
 
   /**
-   * Another run of the service answers: what was watched has not been since the connection was lost.
-   * @param {string} since  @returns {boolean} whether anything was
+   * The service was restarted: no probe has been watching since the connection was lost.
+   * @param {string} since  @returns {boolean} whether any probe was watching
    */
   serviceRestarted(since) {
     let wasOn = false;
     for (const [id, probe] of this.#known) {
       if (isWatching(probe)) {
         wasOn = true;
-        const cause = "the service ended and was started again";
+        const cause = "the service was restarted";
         this.#open({ probe, since, cause, hint: "", restartAt: null, kind: "service" }, true);
       }
       this.#known.set(id, { ...probe, state: "stopped" });
@@ -66,9 +66,9 @@ export class Watching {
     return wasOn;
   }
 
-  /** A gap message about a time without a program. */
+  /** Handle a gap message about a time without a program. */
   gap({ probe, from, to }) {
-    const told = this.#markOf(probe, from, to);
+    const told = this.#gapOf(probe, from, to);
     if (!told) return void this.#add(probe, { probe, where: "unwatched", rows: null, from, to });
     told.from = from ?? told.from;
     told.to = to ?? told.to;
@@ -85,7 +85,7 @@ export class Watching {
         wasOn,
       );
     } else if (probe.state === "failed") {
-      if (before && !wasOn && !open) return; // it never watched: who started it has been told
+      if (before && !wasOn && !open) return; // it was never watching: the start has reported the error
       const { at, detail, code, restart_at } = probe.ended ?? {};
       const incident = {
         probe,
@@ -97,14 +97,14 @@ export class Watching {
       };
       this.#open(incident, wasOn);
     } else if (probe.state === "stopped" && (probe.ended || open?.kind !== "service")) {
-      this.#close(probe.id, probe.ended?.at ?? now, now); // as somebody wanted it
+      this.#close(probe.id, probe.ended?.at ?? now, now); // stopped on request
     }
   }
 
-  #open(incident, isMarked) {
+  #open(incident, isGap) {
     const { probe, since } = incident;
     this.#incidents.set(probe.id, incident);
-    if (!isMarked || this.#markOf(probe.id, since, null)) return;
+    if (!isGap || this.#gapOf(probe.id, since, null)) return;
     this.#add(probe.id, {
       probe: probe.id,
       where: "unwatched",
@@ -114,33 +114,33 @@ export class Watching {
     });
   }
 
-  /** @param {?string} at  when it began to watch again, if that was after it had ended */
+  /** @param {?string} at  the time from which it is watching again */
   #close(id, at, now) {
     const incident = this.#incidents.get(id);
     this.#incidents.delete(id);
-    const last = this.#marks.get(id)?.at(-1);
+    const last = this.#gaps.get(id)?.at(-1);
     if (incident && last && last.to === null)
       last.to = at && time(at) >= time(incident.since) ? at : now;
   }
 
-  /** The mark of a time that is, or touches, this one. */
-  #markOf(id, from, to) {
+  /** Return the gap that overlaps or touches this time range. */
+  #gapOf(id, from, to) {
     const start = from === null ? -Infinity : time(from) - SAME_MS;
     const end = to === null ? Infinity : time(to) + SAME_MS;
-    return this.#marks
+    return this.#gaps
       .get(id)
       ?.find(
-        (mark) =>
-          (mark.from === null || time(mark.from) <= end) &&
-          (mark.to === null || time(mark.to) >= start),
+        (gap) =>
+          (gap.from === null || time(gap.from) <= end) &&
+          (gap.to === null || time(gap.to) >= start),
       );
   }
 
-  #add(id, mark) {
-    if (!this.#marks.has(id)) this.#marks.set(id, []);
-    const marks = this.#marks.get(id);
-    marks.push(this.#mark(mark));
-    if (marks.length > MOST_MARKS) marks.shift();
+  #add(id, gap) {
+    if (!this.#gaps.has(id)) this.#gaps.set(id, []);
+    const gaps = this.#gaps.get(id);
+    gaps.push(this.#addToTable(gap));
+    if (gaps.length > MAX_GAPS) gaps.shift();
   }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// An Arrow IPC file (https://arrow.apache.org/docs/format/Columnar.html#ipc-file-format) of
-// as many record batches as there are slices.
+// Writes an Arrow IPC file (https://arrow.apache.org/docs/format/Columnar.html#ipc-file-format),
+// with a record batch per slice.
 
 import {
   batchType,
@@ -44,16 +44,16 @@ export class ArrowWriter {
     return [];
   }
 
-  /** @param {() => Promise} breathe  lets the page do something else */
-  async slice(snapshot, from, to, breathe) {
+  /** @param {() => Promise} yieldToPage  lets the page draw and respond */
+  async slice(snapshot, from, to, yieldToPage) {
     for (const [i, column] of this.columns.entries()) {
-      await breathe();
+      await yieldToPage();
       this.#batches[i].push(batchOf(column.type, snapshot.cells(column, from, to)));
     }
     return [];
   }
 
-  /** The library hands the buffers over one by one: nothing is copied into one large array. */
+  /** Return the file's parts as the library writes them, without a copy into one large array. */
   end() {
     const names = columnNames(this.columns);
     const fields = this.columns.map(({ type }, i) => field(names[i], TYPES[type], true));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Cells as the buffers that column formats are made of. A cell that is missing is null there.
+// Cells as the buffers of columnar formats. Missing cells become null.
 
 import { ARRAYS } from "../data/chunk.js";
 
@@ -8,7 +8,7 @@ const UTF8 = new TextEncoder();
 
 const isNothing = (cell) => cell === null || cell === undefined;
 
-/** One bit for each cell, the lowest first, 1 for a value. */
+/** Return a bit per cell, least significant bit first, 1 for a value. */
 export function validity(cells) {
   const bits = new Uint8Array(Math.ceil(cells.length / 8));
   let nulls = 0;
@@ -19,14 +19,14 @@ export function validity(cells) {
   return { bits, nulls };
 }
 
-/** Numbers in a typed array of the column type, 0 for null. */
+/** Return numbers as a typed array of the column type, 0 for null. */
 export function numbers(type, cells) {
   const values = new ARRAYS[type](cells.length);
   for (let i = 0; i < cells.length; i++) if (!isNothing(cells[i])) values[i] = cells[i];
   return values;
 }
 
-/** The cells that have a value. */
+/** Return the cells that have a value. */
 export function present(cells) {
   return cells.filter((cell) => !isNothing(cell));
 }
@@ -38,7 +38,7 @@ export function texts(cells) {
   let end = 0;
   for (let i = 0; i < cells.length; i++) {
     const text = cells[i] ?? "";
-    // A UTF-16 unit is at most three bytes of UTF-8.
+    // A UTF-16 code unit needs at most three bytes of UTF-8.
     if (end + 3 * text.length > bytes.length) bytes = grown(bytes, end + 3 * text.length);
     end += UTF8.encodeInto(text, bytes.subarray(end)).written;
     offsets[i + 1] = end;

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Comma-separated values, RFC 4180, UTF-8, for spreadsheets.
+// Writes comma-separated values, RFC 4180, UTF-8, for spreadsheets.
 
+import { utcTimeWriter } from "../format/time.js";
 import { columnNames } from "./file_names.js";
-import { timeWriter } from "./times.js";
 
 const LINE_END = "\r\n";
 const NEEDS_QUOTES = /[",;\t\r\n]|^\s|\s$/;
 
-// Where a spreadsheet could see the start of a formula (CWE-1236; OWASP, "CSV injection"), also
-// in the full-width forms that some take for the same: at the beginning, and behind what one
-// that expects another separator takes for the end of a cell.
+// Where a spreadsheet could see the start of a formula (CWE-1236; OWASP, "CSV injection"), including
+// full-width characters that some accept: at the beginning of a text, and after any character that a
+// spreadsheet with other settings takes for a separator.
 const FORMULA =
   /(?<=^|[,;\t\r\n"])(?=[ \u00a0\u3000]*[=+\-@\uff1d\uff0b\uff0d\uff20])|^(?=[\t\r\n])/g;
 
-/** The text with an apostrophe before each place that could begin a formula. */
+/** Return the text with an apostrophe before each possible start of a formula. */
 export function defused(text) {
   return text.replace(FORMULA, "'");
 }
@@ -50,7 +50,7 @@ export class CsvWriter {
 const isNothing = (cell) => cell === null || cell === undefined;
 const number = (cell) => (isNothing(cell) ? "" : String(cell));
 
-const time = timeWriter();
+const time = utcTimeWriter();
 
 const FIELDS = {
   timestamp_ns: (cell) => (isNothing(cell) ? "" : time(cell)),
@@ -61,7 +61,7 @@ const FIELDS = {
   text: (cell) => (isNothing(cell) ? "" : textField(cell)),
 };
 
-/** An empty text has quotes, so that it is not taken for no value. */
+/** Return a field; an empty text is quoted, to distinguish it from no value. */
 function textField(text) {
   const safe = defused(text);
   return safe === "" || NEEDS_QUOTES.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Names of columns and of files.
+// Names of exported columns and files.
 
 /**
- * A name for each column, no two the same: where two probes use one name for two types, the
- * later column has its type in its name ("pid:int32").
+ * Return a unique name for each column: if two probes use a name for different types, the later
+ * column's name includes its type ("pid:int32").
  */
 export function columnNames(columns) {
   const seen = new Set();
@@ -16,9 +16,9 @@ export function columnNames(columns) {
 }
 
 /**
- * "probedeck-HOST-2026-11-22T10-15-20Z.csv": sorts by time, and no file system minds it.
+ * Return a file name, "probedeck-HOST-2026-11-22T10-15-20Z.csv": valid on every file system.
  *
- * @param {string} host  of the machine that is traced; what is not plain in it becomes "-"
+ * @param {string} host  of the traced machine; special characters become "-"
  */
 export function fileName(host, date, extension) {
   const safe = host

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The formats of an export. What writes one is run when it is chosen (app/web/bundle.py).
+// The export formats. The module of a format is loaded when it is chosen (app/web/bundle.py).
 
 /** @type {{name: string, title: string, help: string, extension: string, mediaType: string,
  *   load: () => Promise<Function>}[]} `load` gives the writer's class */
@@ -8,7 +8,7 @@ export const FORMATS = [
   {
     name: "csv",
     title: "CSV",
-    help: "for spreadsheets; a text that would be a formula gets a ' before it",
+    help: "for spreadsheets; text that could be read as a formula is prefixed with '",
     extension: "csv",
     mediaType: "text/csv;charset=utf-8",
     load: async () => (await import("./csv.js")).CsvWriter,
@@ -16,7 +16,7 @@ export const FORMATS = [
   {
     name: "ndjson",
     title: "NDJSON",
-    help: "a JSON object a line, as GET /events/stream gives them, with a line where events are missing",
+    help: "one JSON object per line, as GET /events/stream sends them, with a line where events are missing",
     extension: "ndjson",
     mediaType: "application/x-ndjson",
     load: async () => (await import("./ndjson.js")).NdjsonWriter,
@@ -24,7 +24,7 @@ export const FORMATS = [
   {
     name: "arrow",
     title: "Arrow",
-    help: "an Arrow IPC file, for pandas, polars, DuckDB, R",
+    help: "Arrow IPC file, for pandas, polars, DuckDB, R",
     extension: "arrow",
     mediaType: "application/vnd.apache.arrow.file",
     load: async () => (await import("./arrow.js")).ArrowWriter,
@@ -32,7 +32,7 @@ export const FORMATS = [
   {
     name: "parquet",
     title: "Parquet",
-    help: "small and typed, for the same and for archives",
+    help: "compressed and typed, for the same tools and for archives",
     extension: "parquet",
     mediaType: "application/vnd.apache.parquet",
     load: async () => (await import("./parquet.js")).ParquetWriter,

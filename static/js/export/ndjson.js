@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// A JSON object a line, byte for byte as `GET /events/stream` writes them (docs/protocol.md):
-// no space, plain ASCII, numbers with all their digits, and gaps at their places.
+// Writes a JSON object per line, byte for byte as `GET /events/stream` does (docs/protocol.md): no
+// spaces, ASCII, numbers with all digits, and gaps in their places.
 
 import { jsonText } from "../format/json.js";
-import { timeWriter } from "./times.js";
+import { utcTimeWriter } from "../format/time.js";
 
 const LINE_END = "\n";
 
@@ -38,7 +38,7 @@ export class NdjsonWriter {
     return [this.#gaps(snapshot, snapshot.length)];
   }
 
-  /** The gaps up to that event which are not written yet. */
+  /** Return the lines of the unwritten gaps before an event. */
   #gaps({ gaps }, before) {
     let lines = "";
     for (; this.#gap < gaps.length && gaps[this.#gap].before <= before; this.#gap++) {
@@ -50,13 +50,13 @@ export class NdjsonWriter {
   }
 }
 
-/** Nothing for a gap of the page's own, which has no times. */
+/** Return a member with a time; "" for the page's own gaps, which have none. */
 function member(name, time) {
   if (time === undefined) return "";
   return `,"${name}":${time === null ? "null" : jsonText(time)}`;
 }
 
-/** `,"name":value` for each cell, nothing where the probe has no such column. */
+/** Return `,"name":value` for each cell, "" if the probe has no such column. */
 function membersOf({ name, type }, cells) {
   const start = `,${jsonText(name)}:`;
   const write = VALUES[type];
@@ -66,7 +66,7 @@ function membersOf({ name, type }, cells) {
   });
 }
 
-const time = timeWriter();
+const time = utcTimeWriter();
 
 const VALUES = {
   timestamp_ns: (cell) => `"${time(cell)}"`,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// A Parquet file of flat, optional columns: a row group a slice, texts by dictionary, pages
-// compressed with gzip. Written here and not by a library: the one there is for browsers needs
-// fifty files that would have to be changed to be loaded without a bundler.
+// Writes a Parquet file of flat, optional columns: a row group per slice, text in dictionaries,
+// pages compressed with gzip. No library: the one for browsers has fifty files that would need
+// changes to load without a bundler.
 
 import { columnNames } from "./file_names.js";
 import { columnPages } from "./parquet_pages.js";
@@ -28,12 +28,12 @@ export class ParquetWriter {
     return this.#take();
   }
 
-  /** @param {() => Promise} breathe  lets the page do something else */
-  async slice(snapshot, from, to, breathe) {
+  /** @param {() => Promise} yieldToPage  lets the page draw and respond */
+  async slice(snapshot, from, to, yieldToPage) {
     const chunks = [];
     let size = 0;
     for (let i = 0; i < this.columns.length; i++) {
-      await breathe();
+      await yieldToPage();
       const { name, type } = this.#columns[i];
       const pages = await columnPages(type, snapshot.cells(this.columns[i], from, to));
       const first = this.#at;
@@ -58,7 +58,7 @@ export class ParquetWriter {
     return this.#take();
   }
 
-  /** @returns {number} where it stands in the file */
+  /** @returns {number} the offset in the file */
   #write(bytes) {
     const at = this.#at;
     this.#parts.push(bytes);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The pages of a Parquet column: values in their encodings, compressed by the browser itself
+// The pages of a Parquet column: encoded values, compressed by the browser
 // (https://github.com/apache/parquet-format, Encodings.md).
 
 import { joined, numbers, present, texts, validity } from "./buffers.js";
@@ -8,12 +8,12 @@ import { dataPageHeader, dictionaryPageHeader, Encoding } from "./parquet_schema
 import { varint } from "./thrift.js";
 
 /**
- * A page: its bytes with header, and its size before compression with header.
+ * A page: its bytes with header, and its uncompressed size with header.
  * @typedef {{bytes: Uint8Array, size: number}} Page
  */
 
 /**
- * One column of a row group.
+ * Return the pages of one column of a row group.
  * @returns {Promise<{data: Page, dictionary: ?Page, encodings: number[]}>}
  */
 export async function columnPages(type, cells) {
@@ -42,13 +42,13 @@ async function dataPage(rows, encoding, parts) {
   return { bytes: joined([header, compressed]), size: header.length + body.length };
 }
 
-/** 1 for a value, 0 for null; with the length before, as the first version of pages has it. */
+/** Return 1 for each value and 0 for each null, prefixed by the length, as in version 1 pages. */
 function definitionLevels(cells) {
   const { bits, nulls } = validity(cells);
   const runs =
     nulls === 0
-      ? Uint8Array.from([...varint(cells.length * 2), 1]) // one run of equal values
-      : joined([Uint8Array.from(varint(bits.length * 2 + 1)), bits]); // one run of single bits
+      ? Uint8Array.from([...varint(cells.length * 2), 1]) // an RLE run
+      : joined([Uint8Array.from(varint(bits.length * 2 + 1)), bits]); // a bit-packed run
   const length = new Uint8Array(4);
   new DataView(length.buffer).setUint32(0, runs.length, true);
   return joined([length, runs]);
@@ -68,7 +68,7 @@ function dictionaryOf(values) {
   return { codes, distinct: [...known.keys()] };
 }
 
-/** One bit-packed run: groups of eight values of `width` bits, the lowest bit first. */
+/** Return one bit-packed run: groups of eight values of `width` bits, least significant first. */
 function bitPacked(codes, width) {
   const groups = Math.ceil(codes.length / 8);
   const head = varint(groups * 2 + 1);
@@ -78,7 +78,7 @@ function bitPacked(codes, width) {
   let pending = 0;
   let bits = 0;
   for (const code of codes) {
-    pending |= code << bits; // a width of at most 24 bits leaves room for 7 pending ones
+    pending |= code << bits; // widths of up to 24 bits leave room for 7 pending bits
     for (bits += width; bits >= 8; bits -= 8) {
       bytes[end++] = pending & 0xff;
       pending >>>= 8;
@@ -88,7 +88,7 @@ function bitPacked(codes, width) {
   return bytes;
 }
 
-/** Each text with its length in bytes before it. */
+/** Return texts in plain encoding: each is prefixed by its length in bytes. */
 function plainTexts(distinct) {
   const { bytes, offsets } = texts(distinct);
   const plain = new Uint8Array(bytes.length + 4 * distinct.length);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The metadata of Parquet files (https://github.com/apache/parquet-format, parquet.thrift).
-// Field ids and values of enums are those of that file.
+// The metadata of Parquet files (https://github.com/apache/parquet-format, parquet.thrift, which
+// defines the field ids and enum values used here).
 
 import { bool, i8, i32, i64, list, struct, text } from "./thrift.js";
 
@@ -17,7 +17,7 @@ export const Encoding = { PLAIN: 0, RLE: 3, RLE_DICTIONARY: 8 };
 const EMPTY = struct({});
 const integer = (bits, isSigned) => struct({ 10: struct({ 1: i8(bits), 2: bool(isSigned) }) });
 
-// `converted` is the older name of the logical type, for older readers; nanoseconds have none.
+// `converted` is the legacy form of the logical type, for older readers; nanoseconds have none.
 const TYPES = {
   timestamp_ns: {
     physical: INT64,
@@ -41,7 +41,7 @@ function schemaElement(name, type) {
   });
 }
 
-/** A page's header; sizes in bytes. */
+/** Return a data page's header; sizes in bytes. */
 export function dataPageHeader(values, encoding, size, compressedSize) {
   const header = struct({
     1: i32(values),
@@ -99,7 +99,7 @@ export function fileMetadata(columns, groups, rows) {
     1: i32(2),
     2: list([root, ...elements]),
     3: i64(rows),
-    4: groups.length > 0 ? list(groups) : { type: 9, bytes: [12] }, // a list of no structs
+    4: groups.length > 0 ? list(groups) : { type: 9, bytes: [12] }, // an empty list of structs
     6: text("Probedeck"),
   }).bytes;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The rows of an export, held fast: what the store lets go or clears meanwhile stays readable
-// until the export is done.
+// The rows of an export: rows that the store evicts or clears in the meantime stay readable until
+// the export is done.
 
 import { CHUNK_ROWS, MISSING, NULL } from "../data/chunk.js";
 
@@ -13,10 +13,10 @@ export class Snapshot {
 
   /**
    * @param {object[]} columns  of a `ColumnList`
-   * @param {Map<number, Chunk>} chunks  by their place: row number / CHUNK_ROWS
+   * @param {Map<number, Chunk>} chunks  by their index: row number / CHUNK_ROWS
    * @param {Float64Array} rows  numbers of the events, oldest first
    * @param {{before: number, probe: string, where: string, rows: ?number}[]} gaps  what is
-   *   missing, each with the index of the event it stands before
+   *   gap, each with the index of the event it stands before
    */
   constructor(columns, chunks, rows, gaps) {
     this.columns = columns;
@@ -25,14 +25,14 @@ export class Snapshot {
     this.gaps = gaps;
   }
 
-  /** How many events. */
+  /** The number of events. */
   get length() {
     return this.#rows.length;
   }
 
   /**
-   * The cells of one column for the events `from` to `to`: undefined where the event's probe has
-   * no such column, null where there is no value.
+   * Return the cells of one column for the events `from` to `to`: undefined if the event's probe has
+   * no such column, null if there is no value.
    */
   cells(column, from, to) {
     const cells = new Array(to - from);
@@ -56,18 +56,18 @@ function cell(source, at) {
   return state === NULL ? null : source.value(at);
 }
 
-/** Everything the store holds. */
+/** Return a snapshot of all rows in the store. */
 export function snapshotOfStore(store) {
   const { first, length } = store;
   const chunks = chunksOf(store);
-  const markAt = (row) => chunks.get(Math.floor(row / CHUNK_ROWS)).marks.get(row % CHUNK_ROWS);
-  return snapshotOf(store, chunks, length, (place) => first + place, markAt);
+  const gapAt = (row) => chunks.get(Math.floor(row / CHUNK_ROWS)).gaps.get(row % CHUNK_ROWS);
+  return snapshotOf(store, chunks, length, (place) => first + place, gapAt);
 }
 
-/** What the view shows: the events that the filter lets through, up to where it was paused. */
+/** Return a snapshot of the view: the events that match the filter, up to where it was paused. */
 export function snapshotOfView(store, view) {
-  const missingAt = (row) => view.missingAt(row);
-  return snapshotOf(store, chunksOf(store), view.length, (place) => view.at(place), missingAt);
+  const gapAt = (row) => view.gapAt(row);
+  return snapshotOf(store, chunksOf(store), view.length, (place) => view.at(place), gapAt);
 }
 
 function chunksOf(store) {
@@ -78,15 +78,15 @@ function chunksOf(store) {
   return chunks;
 }
 
-function snapshotOf(store, chunks, length, numberAt, missingAt) {
+function snapshotOf(store, chunks, length, numberAt, gapAt) {
   const rows = new Float64Array(length);
   const gaps = [];
   let events = 0;
   for (let place = 0; place < length; place++) {
     const row = numberAt(place);
-    if (row < store.first) continue; // a view may lag behind what the store has let go
-    const missing = missingAt(row);
-    if (missing) gaps.push({ ...missing, before: events });
+    if (row < store.first) continue; // the view may still have rows that the store has evicted
+    const gap = gapAt(row);
+    if (gap) gaps.push({ ...gap, before: events });
     else rows[events++] = row;
   }
   return new Snapshot([...store.columns.all], chunks, rows.subarray(0, events), gaps);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The Thrift compact protocol, as far as the metadata of Parquet needs it
+// The part of the Thrift compact protocol that the metadata of Parquet needs
 // (https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md).
-// Each function gives `{type, bytes}`; numbers are whole and not negative.
+// Each function returns `{type, bytes}`; numbers are non-negative integers.
 
 /** @typedef {{type: number, bytes: number[]}} Item */
 
@@ -10,7 +10,7 @@ const TRUE = 1;
 const FALSE = 2;
 const UTF8 = new TextEncoder();
 
-/** ULEB128 of a number up to 2**53. */
+/** Return the ULEB128 of a number up to 2**53. */
 export function varint(value) {
   const bytes = [];
   for (; value >= 0x80; value = Math.floor(value / 0x80)) bytes.push((value % 0x80) | 0x80);
@@ -37,15 +37,14 @@ export function list(values) {
 }
 
 /**
- * @param {Object<number, ?Item>} fields  by id, at most 15 apart; null
- *   for none
+ * @param {Object<number, ?Item>} fields  by id, at most 15 apart; null for none
  */
 export function struct(fields) {
   const bytes = [];
   let last = 0;
   for (const [key, value] of Object.entries(fields)) {
     if (!value) continue;
-    const id = Number(key); // in rising order: integer keys always come so
+    const id = Number(key); // ascending: the order of integer keys
     bytes.push(((id - last) << 4) | value.type, ...value.bytes);
     last = id;
   }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// A column's filter box: the same test as in the bar, without the column's name, and in a text
-// column a part of the text where the bar wants a pattern. `rm` in Process's box is
-// comm~*rm*, `>1ms` in Latency's is latency>1ms.
+// A column's filter box: a test as in the bar, without the column's name; in a text column it is a
+// part of the text instead of a pattern. `rm` in Process's box is comm~*rm*, `>1ms` in Latency's is
+// latency>1ms.
 
 import { FilterError } from "./fault.js";
 import { hasWildcard } from "./glob.js";
@@ -15,7 +15,7 @@ const PART = /^\*(.+)\*$/su;
 /**
  * @param {{type: string}} column
  * @param {string} typed  in its box
- * @returns {?string} what stands behind the column's name in the bar; null for an empty box
+ * @returns {?string} what follows the column's name in the bar; null for an empty box
  * @throws {FilterError}
  */
 export function testOfBox(column, typed) {
@@ -24,14 +24,14 @@ export function testOfBox(column, typed) {
   const written = WRITTEN.find((symbol) => text.startsWith(symbol));
   const operator = SPELLINGS[written] ?? written;
   const rest = written ? text.slice(written.length).trim() : text;
-  if (!rest) throw new FilterError(`a value is missing after ${operator}`);
+  if (!rest) throw new FilterError(`missing value after ${operator}`);
   if (kindOf(column) !== "text") return `${operator ?? "="}${textOf(compact(rest, column))}`;
   const { value, isQuoted } = unquoted(rest);
   if (operator) return `${operator}${valueText(operator, value, !isQuoted && hasWildcard(value))}`;
   return `~${patternOf(hasWildcard(value) ? value : `*${value}${endsInEscape(value) ? "\\" : ""}*`)}`;
 }
 
-/** What a box shows for a term on its column: `testOfBox` of it is that term again. */
+/** Return the text of a box for a term on its column, of which `testOfBox` makes the same term. */
 export function boxOfTerm(column, { operator, value, isGlob = false }) {
   if (kindOf(column) !== "text") return operator === "=" ? value : `${operator}${value}`;
   const isExact = operator === "=" || operator === "!=";
@@ -49,24 +49,24 @@ function isShownAs(column, shown, test) {
   return testOfBox(column, shown) === test;
 }
 
-/** In quotes only where it would be read in another way without them. */
+/** Quote a value only if it would be parsed differently without quotes. */
 function boxText(value) {
   const isPlain =
     value === value.trim() && !/^(?:$|["'‘“„=~<>!≠≤≥])/.test(value) && isVisible(value);
   return isPlain ? value : quotedText(value);
 }
 
-/** `"a b"` -> `a b`, and everything else as it is. */
+/** `"a b"` -> `a b`; unquoted text is returned unchanged. */
 function unquoted(text) {
   if (!/^["'‘“„]/.test(text)) return { value: text, isQuoted: false };
   const [token, ...others] = tokenize(text);
   if (!token.isQuoted) return { value: text, isQuoted: false };
   if (token.fault || others.length > 0)
-    throw new FilterError(token.fault ?? "one quoted text, or none");
+    throw new FilterError(token.fault ?? "use one quoted text, or no quotes");
   return { value: token.text, isQuoted: true };
 }
 
-/** Spaces within numbers and ranges mean nothing; a date and a time are apart by one. */
+/** Remove spaces within numbers and ranges; keep the one between a date and a time. */
 function compact(text, column) {
   return kindOf(column) === "time" ? text.replace(/\s*\.\.\s*/, "..") : text.replace(/\s+/g, "");
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// From the filter's text to one test of rows, run over columns of a chunk.
+// Compiles a filter's text into a test of rows, which runs over the columns of a chunk.
 
 import { FilterError, FilterFault, quoted } from "./fault.js";
 import { globMatcher, partMatcher } from "./glob.js";
@@ -10,10 +10,10 @@ import { kindOf, operatorOf } from "./operators.js";
 import { parse } from "./parse.js";
 import { all, any, anyTextTest, not, numberTest, textTest } from "./row_tests.js";
 
-/** @import { Names } from "./names.js" */
+/** @import { ColumnNames } from "./column_names.js" */
 
 /**
- * Lets everything through.
+ * Matches everything.
  * @type {Readonly<CompiledFilter>}
  */
 export const EVERYTHING = Object.freeze({
@@ -26,10 +26,10 @@ export const EVERYTHING = Object.freeze({
 
 /**
  * @param {string} text
- * @param {Names} names  of the columns there are
+ * @param {ColumnNames} names  of the columns there are
  * @param {(column: any) => Look} look  as `presentation`
- * @returns {CompiledFilter} `select` (chunk, start, stop) gives 1 for each row that passes
- *   let through, or null for all; with `faults`, it lets everything through
+ * @returns {CompiledFilter} `select(chunk, start, stop)` returns 1 for each row that matches, or null
+ *   for all; a filter with `faults` matches everything
  */
 export function compileFilter(text, names, look) {
   const faults = [];
@@ -58,7 +58,7 @@ function testOf(node, context) {
   return termTest(node, context);
 }
 
-/** A word in any text, or in another name of what a row's name stands for. */
+/** Test for a word in any text, or in an alias of a value's name. */
 function wordTest({ text }, { names }) {
   const matches = partMatcher(text);
   const tables = new Map(names.columns.map((column) => [column.key, column.names]));
@@ -69,7 +69,7 @@ function byAnyName(table, matches) {
   return table ? (text) => table.isAny(text, matches) : matches;
 }
 
-/** A name can stand for columns of several types: those count that understand the value. */
+/** Test a term. A name can refer to columns of several types: those that accept the value count. */
 function termTest(node, { names, look, faults }) {
   const columns = names.find(node.name);
   const tests = [];
@@ -99,13 +99,13 @@ function columnTest(column, node, numberOf) {
   }
   if (operator === "~" || node.isGlob)
     return textTest(column.key, byAnyName(column.names, globMatcher(node.value)));
-  // Any name of an error, in any case: the row has one of them.
+  // Any alias of an error, ignoring case: the row has one of its names.
   const value = column.names?.firstOf(node.value) ?? node.value;
   return textTest(column.key, (text) => text === value);
 }
 
 /**
- * The numbers or times that a term lets through, as `parseIntervals` gives them.
+ * Return the numbers or times that match a term, as `parseIntervals` does.
  * @throws {FilterError}
  */
 export function intervalsOf(column, { operator, value }, numberOf) {
@@ -118,8 +118,8 @@ function wrongOperator(column, kind, { operator, value, name, start, end }) {
     kind === "text" ? [] : [{ start, end, insert: `${name}=${value.replaceAll("*", "")}` }];
   const message =
     kind === "text"
-      ? `${operator} compares numbers, and ${column.title} is text: use = or ~`
-      : `${operator} is for text, and ${column.title} is a ${kind}: use = or < or >`;
+      ? `${operator} compares numbers, but ${column.title} is text: use = or ~`
+      : `${operator} is for text, but ${column.title} is a ${kind}: use =, < or >`;
   return new FilterFault(message, start, end, fixes);
 }
 
@@ -133,6 +133,6 @@ function faultOfValue(node, error) {
 function unknownColumn({ name, start, nameEnd }, names) {
   const nearest = names.nearest(name);
   const fixes = nearest ? [{ start, end: nameEnd, insert: nearest }] : [];
-  const hint = nearest ? `did you mean ${nearest}?` : "quotes make it a text to search for";
-  return new FilterFault(`there is no column ${quoted(name)}; ${hint}`, start, nameEnd, fixes);
+  const hint = nearest ? `did you mean ${nearest}?` : "quote it to search for the text";
+  return new FilterFault(`no column ${quoted(name)}; ${hint}`, start, nameEnd, fixes);
 }

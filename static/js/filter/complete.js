@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What could stand at the cursor: columns, operators, values seen, joining words.
+// Completion: columns, operators, values seen and keywords that fit at the cursor.
 
 import { escapeGlob, hasWildcard } from "./glob.js";
 import { UNITS } from "./literals.js";
@@ -8,19 +8,19 @@ import { KEYWORDS, kindOf, OPERATORS } from "./operators.js";
 import { patternOf, textOf } from "./terms.js";
 import { tokenize } from "./tokens.js";
 
-/** @import { Names } from "./names.js" */
+/** @import { ColumnNames } from "./column_names.js" */
 
-const MOST = 50;
+const MAX_ITEMS = 50;
 const BARE_REST = /^[^\s"()]*/;
 
 /**
  * @param {string} text  @param {number} caret
- * @param {Names} names
+ * @param {ColumnNames} names
  * @param {(column: any) => {text: string, help: string}[]} valuesOf  what to offer as a value
  * @returns {{from: number, to: number, isAsked: boolean, items: {insert: string, help: string,
  *   kind: string}[], isChosen: boolean}} an item's `insert` replaces the text from `from` to `to`;
- *   `isAsked`: the person has begun to type what is offered; `isChosen`: the first item continues
- *   what was typed, which alone is nothing that was seen, so that Enter takes it
+ *   `isAsked`: the user has begun to type what is offered; `isChosen`: the first item continues what
+ *   was typed, which is not complete itself, so that Enter accepts it
  */
 export function complete(text, caret, names, valuesOf) {
   const offer = offerAt(text, caret, names, valuesOf);
@@ -28,7 +28,7 @@ export function complete(text, caret, names, valuesOf) {
   const [first] = offer.items;
   const isWhole = offer.items.some(({ insert }) => insert.toLowerCase() === typed);
   const continues = first?.insert.toLowerCase().startsWith(typed) ?? false;
-  // A number is whole at each of its digits, and a value seen in full needs no more.
+  // A number is complete at each digit, and so is a value that was seen.
   const isNumber = first?.kind === "value" && /^[+−-]?[\d.,]*$/.test(typed);
   const isChosen = offer.isAsked && typed !== "" && continues && !isWhole && !isNumber;
   return { ...offer, items: offer.items.filter(({ insert }) => insert !== typed), isChosen };
@@ -63,7 +63,7 @@ function offerAt(text, caret, names, valuesOf) {
   return { from: caret, to: caret, isAsked: false, items: words("", canJoin(last), names) };
 }
 
-/** Whether `and` or `or` can stand behind a token. */
+/** Whether `and` or `or` can follow a token. */
 function canJoin(token) {
   return token?.type === "text" || token?.type === "list" || token?.type === "close";
 }
@@ -81,7 +81,7 @@ function words(prefix, canJoinBefore, names) {
     ...(canJoinBefore ? keywords.map(keywordItem) : []),
     ...matching(columns, lower, names),
     ...(canJoinBefore ? [] : keywords.map(keywordItem)),
-  ].slice(0, MOST);
+  ].slice(0, MAX_ITEMS);
 }
 
 function keywordItem({ word, help }) {
@@ -99,7 +99,7 @@ function operatorItems(name, columns) {
   );
 }
 
-/** Names that begin with it, then titles that do, then names that have it within. */
+/** Return names that start with the prefix, then titles that do, then names that contain it. */
 function matching(columns, lower, names) {
   const ranked = columns
     .map((column) => ({ column, rank: rank(column, lower, names) }))
@@ -132,13 +132,13 @@ function values(operator, name, typed, from, to, names, valuesOf) {
     const insert = isPattern ? patternOf(escapeGlob(text)) : textOf(text);
     if (!items.some((item) => item.insert === insert)) items.push({ insert, help, kind: "value" });
   }
-  // What begins with it is what one is more likely to mean.
+  // Values that start with the typed text are more likely to be meant.
   items.sort(
     (a, b) =>
       Number(b.insert.toLowerCase().startsWith(lower)) -
       Number(a.insert.toLowerCase().startsWith(lower)),
   );
-  return { from, to, isAsked: true, items: items.slice(0, MOST) };
+  return { from, to, isAsked: true, items: items.slice(0, MAX_ITEMS) };
 }
 
 /** latency>1 -> 1ns, 1µs, 1ms, 1s */
@@ -146,6 +146,6 @@ function unitValues({ unit }, typed) {
   if (!/^\d+(?:\.\d+)?$/.test(typed)) return [];
   return (UNITS[unit] ?? []).map((it) => ({
     text: `${typed}${it}`,
-    help: it === unit ? "as without a unit" : "",
+    help: it === unit ? "the default unit" : "",
   }));
 }

@@ -1,31 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The tests that must all hold, as pieces of the filter's text, and changes of one of them
-// that leave the others as they were typed.
+// The conjuncts of a filter as parts of its text, and edits of one that keep the others as typed.
 
-/** The outermost tests joined by `and`: nodes of the tree. */
+/** Return the outermost tests joined by `and`: nodes of the tree. */
 export function conjuncts(tree) {
   if (tree === null) return [];
   return isBare(tree, "and") ? tree.parts : [tree];
 }
 
-/** Whether the tree is such a list, without parentheses around it. */
+/** Whether the tree is a list of this type without parentheses around it. */
 function isBare(tree, type) {
   return tree.type === type && tree.start === tree.parts[0].start;
 }
 
-/** The text with one more test. */
+/** Return the text with another test added. */
 export function withTerm({ text, tree }, term) {
   if (tree === null) return term;
   const before = text.trim();
   return isBare(tree, "or") ? `(${before}) and ${term}` : `${before} and ${term}`;
 }
 
-/** The text without these of its conjuncts. */
+/** Return the text without these conjuncts. */
 export function withoutTerms({ text, tree }, removed) {
   const all = conjuncts(tree);
   let kept = "";
-  let end = null; // of the conjunct before, when it is kept
+  let end = null; // of the previous kept conjunct
   for (const node of all) {
     if (removed.includes(node)) continue;
     const before = all[all.indexOf(node) - 1];
@@ -36,7 +35,7 @@ export function withoutTerms({ text, tree }, removed) {
   return kept;
 }
 
-/** The text with another test in the place of one of its conjuncts. */
+/** Return the text with one of its conjuncts replaced. */
 export function withTermReplaced({ text }, node, term) {
   return text.slice(0, node.start) + term + text.slice(node.end);
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What is wrong with a filter, and where.
+// Errors in a filter, and where they are.
 
-/** A value that cannot be understood; the message is for the person who typed it. */
+/** An invalid value; the message is for the user. */
 export class FilterError extends Error {
-  /** @param {string[]} forms  what may have been meant in its place: `operator and value` */
+  /** @param {string[]} forms  what may have been meant instead: operator and value */
   constructor(message, forms = []) {
     super(message);
     this.forms = forms;
@@ -12,8 +12,8 @@ export class FilterError extends Error {
 }
 
 /**
- * The same with its place in the filter's text: from `start` up to but not including `end`.
- * `fixes` are what may have been meant: `{start, end, insert}`, a text for a part of the filter's.
+ * An error with its position in the filter's text: from `start` up to but not including `end`.
+ * `fixes` are alternatives: `{start, end, insert}`, a replacement for a part of the filter.
  */
 export class FilterFault extends FilterError {
   constructor(message, start, end, fixes = []) {
@@ -24,12 +24,12 @@ export class FilterFault extends FilterError {
   }
 }
 
-/** A piece of what was typed, as it stands in a message. */
+/** Quote a part of the typed text for a message. */
 export function quoted(text) {
   return `“${text}”`;
 }
 
-/** The filter's text with a fix made. */
+/** Return the filter's text with a fix applied. */
 export function fixed(text, { start, end, insert }) {
   return text.slice(0, start) + insert + text.slice(end);
 }

@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Patterns for whole texts, in any case: `*` stands for any characters, also none, `?` for
-// one. `\*`, `\?` and `\\` are these characters themselves; any other backslash is one.
+// Patterns for whole texts, ignoring case: `*` matches any number of characters, `?` matches one.
+// `\*`, `\?` and `\\` are literal characters; any other backslash is a backslash.
 
-// A regular expression is twice as fast as toLowerCase() and includes(). `u`: `?` is a
-// character and not half of one; `s`: a line end is one too.
+// A regular expression is twice as fast as toLowerCase() and includes(). `u`: `?` matches a whole
+// code point; `s`: `?` matches a line break too.
 const FLAGS = "isu";
 const SYNTAX = /[\\^$.*+?()[\]{}|/]/g;
 
-/** A text as the pattern that only it fits. */
+/** Return the pattern that matches exactly this text. */
 export function escapeGlob(text) {
   return text.replace(/[*?\\]/g, "\\$&");
 }
 
-/** Whether a pattern has a `*` or `?` that stands for others. */
+/** Whether a pattern has an unescaped `*` or `?`. */
 export function hasWildcard(pattern) {
   return pieces(pattern).some((piece) => piece === "*" || piece === "?");
 }
 
-/** @returns {(text: string) => boolean} whether a text has this one in it, in any case */
+/** @returns {(text: string) => boolean} whether a text contains this one, ignoring case */
 export function partMatcher(part) {
   return matcher(literal(part));
 }
 
-/** @returns {(text: string) => boolean} whether the whole of a text fits the pattern */
+/** @returns {(text: string) => boolean} whether a whole text matches the pattern */
 export function globMatcher(pattern) {
   const parts = [""]; // between the stars
   for (const piece of pieces(pattern)) {
@@ -36,13 +36,13 @@ export function globMatcher(pattern) {
   const middle = parts.filter((part) => part !== "");
   if (middle.length === 1 && !first && !last) return matcher(middle[0]);
   if (middle.length === 0 && !first) return matcher(`${last}$`);
-  // The leftmost place of each part is as good as any. A lookahead is not tried again, so that
-  // a pattern of many stars takes no more time than one of few.
+  // The leftmost match of each part suffices. A lookahead is atomic, so a pattern with many stars
+  // cannot backtrack exponentially.
   const found = middle.map((part, i) => `(?=(.*?${part}))\\${i + 1}`);
   return matcher(`^${first}${found.join("")}.*${last}$`);
 }
 
-/** Its characters, `*`, `?`, and escaped ones with their backslash. */
+/** Split a pattern into characters, `*`, `?`, and escaped characters with their backslash. */
 function pieces(pattern) {
   return pattern.match(/\\[*?\\]|./gsu) ?? [];
 }

@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What a filter without faults was taken for, where it may have been meant in another way: numbers
-// without a unit, words with signs of an operator in them, and all of it where no event passes.
+// Hints about how a valid filter was interpreted, if it may have been meant differently: numbers
+// without a unit, words that contain operators, and the whole filter if no event matches.
 
 import { grouped } from "../format/number.js";
 import { intervalsOf } from "./compile.js";
-import { describe } from "./describe.js";
 import { conjuncts } from "./edits.js";
 import { FilterError, fixed, quoted } from "./fault.js";
 import { hasWildcard } from "./glob.js";
 import { lacksUnit, numberLiteral, UNITS } from "./literals.js";
 import { kindOf } from "./operators.js";
+import { describe } from "./print.js";
 import { patternOf, textOf } from "./terms.js";
 
-/** @import { Names } from "./names.js" */
+/** @import { ColumnNames } from "./column_names.js" */
 
-const MOST = 4;
-const LARGE = 1_000_000; // larger numbers without a unit are meant as they stand
+const MAX_HINTS = 4;
+const LARGE = 1_000_000; // larger numbers without a unit are taken literally
 
 /**
- * @param {CompiledFilter} filter  compiled, without faults  @param {Names} names
+ * @param {CompiledFilter} filter  compiled, without faults  @param {ColumnNames} names
  * @param {(column: any) => Look} look  as `compileFilter`
- * @param {boolean} isEmpty  there are events, and none of them passes
+ * @param {boolean} isEmpty  there are events, and none matches
  * @returns {{message: string, fixes: string[]}[]} `fixes` are whole filters
  */
 export function hintsOf(filter, names, look, isEmpty) {
@@ -31,13 +31,13 @@ export function hintsOf(filter, names, look, isEmpty) {
   for (const node of leaves(filter.tree))
     hints.push(...(node.type === "word" ? ofWord(node, context) : ofTerm(node, context)));
   if (isEmpty) hints.push(...disjoint(filter, context), taken(filter, context));
-  return hints.slice(0, MOST).map(({ message, fixes = [] }) => ({
+  return hints.slice(0, MAX_HINTS).map(({ message, fixes = [] }) => ({
     message,
     fixes: [...new Set(fixes.map((fix) => fixed(filter.text, fix)))],
   }));
 }
 
-/** The words and terms of a tree. */
+/** Return the words and terms of a tree. */
 function leaves(node) {
   if (node.type === "word" || node.type === "term") return [node];
   return (node.parts ?? [node.part]).flatMap(leaves);
@@ -45,7 +45,7 @@ function leaves(node) {
 
 function taken({ tree, text }, { names }) {
   const words = conjuncts(tree).map((node) => describe(node, names, text));
-  return { message: `No event passes. It was taken as: ${words.join("; ")}` };
+  return { message: `No event matches. Interpreted as: ${words.join("; ")}` };
 }
 
 // Words.
@@ -57,7 +57,7 @@ function ofWord(node, context) {
   const found = wordForms(node.text, context);
   const hasSigns = SIGNS.test(node.text);
   if (!hasSigns && !(context.isEmpty && found.length > 0)) return [];
-  const message = `${quoted(node.text)} is taken as a word, and looked for in every text`;
+  const message = `${quoted(node.text)} is interpreted as a word and searched for in every text column`;
   const forms = hasSigns ? [...found, `"${node.text.replace(/[\\"]/g, "\\$&")}"`] : found;
   const { start, end } = node;
   return [{ message, fixes: forms.map((insert) => ({ start, end, insert })) }];
@@ -89,7 +89,7 @@ function wordForms(text, { names, look }) {
   return glob === null ? [] : [`${names.shortName(column)}~${patternOf(glob)}`];
 }
 
-/** `*.tmp`, `%.tmp`, `/\.tmp$/`: patterns as they are written here and elsewhere; null for none. */
+/** Return the pattern meant by `*.tmp`, `%.tmp` or `/\.tmp$/`, also of other languages; or null. */
 function globOf(text) {
   const [, inside] = /^\/(.+)\/[a-z]*$/.exec(text) ?? [];
   if (inside !== undefined && /[\\^$.|()[\]]/.test(inside)) return regexAsGlob(inside);
@@ -131,7 +131,7 @@ function ofNumber(node, column, { look }) {
     return isLarge ? `${whole}, ${textParts(look(column), nsOf(end))}` : whole;
   });
   const test = `${node.name}${node.operator}${node.value}`;
-  const message = `${test} has no unit: it is ${words.join(" and ")}`;
+  const message = `${test} has no unit: interpreted as ${words.join(" and ")}`;
   const { valueStart: start, end } = node;
   const fixes = (isLarge ? [] : UNITS[unit].slice(1)).map((other) => ({
     start,
@@ -148,8 +148,9 @@ function textParts({ parts }, value) {
 }
 
 function ofText(node, column) {
-  // What it was taken for can be said of each; another form would be one of the whole list.
-  if (node.isInList) return [{ message: "each of the list is the whole text, in these letters" }];
+  // A fix would have to replace the whole list.
+  if (node.isInList)
+    return [{ message: "each value of the list must equal the whole text, including case" }];
   const { operator, value, nameEnd, end, isQuoted } = node;
   const negation = operator.startsWith("!") ? "!" : "";
   const isPattern = operator.endsWith("~") || node.isGlob;
@@ -157,39 +158,47 @@ function ofText(node, column) {
     { message, fixes: inserts.map((insert) => ({ start: nameEnd, end, insert })) },
   ];
   if (isPattern && !hasWildcard(value) && value !== "") {
-    const message = `${node.name}~${value} is the whole text; a part of it has * around it`;
+    const message = `${node.name}~${value} must match the whole text; to match a part, put * around it`;
     return form(message, `${negation}~${patternOf(`*${value}*`)}`);
   }
   if (isQuoted || isPattern) {
     const regex = /^\/(.+)\/$/.exec(value)?.[1] ?? (/^\^|\$$|\.\*/.test(value) ? value : null);
     if (regex === null) return [];
     return form(
-      "regular expressions are not known here: * stands for any characters",
+      "regular expressions are not supported: * matches any characters",
       `${negation}~${patternOf(regexAsGlob(regex))}`,
     );
   }
   if (/^(?:null|none|nil|n\/a)$/i.test(value)) {
     const all = { start: node.start, end, insert: `not ${node.name}~*` };
-    return [{ message: "events without a value are those that nothing matches", fixes: [all] }];
+    return [
+      {
+        message: "to find events without a value, negate a test that matches every value",
+        fixes: [all],
+      },
+    ];
   }
   const list = value.split(/[,;|]/).filter(Boolean);
   if (list.length > 1)
     return form(
-      `${quoted(value)} is one text`,
+      `${quoted(value)} is a single text`,
       ` ${negation ? "not in" : "in"} (${list.map(textOf).join(", ")})`,
     );
   const bare = value.replace(/[,;]+$/, "");
   if (bare !== value && bare)
-    return form(`${quoted(value)} is taken as it stands`, `${operator}${bare} `);
+    return form(`${quoted(value)} is taken literally`, `${operator}${bare} `);
   const glob = globOf(value);
   if (glob !== null)
-    return form(`${quoted(value)} is taken as it stands`, `${negation}~${patternOf(glob)}`);
+    return form(`${quoted(value)} is taken literally`, `${negation}~${patternOf(glob)}`);
   if (column.names?.all.length > 0 && column.names.firstOf(value) === undefined)
-    return [{ message: `${quoted(value)} is no name of an error known here` }];
-  return form("= is the whole text, in these letters", `${negation}~${patternOf(`*${value}*`)}`);
+    return [{ message: `${quoted(value)} is not a known error name` }];
+  return form(
+    "= compares the whole text, including case",
+    `${negation}~${patternOf(`*${value}*`)}`,
+  );
 }
 
-/** Tests of one number or time that exclude each other: pid>5 pid<3. */
+/** Return hints about contradictory tests of a number or time: pid>5 pid<3. */
 function disjoint({ tree, text }, { names, look }) {
   const byColumn = new Map();
   for (const node of conjuncts(tree)) {
@@ -206,17 +215,17 @@ function disjoint({ tree, text }, { names, look }) {
     });
   }
   const hints = [];
-  for (const [column, { low, high, nodes }] of byColumn) {
+  for (const { low, high, nodes } of byColumn.values()) {
     if (nodes.length < 2 || low === null || high === null || low <= high) continue;
     const typed = nodes.map((node) => text.slice(node.start, node.end)).join(" and ");
-    const message = `no ${column.title} is both: ${typed} exclude each other`;
+    const message = `no event can match both: ${typed} contradict each other`;
     const apart = nodes.length === 2 ? betweenOf(text, nodes) : [];
     hints.push({ message, fixes: apart });
   }
   return hints;
 }
 
-/** `pid=1 pid=2` may be meant as one or the other. */
+/** `pid=1 pid=2` may be meant as `pid=1 or pid=2`. */
 function betweenOf(text, [first, second]) {
   const { start } = first;
   const { end } = second;
@@ -230,7 +239,7 @@ function intervals(column, node, look) {
   try {
     return intervalsOf(column, node, look(column).numberOf);
   } catch (error) {
-    if (error instanceof FilterError) return []; // another column of that name understands it
+    if (error instanceof FilterError) return []; // another column of that name accepts it
     throw error;
   }
 }

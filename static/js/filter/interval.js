@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What a comparison of a number or a time lets through, as whole numbers from `low` to `high`:
-// `5`, `1..5`, `..5`, `5..`. What stands for 5 is the caller's: a number, a latency with
-// its unit, an errno's name, a time of day.
+// The values that match a comparison of a number or a time, as integers from `low` to `high`: `5`,
+// `1..5`, `..5`, `5..`. The caller reads the literals: a number, a latency with its unit, an error's
+// name, a time of day.
 
 import { FilterError, quoted } from "./fault.js";
 
@@ -14,21 +14,20 @@ const RANGE = /^(.*?)\s*\.\.\s*(.*)$/s;
  * @param {"="|"<"|"<="|">"|">="} operator
  * @param {string} text
  * @param {(literal: string) => Literal[]} read  of filter/literals.js; throws FilterError
- * @returns {{low: ?bigint, high: ?bigint}[]} one of them must hold; both ends belong to it; null:
- *   no bound
+ * @returns {{low: ?bigint, high: ?bigint}[]} alternatives; both ends are inclusive; null: unbounded
  * @throws {FilterError}
  */
 export function parseIntervals(operator, text, read) {
   const range = RANGE.exec(text);
   if (!range) return COMPARISONS[operator](read(text));
   if (operator === "=") return between(range[1], range[2], read);
-  throw new FilterError(`${quoted(text)} is a range, which goes with = and not with ${operator}`, [
+  throw new FilterError(`${quoted(text)} is a range, which works with = but not with ${operator}`, [
     `=${text}`,
   ]);
 }
 
 /** @type {Object<string, (found: any[]) => {low: ?bigint, high: ?bigint}[]>} */
-// `>10:15` begins behind the first moment of that minute and `<=10:15` ends with its last.
+// `>10:15` starts after the first nanosecond of that minute and `<=10:15` ends with its last.
 const COMPARISONS = {
   "=": (found) => found.map(({ first, last }) => ({ low: first, high: last })),
   "<": ([earliest]) => [{ low: null, high: earliest.low - 1n }],
@@ -44,6 +43,6 @@ function between(from, to, read) {
   const { low, high: least } = read(from)[0];
   const { until: high } = read(to).at(-1);
   if (least > high)
-    throw new FilterError(`${from} is more than ${to}: nothing is between`, [`=${to}..${from}`]);
+    throw new FilterError(`${from} is greater than ${to}: the range is empty`, [`=${to}..${from}`]);
   return [{ low, high }];
 }

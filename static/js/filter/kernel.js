@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What of a filter the kernel can test (docs/protocol.md, "Starting"), and what to ask of which
-// probe so that it does. A test moves only if it then lets the same events through.
+// Which tests of a filter the kernel can apply (docs/protocol.md, "Starting"), and the changes of
+// probes' filters for it. A test moves only if the same events match afterwards.
 
-import { LIMITS, LONGEST_COMM_BYTES, seesReturn } from "../probes/spec.js";
+import { LIMITS, MAX_COMM_BYTES, seesReturn } from "../probes/spec.js";
 import { intervalsOf } from "./compile.js";
 import { conjuncts } from "./edits.js";
 import { FilterError } from "./fault.js";
 import { kindOf } from "./operators.js";
 import { textOf } from "./terms.js";
 
-/** @import { Names } from "./names.js" */
+/** @import { ColumnNames } from "./column_names.js" */
 
-/** The members of a probe's filter, each with how the language writes it. */
+/** The members of a probe's filter, each with its form in the filter language. */
 const MEMBERS = {
   pid: (value) => `pid=${value}`,
   uid: (value) => `uid=${value}`,
@@ -20,15 +20,15 @@ const MEMBERS = {
   process: (value) => `process=${textOf(value)}`,
   only_failures: () => "ret<0",
 };
-/** Of threads and processes, as the kernel keeps them. */
+/** Names of threads and processes, as the kernel keeps them. */
 const NAMES = ["comm", "process"];
-// A byte that was not UTF-8 is shown like this; the kernel would compare the four characters.
+// An invalid UTF-8 byte is shown like this; the kernel would compare the four characters.
 const SHOWN_BYTE = /\\x[0-9a-f]{2}/i;
 
 /**
  * @param {FilterNode} node  a conjunct of a filter without faults
- * @param {Names} names  @param {(column: any) => Look} look  as `compileFilter`
- * @returns {?{member: string, value: number|string|true}} null when only the view can test it
+ * @param {ColumnNames} names  @param {(column: any) => Look} look  as `compileFilter`
+ * @returns {?{member: string, value: number|string|true}} null if only the view can test it
  */
 export function kernelPart(node, names, look) {
   if (node.type !== "term") return null;
@@ -51,11 +51,7 @@ export function kernelPart(node, names, look) {
 function namePart(member, { operator, value, isGlob }) {
   const bytes = new TextEncoder().encode(value).length;
   const fits =
-    operator === "=" &&
-    !isGlob &&
-    bytes > 0 &&
-    bytes <= LONGEST_COMM_BYTES &&
-    !SHOWN_BYTE.test(value);
+    operator === "=" && !isGlob && bytes > 0 && bytes <= MAX_COMM_BYTES && !SHOWN_BYTE.test(value);
   return fits ? { member, value } : null;
 }
 
@@ -65,19 +61,19 @@ function intervalIn(node, column, numberOf) {
     const [interval, ...others] = intervalsOf(column, node, numberOf);
     return others.length > 0 ? null : interval;
   } catch (error) {
-    if (error instanceof FilterError) return null; // the filter's own fault tells of it
+    if (error instanceof FilterError) return null; // reported as the filter's own fault
     throw error;
   }
 }
 
 /**
- * What to ask so that the kernel tests what it can.
+ * Plan the changes that move tests into the kernel.
  *
  * @param {{tree: ?FilterNode}} filter  compiled, without faults
  * @param {Probe[]} running  probes as in docs/protocol.md
  * @returns {{patches: Map<string, object>, moved: object[], stay: {node: FilterNode, reason: string}[]}}
- *   `patches` by probe id; `moved` conjuncts need no test in the view afterwards; `stay` those
- *   that the kernel knows how to test, but not here
+ *   `patches` by probe id; `moved` conjuncts need no test in the view afterwards; `stay` those that
+ *   the kernel could test in general, but not here
  */
 export function planMove({ tree }, running, names, look) {
   const plan = { patches: new Map(), moved: [], stay: [] };
@@ -100,16 +96,16 @@ export function planMove({ tree }, running, names, look) {
   return plan;
 }
 
-/** Why moving it would change what the filter means, or nothing could take it; null: it can move. */
+/** Return why a test cannot move without changing the filter's meaning; null if it can. */
 function obstacle({ member, value }, asked, running) {
   if (asked[member] !== undefined && asked[member] !== value) {
-    return `the kernel tests one value, and ${MEMBERS[member](asked[member])} asks for another`;
+    return `the kernel filter takes one value, and ${MEMBERS[member](asked[member])} asks for another`;
   }
   const other = running.find(({ filter }) => isSet(filter, member) && filter[member] !== value);
   if (other)
-    return `the kernel tests ${MEMBERS[member](other.filter[member])} for ${other.id} already`;
+    return `the kernel filter of ${other.id} already has ${MEMBERS[member](other.filter[member])}`;
   if (blindProbes({ member }, running).length === running.length)
-    return "no running probe sees a result";
+    return "no running probe sees return values";
   return null;
 }
 
@@ -120,8 +116,8 @@ function blindProbes({ member }, running) {
 }
 
 function blindWords(probes) {
-  const [verb, them] = probes.length > 1 ? ["see", "them"] : ["sees", "it"];
-  return `${probes.join(", ")} ${verb} no result: ret<0 stays in the view for ${them}`;
+  const [verb, them] = probes.length > 1 ? ["do", "them"] : ["does", "it"];
+  return `${probes.join(", ")} ${verb} not see return values: ret<0 stays in view for ${them}`;
 }
 
 function askOf(probe, { member, value }, patches) {
@@ -131,7 +127,7 @@ function askOf(probe, { member, value }, patches) {
 }
 
 /**
- * What the kernel tests now, each test once, with the probes it is for.
+ * Return the kernel's current tests, each once, with its probes.
  * @returns {{member: string, text: string, probes: string[]}[]} `text` in the filter's language
  */
 export function kernelTests(running) {
@@ -147,7 +143,7 @@ export function kernelTests(running) {
   return [...tests.values()];
 }
 
-/** The PATCH that ends a test of the kernel. */
+/** Return the PATCH that removes a test from the kernel. */
 export function withoutMember(member) {
   return { [member]: null };
 }

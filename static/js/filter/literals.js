@@ -1,42 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What may stand for a value in a filter: numbers with units or names, times. All arithmetic is
-// in whole numbers: as a float 16.002 s would be 16,002,000,000.000002 ns.
+// Literals in a filter: numbers with units or names, and times. All arithmetic uses integers: as a
+// float 16.002 s would be 16,002,000,000.000002 ns.
 
+import { twoDigits } from "../format/time.js";
 import { FilterError, quoted } from "./fault.js";
 
 const NS_PER_UNIT = { ns: 1n, us: 1_000n, ms: 1_000_000n, s: 1_000_000_000n };
 const NUMBER = /^([+-]?)(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d+))?\s*([a-zµμ]*)$/i;
-const MOST_DIGITS = 30; // no column has more, and long ones only cost time
+const MAX_DIGITS = 30; // no column has more, and longer literals only cost time
 
-/** What is offered behind a number in a column of that unit. */
+/** The units offered after a number, by the column's unit. */
 export const UNITS = Object.freeze({ ns: ["ns", "µs", "ms", "s"] });
 
-/** Whether a bare word is a unit, or what people take for one, so that it belongs to its number. */
+/** Whether a bare word is a unit or resembles one, and so belongs to the number before it. */
 export function isUnit(word) {
   return /^(?:[nuµμm]?s|[nuµμm]?secs?|seconds?|m|min|minutes?|h|hours?)$/i.test(word);
 }
 
 /**
- * What a literal stands for. `low` and `high`: the value itself, as the least whole number that is
- * not below it and the largest that is not above it; `first` to `last`: what `=` lets through;
- * `until`: the last that `<=` and a range up to it let through. All bigint.
+ * The meaning of a literal. `low` and `high`: the value, rounded up and down to integers; `first` to
+ * `last`: what `=` matches; `until`: the last value that `<=` and a range up to it match. All bigint.
  * @typedef {{low: bigint, high: bigint, first: bigint, last: bigint, until: bigint}} Literal
  */
 
 /**
- * A reader of numbers for `parseIntervals`. With `=` a number with a unit stands for all that
- * round to it, as the table shows rounded ones: 1.2ms for 1.15 ms to 1.25 ms.
+ * Return a reader of numbers for `parseIntervals`. With `=` a number with a unit matches all values
+ * that round to it, since the table shows rounded values: 1.2ms is 1.15 ms to 1.25 ms.
  *
- * @param {?string} unit  the column's unit; `ns` takes ns, us, µs, ms and s behind the number
- * @param {(name: string) => bigint|number|undefined} numberOf  names that stand for numbers;
- *   asked for the name as it was typed, then in capitals
+ * @param {?string} unit  the column's unit; `ns` accepts ns, us, µs, ms and s after the number
+ * @param {(name: string) => bigint|number|undefined} numberOf  looks up names of numbers; called
+ *   with the name as typed, then in upper case
  * @returns {(literal: string) => Literal[]}
  */
 export function numberLiteral(unit, numberOf = undefined) {
   return (literal) => {
     const match = numberIn(literal);
-    if (!match || match[0].length > MOST_DIGITS) return named(literal, numberOf);
+    if (!match || match[0].length > MAX_DIGITS) return named(literal, numberOf);
     const [, sign, whole, fraction = "", suffix] = match;
     const digits = BigInt(whole.replaceAll(",", "") + fraction) * (sign === "-" ? -1n : 1n);
     const factor = unitFactor(unit, suffix.toLowerCase());
@@ -64,12 +64,12 @@ function named(literal, numberOf) {
   const value = numberOf?.(literal) ?? numberOf?.(literal.toUpperCase());
   if (value !== undefined) return [exactly(BigInt(value))];
   throw new FilterError(
-    `${quoted(literal)} is not a number${numberOf ? " and no name known here" : ""}`,
+    `${quoted(literal)} is not a number${numberOf ? " or a known name" : ""}`,
     numberForms(literal),
   );
 }
 
-/** What a text that is no number may be meant for: 1,2 is `in (1, 2)`, 1-5 is `=1..5`. */
+/** Return what an invalid number may mean: 1,2 is `in (1, 2)`, 1-5 is `=1..5`. */
 function numberForms(literal) {
   const range = /^([+-]?[\d.]+[a-zµμ]*)(?:-|–|:|\.{3}|to)([+-]?[\d.]+[a-zµμ]*)$/i.exec(literal);
   if (range) return [`=${range[1]}..${range[2]}`];
@@ -80,10 +80,10 @@ function numberForms(literal) {
 function unitFactor(unit, suffix) {
   if (!suffix) return 1n;
   if (unit !== "ns")
-    throw new FilterError(`${quoted(suffix)} is not known here: no unit is needed`);
+    throw new FilterError(`${quoted(suffix)} is not expected: this column has no unit`);
   const plain = suffix.replace(/[µμ]/, "u").replace(/(?<=^[num]?)(?:secs?|seconds?)$/, "s");
   if (!Object.hasOwn(NS_PER_UNIT, plain))
-    throw new FilterError(`${quoted(suffix)} is not a unit: ns, µs, ms or s`);
+    throw new FilterError(`${quoted(suffix)} is not a unit: use ns, µs, ms or s`);
   return NS_PER_UNIT[plain];
 }
 
@@ -92,7 +92,7 @@ function exactly(value) {
 }
 
 /**
- * Bigint division rounds towards zero.
+ * Divide rounding down: bigint division rounds towards zero.
  * @param {bigint} value  @param {bigint} by
  */
 function downwards(value, by) {
@@ -114,9 +114,9 @@ const MS_PER_DAY = 86_400_000;
 const NS_PER_MINUTE = 60n * 10n ** 9n;
 
 /**
- * A reader of times: `10:15`, `10:15:20`, `10:15:20.5`, local and on the day of `now`; with a
- * date before it, `2026-11-22T10:15`; with `Z` or `+01:00` behind it in that zone. The literal stands
- * for the whole minute, second or fraction; for both, where the clocks were put back and it came twice.
+ * Return a reader of times: `10:15`, `10:15:20`, `10:15:20.5` in local time on the day of `now`;
+ * `2026-11-22T10:15` with a date; in another zone with `Z` or `+01:00` at the end. The literal means
+ * the whole minute, second or fraction, both times if the clocks were set back and it occurred twice.
  *
  * @param {() => Date} now
  * @returns {(literal: string) => Literal[]} in nanoseconds since 1970, UTC
@@ -138,7 +138,7 @@ export function timeLiteral(now = () => new Date()) {
 }
 
 /**
- * When it was that day and time, in milliseconds; earliest first.
+ * Return the instants of a date and time, in milliseconds; earliest first.
  * @param {string} literal  @param {number[]} date  @param {number[]} time  @param {string} [zone]
  */
 function startsOf(literal, date, time, zone) {
@@ -146,23 +146,21 @@ function startsOf(literal, date, time, zone) {
   const [hour, minute, second] = time;
   const utcMs = Date.UTC(year, month - 1, day, hour, minute, second);
   const wrong = (why) => new FilterError(`${quoted(literal)} is not a time: ${why}`);
-  if (hour > 23) throw wrong("hours go from 0 to 23");
-  if (minute > 59 || second > 59) throw wrong("minutes and seconds go from 0 to 59");
-  if (month < 1 || month > 12) throw wrong("months go from 01 to 12");
+  if (hour > 23) throw wrong("hours range from 0 to 23");
+  if (minute > 59 || second > 59) throw wrong("minutes and seconds range from 0 to 59");
+  if (month < 1 || month > 12) throw wrong("months range from 01 to 12");
   const days = new Date(Date.UTC(year, month, 0)).getUTCDate();
   if (day < 1 || day > days)
-    throw wrong(
-      `${String(year).padStart(4, "0")}-${String(month).padStart(2, "0")} has ${days} days`,
-    );
+    throw wrong(`${String(year).padStart(4, "0")}-${twoDigits(month)} has ${days} days`);
   if (zone) return [utcMs - zoneMinutes(zone) * MS_PER_MINUTE];
-  // The clocks may be put forward or back that day: each offset around it is tried.
+  // The clocks may change that day: try the offsets before and after it.
   const offsets = [utcMs - MS_PER_DAY, utcMs + MS_PER_DAY].map((ms) =>
     new Date(ms).getTimezoneOffset(),
   );
   const starts = [...new Set(offsets)]
     .map((offset) => utcMs + offset * MS_PER_MINUTE)
     .filter((ms) => ms === utcMs + new Date(ms).getTimezoneOffset() * MS_PER_MINUTE);
-  if (starts.length === 0) throw wrong("the clocks were put forward past it");
+  if (starts.length === 0) throw wrong("the clocks skipped it");
   return starts.sort((a, b) => a - b);
 }
 
@@ -172,7 +170,7 @@ function zoneMinutes(zone) {
   return (sign === "+" ? 1 : -1) * (60 * Number(hours) + Number(minutes));
 }
 
-/** Year, month and day of now in a zone; without one here. */
+/** Return the current year, month and day in a zone, by default the local one. */
 function today(now, zone) {
   const offset = zone ? zoneMinutes(zone) : -now.getTimezoneOffset();
   const date = new Date(now.getTime() + offset * MS_PER_MINUTE);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The values that completion offers for a column: those seen, by the name they are shown by
-// where a filter understands it, then names that the column knows.
+// The values that completion offers for a column: those seen, by their displayed name if a filter
+// accepts it, then other names that the column knows.
 
 import { counted, grouped } from "../format/number.js";
 import { visibleText } from "../format/text.js";
@@ -17,7 +17,7 @@ import { valuesSeen } from "./seen.js";
 export function offersOf(store, look) {
   return (column) => {
     const { numberOf, valueNames = [], parts, hover } = look(column);
-    // Times and measured values hardly ever come twice.
+    // Times and measured values hardly ever repeat.
     const isSeen = kindOf(column) !== "time" && !column.unit;
     const { values, of } = isSeen ? valuesSeen(store, column) : { values: [], of: null };
     const offers = values.map(({ value, rows }) => {
@@ -35,12 +35,12 @@ export function offersOf(store, look) {
   };
 }
 
-/** Counting all rows at each key would take too long: how many were counted is said. */
+/** Describe a count. Only the newest rows are counted at each key press, and the text says so. */
 function countWords(rows, of) {
   return of === null ? counted(rows, "event") : `${grouped(rows)} of the newest ${grouped(of)}`;
 }
 
-/** -2n -> "ENOENT", when that is how it is shown and a filter reads it as -2. */
+/** -2n -> "ENOENT", if it is displayed so and a filter reads it as -2. */
 function nameOf(value, parts, numberOf) {
   const shown = parts(value)
     .map(({ text }) => text)

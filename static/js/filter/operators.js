@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The one table of what the filter language has. Lexer, tests of rows, completion, the cheat
-// sheet of the page and docs/filters.md (by a test) all follow it.
+// The elements of the filter language, in one table, which the lexer, the row tests, completion, the
+// page's cheat sheet and docs/filters.md (by a test) follow.
 
 /**
- * `symbol` as typed; `says` between a column's title and a value, in words; `kinds` of columns
- * that take it; `negates` the operator whose opposite it is.
+ * `symbol` as typed; `says` it in words, between a column's title and a value; `kinds` of columns
+ * that accept it; `negates` the operator that it negates.
  */
 export const OPERATORS = [
   {
@@ -13,7 +13,7 @@ export const OPERATORS = [
     says: "is",
     kinds: ["text", "number", "time"],
     example: "comm=rm",
-    help: "this text or number; with * or ? as ~; numbers and times also from a to b: pid=10..20, pid=10.., pid=..20",
+    help: "equals this text or number; with * or ?, matches as ~ does; numbers and times also take ranges: pid=10..20, pid=10.., pid=..20",
   },
   {
     symbol: "!=",
@@ -21,14 +21,14 @@ export const OPERATORS = [
     kinds: ["text", "number", "time"],
     negates: "=",
     example: "comm!=git",
-    help: "everything that = does not let through, also events without a value",
+    help: "everything that = does not match, including events without a value",
   },
   {
     symbol: "~",
     says: "matches",
     kinds: ["text"],
     example: "filename~*.log",
-    help: "the whole text fits the pattern, in any case: * stands for any characters, ? for one",
+    help: "the whole text matches the pattern, ignoring case: * is any number of characters, ? is one",
   },
   {
     symbol: "!~",
@@ -36,36 +36,42 @@ export const OPERATORS = [
     kinds: ["text"],
     negates: "~",
     example: "filename!~/tmp/*",
-    help: "everything that ~ does not let through, also events without a value",
+    help: "everything that ~ does not match, including events without a value",
   },
-  { symbol: "<", says: "is less than", kinds: ["number", "time"], example: "ret<0", help: "less" },
+  {
+    symbol: "<",
+    says: "is less than",
+    kinds: ["number", "time"],
+    example: "ret<0",
+    help: "less than",
+  },
   {
     symbol: "<=",
     says: "is at most",
     kinds: ["number", "time"],
     example: "latency<=50us",
-    help: "less or equal",
+    help: "at most",
   },
   {
     symbol: ">",
-    says: "is more than",
+    says: "is greater than",
     kinds: ["number", "time"],
     example: "latency>1ms",
-    help: "more",
+    help: "greater than",
   },
   {
     symbol: ">=",
     says: "is at least",
     kinds: ["number", "time"],
     example: "time>=10:15",
-    help: "more or equal",
+    help: "at least",
   },
 ];
 
 /** The symbols, longer ones first: `<=` is not `<` and `=`. */
 export const SYMBOLS = OPERATORS.map(({ symbol }) => symbol).sort((a, b) => b.length - a.length);
 
-/** Other ways to write them, as people do who know other languages. */
+/** Alternative spellings, from other languages. */
 export const SPELLINGS = {
   "==": "=",
   "===": "=",
@@ -78,13 +84,13 @@ export const SPELLINGS = {
   "≥": ">=",
 };
 
-/** All of them, longer ones first. */
+/** All symbols and spellings, longer ones first. */
 export const WRITTEN = [...SYMBOLS, ...Object.keys(SPELLINGS)].sort((a, b) => b.length - a.length);
 
-/** Other ways to write joining words, which need no space around them. */
+/** Alternative spellings of keywords, which need no space around them. */
 export const JOINING = { "&&": "and", "||": "or" };
 
-// What stands between a column and a value in other languages -> the test that it means here.
+// Operators of other languages -> the equivalent test.
 const pattern = (text) => text.replace(/%/g, "*").replace(/_/g, "?");
 export const FOREIGN = {
   like: (value) => `~${pattern(value)}`,
@@ -107,34 +113,34 @@ export const FOREIGN = {
   gte: (value) => `>=${value}`,
 };
 
-/** The words that join tests, from the one that binds most. In any case: `AND` is `and`. */
+/** The keywords, in order of precedence. Case is ignored: `AND` is `and`. */
 export const KEYWORDS = [
-  { word: "not", example: "not comm=git", help: "the opposite of the test behind it; also !" },
+  { word: "not", example: "not comm=git", help: "negates the test that follows; also !" },
   {
     word: "and",
     example: "comm=rm and ret<0",
-    help: "both; between two tests it may be left out; also &&",
+    help: "both tests match; may be omitted between two tests; also &&",
   },
-  { word: "or", example: "comm=rm or comm=git", help: "one of them, or both; also ||" },
+  { word: "or", example: "comm=rm or comm=git", help: "either test matches, or both; also ||" },
 ];
 
-/** What else there is to know, for the cheat sheet. */
+/** Other elements, for the cheat sheet. */
 export const FORMS = [
-  { form: "word", example: "rm", help: "in any text column, in any case" },
+  { form: "word", example: "rm", help: "in any text column, ignoring case" },
   {
     form: "quotes",
     example: '"my file"',
-    help: 'spaces and signs as they are; inside \\" \\\\ \\n \\t \\u{202e}',
+    help: 'literal spaces and symbols; escapes: \\" \\\\ \\n \\t \\u{202e}',
   },
-  { form: "parentheses", example: "(comm=rm or comm=mv) ret<0", help: "what belongs together" },
-  { form: "lists", example: "comm in (rm, git)", help: "one of these values; also not in" },
-  { form: "names", example: "ret=ENOENT", help: "errors, and users (uid=alice), by name" },
-  { form: "units", example: "latency>1.5ms", help: "ns, us or µs, ms, s; without one: ns" },
+  { form: "parentheses", example: "(comm=rm or comm=mv) ret<0", help: "group tests" },
+  { form: "lists", example: "comm in (rm, git)", help: "any of these values; also not in" },
+  { form: "names", example: "ret=ENOENT", help: "errors and users (uid=alice) by name" },
+  { form: "units", example: "latency>1.5ms", help: "ns, us or µs, ms, s; ns if omitted" },
 ];
 
 const BY_SYMBOL = new Map(OPERATORS.map((operator) => [operator.symbol, operator]));
 
-/** The entry of a symbol. */
+/** Return the entry of a symbol. */
 export function operatorOf(symbol) {
   return BY_SYMBOL.get(symbol);
 }
@@ -145,7 +151,7 @@ export function isKeyword(text) {
   return KEYWORDS.some(({ word }) => word === lower);
 }
 
-/** @returns {"text"|"time"|"number"} which operators and values a column takes */
+/** @returns {"text"|"time"|"number"} which operators and values a column accepts */
 export function kindOf({ type }) {
   if (type === "text") return "text";
   return type === "timestamp_ns" ? "time" : "number";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The filter's text -> a tree with positions. `not` binds most, then `and` (also where two
-// tests stand side by side), then `or`.
+// Parses a filter's text into a tree with positions. `not` binds tightest, then `and` (which may be
+// omitted between two tests), then `or`.
 
 import { FilterFault, quoted } from "./fault.js";
 import { hasWildcard } from "./glob.js";
@@ -9,12 +9,12 @@ import { isUnit } from "./literals.js";
 import { FOREIGN, kindOf } from "./operators.js";
 import { tokenize } from "./tokens.js";
 
-/** @import { Names } from "./names.js" */
+/** @import { ColumnNames } from "./column_names.js" */
 
-const LONGEST = 20_000; // characters; a path has at most 4,095 bytes
-const DEEPEST = 64; // parentheses and nots within each other
+const MAX_CHARACTERS = 20_000; // characters; a path has at most 4,095 bytes
+const MAX_DEPTH = 64; // of nested parentheses and nots
 
-// latency>1 ms: the unit belongs to the number before it, where the column has one.
+// latency>1 ms: the unit belongs to the number before it, if the column has a unit.
 const BARE_NUMBER = /(?:^|\.\.)[+−-]?[\d.,]*\d$/;
 const DATE = /(?:^|\.\.)\d{4}-\d{2}-\d{2}$/;
 const ENDS_IN_CLOCK = /:\d{2}(?:\.\d+)?$/;
@@ -25,20 +25,20 @@ const FOREIGN_WORD = new RegExp(`^(?:${Object.keys(FOREIGN).join("|")})$`, "i");
 /**
  * Nodes: `{type: "word", text}`, `{type: "term", name, operator, value}`, `{type: "not", part}`,
  * `{type: "and" | "or", parts}`. Each has `start` and `end`, with its parentheses; a term
- * also `nameEnd`, `valueStart`, `isQuoted`, and `isGlob` where = and != have a pattern. A list is an
- * `or` of its terms.
+ * also `nameEnd`, `valueStart`, `isQuoted`, and `isGlob` if = or != has a pattern. A list is an `or`
+ * of its terms.
  *
  * @param {string} source
- * @param {?Names} names  of the columns there are: what is a number's unit, a list or a range
- *   with spaces in it depends on the column
+ * @param {?ColumnNames} names  of the known columns: units, lists and ranges with spaces depend on
+ *   the column
  * @returns {?object} null for a blank text
  * @throws {FilterFault}
  */
 export function parse(source, names = null) {
-  if (source.length > LONGEST) {
+  if (source.length > MAX_CHARACTERS) {
     throw new FilterFault(
-      `the filter is longer than ${LONGEST} characters`,
-      LONGEST,
+      `the filter is longer than ${MAX_CHARACTERS} characters`,
+      MAX_CHARACTERS,
       source.length,
     );
   }
@@ -66,12 +66,11 @@ class Parser {
     if (this.#tokens.length === 0) return null;
     const tree = this.#or();
     const rest = this.#next();
-    if (rest)
-      throw new FilterFault("this closing parenthesis has no opening one", rest.start, rest.end);
+    if (rest) throw new FilterFault("unmatched closing parenthesis", rest.start, rest.end);
     return tree;
   }
 
-  /** `forms` of a value take the place of its operator too. */
+  /** Return the fault of a token; `forms` of a value replace its operator too. */
   #faultOf(index) {
     const { fault, forms = [], start, end } = this.#tokens[index];
     const from = this.#tokens[index - 1]?.start;
@@ -138,8 +137,7 @@ class Parser {
     const tree = this.#or();
     this.#depth--;
     const closing = this.#next();
-    if (closing?.type !== "close")
-      throw new FilterFault("the closing parenthesis is missing", start, end);
+    if (closing?.type !== "close") throw new FilterFault("missing closing parenthesis", start, end);
     this.#at++;
     return { ...tree, start, end: closing.end };
   }
@@ -167,7 +165,7 @@ class Parser {
     return operator.text === "in" ? part : { type: "not", part, start, end };
   }
 
-  /** A value with what belongs to it behind spaces: a unit, a time behind its date, a range. */
+  /** Join a value with what belongs to it after spaces: a unit, a time after its date, a range. */
   #whole(name, operator, { text, end }) {
     const columns = this.#names?.find(name.text) ?? [];
     const kinds = new Set(columns.map(kindOf));
@@ -194,8 +192,8 @@ class Parser {
   #missingValue(name, operator, value) {
     const isGroup = value?.type === "open" || value?.type === "close";
     const isTouching = isGroup && value.start === operator.end;
-    const hint = isTouching ? "; parentheses in a text need quotes" : "";
-    const message = `a value is missing after ${operator.text}${hint}`;
+    const hint = isTouching ? "; quote a text that contains parentheses" : "";
+    const message = `missing value after ${operator.text}${hint}`;
     const fixes = isGroup ? this.#listInstead(operator, value) : [];
     return new FilterFault(message, name.start, operator.end, fixes);
   }
@@ -210,7 +208,7 @@ class Parser {
     return [{ start: operator.start, end, insert: ` ${isIn} (${values.join(", ")})` }];
   }
 
-  /** comm like '%rm%': three words, which nobody means. */
+  /** Refuse operators of other languages, comm like '%rm%': three words are never meant. */
   #refuseForeign({ text, isQuoted, start, end: nameEnd }) {
     const [word, value] = this.#tokens.slice(this.#at, this.#at + 2);
     if (isQuoted || value?.type !== "text" || word.isQuoted) return;
@@ -228,7 +226,7 @@ class Parser {
     }
     fixes.push({ start, end: nameEnd, insert: `"${text}"` });
     throw new FilterFault(
-      `${quoted(word.text)} is not an operator; quotes make ${quoted(text)} a text to search for`,
+      `${quoted(word.text)} is not an operator; to search for the text ${quoted(text)}, put it in quotes`,
       word.start,
       word.end,
       fixes,
@@ -249,19 +247,14 @@ class Parser {
   #missingTest(token) {
     const before = this.#tokens[this.#at - 1];
     if (!token || token.type === "close") {
-      if (!before)
-        return new FilterFault(
-          "this closing parenthesis has no opening one",
-          token.start,
-          token.end,
-        );
+      if (!before) return new FilterFault("unmatched closing parenthesis", token.start, token.end);
       const message =
         before.type === "open"
-          ? "nothing stands in the parentheses"
-          : `something is missing after ${this.#typed(before)}`;
+          ? "the parentheses are empty"
+          : `missing test after ${this.#typed(before)}`;
       return new FilterFault(message, before.start, token?.end ?? this.#length);
     }
-    const message = `${this.#typed(token)} joins two tests; quotes make it a text to search for`;
+    const message = `${this.#typed(token)} joins two tests; quote it to search for the text`;
     return new FilterFault(message, token.start, token.end);
   }
 
@@ -270,8 +263,8 @@ class Parser {
   }
 
   #deeper(start, end) {
-    if (++this.#depth > DEEPEST)
-      throw new FilterFault("too many parentheses within each other", start, end);
+    if (++this.#depth > MAX_DEPTH)
+      throw new FilterFault("parentheses are nested too deeply", start, end);
   }
 }
 

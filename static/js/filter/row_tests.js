@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Tests of rows over the columns of a chunk, and how they are joined. A test is
-// `(chunk, start, rows)`: `rows` has a byte for each row from `start` on, and the test sets to 0
-// those that do not pass. Rows that are 0 already cost next to nothing.
+// Tests of rows over the columns of a chunk, and their combinations. A test is
+// `(chunk, start, rows)`: `rows` has a byte for each row from `start` on, and the test clears those
+// of rows that do not match. Rows that are 0 already are skipped.
 
 import { VALUE } from "../data/chunk.js";
+import { HIGH_WORD, LOW_WORD, signedWordsOf, wordsOf } from "../data/words.js";
 
-/** All must pass: each sees what those before it have left. */
+/** All tests must match: each sees only the rows that the previous ones have left. */
 export function all(tests) {
   if (tests.length === 1) return tests[0];
   return (chunk, start, rows) => {
@@ -14,7 +15,7 @@ export function all(tests) {
   };
 }
 
-/** One must pass: each sees what those before it did not let through. */
+/** One test must match: each sees only the rows that the previous ones did not match. */
 export function any(tests) {
   if (tests.length === 1) return tests[0];
   return (chunk, start, rows) => {
@@ -31,7 +32,7 @@ export function any(tests) {
   };
 }
 
-/** The opposite, also for rows without a value. */
+/** The test must not match; rows without a value pass. */
 export function not(test) {
   return (chunk, start, rows) => {
     const tried = rows.slice();
@@ -40,7 +41,7 @@ export function not(test) {
   };
 }
 
-/** A column's text; each distinct text of a chunk is tested once. */
+/** Test a column's text; each distinct text of a chunk is tested once. */
 export function textTest(key, matches) {
   return (chunk, start, rows) => {
     const column = chunk.columns.get(key);
@@ -51,7 +52,7 @@ export function textTest(key, matches) {
   };
 }
 
-/** The text of any column. @param {(key: string) => (text: string) => boolean} matchesOf */
+/** Test the text of any column. @param {(key: string) => (text: string) => boolean} matchesOf */
 export function anyTextTest(matchesOf) {
   return (chunk, start, rows) => {
     const passed = new Uint8Array(rows.length);
@@ -64,7 +65,7 @@ export function anyTextTest(matchesOf) {
 
 function markMatches({ codes, texts }, matches, start, rows, passed) {
   const known = new Int8Array(texts.length).fill(-1);
-  known.fill(0, 0, VALUE); // the codes of no value
+  known.fill(0, 0, VALUE); // MISSING and NULL do not match
   for (let i = 0; i < rows.length; i++) {
     if (rows[i] === 0 || passed[i] !== 0) continue;
     const code = codes[start + i];
@@ -73,7 +74,7 @@ function markMatches({ codes, texts }, matches, start, rows, passed) {
   }
 }
 
-// What the typed arrays of the column types can hold.
+// The ranges of the column types.
 const RANGES = {
   int32: [-(2n ** 31n), 2n ** 31n - 1n],
   uint32: [0n, 2n ** 32n - 1n],
@@ -83,7 +84,7 @@ const RANGES = {
 };
 
 /**
- * A column's number, from `low` to `high` with both; null is no bound.
+ * Test a column's number, from `low` to `high` inclusive; null is unbounded.
  * @param {{key: string, type: string}} column
  * @param {{low: ?bigint, high: ?bigint}} interval
  */
@@ -112,23 +113,18 @@ function narrowTest(from, to) {
   };
 }
 
-// 64-bit values are compared by their halves: a BigInt for each row would be an object for
-// each row.
-const HIGH = new Uint8Array(new Uint32Array([1]).buffer)[0]; // where the high half lies: 1 if little endian
-const LOW = 1 - HIGH;
-
+// Compares 64-bit values by their words, high word first.
 function wideTest(from, to, isSigned) {
   const [fromHigh, fromLow] = halves(from, isSigned);
   const [toHigh, toLow] = halves(to, isSigned);
   return ({ values, states }, start, rows) => {
-    const { buffer, byteOffset, length } = values;
-    const lows = new Uint32Array(buffer, byteOffset, 2 * length);
-    const highs = isSigned ? new Int32Array(buffer, byteOffset, 2 * length) : lows;
+    const lows = wordsOf(values);
+    const highs = isSigned ? signedWordsOf(values) : lows;
     for (let i = 0; i < rows.length; i++) {
       if (rows[i] === 0) continue;
       const at = 2 * (start + i);
-      const high = highs[at + HIGH];
-      const low = lows[at + LOW];
+      const high = highs[at + HIGH_WORD];
+      const low = lows[at + LOW_WORD];
       const isBelow = high < fromHigh || (high === fromHigh && low < fromLow);
       const isAbove = high > toHigh || (high === toHigh && low > toLow);
       if (isBelow || isAbove || states[start + i] !== VALUE) rows[i] = 0;

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The commonest values of a column among the newest rows: what completion offers.
+// The most frequent values of a column among the newest rows, for completion.
 
 import { VALUE } from "../data/chunk.js";
 
 /** @import { EventStore } from "../data/store.js" */
 
-export const ROWS = 16_384; // looked at: a few milliseconds at most
-const MOST = 50;
-const MOST_DISTINCT = 5_000; // beyond, values do not repeat and what is common is not known
+export const ROWS = 16_384; // counted: a few milliseconds at most
+const MAX_VALUES = 50;
+const MAX_DISTINCT = 5_000; // with more, values do not repeat and none is frequent
 
 /**
  * @param {EventStore} store  @param {{key: string}} column
- * @returns {{values: {value: string|number|bigint, rows: number}[], of: ?number}} the commonest
- *   first; `of` so many newest rows, null for all of them
+ * @returns {{values: {value: string|number|bigint, rows: number}[], of: ?number}} the most frequent
+ *   first; `of` is the number of rows counted, null for all
  */
 export function valuesSeen(store, { key }) {
   const counts = new Map();
@@ -25,7 +25,7 @@ export function valuesSeen(store, { key }) {
   const values = [...counts]
     .map(([value, rows]) => ({ value, rows }))
     .sort((a, b) => b.rows - a.rows)
-    .slice(0, MOST);
+    .slice(0, MAX_VALUES);
   return { values, of: store.length > ROWS ? ROWS : null };
 }
 
@@ -43,5 +43,5 @@ function countNumbers({ values, states }, start, stop, counts) {
 
 function add(counts, value, rows) {
   const before = counts.get(value);
-  if (before !== undefined || counts.size < MOST_DISTINCT) counts.set(value, (before ?? 0) + rows);
+  if (before !== undefined || counts.size < MAX_DISTINCT) counts.set(value, (before ?? 0) + rows);
 }

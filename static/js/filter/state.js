@@ -1,60 +1,60 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The filter as the page has it: the text in the bar, the last text without a fault, which is
-// in force, and the changes that other parts ask for.
+// The page's filter: the text in the bar, the last valid text, which is active, and the changes
+// that other parts of the page request.
 
 import { boxOfTerm, testOfBox } from "./boxes.js";
+import { ColumnNames } from "./column_names.js";
 import { compileFilter, EVERYTHING } from "./compile.js";
 import { conjuncts, withoutTerms, withTerm, withTermReplaced } from "./edits.js";
 import { FilterError } from "./fault.js";
-import { Names } from "./names.js";
 import { print } from "./print.js";
 import { termOf } from "./terms.js";
 import { tokenize } from "./tokens.js";
 
 export class FilterState {
   #look;
-  #boxes = new Map(); // column key -> what was typed there last
+  #boxes = new Map(); // column key -> the text last typed there
   #listeners = [];
 
   /** @param {(column: any) => Look} look  as `presentation` */
   constructor(look) {
     this.#look = look;
-    this.names = new Names([]);
-    /** What stands in the bar, compiled. */
+    this.names = new ColumnNames([]);
+    /** The text in the bar, compiled. */
     this.typed = EVERYTHING;
-    /** What is in force, compiled. */
+    /** The active filter, compiled. */
     this.valid = EVERYTHING;
-    /** Column key -> what is wrong in its box. */
+    /** Column key -> the error of its box. */
     this.boxFaults = new Map();
   }
 
-  /** @param {(isFilterNew: boolean) => void} listener  also called when only the text changed */
+  /** @param {(isFilterNew: boolean) => void} listener  called even if only the text changed */
   onChange(listener) {
     this.#listeners.push(listener);
   }
 
-  /** Other columns are known, or other names of their values: what was a fault may be none. */
+  /** Update the known columns and names of values, which may resolve faults. */
   know(columns) {
-    this.names = new Names(columns);
+    this.names = new ColumnNames(columns);
     this.#take(this.typed.text, true);
   }
 
-  /** The bar's text. */
+  /** Set the bar's text. */
   type(text) {
     this.#boxes.clear();
     this.boxFaults.clear();
     this.#take(text);
   }
 
-  /** What the bar has to tell; nothing while no column is known, for then every name is wrong. */
+  /** The faults of the text; none until columns are known, since every name would be unknown. */
   get faults() {
     return this.names.columns.length > 0 ? this.typed.faults : [];
   }
 
   /**
-   * Add a test. It takes the place of a test of the same column that it contradicts; one that
-   * is there already is not added again.
+   * Add a test. It replaces a test of the same column that it contradicts; a test that exists already
+   * is not added again.
    * @param {{name: string, operator: string, value: string|number|bigint}} test
    */
   narrow({ name, operator, value }) {
@@ -69,24 +69,24 @@ export class FilterState {
     );
   }
 
-  /** Add a filter of its own, all of which must hold too. */
+  /** Add a filter by `and`. */
   add(text) {
     const { tree } = compileFilter(text, this.names, this.#look);
     const isAlternative = this.valid.tree !== null && tree?.type === "or";
     this.type(withTerm(this.valid, isAlternative ? `(${text})` : text));
   }
 
-  /** Take conjuncts of the filter in force away. */
+  /** Remove conjuncts from the active filter. */
   remove(nodes) {
     this.type(withoutTerms(this.valid, nodes));
   }
 
-  /** The tests that must all hold. */
+  /** The conjuncts of the active filter. */
   get conjuncts() {
     return conjuncts(this.valid.tree);
   }
 
-  /** What stands in a column's box was changed: its test in the bar changes with it. */
+  /** The text of a column's box was changed: change its test in the bar. */
   typeBox(column, text) {
     this.#boxes.set(column.key, text);
     this.boxFaults.delete(column.key);
@@ -98,7 +98,7 @@ export class FilterState {
     else this.#take(withTerm(this.valid, test));
   }
 
-  /** What a column's box shows. */
+  /** Return the text of a column's box. */
   boxText(column) {
     const [own] = this.#termsOf(column);
     const typed = this.#boxes.get(column.key);
@@ -162,14 +162,14 @@ export class FilterState {
     this.typed = compileFilter(text, this.names, this.#look);
     if (this.typed.faults.length === 0) this.valid = this.typed;
     else this.#dropBegunName();
-    // What only looks different, as another space, need not be tested again on a million rows.
+    // A change of spelling only, such as another space, must not retest a million rows.
     const isNew = isFresh
       ? before.active || this.valid.active
       : print(before.tree) !== print(this.valid.tree);
     this.#tell(isNew);
   }
 
-  /** Typing `pid>`: `pid` was a word in force until it turned out to be a column's name. */
+  /** Typing `pid>`: `pid` was an active word until it became the name of a column. */
   #dropBegunName() {
     const last = this.conjuncts.at(-1);
     const isWord =
@@ -186,7 +186,7 @@ export class FilterState {
   }
 }
 
-/** comm=rm and comm=git, or comm!=rm: together they would let nothing through. */
+/** Whether two tests together would match nothing: comm=rm and comm=git, or comm!=rm. */
 function contradicts(node, added) {
   if (node.operator === "=" && added.operator === "=") return true;
   const isOpposite =

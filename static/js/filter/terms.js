@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Tests as text, quoted where they must be. Values are other people's: names of files and
-// processes, with any character in them.
+// Tests as text, quoted where necessary. Values are untrusted: names of files and processes can
+// contain any character.
 
 import { replaceUnseen } from "../format/text.js";
 import { utcTime } from "../format/time.js";
@@ -9,28 +9,28 @@ import { hasWildcard } from "./glob.js";
 import { kindOf } from "./operators.js";
 import { tokenize } from "./tokens.js";
 
-/** @import { Names } from "./names.js" */
+/** @import { ColumnNames } from "./column_names.js" */
 
 const ESCAPES = { '"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
-/** A text as it stands behind = or !=, as exactly this text. */
+/** Format a text after = or !=, to mean exactly this text. */
 export function textOf(text) {
   return hasWildcard(text) ? quotedText(text) : patternOf(text);
 }
 
-/** A pattern as it stands behind an operator. */
+/** Format a pattern after an operator. */
 export function patternOf(text) {
   const isPlain = text !== "" && !/["\s()]|^[=~<>!'‘“„]|&&|\|\|/.test(text) && isVisible(text);
   return isPlain ? text : quotedText(text);
 }
 
-/** A value as it stands behind an operator; `isGlob` as `parse` has it. */
+/** Format a value after an operator; `isGlob` as in `parse`. */
 export function valueText(operator, value, isGlob = false) {
   const isExact = (operator === "=" || operator === "!=") && !isGlob;
   return isExact ? textOf(value) : patternOf(value);
 }
 
-/** A text as a word of its own. */
+/** Format a text as a word. */
 export function wordOf(text) {
   const tokens = tokenize(text);
   const isBare =
@@ -44,9 +44,10 @@ export function wordOf(text) {
 }
 
 /**
- * @param {{operator: string, value: string|number|bigint}} test  the value is the column's own;
+ * Format a test.
+ * @param {{operator: string, value: string|number|bigint}} test  the value is of the column's type;
  *   with `~` a pattern
- * @param {any} column  @param {Names} names
+ * @param {any} column  @param {ColumnNames} names
  * @param {Look} look  the column's
  */
 export function termOf({ operator, value }, column, names, look) {
@@ -61,12 +62,12 @@ function valueAsText(operator, value, column, { numberOf, valueNames = [] }) {
   return `${value}${column.unit === "ns" ? "ns" : ""}`;
 }
 
-/** Whether every character of it can be seen, and stays in its place. */
+/** Whether every character of a text is visible and does not move others. */
 export function isVisible(text) {
   return replaceUnseen(text, () => "") === text;
 }
 
-/** A text in quotes, in which nothing is invisible. */
+/** Quote a text, with invisible characters escaped. */
 export function quotedText(text) {
   const escaped = text.replace(/["\\\n\r\t]/g, (character) => ESCAPES[character]);
   const seen = replaceUnseen(

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The filter's text as tokens. Nothing is thrown: a token that is wrong says so in `fault`,
-// so that completion can read a text that is not finished.
+// Splits a filter's text into tokens. It never throws: an invalid token has a `fault`, so that
+// completion can read incomplete text.
 
 import { JOINING, SPELLINGS, SYMBOLS, WRITTEN } from "./operators.js";
 
-/** @import { Names } from "./names.js" */
+/** @import { ColumnNames } from "./column_names.js" */
 
 const SPACE = /\s+/y;
 const WRITTEN_SYMBOL = WRITTEN.map((symbol) => symbol.replace(/[|~]/g, "\\$&")).join("|");
 const NAME = new RegExp(`([A-Za-z_]\\w*)(?=\\s*(?:${WRITTEN_SYMBOL}))`, "y");
 const OPERATOR = new RegExp(WRITTEN_SYMBOL, "y");
 const SYMBOL = new RegExp(SYMBOLS.join("|"), "y");
-// Only for a column that there is: comm:rm, comm in (rm, git).
+// Only for a known column: comm:rm, comm in (rm, git).
 const NAME_AND_COLON = /([A-Za-z_]\w*)(?=:[^\s:])/y;
 const NAME_AND_IN = /([A-Za-z_]\w*)(?=\s+(?:not\s+)?in(?:$|[\s("]))/iy;
 const IN = /(not\s+)?in(?=$|[\s("])/iy;
@@ -21,7 +21,7 @@ const NOT = /!(?![=~])/y;
 const BARE = /(?:(?!&&|\|\|)[^\s"()])+/y;
 const ITEM = /(?:(?!&&|\|\|)[^\s"(),])+/y;
 const SEPARATOR = /\s*,\s*/y;
-// What opens a quoted text, and all that closes it. Word processors make the curved ones.
+// Opening quotes, and what closes them. Word processors make the curved ones.
 const QUOTES = { '"': '"', "“": "”“", "„": "“”", "'": "'", "‘": "’'" };
 const ESCAPE = /\\(?:(["\\nrt'’“”])|u\{([0-9a-f]{1,6})\})/iy;
 const ESCAPED = { n: "\n", r: "\r", t: "\t" };
@@ -30,12 +30,12 @@ const KEYWORD = /^(?:and|or|not)$/i;
 
 /**
  * @param {string} source
- * @param {?Names} names  of the columns there are; without them no name is known
+ * @param {?ColumnNames} names  of the known columns
  * @returns {{type: "name"|"operator"|"text"|"list"|"keyword"|"open"|"close", text: string,
  *   start: number, end: number, isQuoted: boolean, fault: ?string, forms?: string[], isIn?: boolean,
- *   items?: any[]}[]} `text` is what is meant, without quotes and escapes; keywords in lower
- *   case; operators as the language writes them, also `in` and `not in`, behind which stands a list
- *   of `items`, which are tokens; `forms`: see FilterError
+ *   items?: any[]}[]} `text` is the meaning, without quotes and escapes; keywords in lower case;
+ *   operators in their standard spelling, including `in` and `not in`, which a list of `items`
+ *   (tokens) follows; `forms`: see FilterError
  */
 export function tokenize(source, names = null) {
   const tokens = [];
@@ -76,7 +76,7 @@ function nameAt(source, start, names) {
   return known && names?.find(known).length > 0 ? known : null;
 }
 
-/** Behind a name, which is one because an operator follows. */
+/** Read the operator after a name, which is a name because an operator follows. */
 function operator(source, start) {
   const written = match(OPERATOR, source, start)?.[0];
   if (written) {
@@ -89,30 +89,30 @@ function operator(source, start) {
   return { ...made, isIn: true };
 }
 
-/** @param {?FilterNode} before  the operator, when this is its value */
+/** @param {?FilterNode} before  the operator, if this is its value */
 function bareText(source, start, before) {
   const text = match(BARE, source, start)[0];
   const end = start + text.length;
-  // Right behind its operator a keyword is a value: comm=and.
+  // Directly after an operator a keyword is a value: comm=and.
   if (KEYWORD.test(text) && before?.end !== start)
     return token("keyword", text.toLowerCase(), start, end);
   const sign = /^[=~<>!]+/.exec(text)?.[0];
   if (before && sign && before.end === start) return wrongOperator(before, text, sign, start, end);
   const symbol = match(SYMBOL, source, start)?.[0];
   if (symbol && !before) {
-    const fault = `a column is missing before ${symbol}; quotes make it a text to search for`;
+    const fault = `missing column before ${symbol}; quote it to search for the text`;
     return { ...token("text", text, start, end), fault };
   }
   if (source[end] === '"') {
     return {
       ...token("text", text, start, end),
-      fault: "a quote within a text: put all of it in quotes",
+      fault: "a quote inside a text: quote the whole text",
     };
   }
   return token("text", text, start, end);
 }
 
-/** comm=~rm, pid=!5: signs that are an operator elsewhere, or the beginning of a text. */
+/** comm=~rm, pid=!5: an operator of another language, or the beginning of a text. */
 function wrongOperator(before, text, sign, start, end) {
   const value = text.slice(sign.length);
   const all = before.text + sign;
@@ -123,16 +123,16 @@ function wrongOperator(before, text, sign, start, end) {
     forms.push(all.includes("~") ? `${negation}~${partOf(glob)}` : `${negation}=${value}`);
   }
   forms.push(`${before.text}"${text}"`);
-  const fault = `${all} is not an operator; quotes make ${sign} a part of the text`;
+  const fault = `${all} is not an operator; to include ${sign} in the value, put the value in quotes`;
   return { ...token("text", text, start, end), fault, forms };
 }
 
-/** A regular expression fits any part of a text, a pattern the whole. */
+/** Return a pattern that matches any part, as a regular expression does. */
 function partOf(glob) {
   return /[*?]/.test(glob) ? glob : `*${glob}*`;
 }
 
-/** `rm,git` or `(rm, "my file", git)`: what stands behind `in`. */
+/** Read the list after `in`: `rm,git` or `(rm, "my file", git)`. */
 function list(source, start) {
   const isOpen = source[start] === "(";
   const items = [];
@@ -146,11 +146,13 @@ function list(source, start) {
     at += match(SPACE, source, at)?.[0].length ?? 0;
     if (isOpen && source[at] === ")")
       return done(at + 1, items.length ? null : "the list is empty");
-    if (at >= source.length && isOpen) return done(at, "the closing parenthesis is missing");
+    if (at >= source.length && isOpen) return done(at, "missing closing parenthesis");
     const item = isWanted || isOpen ? itemAt(source, at) : null;
     if (!item) {
       if (items.length > 0 && !isWanted && !isOpen) return done(items.at(-1).end);
-      const fault = isOpen ? "a list holds values and commas" : "a value is missing in the list";
+      const fault = isOpen
+        ? "a list takes values separated by commas"
+        : "missing value in the list";
       return done(Math.max(at, start + 1), fault);
     }
     items.push(item);
@@ -166,7 +168,7 @@ function itemAt(source, at) {
   return text ? token("text", text, at, at + text.length) : null;
 }
 
-/** An apostrophe opens a quoted text only where another closes it: 'tis is a word. */
+/** Whether a quote opens here. An apostrophe does only if another closes it: 'tis is a word. */
 function opensQuote(source, start, alsoEnds = "") {
   const closing = QUOTES[source[start]];
   if (!closing || !Object.hasOwn(QUOTES, source[start])) return false;
@@ -187,7 +189,7 @@ function quotedText(source, start, ending) {
     const escaped = match(ESCAPE, source, at);
     const code = escaped?.[2] === undefined ? 0 : parseInt(escaped[2], 16);
     if (!escaped || code > LAST_CODE_POINT) {
-      const fault = 'inside quotes a backslash is written \\\\ and a quote \\"';
+      const fault = 'inside quotes, write a backslash as \\\\ and a quote as \\"';
       return { ...quotedToken(text, at, Math.min(at + 2, source.length)), fault };
     }
     text += escaped[1]
@@ -196,13 +198,13 @@ function quotedText(source, start, ending) {
     at += escaped[0].length;
   }
   if (at >= source.length) {
-    return { ...quotedToken(text, start, source.length), fault: "the closing quote is missing" };
+    return { ...quotedToken(text, start, source.length), fault: "missing closing quote" };
   }
   const end = at + 1;
   if (end < source.length && !match(ending, source, end)) {
     return {
       ...quotedToken(text, start, end),
-      fault: "a space is missing behind the closing quote",
+      fault: "missing space after the closing quote",
     };
   }
   return quotedToken(text, start, end);

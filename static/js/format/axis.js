@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Short words for a chart's axes and captions. Times are in seconds since 1970, shown local.
+// Short text for a chart's axes and captions. Times are in seconds since 1970, shown in local time.
+
+import { twoDigits } from "./time.js";
 
 const COMPACT = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 3 });
 const DAY_S = 86_400;
@@ -12,15 +14,15 @@ export function axisNumber(value) {
   return COMPACT.format(value);
 }
 
-/** A time on an axis whose ticks are `step` seconds apart: no finer than they are. */
+/** Format a time on an axis whose ticks are `step` seconds apart, at that resolution. */
 export function clockTime(time, step) {
   const date = new Date(time * 1000);
   if (step >= DAY_S) return day(date);
-  const clock = `${two(date.getHours())}:${two(date.getMinutes())}`;
-  return step >= 60 ? clock : `${clock}:${two(date.getSeconds())}`;
+  const clock = `${twoDigits(date.getHours())}:${twoDigits(date.getMinutes())}`;
+  return step >= 60 ? clock : `${clock}:${twoDigits(date.getSeconds())}`;
 }
 
-/** "10:00:00 to 10:05:00", with the days where these differ. */
+/** "10:00:00 to 10:05:00", with the dates if they differ. */
 export function clockRange(from, to) {
   const [first, last] = [new Date(from * 1000), new Date(to * 1000)];
   const isOneDay = day(first) === day(last);
@@ -35,7 +37,7 @@ export function widthWords(seconds) {
   return seconds >= 60 ? `${seconds / 60} min` : `${seconds} s`;
 }
 
-/** The share of a whole: "12%", "0.3%", "<0.1%"; "0%" is none of it, and "100%" all. */
+/** Format a share: "12%", "0.3%", "<0.1%"; "0%" is exactly none, and "100%" exactly all. */
 export function percent(part, whole) {
   if (whole === 0 || part === 0) return "0%";
   const share = (100 * part) / whole;
@@ -46,9 +48,5 @@ export function percent(part, whole) {
 }
 
 function day(date) {
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
-}
-
-function two(value) {
-  return String(value).padStart(2, "0");
+  return `${date.getFullYear()}-${twoDigits(date.getMonth() + 1)}-${twoDigits(date.getDate())}`;
 }

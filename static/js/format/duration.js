@@ -10,7 +10,7 @@ const STEPS = [
 ];
 
 /**
- * 1234n -> "1.23 µs": three digits and the unit that fits; a minus sign as wide as a digit.
+ * 1234n -> "1.23 µs": three digits and a suitable unit; the minus sign is as wide as a digit.
  * @param {bigint|number} ns
  */
 export function duration(ns) {

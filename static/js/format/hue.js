@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// A colour for a name: the same everywhere on the page and on every visit. The colours
-// themselves are in css/tokens.css.
+// A colour for a name, the same everywhere on the page and on every visit. css/tokens.css defines
+// the colours.
 
 const HUES = 6;
 
-/** The class that gives `--hue`; the name is always shown beside the colour. */
+/** Return the class that sets `--hue`; the name is always shown beside the colour. */
 export function hueClass(name) {
   let hash = 0;
   for (const character of name) hash = (hash * 33 + character.codePointAt(0)) >>> 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// An event as JSON, as the service writes it (docs/protocol.md): times RFC 3339, integers with
-// all their digits, what is not ASCII escaped, since it may be pasted into a terminal.
+// An event as JSON, as the service writes it (docs/protocol.md): times in RFC 3339, integers with
+// all digits, non-ASCII characters escaped, since it may be pasted into a terminal.
 
 import { utcTime } from "./time.js";
 
@@ -10,7 +10,7 @@ const NOT_ASCII_UNITS = new RegExp(NOT_ASCII, "g");
 
 /**
  * @param {{name: string, type: string, value: *}[]} fields  `value` null for none
- * @returns {string} one object, a member a line
+ * @returns {string} one object, one member per line
  */
 export function eventJson(fields) {
   const members = fields.map(
@@ -25,7 +25,7 @@ function json(type, value) {
   return type === "text" ? jsonText(value) : String(value);
 }
 
-/** A text as JSON in ASCII, as Python's json writes it: DEL is escaped too. */
+/** Return text as JSON in ASCII, as Python's json writes it, with DEL escaped too. */
 export function jsonText(text) {
   const json = JSON.stringify(text);
   return NOT_ASCII.test(json) ? json.replaceAll(NOT_ASCII_UNITS, unicodeEscape) : json;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Numbers for people.
+// Numbers as text.
 
 const GROUPED = new Intl.NumberFormat("en-US");
 const RATE = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 3 });
@@ -10,7 +10,7 @@ export function grouped(value) {
   return GROUPED.format(value).replace("-", "−");
 }
 
-/** Events per second: three digits are what the eye can take in while it changes. */
+/** Format events per second, with three digits: more are unreadable while they change. */
 export function rate(perSecond) {
   if (perSecond >= 1e6) return `${RATE.format(perSecond / 1e6)}M/s`;
   if (perSecond >= 1e4) return `${RATE.format(perSecond / 1e3)}k/s`;

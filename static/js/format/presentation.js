@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// How a column is shown: by its type and unit, and, for the few columns whose numbers mean
-// more than numbers, by name. This is the only file of the page that knows columns by name.
+// How a column is displayed: by its type and unit and, for columns with a meaning of their own, by
+// name.
 
 import { duration } from "./duration.js";
 import { hueClass } from "./hue.js";
-import { NO_NAMES } from "./names.js";
 import { grouped } from "./number.js";
 import { part, splitPath, visibleParts, visibleText } from "./text.js";
 import { localDateTime, localTime, utcTime } from "./time.js";
+import { NO_NAMES } from "./value_names.js";
 
-/** @import { ValueNames } from "./names.js" */
+/** @import { ValueNames } from "./value_names.js" */
 
 const AT_FDCWD = -100;
 
@@ -51,11 +51,11 @@ const BY_TYPE = {
     full: (value) => [part(localDateTime(value))],
     notes: (value) => [`${utcTime(value)} in UTC`],
     tests: [
-      { label: "From here on", operator: ">=" },
+      { label: "From here", operator: ">=" },
       { label: "Up to here", operator: "<=" },
     ],
     width: 150,
-    narrowWidth: 84, // without the fraction, which css/table.css leaves out
+    narrowWidth: 84, // without the fraction, which css/table.css hides
     narrowPlace: 0,
   },
 };
@@ -68,21 +68,21 @@ const BY_UNIT = {
     full: (value) => [part(`${grouped(value)} ns`)],
     notes: (value) => (value < 1000n ? [] : [duration(value)]),
     tests: [
-      { label: "As long or longer", operator: ">=" },
-      { label: "As short or shorter", operator: "<=" },
+      { label: "At least this long", operator: ">=" },
+      { label: "At most this long", operator: "<=" },
     ],
     width: 102,
     narrowPlace: 4,
   },
 };
 
-const NARROW_PLACES_END = 9; // where columns without a narrowPlace go
+const NARROW_PLACES_END = 9; // the position of columns without a narrowPlace
 
 const digits = (value) => [part(String(value))];
 const identifier = { ...number, parts: digits, full: digits, width: 84 };
 
 /**
- * Who gives users their names: `net/users.js`, or nobody.
+ * The source of user names: `net/users.js`, or none.
  * @type {{nameOf: (uid: number) => ?string, numberOf: (name: string) => ?number}}
  */
 let users = { nameOf: () => undefined, numberOf: () => undefined };
@@ -97,15 +97,15 @@ const BY_NAME = {
     ...text,
     parts: (value) => [part(visibleText(value), `probe-name ${hueClass(value)}`)],
     width: 116,
-    // A probe is called by its mode.
+    // A probe is named after its mode.
     covers: ["mode"],
     folds: 3,
     summary: undefined,
   },
   mode: { ...text, summary: undefined },
   pid: { ...identifier, narrowPlace: 5, folds: 6, quick: { label: "This process", operator: "=" } },
-  // A thread is called by its process, until someone wants to know more.
-  // The narrow widths leave room for the result on a telephone.
+  // By default the process identifies a thread. The narrow widths leave room for the result on a
+  // phone.
   process: { ...text, narrowWidth: 94, narrowPlace: 1, covers: ["comm"] },
   comm: { ...text, narrowPlace: 1, summary: undefined },
   flags: { ...text, width: 132, summary: undefined, folds: 1 },
@@ -145,12 +145,12 @@ const BY_NAME = {
     narrowWidth: 128,
     grows: true,
     narrowPlace: 2,
-    // Whose file was replaced: the call, where there is one, and the detail say more.
+    // The call, if there is a column for it, and the detail panel say whether a file was replaced.
     covers: ["replaced"],
   },
 };
 
-/** The same of columns whose values have names: `names` is the column's ValueNames. */
+/** The same for columns whose values have names: `names` is the column's ValueNames. */
 const BY_NAMES = {
   ret: (names) => ({
     ...number,
@@ -174,7 +174,7 @@ const BY_NAMES = {
     width: 128,
     narrowWidth: 84,
     narrowPlace: 3,
-    // The error's name stands in the result already.
+    // The result shows the error's name already.
     covers: ["errno"],
   }),
   errno: (names) => ({
@@ -185,7 +185,7 @@ const BY_NAMES = {
   }),
 };
 
-// The same look for the same column each time: making one for each cell would cost too much.
+// Cached, since making one for each cell would be too slow.
 const looks = new WeakMap();
 
 function lookByNames(name, names) {
@@ -201,13 +201,14 @@ function lookByNames(name, names) {
  *   tests: object[], quick?: object, width: number, narrowWidth?: number, align?: string,
  *   grows?: boolean, className?: string, folds?: number, narrowPlace?: number, covers?: string[],
  *   numberOf?: Function, valueNames?: string[], summary?: string}}
- *   `parts(value)` what the cell shows; `hover(value)` the whole truth as one line;
- *   `full(value)` the exact value and `notes(value)` what it means, as the detail panel shows
- *   them; `tests` and `quick` (`{label, operator, value?}`) ways to narrow the filter by it;
- *   `numberOf(name)` the number that a name stands for in a filter, `valueNames` names to offer
- *   there; `width` in CSS pixels, `narrowWidth` in a narrow table; `narrowPlace` its place in a
- *   narrow table; `folds` when it is left out of a table that lacks room: 1 first; `covers` names of columns that need not be shown beside this one; `summary` is
- *   "top" where the summary is to list the most frequent values
+ *   `parts(value)` what the cell shows; `hover(value)` the exact value as one line;
+ *   `full(value)` the exact value and `notes(value)` its meaning, for the detail panel; `tests` and
+ *   `quick` (`{label, operator, value?}`) tests that can be added to the filter; `numberOf(name)`
+ *   the number of a name in a filter, `valueNames` the names to complete there; `width` in CSS
+ *   pixels, `narrowWidth` in a narrow table; `narrowPlace` the position in a narrow table; `folds`
+ *   the order in which columns are omitted for lack of room, 1 first; `covers` the names of columns
+ *   that are redundant beside this one; `summary` is "top" if the summary lists the most frequent
+ *   values
  */
 export function presentation(column) {
   const { name, names } = column;
@@ -229,12 +230,12 @@ const TEXT_NAMES = new Set([
   "errno",
 ]);
 
-/** Names of columns whose values stand in others of these columns already. */
+/** Return the names of columns whose values are shown by others of these columns. */
 export function coveredNames(columns) {
   return new Set(columns.flatMap((column) => presentation(column).covers ?? []));
 }
 
-/** The columns as a narrow table has them: what matters most first. */
+/** Return the columns in the order of a narrow table: the most important first. */
 export function narrowOrder(columns) {
   const place = (column) => presentation(column).narrowPlace ?? NARROW_PLACES_END;
   return columns.toSorted((a, b) => place(a) - place(b));

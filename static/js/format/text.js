@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Text that a traced process chose, made safe to read: what would be invisible, move the
-// cursor or turn the reading direction is shown by name instead.
+// Text chosen by a traced process, made safe to display: characters that are invisible, move the
+// cursor or change the text direction are shown as escapes.
 
-// Controls (C0, DEL, C1), soft hyphen, bidirectional and invisible formatting, line and
-// paragraph separators, spaces that are not the space, byte order mark, interlinear and
-// tag characters, variation selectors, halves of surrogate pairs.
+// Controls (C0, DEL, C1), soft hyphen, bidirectional and invisible formatting, line and paragraph
+// separators, spaces other than U+0020, byte order mark, interlinear and tag characters, variation
+// selectors, lone surrogates.
 const UNSEEN =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   // biome-ignore lint/suspicious/noMisleadingCharacterClass: single code points are meant
   /[\u0000-\u001f\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\u{e0000}-\u{e01ef}]|\p{Cs}/gu;
 
-/** A piece of a cell: its text, and the class that tells how it is shown ("" for plain). */
+/** Return a part of a cell: its text, and its CSS class ("" for plain). */
 export function part(text, className = "") {
   return { text, className };
 }
 
 /**
  * @param {string} text
- * @param {string} className  of the readable pieces
- * @returns {{text: string, className: string}[]} pieces; replaced characters have class "escape"
+ * @param {string} className  of the readable parts
+ * @returns {{text: string, className: string}[]} parts; replaced characters have class "escape"
  */
 export function visibleParts(text, className = "") {
   const parts = [];
@@ -33,17 +33,17 @@ export function visibleParts(text, className = "") {
   return parts;
 }
 
-/** Write each character that cannot be seen, or moves others, in another way. */
+/** Replace each character that is invisible or moves others, by `write(character)`. */
 export function replaceUnseen(text, write) {
   return text.replace(UNSEEN, write);
 }
 
-/** `visibleParts` as one string, for titles and messages. */
+/** Return `visibleParts` as one string, for titles and messages. */
 export function visibleText(text) {
   return replaceUnseen(text, escapeOf);
 }
 
-/** A reason as a sentence, safe to read: capital letter first, full stop last. */
+/** Return a reason as a sentence, safe to display: capitalised, with a full stop. */
 export function sentence(text) {
   const visible = visibleText(text.trim());
   const ended = /[.!?]$/.test(visible) ? visible : `${visible}.`;
@@ -69,8 +69,8 @@ function escapeOf(character) {
 }
 
 /**
- * A path as its folder and its last name, so that a narrow cell can shorten the folder and
- * keep the name. The slash between them goes with the name.
+ * Split a path into its folder and its last component, so that a narrow cell can shorten the folder
+ * and keep the name. The slash between them belongs to the name.
  */
 export function splitPath(path) {
   const end = path.endsWith("/") ? path.length - 2 : path.length - 1;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The calls of the service that the page makes. Each throws CallError.
+// The API calls that the page makes. Each throws CallError.
 
 import { credentials } from "./credentials.js";
 import { CallError, problemError } from "./problem.js";
 
-/** Every probe, and the kernel they run on. */
+/** Return all probes, and the kernel they run on. */
 export const listProbes = () => call("GET", "/probes");
 
 /** @param {string} id  @param {object} spec  `filter` and `duration_s`, as in docs/protocol.md */
@@ -15,14 +15,14 @@ export const stopProbe = (id) => call("DELETE", probePath(id));
 
 export const changeFilter = (id, filter) => call("PATCH", probePath(id), { filter });
 
-/** Ask the kernel again which modes it allows. */
+/** Re-check which modes the kernel supports. */
 export const askAvailability = () => call("POST", "/availability");
 
-/** The newest entries of the audit log, oldest first; operators only. */
+/** Return the newest entries of the audit log, oldest first; operators only. */
 export const auditEntries = (limit) => call("GET", `/audit?limit=${limit}`);
 
 /**
- * Users by number and by name, at most 100 of each; unknown ones are left out.
+ * Return users by uid and by name, at most 100 of each; unknown ones are omitted.
  * @returns {Promise<{uid: number, name: string, aliases: string[]}[]>}
  */
 export async function listUsers(uids, names) {
@@ -41,18 +41,18 @@ async function call(method, path, body, isRetry = false) {
   const response = await send(method, path, headers, body);
   const type = response.headers.get("Content-Type") ?? "";
   const answer = /^application\/(problem\+)?json\b/.test(type) ? await readJson(response) : null;
-  // Refused before anything was done: the same call again, of whatever method, is safe.
+  // The call was refused before it had any effect, so a retry is safe for every method.
   if (answer?.code === "session_over" && !isRetry) {
     credentials.leave(headers.Authorization);
     return call(method, path, body, true);
   }
   if (!response.ok) throw problemError(response.status, answer);
-  if (!answer) throw new CallError(`${method} ${path} was answered, but not with JSON.`);
+  if (!answer) throw new CallError(`The response to ${method} ${path} is not JSON.`);
   return answer;
 }
 
 async function send(method, path, headers, body) {
-  // Not from a cache: what another program on this port once answered may be in there.
+  // Bypass the cache: it may hold answers of another program that once used this port.
   /** @type {any} */
   const options = { method, headers, redirect: "error", cache: "no-store" };
   if (body !== undefined) {
@@ -62,7 +62,7 @@ async function send(method, path, headers, body) {
   try {
     return await fetch(path, options);
   } catch (error) {
-    throw new CallError("The service cannot be reached. Is it still running?", {
+    throw new CallError("The service cannot be reached. Check that it is running.", {
       notes: [error.message],
     });
   }
@@ -72,7 +72,7 @@ async function readJson(response) {
   try {
     return await response.json();
   } catch (error) {
-    throw new CallError("The service's answer was cut off or is not JSON.", {
+    throw new CallError("The response of the service is truncated or not JSON.", {
       status: response.status,
       notes: [error.message],
     });

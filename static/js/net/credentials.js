@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The access token of this tab (docs/security.md). It comes from the address' fragment, which
-// browsers never send, or is typed. The page does not send it either: by the time that it
-// reconnects, another program may answer on the port. It sends a proof, checks the service's,
-// and uses the session that it is given, which ends with the service.
+// The access token of this tab (docs/security.md). It comes from the URL's fragment, which
+// browsers never send, or is typed. The page never sends it either, since another program may own
+// the port when the page reconnects. It sends a proof, verifies the service's proof, and uses the
+// session that it receives, which ends with the service.
 
 import { deleteKey, readKey, writeKey } from "./key_store.js";
 import { CallError, problemError } from "./problem.js";
@@ -13,10 +13,10 @@ const PARAMETER = "token";
 const PATH = "/session";
 
 /**
- * Take a token out of the address, so that it is neither shown, copied nor kept in the history.
+ * Remove the token from the address, so that it is not displayed, copied or kept in the history.
  *
  * @param {Location} location  @param {History} history
- * @returns {?string} the token, if there was one
+ * @returns {?string} the token, null if there was none
  */
 export function takeFromAddress(location, history) {
   const parts = location.hash.slice(1).split("&");
@@ -40,7 +40,7 @@ export class Credentials {
   #store;
   #origin;
 
-  /** @param {object} store  where keys are kept: `keystore.js`  @param {string} origin  ours */
+  /** @param {object} store  of keys, as key_store.js  @param {string} origin  the page's own */
   constructor(store = { deleteKey, readKey, writeKey }, origin = globalThis.location?.origin) {
     this.#store = store;
     this.#origin = origin;
@@ -48,13 +48,13 @@ export class Credentials {
 
   /**
    * Use this token from now on.
-   * @throws {CallError} where the browser lets the page have no keys
+   * @throws {CallError} if the browser does not let the page use keys
    */
   async use(token) {
     if (!canProve())
-      throw new CallError("The browser uses a token only over TLS or from this machine itself.", {
+      throw new CallError("Signing in needs HTTPS, or a browser on the traced machine.", {
         code: "insecure_page",
-        notes: ["Open the console as https://…, or as http://localhost:PORT."],
+        notes: ["Open the console at https://… or at http://localhost:PORT."],
       });
     this.#key = await keyOf(token);
     this.#isRead = true;
@@ -63,7 +63,7 @@ export class Credentials {
     await this.#keep();
   }
 
-  /** Whether there is a token to sign out of. */
+  /** Whether a token is set. */
   get isSet() {
     return this.#key !== null;
   }
@@ -74,12 +74,13 @@ export class Credentials {
     try {
       await this.#store.deleteKey();
     } catch (error) {
-      console.warn("The browser did not delete the token's key:", error);
+      console.warn("The browser could not delete the token's key:", error);
     }
   }
 
   /**
-   * Before connecting: the service proves anew that it is the token's. Nothing to do without one.
+   * Sign in before connecting: the service proves again that it knows the token. Without a token
+   * this does nothing.
    * @throws {CallError}
    */
   async signIn() {
@@ -91,18 +92,18 @@ export class Credentials {
     await this.#signingIn;
   }
 
-  /** Headers for a request; signs in first where that is needed. */
+  /** Return the headers for a request; sign in first if necessary. */
   async authorization() {
     if (this.#session === null) await this.signIn();
     return this.#session === null ? {} : { Authorization: `Bearer ${this.#session}` };
   }
 
-  /** Subprotocols for a websocket, which can be given no header. */
+  /** Return the subprotocols for a websocket, which cannot have headers. */
   subprotocols() {
     return this.#session === null ? [] : ["probedeck.v1", `bearer.${this.#session}`];
   }
 
-  /** The session of these headers is over: the next call signs in again. */
+  /** Drop the session of these headers, which has ended: the next call signs in again. */
   leave(authorization) {
     if (authorization === `Bearer ${this.#session}`) this.#session = null;
   }
@@ -113,7 +114,7 @@ export class Credentials {
     try {
       this.#key ??= await this.#store.readKey();
     } catch (error) {
-      console.warn("The browser keeps no keys, so reloading asks for the token:", error);
+      console.warn("The browser cannot store keys, so a reload will ask for the token:", error);
     }
   }
 
@@ -121,7 +122,7 @@ export class Credentials {
     try {
       await this.#store.writeKey(this.#key);
     } catch (error) {
-      console.warn("The browser keeps no keys, so reloading asks for the token:", error);
+      console.warn("The browser cannot store keys, so a reload will ask for the token:", error);
     }
   }
 
@@ -135,19 +136,19 @@ export class Credentials {
     const credentials = `challenge=${challenge}, nonce=${nonce}, mac=${mac}`;
     const opened = await ask("POST", { Authorization: `Probedeck-Proof ${credentials}` });
     if (!(await isServerProof(key, { origin, challenge, nonce, ...opened }))) throw stranger();
-    if (key !== this.#key) return; // another token was given meanwhile
+    if (key !== this.#key) return; // the token was replaced in the meantime
     this.#session = opened.session;
     await this.#keep();
   }
 }
 
-/** Of this page. */
+/** The credentials of this page. */
 export const credentials = new Credentials();
 
 function stranger() {
-  return new CallError("What answers at this address does not know your token.", {
+  return new CallError("The program at this address does not know your token.", {
     code: "stranger",
-    notes: ["Another program may have taken the port. The token was not sent."],
+    notes: ["Another program may be using the port. The token was not sent."],
   });
 }
 
@@ -159,7 +160,7 @@ async function ask(method, headers = {}) {
     answer = await response.json();
   } catch (error) {
     if (response) throw stranger();
-    throw new CallError("The service cannot be reached. Is it still running?", {
+    throw new CallError("The service cannot be reached. Check that it is running.", {
       notes: [error.message],
     });
   }

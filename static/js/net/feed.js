@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The websocket: one connection at a time, opened again with back-off when it is lost.
+// The websocket: one connection at a time, reopened with back-off when it is lost.
 
 import { backoffMs } from "./backoff.js";
 import { credentials } from "./credentials.js";
 
-/** A connection that lasts this long was a success: the next wait is short again. */
+/** A connection that lasts this long resets the back-off. */
 const STEADY_MS = 5_000;
 
 export class Feed {
@@ -21,8 +21,9 @@ export class Feed {
    * @param {{message: Function, batch: Function, failure: Function, refused: Function,
    *   connection: Function}} handlers
    *   `message(object)` for each control message, `batch(ArrayBuffer)`, `failure(Error)` when
-   *   one of these threw, `refused(error)` when a connection was not let in, with a CallError if
-   *   signing in failed (of a websocket, a browser does not say why), and `connection({state: "connecting"|"open"|"waiting", retryAt, reason})` with `retryAt` in
+   *   one of these threw, `refused(error)` when a connection was refused, with a CallError if
+   *   signing in failed (browsers do not report why a websocket was refused), and
+   *   `connection({state: "connecting"|"open"|"waiting", retryAt, reason})` with `retryAt` in
    *   milliseconds since 1970
    */
   constructor(url, handlers) {

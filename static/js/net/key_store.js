@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The key of this tab's token, over reloads. It is kept as a key that can be used and not read:
-// another program that answers on the port later runs its scripts as this same origin.
+// The key of this tab's token, kept across reloads. It is stored as a non-extractable key: a
+// program that uses the port later runs its scripts with the same origin.
 
 const DATABASE = "probedeck";
 const STORE = "keys";
 const TAB = "probedeck.tab";
-const TOKEN = "probedeck.token"; // where earlier versions kept the token itself
-const KEPT_MS = 7 * 24 * 3600 * 1000;
+const TOKEN = "probedeck.token"; // where earlier versions stored the token itself
+const MAX_AGE_MS = 7 * 24 * 3600 * 1000;
 
 /** @returns {Promise<?CryptoKey>} */
 export async function readKey() {
@@ -18,7 +18,7 @@ export async function readKey() {
   return found?.key ?? null;
 }
 
-/** Keep it for this tab, and drop those of tabs that are long closed. */
+/** Store the key for this tab, and delete the keys of tabs closed long ago. */
 export async function writeKey(key) {
   const tab = sessionStorage.getItem(TAB) ?? crypto.randomUUID();
   sessionStorage.setItem(TAB, tab);
@@ -27,7 +27,7 @@ export async function writeKey(key) {
     const old = store.openCursor();
     old.onsuccess = () => {
       if (!old.result) return;
-      if (old.result.value.usedMs < usedMs - KEPT_MS) old.result.delete();
+      if (old.result.value.usedMs < usedMs - MAX_AGE_MS) old.result.delete();
       old.result.continue();
     };
     return store.put({ tab, key, usedMs });

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What the page and the service prove to each other when the page signs in (docs/security.md).
+// The proofs that the page and the service exchange when the page signs in (docs/security.md).
 
 const PURPOSE = "probedeck sign-in 1";
 const encoder = new TextEncoder();
 
-/** Whether this page may use keys: browsers allow it over TLS and from this machine itself. */
+/** Whether this page may use keys: browsers allow it over TLS and on localhost. */
 export const canProve = () => globalThis.crypto?.subtle !== undefined;
 
 /**
- * The key of a token, which no script can read again, whoever's it is.
+ * Return the key of a token as a CryptoKey that no script can extract.
  * @param {string} token  @returns {Promise<CryptoKey>}
  */
 export async function keyOf(token) {
@@ -23,13 +23,13 @@ export async function keyOf(token) {
 
 export const newNonce = () => hex(crypto.getRandomValues(new Uint8Array(32)));
 
-/** @returns {Promise<string>} the page's proof, for the service at `origin` and nobody else */
+/** @returns {Promise<string>} the page's proof, valid for the service at `origin` only */
 export async function clientProof(key, { origin, challenge, nonce }) {
   const text = joined("client", origin, challenge, nonce);
   return hex(await crypto.subtle.sign("HMAC", key, text));
 }
 
-/** @returns {Promise<boolean>} whether it was the service of the token that opened `session` */
+/** @returns {Promise<boolean>} whether the service that opened `session` knows the token */
 export async function isServerProof(key, { origin, challenge, nonce, session, mac }) {
   if (typeof mac !== "string" || typeof session !== "string") return false;
   if (!/^[0-9a-f]{64}$/.test(mac)) return false;

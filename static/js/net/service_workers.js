@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * The console has no service worker: one that is here was left by another program that once
- * answered on this port, to stand between this page and the service.
+ * Unregister all service workers. The console has none, so one that exists was left by another
+ * program that once used this port, and would intercept the page's requests.
  */
 export async function removeServiceWorkers(container = navigator.serviceWorker) {
   const registrations = (await container?.getRegistrations()) ?? [];

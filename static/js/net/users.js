@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Names of users, as the service knows them (docs/protocol.md, `GET /users`). Asked for when a
-// number is first shown or a name first typed, many at once; both, once known, do not change.
+// User names by uid and uids by name, from the service (docs/protocol.md, `GET /users`). They are
+// requested in batches, when a uid is first shown or a name first typed, and cached for good.
 
 import { CallError } from "./problem.js";
 
 const COLLECT_MS = 50;
-const MOST_AT_ONCE = 100;
+const MAX_AT_ONCE = 100;
 const RETRY_MS = 30_000;
-const MOST_WANTED = 10_000;
+const MAX_WANTED = 10_000;
 const NUMBER = /^[+\-−]?[\d,.]*$/; // never asked for; `4chan` is a name
 
 export class Users {
@@ -25,8 +25,8 @@ export class Users {
   /**
    * @param {(uids: number[], names: string[]) => Promise<{uid: number, name: string,
    *   aliases: string[]}[]>} ask
-   *   may throw CallError: the numbers are shown until another attempt
-   * @param {() => void} onChange  some name or number became known
+   *   may throw CallError: uids are shown until the next attempt
+   * @param {() => void} onChange  called when names or uids become known
    * @param {{later?: Function, nowMs?: () => number}} clock  `later(callback, ms)`
    */
   constructor(ask, onChange, { later = setTimeout, nowMs = () => performance.now() } = {}) {
@@ -36,14 +36,14 @@ export class Users {
     this.#nowMs = nowMs;
   }
 
-  /** 1000 -> "alice"; undefined while it is not known, and where there is none. */
+  /** 1000 -> "alice"; undefined while the name is unknown or if the user does not exist. */
   nameOf(uid) {
     const name = this.#names.get(uid);
     if (name === undefined) this.#want("uids", uid);
     return name ?? undefined;
   }
 
-  /** "alice" -> 1000, by any name of that user, else in any case of letters; undefined as above. */
+  /** "alice" -> 1000, by any name of the user, else ignoring case; undefined as above. */
   numberOf(name) {
     const uid = this.#numbers.get(name) ?? this.#anyCase(name);
     if (uid === undefined && !NUMBER.test(name)) this.#want("names", name);
@@ -60,20 +60,20 @@ export class Users {
 
   #want(kind, value) {
     const wanted = this.#wanted[kind];
-    if (wanted.size < MOST_WANTED) wanted.add(value);
+    if (wanted.size < MAX_WANTED) wanted.add(value);
     if (this.#isWaiting) return;
     this.#isWaiting = true;
     this.#later(() => this.#fetch(), Math.max(COLLECT_MS, this.#retryAtMs - this.#nowMs()));
   }
 
   async #fetch() {
-    const uids = [...this.#wanted.uids].slice(0, MOST_AT_ONCE);
-    const names = [...this.#wanted.names].slice(0, MOST_AT_ONCE);
+    const uids = [...this.#wanted.uids].slice(0, MAX_AT_ONCE);
+    const names = [...this.#wanted.names].slice(0, MAX_AT_ONCE);
     try {
       this.#take(await this.#ask(uids, names), uids, names);
     } catch (error) {
       if (!(error instanceof CallError)) throw error;
-      // Numbers stand for users until then; that the service cannot be reached is said elsewhere.
+      // Uids are shown until then; other parts of the page report an unreachable service.
       this.#retryAtMs = this.#nowMs() + RETRY_MS;
     } finally {
       this.#isWaiting = false;

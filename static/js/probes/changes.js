@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Whose changes of a probe are news: those that another page, or a curl, made for everyone.
+// Which changes of a probe are news: those made by another page or API client.
 
 const WORDS = {
   started: (probe) => `started ${probe}`,
   stopped: (probe) => `stopped ${probe}`,
-  filter: (probe) => `changed the filter of ${probe} in the kernel`,
+  filter: (probe) => `changed the kernel filter of ${probe}`,
 };
 
 export class Changes {
-  #seen = new Map(); // probe id -> `at` of the last change that is no news any more
-  #open = new Map(); // probe id -> how many calls of this page are under way
+  #seen = new Map(); // probe id -> `at` of the last change already reported
+  #open = new Map(); // probe id -> number of this page's calls in progress
   #name = null;
 
-  /** @param {{name: string}} caller  whom the service takes this page for */
+  /** @param {{name: string}} caller  who is signed in */
   allow({ name }) {
     this.#name = name;
   }
 
-  /** Make a call that changes the probe; the answer is the probe, as in docs/protocol.md. */
+  /** Make a call that changes a probe; the answer is the probe, as in docs/protocol.md. */
   async during(id, call) {
     this.#open.set(id, (this.#open.get(id) ?? 0) + 1);
     try {
@@ -30,7 +30,7 @@ export class Changes {
     }
   }
 
-  /** @param {Probe[]} probes  @returns {string[]} what others did, in words */
+  /** @param {Probe[]} probes  @returns {string[]} what other clients did, as text */
   news(probes) {
     const found = [];
     for (const { id, changed_by: change } of probes) {
@@ -40,7 +40,7 @@ export class Changes {
       const isOwn = this.#open.get(id) > 0 && change.who === this.#name;
       this.#see(id, change.at);
       const words = WORDS[change.what];
-      if (!isFirst && !isOwn && words) found.push(`${change.who} ${words(id)}, for everyone.`);
+      if (!isFirst && !isOwn && words) found.push(`${change.who} ${words(id)} for everyone.`);
     }
     return found;
   }
@@ -50,5 +50,5 @@ export class Changes {
   }
 }
 
-/** One page has one list of what it did itself. */
+/** The changes seen by this page. */
 export const changes = new Changes();

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Which probe to start when a person just wants to watch.
+// Which probe the button "Watch deletions" starts, and which count as active.
 
-// With the result before without, cheaper before dearer (app/probes/modes.py, PREFERENCE).
+// Modes that see results first, then by cost (app/probes/modes.py, PREFERENCE).
 const PREFERENCE = ["fexit", "kretprobe", "tracepoint", "fentry", "kprobe"];
 
-/** The best available probe, null when this kernel allows none. */
+/** Return the best available probe, null if this kernel supports none. */
 export function bestProbe(probes) {
   const rank = ({ mode }) => {
     const place = PREFERENCE.indexOf(mode);
@@ -15,7 +15,7 @@ export function bestProbe(probes) {
   return available.sort((a, b) => rank(a) - rank(b))[0] ?? null;
 }
 
-/** Whether the probe holds, or is about to hold, something in the kernel, so that it can be stopped. */
+/** Whether the probe is attached, or about to be, so that it can be stopped. */
 export function isActive({ state, ended }) {
   const waitsToRestart = state === "failed" && ended?.restart_at !== undefined;
   return waitsToRestart || state === "starting" || state === "running" || state === "stopping";

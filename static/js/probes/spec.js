@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The start options as a person types them <-> the spec that the service takes
-// (docs/protocol.md, "Starting"). The service checks again; here each field gets its own word.
+// The start options as typed -> the spec that the service takes (docs/protocol.md, "Starting"). The
+// service validates again; here each field gets its own error.
 
-/** The least and most that the kernel takes. */
+/** The minimum and maximum that the kernel accepts. */
 export const LIMITS = {
   pid: [1, 4_194_304],
   uid: [0, 4_294_967_294],
 };
-export const LONGEST_COMM_BYTES = 15;
-const LONGEST_DURATION_S = 86_400;
+export const MAX_COMM_BYTES = 15;
+const MAX_DURATION_S = 86_400;
 
 /**
  * @param {{pid: string, uid: string, process: string, comm: string, only_failures: boolean,
  *   duration: string, restart: boolean}} typed
  * @returns {{spec: object, errors: Object<string, string>}} `spec.filter` has every member, null
- *   where nothing was typed, so that it can also replace the filter of a running probe
+ *   for an empty field, so that it can also replace the filter of a running probe
  */
 export function parseOptions(typed) {
   const errors = {};
@@ -27,16 +27,16 @@ export function parseOptions(typed) {
     only_failures: typed.only_failures,
   };
   for (const name of ["process", "comm"]) {
-    if (new TextEncoder().encode(typed[name]).length > LONGEST_COMM_BYTES) {
-      errors[name] = `The kernel keeps ${LONGEST_COMM_BYTES} bytes of a name; this is longer.`;
+    if (new TextEncoder().encode(typed[name]).length > MAX_COMM_BYTES) {
+      errors[name] = `Too long: the kernel keeps ${MAX_COMM_BYTES} bytes of a name.`;
     }
   }
   const spec = { filter };
   const duration = typed.duration.trim();
   if (duration) {
     const seconds = Number(duration);
-    if (!(seconds > 0 && seconds <= LONGEST_DURATION_S)) {
-      errors.duration = `Seconds: more than 0, at most ${LONGEST_DURATION_S} (a day).`;
+    if (!(seconds > 0 && seconds <= MAX_DURATION_S)) {
+      errors.duration = `Enter seconds: more than 0, at most ${MAX_DURATION_S} (one day).`;
     }
     spec.duration_s = seconds;
   }
@@ -50,12 +50,12 @@ function wholeNumber(name, typed, errors) {
   const [low, high] = LIMITS[name];
   const value = Number(digits);
   if (!/^\d+$/.test(digits) || value < low || value > high) {
-    errors[name] = `A whole number from ${low} to ${high}.`;
+    errors[name] = `Enter a whole number from ${low} to ${high}.`;
   }
   return value;
 }
 
-/** A filter's parts in words, for the card: ["pid 12", "only failures"]. */
+/** Describe a filter's parts, for the card: ["pid 12", "failures only"]. */
 export function filterWords(filter) {
   if (!filter) return [];
   const words = [];
@@ -63,11 +63,11 @@ export function filterWords(filter) {
   if (filter.uid !== null) words.push(`uid ${filter.uid}`);
   if (filter.process !== null) words.push(`process ${filter.process}`);
   if (filter.comm !== null) words.push(`thread ${filter.comm}`);
-  if (filter.only_failures) words.push("only failures");
+  if (filter.only_failures) words.push("failures only");
   return words;
 }
 
-/** Whether the probe sees return values, so that "only failures" means something. */
+/** Whether the probe sees return values, so that "failures only" applies. */
 export function seesReturn(probe) {
   return probe.columns.some((column) => column.name === "ret");
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Bins of a logarithmic histogram, after HdrHistogram (G. Tene): each power of two is cut into
-// 64 equal parts, and below 64 each value is a bin of its own. A value reported as
-// the middle of its bin is wrong by at most 1/128 (0.8%).
+// Bins of a logarithmic histogram, after HdrHistogram (G. Tene): each power of two is divided into
+// 64 equal parts, and each value below 64 has its own bin. Reporting the middle of a bin for a
+// value is wrong by at most 1/128 (0.8%).
 
 const PARTS = 64;
 const PART_BITS = 6;
@@ -10,7 +10,7 @@ const PART_BITS = 6;
 /** For values from 0 to 2**64 - 1. */
 export const BINS = PARTS * (64 - PART_BITS + 1);
 
-/** The bin of a value given as two 32-bit words. */
+/** Return the bin of a value given as two 32-bit words. */
 export function binOf(high, low) {
   if (high !== 0) {
     const bit = 63 - Math.clz32(high);
@@ -23,18 +23,18 @@ export function binOf(high, low) {
   return ((below + 1) << PART_BITS) + ((low >>> below) & (PARTS - 1));
 }
 
-/** The lowest value of a bin; of the bin behind the last one, 2**64. */
+/** Return the lowest value of a bin; for the one after the last bin, 2**64. */
 export function lowOf(bin) {
   if (bin < PARTS) return bin;
   return (PARTS + (bin & (PARTS - 1))) * 2 ** ((bin >> PART_BITS) - 1);
 }
 
 /**
- * The value below or at which a part of all values lies.
+ * Return a quantile.
  *
  * @param {ArrayLike<number>} counts  by bin  @param {number} total  their sum
  * @param {number} part  0.5 for the median
- * @returns {number} the middle of the bin that holds it; NaN when nothing was counted
+ * @returns {number} the middle of its bin; NaN if nothing was counted
  */
 export function quantile(counts, total, part) {
   let left = Math.max(1, Math.ceil(part * total));
@@ -46,8 +46,8 @@ export function quantile(counts, total, part) {
 }
 
 /**
- * Bins joined to at most `most` bars for drawing, from the first that holds something to the
- * last: 8, 4, 2 or 1 for each power of two, so that all are about as wide on a logarithmic scale.
+ * Join bins to at most `most` bars for drawing, from the first to the last that is not empty: 8, 4,
+ * 2 or 1 per power of two, so that all have about the same width on a logarithmic scale.
  *
  * @returns {{edges: number[], counts: number[]}} bar i holds values from `edges[i]` to below
  *   `edges[i + 1]`

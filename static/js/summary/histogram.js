@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// How the values of a number column are spread, over the rows of the chunks counted.
+// The distribution of a number column's values, over the rows of the counted chunks.
 
+import { holds } from "../data/chunk.js";
+import { HIGH_WORD, isWide, LOW_WORD, TWO_32, wordsOf } from "../data/words.js";
 import { BINS, barsOf, binOf, quantile } from "./bins.js";
-import { holds, isWide, TWO_32, wordsOf } from "./words.js";
 
 /** @import { Column } from "../data/columns.js" */
 
@@ -19,14 +20,14 @@ export class Histogram {
     this.total = 0;
   }
 
-  /** A chunk's share, to be filled by `add` and taken away by `drop`. */
+  /** Return a chunk's share, which `add` fills and `drop` subtracts. */
   share() {
     const share = { counts: new Uint16Array(BINS), total: 0, least: Infinity, most: -Infinity };
     this.#shares.add(share);
     return share;
   }
 
-  /** Count `count` rows of a chunk, those whose numbers `rows` holds. */
+  /** Count the first `count` row numbers of `rows`, rows of a chunk. */
   add(share, chunk, rows, count) {
     const column = chunk.columns.get(this.column.key);
     if (!column) return;
@@ -37,8 +38,8 @@ export class Histogram {
     for (let i = 0; i < count; i++) {
       const row = rows[i];
       if (!holds(column, row)) continue;
-      let high = words ? words[2 * row + 1] : 0;
-      let low = words ? words[2 * row] : values[row];
+      let high = words ? words[2 * row + HIGH_WORD] : 0;
+      let low = words ? words[2 * row + LOW_WORD] : values[row];
       if (isSigned && (words ? high | 0 : low) < 0) high = low = 0;
       const value = high * TWO_32 + low;
       if (value < share.least) share.least = value;
@@ -57,7 +58,7 @@ export class Histogram {
     for (let bin = 0; bin < BINS; bin++) this.#counts[bin] -= share.counts[bin];
   }
 
-  /** The least and the largest value, exactly; null when nothing was counted. */
+  /** The exact minimum and maximum; null if nothing was counted. */
   get range() {
     let least = Infinity;
     let most = -Infinity;
@@ -68,7 +69,7 @@ export class Histogram {
     return this.total > 0 ? { least, most } : null;
   }
 
-  /** As `quantile` of bins.js, never beyond the values that there are. */
+  /** As `quantile` of bins.js, limited to the range of the values. */
   quantile(part) {
     const { least, most } = this.range ?? { least: NaN, most: NaN };
     return Math.min(most, Math.max(least, quantile(this.#counts, this.total, part)));

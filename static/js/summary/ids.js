@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Small numbers for values: 1, 2, 3, ..., each used again once its value was forgotten.
+// Small ids for values: 1, 2, 3, ..., reused once their value is forgotten.
 
-const SEED = (Math.random() * 2 ** 32) | 0; // so that nobody can choose names that collide
+const SEED = (Math.random() * 2 ** 32) | 0; // random, so that chosen names cannot be made to collide
 
 class Ids {
-  /** The values by id; null where an id is free. */
+  /** The values by id; null for a free id. */
   keys = [null];
   #free = [];
 
-  /** How many ids are in use. */
+  /** The number of ids in use. */
   get size() {
     return this.keys.length - 1 - this.#free.length;
   }
@@ -26,16 +26,16 @@ class Ids {
   }
 }
 
-/** Ids of numbers: there are few different ones. */
+/** Ids of numbers, of which few are distinct. */
 export class NumberIds extends Ids {
   #ids = new Map();
 
-  /** The value's id, 0 where it has none. */
+  /** Return the value's id, 0 if it has none. */
   find(value) {
     return this.#ids.get(value) ?? 0;
   }
 
-  /** The value's id, a new one where it has none. */
+  /** Return the value's id, a new one if it has none. */
   of(value) {
     let id = this.find(value);
     if (id === 0) {
@@ -52,20 +52,20 @@ export class NumberIds extends Ids {
 }
 
 /**
- * Ids of texts, of which there can be a million: a hash table with linear probing, at most half
- * full (Knuth, The Art of Computer Programming 3, 6.4). For a million a Map takes five times as
- * long, and stops the page each time it grows.
+ * Ids of texts, of which a million can be distinct: a hash table with linear probing, at most half
+ * full (Knuth, The Art of Computer Programming 3, 6.4). For a million texts a Map takes five times
+ * as long, and blocks the page each time it grows.
  */
 export class TextIds extends Ids {
   #slots = new Uint32Array(256); // ids; 0 for none
   #hashes = new Uint32Array(128); // by id
 
-  /** The text's id, 0 where it has none. */
+  /** Return the text's id, 0 if it has none. */
   find(text) {
     return this.#slots[this.#slot(text, hashOf(text))];
   }
 
-  /** The text's id, a new one where it has none. */
+  /** Return the text's id, a new one if it has none. */
   of(text) {
     const hash = hashOf(text);
     const slot = this.#slot(text, hash);
@@ -82,7 +82,7 @@ export class TextIds extends Ids {
     const mask = slots.length - 1;
     let hole = this.#hashes[id] & mask;
     while (slots[hole] !== id) hole = (hole + 1) & mask;
-    // Whoever stands behind the hole and could stand in it moves there.
+    // Move each following entry that may occupy the hole into it.
     for (let slot = (hole + 1) & mask; slots[slot] !== 0; slot = (slot + 1) & mask) {
       const home = this.#hashes[slots[slot]] & mask;
       if (((slot - home) & mask) < ((slot - hole) & mask)) continue;
@@ -93,7 +93,7 @@ export class TextIds extends Ids {
     this.free(id);
   }
 
-  /** Where the text's id stands, or would stand. */
+  /** Return the slot of the text's id, or the free slot for it. */
   #slot(text, hash) {
     const slots = this.#slots;
     const mask = slots.length - 1;
@@ -105,7 +105,7 @@ export class TextIds extends Ids {
     return slot;
   }
 
-  /** Twice the room; ids stay. */
+  /** Double the table; ids stay the same. */
   #grow() {
     const hashes = new Uint32Array(2 * this.#hashes.length);
     hashes.set(this.#hashes);

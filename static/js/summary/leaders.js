@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The largest of many counts that rise and fall, without looking at all of them each time.
+// The largest of many changing counts, without scanning all of them each time.
 //
-// A few ids are candidates. Every id that is none has at most `floor`, so the largest are
-// among the candidates as long as enough of these have `floor` or more; when
-// they no longer have, all counts are looked at once and candidates chosen anew.
+// A few ids are candidates. Every other id has a count of at most `floor`, so the largest are among
+// the candidates as long as enough of these have `floor` or more; when they do not, all counts are
+// scanned once for new candidates.
 
 import { BINS, binOf, lowOf } from "./bins.js";
 
-const MOST = 1024;
-const KEPT = MOST / 2;
+const MAX_CANDIDATES = 1024;
+const KEPT_CANDIDATES = MAX_CANDIDATES / 2;
 
 export class Leaders {
   #candidates = [];
@@ -22,27 +22,27 @@ export class Leaders {
     this.#counts = counts;
   }
 
-  /** The count of an id rose to `count`. */
+  /** The count of an id increased to `count`. */
   rose(id, count) {
     if (count < this.#floor) return;
-    if (count > this.#floor || this.#candidates.length < KEPT) this.#admit(id);
+    if (count > this.#floor || this.#candidates.length < KEPT_CANDIDATES) this.#admit(id);
   }
 
   /** The id is no longer in use. */
-  gone(id) {
+  forget(id) {
     if (!this.#isCandidate[id]) return;
     this.#isCandidate[id] = 0;
     this.#candidates.splice(this.#candidates.indexOf(id), 1);
   }
 
-  /** The `most` ids with the largest counts, largest first. @param {number} used  ids in use */
+  /** Return the `most` ids with the largest counts, in order. @param {number} used  ids in use */
   first(most, used) {
     this.#sort();
     const counts = this.#counts();
     const enough = Math.min(most, used);
     const last = this.#candidates[enough - 1];
     const isProven = this.#candidates.length === used || counts[last] >= this.#floor;
-    if (!isProven) this.#chooseAnew();
+    if (!isProven) this.#rebuild();
     return this.#candidates.slice(0, most);
   }
 
@@ -51,13 +51,13 @@ export class Leaders {
     if (this.#isCandidate[id]) return;
     this.#isCandidate[id] = 1;
     this.#candidates.push(id);
-    if (this.#candidates.length < MOST) return;
+    if (this.#candidates.length < MAX_CANDIDATES) return;
     this.#sort();
-    for (const left of this.#candidates.splice(KEPT)) this.#isCandidate[left] = 0;
-    this.#floor = this.#counts()[this.#candidates[KEPT - 1]];
+    for (const left of this.#candidates.splice(KEPT_CANDIDATES)) this.#isCandidate[left] = 0;
+    this.#floor = this.#counts()[this.#candidates[KEPT_CANDIDATES - 1]];
   }
 
-  /** Stable, so that of equal ones those stay in front that were there before. */
+  /** Sort the candidates; stable, so that equal counts keep their order. */
   #sort() {
     const counts = this.#counts();
     this.#candidates.sort((a, b) => counts[b] - counts[a]);
@@ -69,17 +69,17 @@ export class Leaders {
     this.#isCandidate = grown;
   }
 
-  #chooseAnew() {
+  #rebuild() {
     const counts = this.#counts();
     this.#candidates = [];
     this.#isCandidate.fill(0);
-    this.#floor = leastOfLargest(counts, KEPT);
+    this.#floor = leastOfLargest(counts, KEPT_CANDIDATES);
     for (let id = 0; id < counts.length; id++) if (counts[id] > 0) this.rose(id, counts[id]);
     this.#sort();
   }
 }
 
-/** A count, above 0, that at least `most` ids reach, or all in use, and not many more. */
+/** Return a count above 0 that at least `most` ids (or all in use) reach, and not many more. */
 function leastOfLargest(counts, most) {
   const sizes = new Uint32Array(BINS);
   for (let id = 0; id < counts.length; id++) sizes[binOf(0, counts[id])]++;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Which columns give which part of the summary: by their types, units and presentations.
+// Which columns the summary shows and how, by their types, units and presentations.
 
 import { PROBE_KEY } from "../data/columns.js";
 import { presentation } from "../format/presentation.js";

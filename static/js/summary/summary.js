@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Counts over all rows of the view, kept up to date from the rows that come and go. Each
-// chunk of the store has its share in every count, taken away when the chunk's
-// rows leave; where only some of them have left, the chunk's others are counted anew.
+// Counts over all rows of the view, updated incrementally as rows are added and evicted. Each chunk
+// of the store has a share of every count, which is subtracted when the chunk's rows are evicted;
+// if only some of them are, the chunk's others are counted again.
 
 import { CHUNK_ROWS } from "../data/chunk.js";
 import { planOf } from "./plan.js";
@@ -13,7 +13,7 @@ import { planOf } from "./plan.js";
 /** @import { Tally } from "./tally.js" */
 /** @import { Timeline } from "./timeline.js" */
 
-const STEP_ROWS = 1024; // so few that a step is short also before the browser has compiled it
+const STEP_ROWS = 1024; // few, so that a step is short even before the JIT has compiled it
 const rows = new Uint16Array(STEP_ROWS);
 
 export class Summary {
@@ -23,7 +23,7 @@ export class Summary {
   #keys = "";
   #parts = [];
   #chunks = []; // {number, first, shares}: oldest first
-  #counted = 0; // rows of the view since it began that were looked at
+  #counted = 0; // rows counted since the view began
 
   /** @param {EventStore} store  @param {View} view */
   constructor(store, view) {
@@ -36,13 +36,13 @@ export class Summary {
     return this.#parts;
   }
 
-  /** How much of the view is counted, 0 to 1. */
+  /** The part of the view that is counted, 0 to 1. */
   get progress() {
-    const { gone, length } = this.#view;
-    return length === 0 ? 1 : Math.max(0, this.#counted - gone) / length;
+    const { evicted, length } = this.#view;
+    return length === 0 ? 1 : Math.max(0, this.#counted - evicted) / length;
   }
 
-  /** Forget everything, and the memory it took. */
+  /** Forget all counts, and release their memory. */
   reset() {
     this.#epoch = -1;
     this.#parts = [];
@@ -50,14 +50,14 @@ export class Summary {
   }
 
   /**
-   * Follow the view, in short steps, until nothing is left or the time is up.
+   * Follow the view in short steps until it is counted or the time is up.
    *
    * @param {() => boolean} isTimeUp  asked after each step
-   * @returns {boolean} whether the counts are those of the view
+   * @returns {boolean} whether the whole view is counted
    */
   advance(isTimeUp = () => false) {
     this.#restartIfOther();
-    // The store may have let go of more rows than the view knows yet.
+    // The store may have evicted rows that the view still has.
     const front = this.#view.placeFrom(this.#store.first);
     do {
       if (!this.#dropOld(front) && !this.#countNew(front)) return true;
@@ -76,7 +76,7 @@ export class Summary {
     this.#counted = 0;
   }
 
-  /** One step; false when no counted row has left. */
+  /** Take one step; return false if no counted row was evicted. */
   #dropOld(front) {
     const oldest = this.#chunks[0];
     if (!oldest) return false;
@@ -86,10 +86,10 @@ export class Summary {
     this.#chunks.shift();
     for (const [i, share] of oldest.shares.entries()) this.#parts[i].measure.drop(share);
     if (Math.floor(first / CHUNK_ROWS) > oldest.number) return true;
-    // What is left of it was counted already, up to #counted.
+    // Count its remaining rows again, up to #counted.
     const chunk = this.#chunkEntry(oldest.number, first);
     this.#chunks.unshift(chunk);
-    const end = Math.min(length, this.#counted - this.#view.gone);
+    const end = Math.min(length, this.#counted - this.#view.evicted);
     for (let place = front, last = -1; place > last; ) {
       last = place;
       place = this.#countChunk(chunk, place, end);
@@ -97,10 +97,10 @@ export class Summary {
     return true;
   }
 
-  /** One step; false when all is counted. */
+  /** Take one step; return false if all rows are counted. */
   #countNew(front) {
-    const { gone, length } = this.#view;
-    const place = Math.max(front, this.#counted - gone);
+    const { evicted, length } = this.#view;
+    const place = Math.max(front, this.#counted - evicted);
     if (place >= length) return false;
     const row = this.#view.at(place);
     const number = Math.floor(row / CHUNK_ROWS);
@@ -109,7 +109,7 @@ export class Summary {
       chunk = this.#chunkEntry(number, row);
       this.#chunks.push(chunk);
     }
-    this.#counted = gone + this.#countChunk(chunk, place, length);
+    this.#counted = evicted + this.#countChunk(chunk, place, length);
     return true;
   }
 
@@ -117,7 +117,7 @@ export class Summary {
     return { number, first, shares: this.#parts.map(({ measure }) => measure.share()) };
   }
 
-  /** Count rows of the chunk from `place` on, before `end`. @returns the place behind them */
+  /** Count rows of the chunk from `place` up to `end`. @returns the place after them */
   #countChunk({ number, shares }, place, end) {
     const view = this.#view;
     const base = number * CHUNK_ROWS;
@@ -129,7 +129,7 @@ export class Summary {
       rows[count++] = row - base;
     }
     if (count === 0) return place;
-    // A mark is a row of the view too; in every column it is MISSING.
+    // Gap rows are rows of the view too; their cells are MISSING in every column.
     this.#store.scan(base + rows[0], base + rows[count - 1] + 1, (chunk) => {
       for (const [i, share] of shares.entries())
         this.#parts[i].measure.add(share, chunk, rows, count);

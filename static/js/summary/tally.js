@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// How often each value of a column occurs, exactly, over the rows of the chunks counted.
-// Values have ids (ids.js); counts are arrays by id.
+// The exact number of occurrences of each value of a column, over the rows of the counted chunks.
+// Values have ids (ids.js); counts are arrays indexed by id.
 
 import { CHUNK_ROWS, NULL, VALUE } from "../data/chunk.js";
 import { NumberIds, TextIds } from "./ids.js";
@@ -9,7 +9,7 @@ import { Leaders } from "./leaders.js";
 
 /** @import { Column } from "../data/columns.js" */
 
-// Used again for each chunk: the codes of its rows; which codes there are, and how often each.
+// Reused for each chunk: the codes of its rows, the distinct codes, and the count of each.
 const codes = new Uint16Array(CHUNK_ROWS);
 const usedCodes = new Uint16Array(CHUNK_ROWS);
 const codeCounts = new Uint16Array(CHUNK_ROWS + VALUE);
@@ -23,19 +23,19 @@ export class Tally {
   constructor(column) {
     this.column = column;
     this.#ids = column.type === "text" ? new TextIds() : new NumberIds();
-    /** Rows with a value, and rows whose probe has the column but could not tell (or no error). */
+    /** Rows with a value, and rows whose probe has the column but no value. */
     this.values = 0;
     this.nulls = 0;
   }
 
-  /** How many different values there are. */
+  /** The number of distinct values. */
   get distinct() {
     return this.#ids.size;
   }
 
   /**
-   * A chunk's share, to be filled by `add` and taken away by `drop`. Codes stand for values
-   * within the chunk; MISSING and NULL for themselves.
+   * Return a chunk's share, which `add` fills and `drop` subtracts. Codes identify values within the
+   * chunk; MISSING and NULL are codes too.
    */
   share() {
     return { ids: new Uint32Array(16), counts: new Uint16Array(16), codeOf: null, end: VALUE };
@@ -62,19 +62,19 @@ export class Tally {
     }
   }
 
-  /** The values that occur most, `{key, count}`; of equal counts any, but the same again. */
+  /** Return the most frequent values, `{key, count}`; the choice among equal counts is stable. */
   top(most) {
     return this.#leaders
       .first(most, this.distinct)
       .map((id) => ({ key: this.#ids.keys[id], count: this.#counts[id] }));
   }
 
-  /** How often a value occurs. */
+  /** Return the number of occurrences of a value. */
   countOf(key) {
     return this.#counts[this.#ids.find(key)];
   }
 
-  /** Count what `codes` holds; `keys` are the values by code. */
+  /** Count the first `count` codes; `keys` are the values by code. */
   #count(share, keys, count) {
     if (keys.length > share.ids.length) widen(share, keys.length);
     share.end = Math.max(share.end, keys.length);
@@ -108,12 +108,12 @@ export class Tally {
   }
 
   #forget(id) {
-    this.#leaders.gone(id);
+    this.#leaders.forget(id);
     this.#ids.forget(id);
   }
 }
 
-/** Fill `usedCodes` and `codeCounts` from `codes`: most columns have few values in a chunk. */
+/** Fill `usedCodes` and `codeCounts` from `codes`: most columns have few distinct values. */
 function distinctCodes(count) {
   let used = 0;
   for (let i = 0; i < count; i++) {
@@ -123,7 +123,7 @@ function distinctCodes(count) {
   return used;
 }
 
-/** Give the numbers of a chunk codes, as its texts have them. */
+/** Assign codes to the numbers of a chunk, as text columns have them. */
 function readNumbers(share, column, rows, count) {
   share.codeOf ??= new Map();
   share.keys ??= [null, null];

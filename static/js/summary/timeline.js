@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// How many events came when, by series (the probe that saw them), in buckets of row time.
+// The number of events over time, in buckets, with a series per probe.
 
-import { VALUE } from "../data/chunk.js";
-import { holds, TWO_32, wordsOf } from "./words.js";
+import { holds, VALUE } from "../data/chunk.js";
+import { HIGH_WORD, LOW_WORD, TWO_32, wordsOf } from "../data/words.js";
 
 /** @import { Column } from "../data/columns.js" */
 
 const DAY_S = 86_400;
 
-// Each width divides the next, so that buckets of one are whole buckets of the other.
+// Each width divides the next, so that buckets can be joined.
 export const WIDTHS_S = [
   1,
   5,
@@ -26,7 +26,7 @@ export const WIDTHS_S = [
   10_000 * DAY_S,
 ];
 const BUCKETS = 300;
-// More than BUCKETS: a chunk's buckets are then never wider than those of the whole.
+// More than BUCKETS, so that a chunk's buckets are never wider than those of the whole.
 const SHARE_BUCKETS = 1024;
 const NS_PER_S = 1_000_000_000n;
 const EXACT_NS = 2 ** 52;
@@ -53,7 +53,7 @@ export class Timeline {
     if (!times || !split) return;
     const { codes, texts } = split;
     const secondOf = secondReader(times.values, rows[0]);
-    // Rows that follow each other are mostly of one second and one series.
+    // Consecutive rows mostly share their second and series: count them in runs.
     let second = 0;
     let code = -1;
     let run = 0;
@@ -80,7 +80,7 @@ export class Timeline {
   /**
    * @returns {?{start: number, width: number, seconds: number[], series: {name: string,
    *   counts: number[]}[]}} times in seconds since 1970: bucket i begins at `start + i * width`;
-   *   `seconds[i]` is how much of it lies within the rows' time; null when nothing was counted
+   *   `seconds[i]` is the part of it within the rows' time range; null if nothing was counted
    */
   buckets() {
     let first = Infinity;
@@ -112,7 +112,7 @@ export class Timeline {
   }
 }
 
-/** A function from a row to its second since 1970; exact, as is the bigint it avoids. */
+/** Return a function from a row to its second since 1970, exact without a bigint per row. */
 function secondReader(values, row) {
   const words = wordsOf(values);
   const base = floorSecond(values[row]);
@@ -121,7 +121,8 @@ function secondReader(values, row) {
   const fromLow = Number(from & 0xffff_ffffn);
   const baseSecond = Number(base);
   return (at) => {
-    const past = ((words[2 * at + 1] | 0) - fromHigh) * TWO_32 + (words[2 * at] - fromLow);
+    const past =
+      ((words[2 * at + HIGH_WORD] | 0) - fromHigh) * TWO_32 + (words[2 * at + LOW_WORD] - fromLow);
     if (Math.abs(past) > EXACT_NS) return Number(floorSecond(values[at]));
     return baseSecond + Math.floor(past / 1e9);
   };
@@ -142,7 +143,7 @@ function put(share, name, second, count) {
   if (counted.size > SHARE_BUCKETS) widen(share);
 }
 
-/** Join the share's buckets to those of the next width. */
+/** Join the share's buckets to the next width. */
 function widen(share) {
   const ratio = WIDTHS_S[share.width + 1] / WIDTHS_S[share.width];
   share.width++;

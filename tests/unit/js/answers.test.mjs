@@ -31,7 +31,7 @@ test("each fault of a field is told with its name, and once", () => {
       .errors.slice(1)
       .map(({ field, message }) => `${field}: ${message}`),
   ]);
-  assert.equal(told("problem_fields").message, "The service does not take this");
+  assert.equal(told("problem_fields").message, "The service rejected the request");
   assert.deepEqual(told("problem_query").notes, ["limit: Must be a whole number from 1 to 10000."]);
 });
 
@@ -48,7 +48,7 @@ test("what the kernel cannot do is told with the reason, the hint and what works
   const error = told("problem_unavailable");
   assert.equal(error.message, detail);
   assert.equal(error.code, "unavailable");
-  assert.deepEqual(error.notes, [reason, hint, `What works here: ${alternatives.join(", ")}.`]);
+  assert.deepEqual(error.notes, [reason, hint, `Available here: ${alternatives.join(", ")}.`]);
 });
 
 for (const name of problems()) {
@@ -115,11 +115,11 @@ test("who started and who stopped a probe is told to other pages, in the service
   assert.deepEqual(changes.news(probes), []);
   const { probe } = recorded("state");
   const who = recorded("hello").caller.name;
-  assert.deepEqual(changes.news([probe]), [`${who} started ${probe.id}, for everyone.`]);
+  assert.deepEqual(changes.news([probe]), [`${who} started ${probe.id} for everyone.`]);
   assert.deepEqual(changes.news([probe]), []);
   const ended = recorded("probe_ended");
   ended.changed_by.at = "2026-11-22T10:00:09.123456Z"; // recorded with the time of the start
-  assert.deepEqual(changes.news([ended]), [`${who} stopped ${probe.id}, for everyone.`]);
+  assert.deepEqual(changes.news([ended]), [`${who} stopped ${probe.id} for everyone.`]);
 });
 
 test("each probe says what it does not see", () => {
@@ -155,7 +155,7 @@ test("a probe whose programs do not run is told as such, and until when", () => 
   intake.probes([recorded("probe_ended")]);
   assert.deepEqual(intake.watching.incidents, []);
   assert.deepEqual(intake.losses.list(), []);
-  const { where, rows, from, to } = store.markAt(store.first);
+  const { where, rows, from, to } = store.gapAt(store.first);
   assert.deepEqual({ where, rows, from, to }, { where: "unwatched", rows: null, from, to: gap.to });
 });
 
@@ -175,5 +175,5 @@ test("messages of the websocket fill the store's columns and the books of losses
   const gap = recorded("gap");
   intake.gap(gap);
   assert.deepEqual(intake.losses.list(), [{ probe: gap.probe, where: "kernel", rows: 7 }]);
-  assert.equal(store.markAt(store.first).where, gap.where);
+  assert.equal(store.gapAt(store.first).where, gap.where);
 });

@@ -91,7 +91,7 @@ test("what was left out is marked at its place, and counted as lost", () => {
   intake.skip(batch(2));
   intake.take(batch(3), 0);
   assert.equal(store.received, 4);
-  assert.deepEqual(store.markAt(2), { probe: "fexit", where: "page", rows: 4 });
+  assert.deepEqual(store.gapAt(2), { probe: "fexit", where: "page", rows: 4 });
   assert.deepEqual(intake.losses.list(), [{ probe: "fexit", where: "page", rows: 4 }]);
   intake.clear();
   assert.deepEqual(intake.losses.list(), []);

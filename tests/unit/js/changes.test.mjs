@@ -9,15 +9,15 @@ const probe = (at, who = "token lab1", what = "stopped") => ({
   changed_by: at && { who, what, at },
 });
 
-test("what others did is news once; what was done before the page came is none", () => {
+test("a change by another client is news once, but not one made before the page connected", () => {
   const changes = new Changes();
   changes.allow({ name: "uid 0" });
   assert.deepEqual(changes.news([probe("t1")]), []);
   assert.deepEqual(changes.news([probe("t1")]), []);
-  assert.deepEqual(changes.news([probe("t2")]), ["token lab1 stopped fexit, for everyone."]);
+  assert.deepEqual(changes.news([probe("t2")]), ["token lab1 stopped fexit for everyone."]);
   assert.deepEqual(changes.news([probe("t2"), probe("t1")]), []);
   assert.deepEqual(changes.news([probe("t3", "uid 7", "filter")]), [
-    "uid 7 changed the filter of fexit in the kernel, for everyone.",
+    "uid 7 changed the kernel filter of fexit for everyone.",
   ]);
   assert.deepEqual(changes.news([probe("t4", "uid 7", "unheard of")]), []);
 });

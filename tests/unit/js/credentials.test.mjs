@@ -39,7 +39,7 @@ for (const [hash, expected, url] of [
   });
 }
 
-test("a token in the query is none", () => {
+test("a token in the query is ignored", () => {
   assert.deepEqual(taken("", "?token=pd_x"), { token: null, addresses: [] });
 });
 
@@ -112,7 +112,7 @@ async function honest(token) {
   return sent;
 }
 
-test("a session is opened once for those who ask at the same time, and anew for each connect", async () => {
+test("concurrent callers share one session; each connect opens a new one", async () => {
   const sent = await honest("pd_x");
   const credentials = new Credentials(keys(), ORIGIN);
   await credentials.use("pd_x");

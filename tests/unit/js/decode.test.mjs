@@ -106,7 +106,7 @@ test("a type that the protocol does not name is shown as text", () => {
 
 test("a batch without its metadata is refused", () => {
   const bytes = encode({ pid: [arrow.uint32(), [1]] }, { probe: "x", mode: "x", run: "1" });
-  assert.throws(() => decodeBatch(bytes), /without "batch"/);
+  assert.throws(() => decodeBatch(bytes), /the metadata of a batch lacks "batch"/);
 });
 
 test("bytes that are no Arrow stream are refused", () => {

@@ -11,10 +11,9 @@ import { FORMATS } from "../../../static/js/export/formats.js";
 import { writeExport } from "../../../static/js/export/run.js";
 import { snapshotOfStore, snapshotOfView } from "../../../static/js/export/snapshot.js";
 import { i32, list, struct, text, varint } from "../../../static/js/export/thrift.js";
-import { timeWriter } from "../../../static/js/export/times.js";
+import { ColumnNames } from "../../../static/js/filter/column_names.js";
 import { compileFilter, EVERYTHING } from "../../../static/js/filter/compile.js";
-import { Names } from "../../../static/js/filter/names.js";
-import { utcTime } from "../../../static/js/format/time.js";
+import { utcTime, utcTimeWriter } from "../../../static/js/format/time.js";
 import { tableFromIPC } from "../../../static/vendor/flechette.mjs";
 import { batchOf } from "./batches.mjs";
 
@@ -33,7 +32,7 @@ function mixedStore() {
       latency_ns: ["uint64", [2n ** 64n - 1n, 0n]],
     }),
   );
-  store.mark({ probe: "fexit", where: "kernel", rows: 12 });
+  store.addGap({ probe: "fexit", where: "kernel", rows: 12 });
   store.append(
     batchOf(
       {
@@ -76,7 +75,7 @@ test("no text of a CSV begins a formula, whatever the spreadsheet takes for a se
 });
 
 test("times are written as the page shows them, also before 1970 and out of order", () => {
-  const write = timeWriter();
+  const write = utcTimeWriter();
   for (const ns of [NOON, NOON + 1n, NOON - 10n ** 9n, 0n, -1n, -(10n ** 9n), NOON]) {
     assert.equal(write(ns), utcTime(ns));
   }
@@ -106,7 +105,7 @@ test("NDJSON has the service's own bytes: members in order, ASCII, gaps at their
 test("a gap at the end is written, and one of unknown size", async () => {
   const store = new EventStore();
   store.append(batchOf({ pid: ["uint32", [1]] }));
-  store.mark({ probe: "fexit", where: "reconnect", rows: null });
+  store.addGap({ probe: "fexit", where: "reconnect", rows: null });
   const lines = (await (await written(snapshotOfStore(store), "ndjson")).text()).split("\n");
   assert.equal(lines[1], '{"type":"gap","probe":"fexit","where":"reconnect","rows":null}');
 });
@@ -114,9 +113,9 @@ test("a gap at the end is written, and one of unknown size", async () => {
 test("a gap that the service told keeps its times", async () => {
   const store = new EventStore();
   const [from, to] = ["2026-11-22T12:00:00.000001Z", "2026-11-22T12:00:01.000001Z"];
-  store.mark({ type: "gap", probe: "fexit", where: "pipe", rows: 3, from, to });
-  store.mark({ type: "gap", probe: "fexit", where: "unwatched", rows: null, from, to });
-  store.mark({ type: "gap", probe: "fexit", where: "unwatched", rows: null, from, to: null });
+  store.addGap({ type: "gap", probe: "fexit", where: "pipe", rows: 3, from, to });
+  store.addGap({ type: "gap", probe: "fexit", where: "unwatched", rows: null, from, to });
+  store.addGap({ type: "gap", probe: "fexit", where: "unwatched", rows: null, from, to: null });
   const lines = (await (await written(snapshotOfStore(store), "ndjson")).text()).split("\n");
   assert.deepEqual(lines, [
     `{"type":"gap","probe":"fexit","where":"pipe","rows":3,"from":"${from}","to":"${to}"}`,
@@ -154,7 +153,7 @@ test("Arrow comes back as it went in, in several record batches", async () => {
 
 test("what the filter shows is exported, and only that", async () => {
   const store = mixedStore();
-  const names = new Names(store.columns.all);
+  const names = new ColumnNames(store.columns.all);
   const view = new View(
     store,
     compileFilter("pid<9", names, () => ({})),
@@ -175,7 +174,7 @@ test("an export holds its rows while the store lets them go or forgets them", as
   view.advance();
   const snapshot = snapshotOfStore(store);
   store.append(pids(10_000));
-  assert.equal(snapshotOfView(store, view).length, 0, "the view has not seen what was let go");
+  assert.equal(snapshotOfView(store, view).length, 0, "the view has no evicted rows");
   store.clear();
   assert.equal(snapshot.length, 10_000);
   assert.deepEqual(snapshot.cells({ key: "pid:uint32" }, 9_998, 10_000), [9_998, 9_999]);

@@ -3,12 +3,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { EventStore } from "../../../static/js/data/store.js";
+import { ColumnNames } from "../../../static/js/filter/column_names.js";
 import { compileFilter, EVERYTHING } from "../../../static/js/filter/compile.js";
 import { FilterError } from "../../../static/js/filter/fault.js";
 import { escapeGlob, globMatcher } from "../../../static/js/filter/glob.js";
 import { parseIntervals } from "../../../static/js/filter/interval.js";
 import { numberLiteral, timeLiteral } from "../../../static/js/filter/literals.js";
-import { Names } from "../../../static/js/filter/names.js";
 import { batchOf, numbers } from "./batches.mjs";
 import { COLUMNS, compiled, ERRORS, events, look, NAMES, passing } from "./filters.mjs";
 
@@ -96,10 +96,10 @@ test("names stand for numbers where the column has names, as typed and in capita
 const FAULTY_VALUES = [
   ["=", "abc", null, /“abc” is not a number$/],
   ["=", "..", null, /needs a value before or after/],
-  ["=", "5..1", null, /5 is more than 1/],
+  ["=", "5..1", null, /5 is greater than 1/],
   ["=", "1..x", null, /“x” is not a number/],
-  [">", "1..5", null, /“1..5” is a range, which goes with =/],
-  ["=", "1ms", null, /no unit is needed/],
+  [">", "1..5", null, /“1..5” is a range, which works with =/],
+  ["=", "1ms", null, /this column has no unit/],
   ["=", "1h", "ns", /“h” is not a unit/],
   ["=", "1,00", null, /“1,00” is not a number/],
   ["=", "1 2", null, /is not a number/],
@@ -176,10 +176,10 @@ function atPlace(zone, run) {
 
 const ns = (utc) => BigInt(Date.parse(utc)) * 1_000_000n;
 
-test("a time that the clocks skip is none, and one that they repeat is both", () => {
+test("a time that the clocks skip is invalid, and one that they repeat matches both", () => {
   atPlace("Europe/Berlin", () => {
     const read = timeLiteral();
-    assert.throws(() => read("2026-03-29T02:30"), /the clocks were put forward past it/);
+    assert.throws(() => read("2026-03-29T02:30"), /the clocks skipped it/);
     assert.equal(read("2026-03-29T03:00")[0].first, ns("2026-03-29T01:00:00Z"));
     const repeated = parseIntervals("=", "2026-10-25T02:30", read);
     assert.deepEqual(repeated, [
@@ -366,7 +366,7 @@ test("one name with two types means both columns", () => {
     title: "arg",
     unit: null,
   }));
-  const names = new Names(columns);
+  const names = new ColumnNames(columns);
   const rows = (text) => {
     const { select, faults } = compileFilter(text, names, look);
     assert.deepEqual(faults, []);
@@ -390,37 +390,37 @@ test("no filter has no test to run", () => {
 
 const FAULTS = [
   // text, what the message says, the part of the text that is wrong
-  ["comm=", /a value is missing after =/, "comm="],
-  ["rm and comm =", /a value is missing after =/, "comm ="],
-  ["comm= and pid=1", /a value is missing after =/, "comm="],
-  ["comm=(sd-pam)", /parentheses in a text need quotes/, "comm="],
-  ["=5", /a column is missing before =/, "=5"],
-  ["/x <img", /a column is missing before </, "<img"],
-  ["(rm", /the closing parenthesis is missing/, "("],
-  ["rm)", /has no opening one/, ")"],
-  [")", /has no opening one/, ")"],
-  ["rm ()", /nothing stands in the parentheses/, "()"],
-  ["rm and", /something is missing after “and”/, "and"],
-  ["not", /something is missing after “not”/, "not"],
+  ["comm=", /missing value after =/, "comm="],
+  ["rm and comm =", /missing value after =/, "comm ="],
+  ["comm= and pid=1", /missing value after =/, "comm="],
+  ["comm=(sd-pam)", /quote a text that contains parentheses/, "comm="],
+  ["=5", /missing column before =/, "=5"],
+  ["/x <img", /missing column before </, "<img"],
+  ["(rm", /missing closing parenthesis/, "("],
+  ["rm)", /unmatched closing parenthesis/, ")"],
+  [")", /unmatched closing parenthesis/, ")"],
+  ["rm ()", /the parentheses are empty/, "()"],
+  ["rm and", /missing test after “and”/, "and"],
+  ["not", /missing test after “not”/, "not"],
   ["or rm", /“or” joins two tests/, "or"],
   ["rm and or git", /“or” joins two tests/, "or"],
-  ['"open', /the closing quote is missing/, '"open'],
-  ['"a"b', /a space is missing behind the closing quote/, '"a"'],
-  ['comm=a"b"', /put all of it in quotes/, "a"],
-  ['"a\\d"', /a backslash is written/, "\\d"],
-  ['"a\\u{110000}"', /a backslash is written/, "\\u"],
+  ['"open', /missing closing quote/, '"open'],
+  ['"a"b', /missing space after the closing quote/, '"a"'],
+  ['comm=a"b"', /quote the whole text/, "a"],
+  ['"a\\d"', /write a backslash as/, "\\d"],
+  ['"a\\u{110000}"', /write a backslash as/, "\\u"],
   ["filenam=x", /no column “filenam”; did you mean filename\?/, "filenam"],
   ["pidd=1", /did you mean pid\?/, "pidd"],
   ["late>1ms", /did you mean latency\?/, "late"],
-  ["zzzzzz=1", /no column “zzzzzz”; quotes make it a text/, "zzzzzz"],
+  ["zzzzzz=1", /no column “zzzzzz”; quote it to search for the text/, "zzzzzz"],
   ["rm pid=abc", /“abc” is not a number/, "abc"],
   ["latency>1h", /“h” is not a unit/, "1h"],
-  ["uid=nobody", /“nobody” is not a number and no name known here/, "nobody"],
-  ["comm<5", /< compares numbers, and Thread is text/, "comm<5"],
-  ["pid~1*", /~ is for text, and PID is a number/, "pid~1*"],
+  ["uid=nobody", /“nobody” is not a number or a known name/, "nobody"],
+  ["comm<5", /< compares numbers, but Thread is text/, "comm<5"],
+  ["pid~1*", /~ is for text, but PID is a number/, "pid~1*"],
   ["time>=soon", /“soon” is not a time/, "soon"],
-  [`${"(".repeat(100)}rm`, /too many parentheses/, "("],
-  [`${"not ".repeat(100)}rm`, /too many parentheses/, "not"],
+  [`${"(".repeat(100)}rm`, /nested too deeply/, "("],
+  [`${"not ".repeat(100)}rm`, /nested too deeply/, "not"],
 ];
 
 for (const [text, message, part] of FAULTS) {
@@ -456,7 +456,7 @@ test("a name is a column's name, its name without the unit, or its title; never 
   assert.deepEqual(key("dirfd"), ["dfd:int32"]);
   assert.deepEqual(key("nothing"), []);
   const column = (name, title, unit = null) => ({ key: name, name, type: "uint64", title, unit });
-  const names = new Names([
+  const names = new ColumnNames([
     column("wait_ns", "Wait", "ns"),
     column("wait_us", "Wait", "us"),
     column("size", "Wait"),

@@ -8,14 +8,14 @@ import { test } from "node:test";
 import { columnKey } from "../../../static/js/data/columns.js";
 import { EventStore } from "../../../static/js/data/store.js";
 import { View } from "../../../static/js/data/view.js";
+import { ColumnNames } from "../../../static/js/filter/column_names.js";
 import { compileFilter } from "../../../static/js/filter/compile.js";
 import { fixed } from "../../../static/js/filter/fault.js";
 import { hintsOf } from "../../../static/js/filter/hints.js";
-import { Names } from "../../../static/js/filter/names.js";
 import { parse } from "../../../static/js/filter/parse.js";
 import { print } from "../../../static/js/filter/print.js";
-import { NO_NAMES } from "../../../static/js/format/names.js";
 import { presentation } from "../../../static/js/format/presentation.js";
+import { NO_NAMES } from "../../../static/js/format/value_names.js";
 import { batchOf } from "./batches.mjs";
 import { CASES, ERRORS } from "./filters.mjs";
 
@@ -25,7 +25,7 @@ const COLUMNS = CASES.columns.map((column) => ({
   help: "",
   names: column.names === "errors" ? ERRORS : NO_NAMES,
 }));
-const NAMES = new Names(COLUMNS);
+const NAMES = new ColumnNames(COLUMNS);
 
 function look(column) {
   const shown = presentation(column);

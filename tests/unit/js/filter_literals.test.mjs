@@ -8,11 +8,11 @@ import { test } from "node:test";
 
 import { EventStore } from "../../../static/js/data/store.js";
 import { View } from "../../../static/js/data/view.js";
+import { ColumnNames } from "../../../static/js/filter/column_names.js";
 import { compileFilter } from "../../../static/js/filter/compile.js";
-import { Names } from "../../../static/js/filter/names.js";
 import { termOf, textOf } from "../../../static/js/filter/terms.js";
-import { NO_NAMES } from "../../../static/js/format/names.js";
 import { presentation } from "../../../static/js/format/presentation.js";
+import { NO_NAMES } from "../../../static/js/format/value_names.js";
 import { batchOf, numbers } from "./batches.mjs";
 import { ERRORS } from "./filters.mjs";
 
@@ -71,7 +71,7 @@ const joined = (parts) => parts.map(({ text }) => text).join("");
 
 for (const it of NUMBERS) {
   const values = valuesOf(it, numbers(5));
-  const names = new Names([it]);
+  const names = new ColumnNames([it]);
   const look = presentation(it);
   const store = new EventStore();
   store.append(batchOf({ [it.name]: [it.type, values] }));
@@ -128,7 +128,7 @@ test("each text finds its row exactly, whatever is in it", () => {
     ).join(""),
   );
   const it = column("filename", "text");
-  const names = new Names([it]);
+  const names = new ColumnNames([it]);
   const store = new EventStore();
   store.append(batchOf({ filename: ["text", texts] }));
   for (const text of texts) {
@@ -148,7 +148,7 @@ test("each text finds its row exactly, whatever is in it", () => {
 
 test("every name of every error finds its rows, as result and as error, in any case", () => {
   const columns = [column("ret", "int64", null, ERRORS), column("errno", "text", null, ERRORS)];
-  const names = new Names(columns);
+  const names = new ColumnNames(columns);
   const errors = [...new Set(ERRORS.all.map((name) => ERRORS.valueOf(name)))];
   const store = new EventStore();
   store.append(

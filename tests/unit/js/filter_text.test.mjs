@@ -7,7 +7,6 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { boxOfTerm, testOfBox } from "../../../static/js/filter/boxes.js";
-import { describe } from "../../../static/js/filter/describe.js";
 import {
   conjuncts,
   withoutTerms,
@@ -17,7 +16,7 @@ import {
 import { FilterError } from "../../../static/js/filter/fault.js";
 import { FORMS, isKeyword, KEYWORDS, OPERATORS } from "../../../static/js/filter/operators.js";
 import { parse } from "../../../static/js/filter/parse.js";
-import { print } from "../../../static/js/filter/print.js";
+import { describe, print } from "../../../static/js/filter/print.js";
 import { termOf, textOf, valueText, wordOf } from "../../../static/js/filter/terms.js";
 import { tokenize } from "../../../static/js/filter/tokens.js";
 import { visibleText } from "../../../static/js/format/text.js";
@@ -342,7 +341,7 @@ for (const [name, typed, expected, shown] of BOXES) {
 
 test("an empty box is no test, and an operator alone is a fault", () => {
   assert.equal(testOfBox(columnNamed("comm"), "  "), null);
-  assert.throws(() => testOfBox(columnNamed("comm"), "!="), /a value is missing after !=/);
+  assert.throws(() => testOfBox(columnNamed("comm"), "!="), /missing value after !=/);
   assert.throws(() => testOfBox(columnNamed("pid"), ">"), FilterError);
   assert.throws(() => testOfBox(columnNamed("comm"), '"open'), /closing quote/);
 });
@@ -362,11 +361,11 @@ test("a box shows any text's test so that it stays that test", () => {
   }
 });
 
-test("tests are told in words", () => {
+test("tests are described in words", () => {
   const words = (text) => describe(parse(text), NAMES, text);
-  assert.equal(words("rm"), "Some text contains rm");
+  assert.equal(words("rm"), "Any text contains rm");
   assert.equal(words("comm=rm"), "Thread is rm");
-  assert.equal(words("latency>1ms"), "Latency is more than 1ms");
+  assert.equal(words("latency>1ms"), "Latency is greater than 1ms");
   assert.equal(words('comm=""'), "Thread is empty");
   assert.equal(words('file~"\\u{202e}*"'), "File matches U+202E*");
   assert.equal(words("a or b"), "a or b");

@@ -105,7 +105,7 @@ test("an example is added to what stands there", () => {
   assert.equal(state.typed.text, "(comm=rm or comm=git) and ret<0 and (a or b)");
 });
 
-test("a column that is not there is no column to narrow by", () => {
+test("a column that is not no column to narrow by", () => {
   assert.throws(
     () => stateOf().narrow({ name: "nope", operator: "=", value: 1 }),
     /no column nope/,
@@ -358,18 +358,20 @@ test("what the kernel can test moves into all running probes", () => {
 test("failures stay in the view for a probe that sees no result", () => {
   const { patches, moved, stay } = plan("ret<0", [probe("fexit"), probe("fentry", {}, [])]);
   assert.deepEqual([patches, moved], [{ fexit: { only_failures: true } }, []]);
-  assert.deepEqual(stay, [["ret<0", "fentry sees no result: ret<0 stays in the view for it"]]);
+  assert.deepEqual(stay, [
+    ["ret<0", "fentry does not see return values: ret<0 stays in view for it"],
+  ]);
   assert.deepEqual(plan("ret<0", [probe("fentry", {}, [])]), {
     patches: {},
     moved: [],
-    stay: [["ret<0", "no running probe sees a result"]],
+    stay: [["ret<0", "no running probe sees return values"]],
   });
 });
 
 test("a test that the kernel's own contradicts stays, for moving it would let other events through", () => {
   const { patches, stay } = plan("pid=5", [probe("fexit", { pid: 6 })]);
   assert.deepEqual(patches, {});
-  assert.deepEqual(stay, [["pid=5", "the kernel tests pid=6 for fexit already"]]);
+  assert.deepEqual(stay, [["pid=5", "the kernel filter of fexit already has pid=6"]]);
   assert.match(plan("pid=5 pid=6", [probe("fexit")]).stay[0][1], /pid=5 asks for another/);
 });
 

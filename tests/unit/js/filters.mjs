@@ -6,10 +6,10 @@ import { readFileSync } from "node:fs";
 
 import { EventStore } from "../../../static/js/data/store.js";
 import { View } from "../../../static/js/data/view.js";
+import { ColumnNames } from "../../../static/js/filter/column_names.js";
 import { compileFilter } from "../../../static/js/filter/compile.js";
-import { Names } from "../../../static/js/filter/names.js";
-import { NO_NAMES, ValueNames } from "../../../static/js/format/names.js";
 import { presentation } from "../../../static/js/format/presentation.js";
+import { NO_NAMES, ValueNames } from "../../../static/js/format/value_names.js";
 import { batchOf } from "./batches.mjs";
 
 const recorded = (name) =>
@@ -46,7 +46,7 @@ export const COLUMNS = DESCRIBED.map(([name, type, title, unit]) => ({
   names: name === "ret" || name === "errno" ? ERRORS : NO_NAMES,
 }));
 
-export const NAMES = new Names(COLUMNS);
+export const NAMES = new ColumnNames(COLUMNS);
 
 export const columnNamed = (name) => NAMES.find(name)[0];
 

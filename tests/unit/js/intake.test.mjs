@@ -10,13 +10,13 @@ const COLUMNS = [{ name: "pid", type: "uint32", title: "PID", unit: null, help: 
 const COUNTERS = { dropped_kernel: 0, dropped_pipe: 0, dropped_client: 0 };
 const probe = (id, state) => ({ id, state, columns: COLUMNS, counters: COUNTERS });
 
-function marks(store) {
+function gaps(store) {
   const found = [];
-  for (let row = store.first; row < store.end; row++) found.push(store.markAt(row));
+  for (let row = store.first; row < store.end; row++) found.push(store.gapAt(row));
   return found;
 }
 
-test("a service that was started again leaves a mark for each probe that ran", () => {
+test("a service that was started again leaves a gap for each probe that ran", () => {
   const store = new EventStore();
   const intake = new Intake(store);
   intake.hello({ client: 1, service: "a" });
@@ -27,15 +27,15 @@ test("a service that was started again leaves a mark for each probe that ran", (
   ]);
   intake.probes([probe("fentry", "stopped")]);
   intake.hello({ client: 2, service: "a" });
-  assert.deepEqual(marks(store), [], "the same service: its log tells what is missing");
+  assert.deepEqual(gaps(store), [], "the same service: its log tells what is missing");
   intake.disconnected();
   intake.hello({ client: 1, service: "b" });
-  const [{ from, ...mark }] = marks(store);
-  assert.deepEqual(mark, { probe: "fexit", where: "unwatched", rows: null, to: null });
+  const [{ from, ...gap }] = gaps(store);
+  assert.deepEqual(gap, { probe: "fexit", where: "unwatched", rows: null, to: null });
   assert.ok(Date.parse(from) <= Date.now());
   intake.probes([probe("fexit", "stopped"), probe("fentry", "stopped")]);
   intake.hello({ client: 1, service: "c" });
-  assert.equal(marks(store).length, 1, "nothing was active");
+  assert.equal(gaps(store).length, 1, "nothing was active");
 });
 
 const CONNECTED_NS = 1_800_000_000_000_000_000n;
@@ -70,7 +70,7 @@ test("live rows count also when the clock was put back", () => {
   assert.ok(rateOf([5000, -60], [1, 0.5], [19, -3600]).rate > 9);
 });
 
-test("a time without a program is one row, whoever tells of it first", () => {
+test("a time without a program is one row, whichever message reports it first", () => {
   const at = (second) => `2026-11-22T10:00:0${second}.000000Z`;
   const failed = {
     ...probe("fexit", "failed"),
@@ -101,10 +101,10 @@ test("a time without a program is one row, whoever tells of it first", () => {
     intake.hello({ client: 1, service: "a" });
     intake.probes([probe("fexit", "running")]);
     act(intake);
-    const mark = { probe: "fexit", where: "unwatched", rows: null, from: at(2), to: at(5) };
-    assert.deepEqual(marks(store), [mark], what);
+    const gap = { probe: "fexit", where: "unwatched", rows: null, from: at(2), to: at(5) };
+    assert.deepEqual(gaps(store), [gap], what);
     intake.gap({ ...gap, from: at(8), to: at(9) });
-    assert.equal(marks(store).length, 2, "another time is another row");
+    assert.equal(gaps(store).length, 2, "another time is another row");
     assert.deepEqual(intake.losses.list(), []);
   }
 });

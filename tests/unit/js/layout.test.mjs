@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Layout, LEAST_PX, MOST_PX } from "../../../static/js/ui/table/layout.js";
+import { Layout, MAX_PX, MIN_PX } from "../../../static/js/ui/table/layout.js";
 
 const column = (name, type, unit = null) => ({ name, type, unit, key: `${name}:${type}` });
 const COLUMNS = [
@@ -43,7 +43,7 @@ test("columns are hidden, shown and moved", () => {
   assert.deepEqual(
     shown(layout, COLUMNS, true),
     shown(layout),
-    "one's own order, in a narrow table too",
+    "the user's order, in a narrow table too",
   );
   layout.move("no such column", "ret", COLUMNS);
   layout.move("pid", "no such column", COLUMNS);
@@ -79,14 +79,14 @@ test("two columns of one name stay together", () => {
   ]);
 });
 
-test("widths have bounds, and a column made wider grows no more by itself", () => {
+test("widths are clamped, and a resized column no longer grows automatically", () => {
   const layout = new Layout();
   layout.resize("filename", 333.4);
   layout.resize("pid", -5);
   layout.resize("comm", 1e9);
   assert.deepEqual(
     ["filename", "pid", "comm"].map((name) => width(layout, name)),
-    [333, LEAST_PX, MOST_PX],
+    [333, MIN_PX, MAX_PX],
   );
   assert.equal(
     layout.arrange(COLUMNS).find((entry) => entry.column.name === "filename").grows,
@@ -112,7 +112,7 @@ test("what was saved is restored", () => {
   );
 });
 
-test("a link shows its columns only, also those that come later, and leaves one's own widths", () => {
+test("a link shows only its columns, including later ones, and keeps the user's widths", () => {
   const saved = new Layout();
   saved.resize("comm", 300);
   saved.show("filename", false);
@@ -149,7 +149,7 @@ for (const saved of RUBBISH) {
   });
 }
 
-test("what tells least is folded where there is no room, but not what a person chose", () => {
+test("the least important columns are folded for lack of room, except those that the user chose", () => {
   const columns = ["time", "probe", "pid", "tid", "comm", "dfd", "filename", "ret"].map((name) =>
     column(name, ["probe", "comm", "filename"].includes(name) ? "text" : "uint32"),
   );

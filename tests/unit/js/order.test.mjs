@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 import { CHUNK_ROWS, VALUE } from "../../../static/js/data/chunk.js";
 import { Order } from "../../../static/js/data/sort/order.js";
-import { radixOrder, textRanks } from "../../../static/js/data/sort/radix.js";
+import { radixOrder, textRanks } from "../../../static/js/data/sort/stepwise.js";
 import { EventStore } from "../../../static/js/data/store.js";
 import { View } from "../../../static/js/data/view.js";
 import { EVERYTHING } from "../../../static/js/filter/compile.js";
@@ -26,7 +26,7 @@ function finish(generator) {
 function expected(store, view, { column, isDescending }) {
   const rows = range(0, view.length)
     .map((place) => view.at(place))
-    .filter((row) => !store.markAt(row));
+    .filter((row) => !store.gapAt(row));
   const has = (row) => store.stateAt(row, column.key) === VALUE;
   const value = new Map(rows.filter(has).map((row) => [row, store.valueAt(row, column.key)]));
   const sign = isDescending ? -1 : 1;
@@ -61,7 +61,7 @@ for (const [type, valueFor] of Object.entries(TYPES)) {
           return n % 11 === 0 ? null : valueFor(n % 3 === 0 ? n % 40 : n);
         });
         store.append(batchOf({ v: [type, values] }));
-        if (next(4) === 0) store.mark({ probe: "fexit", where: "kernel", rows: 1 });
+        if (next(4) === 0) store.addGap({ probe: "fexit", where: "kernel", rows: 1 });
         if (next(4) === 0)
           store.append(batchOf({ other: ["uint32", [1, 2]] }, { probe: "kprobe" }));
       };
@@ -73,7 +73,7 @@ for (const [type, valueFor] of Object.entries(TYPES)) {
       for (let i = 0; i < 60; i++) {
         grow(next(900));
         view.advance();
-        // Sometimes in single steps, between which rows come and are let go.
+        // Sometimes in single steps, between which rows are added and evicted.
         let steps = 0;
         const work = () => {
           now += 300;
@@ -87,7 +87,7 @@ for (const [type, valueFor] of Object.entries(TYPES)) {
         assert.equal(order.isReady, true);
         assert.deepEqual(rowsOf(order), expected(store, view, order.by));
       }
-      assert.ok(store.letGo > CHUNK_ROWS, "rows were let go meanwhile");
+      assert.ok(store.evicted > CHUNK_ROWS, "rows were evicted during the sort");
       for (const place of [0, 1, order.length >> 1, order.length - 1]) {
         assert.equal(order.placeOf(order.at(place)), place);
       }
@@ -99,16 +99,16 @@ for (const [type, valueFor] of Object.entries(TYPES)) {
   }
 }
 
-test("without a column the order is the view's, marks and all", () => {
+test("without a column the order is the view's, gaps and all", () => {
   const store = new EventStore();
   const view = new View(store, EVERYTHING);
   const order = new Order(store, view);
   store.append(batchOf({ pid: ["uint32", [3, 1, 2]] }));
-  store.mark({ probe: "fexit", where: "pipe", rows: 7 });
+  store.addGap({ probe: "fexit", where: "pipe", rows: 7 });
   view.advance();
   assert.equal(order.work(0, NEVER), null);
   assert.deepEqual(rowsOf(order), [0, 1, 2, 3]);
-  assert.equal(order.missingAt(3).rows, 7);
+  assert.equal(order.gapAt(3).rows, 7);
   const column = { key: "pid:uint32", name: "pid", type: "uint32" };
   order.sort(column);
   assert.equal(order.work(0, NEVER), null);

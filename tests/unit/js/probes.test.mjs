@@ -31,7 +31,7 @@ test("without an available mode there is no best", () => {
   assert.equal(bestProbe([]), null);
 });
 
-test("a mode nobody ranked comes last, but comes", () => {
+test("an unranked mode comes last", () => {
   const unknown = { id: "uprobe", mode: "uprobe", available: true };
   assert.equal(bestProbe([unknown]).id, "uprobe");
   assert.equal(bestProbe([unknown, ...probes("kprobe")]).id, "kprobe");
@@ -44,7 +44,7 @@ test("only starting, running and stopping probes are active", () => {
   assert.deepEqual(active, ["starting", "running", "stopping"]);
 });
 
-test("a failed probe that starts again by itself can be stopped", () => {
+test("a failed probe that waits for its restart can be stopped", () => {
   assert.equal(isActive({ state: "failed", ended: { code: "tracer_failed" } }), false);
   assert.equal(isActive({ state: "failed", ended: { restart_at: "2026-11-22T10:00:00Z" } }), true);
   assert.equal(isActive({ state: "stopped", ended: null }), false);
@@ -109,7 +109,7 @@ for (const [field, text] of WRONG) {
   });
 }
 
-test("a filter is told in words", () => {
+test("a filter is described in words", () => {
   assert.deepEqual(filterWords(null), []);
   const filter = { pid: 1, uid: 0, process: "git", comm: "rm", only_failures: true };
   assert.deepEqual(filterWords(filter), [
@@ -117,11 +117,11 @@ test("a filter is told in words", () => {
     "uid 0",
     "process git",
     "thread rm",
-    "only failures",
+    "failures only",
   ]);
 });
 
-test("only failures means something where there is a return value", () => {
+test("failures only applies where there is a return value", () => {
   assert.equal(seesReturn({ columns: [{ name: "pid" }] }), false);
   assert.equal(seesReturn({ columns: [{ name: "ret" }] }), true);
 });

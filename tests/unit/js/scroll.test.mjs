@@ -70,20 +70,20 @@ function followed(random) {
   const element = new Element();
   const room = () => element.clientHeight - HEAD_PX;
   const scroll = new Scroll(element, () => {}, room);
-  const table = { rows: 1000, gone: 0, known: room(), most: 1e9 };
+  const table = { rows: 1000, evicted: 0, known: room(), most: 1e9 };
   const pick = (...all) => all[Math.floor(random() * all.length)];
   const between = (low, high) => low + Math.floor(random() * (high - low));
   const render = () => {
-    const { gone } = table;
-    table.gone = 0;
-    const stay = (offset) => offset - gone * ROW_PX;
+    const { evicted } = table;
+    table.evicted = 0;
+    const stay = (offset) => offset - evicted * ROW_PX;
     scroll.settle(table.rows * ROW_PX, table.known, table.most, element.body, stay);
   };
   const happenings = {
     rowsCome: () => (table.rows += between(1, 40)),
     oldRowsLeave: () => {
-      table.gone = Math.min(table.rows, between(1, 40));
-      table.rows -= table.gone;
+      table.evicted = Math.min(table.rows, between(1, 40));
+      table.rows -= table.evicted;
     },
     filter: () => (table.rows = pick(0, 1, 7, 15, 16, 17, 40, 4000)),
     resize: () => (element.clientHeight = between(120, 1400)),
@@ -113,7 +113,7 @@ for (let seed = 1; seed <= 300; seed++) {
     render();
     const end = element.scrollHeight - element.clientHeight;
     assert.ok(Math.abs(element.scrollTop - end) < 1, `${element.scrollTop}, not ${end}`);
-    assert.equal(scroll.span.offset, scroll.span.last);
+    assert.equal(scroll.scrollWindow.offset, scroll.scrollWindow.last);
   });
 }
 

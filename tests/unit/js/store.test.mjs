@@ -84,7 +84,7 @@ test("probes with other columns share the table; what a probe lacks is missing",
 
 test("columns take titles from the probes, before or after the first batch", () => {
   const columns = new ColumnList();
-  const pid = { name: "pid", type: "uint32", title: "PID", unit: null, help: "Process id" };
+  const pid = { name: "pid", type: "uint32", title: "PID", unit: null, help: "Process ID" };
   columns.describe([pid]);
   columns.add([
     { name: "pid", type: "uint32" },
@@ -108,7 +108,7 @@ test("the newest rows are kept, exactly as many as the capacity, and the rest co
   for (let first = 0; first < 35_000; first += 700) store.append(pids(...range(first, 700)));
   assert.equal(store.length, 10_000);
   assert.equal(store.received, 35_000);
-  assert.equal(store.letGo, 25_000);
+  assert.equal(store.evicted, 25_000);
   assert.equal(store.valueAt(store.first, "pid:uint32"), 25_000);
   assert.equal(store.valueAt(store.end - 1, "pid:uint32"), 34_999);
 });
@@ -202,31 +202,31 @@ test("memory is bounded by text too: fewer rows are held when their names are lo
   assert.equal(store.first, 3 * CHUNK_ROWS, "a chunk of such names alone is more than that");
   store.append(batchOf({ name: ["text", range(0, 2 * CHUNK_ROWS).map((n) => `${n}`)] }));
   assert.equal(store.first, 3 * CHUNK_ROWS);
-  assert.equal(store.letGo, 3 * CHUNK_ROWS);
+  assert.equal(store.evicted, 3 * CHUNK_ROWS);
   assert.equal(store.valueAt(store.first, "name:text"), "0");
 });
 
-test("marks pass every filter, grow while nothing comes between, and are no events", () => {
+test("gaps pass every filter, grow while nothing comes between, and are no events", () => {
   const store = new EventStore();
   store.append(pids(1));
-  store.mark({ probe: "fexit", where: "kernel", rows: 5 });
-  store.mark({ probe: "fexit", where: "kernel", rows: 7 });
+  store.addGap({ probe: "fexit", where: "kernel", rows: 5 });
+  store.addGap({ probe: "fexit", where: "kernel", rows: 7 });
   store.append(pids(2));
-  store.mark({ probe: "fexit", where: "kernel", rows: 1 });
-  store.mark({ probe: "fexit", where: "client", rows: 2 });
+  store.addGap({ probe: "fexit", where: "kernel", rows: 1 });
+  store.addGap({ probe: "fexit", where: "client", rows: 2 });
   assert.equal(store.events, 2);
   assert.equal(store.received, 2);
   const everything = new View(store, EVERYTHING);
   everything.advance();
   assert.deepEqual(
-    rowsOf(everything).map((row) => everything.missingAt(row)?.rows ?? null),
+    rowsOf(everything).map((row) => everything.gapAt(row)?.rows ?? null),
     [null, 12, null, 1, 2],
   );
   assert.equal(everything.events, 2);
   const nothing = new View(store, compiled("pid>9"));
   nothing.advance();
   assert.deepEqual(
-    rowsOf(nothing).map((row) => nothing.missingAt(row)),
+    rowsOf(nothing).map((row) => nothing.gapAt(row)),
     [
       { probe: "fexit", where: "kernel", rows: 13 },
       { probe: "fexit", where: "client", rows: 2 },
@@ -235,19 +235,19 @@ test("marks pass every filter, grow while nothing comes between, and are no even
   assert.equal(nothing.events, 0);
 });
 
-test("a mark of unknown size stays of unknown size", () => {
+test("a gap of unknown size stays of unknown size", () => {
   const store = new EventStore();
-  store.mark({ probe: "fexit", where: "reconnect", rows: null });
-  store.mark({ probe: "fexit", where: "reconnect", rows: 4 });
-  assert.equal(store.markAt(0).rows, null);
+  store.addGap({ probe: "fexit", where: "reconnect", rows: null });
+  store.addGap({ probe: "fexit", where: "reconnect", rows: 4 });
+  assert.equal(store.gapAt(0).rows, null);
 });
 
-test("marks that were let go are not counted any more", () => {
+test("evicted gaps are no longer counted", () => {
   const store = new EventStore(10);
   const view = new View(store, EVERYTHING);
   for (let i = 0; i < 8; i++) {
     store.append(pids(1, 2));
-    store.mark({ probe: "fexit", where: "pipe", rows: 1 });
+    store.addGap({ probe: "fexit", where: "pipe", rows: 1 });
     view.advance();
   }
   assert.equal(store.length, 10);
@@ -263,7 +263,7 @@ test("clear forgets rows and counts, and row numbers go on", () => {
   store.clear();
   view.reset();
   assert.deepEqual(
-    [store.length, store.events, store.received, store.letGo, view.length],
+    [store.length, store.events, store.received, store.evicted, view.length],
     [0, 0, 0, 0, 0],
   );
   store.append(pids(...range(0, 9000)));
@@ -274,11 +274,11 @@ test("clear forgets rows and counts, and row numbers go on", () => {
   assert.ok(view.at(0) >= 9000);
 });
 
-test("marks of losses next to each other are one, from the first to the last", () => {
+test("gaps of losses next to each other are one, from the first to the last", () => {
   const store = new EventStore();
-  store.mark({ probe: "fexit", where: "pipe", rows: 5, from: "1", to: "2" });
-  store.mark({ probe: "fexit", where: "pipe", rows: 7, from: "3", to: "4" });
-  assert.deepEqual(store.markAt(0), {
+  store.addGap({ probe: "fexit", where: "pipe", rows: 5, from: "1", to: "2" });
+  store.addGap({ probe: "fexit", where: "pipe", rows: 7, from: "3", to: "4" });
+  assert.deepEqual(store.gapAt(0), {
     probe: "fexit",
     where: "pipe",
     rows: 12,
@@ -291,11 +291,11 @@ test("times without programs stay apart: between them there were programs", () =
   const store = new EventStore();
   const view = new View(store, EVERYTHING);
   for (const from of ["1", "3"]) {
-    store.mark({ probe: "fexit", where: "unwatched", rows: null, from, to: `${from}.5` });
+    store.addGap({ probe: "fexit", where: "unwatched", rows: null, from, to: `${from}.5` });
   }
   view.advance();
   assert.deepEqual(
-    [0, 1].map((place) => view.missingAt(view.at(place))),
+    [0, 1].map((place) => view.gapAt(view.at(place))),
     [
       { probe: "fexit", where: "unwatched", rows: null, from: "1", to: "1.5" },
       { probe: "fexit", where: "unwatched", rows: null, from: "3", to: "3.5" },
@@ -309,15 +309,15 @@ for (const later of [0, 3, 9000]) {
     const rows = (count) =>
       batchOf({ pid: ["uint32", Array.from({ length: count }, (_, i) => i)] });
     store.append(rows(9000));
-    const mark = { probe: "fexit", where: "kernel", rows: 2 };
-    store.mark(mark);
+    const gap = { probe: "fexit", where: "kernel", rows: 2 };
+    store.addGap(gap);
     const restore = store.clear();
     assert.deepEqual([store.length, store.events, store.received], [0, 0, 0]);
     if (later > 0) store.append(rows(later));
     assert.deepEqual([store.length, store.events, store.received], [later, later, later]);
     restore();
     assert.deepEqual([store.events, store.received], [9000 + later, 9000 + later]);
-    assert.deepEqual(store.markAt(9000), mark);
+    assert.deepEqual(store.gapAt(9000), gap);
     assert.equal(store.valueAt(0, "pid:uint32"), 0);
     if (later > 0) assert.equal(store.valueAt(9001, "pid:uint32"), 0);
     restore();
@@ -332,5 +332,5 @@ test("what was cleared takes no more memory than there is", () => {
   const restore = store.clear();
   store.append(rows);
   restore();
-  assert.deepEqual([store.events, store.received, store.letGo], [20_000, 30_000, 10_000]);
+  assert.deepEqual([store.events, store.received, store.evicted], [20_000, 30_000, 10_000]);
 });

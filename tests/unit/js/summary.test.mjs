@@ -5,8 +5,8 @@ import { test } from "node:test";
 import { CHUNK_ROWS } from "../../../static/js/data/chunk.js";
 import { EventStore } from "../../../static/js/data/store.js";
 import { View } from "../../../static/js/data/view.js";
+import { ColumnNames } from "../../../static/js/filter/column_names.js";
 import { compileFilter, EVERYTHING } from "../../../static/js/filter/compile.js";
-import { Names } from "../../../static/js/filter/names.js";
 import { BINS, barsOf, binOf, lowOf, quantile } from "../../../static/js/summary/bins.js";
 import { NumberIds, TextIds } from "../../../static/js/summary/ids.js";
 import { Leaders } from "../../../static/js/summary/leaders.js";
@@ -158,20 +158,20 @@ test("the leaders are the largest counts, also after most of them fell", () => {
       const fall =
         round % 4 === 3 ? counts[id] - Math.min(counts[id], next(3)) : next(counts[id] + 1) >> 1;
       counts[id] -= fall;
-      if (fall > 0 && counts[id] === 0) leaders.gone(id);
+      if (fall > 0 && counts[id] === 0) leaders.forget(id);
     }
     check();
   }
 });
 
-test("when all leaders have gone or fallen, others are found", () => {
+test("when all leaders are gone or have fallen, others are found", () => {
   const counts = new Uint32Array(9000);
   const leaders = new Leaders(() => counts);
   const set = (id, count) => {
     const rose = count > counts[id];
     counts[id] = count;
     if (rose) leaders.rose(id, count);
-    else if (count === 0) leaders.gone(id);
+    else if (count === 0) leaders.forget(id);
   };
   for (let id = 1; id < 9000; id++) set(id, id < 3000 ? 50_000 : id % 1000);
   const largest = (used) => leaders.first(10, used).map((id) => counts[id]);
@@ -196,7 +196,7 @@ function valuesOf(store, view, key) {
   const values = [];
   for (let place = 0; place < view.length; place++) {
     const row = view.at(place);
-    if (store.markAt(row)) continue;
+    if (store.gapAt(row)) continue;
     const state = store.stateAt(row, key);
     if (state > 0) values.push(state === 1 ? null : store.valueAt(row, key));
   }
@@ -300,10 +300,10 @@ test("a summary is the count of the view's rows, while rows come and go and filt
     const count = 1 + next(round % 40 === 39 ? 20_000 : 1200);
     store.append(eventsOf(next, count, time, next(2) ? "fexit" : "kprobe"));
     time += BigInt(count) * 1_000_003n;
-    if (next(6) === 0) store.mark({ probe: "fexit", where: "kernel", rows: 3 });
+    if (next(6) === 0) store.addGap({ probe: "fexit", where: "kernel", rows: 3 });
     if (next(25) === 0) {
       const text = ["", "git", "cc-1", "nothing has this", "rm"][next(5)];
-      view.refilter(compileFilter(text, new Names(store.columns.all), () => ({})));
+      view.refilter(compileFilter(text, new ColumnNames(store.columns.all), () => ({})));
     }
     if (round === 200) {
       store.clear();
@@ -314,7 +314,7 @@ test("a summary is the count of the view's rows, while rows come and go and filt
     const isDone = summary.advance(() => steps-- <= 0); // stops in the middle
     if (!isDone || round % 9 > 0) continue;
     checks++;
-    // The store may hold less than the view did: what it let go of is no longer counted.
+    // The store may have fewer rows than the view: evicted rows are no longer counted.
     view.advance();
     summary.advance();
     check(summary, store, view);
@@ -326,7 +326,7 @@ test("a summary is the count of the view's rows, while rows come and go and filt
   check(summary, store, view);
 });
 
-test("rows that left before they were counted, and those the store let go of, count for nothing", () => {
+test("rows evicted before or after they were counted do not count", () => {
   const next = (
     (random) => (below) =>
       random.next().value % below
@@ -346,7 +346,7 @@ test("rows that left before they were counted, and those the store let go of, co
   check(summary, store, view);
 });
 
-test("a view that is empty, has one row, or only marks", () => {
+test("a view that is empty, has one row, or only gaps", () => {
   const store = new EventStore(20_000);
   store.columns.describe(described);
   const view = new View(store, EVERYTHING);
@@ -360,7 +360,7 @@ test("a view that is empty, has one row, or only marks", () => {
   assert.equal(part(summary, "timeline", "time").buckets().start, -1);
   store.clear();
   view.reset();
-  store.mark({ probe: "fexit", where: "pipe", rows: 3 });
+  store.addGap({ probe: "fexit", where: "pipe", rows: 3 });
   view.advance();
   summary.advance();
   check(summary, store, view);
@@ -382,7 +382,7 @@ test("what a probe lacks is not counted as nothing", () => {
   ]);
 });
 
-test("the timeline zooms out by itself, the same whether chunks or the whole are long", () => {
+test("the timeline zooms out automatically, whether chunks or the whole are long", () => {
   for (const gap of [1n, 7n, 3600n, 400_000n]) {
     const store = new EventStore(40_000);
     const view = new View(store, EVERYTHING);

@@ -4,7 +4,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-
+import { inColumnType } from "../../../static/js/data/columns.js";
 import {
   axisNumber,
   clockRange,
@@ -14,7 +14,6 @@ import {
 } from "../../../static/js/format/axis.js";
 import { planOf } from "../../../static/js/summary/plan.js";
 import { ends, movedSpan, sameSpan } from "../../../static/js/summary/selection.js";
-import { inColumnType } from "../../../static/js/ui/table/narrowing.js";
 
 const CASES = [
   [axisNumber, [0], "0"],

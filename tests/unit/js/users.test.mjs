@@ -97,7 +97,7 @@ test("a refused question is asked again, later", async () => {
   assert.equal(asked.length, 2);
 });
 
-test("the user column shows names, and numbers where there is none", async () => {
+test("the user column shows names, and numbers for users without a name", async () => {
   const { users, settle } = asking({ known: [{ uid: 1000, name: "ali\u202ece", aliases: [] }] });
   nameUsersBy(users);
   const look = presentation({ name: "uid", type: "uint32", unit: null });

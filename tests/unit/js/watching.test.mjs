@@ -18,15 +18,15 @@ const blind = {
 };
 
 function watching() {
-  const marks = [];
-  const it = new Watching((mark) => {
-    marks.push(mark);
-    return mark;
+  const gaps = [];
+  const it = new Watching((gap) => {
+    gaps.push(gap);
+    return gap;
   });
   const tell = (...probes) => {
     for (const probe of probes) it.probes([probe], at(40));
   };
-  return { it, marks, tell };
+  return { it, gaps, tell };
 }
 
 test("running and not blind is watching", () => {
@@ -34,7 +34,7 @@ test("running and not blind is watching", () => {
 });
 
 test("a probe that fails is told until it runs again, and leaves its time", () => {
-  const { it, marks, tell } = watching();
+  const { it, gaps, tell } = watching();
   tell(running);
   assert.deepEqual([it.isOn, it.incidents.length], [true, 0]);
   tell(killed);
@@ -45,26 +45,26 @@ test("a probe that fails is told until it runs again, and leaves its time", () =
   assert.equal(it.incidents.length, 1, "not before it runs");
   tell({ ...running, started_at: at(15) });
   assert.deepEqual([it.isOn, it.incidents.length], [true, 0]);
-  assert.deepEqual(marks, [
+  assert.deepEqual(gaps, [
     { probe: "fexit", where: "unwatched", rows: null, from: at(10), to: at(15) },
   ]);
 });
 
 test("it says when it starts again, and stays one time over several attempts", () => {
-  const { it, marks, tell } = watching();
+  const { it, gaps, tell } = watching();
   tell(running, { ...killed, ended: { ...killed.ended, restart_at: at(11) } });
   assert.equal(it.incidents[0].restartAt, at(11));
   tell({ ...running, state: "starting" }, { ...killed, ended: { ...killed.ended, at: at(12) } });
   assert.deepEqual([it.incidents[0].since, it.incidents[0].restartAt], [at(10), null]);
   tell({ ...running, started_at: at(30) });
   assert.deepEqual(
-    marks.map(({ from, to }) => [from, to]),
+    gaps.map(({ from, to }) => [from, to]),
     [[at(10), at(30)]],
   );
 });
 
 test("blind is not watching, and ends", () => {
-  const { it, marks, tell } = watching();
+  const { it, gaps, tell } = watching();
   tell(running, blind);
   assert.deepEqual(
     [it.isOn, it.incidents[0].kind, it.incidents[0].cause],
@@ -73,24 +73,24 @@ test("blind is not watching, and ends", () => {
   tell(running);
   assert.equal(it.incidents.length, 0);
   assert.deepEqual(
-    marks.map(({ from, to }) => [from, to]),
+    gaps.map(({ from, to }) => [from, to]),
     [[at(10), at(40)]],
-    "when it saw again nobody says: when that was told",
+    "the time of recovery is unknown: use the time of the report",
   );
 });
 
 test("what somebody stopped, or what never ran, is no incident", () => {
-  const { it, marks, tell } = watching();
+  const { it, gaps, tell } = watching();
   tell(running, { ...running, state: "stopping" }, stopped);
   tell({ ...running, state: "starting" }, killed);
-  assert.deepEqual([it.incidents, marks], [[], []]);
+  assert.deepEqual([it.incidents, gaps], [[], []]);
 });
 
 test("a page that opens later tells of a failure too", () => {
-  const { it, marks, tell } = watching();
+  const { it, gaps, tell } = watching();
   tell(killed);
   assert.equal(it.incidents.length, 1);
-  assert.deepEqual(marks, [], "its place among the rows the service tells");
+  assert.deepEqual(gaps, [], "its place among the rows the service tells");
   tell(stopped);
   assert.equal(it.incidents.length, 0);
 });

@@ -27,8 +27,8 @@ def test_the_page_knows_the_limits_of_the_service() -> None:
         ("pid", "1", str(MAX_PID)),
         ("uid", "0", str(MAX_UID)),
     ]
-    assert in_page("probes/spec.js", r"LONGEST_COMM_BYTES = (\d+);") == str(MAX_COMM_BYTES)
-    longest = in_page("probes/spec.js", r"LONGEST_DURATION_S = ([\d_]+);")
+    assert in_page("probes/spec.js", r"MAX_COMM_BYTES = (\d+);") == str(MAX_COMM_BYTES)
+    longest = in_page("probes/spec.js", r"MAX_DURATION_S = ([\d_]+);")
     assert int(longest) == MAX_DURATION_S
 
 

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The rows of the view sorted by a column: a layer over it, made in steps, kept right while
-// rows come and go. Ties are in the order of coming; rows that lack a value come last, however
-// one sorts. Marks of missing rows mean something in the order of coming only and are left out.
+// The rows of the view sorted by a column: a layer over it, built in steps and maintained while rows
+// are added and evicted. Ties are in arrival order; rows without a value come last in either
+// direction. Gaps are meaningful in arrival order only and are omitted.
 
 import { CHUNK_ROWS, VALUE } from "../chunk.js";
-import { keysOf } from "./keys.js";
-import { STEP } from "./radix.js";
+import { keysOf } from "./sort_keys.js";
+import { STEP } from "./stepwise.js";
 
 /** @import { EventStore } from "../store.js" */
 /** @import { View } from "../view.js" */
 
-/** Rows that came are sorted in so often; more would only blur what one reads. */
+/** Interval at which new rows are merged; more often would make the table unreadable. */
 const MERGE_MS = 250;
 
 export class Order {
   #store;
   #view;
   #by = null; // {column, isDescending}
-  #run = null; // what is shown; null for the view itself
-  #merged = 0; // how many rows of the view, from its beginning on, are in the run
-  #trimmedTo = 0; // rows before this one are not in the run
+  #run = null; // the sorted rows that are shown; null for the view itself
+  #merged = 0; // the number of rows since the view began that are in the run
+  #trimmedTo = 0; // rows before this one have been removed from the run
   #job = null;
   #finishedMs = -MERGE_MS;
   #isReady = true;
@@ -30,28 +30,28 @@ export class Order {
     this.#store = store;
     this.#view = view;
     view.observe({ reset: () => this.#reset(), append: () => {}, trim: () => {} });
-    /** Rises whenever other rows stand at the places, but for the view's own growth. */
+    /** Incremented whenever the rows change places, except when the view itself grows. */
     this.version = 0;
   }
 
-  /** What the rows are sorted by, `{column, isDescending}`; null for the order of coming. */
+  /** The sort order, `{column, isDescending}`; null for arrival order. */
   get by() {
     return this.#by;
   }
 
-  /** Whether the rows are shown sorted: some steps after `sort`. */
+  /** Whether the rows are shown sorted: true some steps after `sort`. */
   get isSorted() {
     return this.#run !== null;
   }
 
-  /** Whether what is shown belongs to the present filter and order. */
+  /** Whether the rows shown match the current filter and order. */
   get isReady() {
     return this.#isReady;
   }
 
   /**
-   * @param {?object} column  of a `ColumnList`; null for the order of coming. Until `work` is
-   *   through, the rows stay in the order they had
+   * @param {?object} column  of a `ColumnList`; null for arrival order. Until `work` is done, the
+   *   rows stay in their previous order
    */
   sort(column, isDescending = false) {
     this.#by = column && { column, isDescending };
@@ -68,24 +68,24 @@ export class Order {
     return this.#run ? this.#run.count + this.#run.rest.length : this.#view.length;
   }
 
-  /** The row number at a place. It may have been let go by the store since. */
+  /** Return the row number at a place. The store may have evicted the row. */
   at(place) {
     if (!this.#run) return this.#view.at(place);
     const { count, rows, rest } = this.#run;
     return place < count ? rows[place] : rest[place - count];
   }
 
-  /** As `View.missingAt`; sorted, no row is a mark. */
-  missingAt(row) {
-    return this.#run ? null : this.#view.missingAt(row);
+  /** As `View.gapAt`; a sorted table has no gaps. */
+  gapAt(row) {
+    return this.#run ? null : this.#view.gapAt(row);
   }
 
-  /** How many rows left at the front since the view was reset; sorted, they leave anywhere. */
-  get gone() {
-    return this.#run ? 0 : this.#view.gone;
+  /** The number of rows evicted at the front since the view was reset; 0 in a sorted table. */
+  get evicted() {
+    return this.#run ? 0 : this.#view.evicted;
   }
 
-  /** The place of a row, null when it is not here. */
+  /** Return the place of a row, null if it is not here. */
   placeOf(row) {
     if (!this.#run) return this.#view.placeOf(row);
     if (row < this.#store.first || row >= this.#store.end) return null;
@@ -103,13 +103,13 @@ export class Order {
   }
 
   /**
-   * Go on sorting, until time is over.
+   * Continue sorting until the time is up.
    *
-   * @param {number} nowMs  any clock that does not go back
-   * @param {() => boolean} isTimeOver
-   * @returns {?number} after how many milliseconds to call again, null when nothing waits
+   * @param {number} nowMs  of a monotonic clock
+   * @param {() => boolean} isTimeUp
+   * @returns {?number} milliseconds until the next call, null if nothing is pending
    */
-  work(nowMs, isTimeOver) {
+  work(nowMs, isTimeUp) {
     if (!this.#by) return null;
     if (!this.#job) {
       if (this.#isReady && !this.#isBehind()) return null;
@@ -117,15 +117,17 @@ export class Order {
       if (wait > 0) return wait;
       this.#job = this.#merge();
     }
-    while (!this.#job.next().done) if (isTimeOver()) return 0;
+    while (!this.#job.next().done) if (isTimeUp()) return 0;
     this.#job = null;
     this.#finishedMs = nowMs;
     return this.#isBehind() ? MERGE_MS : null;
   }
 
   #isBehind() {
-    const { gone, length } = this.#view;
-    return gone + length > this.#merged || (this.length > 0 && this.#trimmedTo < this.#store.first);
+    const { evicted, length } = this.#view;
+    return (
+      evicted + length > this.#merged || (this.length > 0 && this.#trimmedTo < this.#store.first)
+    );
   }
 
   #reset() {
@@ -141,7 +143,7 @@ export class Order {
   *#merge() {
     const by = this.#by;
     const isNew = !this.#isReady;
-    const end = this.#view.gone + this.#view.length;
+    const end = this.#view.evicted + this.#view.length;
     const added = yield* this.#collect(by, isNew ? 0 : this.#merged, end);
     const { first } = this.#store;
     this.#run = yield* merged(isNew ? emptyRun(by) : this.#run, added, first);
@@ -151,10 +153,10 @@ export class Order {
     this.version++;
   }
 
-  /** The view's rows from one count since its beginning to another, sorted. */
+  /** Return the view's rows, from one index since its beginning to another, sorted. */
   *#collect({ column, isDescending }, from, to) {
     const view = this.#view;
-    const first = Math.max(from, view.gone);
+    const first = Math.max(from, view.evicted);
     const rows = new Float64Array(to - first);
     const keys = keysOf(column, isDescending, to - first);
     const rest = [];
@@ -164,16 +166,16 @@ export class Order {
       let number = -1;
       let chunk = null;
       let source = null;
-      // Rows may be let go between two steps.
-      for (at = Math.max(at, view.gone); at < stop; at++) {
-        const row = view.at(at - view.gone);
+      // Rows may be evicted between two steps.
+      for (at = Math.max(at, view.evicted); at < stop; at++) {
+        const row = view.at(at - view.evicted);
         if (Math.floor(row / CHUNK_ROWS) !== number) {
           number = Math.floor(row / CHUNK_ROWS);
           chunk = this.#store.chunkAt(row);
           source = chunk?.columns.get(column.key);
           if (source) keys.from(source);
         }
-        if (!chunk || chunk.marks.has(row % CHUNK_ROWS)) continue;
+        if (!chunk || chunk.gaps.has(row % CHUNK_ROWS)) continue;
         if (source?.state(row % CHUNK_ROWS) === VALUE) {
           rows[count] = row;
           keys.take(count++, row % CHUNK_ROWS);
@@ -207,7 +209,7 @@ function* sorted(run) {
   return { ...run, rows, keys };
 }
 
-/** Two sorted runs as one, without rows before `first`; all of `b` came after those of `a`. */
+/** Merge two sorted runs, without rows before `first`; rows of `b` arrived after those of `a`. */
 function* merged(a, b, first) {
   const rows = new Float64Array(a.count + b.count);
   const keys = a.keys.like(rows.length);
@@ -232,7 +234,7 @@ function* merged(a, b, first) {
   return { column: b.column, count, rows, keys, rest: yield* appended(a.rest, b.rest, first) };
 }
 
-/** Two lists of rising row numbers one after the other, without those before `first`. */
+/** Concatenate two lists of ascending row numbers, without those before `first`. */
 function* appended(a, b, first) {
   const from = firstAtLeast(a.length, (i) => a[i] - first);
   const fromB = firstAtLeast(b.length, (i) => b[i] - first);
@@ -243,10 +245,10 @@ function* appended(a, b, first) {
   return rows;
 }
 
-/** The first place of `a`, from `from` on, whose key is more than the key `j` of `b`. */
+/** Return the first place of `a`, from `from` on, whose key is greater than key `j` of `b`. */
 function placeAfter(a, from, b, j) {
   const isMore = (i) => a.keys.compare(i, b.keys, j) > 0;
-  // Doubled steps first: of rows that came together many are near each other.
+  // Galloping search: rows that arrived together are often near each other.
   let step = 1;
   while (from + step <= a.count && !isMore(from + step - 1)) step *= 2;
   let low = from + (step >> 1);
@@ -259,7 +261,7 @@ function placeAfter(a, from, b, j) {
   return low;
 }
 
-/** The first of `count` places where `compare(place)` is not below 0. */
+/** Return the first of `count` places where `compare(place)` is at least 0. */
 function firstAtLeast(count, compare) {
   let low = 0;
   let high = count;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Who changed what: the newest entries of the audit log, for operators.
+// The newest entries of the audit log, for operators.
 
 import { visibleText } from "../../format/text.js";
 import { auditEntries } from "../../net/api.js";
 import { CallError } from "../../net/problem.js";
 import { byId, el, setText } from "../page/dom.js";
 
-const MOST_ENTRIES = 200;
-const COLUMNS = ["Time", "Who", "From", "What", "How", "Result"];
+const MAX_ENTRIES = 200;
+const COLUMNS = ["Time", "User", "From", "Action", "Details", "Result"];
 
 export class Audit {
   #button = byId("audit-open");
@@ -21,20 +21,20 @@ export class Audit {
     byId("audit-close").addEventListener("click", () => this.#dialog.close());
   }
 
-  /** @param {{role: string}} caller  whom the service takes this page for */
+  /** @param {{role: string}} caller  who is signed in */
   allow({ role }) {
     this.#button.hidden = role !== "operator";
   }
 
   async #open() {
-    setText(this.#note, "Reading…");
+    setText(this.#note, "Loading…");
     this.#list.replaceChildren();
     this.#dialog.showModal();
     try {
-      const { entries } = await auditEntries(MOST_ENTRIES);
-      // What was asked for and answered is told by its answer; what never was, stands alone.
+      const { entries } = await auditEntries(MAX_ENTRIES);
+      // Omit a request's "asked" entry if a later entry has its result.
       const told = entries.filter((entry, i) => !isAnswered(entry, entries.slice(i + 1)));
-      setText(this.#note, told.length === 0 ? "Nothing was changed yet." : "Newest first.");
+      setText(this.#note, told.length === 0 ? "No changes yet." : "Newest first.");
       this.#list.append(heading(), el("tbody", {}, ...told.reverse().map(line)));
     } catch (error) {
       if (!(error instanceof CallError)) throw error;

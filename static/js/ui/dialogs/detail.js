@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The panel with every field of one event. It keeps what it shows, also when the table has let
-// the event go.
+// The panel with all fields of one event. It keeps them even after the event has been evicted.
 
 import { MISSING, VALUE } from "../../data/chunk.js";
 import { hueClass } from "../../format/hue.js";
@@ -13,13 +12,13 @@ import { el, setText } from "../page/dom.js";
 /** @import { EventStore } from "../../data/store.js" */
 
 const MOVES = new Set(["ArrowUp", "ArrowDown", "j", "k"]);
-const LONGEST_LABEL = 40;
+const MAX_LABEL_CHARACTERS = 40;
 
 export class Detail {
   #store;
   #on;
   #element;
-  #fields = []; // {column, look, value}; value null for none
+  #fields = []; // {column, look, value}; value is null for no value
   #opener = null;
   #title = el("h2", { class: "detail__title", tabIndex: -1 }, "Event");
   #copy = el("button", { type: "button", class: "button button--small" }, "Copy as JSON");
@@ -33,13 +32,13 @@ export class Detail {
    * @param {HTMLElement} element  the aside  @param {EventStore} store
    * @param {{narrow: (test: {name: string, operator: string, value: *}) => void,
    *   move: (key: string) => void, close: () => void,
-   *   probe: (id: string) => ?object}} on  `probe` gives a probe as in docs/protocol.md
+   *   probe: (id: string) => ?object}} on  `probe` returns a probe as in docs/protocol.md
    */
   constructor(element, store, on) {
     this.#element = element;
     this.#store = store;
     this.#on = on;
-    /** The row shown, null for none. */
+    /** The number of the row shown, null for none. */
     this.row = null;
     element.append(this.#head(), this.#note, this.#probe, this.#quick, this.#list);
     element.classList.add("detail");
@@ -51,7 +50,7 @@ export class Detail {
     return !this.#element.hidden;
   }
 
-  /** Show a row's fields and go there; `close` goes back. */
+  /** Show a row's fields and focus them; `close` restores the focus. */
   open(row) {
     if (!this.isOpen) this.#opener = document.activeElement;
     this.#element.hidden = false;
@@ -59,32 +58,33 @@ export class Detail {
     this.#title.focus();
   }
 
-  /** Show another row, where the panel is open. A row that marks a gap has no fields. */
+  /** Show another row, if the panel is open. A gap row has no fields. */
   show(row) {
     if (!this.isOpen || row === null || row < this.#store.first) return;
     const hadFocus =
       this.#list.contains(document.activeElement) || this.#quick.contains(document.activeElement);
     this.row = row;
-    this.#fields = this.#store.markAt(row) ? [] : this.#read(row);
+    this.#fields = this.#store.gapAt(row) ? [] : this.#read(row);
     setText(this.#copied, "");
     this.refresh();
     this.#element.scrollTop = 0;
     if (hadFocus) this.#title.focus();
   }
 
-  /** After rows came and left. */
+  /** Update after rows were added or evicted. */
   update() {
     const isGone = this.isOpen && this.row !== null && this.row < this.#store.first;
     this.#note.hidden = !isGone && this.#fields.length > 0;
-    if (isGone) setText(this.#note, "The table has let this event go: newer ones took its place.");
+    if (isGone)
+      setText(this.#note, "This event was evicted from the table to make room for newer ones.");
     else
       setText(
         this.#note,
-        this.#fields.length > 0 ? "" : "Here events are missing; there are no fields to show.",
+        this.#fields.length > 0 ? "" : "Events are missing here, so there are no fields to show.",
       );
   }
 
-  /** Show the same again: names of users became known. */
+  /** Show the same row again: user names became known. */
   refresh() {
     if (!this.isOpen) return;
     this.#showProbe();
@@ -118,8 +118,8 @@ export class Detail {
       this.#title,
       this.#copied,
       this.#copy,
-      button("↑", "Event above", () => this.#on.move("ArrowUp")),
-      button("↓", "Event below", () => this.#on.move("ArrowDown")),
+      button("↑", "Previous row", () => this.#on.move("ArrowUp")),
+      button("↓", "Next row", () => this.#on.move("ArrowDown")),
       button("×", "Close", () => this.close()),
     );
   }
@@ -193,13 +193,14 @@ export class Detail {
     );
   }
 
-  /** A button that narrows the filter. Its whole name tells screen readers by what. */
+  /** Make a button that adds a test to the filter; its label tells screen readers which one. */
   #narrowing(label, test, look, title = "") {
     const value = look
       .full(test.value)
       .map(({ text }) => text)
       .join("");
-    const short = value.length > LONGEST_LABEL ? `${value.slice(0, LONGEST_LABEL)}…` : value;
+    const short =
+      value.length > MAX_LABEL_CHARACTERS ? `${value.slice(0, MAX_LABEL_CHARACTERS)}…` : value;
     const button = el("button", { type: "button", class: "detail__test" }, label);
     button.setAttribute("aria-label", `${label}: ${title} ${short}`.replace(/\s+/g, " "));
     button.addEventListener("click", () => this.#on.narrow(test));
@@ -213,7 +214,7 @@ export class Detail {
       setText(this.#copied, "Copied");
     } catch (error) {
       if (!(error instanceof DOMException)) throw error;
-      setText(this.#copied, "The browser did not allow it");
+      setText(this.#copied, "The browser denied access to the clipboard");
     }
   }
 }

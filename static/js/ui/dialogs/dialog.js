@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Dialogs that are made by their own modules.
+// Helpers for dialogs that are made by scripts.
 
 import { el } from "../page/dom.js";
 
-/** A modal dialog with a title, closed by Escape too; not shown yet. */
+/** Make a modal dialog with a title; `showModal` opens it, Escape closes it. */
 export function dialog(id, title, ...children) {
   const heading = el("h2", { class: "options__title", id: `${id}-title` }, title);
   const element = el(
@@ -17,7 +17,7 @@ export function dialog(id, title, ...children) {
   return element;
 }
 
-/** A button that closes the dialog it stands in. */
+/** Make a button that closes its dialog. */
 export function closeButton(words) {
   const button = el("button", { type: "button", class: "button" }, words);
   button.addEventListener("click", () => button.closest("dialog").close());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The button and the dialog that save events as a file.
+// The export button and its dialog, which saves events as a file.
 
 import { fileName } from "../../export/file_names.js";
 import { FORMATS } from "../../export/formats.js";
@@ -14,7 +14,7 @@ import { closeButton, dialog } from "./dialog.js";
 /** @import { EventStore } from "../../data/store.js" */
 /** @import { View } from "../../data/view.js" */
 
-const FILE_KEPT_MS = 60_000; // a browser that asks where to save takes the file only then
+const FILE_KEPT_MS = 60_000; // a browser that asks where to save reads the file only after the answer
 
 export class ExportDialog {
   #store;
@@ -27,7 +27,7 @@ export class ExportDialog {
   #progress = el("progress", {
     class: "export__progress",
     max: 1,
-    "aria-label": "Written",
+    "aria-label": "Export progress",
     hidden: true,
   });
   #save = el("button", { type: "submit", class: "button button--primary" }, "Save");
@@ -61,15 +61,15 @@ export class ExportDialog {
     this.#form.addEventListener("change", () => this.#choose());
   }
 
-  /** What is offered is what is there now; events that come later are not in the file. */
+  /** Open the dialog with the events of this moment: later ones are not in the file. */
   open() {
     this.#snapshots = {
       shown: snapshotOfView(this.#store, this.#view),
       held: snapshotOfStore(this.#store),
     };
     const { shown, held } = this.#snapshots;
-    setText(this.#rows.shown.words, `What the filter shows: ${counted(shown.length, "event")}`);
-    setText(this.#rows.held.words, `Everything held: ${counted(held.length, "event")}`);
+    setText(this.#rows.shown.words, `Filtered events: ${counted(shown.length, "event")}`);
+    setText(this.#rows.held.words, `All events in memory: ${counted(held.length, "event")}`);
     setText(this.#status, "");
     this.#choose();
     this.#dialog.showModal();
@@ -100,7 +100,7 @@ export class ExportDialog {
     const places = counted(gaps.length, "place");
     setText(
       this.#note,
-      gaps.length > 0 ? `Events are missing at ${places}; NDJSON says where.` : "",
+      gaps.length > 0 ? `Events are missing in ${places}; NDJSON records where.` : "",
     );
   }
 
@@ -126,8 +126,8 @@ export class ExportDialog {
       );
     } catch (error) {
       if (running.signal.aborted) return;
-      setText(this.#status, `No file was written. ${sentence(error.message)}`);
-      throw error; // and into the browser's console, with where it happened
+      setText(this.#status, `Export failed: ${sentence(error.message)}`);
+      throw error; // and log it to the browser's console, with its stack
     } finally {
       if (this.#running === running) {
         this.#running = null;
@@ -144,7 +144,7 @@ export class ExportDialog {
     this.#choose();
   }
 
-  /** Stops what is being written, and lets go of the rows. */
+  /** Abort the export and release the rows. */
   #closed() {
     this.#running?.abort();
     this.#running = null;

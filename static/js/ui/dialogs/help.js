@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The "?" button and the dialog that lists the keys.
+// The "?" button and its dialog, which lists the keyboard shortcuts.
 
 import { el } from "../page/dom.js";
 import { isInUse, PAGE_KEYS, TABLE_KEYS } from "../page/keyboard.js";
 import { closeButton, dialog } from "./dialog.js";
 
-/** @import { Keys } from "../page/keyboard.js" */
+/** @import { Keyboard } from "../page/keyboard.js" */
 
 export class Help {
   #keys;
@@ -14,14 +14,14 @@ export class Help {
   #switch = el("input", { type: "checkbox" });
   #dialog;
 
-  /** @param {Keys} keys  @param {HTMLElement} place  for the button */
+  /** @param {Keyboard} keys  @param {HTMLElement} place  for the button */
   constructor(keys, place) {
     this.#keys = keys;
     const button = el("button", {
       type: "button",
       class: "button button--small",
       "aria-keyshortcuts": "?",
-      "aria-label": "Help: keys",
+      "aria-label": "Keyboard shortcuts",
     });
     button.append("?");
     button.addEventListener("click", () => this.#open());
@@ -29,24 +29,24 @@ export class Help {
     this.#switch.addEventListener("change", () => (keys.isOn = this.#switch.checked));
     this.#dialog = dialog(
       "help",
-      "Keys",
+      "Keyboard shortcuts",
       this.#lists,
       el(
         "p",
         { class: "field field--check" },
-        el("label", {}, this.#switch, "Use the keys of the whole page"),
+        el("label", {}, this.#switch, "Enable keyboard shortcuts"),
       ),
       el("div", { class: "options__actions" }, closeButton("Close")),
     );
   }
 
-  /** Buttons come and go with the parts of the page: the list is made each time. */
+  /** Open the dialog; the list is made each time, since buttons depend on the page's state. */
   #open() {
     this.#switch.checked = this.#keys.isOn;
     this.#lists.replaceChildren(
-      ...list("Anywhere, unless you are typing", PAGE_KEYS.filter(isInUse)),
+      ...list("Anywhere, except while typing", PAGE_KEYS.filter(isInUse)),
       ...list("In the table", TABLE_KEYS),
-      ...list("In a dialog", [{ shown: "Escape", words: "Close it" }]),
+      ...list("In a dialog", [{ shown: "Escape", words: "Close the dialog" }]),
     );
     this.#dialog.showModal();
   }

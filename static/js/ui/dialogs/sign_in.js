@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Asking for a token, when the service does not let this page in.
+// The dialog that asks for a token when the service refuses access.
 
 import { credentials } from "../../net/credentials.js";
 import { CallError } from "../../net/problem.js";
 import { byId, setText } from "../page/dom.js";
 
-/** Codes of docs/protocol.md that a token would help against. */
+/** Error codes of docs/protocol.md for which a token helps. */
 const HELPED = new Set(["forbidden", "token_needed", "bad_token"]);
-/** Where the page can use none. */
+/** Error codes of a page that cannot use tokens. */
 const REFUSED = new Set(["insecure_page"]);
 
 export class SignIn {
@@ -18,7 +18,7 @@ export class SignIn {
   #why = byId("signin-why");
   #onToken;
 
-  /** @param {() => void} onToken  there is another token now */
+  /** @param {() => void} onToken  called when another token is set */
   constructor(onToken) {
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -43,12 +43,12 @@ export class SignIn {
     this.#onToken();
   }
 
-  /** @param {CallError} error  @returns {boolean} whether it is one that a token would help */
+  /** @param {CallError} error  @returns {boolean} whether the dialog handles this error */
   ask(error) {
     if (!HELPED.has(error.code) && !REFUSED.has(error.code)) return false;
     const isOfToken = error.code === "bad_token" || REFUSED.has(error.code);
     if (error.code === "bad_token") credentials.forget();
-    // Open already, it says why; that there is no token now is the consequence.
+    // An open dialog already shows the cause; a missing token is its consequence.
     if (isOfToken || !this.#dialog.open)
       setText(
         this.#why,
@@ -58,13 +58,13 @@ export class SignIn {
     return true;
   }
 
-  /** Let in after all: by a token typed in another way, or because the service was started anew. */
+  /** Close the dialog: access was granted by other means, such as a restart of the service. */
   done() {
     if (this.#dialog.open) this.#dialog.close();
   }
 }
 
-/** People paste the whole address as it was shown. */
+/** Extract the token from a pasted URL. */
 function fromAddress(text) {
   return /[#&]token=([^&\s]+)/.exec(text)?.[1] ?? text;
 }

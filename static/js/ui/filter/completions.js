@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The list of what could stand at the cursor: a listbox that belongs to a combobox (WAI-ARIA
-// Authoring Practices, "List autocomplete"): the field keeps the focus. Where the first entry
-// continues what was typed it is chosen at once; else nothing is until an arrow key chooses it, so
-// that Enter stays Enter.
+// The list of completions: the listbox of a combobox (WAI-ARIA Authoring Practices, "List
+// autocomplete"); the field keeps the focus. The first entry is preselected if it continues the
+// typed text; otherwise none is selected until an arrow key is pressed, so that Enter submits.
 
 import { visibleText } from "../../format/text.js";
 import { el, setAttribute } from "../page/dom.js";
@@ -35,7 +34,7 @@ export class Completions {
     ]) {
       input.setAttribute(name, value);
     }
-    // Before the field loses the focus, which closes the list.
+    // On pointerdown, since the click would come after the field's blur, which closes the list.
     this.element.addEventListener("pointerdown", (event) => {
       event.preventDefault();
       const place = this.#options.indexOf(event.target.closest(".completion"));
@@ -48,18 +47,18 @@ export class Completions {
     return !this.element.hidden;
   }
 
-  /** Whether Enter would take an entry. */
+  /** Whether Enter would accept an entry. */
   get hasChosen() {
     return this.#active >= 0;
   }
 
-  /** Take what is chosen, else the first entry. */
+  /** Accept the selected entry, or else the first. */
   acceptFirst() {
     this.#accept(Math.max(0, this.#active));
   }
 
   /**
-   * @param {{insert: string, help: string, kind: string}[]} items  none closes it
+   * @param {{insert: string, help: string, kind: string}[]} items  an empty list closes it
    * @param {boolean} isFirstChosen
    */
   show(items, isFirstChosen = false) {
@@ -80,7 +79,7 @@ export class Completions {
     this.#choose(-1);
   }
 
-  /** @returns {boolean} whether the key was one for the list */
+  /** @returns {boolean} whether the list handled the key */
   key({ key }) {
     if (!this.isOpen) return false;
     if (key in STEPS) return this.#step(STEPS[key]);
@@ -95,7 +94,7 @@ export class Completions {
     return false;
   }
 
-  /** Over the ends of the list lies the field itself. */
+  /** Step through the entries; the field itself comes after the last and before the first. */
   #step(step) {
     const places = this.#items.length + 1;
     this.#choose(((this.#active + 1 + step + places) % places) - 1);

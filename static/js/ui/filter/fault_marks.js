@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Underlines what is wrong in a text field: the same text once more over the field, invisible but
-// for the lines under it.
+// Underlines errors in a text field, by an overlay with the same text, invisible except for the
+// underlines.
 
 import { el } from "../page/dom.js";
 
-// After each of these the browser may have scrolled the field's text.
+// The browser may scroll the field's text after each of these events.
 const MOVES = ["scroll", "keyup", "focus", "blur", "pointerup", "input"];
 
 export class FaultMarks {
@@ -25,7 +25,7 @@ export class FaultMarks {
     const parts = [];
     let end = 0;
     for (const fault of [...faults].sort((a, b) => a.start - b.start)) {
-      if (fault.start < end) continue; // within the one before
+      if (fault.start < end) continue; // overlaps the previous one
       const wrong = text.slice(fault.start, fault.end);
       parts.push(text.slice(end, fault.start), el("span", { class: "filterbar__wrong" }, wrong));
       end = fault.end;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The filter bar: one line of text, with what is wrong in it marked as one types, completion,
-// history, and a button that empties it.
+// The filter bar: a text field that underlines errors while typing, with completion, a history and
+// a button that clears it.
 
 import { visibleText } from "../../format/text.js";
 import { el, setAttribute, setText } from "../page/dom.js";
@@ -13,7 +13,7 @@ import { FaultMarks } from "./fault_marks.js";
 
 const PLACEHOLDER = "words, or tests: process=rm, latency>1ms";
 const RECENT = 5; // filters offered in an empty bar; ArrowUp has the rest
-const QUIET_MS = 800; // a fault is read aloud once the typing rests
+const PAUSE_MS = 800; // an error is announced after a pause in typing
 
 export class FilterBar {
   #history;
@@ -42,8 +42,8 @@ export class FilterBar {
     {
       type: "button",
       class: "filterbar__button",
-      "aria-label": "Empty the filter",
-      title: "Empty the filter",
+      "aria-label": "Clear the filter",
+      title: "Clear the filter",
       hidden: true,
     },
     "×",
@@ -54,8 +54,8 @@ export class FilterBar {
   /**
    * @param {HTMLElement} element  what the bar is built into
    * @param {{history: any, complete: (text: string, caret: number) => any,
-   *   type: (text: string) => void, done: () => void, leave: () => void}} on  `type`: the text was
-   *   changed by the person; `done`: and is complete; `leave`: the person goes on to the table
+   *   type: (text: string) => void, done: () => void, leave: () => void}} on  `type`: the user
+   *   changed the text; `done`: and it is complete; `leave`: the focus should move to the table
    * @param {FilterHelp} help
    */
   constructor(element, { history, complete, type, done, leave }, help) {
@@ -100,7 +100,7 @@ export class FilterBar {
       if (this.#text === "") this.#offerWhatFits(true);
       else this.#completions.close();
     });
-    // An empty bar shows what can be written there.
+    // An empty bar offers what can be typed.
     input.addEventListener("focus", () => {
       if (this.#text === "" && !this.#isQuiet) this.#offerWhatFits(true);
     });
@@ -110,7 +110,7 @@ export class FilterBar {
     });
   }
 
-  /** Show a text that another part of the page made. */
+  /** Show a text set by another part of the page. */
   show(text) {
     if (text === this.#text) return;
     this.#text = text;
@@ -126,17 +126,17 @@ export class FilterBar {
     setAttribute(this.#input, "aria-describedby", faults.length > 0 ? describedBy : null);
     this.#marks.show(this.#text, faults);
     clearTimeout(this.#quiet);
-    const words = faults.length > 0 ? `The filter has a fault: ${faults[0].message}` : "";
-    this.#quiet = setTimeout(() => setText(this.#said, visibleText(words)), words ? QUIET_MS : 0);
+    const words = faults.length > 0 ? `Invalid filter: ${faults[0].message}` : "";
+    this.#quiet = setTimeout(() => setText(this.#said, visibleText(words)), words ? PAUSE_MS : 0);
   }
 
-  /** Put the text into the history: it was used. */
+  /** Add the text to the history: it was used. */
   remember() {
     if (this.#faults.length === 0) this.#history.add(this.#text);
     this.#onDone();
   }
 
-  /** Without offering anything: what is under the list is to be seen. */
+  /** Focus the field without offering completions, which would hide what is below. */
   focus() {
     this.#isQuiet = true;
     this.#input.focus();
@@ -153,7 +153,7 @@ export class FilterBar {
     const isAtStart = this.#text === "" && !this.#completions.hasChosen;
     const asksForOlder = key === "ArrowUp" && (isAtStart || this.#history.isRecalling);
     const isRecalling = asksForOlder || (key === "ArrowDown" && this.#history.isRecalling);
-    // In an empty bar the list came by itself: there is nothing to go back to.
+    // In an empty bar the list opened automatically, so Escape leaves at once.
     const leavesAtOnce = key === "Escape" && isAtStart;
     if (!isRecalling && !leavesAtOnce && this.#completions.key(event)) return true;
     if (isPlain && (key === "Enter" || key === "Escape")) {
@@ -174,7 +174,7 @@ export class FilterBar {
     return false;
   }
 
-  /** Offer unasked only what continues something typed; nothing that is there in full already. */
+  /** Offer completions; unless asked, only those that continue a partially typed word. */
   #offerWhatFits(isAsked) {
     const caret = this.#input.selectionStart;
     this.#offer = this.#complete(this.#text, caret);
@@ -184,16 +184,16 @@ export class FilterBar {
     this.#completions.show(isAsked || isBegun ? [...this.#recent(), ...fresh] : [], isChosen);
   }
 
-  /** In an empty bar, what was used before. */
+  /** Return recently used filters if the bar is empty. */
   #recent() {
     const recent = this.#text === "" ? this.#history.entries.slice(0, RECENT) : [];
-    return recent.map((insert) => ({ insert, help: "used before", kind: "recent" }));
+    return recent.map((insert) => ({ insert, help: "used recently", kind: "recent" }));
   }
 
   #accept({ insert, kind }) {
     const { from, to } = this.#offer;
     this.#put(this.#text.slice(0, from) + insert + this.#text.slice(to), from + insert.length);
-    // A column wants an operator, and an operator a value.
+    // A column needs an operator, and an operator a value.
     if (kind === "column" || kind === "operator") this.#offerWhatFits(true);
   }
 

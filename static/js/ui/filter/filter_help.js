@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The cheat sheet of the filter language, made from its tables.
+// The cheat sheet of the filter language, generated from its tables.
 
 import { FORMS, KEYWORDS, OPERATORS } from "../../filter/operators.js";
 import { el } from "../page/dom.js";
 
 const LEAD =
-  "A filter lets through the events that all of its tests fit. Each test names a column, an operator and a value; a word alone is looked for in every text.";
+  "A filter shows the events that match all of its tests. A test is a column, an operator and a value; a single word is searched for in every text column.";
 
 export class FilterHelp {
   #button = el(
@@ -41,7 +41,7 @@ export class FilterHelp {
         OPERATORS.map(({ symbol, help, example }) => [symbol, help, example]),
       ),
       table(
-        "Joining tests",
+        "Combining tests",
         KEYWORDS.map(({ word, help, example }) => [word, help, example]),
       ),
       table(
@@ -51,7 +51,7 @@ export class FilterHelp {
       el(
         "p",
         { class: "cheatsheet__lead" },
-        "All of it, with what happens to events without a value: docs/filters.md.",
+        "Full reference, including how missing values are handled: docs/filters.md.",
       ),
     );
     this.#button.addEventListener("click", () => this.#show(this.element.hidden));
@@ -101,7 +101,7 @@ function table(title, rows) {
             {},
             el(
               "button",
-              { type: "button", class: "cheatsheet__example", title: "Add it to the filter" },
+              { type: "button", class: "cheatsheet__example", title: "Add to the filter" },
               example,
             ),
           ),

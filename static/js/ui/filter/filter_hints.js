@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Under the bar: what a filter was taken for, and what may have been meant, each one click away.
+// The hints below the bar: how a filter was interpreted, and alternatives to click.
 
 import { visibleText } from "../../format/text.js";
 import { el } from "../page/dom.js";
@@ -9,7 +9,7 @@ export class FilterHints {
   #onTake;
   #shown = "";
 
-  /** @param {(text: string) => void} onTake  a filter was chosen in place of the one typed */
+  /** @param {(text: string) => void} onTake  an alternative filter was clicked */
   constructor(onTake) {
     this.#onTake = onTake;
     this.element = el("div", { class: "filterhints", role: "status", hidden: true });
@@ -33,7 +33,7 @@ export class FilterHints {
   #fix(text) {
     const button = el(
       "button",
-      { type: "button", class: "filterhint__fix", title: "Filter by this instead" },
+      { type: "button", class: "filterhint__fix", title: "Use this filter instead" },
       visibleText(text),
     );
     button.addEventListener("click", () => this.#onTake(text));

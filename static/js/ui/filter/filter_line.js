@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The line under the bar: what is wrong with the text; else each test that must hold, with where
-// it is tested, and the button that moves tests into the kernel.
+// The line below the bar: the error in the text, or else a chip for each test, with where it is
+// applied, and the button that moves tests into the kernel.
 
 import { visibleText } from "../../format/text.js";
 import { el, setText } from "../page/dom.js";
@@ -9,12 +9,12 @@ import { el, setText } from "../page/dom.js";
 /** @import { FilterFault } from "../../filter/fault.js" */
 
 const PLACES = {
-  view: "Tested on this page: the kernel sends all events, and those that do not fit are hidden",
-  kernel: "Tested in the kernel: events that do not fit cost nothing and do not come here",
+  view: "Applied in this page: the kernel sends all events, and those that do not match are hidden",
+  kernel: "Applied in the kernel: events that do not match cost nothing and are never sent",
 };
 
 const MOVE_HELP =
-  "What does not fit then costs nothing, and is not held: it cannot be shown afterwards";
+  "Events that do not match then cost nothing and are not recorded: they cannot be shown later";
 
 export class FilterLine {
   #element;
@@ -22,11 +22,11 @@ export class FilterLine {
   #shown = "";
   #chips = [];
   #fault = el("p", { class: "filterfault", id: "filter-text-fault", hidden: true });
-  #list = el("ul", { class: "chips", "aria-label": "Tests of the filter" });
+  #list = el("ul", { class: "chips", "aria-label": "Filter tests" });
   #move = el(
     "button",
     { type: "button", class: "button button--small", title: MOVE_HELP, hidden: true },
-    "Move into the kernel, for everyone",
+    "Apply in the kernel for everyone",
   );
   #said = el("p", { class: "filterline__said", role: "status" });
 
@@ -42,7 +42,7 @@ export class FilterLine {
     return this.#fault.id;
   }
 
-  /** @param {string} words  about the last move; "" for nothing */
+  /** @param {string} words  about the last move into the kernel; "" for none */
   say(words) {
     setText(this.#said, visibleText(words));
   }
@@ -60,7 +60,7 @@ export class FilterLine {
     this.#list.hidden = isFaulty;
     this.#move.hidden = isFaulty || !move.isOffered;
     this.#said.hidden = isFaulty;
-    // Not disabled while it works: that would take the focus away.
+    // Not disabled while busy, which would lose the focus.
     this.#move.setAttribute("aria-disabled", String(move.isBusy));
     this.#element.hidden = !isFaulty && chips.length === 0 && this.#said.textContent === "";
     if (isFaulty) this.#showFault(faults[0], typed, inForce);
@@ -70,12 +70,12 @@ export class FilterLine {
 
   #showFault({ message, start, end }, typed, inForce) {
     this.#fault.replaceChildren(
-      el("span", {}, el("strong", {}, "Not a filter yet"), `: ${visibleText(message)}`),
+      el("span", {}, el("strong", {}, "Invalid filter"), `: ${visibleText(message)}`),
       excerpt(typed, start, end),
       el(
         "span",
         { class: "filterfault__force", title: visibleText(inForce) },
-        "Still in force: ",
+        "Still active: ",
         inForce ? el("code", {}, visibleText(inForce)) : "no filter",
       ),
     );
@@ -121,7 +121,7 @@ export class FilterLine {
   }
 }
 
-const AROUND = 16; // characters of the text on both sides of what is wrong
+const AROUND = 16; // characters of context on both sides of the error
 
 function excerpt(text, start, end) {
   const from = Math.max(0, start - AROUND);

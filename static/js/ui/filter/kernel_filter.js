@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The filters of the running probes: shown as tests that can be taken away, and given more.
+// The kernel filters of the running probes: their tests as removable chips, and adding to them.
 
 import { kernelTests, planMove, withoutMember } from "../../filter/kernel.js";
 import { changeFilter } from "../../net/api.js";
 import { CallError } from "../../net/problem.js";
 import { changes as ownChanges } from "../../probes/changes.js";
 
-/** @import { Names } from "../../filter/names.js" */
+/** @import { ColumnNames } from "../../filter/column_names.js" */
 /** @import { Notices } from "../page/notices.js" */
 
 export class KernelFilter {
@@ -18,15 +18,15 @@ export class KernelFilter {
 
   /**
    * @param {(column: any) => Look} look  as `presentation`
-   * @param {Notices} notices  where failures are said
-   * @param {(probes: Probe[]) => void} onAnswer  the service answered a change
+   * @param {Notices} notices  where errors are shown
+   * @param {(probes: Probe[]) => void} onAnswer  called with the answer to a change
    */
   constructor(look, notices, onAnswer) {
     this.#look = look;
     this.#notices = notices;
     this.#onAnswer = onAnswer;
     this.isMoving = false;
-    /** Whether the person may change what the kernel tests. */
+    /** Whether the user may change kernel filters. */
     this.mayChange = true;
   }
 
@@ -35,21 +35,21 @@ export class KernelFilter {
     this.#running = probes.filter(({ state }) => state === "running");
   }
 
-  /** @param {CompiledFilter} filter  compiled  @param {Names} names  @returns as `planMove` */
+  /** @param {CompiledFilter} filter  compiled  @param {ColumnNames} names  @returns as `planMove` */
   plan(filter, names) {
     if (!this.mayChange) return { patches: new Map(), moved: [], stay: [] };
     return planMove(filter, this.#running, names, this.#look);
   }
 
-  /** @returns {object[]} what the kernel tests now, for `FilterLine` */
+  /** @returns {object[]} the kernel's current tests, for `FilterLine` */
   chips() {
     const isForAll = ({ probes }) => probes.length > 1 && probes.length === this.#running.length;
     return kernelTests(this.#running).map((test) => ({
       text: test.text,
       place: "kernel",
       where: isForAll(test)
-        ? "in the kernel, for everyone"
-        : `in the kernel, for everyone, on ${test.probes.join(", ")}`,
+        ? "in the kernel for everyone"
+        : `in the kernel for everyone on ${test.probes.join(", ")}`,
       title: `For ${test.probes.join(", ")}`,
       remove:
         this.mayChange &&
@@ -58,8 +58,8 @@ export class KernelFilter {
   }
 
   /**
-   * Ask the probes for what the plan says.
-   * @returns {Promise<boolean>} whether every probe took it; a failure is said as a notice
+   * Change the probes' filters as planned.
+   * @returns {Promise<boolean>} whether every change succeeded; errors are shown as notices
    */
   async move({ patches }) {
     this.isMoving = true;

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The page's address: what a colleague must see stands in its fragment, as named parameters,
-// `#filter=comm%3Drm&sort=time`. What this page does not know there is left as it is.
+// The page's address: its fragment holds what a colleague should see, as named parameters,
+// `#filter=comm%3Drm&sort=time`. Unknown parameters are preserved.
 
-const WRITE_MS = 300; // browsers refuse a page that changes its address at every key
+const WRITE_MS = 300; // browsers throttle pages that change their address at every key
 
-/** @returns {?string} a parameter's value; null when it is not there, or is rubbish */
+/** @returns {?string} a parameter's value; null if it is absent or malformed */
 export function readParameter(fragment, name) {
   const found = parametersOf(fragment).find((it) => nameOf(it) === name);
   const value = found?.slice(found.indexOf("=") + 1);
   return found?.includes("=") ? decoded(value) : null;
 }
 
-/** Whether a parameter is there and cannot be read, as with half an escape. */
+/** Whether a parameter is present but malformed, as with a truncated escape. */
 export function isUnreadable(fragment, name) {
   const found = parametersOf(fragment).find((it) => nameOf(it) === name);
   return Boolean(found?.includes("=")) && readParameter(fragment, name) === null;
 }
 
-/** The fragment with another value for a parameter, or with null without it. */
+/** Return the fragment with a parameter set to a value, or removed if that is null. */
 export function writeParameter(fragment, name, value) {
   const parameters = parametersOf(fragment);
   const place = parameters.findIndex((it) => nameOf(it) === name);
@@ -40,7 +40,7 @@ function nameOf(parameter) {
   return decoded(parameter.split("=", 1)[0]);
 }
 
-/** Readable where the standard for addresses allows it. */
+/** Encode only what the URL standard requires, so that the address stays readable. */
 function encode(text) {
   return encodeURIComponent(wellFormed(text)).replace(
     /%(?:2F|3A|2C|40|3D|21|7E|2A|28|29)/g,
@@ -48,7 +48,7 @@ function encode(text) {
   );
 }
 
-/** Half of a surrogate pair cannot stand in an address. */
+/** Replace lone surrogates, which an address cannot contain. */
 function wellFormed(text) {
   return text.replace(/\p{Cs}/gu, "\ufffd");
 }
@@ -57,24 +57,24 @@ function decoded(text) {
   try {
     return decodeURIComponent(text);
   } catch {
-    return null; // half an escape: not ours
+    return null; // a truncated escape: not ours
   }
 }
 
 /**
- * How a change goes into the browser's history. What a person decides is an entry of its own, so
- * that Back undoes it; what is being typed is one entry until it is `done`; what the page adds by
- * itself belongs to the entry that is there.
+ * How a change enters the browser's history. A user's decision is an entry of its own, so that
+ * Back undoes it; text being typed is one entry until it is `done`; what the page adds
+ * automatically becomes part of the current entry.
  */
 export const DECIDED = "decided";
 export const TYPED = "typed";
 export const ADDED = "added";
 
-/** Writes the address, a little later, and tells of changes that a person or link made. */
+/** Writes the address, with a delay, and reports changes made by the user or a link. */
 export class Address {
   #pending = new Map();
-  #kind = ADDED; // of what is pending
-  #isTyping = false; // the present entry is what is being typed
+  #kind = ADDED; // of the pending changes
+  #isTyping = false; // whether the current entry is text being typed
   #timer = 0;
   #listeners = [];
 
@@ -83,12 +83,12 @@ export class Address {
       clearTimeout(this.#timer);
       this.#timer = 0;
       this.#isTyping = false;
-      this.#pending.clear(); // what a person asks for comes later than what the page wanted
+      this.#pending.clear(); // the user's change is newer than what the page wanted to write
       for (const listener of this.#listeners) listener();
     });
   }
 
-  /** @param {() => void} listener  the fragment was changed, not by `set` */
+  /** @param {() => void} listener  called when the fragment was changed, but not by `set` */
   onChange(listener) {
     this.#listeners.push(listener);
   }
@@ -98,14 +98,14 @@ export class Address {
     return this.#pending.has(name) ? this.#pending.get(name) : readParameter(location.hash, name);
   }
 
-  /** Whether the address has a value that cannot be read. */
+  /** Whether the address has a malformed value for a parameter. */
   isUnreadable(name) {
     return !this.#pending.has(name) && isUnreadable(location.hash, name);
   }
 
   /**
-   * @param {?string} value  null takes the parameter away
-   * @param {"decided"|"typed"|"added"} kind  what is decided in one go is one entry
+   * @param {?string} value  null removes the parameter
+   * @param {"decided"|"typed"|"added"} kind  what is decided at once is one entry
    */
   set(name, value, kind = DECIDED) {
     if (this.get(name) === value) return;
@@ -115,7 +115,7 @@ export class Address {
     this.#timer ||= setTimeout(() => this.#write(), this.#kind === DECIDED ? 0 : WRITE_MS);
   }
 
-  /** What was typed is complete: what is typed next is another entry. */
+  /** Typing is complete: what is typed next is another entry. */
   done() {
     this.#write();
     this.#isTyping = false;
@@ -128,7 +128,7 @@ export class Address {
     for (const [name, value] of this.#pending) fragment = writeParameter(fragment, name, value);
     this.#pending.clear();
     if (fragment === location.hash) return;
-    // With an empty fragment `#` would stay behind, were the path left out.
+    // With the path: an empty fragment alone would leave a `#` in the address.
     const url = location.pathname + location.search + fragment;
     const isNew = this.#kind === DECIDED || (this.#kind === TYPED && !this.#isTyping);
     if (isNew) history.pushState(history.state, "", url);

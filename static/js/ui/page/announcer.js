@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What a screen reader says of a table that streams: now and then a sentence, not each row.
+// Announcements for screen readers: a sentence now and then instead of every row of the stream.
 
 import { counted, grouped } from "../../format/number.js";
 import { setText } from "./dom.js";
 
-export const QUIET_MS = 8_000;
+export const MIN_INTERVAL_MS = 8_000;
 
 export class Announcer {
   #element;
@@ -13,22 +13,22 @@ export class Announcer {
   #received = 0;
   #lost = 0;
 
-  /** @param {HTMLElement} element  a polite live region that nobody sees */
+  /** @param {HTMLElement} element  a visually hidden polite live region */
   constructor(element) {
     this.#element = element;
   }
 
   /**
-   * To be called every now and then.
+   * Announce new and lost events; call this regularly.
    * @param {number} received  events so far  @param {number} lost  rows so far
-   * @param {number} nowMs  any clock that does not go back
+   * @param {number} nowMs  of a monotonic clock
    */
   update(received, lost, nowMs) {
-    // After "Clear" counting starts again.
+    // "Clear" resets the counts.
     this.#received = Math.min(this.#received, received);
     this.#lost = Math.min(this.#lost, lost);
     if (received === this.#received && lost === this.#lost) return;
-    if (nowMs - this.#saidAt < QUIET_MS) return;
+    if (nowMs - this.#saidAt < MIN_INTERVAL_MS) return;
     const words = [];
     if (received > this.#received) words.push(counted(received - this.#received, "new event"));
     if (lost > this.#lost) words.push(`${grouped(lost - this.#lost)} lost`);
@@ -37,7 +37,7 @@ export class Announcer {
     this.say(words.join(", "), nowMs);
   }
 
-  /** Something that is to be heard at once, such as a lost connection, and not cut short. */
+  /** Announce something at once, such as a lost connection, and do not interrupt it. */
   say(words, nowMs = performance.now()) {
     this.#saidAt = nowMs;
     setText(this.#element, words);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Whom the service takes this page for, what that lets the person do, and the way out.
+// The line that shows who is signed in, with which role, and the button to sign out.
 
 import { visibleText } from "../../format/text.js";
 import { credentials } from "../../net/credentials.js";
@@ -12,7 +12,7 @@ export class CallerLine {
   #words = byId("caller");
   #signOut = byId("sign-out");
 
-  /** @param {() => void} onSignOut  the token is forgotten */
+  /** @param {() => void} onSignOut  called when the token has been forgotten */
   constructor(onSignOut) {
     this.#signOut.addEventListener("click", async () => {
       await credentials.forget();
@@ -23,7 +23,7 @@ export class CallerLine {
   /** @param {{name: string, role: string}} caller */
   allow({ name, role }) {
     setText(this.#words, `${visibleText(name)} · ${ROLES[role] ?? visibleText(String(role))}`);
-    // Who came without a token has nothing to sign out of.
+    // Without a token there is nothing to sign out of.
     this.#signOut.hidden = !credentials.isSet;
   }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Whether the page is connected, and whether anything is watched, in words: beside the page's
-// name, and in the title of its tab.
+// The connection state and whether any probe is watching, as text: in the top bar and in the title
+// of the tab.
 
 import { byId, setText } from "./dom.js";
 
@@ -18,8 +18,8 @@ export class ConnectionState {
   #say;
 
   /**
-   * @param {() => void} onRetry  the person does not want to wait
-   * @param {(words: string) => void} say  to be heard: the text counts seconds, which is not
+   * @param {() => void} onRetry  called when the user does not want to wait
+   * @param {(words: string) => void} say  announces changes, without the countdown of the text
    */
   constructor(onRetry, say) {
     this.#say = say;
@@ -28,7 +28,7 @@ export class ConnectionState {
 
   /** @param {{state: string, retryAt?: number, reason?: string}} state  as `Feed` reports it */
   show(state) {
-    // An attempt after a loss is still "lost" to the person until it succeeds.
+    // During an attempt to reconnect, the connection is still lost for the user.
     if (state.state === "connecting" && this.#state.state === "waiting") return;
     this.#state = state;
     this.#element.dataset.state = state.state;
@@ -37,7 +37,10 @@ export class ConnectionState {
     this.#tell();
   }
 
-  /** @param {boolean} isOn  something is watched  @param {boolean} isMissing  something is not that should be */
+  /**
+   * @param {boolean} isOn  whether any probe is watching
+   * @param {boolean} isMissing  whether one should be and is not
+   */
   watch(isOn, isMissing) {
     this.#isWatching = isOn;
     this.#isMissing = isMissing;
@@ -45,7 +48,7 @@ export class ConnectionState {
     this.#tell();
   }
 
-  /** To who does not see the text, and to who sees no more than the tab. */
+  /** Announce the state to screen readers, and show it in the tab's title. */
   #tell() {
     const { state } = this.#state;
     const isOpen = state === "open";
@@ -57,7 +60,7 @@ export class ConnectionState {
     document.title = title ? `${title} · ${NAME}` : NAME;
   }
 
-  /** Count the seconds down; to be called about once a second. */
+  /** Update the countdown; call this about once a second. */
   tick() {
     setText(this.#text, this.#words());
   }
@@ -68,6 +71,6 @@ export class ConnectionState {
     if (state === "connecting") return "Connecting…";
     const seconds = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
     const why = reason ? `Connection lost (${reason})` : "Connection lost";
-    return seconds > 0 ? `${why}, next attempt in ${seconds} s` : `${why}, connecting…`;
+    return seconds > 0 ? `${why}, retrying in ${seconds} s` : `${why}, reconnecting…`;
   }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What has come, what is shown, and what a reload of the page would not bring back.
+// The status bar's counts: received, shown, in memory, and what a reload would lose.
 
 import { grouped, rate } from "../../format/number.js";
 import { visibleText } from "../../format/text.js";
@@ -17,19 +17,19 @@ export class Counters {
 
   /**
    * @param {EventStore} store  @param {View} view
-   * @param {number} onlyHere  events that the service does not hold any more
+   * @param {number} onlyHere  events that the service no longer has
    */
   show(store, view, onlyHere) {
     setText(this.#received, grouped(store.received));
     setText(this.#shown, grouped(view.events));
-    const older = store.letGo > 0 ? `, ${grouped(store.letGo)} evicted` : "";
-    const here = onlyHere > 0 ? `, ${grouped(onlyHere)} only here: a reload loses them` : "";
+    const older = store.evicted > 0 ? `, ${grouped(store.evicted)} evicted` : "";
+    const here = onlyHere > 0 ? `, ${grouped(onlyHere)} in this tab only: a reload loses them` : "";
     setText(this.#held, `${grouped(store.events)}${older}${here}`);
   }
 
   /** @param {{probe: string, perSecond: number}[]} rates  of the running probes */
   showRates(rates) {
     const words = rates.map(({ probe, perSecond }) => `${probe} ${rate(perSecond)}`);
-    setText(this.#rates, words.length > 0 ? visibleText(words.join(" · ")) : "nothing attached");
+    setText(this.#rates, words.length > 0 ? visibleText(words.join(" · ")) : "no probe attached");
   }
 }

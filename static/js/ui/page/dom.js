@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Making elements. Text goes in by textContent only, never as HTML.
+// Helpers for elements. Text is set by textContent only, never as HTML.
 
-/** The windows for which the stylesheets have another layout. */
+/** The media queries for which the stylesheets have another layout. */
 export const NARROW = "(max-width: 720px)";
 export const LOW = "(max-height: 480px)";
 
 /**
  * @param {string} tag
- * @param {Object} properties  `class` and names with a dash become attributes, the rest properties
+ * @param {Object} properties  `class`, `role` and names with a dash become attributes, others
+ *   properties
  * @param {...(Node|string)} children
  * @returns {any} an element of the tag's own type, which tsc cannot tell from a variable
  */
@@ -23,19 +24,19 @@ export function el(tag, properties = {}, ...children) {
   return element;
 }
 
-/** Change text only where it differs, so that nothing is laid out or read aloud for nothing. */
+/** Set text only if it differs, so that nothing is laid out or read aloud needlessly. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Set or, with null, remove an attribute. */
+/** Set an attribute, or remove it if the value is null. */
 export function setAttribute(element, name, value) {
   if (value === null) element.removeAttribute(name);
   else if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }
 
 /**
- * The element of that id, which templates/index.html is to have.
+ * Return the element with this id; templates/index.html must have it.
  * @returns {any} of its own type, which tsc does not know
  */
 export function byId(id) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Banners for what is not watched though somebody wants it to be: since when, why, what to do.
+// Banners for probes that should be watching and are not: since when, why, and what to do.
 
 import { sentence, visibleText } from "../../format/text.js";
 import { moment } from "../../format/time.js";
@@ -16,7 +16,7 @@ export class Incidents {
   #list = [];
 
   /**
-   * @param {HTMLElement} element  what is in it is read aloud by `say`
+   * @param {HTMLElement} element  not a live region: `say` announces what is in it
    * @param {{startAgain: (probe: Probe) => void, say: (words: string) => void}} on
    */
   constructor(element, { startAgain, say }) {
@@ -25,7 +25,7 @@ export class Incidents {
     this.#say = say;
   }
 
-  /** @param {{role: string}} caller  whom the service takes this page for */
+  /** @param {{role: string}} caller  who is signed in */
   allow({ role }) {
     this.#mayChange = role === "operator";
     this.show(this.#list);
@@ -61,11 +61,11 @@ export class Incidents {
 
   #make(id) {
     const text = el("p", { class: "incident__text" });
-    const button = el("button", { type: "button", class: "button button--small" }, "Start again");
-    button.setAttribute("aria-label", `Start again: ${visibleText(id)}`);
+    const button = el("button", { type: "button", class: "button button--small" }, "Restart");
+    button.setAttribute("aria-label", `Restart ${visibleText(id)}`);
     const close = el(
       "button",
-      { type: "button", class: "notice__close", "aria-label": `Dismiss what is said of ${id}` },
+      { type: "button", class: "notice__close", "aria-label": `Dismiss the message about ${id}` },
       "×",
     );
     const banner = { text, button, incident: null };
@@ -86,9 +86,9 @@ function keyOf({ probe, since, kind }) {
 
 function wordsOf({ probe, since, cause, hint, restartAt, kind }) {
   const id = visibleText(probe.id);
-  const what = kind === "blind" ? "is attached, but sees nothing" : "is not watching";
+  const what = kind === "blind" ? "is attached but sees no calls" : "is not watching";
   const words = [`${id} ${what}, since ${moment(since)}: ${sentence(visibleText(cause))}`];
   if (hint) words.push(sentence(visibleText(hint)));
-  if (restartAt) words.push(`It starts again automatically at ${moment(restartAt)}.`);
+  if (restartAt) words.push(`It restarts automatically at ${moment(restartAt)}.`);
   return words.join(" ");
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The keys of the whole page, in one table; the help dialog shows the same. A button that is
-// reached by a key says so itself, by aria-keyshortcuts, and pressing the key clicks it.
+// The page's keyboard shortcuts, in one table, which the help dialog shows. A button declares its
+// own shortcut by aria-keyshortcuts, and the key clicks it.
 
 import { byId } from "./dom.js";
 import { remember, remembered } from "./preferences.js";
@@ -10,35 +10,35 @@ const SWITCH = "keys";
 
 /** @type {{key: string, shown?: string, words: string, run?: () => void}[]} */
 export const PAGE_KEYS = [
-  { key: "/", words: "Write in the filter", run: () => byId("text-filter").focus() },
-  { key: " ", shown: "Space", words: "Pause and resume" },
+  { key: "/", words: "Focus the filter", run: () => byId("text-filter").focus() },
+  { key: " ", shown: "Space", words: "Pause or resume" },
   { key: "e", words: "Export" },
   { key: "s", words: "Summary" },
   { key: "j", words: "Next row", run: () => pressInTable("ArrowDown") },
-  { key: "k", words: "Row before", run: () => pressInTable("ArrowUp") },
+  { key: "k", words: "Previous row", run: () => pressInTable("ArrowUp") },
   { key: "g", words: "Oldest row", run: () => pressInTable("Home") },
-  { key: "G", words: "Newest row, and follow", run: () => pressInTable("End") },
-  { key: "?", words: "This help" },
+  { key: "G", words: "Follow new events", run: () => pressInTable("End") },
+  { key: "?", words: "Show this help" },
 ];
 
-/** What the table does with the focus in it; keys apart by spaces. */
+/** The keys of the table while it has the focus, separated by spaces. */
 export const TABLE_KEYS = [
-  { shown: "↓ ↑", words: "Next row, row before" },
-  { shown: "PgDn PgUp", words: "A page further, a page back" },
-  { shown: "Home End", words: "Oldest row, newest row" },
-  { shown: "Enter", words: "All fields of the row" },
+  { shown: "↓ ↑", words: "Next or previous row" },
+  { shown: "PgDn PgUp", words: "Next or previous page" },
+  { shown: "Home End", words: "First or last row" },
+  { shown: "Enter", words: "Show all fields of the row" },
   { shown: "Ctrl+C", words: "Copy the row" },
 ];
 
 const TEXT_FIELDS = "input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]";
 const PRESSED_BY_SPACE = "button, input, a[href], summary, [role=button], [role=option]";
 
-export class Keys {
+export class Keyboard {
   constructor() {
     document.addEventListener("keydown", (event) => this.#press(event));
   }
 
-  /** Single keys can be in the way of speech input: they can be switched off (WCAG 2.1.4). */
+  /** Single-key shortcuts can interfere with speech input, so they can be disabled (WCAG 2.1.4). */
   get isOn() {
     return remembered(SWITCH) !== "off";
   }
@@ -62,7 +62,7 @@ export class Keys {
   }
 }
 
-/** Whether pressing the key does anything on this page. */
+/** Whether the key does anything on this page. */
 export function isInUse(entry) {
   return Boolean(entry.run || buttonOf(entry));
 }
@@ -72,7 +72,7 @@ function buttonOf({ key, shown = key }) {
   return document.querySelector(`button[aria-keyshortcuts="${CSS.escape(shown)}"]`);
 }
 
-/** The table's own keys, from anywhere on the page. */
+/** Send a key to the table, from anywhere on the page. */
 function pressInTable(key) {
   const grid = byId("grid");
   grid.focus();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The banner above the table that says what was lost: how much, where, when, why, and what helps.
-// Closed, it stays away until more is lost.
+// The banner above the table about lost events: how many, where, when, why, and what to do. Once
+// dismissed, it reappears when more are lost.
 
 import { PLACE_WORDS } from "../../data/losses.js";
 import { grouped } from "../../format/number.js";
@@ -11,25 +11,25 @@ import { byId, setText } from "./dom.js";
 
 /** @import { Losses } from "../../data/losses.js" */
 
-/** Why the kernel lost rows, by what the service counts under `drops` of a probe. */
+/** Why the kernel lost rows, by the name of the service's counter in a probe's `drops`. */
 const KERNEL = {
   ring_full:
-    "The ring buffer was full: test in the kernel what can be tested there, or start the service with a larger one (--ring-mib).",
-  stash_full: "Too many calls with long names were under way at once: a kernel filter helps.",
-  missed_return: "The kernel did not show the return of some calls.",
-  recursion: "Some calls interrupted the program itself.",
-  unfinished: "Some calls had not returned when the probe stopped, or too many were under way.",
+    "The ring buffer was full: filter in the kernel, or restart the service with a larger buffer (--ring-mib).",
+  stash_full: "Too many calls with long names were in flight at once: filter in the kernel.",
+  missed_return: "The kernel did not report the return of some calls.",
+  recursion: "Some calls interrupted the BPF program and were not traced.",
+  unfinished: "Some calls had not returned when the probe stopped, or too many were in flight.",
 };
 const ELSEWHERE = {
-  pipe: "The tracer ended, or sent more than the service could take: a kernel filter helps.",
+  pipe: "The tracer exited, or sent events faster than the service could read them: filter in the kernel.",
   client:
-    "This connection is too slow for so many events: a kernel filter helps, or a larger queue (--client-queue-mib).",
-  page: "So many events are more than this page can take: a kernel filter helps.",
+    "This connection is too slow for the event rate: filter in the kernel, or restart the service with a larger queue (--client-queue-mib).",
+  page: "The event rate is too high for this page: filter in the kernel.",
 };
 
 export class LossBanner {
   #element = byId("losses");
-  #closedAt = 0; // how much had been lost when it was closed
+  #closedAt = 0; // rows lost when it was dismissed
 
   constructor() {
     byId("losses-close").addEventListener("click", () => {
@@ -44,7 +44,7 @@ export class LossBanner {
   show(losses, probes) {
     const list = losses.list();
     this.#total = list.reduce((sum, { rows }) => sum + rows, 0);
-    this.#closedAt = Math.min(this.#closedAt, this.#total); // counted from the beginning again
+    this.#closedAt = Math.min(this.#closedAt, this.#total); // the counts were reset
     this.#element.hidden = this.#total <= this.#closedAt;
     if (this.#element.hidden) return;
     setText(byId("losses-total"), `${grouped(this.#total)} lost`);
@@ -53,12 +53,12 @@ export class LossBanner {
     );
     setText(byId("losses-where"), parts.join(" · "));
     const when = losses.lastAt === null ? "" : new Date(losses.lastAt).toISOString();
-    setText(byId("losses-when"), when ? `last noticed at ${moment(when)}` : "");
+    setText(byId("losses-when"), when ? `last seen at ${moment(when)}` : "");
     setText(byId("losses-why"), [...whys(list, probes)].join(" "));
   }
 }
 
-/** Each reason once. */
+/** Return each reason once. */
 function whys(list, probes) {
   const found = new Set();
   for (const { probe, where } of list) {

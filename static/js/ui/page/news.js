@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What happened that is no failure: who changed something for everyone, what a check found, what
-// can be taken back.
+// Messages that are not errors: who changed something for everyone, what a check found, what can
+// be undone.
 
 import { visibleText } from "../../format/text.js";
 import { el } from "./dom.js";
 
-const MOST = 3;
+const MAX_SHOWN = 3;
 
 export class News {
   #element;
@@ -17,9 +17,9 @@ export class News {
   }
 
   /**
-   * @param {string} words  @param {{label: string, act: () => void}} button  closes it, too
-   * @param {string} topic  the newest of a topic takes the place of an older one
-   * @returns {() => void} what takes it away
+   * @param {string} words  @param {{label: string, act: () => void}} button  also closes it
+   * @param {string} topic  a message replaces the previous one of its topic
+   * @returns {() => void} removes the message
    */
   add(words, button = null, topic = words) {
     for (const item of [...this.#element.children]) if (item.dataset.topic === topic) item.remove();
@@ -42,7 +42,7 @@ export class News {
     item.append(close);
     close.addEventListener("click", remove);
     this.#element.append(item);
-    while (this.#element.childElementCount > MOST) this.#element.firstChild.remove();
+    while (this.#element.childElementCount > MAX_SHOWN) this.#element.firstChild.remove();
     return remove;
   }
 }

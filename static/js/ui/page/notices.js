@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Failures, said in words, until the person closes them or tries again.
+// Error messages, shown until the user closes them or tries again.
 
 import { sentence } from "../../format/text.js";
 import { el } from "./dom.js";
 
 /** @import { CallError } from "../../net/problem.js" */
 
-const MOST = 4;
+const MAX_SHOWN = 4;
 
 export class Notices {
   #element;
@@ -16,7 +16,7 @@ export class Notices {
     this.#element = element;
   }
 
-  /** @param {string} what  did not happen  @param {Error & {notes?: string[]}} error  why */
+  /** @param {string} what  failed  @param {Error & {notes?: string[]}} error  the cause */
   add(what, error) {
     const words = [error.message, ...(error.notes ?? [])].map(sentence).join(" ");
     const text = `${what}: ${words}`;
@@ -35,7 +35,7 @@ export class Notices {
     notice.dataset.text = text;
     close.addEventListener("click", () => notice.remove());
     this.#element.append(notice);
-    while (this.#element.childElementCount > MOST) this.#element.firstChild.remove();
+    while (this.#element.childElementCount > MAX_SHOWN) this.#element.firstChild.remove();
   }
 
   clear() {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The panes of the page whose size a person can change: the probes, and what is beside the table.
+// The resizable panes of the page: the probes, and the panels beside the table.
 
 import { byId } from "./dom.js";
 import { Splitter } from "./splitter.js";
 
-const LEAST_SIDE_PX = 240;
-const LEAST_CARDS_PX = 48;
-/** So much is left to the table. */
+const MIN_SIDE_PX = 240;
+const MIN_CARDS_PX = 48;
+/** Room reserved for the table. */
 const LEFT_PX = 240;
 
 export class Panes {
@@ -18,7 +18,7 @@ export class Panes {
         pane,
         name,
         direction: -1,
-        limits: () => [LEAST_SIDE_PX, pane.parentElement.clientWidth - LEFT_PX],
+        limits: () => [MIN_SIDE_PX, pane.parentElement.clientWidth - LEFT_PX],
       });
     }
     const cards = byId("cards");
@@ -26,7 +26,7 @@ export class Panes {
       pane: cards,
       name: "probes",
       direction: 1,
-      limits: () => [LEAST_CARDS_PX, Math.min(cards.scrollHeight, innerHeight - LEFT_PX)],
+      limits: () => [MIN_CARDS_PX, Math.min(cards.scrollHeight, innerHeight - LEFT_PX)],
     });
   }
 }

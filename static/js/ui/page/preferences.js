@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What this browser remembers. Storage can be forbidden or full, and hold anything: without it
-// the page works and forgets.
+// Preferences in localStorage. It can be forbidden, full, or hold anything: the page works without
+// it, but forgets.
 
 const PREFIX = "probedeck.";
 
-/** The text remembered under a name, null when there is none. */
+/** Return the text remembered under a name, null if there is none. */
 export function remembered(name) {
   try {
     return localStorage.getItem(PREFIX + name);

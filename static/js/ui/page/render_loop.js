@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// When to render: at most once a frame, however much there is to show.
+// Schedules rendering: at most once per frame, however much there is to show.
 
-// Rows that only pass by need no more than 20 renders a second; the frames between are free
-// for scrolling and typing, which are answered in the next frame.
+// Streaming rows need no more than 20 renders per second; the frames between are free for scrolling
+// and typing, which take effect in the next frame.
 const STREAM_MS = 50;
 
-export class Frames {
+export class RenderLoop {
   #render;
   #frame = 0;
   #timer = 0;
@@ -18,7 +18,7 @@ export class Frames {
     this.#render = render;
   }
 
-  /** In the next frame: a person did something. */
+  /** Render in the next frame: the user did something. */
   soon() {
     this.#frame ||= requestAnimationFrame((now) => {
       this.#frame = 0;
@@ -28,13 +28,13 @@ export class Frames {
     });
   }
 
-  /** After some time, if there is no frame before. */
+  /** Render after a delay. */
   later(ms) {
     clearTimeout(this.#later);
     this.#later = setTimeout(() => this.soon(), ms);
   }
 
-  /** Soon, but not more often than a stream needs. */
+  /** Render soon, but at the rate of a stream. */
   stream() {
     if (this.#frame || this.#timer) return;
     const wait = this.#renderedAt + STREAM_MS - performance.now();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The line between two panes: dragged, or moved by arrow keys, it changes the size of one of them
-// (https://www.w3.org/WAI/ARIA/apg/patterns/windowsplitter/). This browser remembers it.
+// A movable splitter between two panes: dragging or the arrow keys resize one of them
+// (https://www.w3.org/WAI/ARIA/apg/patterns/windowsplitter/). The browser remembers the size.
 
 import { remember, remembered } from "./preferences.js";
 
@@ -15,13 +15,14 @@ export class Splitter {
   #isUpright;
   #direction;
   #limits;
-  #from = null; // while it is dragged
+  #from = null; // while it is being dragged
 
   /**
    * @param {HTMLElement} element  role separator
    * @param {{pane: HTMLElement, name: string, direction: 1|-1, limits: () => number[]}} options
-   *   `pane` gets the size as `--size`, `name` is what it is remembered by; with `direction` 1 the
-   *   pane is before the line, and grows when it moves on; `limits` the least and most px
+   *   `pane` gets the size as `--size`; `name` is the key under which it is remembered; with
+   *   `direction` 1 the pane is before the splitter and grows as it moves forward; `limits`
+   *   returns the minimum and maximum in px
    */
   constructor(element, { pane, name, direction, limits }) {
     this.#element = element;

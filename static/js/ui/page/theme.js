@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Light or dark: as the system says, or as this browser was told.
+// The theme, light or dark: the system's, or the user's choice.
 
 import { el, setText } from "./dom.js";
 import { remember, remembered } from "./preferences.js";
@@ -26,7 +26,7 @@ export class Theme {
     this.#apply();
   }
 
-  /** The root's `data-theme` is what the stylesheets ask for; canvases can observe it. */
+  /** Set the root's `data-theme`, which the stylesheets use and canvases can observe. */
   #apply() {
     const system = this.#system.matches ? "dark" : "light";
     document.documentElement.dataset.theme = this.#choice === "auto" ? system : this.#choice;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Pause, clear, and the way back to the newest.
+// The buttons Pause and Clear, and the one that jumps to the newest events.
 
 import { counted } from "../../format/number.js";
 import { byId, setAttribute, setText } from "./dom.js";
@@ -23,21 +23,21 @@ export class Toolbar {
     byId("clear").addEventListener("click", on.clear);
   }
 
-  /** Up to which row the view goes: while paused, no further than it had come. */
+  /** Return the row at which the view ends: while paused, where it was when paused. */
   endOfView(storeEnd) {
     if (this.#pausedAt === "now") this.#pausedAt = storeEnd;
     return this.#pausedAt ?? storeEnd;
   }
 
-  /** The table was emptied: what came before is neither new nor waiting. */
+  /** The table was cleared: earlier rows no longer count as new. */
   cleared(storeEnd) {
     if (this.#pausedAt !== null) this.#pausedAt = storeEnd;
     this.#leftAt = null;
   }
 
   /**
-   * @param {boolean} isFollowing  whether the newest row is in sight
-   * @param {?{column: any}} by  what the rows are sorted by: then the newest may be anywhere
+   * @param {boolean} isFollowing  whether the newest row is visible
+   * @param {?{column: any}} by  the sort order, in which the newest row may be anywhere
    */
   show(store, view, isFollowing, by) {
     if (isFollowing) this.#leftAt = null;
@@ -50,12 +50,12 @@ export class Toolbar {
     const words = waiting > 0 || isPaused ? [counted(waiting, "new event")] : [];
     if (isPaused) words.unshift("Paused");
     if (by) words.push(`${words.length > 0 ? "sorted" : "Sorted"} by ${by.column.title}`);
-    setText(this.#newest, words.length > 0 ? words.join(" · ") : "To the newest");
+    setText(this.#newest, words.length > 0 ? words.join(" · ") : "Jump to newest");
     this.#newest.classList.toggle("newest--sorted", Boolean(by));
-    setAttribute(this.#newest, "title", by ? "Back to arrival order, and to the newest" : null);
+    setAttribute(this.#newest, "title", by ? "Clear sorting and follow new events" : null);
   }
 
-  /** Hold the view where it is, or let it go on. Events are kept meanwhile. */
+  /** Pause or resume the view. Events are stored while it is paused. */
   togglePause() {
     this.#pausedAt = this.#pausedAt === null ? "now" : null;
     const isPaused = this.#pausedAt !== null;

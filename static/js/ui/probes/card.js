@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// One probe of the probe bar: its state, what it attaches to, start and stop.
+// A card of the probe bar: the probe's state, the function it attaches to, start and stop.
 
 import { isWatching } from "../../data/watching.js";
 import { duration } from "../../format/duration.js";
@@ -11,7 +11,7 @@ import { isActive } from "../../probes/choice.js";
 import { filterWords } from "../../probes/spec.js";
 import { el, setAttribute, setText } from "../page/dom.js";
 
-/** The id of the element that says why a viewer's buttons do nothing, for everybody to read. */
+/** The id of the element that explains why a viewer's buttons are disabled. */
 export const VIEWS_ONLY_ID = "viewer-note";
 
 export class Card {
@@ -23,12 +23,12 @@ export class Card {
   #hint = el("p", { class: "card__hint" });
   #main = el("button", { type: "button", class: "button" });
   #options = el("button", { type: "button", class: "button button--quiet" });
-  #notSeen = el("button", { type: "button", class: "button button--quiet" }, "Not seen…");
+  #notSeen = el("button", { type: "button", class: "button button--quiet" }, "Caveats…");
   #everyone = el("span", { class: "card__everyone" }, "for everyone");
 
   /**
    * @param {{start: Function, stop: Function, options: Function, notSeen: Function}} on
-   *   each given the probe
+   *   each is called with the probe
    */
   constructor(id, on) {
     this.probe = null;
@@ -54,13 +54,13 @@ export class Card {
       isActive(this.probe) ? on.stop(this.probe) : on.start(this.probe),
     );
     this.#options.addEventListener("click", () => on.options(this.probe));
-    this.#notSeen.setAttribute("aria-label", `Not seen by ${id}`);
+    this.#notSeen.setAttribute("aria-label", `Caveats of ${id}`);
     this.#notSeen.addEventListener("click", () => on.notSeen(this.probe));
   }
 
   /**
-   * @param {Probe} probe  docs/protocol.md  @param {boolean} isBusy  a call is under way
-   * @param {boolean} mayChange  the person is an operator
+   * @param {Probe} probe  docs/protocol.md  @param {boolean} isBusy  a call is in progress
+   * @param {boolean} mayChange  whether the user is an operator
    */
   show(probe, isBusy, mayChange) {
     this.probe = probe;
@@ -72,23 +72,23 @@ export class Card {
     const state = probe.state === "running" && probe.blind ? "blind" : probe.state;
     setText(this.#state, usable ? (STATES[state] ?? state) : "not available");
     this.#state.dataset.state = usable ? state : "unavailable";
-    setText(this.#function, probe.function ?? "no function to attach to");
+    setText(this.#function, probe.function ?? "no function available");
     this.#function.title = this.#function.textContent;
     setText(
       this.#reason,
-      usable ? endWords(probe) : sentence(probe.reason ?? "The kernel refuses it"),
+      usable ? endWords(probe) : sentence(probe.reason ?? "The kernel does not support it"),
     );
     setText(this.#hint, usable || !probe.hint ? "" : sentence(probe.hint));
     this.#showButtons(probe, active, usable, isBusy, mayChange);
   }
 
-  /** @param {number} perSecond  of the events that reach this page  @param {number} lost */
+  /** @param {number} perSecond  events that reach this page  @param {number} lost */
   showRate(perSecond, lost) {
     const words = [];
     const { state, filter, cost } = this.probe;
     if (state === "running") {
       words.push(rate(perSecond));
-      if (cost) words.push(`${duration(Math.round(cost.ns_per_call))} a call`);
+      if (cost) words.push(`${duration(Math.round(cost.ns_per_call))} per call`);
       words.push(...filterWords(filter));
     }
     if (lost > 0) words.push(`${lost.toLocaleString("en-US")} lost`);
@@ -105,7 +105,7 @@ export class Card {
       active ? `Stop ${probe.id} for everyone` : `Start ${probe.id}`,
     );
     setText(this.#options, active ? "Filter…" : "Options…");
-    this.#options.hidden = active && probe.state === "failed"; // it waits, and has no filter yet
+    this.#options.hidden = active && probe.state === "failed"; // waiting for its restart: it has no filter
     this.#options.setAttribute(
       "aria-label",
       active ? `Change the filter of ${probe.id} for everyone` : `Start ${probe.id} with options`,
@@ -125,19 +125,19 @@ const STATES = {
   running: "running",
   stopping: "stopping…",
   failed: "failed",
-  blind: "sees nothing",
+  blind: "sees no calls",
 };
 
 function costWords({ calls, ns_per_call }) {
-  return `Each traced call spends ${duration(Math.round(ns_per_call))} in the probe's programs, by the kernel's measuring of the last ${counted(calls, "call")}.`;
+  return `Each traced call spends ${duration(Math.round(ns_per_call))} in the probe's BPF programs, as measured by the kernel over the last ${counted(calls, "call")}.`;
 }
 
-/** How the last run ended, when not because someone asked for it. */
+/** Return how the last run ended, "" if it was stopped on request. */
 function endWords({ state, ended, blind }) {
   if (state === "running" && blind) return sentence(blind.reason);
   if (!ended || ended.code === "requested" || (state !== "stopped" && state !== "failed"))
     return "";
-  if (ended.code === "duration") return "Stopped automatically: its time was over.";
+  if (ended.code === "duration") return "Stopped automatically: its duration elapsed.";
   const words = sentence(ended.detail || ended.code);
-  return ended.restart_at ? `${words} It starts again automatically.` : words;
+  return ended.restart_at ? `${words} It restarts automatically.` : words;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What a mode does not see: the service's own list, in a dialog of its own.
+// The dialog that lists what a mode does not see, as the service describes it.
 
 import { visibleText } from "../../format/text.js";
 import { closeButton, dialog } from "../dialogs/dialog.js";
@@ -11,7 +11,7 @@ export class NotSeenDialog {
   #list = el("ul", { class: "notseen" });
   #dialog = dialog(
     "not-seen",
-    "What is not seen",
+    "Caveats",
     this.#lead,
     this.#list,
     el("div", { class: "options__actions" }, closeButton("Close")),
@@ -19,7 +19,7 @@ export class NotSeenDialog {
 
   /** @param {Probe} probe  docs/protocol.md */
   open({ id, not_seen: sentences }) {
-    setText(this.#lead, `${id} does not show:`);
+    setText(this.#lead, `${id} does not see:`);
     this.#list.replaceChildren(...sentences.map((text) => el("li", {}, visibleText(text))));
     this.#dialog.showModal();
   }

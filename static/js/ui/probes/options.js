@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The dialog with a probe's start options, and with the filter of a running one.
+// The dialog for a probe's start options, or for the filter of a running probe.
 
 import { sentence } from "../../format/text.js";
 import { CallError } from "../../net/problem.js";

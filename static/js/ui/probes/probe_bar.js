@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The probe bar: a card for each probe, and the one button that most people want.
+// The probe bar: a card for each probe, and the button that starts the best one.
 
 import { isWatching } from "../../data/watching.js";
 import { counted } from "../../format/number.js";
@@ -16,7 +16,7 @@ import { OptionsDialog } from "./options.js";
 
 /** @import { Notices } from "../page/notices.js" */
 
-const FOLDED = "probes"; // what this browser remembers of it
+const FOLDED = "probes"; // name of the preference
 
 export class ProbeBar {
   #cards = new Map();
@@ -34,11 +34,11 @@ export class ProbeBar {
   #notSeen = new NotSeenDialog();
 
   /**
-   * @param {Notices} notices  where failures are said
+   * @param {Notices} notices  where errors are shown
    * @param {{answer: (probes: Probe[]) => void, availability: (probes: Probe[]) => void,
    *   found: (words: string) => void}} on
-   *   `answer`: to a start, a stop or a change of the filter; the websocket tells of these too;
-   *   `found`: what a check of the kernel's support found, in words
+   *   `answer`: to a start, a stop or a change of the filter, which the websocket reports too;
+   *   `found`: the result of a re-check of kernel support, as text
    */
   constructor(notices, on) {
     this.#notices = notices;
@@ -55,7 +55,7 @@ export class ProbeBar {
       this.#showLead();
     });
     const before = remembered(FOLDED);
-    // In a small window the table needs the room.
+    // A small window has no room for cards.
     const isSmall = matchMedia(NARROW).matches || matchMedia(LOW).matches;
     this.#showCards(before ? before !== "hidden" : !isSmall);
   }
@@ -64,7 +64,7 @@ export class ProbeBar {
     return [...this.#cards.values()].map((card) => card.probe);
   }
 
-  /** @param {{name: string, role: string}} caller  whom the service takes this page for */
+  /** @param {{name: string, role: string}} caller  who is signed in */
   allow({ role }) {
     this.#mayChange = role === "operator";
     this.#askAgainButton.disabled = !this.#mayChange;
@@ -93,7 +93,7 @@ export class ProbeBar {
     this.#showLead();
   }
 
-  /** Start a probe as it was: with its filter, its end and its restarts. */
+  /** Restart a probe with its previous filter, duration and restart option. */
   startAgain(probe) {
     const { filter, duration_s, restart } = probe;
     const spec = { filter, restart, ...(duration_s ? { duration_s } : {}) };
@@ -118,7 +118,7 @@ export class ProbeBar {
     const running = probes.filter(isActive);
     const best = bestProbe(probes);
     this.#showUnavailable(probes.filter((probe) => !probe.available && !isActive(probe)));
-    setText(this.#watch, running.length > 0 ? "Stop watching, for everyone" : "Watch deletions");
+    setText(this.#watch, running.length > 0 ? "Stop watching for everyone" : "Watch deletions");
     this.#watch.classList.toggle("button--primary", running.length === 0);
     this.#watch.disabled =
       !this.#mayChange || this.#busy.size > 0 || (running.length === 0 && !best);
@@ -128,14 +128,15 @@ export class ProbeBar {
     if (running.some(isWatching)) parts.push(`${ids(running.filter(isWatching))} attached`);
     const others = running.filter((it) => !isWatching(it) && it.state !== "failed");
     for (const it of others)
-      parts.push(`${it.id} ${it.state === "running" ? "sees nothing" : it.state}`);
+      parts.push(`${it.id} ${it.state === "running" ? "sees no calls" : it.state}`);
     if (failed.length > 0) parts.push(`${ids(failed)} failed`);
     if (running.length > 0 || failed.length > 0) setText(this.#summary, parts.join(" · "));
-    else if (best) setText(this.#summary, `starts ${best.id}, the best this kernel allows`);
-    else setText(this.#summary, "this kernel allows none of the modes: each says why");
+    else if (best)
+      setText(this.#summary, `will start ${best.id}, the best mode this kernel supports`);
+    else setText(this.#summary, "this kernel supports none of the modes; each card says why");
   }
 
-  /** Modes that this kernel refuses, folded into a line that says so. */
+  /** Fold the modes that this kernel does not support into one button. */
   #showUnavailable(refused) {
     const isAll = refused.length === this.#cards.size;
     const isShown = this.#showsUnavailable || isAll;
@@ -143,7 +144,7 @@ export class ProbeBar {
     this.#unavailable.hidden = length === 0 || isAll || this.#list.hidden;
     setText(
       this.#unavailable,
-      isShown ? "Hide what is not available" : `${counted(length, "mode")} not available: why?`,
+      isShown ? "Hide unavailable modes" : `${counted(length, "unavailable mode")}`,
     );
     this.#unavailable.setAttribute("aria-expanded", String(isShown));
     this.#list.classList.toggle("cards--folded", !isShown);
@@ -164,7 +165,7 @@ export class ProbeBar {
     return this.#call(probe, `${probe.id} was not stopped`, () => stopProbe(probe.id));
   }
 
-  /** From the dialog, which shows what goes wrong itself. */
+  /** Send what the dialog submits; the dialog shows the error itself. */
   async #submit(probe, spec) {
     const call = isActive(probe)
       ? () => changeFilter(probe.id, spec.filter)
@@ -203,14 +204,14 @@ export class ProbeBar {
       this.#on.found(foundWords(probes, before));
     } catch (error) {
       if (!(error instanceof CallError)) throw error;
-      this.#notices.add("Kernel support was not checked", error);
+      this.#notices.add("Kernel support could not be checked", error);
     } finally {
       button.disabled = !this.#mayChange;
     }
   }
 }
 
-/** What a check of the kernel's support found, and what is new in it. */
+/** Describe the result of a re-check of kernel support, and what changed. */
 function foundWords(probes, before) {
   const ids = (list) => list.map(({ id }) => id).join(", ") || "none";
   const works = probes.filter(({ available }) => available);
@@ -218,6 +219,6 @@ function foundWords(probes, before) {
   const changed = probes.filter(({ id, available }) => before.get(id) !== available);
   const words = [`Kernel support checked. Available: ${ids(works)}`];
   if (refused.length > 0) words.push(`not available: ${ids(refused)}`);
-  words.push(changed.length > 0 ? `new: ${ids(changed)}` : "as before");
+  words.push(changed.length > 0 ? `changed: ${ids(changed)}` : "no change");
   return `${words.join("; ")}.`;
 }

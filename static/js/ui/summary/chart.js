@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// A chart of steps: how high a few series stand between the edges of a scale. A range of it
-// can be chosen with the pointer, or with the arrow keys and Enter.
+// A step chart of a few series. A range can be selected with the pointer, or with the arrow keys
+// and Enter.
 
 import uPlot from "../../../vendor/uplot.mjs";
 import { ends, movedSpan, sameSpan } from "../../summary/selection.js";
 import { el, setText } from "../page/dom.js";
-import { faded, token } from "../page/palette.js";
+import { faded, token } from "./palette.js";
 
 const HEIGHT_PX = 132;
 const FILL = 0.16;
@@ -18,24 +18,24 @@ export class Chart {
   #names = null;
   #steps = { edges: [], series: [] };
   #span = null;
-  #colours = new Map(); // reading them makes the browser compute styles
+  #colours = new Map(); // cached: reading them makes the browser compute styles
   #readout = el("p", { class: "chart__readout", "aria-hidden": "true" });
-  #spoken = el("p", { class: "unseen", role: "status" });
+  #spoken = el("p", { class: "visually-hidden", role: "status" });
   #place = el("div", { class: "chart__plot", tabIndex: 0, role: "group" });
 
   /**
    * @param {{label: string, x: object, y: object, words: Function, range: Function, draw?: Function}} options
-   *   `x` and `y`: axis options of uPlot; `x.least`, the least length of its scale; `words(first,
-   *   last)` what stands in these steps; `range(first, last)`: the person chose them
+   *   `x` and `y`: axis options of uPlot; `x.least`: the minimum length of the scale;
+   *   `words(first, last)` describes these steps; `range(first, last)`: the user selected them
    */
   constructor(options) {
     this.#options = options;
-    /** Whether the pointer is choosing a range: what it chooses from must not move away. */
+    /** Whether the pointer is selecting a range: the chart must not move meanwhile. */
     this.isHeld = false;
     const place = this.#place;
     place.setAttribute(
       "aria-label",
-      `${options.label}: arrow keys choose a step, with Shift more of them, Enter filters`,
+      `${options.label}: arrow keys select a step, Shift extends the selection, Enter filters`,
     );
     place.addEventListener("keydown", (event) => this.#key(event) && event.preventDefault());
     place.addEventListener("blur", () => this.#choose(null));
@@ -46,7 +46,7 @@ export class Chart {
 
   /**
    * @param {{edges: number[], series: {name: string, className: string, values: number[]}[]}} steps
-   *   one edge more than values; the series' colour is `--hue` of its class
+   *   one more edge than values; a series' colour is `--hue` of its class
    */
   show(steps) {
     const span = this.#span && sameSpan(this.#span, this.#steps.edges, steps.edges);
@@ -60,18 +60,18 @@ export class Chart {
     else this.#fit();
     if (span) {
       this.#span = span;
-      this.#mark(span);
+      this.#highlight(span);
     } else if (this.#span) this.#choose(null);
   }
 
-  /** Let go of what is drawn; `show` draws it again. */
+  /** Destroy the plot; `show` makes it again. */
   remove() {
     this.#plot?.destroy();
     this.#plot = null;
     this.#place.replaceChildren();
   }
 
-  /** Draw again in the colours that hold now. */
+  /** Redraw in the current colours. */
   repaint() {
     this.#colours.clear();
     this.#plot?.redraw(false, true);
@@ -82,7 +82,7 @@ export class Chart {
     const end = new AbortController();
     const release = () => {
       end.abort();
-      setTimeout(() => (this.isHeld = false)); // after the plot has heard of it
+      setTimeout(() => (this.isHeld = false)); // after the plot has handled the event
     };
     for (const type of ["pointerup", "pointercancel"]) {
       addEventListener(type, release, { signal: end.signal });
@@ -97,7 +97,7 @@ export class Chart {
 
   #data() {
     const { edges, series } = this.#steps;
-    // The last value stands until the last edge.
+    // The last value extends to the last edge.
     return [edges, ...series.map(({ values }) => [...values, values.at(-1) ?? null])];
   }
 
@@ -121,7 +121,7 @@ export class Chart {
     return {
       width,
       height: HEIGHT_PX,
-      padding: [16, 24, 0, 0], // for words above, and half a time to the right
+      padding: [16, 24, 0, 0], // for the labels above, and half a tick label on the right
       legend: { show: false },
       cursor: {
         y: false,
@@ -158,7 +158,7 @@ export class Chart {
     };
   }
 
-  /** The scale: all edges, and before them as much as makes it its least length. */
+  /** Return the scale's range: all edges, extended to the left to its minimum length. */
   #extent() {
     const { edges } = this.#steps;
     const last = edges.at(-1);
@@ -194,7 +194,7 @@ export class Chart {
     this.#options.range(first, last);
   }
 
-  /** @returns {boolean} whether the key was one for the chart */
+  /** @returns {boolean} whether the chart handled the key */
   #key({ key, shiftKey }) {
     if (!this.#plot) return false;
     if (key === "Enter" && this.#span) {
@@ -218,10 +218,10 @@ export class Chart {
     const words = span ? this.#options.words(...ends(span)) : "";
     setText(this.#readout, words);
     setText(this.#spoken, words);
-    this.#mark(span);
+    this.#highlight(span);
   }
 
-  #mark(span) {
+  #highlight(span) {
     if (!this.#plot) return;
     const select = { left: 0, top: 0, width: 0, height: 0 };
     if (span) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The most frequent values of a column: a button for each, whose bar is its share.
+// The most frequent values of a column, as buttons with a bar for the share.
 
 import { percent } from "../../format/axis.js";
 import { counted, grouped } from "../../format/number.js";
@@ -9,7 +9,7 @@ import { el, setText } from "../page/dom.js";
 
 /** @import { Tally } from "../../summary/tally.js" */
 
-const MOST = 10;
+const MAX_ITEMS = 10;
 
 export class TopList {
   #narrow;
@@ -35,20 +35,20 @@ export class TopList {
 
   /**
    * @param {Tally} tally
-   * @param {boolean} isSame  it counts the same rows as before, and newer ones: while the person
-   *   points at the list or has the focus in it, its entries then stay where they are
+   * @param {boolean} isSame  the tally counts the same rows as before, and newer ones: entries then
+   *   keep their places while the list is hovered or focused
    */
   show(tally, isSame) {
     this.#tally = tally;
     this.#look = presentation(tally.column);
     this.element.hidden = tally.values === 0;
     const isHeld = isSame && this.#list.matches(":hover, :focus-within");
-    const top = isHeld ? this.#shownAgain(tally) : tally.top(MOST);
+    const top = isHeld ? this.#shownAgain(tally) : tally.top(MAX_ITEMS);
     const all = tally.values + tally.nulls;
     this.#showItems(top, all);
-    const different = `${grouped(tally.distinct)} different`;
+    const distinct = `${grouped(tally.distinct)} distinct`;
     const share = `in ${grouped(tally.values)} of ${counted(all, "event")} (${percent(tally.values, all)})`;
-    setText(this.#note, tally.nulls > 0 ? `${different}, ${share}` : different);
+    setText(this.#note, tally.nulls > 0 ? `${distinct}, ${share}` : distinct);
     const others = tally.values - top.reduce((sum, { count }) => sum + count, 0);
     const names = Math.max(0, tally.distinct - top.length);
     this.#others.hidden = names === 0;
@@ -89,7 +89,7 @@ class Item {
   #count = el("span", { class: "toplist__count" });
   #share = el("span", { class: "toplist__share" });
   #only;
-  #not = el("button", { type: "button", class: "toplist__not" }, "not");
+  #exclude = el("button", { type: "button", class: "toplist__exclude" }, "exclude");
   #shown = "";
 
   /** @param {(operator: string, value: *) => void} ask */
@@ -104,8 +104,8 @@ class Item {
     );
     this.#only = only;
     only.addEventListener("click", ({ shiftKey }) => ask(shiftKey ? "!=" : "=", this.key));
-    this.#not.addEventListener("click", () => ask("!=", this.key));
-    this.element = el("li", { class: "toplist__item" }, only, this.#not);
+    this.#exclude.addEventListener("click", () => ask("!=", this.key));
+    this.element = el("li", { class: "toplist__item" }, only, this.#exclude);
   }
 
   show({ key, count }, all, look) {
@@ -119,9 +119,9 @@ class Item {
         ...parts.map(({ text, className }) => el("span", { class: className }, text)),
       );
       const whole = look.hover(key);
-      this.#only.title = `${whole}\nClick to show only these, with Shift to hide them`;
-      this.#not.title = `Hide ${whole}`;
-      this.#not.setAttribute("aria-label", `not ${whole}`);
+      this.#only.title = `${whole}\nClick to show only these, Shift+click to hide them`;
+      this.#exclude.title = `Hide ${whole}`;
+      this.#exclude.setAttribute("aria-label", `exclude ${whole}`);
     }
     setText(this.#count, grouped(count));
     setText(this.#share, percent(count, all));

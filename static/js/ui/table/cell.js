@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// One cell of a row element. It remembers what it shows and touches only what differs: of
-// two events that follow each other most texts are the same, and laying out text is what
-// a table that streams costs.
+// One cell of a row element. It updates only what differs: consecutive events share most of their
+// text, and laying out text is the main cost of a streaming table.
 
 import { el } from "../page/dom.js";
 
 export class Cell {
   #spans = []; // {element, text, className}
-  #plain = ""; // the text, where the cell is one piece without a class
+  #plain = ""; // the text, if the cell is one part without a class
 
   /** @param {Look} look  of `presentation` */
   constructor(look) {
@@ -16,7 +15,7 @@ export class Cell {
     this.element = el("div", { class: names.join(" ").trim(), role: "gridcell" });
   }
 
-  /** @param {{text: string, className: string}[]} parts  none for an empty cell */
+  /** @param {{text: string, className: string}[]} parts  empty for an empty cell */
   show(parts) {
     if (this.element.title) this.element.removeAttribute("title");
     if (parts.length === 0) this.#showPlain("");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The person's choice of columns: the layout, its menu, and where both are remembered.
+// The user's choice of columns: the layout, its menu, and where both are remembered.
 
 import { ADDED, DECIDED } from "../page/address.js";
 import { NARROW } from "../page/dom.js";
@@ -19,7 +19,7 @@ export class ColumnChoice {
   #onChange;
   #layout = new Layout();
   #isOwn = true;
-  #isDecided = false; // what is not in the address yet is what the person decided just now
+  #isDecided = false; // whether a change not yet in the address is the user's decision
   #narrow = matchMedia(NARROW);
   #roomPx = Infinity;
   #folded = "";
@@ -34,13 +34,13 @@ export class ColumnChoice {
     this.#list = list;
     this.#address = address;
     this.#onChange = onChange;
-    /** Rises with every change of what `shown` gives, but for new columns in the list. */
+    /** Incremented with every change of `shown`, except for new columns in the list. */
     this.version = 0;
     this.readAddress();
     this.#narrow.addEventListener("change", () => this.#changed());
   }
 
-  /** The columns to show, in order: `{column, look, width, grows}`. The menu follows. */
+  /** Return the columns to show, in order: `{column, look, width, grows}`. Updates the menu. */
   shown() {
     this.#tell();
     const arranged = this.#arranged();
@@ -53,15 +53,15 @@ export class ColumnChoice {
     return this.#layout.arrange(this.#list.all, this.#narrow.matches, this.#roomPx);
   }
 
-  /** The table has that much room for columns. */
+  /** Set the room for columns, in px. */
   fit(roomPx) {
     this.#roomPx = roomPx;
     if (foldedNames(this.#arranged()) !== this.#folded) this.#changed();
   }
 
   /**
-   * Once it is known which columns there are.
-   * @returns {string[]} names that the address asks for and no probe has; they are left out
+   * Drop the columns of the address that no probe has; call this once the columns are known.
+   * @returns {string[]} their names
    */
   dropUnknown() {
     const known = new Set(this.#list.known.map(({ name }) => name));
@@ -83,7 +83,7 @@ export class ColumnChoice {
     this.#changed();
   }
 
-  /** The person went to another address, which may be one from before anything was chosen. */
+  /** The user went to another address, which may predate any choice. */
   followAddress() {
     if (this.#address.get(PARAMETER) !== null) return this.readAddress();
     this.#layout.forgetChoice();
@@ -100,7 +100,7 @@ export class ColumnChoice {
     this.#changed();
   }
 
-  /** What is shown stands in the address, also when it was remembered or a probe added to it. */
+  /** Write the columns to the address, even if they were remembered or added by a probe. */
   #tell() {
     const { all } = this.#list;
     const link = this.#layout.link(all);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The button "Columns": which columns are shown, and in which order.
+// The button "Columns" and its menu: which columns are shown, and in which order.
 
 import { byId, el, setText } from "../page/dom.js";
 
 const GAP_PX = 4;
 
-/** A column's line in the menu: shown or not, and its place. */
+/** A column's line in the menu: its checkbox and the buttons that move it. */
 class ColumnItem {
   #box = el("input", { type: "checkbox" });
   #folded = el("span", { class: "columns__folded" });
@@ -36,12 +36,12 @@ class ColumnItem {
     );
   }
 
-  /** @param {?string} before  the name of the column it can change places with, and `after` */
+  /** @param {?string} before  the name of the previous column, null for none; so `after` */
   show(isShown, isFolded, isLast, before, after) {
     this.#box.checked = isShown && !isFolded;
     setText(this.#folded, isFolded ? "no room" : "");
     this.#box.disabled = isLast;
-    this.#box.title = isLast ? "A table has at least one column" : "";
+    this.#box.title = isLast ? "At least one column must be shown" : "";
     for (const [button, to] of [
       [this.#up, before],
       [this.#down, after],
@@ -87,10 +87,14 @@ export class ColumnMenu {
   constructor(on) {
     this.#on = on;
     const reset = el("button", { type: "button", class: "button button--small" }, "Reset");
-    reset.title = "All columns, their order and widths as at first";
+    reset.title = "Restore the default columns, order and widths";
     reset.addEventListener("click", () => on.reset());
     this.#panel.append(
-      el("p", { class: "columns__hint" }, "Columns that a probe lacks stay empty in its rows."),
+      el(
+        "p",
+        { class: "columns__hint" },
+        "Columns that a probe does not have are empty in its rows.",
+      ),
       this.#list,
       el("div", { class: "columns__end" }, reset),
     );
@@ -100,8 +104,7 @@ export class ColumnMenu {
   }
 
   /**
-   * Items stay the same elements: one that is taken away between the two halves of a key press
-   * would not be pressed.
+   * Items keep their elements: replacing one between keydown and keyup would lose the key press.
    * @param {any[]} arranged  of `Layout.arrange`
    */
   show(arranged) {
@@ -130,7 +133,7 @@ export class ColumnMenu {
     return item;
   }
 
-  /** An element that is moved, or can do no more, loses the focus. */
+  /** Restore the focus, which an element loses when it is moved or disabled. */
   #keepFocus(focused) {
     if (focused === document.activeElement && !focused.disabled) return;
     const item = [...this.#items.values()].find(({ element }) => element.contains(focused));
@@ -139,7 +142,7 @@ export class ColumnMenu {
     (focused.disabled ? other : focused)?.focus();
   }
 
-  /** Below its button, within the window. */
+  /** Place the panel below its button, within the window. */
   #place() {
     if (!this.#panel.matches(":popover-open")) return;
     const { right, bottom } = this.#button.getBoundingClientRect();

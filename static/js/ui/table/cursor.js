@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The current row of the table, moved by keys; a row's number stays its name while others go.
+// The current row of the table, moved by keys. It is a row number, which stays valid while other
+// rows are evicted.
 
 /** @import { Order } from "../../data/sort/order.js" */
 
@@ -19,8 +20,8 @@ export class Cursor {
 
   /**
    * @param {string} key  @param {number} page  rows of a page
-   * @param {number} before  the place from where to start when no row is current
-   * @returns {?number} the place it moved to, null when the key moves nothing
+   * @param {number} before  the place to start from if there is no current row
+   * @returns {?number} the new place, null if the key does not move the row
    */
   move(key, page, before) {
     const last = this.#order.length - 1;

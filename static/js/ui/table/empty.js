@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What stands in the table's place while it shows no row: what to do next.
+// The message in place of an empty table: what to do next.
 
 import { isWatching } from "../../data/watching.js";
 import { counted } from "../../format/number.js";
@@ -23,7 +23,7 @@ export class Empty {
   /**
    * @param {number} shown  rows in the table  @param {number} held  events in memory
    * @param {boolean} isFiltered  @param {object[]} probes
-   * @param {number} cleared  events that were cleared away, 0 for none
+   * @param {number} cleared  events cleared by the user, 0 for none
    */
   show(shown, held, isFiltered, probes, cleared) {
     this.#element.hidden = shown > 0;
@@ -45,28 +45,28 @@ export class Empty {
 function words(held, isFiltered, probes, cleared) {
   if (held > 0 && isFiltered) {
     return {
-      title: "No event passes the filter",
-      text: `${held.toLocaleString("en-US")} events are held; none of them fits the filter.`,
+      title: "No event matches the filter",
+      text: `${held.toLocaleString("en-US")} events are in memory; none matches the filter.`,
       offersClear: true,
     };
   }
   if (probes.length === 0) {
-    return { title: "Waiting for the service", text: "Its probes will be shown here." };
+    return { title: "Waiting for the service", text: "Its probes will appear here." };
   }
   const on = probes.filter(isWatching);
   if (cleared > 0) {
     return {
       title: "Cleared",
-      text: `${counted(cleared, "event")} cleared away; ${on.length > 0 ? "new ones will show up here." : "nothing is watched now."}`,
+      text: `${counted(cleared, "event")} cleared; ${on.length > 0 ? "new ones will appear here." : "no probe is watching."}`,
     };
   }
   if (on.length > 0) {
     const narrowed = on.filter(({ filter }) => filterWords(filter).length > 0).length === on.length;
     return {
-      title: "Watching. No event so far",
+      title: "Watching. No events yet",
       text: narrowed
-        ? "Every deletion that passes the kernel filter will show up here."
-        : "Every deletion on this machine will show up here. Try one in a terminal:",
+        ? "Every deletion that matches the kernel filter will appear here."
+        : "Every deletion on this machine will appear here. Try one in a terminal:",
       command: narrowed ? "" : "touch /tmp/hello; rm /tmp/hello",
     };
   }
@@ -74,19 +74,19 @@ function words(held, isFiltered, probes, cleared) {
   if (active.length > 0) {
     return {
       title: "Not watching yet",
-      text: `${active.map(({ id }) => id).join(", ")}: what is said above tells why.`,
+      text: `${active.map(({ id }) => id).join(", ")}: see the reason above.`,
     };
   }
   const best = bestProbe(probes);
   if (best) {
     return {
       title: "See who deletes what",
-      text: "Press “Watch deletions” above: each deleted file appears here with its process, its result and the time it took. Or from a terminal:",
+      text: "Press “Watch deletions” above: each deletion appears here with its process, result and latency. Or from a terminal:",
       command: `curl -X POST ${location.origin}/probes/${best.id}`,
     };
   }
   return {
-    title: "This kernel allows no probe",
-    text: "Each mode above says why, and what would help.",
+    title: "This kernel supports no probe",
+    text: "Each mode above says why, and what to do about it.",
   };
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The table's two heading rows: titles and filter boxes, and the line that says what is
-// wrong with a filter.
+// The table's two header rows, titles and filter boxes, and the line with the error of a box.
 
 import { el, setAttribute, setText } from "../page/dom.js";
 
@@ -24,9 +23,9 @@ export class Header {
   #fault = el("p", { class: "fault", id: "filter-fault", role: "status", hidden: true });
 
   /**
-   * @param {(column: object, text: string) => void} onFilter  what stands in a box was changed
+   * @param {(column: object, text: string) => void} onFilter  the text of a box was changed
    * @param {(shown: object[]) => HTMLElement[]} makeTitles  a title cell for each column
-   * @param {() => void} onDone  what was typed into a box is complete
+   * @param {() => void} onDone  typing in a box is complete
    */
   constructor(onFilter, makeTitles, onDone) {
     this.#onFilter = onFilter;
@@ -41,17 +40,17 @@ export class Header {
     this.fault = this.#fault;
   }
 
-  /** Show these columns; boxes keep what stands in them, and the focus. */
+  /** Show these columns; boxes keep their text and the focus. */
   show(shown) {
     const focused = [...this.#inputs].find(([, input]) => input === document.activeElement)?.[0];
     this.#inputs.clear();
-    this.element.hidden = shown.length === 0; // a row has to have cells
+    this.element.hidden = shown.length === 0; // a row must have cells
     this.#titles.replaceChildren(...this.#makeTitles(shown));
     this.#boxes.replaceChildren(...shown.map((entry) => this.#box(entry)));
     this.#inputs.get(focused)?.focus();
   }
 
-  /** Bring the boxes in line with the filter, also of columns that are not shown now. */
+  /** Show the filter's tests in the boxes, including those of hidden columns. */
   showTyped(columns, textOf) {
     for (const column of columns) {
       const text = textOf(column);
@@ -61,7 +60,7 @@ export class Header {
     }
   }
 
-  /** Mark the boxes whose text is not a filter, and say what is wrong with the first. */
+  /** Mark the boxes with an invalid test, and show the error of the first. */
   showErrors(errors, columns) {
     for (const [key, input] of this.#inputs) {
       setAttribute(input, "aria-invalid", errors.has(key) ? "true" : null);

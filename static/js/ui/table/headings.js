@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The titles of the columns: a click sorts, dragging moves a column, dragging its edge makes
-// it wider; all of it by keyboard too, as each title tells. One of them is a stop of the Tab
-// key, arrows lead to the others.
+// The column titles: a click sorts, dragging moves the column, dragging its edge resizes it; the
+// keyboard does the same (see HINT). The Tab key stops at one title, arrow keys reach the others.
 
 import { el, setAttribute } from "../page/dom.js";
 
-const DRAG_PX = 6; // less is a click
+const DRAG_PX = 6; // a shorter movement is a click
 const STEP_PX = 16;
 const HINT =
-  "Enter sorts; Alt and ← → change the width, Alt and Enter fits it; Alt, Shift and ← → move the column.";
+  "Enter sorts. Alt+←/→ changes the width, Alt+Enter fits it to the content. Alt+Shift+←/→ moves the column.";
 
 export class Headings {
   #on;
   #headings = new Map(); // column key -> {cell, button, entry}
-  #stop = null; // key of the title that Tab leads to
+  #stop = null; // key of the title at which Tab stops
   #by = null;
 
   /**
@@ -25,7 +24,7 @@ export class Headings {
     this.#on = on;
   }
 
-  /** The key of the column whose title has the focus, undefined for none. */
+  /** The key of the column whose title is focused, undefined if none is. */
   get focused() {
     return [...this.#headings].find(([, { button }]) => button === document.activeElement)?.[0];
   }
@@ -38,7 +37,7 @@ export class Headings {
     heading.button.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
-  /** Make the title cells of these columns, in place of those made before. */
+  /** Make the title cells of these columns, replacing the previous ones. */
   make(shown) {
     this.#headings.clear();
     const cells = shown.map((entry) => this.#heading(entry));
@@ -48,12 +47,12 @@ export class Headings {
     return cells;
   }
 
-  /** The same columns with other widths. */
+  /** Update the widths of the same columns. */
   update(shown) {
     for (const entry of shown) this.#headings.get(entry.column.key).entry = entry;
   }
 
-  /** @param {?{column: any, isDescending: boolean}} by  what the rows are sorted by */
+  /** @param {?{column: any, isDescending: boolean}} by  the sort order */
   showSort(by) {
     this.#by = by;
     for (const [key, { cell }] of this.#headings) {
@@ -113,7 +112,7 @@ export class Headings {
     for (const [own, { button }] of this.#headings) button.tabIndex = own === key ? 0 : -1;
   }
 
-  /** A click on a title sorts; a title that is dragged goes where it is let go. */
+  /** A click on a title sorts; dragging moves the column to where it is dropped. */
   #serveDrag({ cell, button, entry }) {
     const { column } = entry;
     let start = null;
@@ -121,14 +120,14 @@ export class Headings {
     let wasDragged = false;
     const end = () => {
       cell.classList.remove("heading--dragged");
-      this.#mark(null);
+      this.#highlight(null);
       start = null;
     };
     button.addEventListener("pointerdown", (event) => {
       wasDragged = false;
       if (event.button !== 0 || event.pointerType === "touch") return;
       start = event.clientX;
-      button.setPointerCapture(event.pointerId); // a fast hand is beyond the title at once
+      button.setPointerCapture(event.pointerId); // a fast pointer leaves the title at once
     });
     button.addEventListener("pointermove", (event) => {
       if (start === null) return;
@@ -136,7 +135,7 @@ export class Headings {
       wasDragged = true;
       cell.classList.add("heading--dragged");
       target = this.#at(event.clientX);
-      this.#mark(target === column.key ? null : target);
+      this.#highlight(target === column.key ? null : target);
     });
     button.addEventListener("pointerup", () => {
       const isMove = start !== null && wasDragged && target !== null;
@@ -175,7 +174,7 @@ export class Headings {
     return null;
   }
 
-  #mark(target) {
+  #highlight(target) {
     for (const [key, { cell }] of this.#headings)
       cell.classList.toggle("heading--target", key === target);
   }

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Which columns are shown, in which order and how wide: what the schemas bring, as the person
-// changed it. New columns of a new probe appear by themselves, behind the one they follow.
+// Which columns are shown, in which order and how wide: those of the schemas, as changed by the
+// user. Columns of a new probe appear automatically, after the one they follow in its schema.
 
 import { coveredNames, narrowOrder, presentation } from "../../format/presentation.js";
 
-export const LEAST_PX = 40;
-export const MOST_PX = 2000;
-const MOST_NAMES = 500;
+export const MIN_PX = 40;
+export const MAX_PX = 2000;
+const MAX_NAMES = 500;
 
 export class Layout {
   #order = null; // names; null for the order of the schemas
-  #chosen = new Map(); // name -> whether it is shown, where the person said so
-  #only = null; // a set of names: what a link says is shown
+  #chosen = new Map(); // name -> whether it is shown, by the user's choice
+  #only = null; // a set of names: the columns that a link shows
   #widths = new Map();
 
   /**
-   * Every column, in order: `{column, look, isShown, isFolded, width, grows}`, in CSS pixels.
-   * Where the window has no room for all that are shown, those that tell least are folded, but
-   * for what the person chose.
+   * Return all columns, in order: `{column, look, isShown, isFolded, width, grows}`, in CSS pixels.
+   * If there is no room for all shown columns, the least important ones are folded, except those
+   * that the user chose.
    */
   arrange(columns, isNarrow = false, roomPx = Infinity) {
     const covered = coveredNames(columns);
@@ -60,12 +60,12 @@ export class Layout {
     this.#chosen.set(name, isShown);
   }
 
-  /** Of the least or most width, where `px` is beyond. */
+  /** Set a column's width, clamped to the minimum and maximum. */
   resize(name, px) {
-    this.#widths.set(name, Math.round(Math.min(MOST_PX, Math.max(LEAST_PX, px))));
+    this.#widths.set(name, Math.round(Math.min(MAX_PX, Math.max(MIN_PX, px))));
   }
 
-  /** Put a column in another's place; those between make room. */
+  /** Move a column to another's place; those between shift. */
   move(name, toName, columns, isNarrow = false) {
     const names = this.#ordered(columns, isNarrow).map((column) => column.name);
     const order = [...new Set(names)];
@@ -76,40 +76,40 @@ export class Layout {
     this.#order = order;
   }
 
-  /** As if nobody had ever changed anything. */
+  /** Restore the defaults. */
   reset() {
     this.forgetChoice();
     this.#widths.clear();
   }
 
-  /** All columns in their own order, with the widths they have. */
+  /** Show all columns in their default order, with their current widths. */
   forgetChoice() {
     this.#order = null;
     this.#only = null;
     this.#chosen.clear();
   }
 
-  /** The names of the columns shown, for the address; null when nobody chose or moved any. */
+  /** Return the names of the shown columns, for the address; null for the default. */
   link(columns) {
     if (!this.#order && !this.#only && this.#chosen.size === 0) return null;
     const shown = this.arrange(columns).filter(({ isShown }) => isShown);
     const names = new Set(shown.map(({ column }) => column.name));
-    // What a link names may come with a probe that is not started yet.
+    // A column of the link may belong to a probe that has not started yet.
     const known = new Set(columns.map(({ name }) => name));
     for (const name of this.#only ?? []) if (!known.has(name)) names.add(name);
     return [...names].join(",");
   }
 
-  /** Show what a link says: these columns only, in this order. */
+  /** Follow a link: show only these columns, in this order. */
   follow(link) {
-    const names = link.split(",").filter(Boolean).slice(0, MOST_NAMES);
+    const names = link.split(",").filter(Boolean).slice(0, MAX_NAMES);
     if (names.length === 0) return;
     this.#order = names;
     this.#only = new Set(names);
     this.#chosen.clear();
   }
 
-  /** Take away what a link names and nobody has; of a link with nothing else nothing stays. */
+  /** Drop the unknown columns of a link, and the link if none is left. Returns their names. */
   drop(isKnown) {
     if (!this.#only) return [];
     const unknown = [...this.#only].filter((name) => !isKnown(name));
@@ -120,7 +120,7 @@ export class Layout {
     return unknown;
   }
 
-  /** What `restore` takes, as text. */
+  /** Return the text that `restore` takes. */
   save(columns) {
     return JSON.stringify({
       order: this.#order,
@@ -132,10 +132,10 @@ export class Layout {
   }
 
   /**
-   * @param {?string} saved  of `save`, or anything else that stands in its place
-   * @param {?string} link  of the address: what another browser chose comes before what this
-   *   one remembers, but for widths
-   * @returns {boolean} whether what is shown is this browser's own choice
+   * @param {?string} saved  by `save`; may be malformed
+   * @param {?string} link  of the address: it takes precedence over what this browser remembers,
+   *   except for widths
+   * @returns {boolean} whether the columns are this browser's own choice
    */
   restore(saved, link) {
     this.reset();
@@ -177,16 +177,16 @@ function parse(saved) {
     return value !== null && typeof value === "object" ? value : {};
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    return {}; // someone else's, or cut off: as if nothing had been remembered
+    return {}; // malformed or truncated: use the defaults
   }
 }
 
 function names(value) {
-  if (!Array.isArray(value) || value.length > MOST_NAMES) return null;
+  if (!Array.isArray(value) || value.length > MAX_NAMES) return null;
   return value.every((name) => typeof name === "string") ? value : null;
 }
 
 function pairs(value) {
-  if (!Array.isArray(value) || value.length > MOST_NAMES) return [];
+  if (!Array.isArray(value) || value.length > MAX_NAMES) return [];
   return value.filter((pair) => Array.isArray(pair) && typeof pair[0] === "string");
 }

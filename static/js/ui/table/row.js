@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// One row element of the table, used again and again for other rows.
+// One row element of the table, reused for different rows.
 
 import { MISSING, NULL } from "../../data/chunk.js";
 import { PLACE_WORDS } from "../../data/losses.js";
@@ -12,17 +12,17 @@ import { Cell } from "./cell.js";
 
 /** @import { EventStore } from "../../data/store.js" */
 
-/** Which row the element shows; rows of the store are numbered from 0. */
+/** The number of an element that shows no row; rows of the store are numbered from 0. */
 const NONE = -1;
 
 export class Row {
   #cells;
-  #mark = el("div", { class: "cell cell--mark", role: "gridcell" });
+  #gap = el("div", { class: "cell cell--gap", role: "gridcell" });
   #open = el("button", {
     type: "button",
     class: "row__open",
     tabIndex: -1,
-    "aria-label": "Show every field",
+    "aria-label": "Show all fields",
   });
   #top = NONE;
   #isStale = false;
@@ -32,11 +32,11 @@ export class Row {
     this.shown = shown;
     this.number = NONE;
     this.#cells = shown.map(({ look }) => new Cell(look));
-    this.#mark.setAttribute("aria-colspan", String(shown.length));
+    this.#gap.setAttribute("aria-colspan", String(shown.length));
     this.element = el("div", { class: "row", role: "row", id });
     this.element.append(
       ...this.#cells.map((cell) => cell.element),
-      this.#mark,
+      this.#gap,
       el("div", { class: "cell cell--open", role: "gridcell" }, this.#open),
     );
   }
@@ -44,23 +44,23 @@ export class Row {
   /**
    * Show a row of the store.
    *
-   * @param {EventStore} store  @param {number} number  @param {?Mark} mark  `missingAt`
+   * @param {EventStore} store  @param {number} number  @param {?Gap} gap  `gapAt`
    * @param {number} place  in the table  @param {number} top  in px  @param {boolean} isCurrent
    */
-  show(store, number, mark, place, top, isCurrent) {
+  show(store, number, gap, place, top, isCurrent) {
     const { element } = this;
     if (top !== this.#top) {
       this.#top = top;
       element.style.transform = `translateY(${top}px)`;
     }
     element.hidden = false;
-    element.setAttribute("aria-rowindex", String(place + 3)); // behind title and filter row
+    element.setAttribute("aria-rowindex", String(place + 3)); // after the title row and the filter row
     element.classList.toggle("row--current", isCurrent);
     element.classList.toggle("row--odd", number % 2 === 1);
-    element.classList.toggle("row--mark", mark !== null);
-    if (mark) {
+    element.classList.toggle("row--gap", gap !== null);
+    if (gap) {
       this.number = number;
-      setText(this.#mark, markText(mark)); // it grows while nothing comes between
+      setText(this.#gap, gapText(gap)); // its count grows while no event follows
     } else if (number !== this.number || this.#isStale) {
       this.number = number;
       this.#isStale = false;
@@ -73,13 +73,13 @@ export class Row {
     this.number = NONE;
   }
 
-  /** What it shows is to be made again, for values are called something else now; until then
-   *  it is still the same row to whoever points at it. */
+  /** Repaint the row at the next `show`, since the text of its values has changed. Until then the
+   *  pointer is still over the same row. */
   refresh() {
     this.#isStale = true;
   }
 
-  /** The whole of a cell's value as one line, for its title. */
+  /** Return a cell's full value as one line, for its title. */
   describe(store, element) {
     const index = this.#cells.findIndex((cell) => cell.element === element);
     if (index < 0 || this.number < store.first) return "";
@@ -91,7 +91,7 @@ export class Row {
   }
 
   #paint(store, number) {
-    const isHeld = number >= store.first; // a sorted table may have rows that have just left
+    const isHeld = number >= store.first; // a sorted table may have rows that were just evicted
     for (let i = 0; i < this.#cells.length; i++) {
       const { column, look } = this.shown[i];
       const state = isHeld ? store.stateAt(number, column.key) : MISSING;
@@ -105,8 +105,8 @@ export class Row {
 const NOTHING = [];
 const NO_VALUE = [{ text: "∅", className: "faint" }];
 
-/** @param {Mark} mark */
-function markText({ probe, where, rows, from, to }) {
+/** @param {Gap} gap */
+function gapText({ probe, where, rows, from, to }) {
   if (where === "unwatched") return unwatchedText(visibleText(probe), from, to);
   const what = rows === null ? "Events" : counted(rows, "event");
   const verb = rows === 1 ? "is" : "are";
@@ -115,6 +115,7 @@ function markText({ probe, where, rows, from, to }) {
 
 function unwatchedText(probe, from, to) {
   const begin = from ? ` from ${moment(from)}` : "";
-  if (to) return `${probe}: not watching${begin} to ${moment(to)}. What happened then is not known`;
-  return `${probe}: not watching${begin} on. What happens is not known`;
+  if (to)
+    return `${probe}: not watching${begin} to ${moment(to)}. Calls in this period were not recorded`;
+  return `${probe}: not watching${begin} onwards. Calls are not being recorded`;
 }

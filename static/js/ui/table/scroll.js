@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Following the newest row until the person scrolls up. A browser scrolls by itself too, when what
-// scrolls or what it scrolls in gets another height: that is never taken for the person.
+// Follows the newest row until the user scrolls up. Browsers also scroll automatically, when the
+// content or its container changes height: that must not be mistaken for the user.
 
-import { Span } from "./window.js";
+import { ScrollWindow } from "./window.js";
 
-/** So long after the last scroll event the person is taken to have released the table. */
+/** Time after the last scroll event at which the user is considered to have stopped scrolling. */
 const SETTLED_MS = 150;
 const NATIVE_UPWARD_KEYS = new Set(["ArrowUp", "PageUp"]);
-/** A finger that moves further down than this scrolls up. */
+/** A finger that moves down by more than this scrolls up. */
 const TOUCH_PX = 8;
-/** Positions are whole pixels on some screens and fractions on others. */
+/** Tolerance: positions are whole pixels on some screens and fractions on others. */
 const NEAR_PX = 2;
 
 export class Scroll {
@@ -20,26 +20,26 @@ export class Scroll {
   #movedAt = -SETTLED_MS;
   #timer = 0;
   #canFollow = true;
-  #placedAt = 0; // the scroll position that `settle` left
-  #placedRoom = 0; // and the room there was then
-  #isHeld = false; // a mouse button is pressed in it: the scroll bar, or a selection, is dragged
+  #placedAt = 0; // the scroll position after the last `settle`
+  #placedRoom = 0; // and the height of the window at that time
+  #isHeld = false; // a mouse button is down in it: the scroll bar or a selection is being dragged
   #touchedAt = Infinity;
 
   /**
    * @param {HTMLElement} element  what scrolls  @param {() => void} onChange
-   * @param {() => number} roomNow  the height of the window onto the rows at this moment, in px
+   * @param {() => number} roomNow  returns the current height of the window onto the rows, in px
    */
   constructor(element, onChange, roomNow) {
     this.#element = element;
     this.#onChange = onChange;
     this.#roomNow = roomNow;
-    this.span = new Span();
+    this.scrollWindow = new ScrollWindow();
     this.isFollowing = true;
     element.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.#serveUpward();
   }
 
-  /** What a person does to see older rows; zooming by Ctrl and the wheel is not among it. */
+  /** Handle what a user does to see older rows; Ctrl and the wheel zoom instead. */
   #serveUpward() {
     const element = this.#element;
     const listen = (name, act) => element.addEventListener(name, act, { passive: true });
@@ -54,15 +54,15 @@ export class Scroll {
     });
     listen("keydown", ({ key, target }) => {
       if (NATIVE_UPWARD_KEYS.has(key) && target !== element && target.tagName !== "INPUT")
-        this.leave(); // a title has the focus, say; the table's own keys are the table's
+        this.leave(); // the focus is on a title, for example; the table handles its own keys
     });
     listen("pointerdown", () => (this.#isHeld = true));
-    // A browser may keep the end of a drag of the scroll bar for itself.
+    // A browser may not report the end of a drag of the scroll bar.
     listen("pointermove", ({ buttons }) => (this.#isHeld &&= buttons !== 0));
     for (const name of ["pointerup", "pointercancel"]) listen(name, () => (this.#isHeld = false));
   }
 
-  /** A person wants older rows: stop following, when there are any above. */
+  /** The user wants older rows: stop following, if there are any above. */
   leave() {
     if (this.#element.scrollTop > 0) this.#stop();
   }
@@ -78,7 +78,7 @@ export class Scroll {
     this.#onChange();
   }
 
-  /** Rows in another order than that of their arrival have no newest end to follow. */
+  /** Only in arrival order are the newest rows at the end, which can be followed. */
   set canFollow(can) {
     if (can === this.#canFollow) return;
     this.#canFollow = can;
@@ -86,63 +86,67 @@ export class Scroll {
     if (!can) this.to(0);
   }
 
-  /** Bring that much of the table above the window, in px; the next `settle` scrolls. */
+  /** Set the offset in px of the window in the table; the next `settle` scrolls there. */
   to(offset) {
-    this.span.offset = Math.min(this.span.last, Math.max(0, offset));
+    this.scrollWindow.offset = Math.min(this.scrollWindow.last, Math.max(0, offset));
     this.#movedAt = -SETTLED_MS;
   }
 
   /**
-   * After rows came and left: to the newest when following, else stay with the rows that are
-   * shown. While the person scrolls, the element's own position is not touched.
+   * Update after rows were added or evicted: go to the newest when following, else stay with the
+   * visible rows. While the user scrolls, the element's own position is left alone.
    *
    * @param {number} total  the height of all rows  @param {number} room  that of the window
-   * @param {number} most  the tallest element there can be  @param {HTMLElement} body  that
-   *   element  @param {(offset: number) => number} stay  what is above the window now, given
-   *   what was, all in px
+   * @param {number} most  the maximum height of an element  @param {HTMLElement} body  that
+   *   element  @param {(offset: number) => number} stay  maps the previous offset of the visible
+   *   rows to their current one; all in px
    */
   settle(total, room, most, body, stay) {
-    const { span } = this;
+    const { scrollWindow } = this;
     const element = this.#element;
-    const { height } = span;
-    const offset = stay(span.offset);
-    span.resize(total, room, most);
-    span.offset = this.isFollowing ? span.last : Math.min(span.last, Math.max(0, offset));
-    if (span.height !== height || body.style.height === "") body.style.height = `${span.height}px`;
+    const { height } = scrollWindow;
+    const offset = stay(scrollWindow.offset);
+    scrollWindow.resize(total, room, most);
+    scrollWindow.offset = this.isFollowing
+      ? scrollWindow.last
+      : Math.min(scrollWindow.last, Math.max(0, offset));
+    if (scrollWindow.height !== height || body.style.height === "")
+      body.style.height = `${scrollWindow.height}px`;
     const isReleased = performance.now() - this.#movedAt >= SETTLED_MS;
-    const isCut = span.height < height; // the browser may have moved it
+    const isCut = scrollWindow.height < height; // the browser may have scrolled
     if (!this.isFollowing && !isReleased && !isCut) return void this.#settleLater();
-    if (Math.abs(element.scrollTop - span.position) >= 1) element.scrollTop = span.position;
+    if (Math.abs(element.scrollTop - scrollWindow.position) >= 1)
+      element.scrollTop = scrollWindow.position;
     this.#placedAt = element.scrollTop;
     this.#placedRoom = room;
-    span.placed(this.#placedAt);
+    scrollWindow.placed(this.#placedAt);
   }
 
   #settleLater() {
-    if (Math.abs(this.span.position - this.#element.scrollTop) < 1) return;
+    if (Math.abs(this.scrollWindow.position - this.#element.scrollTop) < 1) return;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(this.#onChange, SETTLED_MS);
   }
 
   #scrolled() {
-    const { span } = this;
+    const { scrollWindow } = this;
     const { scrollTop } = this.#element;
-    if (Math.abs(scrollTop - this.#placedAt) < 1) return; // we were it
+    if (Math.abs(scrollTop - this.#placedAt) < 1) return; // our own change
     if (this.isFollowing && !this.#isHeld && this.#isFitted(scrollTop))
-      return void this.#onChange(); // the browser was it; the next `settle` puts it right
-    const before = span.offset;
+      return void this.#onChange(); // the browser's own change: the next `settle` corrects it
+    const before = scrollWindow.offset;
     this.#movedAt = performance.now();
     this.#placedAt = scrollTop;
-    span.moved(scrollTop);
+    scrollWindow.moved(scrollTop);
     const showsNewest = this.#showsEnd;
-    if (span.offset < before - 1 && !showsNewest) this.#stop();
-    else if (span.offset > before && showsNewest) this.isFollowing = this.#canFollow;
+    if (scrollWindow.offset < before - 1 && !showsNewest) this.#stop();
+    else if (scrollWindow.offset > before && showsNewest) this.isFollowing = this.#canFollow;
     this.#onChange();
   }
 
   /**
-   * Whether the browser moved the rows, to fit a window of another height. The window may have
-   * its former height again by now, and then only that the movement was small tells.
+   * Whether the browser scrolled because the window's height changed. The height may have been
+   * restored by now; then a small movement is the only sign.
    */
   #isFitted(scrollTop) {
     const room = this.#roomNow();
@@ -150,7 +154,7 @@ export class Scroll {
     return isReshaped || Math.abs(scrollTop - this.#placedAt) < room / 2;
   }
 
-  /** Asked of the element: what `span` knows of it is as old as the last `settle`. */
+  /** Read from the element, since `scrollWindow` is only as recent as the last `settle`. */
   get #showsEnd() {
     const { scrollTop, scrollHeight, clientHeight } = this.#element;
     return scrollTop >= scrollHeight - clientHeight - NEAR_PX;

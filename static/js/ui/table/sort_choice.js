@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What the person sorts by, remembered in the address: `sort=latency_ns`, `sort=-latency_ns`
-// with the largest first.
+// The user's sort order, kept in the address: `sort=latency_ns`, or `sort=-latency_ns` for
+// descending.
 
 /** @import { Address } from "../page/address.js" */
 /** @import { Order } from "../../data/sort/order.js" */
@@ -11,7 +11,7 @@ const PARAMETER = "sort";
 export class SortChoice {
   #order;
   #address;
-  #wanted = null; // {name, isDescending}; its column may come later
+  #wanted = null; // {name, isDescending}; its column may not be known yet
 
   /** @param {Order} order  @param {Address} address */
   constructor(order, address) {
@@ -25,8 +25,8 @@ export class SortChoice {
     this.#wanted = name ? { name, isDescending: sign === "-" } : null;
   }
 
-  /** Rising, falling, then again the order of coming. */
-  turn(column) {
+  /** Cycle a column through ascending, descending and arrival order. */
+  cycle(column) {
     const { by } = this.#order;
     const isIt = by?.column.key === column.key;
     if (!isIt) this.#sort(column, false);
@@ -34,7 +34,7 @@ export class SortChoice {
     else this.clear();
   }
 
-  /** Back to the order of coming. */
+  /** Return to arrival order. */
   clear() {
     this.#wanted = null;
     this.#address.set(PARAMETER, null);
@@ -42,9 +42,9 @@ export class SortChoice {
   }
 
   /**
-   * Once it is known which columns there are.
+   * Drop the column of the address if no probe has it; call this once the columns are known.
    * @param {any[]} known
-   * @returns {string[]} the name that the address asks for, where no probe has that column
+   * @returns {string[]} its name
    */
   dropUnknown(known) {
     const name = this.#wanted?.name;
@@ -53,7 +53,7 @@ export class SortChoice {
     return [name];
   }
 
-  /** Sort by what is wanted, when its column is there and it is not done yet. */
+  /** Apply the wanted order, if its column is known and it is not applied yet. */
   apply(columns) {
     const { by } = this.#order;
     if (!this.#wanted) {

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The table: only the rows that can be seen are elements, each used again for other rows.
+// The virtual table: only visible rows have elements, which are reused for other rows.
 
 import { VALUE } from "../../data/chunk.js";
-import { serveCopy } from "../page/copy.js";
 import { el, setAttribute } from "../page/dom.js";
+import { serveCopy } from "./copy.js";
 import { Cursor } from "./cursor.js";
 import { Header } from "./header.js";
 import { Headings } from "./headings.js";
 import { Row } from "./row.js";
 import { Scroll } from "./scroll.js";
-import { tallestPx } from "./tallest.js";
+import { maxElementPx } from "./window.js";
 
 /** @import { ColumnChoice } from "./column_choice.js" */
 /** @import { EventStore } from "../../data/store.js" */
 /** @import { Order } from "../../data/sort/order.js" */
 
 const ROW_PX = 28;
-const GROWN_PX = 1000; // wider, and the eye loses the row on a 4K screen
-const SPARE_ROWS = 8; // above and below, for the time until the next frame
+const GROWN_PX = 1000; // in a wider column the eye loses the row on a 4K screen
+const SPARE_ROWS = 8; // above and below, for scrolling until the next frame
 const HEADING_ROWS = 2;
 const FIT_SPARE_PX = 2;
 const OPEN_PX = 40; // as in css/table.css
@@ -32,27 +32,26 @@ export class Table {
   #rows = [];
   #shown = [];
   #shownVersions = "";
-  #gone = 0;
+  #evicted = 0;
   #orderVersion = 0;
-  #anchor = null; // {row, place}: what stands at the top of a sorted table
+  #anchor = null; // {row, place} of the first visible row of a sorted table
   #cursor;
   #headings;
   #room = 0;
-  #tallest = 0;
+  #maxElementPx = 0;
   #pixelRatio = 0;
   #pointed = null; // the cell under the mouse
   #body = el("div", { class: "table__body", role: "rowgroup" });
 
   /**
-   * @param {HTMLElement} element  role grid, what scrolls
+   * @param {HTMLElement} element  role grid; it scrolls
    * @param {EventStore} store  @param {Order} order  @param {ColumnChoice} columns
    * @param {{change: () => void, filter: (column: object, text: string) => void,
    *   filtered: () => void, copied: (isDone: boolean) => void,
    *   sort: (column: object) => void, current: (row: number) => void,
    *   open: (row: number) => void, close: () => void}} on  `change`: a render is needed;
-   *   `filter`: what stands in a filter box was changed, `filtered`: and is complete; `copied`: the
-   *   current row was copied; `current`: another row is; `open`: show
-   *   all of its fields
+   *   `filter`: the text of a filter box was changed; `filtered`: and is complete; `copied`: the
+   *   current row was copied; `current`: another row became current; `open`: show all of its fields
    */
   constructor(element, store, order, columns, on) {
     this.#store = store;
@@ -83,7 +82,7 @@ export class Table {
     return this.#cursor.row;
   }
 
-  /** Bring the elements in line with the order. */
+  /** Update the elements to show the rows in their order. */
   render() {
     const versions = `${this.#store.columns.version} ${this.#columns.version}`;
     if (this.#shownVersions !== versions) this.#showColumns(versions);
@@ -91,22 +90,22 @@ export class Table {
     const { length, isSorted } = this.#order;
     this.scroll.canFollow = !isSorted;
     const stay = isSorted ? this.#stayWithAnchor() : this.#stayWithRows();
-    this.scroll.settle(length * ROW_PX, this.#room, this.#tallest, this.#body, stay);
+    this.scroll.settle(length * ROW_PX, this.#room, this.#maxElementPx, this.#body, stay);
     setAttribute(this.element, "aria-rowcount", String(length + HEADING_ROWS));
     this.#renderRows();
     this.#dropAnchor(isSorted);
   }
 
-  /** Make all rows again: what their values are called has changed. */
+  /** Repaint all rows: the text of their values has changed. */
   repaint() {
     for (const row of this.#rows) row.refresh();
     this.#on.change();
   }
 
-  /** Move the current row as a key would, in sight, and tell of it. */
+  /** Move the current row as a key would, scroll to it and report it. */
   move(key) {
     const page = Math.max(1, Math.floor(this.#room / ROW_PX) - 1);
-    const top = Math.ceil(this.scroll.span.offset / ROW_PX);
+    const top = Math.ceil(this.scroll.scrollWindow.offset / ROW_PX);
     const before = this.scroll.isFollowing ? this.#order.length : top - 1;
     const place = this.#cursor.move(key, page, before);
     if (place === null) return false;
@@ -118,15 +117,16 @@ export class Table {
     return true;
   }
 
-  /** How far down the rows are now that some left above. */
+  /** Return how the offset changes: rows evicted above move the others up. */
   #stayWithRows() {
-    const gone = Math.max(0, this.#order.gone - this.#gone);
-    this.#gone = this.#order.gone;
+    const evicted = Math.max(0, this.#order.evicted - this.#evicted);
+    this.#evicted = this.#order.evicted;
     this.#orderVersion = this.#order.version;
-    return (offset) => offset - gone * ROW_PX;
+    return (offset) => offset - evicted * ROW_PX;
   }
 
-  /** Sorted, rows come and leave anywhere: the one at the top stays there, or the best do. */
+  /** Return how the offset changes in a sorted table, whose rows come and go anywhere: the first
+   *  visible row keeps its position, unless the table is at its top. */
   #stayWithAnchor() {
     const anchor = this.#anchor;
     if (this.#orderVersion === this.#order.version || !anchor) return (offset) => offset;
@@ -137,35 +137,28 @@ export class Table {
   }
 
   #dropAnchor(isSorted) {
-    const place = Math.floor(this.scroll.span.offset / ROW_PX);
+    const place = Math.floor(this.scroll.scrollWindow.offset / ROW_PX);
     const isRow = isSorted && place < this.#order.length;
     this.#anchor = isRow ? { row: this.#order.at(place), place } : null;
   }
 
   #renderRows() {
-    const { offset, shift } = this.scroll.span;
+    const { offset, shift } = this.scroll.scrollWindow;
     const order = this.#order;
     const first = Math.max(0, Math.floor(offset / ROW_PX) - SPARE_ROWS);
     const count = Math.ceil(this.#room / ROW_PX) + 2 * SPARE_ROWS;
     this.#makeRows(count);
     const used = new Set();
     for (let place = first; place < Math.min(first + count, order.length); place++) {
-      // By its place since the view began, so that a row keeps its element while others go.
-      const row = this.#rows[(place + order.gone) % this.#rows.length];
+      // By its place since the view began, so that a row keeps its element when others are evicted.
+      const row = this.#rows[(place + order.evicted) % this.#rows.length];
       const number = order.at(place);
       const top = Math.round(place * ROW_PX + shift);
-      row.show(
-        this.#store,
-        number,
-        order.missingAt(number),
-        place,
-        top,
-        number === this.#cursor.row,
-      );
+      row.show(this.#store, number, order.gapAt(number), place, top, number === this.#cursor.row);
       used.add(row);
     }
     for (const row of this.#rows) if (!used.has(row)) row.hide();
-    this.#describe(this.#pointed); // it may show something else now
+    this.#describe(this.#pointed); // it may show another value now
     const current = this.#rows.find((row) => row.number === this.#cursor.row);
     setAttribute(this.element, "aria-activedescendant", current ? current.element.id : null);
   }
@@ -206,12 +199,12 @@ export class Table {
     this.element.style.setProperty("--least-width", `${least}px`);
   }
 
-  /** Make a column as wide as what it shows in the rows that are elements now. */
+  /** Fit a column's width to its content in the rows that have elements. */
   #fit(column) {
     const index = this.#shown.findIndex((entry) => entry.column === column);
     this.#showTracks(this.#shown, column);
     const rows = this.element.querySelectorAll(
-      ".row--titles, .table__body .row:not([hidden], .row--mark)",
+      ".row--titles, .table__body .row:not([hidden], .row--gap)",
     );
     const widths = [...rows].map(
       ({ children }) => /** @type {any} */ (children[index]).offsetWidth,
@@ -220,16 +213,16 @@ export class Table {
     this.#showTracks(this.#columns.shown());
   }
 
-  /** The height that rows have, below the heading. */
+  /** The height of the area of the rows, below the header. */
   get #roomNow() {
     return this.element.clientHeight - this.header.element.offsetHeight;
   }
 
-  /** That height, and how tall elements can be at this zoom. */
+  /** Measure that height, and the maximum height of elements at this zoom. */
   #measure() {
     const room = this.#roomNow;
     this.#columns.fit(this.element.clientWidth - OPEN_PX);
-    if (this.#pixelRatio !== devicePixelRatio) this.#tallest = tallestPx();
+    if (this.#pixelRatio !== devicePixelRatio) this.#maxElementPx = maxElementPx();
     this.#pixelRatio = devicePixelRatio;
     if (room === this.#room) return;
     this.#room = room;
@@ -257,11 +250,11 @@ export class Table {
     });
   }
 
-  /** The current row's cells as they are shown, apart by tabs; null for none, or a gap. */
+  /** Return the text of the current row's cells, separated by tabs; null for none, or a gap. */
   #currentText() {
     const row = this.#cursor.row;
     const isThere = row !== null && row >= this.#store.first && row < this.#store.end;
-    if (!isThere || this.#store.markAt(row)) return null;
+    if (!isThere || this.#store.gapAt(row)) return null;
     return this.#shown
       .map(({ column, look }) => {
         if (this.#store.stateAt(row, column.key) !== VALUE) return "";
@@ -291,7 +284,7 @@ export class Table {
 
   #reveal(place) {
     const { scroll } = this;
-    const { offset } = scroll.span;
+    const { offset } = scroll.scrollWindow;
     const top = place * ROW_PX;
     if (top < offset) scroll.to(top);
     else if (top + ROW_PX > offset + this.#room) scroll.to(top + ROW_PX - this.#room);

@@ -1,38 +1,55 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Which part of a long table is in sight. A browser makes no element taller than some height
-// (Chromium 33,554,428 px, at 200% zoom half of it; Firefox 17,895,697 px), a million rows
-// can be more. So the scroll position is only a hint: `offset` is the truth. Small movements
-// move the rows by as much; large ones, with the scroll bar, go to that part of the whole.
+// The part of a long table that is visible. Browsers limit the height of an element (Chromium to
+// 33,554,428 px, at 200% zoom to half of that; Firefox to 17,895,697 px), and a million rows can be
+// taller. So `offset` is authoritative and the scroll position follows it: small movements move
+// the rows by as many pixels, large ones (dragging the scroll bar) go to the same fraction of
+// the whole.
 
-/** A movement of more than so many windows is a jump. */
+import { el } from "../page/dom.js";
+
+/** A movement of more than this many window heights is a jump. */
 const JUMP_WINDOWS = 3;
+const REQUESTED_PX = 1e8; // more than any browser allows
+const SAFE_PX = 5_000_000; // for browsers that ignore such a height instead of clamping it
+const MARGIN_PX = 10_000; // for what is above the rows
 
-export class Span {
+/** Return the maximum height of an element in this browser, in CSS pixels, at the current zoom. */
+export function maxElementPx() {
+  const probe = el("div", { class: "probe-height" });
+  const frame = el("div", { class: "probe-frame", "aria-hidden": "true" }, probe);
+  document.body.append(frame);
+  probe.style.setProperty("height", `${REQUESTED_PX}px`);
+  const { height } = probe.getBoundingClientRect();
+  frame.remove();
+  return height > SAFE_PX ? height - MARGIN_PX : SAFE_PX;
+}
+
+export class ScrollWindow {
   #total = 0;
   #room = 0;
-  #most = Infinity;
+  #max = Infinity;
   #position = 0;
 
   constructor() {
-    /** How much of the whole is above the window, in px. */
+    /** Pixels of the whole table above the window. */
     this.offset = 0;
   }
 
   /**
    * @param {number} total  the height of all rows  @param {number} room  that of the window
-   * @param {number} most  the tallest element that the browser makes; all in px
+   * @param {number} max  of an element's height; all in px
    */
-  resize(total, room, most) {
+  resize(total, room, max) {
     this.#total = total;
     this.#room = room;
-    this.#most = most;
+    this.#max = max;
     this.offset = this.#within(this.offset);
   }
 
-  /** The height of the element that stands for all rows. */
+  /** The height of the element that represents all rows. */
   get height() {
-    return Math.min(this.#total, this.#most);
+    return Math.min(this.#total, this.#max);
   }
 
   /** The largest `offset`. */
@@ -40,17 +57,17 @@ export class Span {
     return Math.max(0, this.#total - this.#room);
   }
 
-  /** Where the element is to be scrolled to, so that there is as much above it as in truth. */
+  /** The scroll position of the element that corresponds to `offset`. */
   get position() {
     return this.last > 0 ? (this.offset * this.#lastPosition) / this.last : 0;
   }
 
-  /** How far rows are to be moved down from where they would stand in truth; mostly negative. */
+  /** The distance to move rows down from their true position; usually negative. */
   get shift() {
     return this.#position - this.offset;
   }
 
-  /** The element was scrolled by the person. */
+  /** The user scrolled the element. */
   moved(position) {
     const by = position - this.#position;
     const isJump = Math.abs(by) > JUMP_WINDOWS * this.#room;
@@ -61,7 +78,7 @@ export class Span {
     else this.offset = this.#within(this.offset + by);
   }
 
-  /** The element is scrolled to this position now; what is in sight is as before. */
+  /** The element is now scrolled to this position; the visible rows are unchanged. */
   placed(position) {
     this.#position = position;
   }

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Copying from the table: cells apart by tabs, rows by line ends, as a spreadsheet takes them.
+// Copying from the table: cells separated by tabs, rows by line breaks, as spreadsheets expect.
 
 /**
- * Serve `copy` events of the table: the selected text of its body, whose cells are made of several
- * elements; where nothing is selected, the current row.
+ * Handle `copy` events of the table: copy the selected text of its body, whose cells consist of
+ * several elements; if nothing is selected, the current row.
  *
  * @param {HTMLElement} table  @param {HTMLElement} body
- * @param {() => ?string} currentText  of the current row  @param {() => void} onRow  it was copied
+ * @param {() => ?string} currentText  the current row's  @param {() => void} onRow  it was copied
  */
 export function serveCopy(table, body, currentText, onRow) {
-  // The event goes to what has the focus; Chromium sends it to the body when nothing is selected.
+  // The event's target is the focused element; in Chromium the body if nothing is selected.
   document.addEventListener("copy", (event) => {
     const isTable = document.activeElement === table;
     const text = isTable && document.getSelection()?.isCollapsed !== false ? currentText() : null;

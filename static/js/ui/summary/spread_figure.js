@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The summary's chart of how a column's values are spread, on a logarithmic scale.
+// The summary's histogram of a column's values, on a logarithmic scale.
 
+import { inColumnType } from "../../data/columns.js";
 import { axisNumber, percent } from "../../format/axis.js";
 import { duration } from "../../format/duration.js";
 import { counted, grouped } from "../../format/number.js";
 import { el, setText } from "../page/dom.js";
-import { inColumnType } from "../table/narrowing.js";
 import { Chart } from "./chart.js";
 
 /** @import { Histogram } from "../../summary/histogram.js" */
@@ -17,7 +17,7 @@ const QUANTILES = [
   ["p99", 0.99],
 ];
 const MARKED = ["p50", "p99"];
-const LEAST_DECADES = 2; // fewer, and ticks of 1, 2 and 5 are needed
+const MIN_DECADES = 2; // fewer, and ticks of 1, 2 and 5 are needed
 
 export class SpreadFigure {
   #histogram = null;
@@ -95,11 +95,11 @@ export class SpreadFigure {
         this.#buttons.append(button);
       }
       setText(button.lastChild, ` ${words}`);
-      button.title = `Show only ${words} and more`;
+      button.title = `Show only ${words} or more`;
     }
   }
 
-  /** From the lowest value that is reported so: none that made the number is left out. */
+  /** Filter from the quantile, rounded down so that no value that it includes is left out. */
   #atLeast(name) {
     const { name: column, type } = this.#histogram.column;
     const value = inColumnType(type, Math.floor(this.#quantiles.get(name)));
@@ -121,12 +121,12 @@ export class SpreadFigure {
     this.#narrow({ name, operator: "<", value: inColumnType(type, edges[last + 1]) });
   }
 
-  /** Powers of ten, and between them 2 and 5 where there are few. */
+  /** Return powers of ten, with 2 and 5 between them if there are few. */
   #ticks() {
     const { edges } = this.#bars;
     const low = Math.max(1, edges[0]);
     const high = edges.at(-1);
-    const parts = Math.log10(high / low) < LEAST_DECADES ? [1, 2, 5] : [1];
+    const parts = Math.log10(high / low) < MIN_DECADES ? [1, 2, 5] : [1];
     const ticks = [];
     for (let power = 10 ** Math.floor(Math.log10(low)); power <= high; power *= 10) {
       for (const part of parts)
@@ -156,7 +156,7 @@ export class SpreadFigure {
   }
 }
 
-/** Where a value stands on the scale; 0 has no logarithm and stands one step before 1. */
+/** Return a value's position on the scale; 0 has no logarithm and is one step before 1. */
 function placeOf(value) {
   return value < 1 ? -1 : Math.log2(value);
 }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What a column may be called in a filter: its name, the name without its unit, or its title
-// without spaces; in any case. What two columns could be meant by is no name.
+// The names of columns in a filter: the column's name, its name without the unit, or its title
+// without spaces; case is ignored. Ambiguous aliases are not valid.
 
 import { isKeyword } from "./operators.js";
 
 const NAME = /^[a-z_]\w*$/;
 
-export class Names {
-  #byName = new Map(); // name in lower case -> columns; two probes may give a name two types
-  #byAlias = new Map(); // alias -> the name in lower case, null when there are several
+export class ColumnNames {
+  #byName = new Map(); // name in lower case -> columns; a name may have several types
+  #byAlias = new Map(); // alias -> the name in lower case, null if ambiguous
 
   /** @param {{name: string, type: string, title: string, unit: ?string}[]} columns */
   constructor(columns) {
@@ -23,7 +23,7 @@ export class Names {
     }
   }
 
-  /** The columns of that name, more than one where types differ; none when it is unknown. */
+  /** Return the columns with this name, several if types differ; none if it is unknown. */
   find(name) {
     const lower = name.toLowerCase();
     const columns = this.#byName.get(lower) ?? this.#byName.get(this.#byAlias.get(lower)) ?? [];
@@ -31,7 +31,7 @@ export class Names {
     return exact.length > 0 ? exact : columns;
   }
 
-  /** What to write for a column: without its unit, where that is clear. */
+  /** Return the name to write for a column: without its unit, if that is unambiguous. */
   shortName(column) {
     const short = withoutUnit(column);
     return this.#byAlias.get(short.toLowerCase()) === column.name.toLowerCase()
@@ -39,7 +39,7 @@ export class Names {
       : column.name;
   }
 
-  /** The known name that is most like this one, null when none is like it. */
+  /** Return the known name most similar to this one, null if none is similar. */
   nearest(name) {
     const lower = name.toLowerCase();
     let best = null;
@@ -70,7 +70,7 @@ function withoutUnit({ name, unit }) {
   return unit && name.endsWith(`_${unit}`) ? name.slice(0, -unit.length - 1) : name;
 }
 
-/** How many characters to put in, take out or change (Levenshtein). */
+/** Return the Levenshtein distance. */
 function editDistance(a, b) {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {

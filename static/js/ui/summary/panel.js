@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The panel beside the table: rate, spread and most frequent values of the rows of the view.
-// It counts only while it is open, in slices that leave the page usable.
+// The summary panel: rate, distribution and most frequent values of the view's rows. It counts
+// only while it is open, in slices that keep the page responsive.
 
 import { counted } from "../../format/number.js";
 import { Summary } from "../../summary/summary.js";
 import { el, NARROW, setText } from "../page/dom.js";
-import { onThemeChange } from "../page/palette.js";
-import { RateFigure } from "./rate.js";
-import { SpreadFigure } from "./spread.js";
+import { onThemeChange } from "./palette.js";
+import { RateFigure } from "./rate_figure.js";
+import { SpreadFigure } from "./spread_figure.js";
 import { TopList } from "./top_list.js";
 
 /** @import { Address } from "../page/address.js" */
@@ -32,12 +32,12 @@ export class SummaryPanel {
   #narrow;
   #address;
   #summary;
-  #parts = null; // of which the figures are
+  #parts = null; // of the figures
   #figures = [];
   #epoch = -1;
   #timer = 0;
   #shownAt = -UPDATE_MS;
-  #isSought = false; // it was asked for, and is to be brought in sight once there is something
+  #isSought = false; // opened by the user: scroll to it once it has figures
   #scope = el("p", { class: "summary__scope" });
   #body = el("div", { class: "summary__body" });
   #button = el(
@@ -54,8 +54,8 @@ export class SummaryPanel {
 
   /**
    * @param {{aside: HTMLElement, tools: HTMLElement, store: EventStore, view: View,
-   *   narrow: (test: object) => void, address: Address}} parts  of the page: where
-   *   the panel and its button go, what it counts, whom it tells what was chosen
+   *   narrow: (test: any) => void, address: Address}} parts  of the page: where
+   *   the panel and its button go, what it counts, and where selections become filters
    */
   constructor({ aside, tools, store, view, narrow, address }) {
     this.#aside = aside;
@@ -89,7 +89,7 @@ export class SummaryPanel {
     this.#follow();
   }
 
-  /** The view, its filter or its columns may have changed. */
+  /** Update: the view, its filter or its columns may have changed. */
   changed() {
     if (this.#aside.hidden || this.#timer) return;
     const wait = this.#shownAt + UPDATE_MS - performance.now();
@@ -99,10 +99,10 @@ export class SummaryPanel {
   #ask(isOpen) {
     this.#address.set(PARAMETER, isOpen ? "1" : null);
     this.#follow();
-    this.#isSought = isOpen && matchMedia(NARROW).matches; // it is below the table there
+    this.#isSought = isOpen && matchMedia(NARROW).matches; // there it is below the table
   }
 
-  /** Open or closed, as the address says. */
+  /** Open or close the panel, as the address says. */
   #follow() {
     const isOpen = this.#address.get(PARAMETER) === "1";
     if (isOpen !== this.#aside.hidden) return;
@@ -141,12 +141,12 @@ export class SummaryPanel {
     for (const [i, { measure }] of parts.entries()) this.#figures[i].show(measure, isSame);
     const events = counted(this.#view.events, "event");
     const counting = `counting, ${Math.floor(100 * progress)}% of ${events}`;
-    setText(this.#scope, isDone ? `of ${events} shown` : counting);
+    setText(this.#scope, isDone ? `${events} shown` : counting);
     if (this.#isSought) this.#aside.scrollIntoView({ block: "start" });
     this.#isSought = false;
   }
 
-  /** Figures stay while the columns do, so that the focus does too. */
+  /** Keep the figures while the columns stay the same, so that the focus is kept too. */
   #makeFigures(parts) {
     const words = (list) =>
       list?.map(({ kind, key, title }) => `${kind} ${key} ${title}`).join("\n");

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The summary's chart of events per second, a line for each probe.
+// The summary's chart of events per second, with a line per probe.
 
+import { inColumnType } from "../../data/columns.js";
 import { axisNumber, clockRange, clockTime, widthWords } from "../../format/axis.js";
 import { hueClass } from "../../format/hue.js";
 import { visibleText } from "../../format/text.js";
 import { el, setText } from "../page/dom.js";
-import { inColumnType } from "../table/narrowing.js";
 import { Chart } from "./chart.js";
 
 /** @import { Timeline } from "../../summary/timeline.js" */
 
-const LEAST_STEPS = 60;
+const MIN_STEPS = 60;
 const NS_PER_S = 1_000_000_000n;
 
 export class RateFigure {
@@ -24,7 +24,7 @@ export class RateFigure {
     label: "Events per second",
     x: {
       time: true,
-      least: (edges) => LEAST_STEPS * (edges.at(-1) - edges.at(-2)),
+      least: (edges) => MIN_STEPS * (edges.at(-1) - edges.at(-2)),
       axis: {
         space: 64,
         values: (_, times, __, ___, step) => times.map((time) => clockTime(time, step)),
@@ -70,7 +70,7 @@ export class RateFigure {
       values: counts.map((count, i) => count / seconds[i]),
       mean: sum(counts) / covered,
     }));
-    setText(this.#scale, `${clockRange(start, end)}, in steps of ${widthWords(width)}`);
+    setText(this.#scale, `${clockRange(start, end)}, ${widthWords(width)} per step`);
     this.#showLegend(lines);
     this.#chart.show({ edges, series: lines });
   }
@@ -91,8 +91,8 @@ export class RateFigure {
       item.className = `legend__item ${className}`;
       item.firstChild.className = "legend__name";
       setText(item.firstChild, visibleText(name));
-      const most = Math.max(...values);
-      setText(item.lastChild, `mean ${perSecond(mean)}, at most ${perSecond(most)}`);
+      const peak = Math.max(...values);
+      setText(item.lastChild, `mean ${perSecond(mean)}, peak ${perSecond(peak)}`);
     }
   }
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Names that stand for a column's values, from a table that the service sends (docs/protocol.md,
-// "Names"): the page has none of its own.
+// Names of a column's values, such as error names, from a table that the service sends
+// (docs/protocol.md, "Names").
 
-const NUMBERED = /^E(\d{1,4})$/i; // how the service names an error that has no name: E600
-const MOST_NUMBERED = 4095;
+const NUMBERED = /^E(\d{1,4})$/i; // how the service writes an error without a name: E600
+const MAX_NUMBERED = 4095;
 
 export class ValueNames {
   #byValue = new Map();
-  #byName = new Map(); // every name, in capitals
+  #byName = new Map(); // every name, in upper case
 
   /** @param {{value: number, name: string, aliases: string[], meaning: string}[]} entries */
   constructor(entries = []) {
@@ -19,33 +19,33 @@ export class ValueNames {
     }
   }
 
-  /** Every name, each number's first one before its others. */
+  /** All names, each number's primary name before its aliases. */
   get all() {
     return [...this.#byValue.values()].flatMap(({ name, aliases }) => [name, ...aliases]);
   }
 
-  /** -2n -> "ENOENT"; undefined for what has no name. */
+  /** -2n -> "ENOENT"; undefined for a value without a name. */
   nameOf(value) {
     return this.#byValue.get(Number(value))?.name;
   }
 
-  /** "ENOENT", "enoent" or "-ENOENT" -> -2; undefined for what is no name here. */
+  /** "ENOENT", "enoent" or "-ENOENT" -> -2; undefined for an unknown name. */
   valueOf(name) {
     const plain = name.replace(/^[-−]/, "");
     const entry = this.#byName.get(plain.toUpperCase());
     if (entry) return entry.value;
     const number = this.#byName.size > 0 ? Number(NUMBERED.exec(plain)?.[1] ?? 0) : 0;
-    return number > 0 && number <= MOST_NUMBERED ? -number : undefined;
+    return number > 0 && number <= MAX_NUMBERED ? -number : undefined;
   }
 
-  /** "EOPNOTSUPP", or "95" or "-95" -> "ENOTSUP", as rows have it; undefined for no known error. */
+  /** "EOPNOTSUPP", "95" or "-95" -> "ENOTSUP", as rows have it; undefined for unknown errors. */
   firstOf(text) {
     if (/^[-−]?\d{1,4}$/.test(text)) return this.nameOf(-Math.abs(Number(text.replace("−", "-"))));
     const value = this.valueOf(text);
     return value === undefined ? undefined : (this.nameOf(value) ?? `E${-value}`);
   }
 
-  /** Whether any name of what a row's name stands for passes. */
+  /** Whether any name of the value that a row's name denotes passes. */
   isAny(name, passes) {
     const entry = this.#byName.get(name.toUpperCase());
     return entry ? [entry.name, ...entry.aliases].some(passes) : passes(name);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The stylesheet's colours, for what is drawn on a canvas.
+// The stylesheet's colours, for canvases.
 
-/** The value of a custom property as it holds for an element, e.g. `--line`. */
+/** Return the computed value of an element's custom property, such as `--line`. */
 export function token(element, name) {
   return getComputedStyle(element).getPropertyValue(name).trim();
 }
 
-/** The same colour, see-through; only for colours written as #rrggbb, others stay as they are. */
+/** Return a #rrggbb colour with an alpha value; other notations are returned unchanged. */
 export function faded(colour, alpha) {
   if (!/^#[0-9a-f]{6}$/i.test(colour)) return colour;
   return (
@@ -18,7 +18,7 @@ export function faded(colour, alpha) {
   );
 }
 
-/** Calls back when light becomes dark or dark light, by the system or by `data-theme`. */
+/** Call back when the theme changes, by the system or by `data-theme`. */
 export function onThemeChange(callback) {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", callback);
   new MutationObserver(callback).observe(document.documentElement, {

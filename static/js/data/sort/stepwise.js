@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Sorting in steps: generators that yield where they may be left for a while, so that a
-// million rows do not hold up a frame. Both are stable.
+// Stable sorts as generators, which yield every few thousand items, so that sorting a million rows
+// does not block a frame.
 
-/** Items between two yields: less than a millisecond. */
+/** Items between two yields: less than a millisecond of work. */
 export const STEP = 1 << 14;
 const DIGIT = 1 << 16;
 const RUN = 1 << 12;
 
 /**
- * The order of unsigned integers of one or more 32-bit words, least significant word first:
- * radix sort by 16 bits, leaving out digits in which all are equal.
+ * Sort unsigned integers of one or more 32-bit words, least significant word first: a radix sort by
+ * 16 bits, which skips digits that are equal in all items.
  *
  * @param {Uint32Array[]} words  each with at least `count` items
  * @returns {Generator<void, Uint32Array>} indices
@@ -44,7 +44,7 @@ export function* radixOrder(words, count) {
 }
 
 /**
- * The ranks of texts by their UTF-16 code units: equal texts have equal ranks.
+ * Rank texts by their UTF-16 code units; equal texts have equal ranks.
  *
  * @param {string[]} texts
  * @returns {Generator<void, Uint32Array>} a rank for each, from 0
@@ -64,7 +64,7 @@ export function* textRanks(texts) {
   return ranks;
 }
 
-/** Runs sorted by the engine, then merged two by two. */
+/** Sort by merging: runs are sorted by the engine, then merged pairwise. */
 function* mergeOrder(texts) {
   const count = texts.length;
   let order = yield* identity(count);

@@ -1,24 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What rows are sorted by: the values of one column, in a form that can be compared fast and
-// exactly after the store has let the rows go. Keys rise, also where values are to fall.
+// Sort keys: the values of one column, in a form that can be compared quickly and exactly even after
+// the store has evicted the rows. Keys ascend even in a descending sort.
 
-import { radixOrder, STEP, textRanks } from "./radix.js";
+import { HIGH_WORD, LOW_WORD, wordsOf } from "../words.js";
+import { radixOrder, STEP, textRanks } from "./stepwise.js";
 
 const SIGN = 0x80000000;
 const WORDS = { timestamp_ns: 2, int64: 2, uint64: 2, int32: 1, uint32: 1 };
 const IS_SIGNED = { timestamp_ns: true, int64: true, int32: true };
-// Which of a 64-bit value's two words in memory is the less significant one.
-const LOW_WORD = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1 ? 0 : 1;
 
-/** Room for the keys of `count` rows. @param {{type: string}} column of a `ColumnList` */
+/** Return room for the keys of `count` rows. @param {{type: string}} column of a `ColumnList` */
 export function keysOf(column, isDescending, count) {
   return column.type === "text"
     ? new TextKeys(isDescending, count)
     : new NumberKeys(column.type, isDescending, count);
 }
 
-/** Numbers as unsigned words, least significant first, in the order of the numbers. */
+/** Numbers as unsigned words, least significant first, which compare as the numbers do. */
 class NumberKeys {
   #type;
   #isDescending;
@@ -30,13 +29,9 @@ class NumberKeys {
     this.words = Array.from({ length: WORDS[type] }, () => new Uint32Array(count));
   }
 
-  /** The next values are taken from this column of a chunk. */
+  /** Take the next values from this column of a chunk. */
   from({ values }) {
-    this.#source = new Uint32Array(
-      values.buffer,
-      values.byteOffset,
-      values.length * this.words.length,
-    );
+    this.#source = wordsOf(values);
   }
 
   take(i, at) {
@@ -49,10 +44,10 @@ class NumberKeys {
       return;
     }
     words[0][i] = this.#source[2 * at + LOW_WORD] ^ turn;
-    words[1][i] = this.#source[2 * at + 1 - LOW_WORD] ^ sign ^ turn;
+    words[1][i] = this.#source[2 * at + HIGH_WORD] ^ sign ^ turn;
   }
 
-  /** The order of the first `count` keys, as indices; those of equal keys rise. */
+  /** Return the order of the first `count` keys, as indices; equal keys keep their order. */
   order(count) {
     return radixOrder(this.words, count);
   }
@@ -76,13 +71,13 @@ class NumberKeys {
     for (let w = 0; w < this.words.length; w++) this.words[w][to] = other.words[w][from];
   }
 
-  /** The same kind of keys, with other room. */
+  /** Return keys of the same kind, with room for `count`. */
   like(count) {
     return new NumberKeys(this.#type, this.#isDescending, count);
   }
 }
 
-/** Texts; while they are sorted, each by its rank among the distinct texts of its chunk. */
+/** Texts; sorted by the rank of each among the distinct texts. */
 class TextKeys {
   #isDescending;
   #source = null;
@@ -100,7 +95,7 @@ class TextKeys {
     this.#source = column;
     this.#id ??= new Uint32Array(this.texts.length);
     this.#idsNow = this.#ids.get(column);
-    // A chunk that is being filled gets more texts while we come back to it.
+    // A chunk that is not full may have gained texts since the last visit.
     if (!this.#idsNow || this.#idsNow.length < column.texts.length) {
       const ids = new Int32Array(column.texts.length).fill(-1);
       if (this.#idsNow) ids.set(this.#idsNow);

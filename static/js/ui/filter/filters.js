@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Filtering as a whole: the bar, the boxes under the headings, the tests as chips, the address,
-// and the move into the kernel all change one state (filter/state.js) and show it.
+// The filter's controls: the bar, the boxes under the headings, the tests as chips, the address and
+// the kernel filters all change one state (filter/state.js) and display it.
 
 import { complete } from "../../filter/complete.js";
-import { describe } from "../../filter/describe.js";
 import { fixed } from "../../filter/fault.js";
 import { hintsOf } from "../../filter/hints.js";
 import { History as FilterHistory } from "../../filter/history.js";
 import { offersOf } from "../../filter/offers.js";
+import { describe } from "../../filter/print.js";
 import { FilterState } from "../../filter/state.js";
 import { ADDED, DECIDED, TYPED } from "../page/address.js";
 import { byId } from "../page/dom.js";
@@ -35,12 +35,13 @@ export class Filters {
   #bar;
   #line;
   #columnsVersion = -1;
-  #kind = DECIDED; // how a change goes into the history
+  #kind = DECIDED; // how a change enters the history
 
   /**
    * @param {{store: EventStore, look: (column: any) => Look, address: Address, notices: Notices}} parts
    * @param {{change: () => void, boxes: () => Header, answer: (probes: Probe[]) => void}} on
-   *   `change`: another filter is in force; `boxes`: where the boxes are; `answer`: as ProbeBar's
+   *   `change`: the active filter changed; `boxes`: the header with the boxes; `answer`: as
+   *   ProbeBar's
    */
   constructor({ store, look, address, notices }, on) {
     this.#look = look;
@@ -70,37 +71,37 @@ export class Filters {
     address.onChange(() => this.#readAddress());
   }
 
-  /** What the address asks for; once, when the page is ready for it. */
+  /** Apply the filter of the address; call this once, when the page is ready. */
   start() {
     this.#readAddress();
     this.#show();
   }
 
-  /** The filter in force, as `compileFilter` gives it. */
+  /** The active filter, compiled. */
   get valid() {
     return this.#state.valid;
   }
 
-  /** To be called before rows are shown: the filter may name columns that came meanwhile. */
+  /** Update the known columns before rows are shown: the filter may name new ones. */
   know({ columns }) {
     if (columns.version === this.#columnsVersion) return;
     this.#columnsVersion = columns.version;
     this.#as(ADDED, () => this.#state.know(columns.known));
   }
 
-  /** @param {boolean} isEmpty  there are events, and the filter in force lets none through */
+  /** @param {boolean} isEmpty  there are events, and none matches the active filter */
   counted(isEmpty) {
     if (isEmpty === this.#isEmpty) return;
     this.#isEmpty = isEmpty;
     this.#showHints();
   }
 
-  /** Values have other names now: uid=alice is understood once the users are known. */
+  /** Values have new names: uid=alice is valid once the users are known. */
   relearn() {
     this.#as(ADDED, () => this.#state.know(this.#store.columns.known));
   }
 
-  /** @param {{role: string}} caller  whom the service takes this page for */
+  /** @param {{role: string}} caller  who is signed in */
   allow({ role }) {
     this.#kernel.mayChange = role === "operator";
     this.#showLine();
@@ -112,7 +113,7 @@ export class Filters {
     this.#showLine();
   }
 
-  /** What stands in a column's box was changed. */
+  /** The text of a column's box was changed. */
   typeBox(column, text) {
     this.#line.say("");
     this.#as(TYPED, () => this.#state.typeBox(column, text));
@@ -125,13 +126,13 @@ export class Filters {
     this.#bar.remember();
   }
 
-  /** Let everything through that the kernel lets through. */
+  /** Remove the page's filter; those of the kernel stay. */
   clear() {
     this.#type("");
     this.#bar.focus();
   }
 
-  /** Change something; `kind` is how that goes into the history. */
+  /** Make a change; `kind` is how it enters the history. */
   #as(kind, act) {
     this.#kind = kind;
     act();
@@ -161,7 +162,7 @@ export class Filters {
     if (isFilterNew) this.#on.change();
   }
 
-  /** Before the columns are known, what the address asks for is not yet in force, and stays there. */
+  /** Until the columns are known, the filter of the address is not active yet, and stays there. */
   #addressed() {
     const { names, typed, valid } = this.#state;
     return (names.columns.length === 0 ? typed : valid).text.trim() || null;
@@ -223,7 +224,7 @@ export class Filters {
     const moving = this.#kernel.move(plan);
     this.#showLine();
     const isDone = await moving;
-    // What was typed meanwhile is a filter of its own: nothing is taken out of that.
+    // If the filter was edited during the call, nothing is removed from it.
     if (isDone && this.#state.valid === before) this.#state.remove(plan.moved);
     this.#line.say(isDone ? plan.stay.map(({ reason }) => reason).join("; ") : "");
     this.#showLine();
@@ -234,7 +235,7 @@ export class Filters {
   }
 }
 
-/** Null where the browser gives a page none, as with all cookies blocked. */
+/** Return the storage, null if the browser denies it, as with all cookies blocked. */
 function storage() {
   try {
     return localStorage;
