@@ -58,7 +58,7 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
     app.before_request(body.check_body)
     app.before_request(audit.write_down)
     app.after_request(audit.write_result)
-    app.teardown_request(stream_limit.leave)
+    app.teardown_request(stream_limit.release_at_teardown)
 
     api = ProblemApi(app)
     for part in (pages, probes, events, stream, users, signing_in, audit, reference):

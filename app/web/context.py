@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the routes work on: settings, hub, probe manager and the seats for long connections."""
+"""What the routes work on: settings, hub, probe manager and the stream limit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.access.audit_log import AuditLog
 from app.config import Settings
 from app.hub import Hub
 from app.probes.manager import ProbeManager
-from app.web.stream_limit import Seats
+from app.web.stream_limit import StreamLimit
 
 MIB = 1024 * 1024
 
@@ -26,7 +26,7 @@ class Service:
     settings: Settings
     hub: Hub
     manager: ProbeManager
-    seats: Seats
+    stream_limit: StreamLimit
     run_id: str = field(default_factory=lambda: secrets.token_hex(4))
     _closing: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -34,7 +34,7 @@ class Service:
     def create(cls, settings: Settings) -> Service:
         """A service whose probes are not checked yet; see `ProbeManager.start_service`."""
         hub = Hub(settings.recent_mib * MIB, settings.client_queue_mib * MIB)
-        return cls(settings, hub, ProbeManager(settings, hub), Seats(settings.max_websockets))
+        return cls(settings, hub, ProbeManager(settings, hub), StreamLimit(settings.max_websockets))
 
     @cached_property
     def audit(self) -> AuditLog:

@@ -30,7 +30,7 @@ from app.hub import Hub
 from app.probes.spec import ProbeSpec
 from app.server.arbiter import serve
 from app.web.context import Service
-from app.web.stream_limit import Seats
+from app.web.stream_limit import StreamLimit
 from tests.support.waiting import wait_until
 from tests.support.web_fakes import MIB, FakeManager, deletions, publish
 
@@ -88,8 +88,8 @@ def load(settings: Settings) -> Flask:
     settings = replace(settings, audit_log=settings.run_dir / "audit.jsonl")
     hub = Hub(settings.recent_mib * MIB, settings.client_queue_mib * MIB)
     manager = FeedingManager(hub, settings.run_dir)
-    seats = Seats(settings.max_websockets)
-    return create_app(Service(settings, hub, manager, seats))  # type: ignore[arg-type]
+    limit = StreamLimit(settings.max_websockets)
+    return create_app(Service(settings, hub, manager, limit))  # type: ignore[arg-type]
 
 
 def main() -> None:

@@ -37,7 +37,7 @@ def stream(query: dict[str, Any]) -> Response:
     """The live events, as they come; with `recent=1` the recent ones before them."""
     service = current_service()
     probes = known_probes(service, query.get("probe"))
-    service.seats.take_for_request(current_caller())
+    service.stream_limit.acquire_for_request(current_caller())
     return StreamResponse(service, probes, current_caller(), recent=query["recent"])
 
 

@@ -59,7 +59,7 @@ def prepare() -> None:
     check_handshake()
     query = parser.parse(WebsocketQuerySchema, request, location="query", unknown="raise")
     g.probes, g.recent = known_probes(service, query.get("probe")), query["recent"]
-    service.seats.take_for_request(current_caller())
+    service.stream_limit.acquire_for_request(current_caller())
     connection = request.environ["gunicorn.socket"]
     bound_waits(connection)
     g.peer, g.frames = peer_name(connection), FrameSocket(connection)
