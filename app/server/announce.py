@@ -11,14 +11,13 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gunicorn.arbiter import Arbiter
-
 from app import ROOT
 from app.access.tokens import TokenFile
 from app.config import Settings
 from app.errors import ProbedeckError
 from app.linux.standard_streams import say
 from app.probes.modes import MODES
+from app.server.gunicorn_api import Arbiter
 from app.server.tls import fingerprint
 from app.server.worker import Worker
 from app.web.context import Service

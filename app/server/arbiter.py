@@ -16,9 +16,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from flask import Flask
-from gunicorn.app.base import BaseApplication
-from gunicorn.arbiter import Arbiter
-from gunicorn.sock import TCP6Socket, TCPSocket
 
 from app.access.tokens import TokenFile
 from app.config import Settings
@@ -26,11 +23,12 @@ from app.linux.allocator import hold_little
 from app.linux.capabilities import bound
 from app.linux.syscalls import end_with_parent
 from app.server.announce import announce, token_command
+from app.server.gunicorn_api import Arbiter, BaseApplication, TCP6Socket, TCPSocket
 from app.server.incoming import MAX_LINE_BYTES
 from app.server.instance import cannot_start, check_places, listening, sole_instance
 from app.server.log import ServerLogger, log_to_stderr
 from app.server.tls import server_context
-from app.server.worker import MOST_WAITING, Worker
+from app.server.worker import MAX_PENDING, Worker
 
 # Variables by which gunicorn would take over sockets, or a path prefix, from who started it.
 NOT_FOR_GUNICORN = ("GUNICORN_PID", "GUNICORN_FD", "LISTEN_FDS", "LISTEN_PID", "SCRIPT_NAME")
@@ -89,7 +87,7 @@ def gunicorn_settings(settings: Settings) -> dict[str, Any]:
         + 5,  # then SIGKILL; the kernel detaches
         "keepalive": 5,
         # More than may wait without a thread (app/server/worker.py): the oldest makes room.
-        "worker_connections": 2 * MOST_WAITING,
+        "worker_connections": 2 * MAX_PENDING,
         "worker_tmp_dir": str(settings.run_dir),  # the heartbeat's file; not on a disk
         "forwarded_allow_ips": "",  # by default loopback is a trusted proxy
         "proxy_protocol": "off",

@@ -7,9 +7,8 @@ import logging
 import sys
 from typing import Any, TextIO
 
-from gunicorn.glogging import Logger
-
 from app.linux.standard_streams import discard
+from app.server.gunicorn_api import Logger
 
 FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
