@@ -10,7 +10,7 @@ from typing import Any
 from app.errors import ProbedeckError
 from app.server.gunicorn_api import Request, Response, body_bytes, omits_body
 from app.server.incoming import ReceivedBytes
-from app.web.api.body import BODILESS, MAX_BODY_BYTES
+from app.web.api.body import BODILESS, MAX_BODY_BYTES, TOO_LARGE
 
 
 class Next(Enum):
@@ -77,14 +77,8 @@ def missing_bytes(request: Request, received: ReceivedBytes) -> int:
             request.force_close()  # the rest of the body is neither waited for nor read
         return 0
     if length > MAX_BODY_BYTES:
-        raise body_too_large()
+        raise ProbedeckError(413, "too_large", TOO_LARGE)
     return max(0, length - received.size_bytes)
-
-
-def body_too_large() -> ProbedeckError:
-    return ProbedeckError(
-        413, "too_large", f"The request body is larger than {MAX_BODY_BYTES // 1024} KiB."
-    )
 
 
 class BufferedResponse(Response):  # type: ignore[misc]  # gunicorn carries no types

@@ -32,17 +32,17 @@ class Service:
 
     @classmethod
     def create(cls, settings: Settings) -> Service:
-        """A service whose probes are not checked yet; see `ProbeManager.start_service`."""
+        """Make a service whose probes are not checked yet; see `ProbeManager.start_service`."""
         hub = Hub(settings.recent_mib * MIB, settings.client_queue_mib * MIB)
         return cls(settings, hub, ProbeManager(settings, hub), StreamLimit(settings.max_websockets))
 
     @cached_property
     def audit(self) -> AuditLog:
-        """Where each change is written down."""
+        """The log of all changes."""
         return AuditLog(self.settings.audit_log)
 
     def close(self) -> None:
-        """Stop all probes, then end all streams, which by then have the last rows. Only once."""
+        """Stop all probes, then end the streams, which have the last rows by then. Once only."""
         if self._closing.acquire(blocking=False):
             try:
                 self.manager.close()
@@ -51,6 +51,6 @@ class Service:
 
 
 def current_service() -> Service:
-    """The service of the application that handles this request."""
+    """Return the service of the application that handles this request."""
     service: Service = current_app.extensions["probedeck"]
     return service
