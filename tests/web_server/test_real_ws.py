@@ -114,7 +114,7 @@ def test_no_thread_stays_when_clients_leave(server: Server) -> None:
     before = len(server.threads())
     for _ in range(10):
         visit()
-    # The pool may have grown to its size meanwhile; 30 visitors would leave more than that.
+    # The pool may have grown to its full size; 30 visitors would leave more threads than that.
     wait_until(lambda: len(server.threads()) < before + 16, "the threads of the visitors ended")
     (worker,) = server.workers()
     descriptors = Path(f"/proc/{worker}/fd")

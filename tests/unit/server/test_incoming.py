@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a request ends: the same however it is cut up, and no byte is looked at twice."""
+"""Where a request ends: the same in whatever pieces it comes, and no byte is searched twice."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HEAD = b"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n\r\n"
 
 
 def fed(data: bytes, size: int, missing: int | None = None) -> tuple[IncomingRequest, int]:
-    """What a state says of `data` in pieces, and after how many bytes it was whole."""
+    """Feed `data` in pieces; return the state and after how many bytes it was complete."""
     incoming = IncomingRequest(missing)
     for place in range(0, len(data), size):
         incoming.add(data[place : place + size])

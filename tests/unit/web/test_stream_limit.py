@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whose the websockets and streams are: nobody with a token takes those of the others."""
+"""The stream limit: no token can use up the streams of other callers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ADMIN, OTHER_ADMIN = of_token("admin", OPERATOR), of_token("admin2", OPERATOR)
 
 
 def taken_by(limit: StreamLimit, caller: Caller) -> int:
-    """How many the caller can take."""
+    """Return how many streams the caller can open."""
     count = 0
     with Flask(__name__).test_request_context():
         try:
