@@ -18,11 +18,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
-    """The Flask application around a service. Wires the parts; each part is in its own module.
+    """Return the Flask application around a service. It only wires parts from other modules.
 
-    `owner` tells which user holds the other end of a connection.
+    `owner` returns the user at the other end of a connection.
     """
-    # Imported here because the tracer and `./run --help` import `app` without flask.
+    # Imported here: the tracer and `./run --help` import `app` without flask.
     from flask import Flask  # noqa: PLC0415
 
     from app.web import response_headers, stream_limit  # noqa: PLC0415
@@ -51,14 +51,14 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
             "subprotocols": [ws.SUBPROTOCOL],
         },
     )
-    app.url_map.merge_slashes = False  # a path with an empty part is none of ours
-    app.url_map.strict_slashes = False  # one slash at the end makes no difference
+    app.url_map.merge_slashes = False  # a path with an empty segment is 404
+    app.url_map.strict_slashes = False  # ignore one trailing slash
     app.json = body.StrictJSON(app)
     app.before_request(target.check_target)
     app.before_request(body.check_body)
     app.before_request(audit.write_down)
     app.after_request(audit.write_result)
-    app.teardown_request(stream_limit.leave)
+    app.teardown_request(stream_limit.release_at_teardown)
 
     api = ProblemApi(app)
     for part in (pages, probes, events, stream, users, signing_in, audit, reference):
@@ -69,7 +69,9 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
     reference.add_reference(app, api)
 
     guarded = Guard(app.wsgi_app, service.settings, owner)
-    app.extensions["probedeck.guard"] = guarded  # the worker asks it before it waits for a body
+    app.extensions["probedeck.guard"] = (
+        guarded  # the worker checks with it before it waits for a body
+    )
     more = response_headers.strict_transport(service.settings.hsts_max_age_s)
     app.wsgi_app = response_headers.Hardened(guarded, more)  # type: ignore[method-assign]
     return app

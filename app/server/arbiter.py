@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""gunicorn, held to one worker: its settings, its signals, its processes' ends.
+"""gunicorn with exactly one worker: its settings, signals, and how its processes end.
 
-The traps that each setting avoids are listed in docs/architecture.md.
+docs/architecture.md lists the traps that these settings avoid.
 """
 
 from __future__ import annotations
@@ -16,9 +16,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from flask import Flask
-from gunicorn.app.base import BaseApplication
-from gunicorn.arbiter import Arbiter
-from gunicorn.sock import TCP6Socket, TCPSocket
 
 from app.access.tokens import TokenFile
 from app.config import Settings
@@ -26,18 +23,19 @@ from app.linux.allocator import limit_heap_growth
 from app.linux.capabilities import drop_capabilities
 from app.linux.process import end_with_parent
 from app.server.announce import announce, token_command
+from app.server.gunicorn_api import Arbiter, BaseApplication, TCP6Socket, TCPSocket
 from app.server.incoming import MAX_LINE_BYTES
 from app.server.instance import cannot_start, check_places, listening, sole_instance
 from app.server.log import ServerLogger, log_to_stderr
 from app.server.tls import server_context
-from app.server.worker import MOST_WAITING, Worker
+from app.server.worker import MAX_PENDING, Worker
 
-# Variables by which gunicorn would take over sockets, or a path prefix, from who started it.
+# By these variables gunicorn would take sockets, or a path prefix, from its parent process.
 NOT_FOR_GUNICORN = ("GUNICORN_PID", "GUNICORN_FD", "LISTEN_FDS", "LISTEN_PID", "SCRIPT_NAME")
 
 
 def serve(settings: Settings, load: Callable[[], Flask]) -> None:
-    """Serve until a signal ends it; ends by SystemExit, as gunicorn does.
+    """Serve until a signal ends it; then raise SystemExit, as gunicorn does.
 
     `load` makes the application, in the worker. Raises ProbedeckError `cannot_start` when
     another instance runs, the port is taken, or what serving other machines needs is missing.
@@ -56,47 +54,46 @@ def serve(settings: Settings, load: Callable[[], Flask]) -> None:
 
 
 def require_tokens(settings: Settings) -> None:
-    """Refuse to serve with a file of tokens that cannot be used, and to serve other machines when
-    nobody there could be let in, or told from others."""
+    """Raise `cannot_start` for an unusable token file, or a remote service with no valid token."""
     tokens = TokenFile(settings.run_dir)
     known = tokens.all()
     if settings.is_remote and tokens.path.exists() and not known:
         raise cannot_start(
-            f"--listen {settings.listen} is for those who have a token, and all are revoked. "
+            f"--listen {settings.listen} serves callers with a token, but all tokens are revoked. "
             f"Make one: {token_command(settings, 'add', 'NAME')}"
         )
 
 
 def tls_settings(context: ssl.SSLContext | None) -> dict[str, Any]:
-    """gunicorn's settings for TLS; none without a context."""
+    """Return gunicorn's settings for TLS; empty without a context."""
     if context is None:
         return {}
     return {
-        "certfile": "-",  # what says that TLS is meant; it is the context that is used
+        "certfile": "-",  # enables TLS; the context is used in its place
         "ssl_context": lambda _config, _default: context,
         "http_protocols": "h1",
     }
 
 
 def gunicorn_settings(settings: Settings) -> dict[str, Any]:
-    """gunicorn's settings, but for the sockets, which it is handed."""
+    """Return gunicorn's settings, except for the sockets, which it is given."""
     return {
         "workers": 1,  # probes are state of one process
         "worker_class": Worker,
         "threads": settings.threads,
-        "timeout": 60,  # of the worker's main thread only: long streams are in others
-        "graceful_timeout": math.ceil(settings.stop_timeout_s)
-        + 5,  # then SIGKILL; the kernel detaches
+        "timeout": 60,  # of the worker's main thread only; streams are in other threads
+        # Then the worker is killed, and the kernel detaches its programs.
+        "graceful_timeout": math.ceil(settings.stop_timeout_s) + 5,
         "keepalive": 5,
-        # More than may wait without a thread (app/server/worker.py): the oldest makes room.
-        "worker_connections": 2 * MOST_WAITING,
-        "worker_tmp_dir": str(settings.run_dir),  # the heartbeat's file; not on a disk
-        "forwarded_allow_ips": "",  # by default loopback is a trusted proxy
+        # Above the limit of pending connections, beyond which the oldest is dropped.
+        "worker_connections": 2 * MAX_PENDING,
+        "worker_tmp_dir": str(settings.run_dir),  # of the heartbeat's file; in memory
+        "forwarded_allow_ips": "",  # the default trusts loopback as a proxy
         "proxy_protocol": "off",
         "proxy_allow_ips": "",
-        "header_map": "refuse",  # a header with an underscore, which WSGI cannot tell from `-`
+        "header_map": "refuse",  # headers with `_`: WSGI cannot tell it from `-`
         "control_socket_disable": True,
-        "http_parser": "python",  # whatever else is installed
+        "http_parser": "python",  # not another one that happens to be installed
         "limit_request_line": MAX_LINE_BYTES,
         "limit_request_fields": 64,
         "limit_request_field_size": 8190,
@@ -112,7 +109,7 @@ def gunicorn_settings(settings: Settings) -> dict[str, Any]:
 
 
 class Application(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
-    """gunicorn with these settings and no others: neither its command line nor its file."""
+    """gunicorn with these settings only: it reads neither its command line nor its file."""
 
     def __init__(
         self,
@@ -135,15 +132,15 @@ class Application(BaseApplication):  # type: ignore[misc]  # gunicorn carries no
 
 
 class SoleWorkerArbiter(Arbiter):  # type: ignore[misc]  # gunicorn carries no types
-    """gunicorn's master, without the signals that would start a second worker.
+    """gunicorn's arbiter, without the signals that would start a second worker.
 
-    A second worker would own no probes, and two would answer by turns.
+    A second worker would own no probes, and requests would reach either at random.
     """
 
     def __init__(self, app: Application, listeners: Sequence[socket.socket]) -> None:
         self._outlives_terminal = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # nohup
         super().__init__(app)
-        # gunicorn would try a port that is in use five times, and then say so five times.
+        # gunicorn would retry a port that is in use five times, and report it each time.
         kinds = {socket.AF_INET: TCPSocket, socket.AF_INET6: TCP6Socket}
         self.LISTENERS = [
             kinds[each.family](each.getsockname(), self.cfg, self.log, fd=each.detach())
@@ -151,28 +148,28 @@ class SoleWorkerArbiter(Arbiter):  # type: ignore[misc]  # gunicorn carries no t
         ]
 
     def handle_int(self) -> None:
-        """Ctrl-C: as SIGTERM, so that probes are stopped; a second one does not wait."""
+        """Ctrl-C: stop as on SIGTERM, so that probes are stopped; a second one does not wait."""
         raise StopIteration
 
     def handle_hup(self) -> None:
-        """The terminal closed. gunicorn would reload, that is start a second worker."""
+        """The terminal closed: stop. gunicorn would reload, which starts a second worker."""
         if not self._outlives_terminal:
             raise StopIteration
 
     def handle_ttin(self) -> None:
-        self.log.warning("There is one worker; SIGTTIN is ignored.")
+        self.log.warning("SIGTTIN ignored: the service has exactly one worker.")
 
     def handle_ttou(self) -> None:
-        self.log.warning("There is one worker; SIGTTOU is ignored.")
+        self.log.warning("SIGTTOU ignored: the service has exactly one worker.")
 
     def handle_usr2(self) -> None:
-        self.log.warning("Probes cannot be handed to a new process; SIGUSR2 is ignored.")
+        self.log.warning("SIGUSR2 ignored: probes cannot be handed over to a new process.")
 
 
 def die_with_arbiter(arbiter: Arbiter, _worker: Worker) -> None:
-    """In the new worker: have the kernel kill it when the arbiter dies, by whatever cause.
+    """Have the kernel kill the new worker when the arbiter dies, for whatever reason.
 
-    The signal follows the thread that forked, which is the arbiter's only one.
+    The signal is tied to the thread that forked, which is the arbiter's only one (prctl(2)).
     """
     try:
         end_with_parent(arbiter.pid)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What there must be one of on a machine: the running instance, and the port it listens on."""
+"""The lock of the one running instance, its folders, and its listening sockets."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def cannot_start(detail: str) -> ProbedeckError:
 
 @contextmanager
 def sole_instance(run_dir: Path) -> Iterator[None]:
-    """Hold the lock of `run_dir`; raises ProbedeckError `cannot_start` when another holds it.
+    """Hold the lock of `run_dir`; raise ProbedeckError `cannot_start` if another instance does.
 
-    The kernel lets go of the lock when the last process of the instance is gone, however
-    it ended. Probes are state of one process: a second instance would show other counters.
+    The kernel releases the lock when the last process of the instance ends, however it ends.
+    Probes are the state of one process: a second instance would show other counters.
     """
     with named("--run-dir"):
         run_dir = paths.folder(run_dir, mode=0o700)
@@ -51,12 +51,12 @@ def sole_instance(run_dir: Path) -> Iterator[None]:
 
 
 def check_places(settings: Settings) -> None:
-    """Whether what else the options name can be used; raises ProbedeckError `cannot_start`.
+    """Raise ProbedeckError `cannot_start` if another path in the options cannot be used.
 
     Certificate and key are checked where they are read (app/server/tls.py), tokens in
     app/access/tokens.py.
-    Once the service runs, a cache or an audit log that has become unusable ends nothing: the
-    cache's trouble is a reason of modes, and what cannot be written down is refused (503).
+    In a running service, a cache or an audit log that has become unusable ends nothing: modes
+    report the cache's trouble as their reason, and changes that cannot be logged are refused (503).
     """
     with named("--cache-dir"):
         paths.check_room(paths.folder(settings.cache_dir), paths.CACHE_ROOM_BYTES)
@@ -66,7 +66,7 @@ def check_places(settings: Settings) -> None:
         try:
             os.close(paths.open_file(settings.btf_path, os.O_RDONLY))
         except paths.UnusablePathError as error:
-            # A kernel without BTF has no such file, which its modes tell as their reason.
+            # A kernel without BTF has no such file, which modes report as their reason.
             if not error.is_missing:
                 raise
             if settings.btf_path != Settings.btf_path:
@@ -74,23 +74,22 @@ def check_places(settings: Settings) -> None:
 
 
 @contextmanager
-def named(option: str, kind: str = "folder", so: str = "") -> Iterator[None]:
-    """Tell of a path that cannot be used by the option that names it, as `cannot_start`; `so` is
-    what cannot be done with it."""
+def named(option: str, kind: str = "folder", effect: str = "") -> Iterator[None]:
+    """Turn UnusablePath into `cannot_start`, naming the option; `effect` is what then fails."""
     try:
         yield
     except paths.UnusablePathError as error:
         raise cannot_start(
-            f"{option}{' ' * bool(so)}{so}: {error}. "
+            f"{option}{' ' * bool(effect)}{effect}: {error}. "
             f"Change that, or name another {kind} by {option}."
         ) from error
 
 
 def listening(address: str, port: int) -> list[socket.socket]:
-    """Listening sockets, the caller's to close; raises ProbedeckError `cannot_start`.
+    """Return listening sockets, for the caller to close; raise ProbedeckError `cannot_start`.
 
-    With the default address also [::1], where there is IPv6: `localhost` means it first, and
-    another local user who took it would get what people send to localhost:PORT.
+    For the default address also on [::1], if there is IPv6: `localhost` resolves to it first, and
+    another local user who bound it would receive what is sent to localhost:PORT.
     """
     listeners: list[socket.socket] = []
     for each in ["127.0.0.1", "::1"] if address == "127.0.0.1" else [address]:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TLS: the context that gunicorn serves with, and a certificate of our own for who has none.
+"""TLS: the context that gunicorn serves with, and a self-signed certificate if none is given.
 
-The self-signed certificate is kept in the state folder, so that its fingerprint, by which people
-know the machine again, outlives a restart and a boot.
+The self-signed certificate is stored in the state folder: its fingerprint, by which people
+recognise the machine, survives restarts and reboots.
 """
 
 from __future__ import annotations
@@ -26,16 +26,15 @@ from app.server.instance import cannot_start, named
 VALID_FOR = timedelta(days=365)
 RENEW_BEFORE = timedelta(days=30)
 MAKING_TIMEOUT_S = 60.0
-# Of TLS 1.2: a key of its own for each connection, and encryption that authenticates (RFC 9325,
-# 4.2): no CBC, which TLS 1.3 does not have either.
+# For TLS 1.2: forward secrecy and authenticated encryption only (RFC 9325, 4.2), as in TLS 1.3.
 TLS_1_2_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 
 def server_context(settings: Settings) -> ssl.SSLContext | None:
-    """What to serve TLS with; None for a service that does not.
+    """Return the context to serve TLS with; None for a service without TLS.
 
-    Raises ProbedeckError `cannot_start` when there is no usable certificate. It is read once: a
-    new one needs a restart.
+    Raises ProbedeckError `cannot_start` without a usable certificate. It is read once: a new one
+    takes effect at a restart.
     """
     if not settings.tls:
         return None
@@ -57,12 +56,12 @@ def server_context(settings: Settings) -> ssl.SSLContext | None:
 
 
 def fingerprint(settings: Settings) -> str:
-    """SHA-256 of the certificate as browsers show it, `AB:CD:…`; raises as `server_context`."""
+    """Return the certificate's SHA-256 as browsers show it, `AB:CD:…`; raise `cannot_start`."""
     certificate, _ = certificate_files(settings)
     try:
         with _opened(settings, certificate) as descriptor, open(descriptor, closefd=False) as file:
             text = file.read()
-        # A chain follows the service's own, which is the first.
+        # The service's own certificate is the first; its chain follows.
         own = text[text.index(ssl.PEM_HEADER) : text.index(ssl.PEM_FOOTER) + len(ssl.PEM_FOOTER)]
         der = ssl.PEM_cert_to_DER_cert(own)
     except (OSError, ValueError) as error:
@@ -71,7 +70,7 @@ def fingerprint(settings: Settings) -> str:
 
 
 def certificate_files(settings: Settings) -> tuple[Path, Path]:
-    """Certificate and key: the configured ones, or our own, made now if there are none that fit."""
+    """Return certificate and key: the configured ones, or our own, made now if none fits."""
     if settings.tls_cert and settings.tls_key:
         return settings.tls_cert, settings.tls_key
     with named("--state-dir"):
@@ -92,9 +91,9 @@ def certificate_files(settings: Settings) -> tuple[Path, Path]:
 
 @contextmanager
 def _opened(settings: Settings, path: Path, *, secret: bool = False) -> Iterator[int]:
-    """A descriptor of the certificate or the key, to read; raises `cannot_start`.
+    """Open the certificate or the key for reading; raise `cannot_start`.
 
-    Configured ones may belong to who started the service, as that user's own.
+    A configured file may belong to the user who started the service.
     """
     own = not settings.tls_cert
     option = "--state-dir" if own else "--tls-key" if secret else "--tls-cert"
@@ -114,8 +113,10 @@ def _opened(settings: Settings, path: Path, *, secret: bool = False) -> Iterator
 
 
 def _is_there(settings: Settings, path: Path, *, secret: bool = False) -> bool:
-    """Whether our own file exists; one that others could have put there is refused, not replaced:
-    then people would take a certificate of theirs for this service's."""
+    """Return whether our own file exists; raise `cannot_start` if others could have made it.
+
+    Such a file is not replaced silently: people may already trust it as this service's.
+    """
     if not os.path.lexists(path):
         return False
     with _opened(settings, path, secret=secret):
@@ -123,7 +124,7 @@ def _is_there(settings: Settings, path: Path, *, secret: bool = False) -> bool:
 
 
 def subject_names(settings: Settings) -> list[str]:
-    """Whom a certificate of ours is for, as OpenSSL takes it (x509v3_config(5))."""
+    """Return the subject alternative names of our certificate (x509v3_config(5))."""
     listen = ipaddress.ip_address(settings.listen)
     own = [] if listen.is_unspecified else [str(listen)]
     names = dict.fromkeys(["localhost", *settings.host_names])
@@ -132,7 +133,7 @@ def subject_names(settings: Settings) -> list[str]:
 
 
 def _is_for(settings: Settings, certificate: Path, names: list[str]) -> bool:
-    """Whether it is there, for these names, and not about to end: its first line tells."""
+    """Return whether it exists, for these names, and is not about to expire (its first line)."""
     if not _is_there(settings, certificate):
         return False
     try:
@@ -144,9 +145,9 @@ def _is_for(settings: Settings, certificate: Path, names: list[str]) -> bool:
 
 
 def _make(certificate: Path, key: Path, names: list[str]) -> None:
-    """A new key and a certificate for it, by openssl; raises OSError or ProbedeckError.
+    """Make a new key and a certificate for it with openssl; raise OSError or ProbedeckError.
 
-    The old certificate goes first: with whatever of the rest, an interrupted making is begun anew.
+    The old certificate is removed first: after an interruption, both are made again.
     """
     with tempfile.TemporaryDirectory(dir=certificate.parent) as folder:
         new_key, new = Path(folder, "key"), Path(folder, "crt")
@@ -168,21 +169,23 @@ def _make(certificate: Path, key: Path, names: list[str]) -> None:
             )
         except FileNotFoundError as error:
             raise cannot_start(
-                "A certificate is made by the program openssl, which is missing "
+                "Making a certificate needs the program openssl, which is not installed "
                 "(Debian and Ubuntu: apt-get install openssl)."
             ) from error
         except subprocess.CalledProcessError as error:
-            raise cannot_start(f"No certificate could be made: {error.stderr[-500:]}") from error
+            raise cannot_start(
+                f"openssl could not make a certificate: {error.stderr[-500:]}"
+            ) from error
         ends = (_now() + VALID_FOR).isoformat(timespec="seconds")
         new.write_text(f"{ends} {' '.join(names)}\n{new.read_text(encoding='ascii')}", "ascii")
-        new.chmod(0o644)  # to be copied to those who shall trust it
+        new.chmod(0o644)  # public: clients that are to trust it need a copy
         certificate.unlink(missing_ok=True)
         new_key.replace(key)
         new.replace(certificate)
 
 
 def _no_password() -> NoReturn:
-    """In OpenSSL's place, which would ask on the terminal."""
+    """Refuse an encrypted key; OpenSSL would ask for the password on the terminal."""
     raise OSError("the key is protected by a password")
 
 

@@ -1,55 +1,47 @@
 # SPDX-License-Identifier: Apache-2.0
-"""gunicorn's threaded worker, with an end that does not wait for those who would stay.
+"""gunicorn's threaded worker, whose threads never wait for a client, and whose end waits for none.
 
-An open websocket, a stream, a connection a browser opened in advance: each would hold the
-end of the service until gunicorn's time-out. Here the probes are stopped, the streams end,
-and what is left of the connections is hung up.
+An open websocket, a stream, a connection that a browser opened in advance: each would delay the
+end of the service until gunicorn's time-out. Here the probes are stopped, the streams end, and
+the connections that are left are shut down.
 """
 
 from __future__ import annotations
 
-import errno
 import gc
-import os
 import resource
 import signal
 import socket
 import ssl
 import time
-from collections.abc import Iterable
 from concurrent.futures import Future
-from http import HTTPStatus
 from types import FrameType
 from typing import Any
 from weakref import WeakSet
 
-from gunicorn.http import wsgi
-from gunicorn.http.errors import (
-    LimitRequestHeaders,
-    LimitRequestLine,
-    NoMoreData,
-    ParseException,
-)
-from gunicorn.workers.gthread import ThreadWorker
-
 from app.errors import ProbedeckError
-from app.server.exchange import Answer, Connection, Next, missing_bytes
-from app.server.pending import REQUEST_S, Waiting, send_some
-from app.web.api.problem import problem_response
+from app.server.exchange import BufferedResponse, Connection, Next, missing_bytes
+from app.server.gunicorn_api import (
+    NoMoreData,
+    ThreadWorker,
+    create_wsgi,
+    take_expectation,
+)
+from app.server.pending import REQUEST_S, PendingConnections, send_some
+from app.server.raw_response import cut_short, problem_of, raw_response
+from app.server.spare_descriptor import NO_ROOM, SpareDescriptor
 from app.web.context import Service
 from app.web.guard import Guard
-from app.web.response_headers import hardened, strict_transport
+from app.web.response_headers import strict_transport
 from app.web.sockets import bound_silence, hang_up
 
-NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-FULL = ProbedeckError(503, "busy", "The service has no room for another connection.")
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-UNSENT_BYTES = 256 * 1024  # held by the kernel for a client that does not read
+UNSENT_BYTES = 256 * 1024  # in the kernel's buffer for a client that does not read
 ACCEPTED_AT_ONCE = 64
-BEAT_EVERY_S = 1.0
+HEARTBEAT_EVERY_S = 1.0
 COLLECT_EVERY = 200  # requests
-MOST_WAITING = 1000  # connections that hold no thread
-ANSWERS_S = 0.5  # for answers under way and goodbyes of websockets, when the service ends
+MAX_PENDING = 1000  # connections that hold no thread
+GOODBYE_S = 0.5  # at the end of the service, for responses under way and websockets' closing
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
@@ -57,30 +49,32 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._connections: WeakSet[Connection] = WeakSet()  # touched by the main thread only
+        self._connections: WeakSet[Connection] = WeakSet()  # used by the main thread only
         self._answering: set[Connection] = set()
 
+    # --- The process ---
+
     def init_process(self) -> None:
-        self._waiting: Waiting | None = None
+        self._pending: PendingConnections | None = None
         self._collected_at_nr = 0
-        self._beat_s = 0.0
-        self._spare = _open_spare()
+        self._heartbeat_at_s = 0.0
+        self._spare = SpareDescriptor()
         super().init_process()
 
     @property
-    def waiting(self) -> Waiting:
+    def pending(self) -> PendingConnections:
         """The connections that hold no thread."""
-        if self._waiting is None:
+        if self._pending is None:
             files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-            self._waiting = Waiting(
+            self._pending = PendingConnections(
                 self.poller,
-                min(MOST_WAITING, files // 2),
-                ready=self._take,
-                refuse=self._refuse,
-                sent=self._go_on,
-                gone=self._forget,
+                min(MAX_PENDING, files // 2),
+                on_request=self._submit,
+                on_refusal=self._refuse,
+                on_sent=self._go_on,
+                on_lost=self._forget,
             )
-        return self._waiting
+        return self._pending
 
     @property
     def service(self) -> Service:
@@ -100,9 +94,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         super().handle_exit(sig, frame)
 
     def run(self) -> None:
-        # A request and what it refers to are a cycle, and Python looks for old ones only when
-        # they have come to a quarter of all that is loaded. So what is loaded is set aside, and
-        # the rest, which is little, looked through now and then.
+        # A request and the objects it refers to form cycles, and CPython scans the oldest
+        # generation only once new objects amount to a quarter of it. So what is loaded by now is
+        # frozen, and the few objects of requests are collected every COLLECT_EVERY requests.
         gc.collect()
         gc.freeze()
         try:
@@ -111,24 +105,42 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
             self.service.close()
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        """As gunicorn does, with its heartbeat within a round too: it takes as long as there are
-        connections that have something to say."""
+        """Run one round of the poller, as gunicorn does, and what is due after it.
+
+        The heartbeat is kept within a round too: it lasts as long as connections are ready.
+        """
         for key, _ in self.poller.select(timeout):
             key.data(key.fileobj)
             now_s = time.monotonic()
-            if now_s - self._beat_s >= BEAT_EVERY_S:
-                self._beat_s = now_s
+            if now_s - self._heartbeat_at_s >= HEARTBEAT_EVERY_S:
+                self._heartbeat_at_s = now_s
                 self.notify()
+        self.pending.expire()
+        if self.nr - self._collected_at_nr >= COLLECT_EVERY:
+            self._collected_at_nr = self.nr
+            gc.collect()
+
+    def _end_service(self) -> None:
+        """In the main thread, which accepts nothing more: stop probes, end streams, hang up."""
+        self.service.close()
+        deadline_s = time.monotonic() + GOODBYE_S
+        while self._answering and time.monotonic() < deadline_s:
+            time.sleep(0.01)
+        for conn in list(self._connections):
+            hang_up(conn.sock)
+        self.pending.close_all()
+
+    # --- A connection, in the main thread ---
 
     def accept(self, listener: socket.socket) -> None:
-        """Take new connections, which wait for their requests; gunicorn gives a thread to each.
+        """Accept connections, which then wait for their requests; gunicorn takes a thread for each.
 
-        Several at once: each round of the poller serves all that wait, and those who come in
-        good faith are behind them in the queue. Without descriptors gunicorn's worker would end,
-        and all probes with it: one kept for this case says 503 to who would wait in vain.
+        Up to 64 at once: a round of the poller serves all ready connections, and a legitimate
+        client may be far back in the listen queue. When there is no descriptor left, gunicorn's
+        worker would end, and all probes with it; here the client is answered with 503.
         """
         for _ in range(ACCEPTED_AT_ONCE):
-            if self.nr_conns >= self.worker_connections:
+            if not self.alive or self.nr_conns >= self.worker_connections:
                 return
             try:
                 client, address = listener.accept()
@@ -136,86 +148,102 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
                 return
             except OSError as error:
                 if error.errno in NO_ROOM:
-                    self._turn_away(listener)
-                # Else that connection had ended (accept(2)): the next one need not have.
+                    self._spare.refuse_one(listener)
+                # Any other error is that connection's, which has ended (accept(2)).
                 continue
             conn = Connection(self.cfg, client, address, listener.getsockname())
             self.nr_conns += 1
             self._connections.add(conn)
             try:
                 bound_silence(client)
-                # What a client does not take shall not fill the kernel's memory either.
+                # Bound the kernel's memory too for a client that does not read.
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
             except OSError:
                 self._forget(conn)  # reset
                 continue
-            self.waiting.receive_head(conn, b"", REQUEST_S)
+            self.pending.receive_head(conn, b"", REQUEST_S)
 
-    def _turn_away(self, listener: socket.socket) -> None:
-        os.close(self._spare)
-        try:
-            with listener.accept()[0] as client:
-                client.setblocking(False)
-                client.send(raw_answer(FULL))
-                client.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass  # left, or another thread took the descriptor: the next one is answered
-        finally:
-            self._spare = _open_spare()
-
-    def _take(self, conn: Connection, received: bytes, is_ended: bool) -> None:
-        """A thread for what has come: in it nothing waits for more."""
+    def _submit(self, conn: Connection, received: bytes, is_ended: bool) -> None:
+        """Hand what was received to a thread, which then waits for nothing more."""
         conn.take(received, is_ended)
         self.enqueue_req(conn)
 
     def _refuse(self, conn: Connection, why: Exception) -> None:
-        """Without a thread: what is wrong was found before there was a request."""
-        answer = self._answer_to(why)
-        if answer and isinstance(why, ssl.SSLError):  # as it came: in plain text
+        """Answer without a thread what is wrong before there is a request."""
+        response = self._response_to(why)
+        if response and isinstance(why, ssl.SSLError):  # plain HTTP was sent: answer in kind
             try:
-                socket.socket.send(conn.sock, answer)
+                socket.socket.send(conn.sock, response)
             except OSError:
-                pass  # gone already
+                pass  # reset
         else:
-            conn.unsent = memoryview(answer or b"")
-        self._send_or_part(conn, is_kept=False)
+            conn.unsent = memoryview(response)
+        self._send_or_close(conn, is_kept=False)
+
+    def finish_request(self, conn: Connection, fs: Future[Next]) -> None:
+        """Go on with a connection whose thread has finished with it."""
+        if error := fs.exception():
+            self.log.error("A connection failed", exc_info=error)
+        conn.next = Next.CLOSE if error else fs.result()
+        if not self.alive:
+            self._forget(conn)
+        else:
+            self._send_or_close(conn, is_kept=conn.next is not Next.CLOSE)
+
+    def _send_or_close(self, conn: Connection, is_kept: bool) -> None:
+        if conn.unsent:
+            unsent, conn.unsent = conn.unsent, memoryview(b"")
+            self.pending.send(conn, unsent, is_kept)
+        else:
+            self._go_on(conn, is_kept)
+
+    def _go_on(self, conn: Connection, is_kept: bool) -> None:
+        """After the response is sent: wait for what comes next, or for the client to close."""
+        if not is_kept:
+            self.pending.close_gracefully(conn)
+        elif conn.next is Next.BODY:
+            self.pending.receive_body(conn, conn.missing_bytes)
+        else:
+            received = conn.received.take_buffered()
+            self.pending.receive_head(conn, received, self.cfg.keepalive)
 
     def _forget(self, conn: Connection) -> None:
         self.nr_conns -= 1
         conn.close()
 
+    # --- A request, in a thread of the pool ---
+
     def handle(self, conn: Connection) -> Next:
-        """In a thread of the pool: answer the request that has come."""
+        """Answer the request that was received; return what to wait for next."""
         try:
-            conn.sock.setblocking(True)  # for streams, which wait
+            conn.sock.setblocking(True)  # for streams, whose thread may wait
             return self._handle(conn)
         except (NoMoreData, StopIteration):
             if conn.is_ended:
-                conn.unsent = memoryview(raw_answer(cut_short()))
+                conn.unsent = memoryview(raw_response(cut_short()))
         except OSError as error:
-            # Of the connection: that of anything else ends in the application.
+            # The connection's: the application turns any other into a response.
             self.log.debug("A connection failed: %s", error)
-        except Exception as error:  # noqa: BLE001  answered, and logged when it is a defect
-            answer = self._answer_to(error)
-            conn.unsent = memoryview(answer or b"")
+        except Exception as error:  # noqa: BLE001  answered, and logged if it is a defect
+            conn.unsent = memoryview(self._response_to(error))
         finally:
             self._send_now(conn)
         return Next.CLOSE
 
     def _handle(self, conn: Connection) -> Next:
         request, conn.request = conn.request or conn.next_request(), None
-        expects, request._expected_100_continue = request._expected_100_continue, False
+        expects_continue = take_expectation(request)
         try:
             missing = missing_bytes(request, conn.received)
         except ProbedeckError:
-            self._admit(request, conn)
+            self._check_caller(request, conn)
             raise
         if missing:
-            # Who may not come in is told so before the body, and none is read.
-            self._admit(request, conn)
+            # A caller without the right to send it is refused before the body is read.
+            self._check_caller(request, conn)
             if conn.is_ended:
                 raise cut_short()
-            if expects:
+            if expects_continue:
                 conn.unsent = memoryview(CONTINUE)
             conn.request, conn.missing_bytes = request, missing
             return Next.BODY
@@ -224,136 +252,61 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
             conn.finish(request)
         return Next.REQUEST if is_kept else Next.CLOSE
 
-    def _admit(self, request: Any, conn: Connection) -> None:
-        """Have the guard look at a head; raises ProbedeckError."""
-        _, environ = wsgi.create(request, conn.sock, conn.client, conn.server, self.cfg)
+    def _check_caller(self, request: Any, conn: Connection) -> None:
+        """Have the guard check a head. Raises ProbedeckError."""
+        _, environ = create_wsgi(request, conn.sock, conn.client, conn.server, self.cfg)
         guard: Guard = self.wsgi.extensions["probedeck.guard"]
         guard.check(environ)
 
     def handle_request(self, req: Any, conn: Connection) -> bool:
-        """Have the application answer; whether the connection can go on.
+        """Have the application answer; return whether the connection is kept open.
 
-        As gunicorn does, but that an answer is collected: its own writes to the client, and the
-        thread waits for one that does not read.
+        As gunicorn does, except that the response is buffered: gunicorn writes it to the socket,
+        and the thread waits for a client that does not read.
         """
-        answer, environ = wsgi.create(
-            req, conn.sock, conn.client, conn.server, self.cfg, response_class=Answer
+        response, environ = create_wsgi(
+            req, conn.sock, conn.client, conn.server, self.cfg, response_class=BufferedResponse
         )
         environ["wsgi.multithread"] = True
         self.nr += 1
         if not self.alive:
-            answer.force_close()
+            response.force_close()
         self._answering.add(conn)
         try:
-            pieces = self.wsgi(environ, answer.start_response)
+            pieces = self.wsgi(environ, response.start_response)
             try:
                 for piece in pieces:
-                    answer.write(piece)
-                answer.close()
+                    response.write(piece)
+                response.close()
             except Exception as error:
-                if isinstance(error, OSError) or not answer.is_stream:
+                if isinstance(error, OSError) or not response.is_stream:
                     raise
-                # Its beginning is sent: another answer within it would be taken for part of it.
+                # Its head is sent: a second response would be taken for a part of its body.
                 self.log.exception("A stream failed")
                 return False
             finally:
                 if hasattr(pieces, "close"):
                     pieces.close()
-            conn.unsent = answer.rest()
+            conn.unsent = response.rest()
             self._send_now(conn)
         finally:
             self._answering.discard(conn)
-        return not answer.should_close()
+        return not response.should_close()
 
     def _send_now(self, conn: Connection) -> None:
-        """What the client takes at once; the rest is sent by the main thread."""
+        """Send what the client takes at once; the main thread sends the rest."""
         try:
             conn.sock.setblocking(False)
             conn.unsent = send_some(conn.sock, conn.unsent)
         except (OSError, ValueError):
-            conn.unsent = memoryview(b"")  # gone, which is seen when it is closed
+            conn.unsent = memoryview(b"")  # reset, which the main thread sees when it closes
 
-    def finish_request(self, conn: Connection, fs: Future[Next]) -> None:
-        """In the main thread, when a thread of the pool has done its part."""
-        if error := fs.exception():
-            self.log.error("A connection failed", exc_info=error)
-        conn.next = Next.CLOSE if error else fs.result()
-        if not self.alive:
-            self._forget(conn)
-        else:
-            self._send_or_part(conn, is_kept=conn.next is not Next.CLOSE)
-
-    def _send_or_part(self, conn: Connection, is_kept: bool) -> None:
-        if conn.unsent:
-            unsent, conn.unsent = conn.unsent, memoryview(b"")
-            self.waiting.send(conn, unsent, is_kept)
-        else:
-            self._go_on(conn, is_kept)
-
-    def _go_on(self, conn: Connection, is_kept: bool) -> None:
-        """All is sent: back to wait for what comes next, or for the client to go."""
-        if not is_kept:
-            self.waiting.part(conn)
-        elif conn.next is Next.BODY:
-            self.waiting.receive_body(conn, conn.missing_bytes)
-        else:
-            received = conn.received.take_buffered()
-            self.waiting.receive_head(conn, received, self.cfg.keepalive)
-
-    def murder_pending(self) -> None:
-        """gunicorn's main loop calls this every second at least."""
-        self.waiting.expire()
-        if self.nr - self._collected_at_nr >= COLLECT_EVERY:
-            self._collected_at_nr = self.nr
-            gc.collect()
-
-    def murder_keepalived(self, force: bool = False) -> None:
-        """As above, and once at its end."""
-        if force:
-            self.waiting.close_all()
-
-    def _answer_to(self, error: Exception) -> bytes | None:
-        """What is no HTTP, or a defect outside of the application, answered as problem+json too."""
-        if isinstance(error, ParseException):
-            status = {LimitRequestLine: 414, LimitRequestHeaders: 431}.get(type(error), 400)
-            problem = ProbedeckError(status, "bad_request", "Not an HTTP request as it must be.")
-        elif isinstance(error, ssl.SSLError):
-            if error.reason != "HTTP_REQUEST":
-                return None  # no handshake came about: there is nothing to answer with
-            problem = ProbedeckError(400, "tls_needed", "This port speaks TLS: use https://.")
-        elif isinstance(error, ProbedeckError):
-            problem = error
-        else:
-            self.log.exception("A request failed outside of the application")
-            problem = ProbedeckError(500, "internal", "A defect of Probedeck; see its log.")
-        return raw_answer(problem, strict_transport(self.service.settings.hsts_max_age_s))
-
-    def _end_service(self) -> None:
-        """In the main thread, which accepts nothing any more: stop probes, end streams, hang up."""
-        self.service.close()
-        deadline_s = time.monotonic() + ANSWERS_S
-        while self._answering and time.monotonic() < deadline_s:
-            time.sleep(0.01)
-        for conn in list(self._connections):
-            hang_up(conn.sock)
-
-
-def cut_short() -> ProbedeckError:
-    return ProbedeckError(400, "bad_request", "The request ended before it was whole.")
-
-
-def _open_spare() -> int:
-    return os.open("/", os.O_PATH | os.O_CLOEXEC)
-
-
-def raw_answer(problem: ProbedeckError, more: Iterable[tuple[str, str]] = ()) -> bytes:
-    """A whole HTTP answer for a request that has not come as far as the application."""
-    answer = problem_response(problem)
-    body = answer.get_data()
-    headers = [*hardened([("Connection", "close"), *answer.headers]), *more]
-    head = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}"]
-    head.extend(f"{name}: {value}" for name, value in headers)
-    return "\r\n".join([*head, "", ""]).encode("latin-1") + body
+    def _response_to(self, error: Exception) -> bytes:
+        """Return the response to what failed outside the application; empty if none is possible."""
+        problem = problem_of(error)
+        if problem is None:
+            return b""
+        return raw_response(problem, strict_transport(self.service.settings.hsts_max_age_s))
 
 
 def _leave_to_arbiter(_signal: int, _frame: FrameType | None) -> None:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page's modules and style sheets as one file each, put together when the service starts.
+"""The page's modules and style sheets, bundled into one file each when the service starts.
 
-What is edited, tested and debugged are the files under `static/`; a browser asked for each of
-them, some 140, at every load. A module becomes a function that returns its exports, line for line
-as it is, so that a source map leads back. Only the forms of `import` and `export` that the page
-uses are known: anything else is an error, here and in the tests, not a page that half works.
+The files under `static/` are edited, tested and debugged as they are; unbundled, a browser would
+request some 140 of them at every load. Each module becomes a function that returns its exports,
+line for line, so that a source map leads back to it. Only the forms of `import` and `export` that
+the page uses are supported: any other is an error at the start, not a page that half works.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 @dataclass(frozen=True)
 class File:
-    """A file that the page refers to by what it holds: it never changes, and can be kept."""
+    """A file with a digest of its content in its name: it never changes, and can be cached."""
 
     name: str
     content: bytes
@@ -47,12 +47,12 @@ class File:
 
     @property
     def integrity(self) -> str:
-        """Subresource Integrity: nothing else runs, whatever a browser's cache may hold."""
+        """The value of Subresource Integrity: a browser runs nothing else, even from its cache."""
         return "sha256-" + base64.b64encode(hashlib.sha256(self.content).digest()).decode()
 
 
 class Bundle:
-    """The files that `page` (HTML, as the template gives it) needs; `static` is their folder."""
+    """The files that `page` (HTML, from the template) needs; `static` is their folder."""
 
     def __init__(self, page: str, static: Path) -> None:
         self._static = static
@@ -67,7 +67,7 @@ class Bundle:
         return self._files.get(name)
 
     def page(self, html: str) -> str:
-        """`html` with two references in the place of all those that it has."""
+        """Return `html` with its references replaced by one script and one style sheet."""
         script, styles = self._script, self._styles
         link = (
             f'    <link rel="stylesheet" href="{FOLDER}{styles.name}" '
@@ -111,7 +111,7 @@ class Bundle:
         return File.of("page", "js", text.encode(), "text/javascript"), source_map
 
     def _in_order(self, entry: str) -> list[str]:
-        """Each module behind those that it imports; raises ValueError for a circle."""
+        """Return the modules, each after those that it imports; raise ValueError for a cycle."""
         order: list[str] = []
         begun: set[str] = set()
 
@@ -119,7 +119,7 @@ class Bundle:
             if path in order:
                 return
             if path in begun:
-                raise ValueError(f"{path} imports itself, by way of others")
+                raise ValueError(f"{path} imports itself through other modules: break the cycle")
             begun.add(path)
             for needed in Module(path, self._read(path)).imports():
                 visit(needed)
@@ -133,24 +133,24 @@ class Bundle:
 
 
 class Module:
-    """An ES module's text; `path` is its address, `/static/js/main.js`."""
+    """The text of an ES module; `path` is its address, `/static/js/main.js`."""
 
     def __init__(self, path: str, text: str) -> None:
         self.path = path
-        # Code that is commented out is no export; the other comments, licences too, stay.
+        # An export in a comment is none; other comments, such as licences, are preserved.
         self._text = COMMENT.sub(
             lambda found: "\n" * found[0].count("\n") if "\nexport " in found[0] else found[0], text
         )
 
     def imports(self) -> Iterator[str]:
-        """The addresses of those it imports, those loaded later included."""
+        """Yield the addresses of imported modules, including those loaded lazily."""
         for found in IMPORT.finditer(self._text):
             yield self._address(found[3])
         for found in LAZY_IMPORT.finditer(self._text):
             yield self._address(found[1])
 
     def exports(self) -> dict[str, str]:
-        """Exported name -> its name inside."""
+        """Return exported name -> local name."""
         found = {name: name for name in DECLARED.findall(self._text)}
         for names in LISTED.findall(self._text):
             for inner, outer in _pairs(names):
@@ -158,14 +158,14 @@ class Module:
         return found
 
     def namespace(self) -> str:
-        """An expression for what the module exports."""
+        """Return an expression for the module's exports."""
         members = [f"{outer}: {inner}" for outer, inner in self.exports().items()]
         return f"{{ {', '.join(members)} }}"
 
     def linked(self, names: dict[str, str]) -> str:
-        """The text, of as many lines, with the variables `names` in the place of modules.
+        """Return the text, with as many lines, that uses the variables `names` for modules.
 
-        Raises ValueError for an `import` or `export` that is not understood.
+        Raises ValueError for an unsupported `import` or `export`.
         """
 
         def bound(found: re.Match[str]) -> str:
@@ -192,19 +192,19 @@ class Module:
 
 
 def _pairs(names: str) -> Iterator[tuple[str, str]]:
-    """`a, b as c` as (a, a), (b, c)."""
+    """Split `a, b as c` into (a, a), (b, c)."""
     for each in names.split(","):
         if words := each.split():
             yield words[0], words[-1]
 
 
 def _without_comments(text: str) -> str:
-    """Without comments that begin a line, for prose may speak of imports."""
+    """Remove comments that begin a line: they may mention imports."""
     return re.sub(r"^\s*(?://|/?\*).*$", "", text, flags=re.MULTILINE)
 
 
 def mappings(origins: list[tuple[int, int] | None]) -> str:
-    """Of a source map (ECMA-426): of each line of the text, the source and the line it is from."""
+    """Return the `mappings` of a source map (ECMA-426): the origin of each line of the text."""
     text, source, line = [], 0, 0
     for origin in origins:
         if origin is None:
@@ -216,7 +216,7 @@ def mappings(origins: list[tuple[int, int] | None]) -> str:
 
 
 def _vlq(value: int) -> str:
-    """Base 64 VLQ: five bits a digit, the lowest first, the sign in the very lowest."""
+    """Encode as base 64 VLQ: five bits a digit, lowest first; bit 0 is the sign."""
     rest = abs(value) << 1 | (value < 0)
     digits = ""
     while True:

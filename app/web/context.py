@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the routes work on: settings, hub, probe manager and the seats for long connections."""
+"""What the routes work on: settings, hub, probe manager and the stream limit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.access.audit_log import AuditLog
 from app.config import Settings
 from app.hub import Hub
 from app.probes.manager import ProbeManager
-from app.web.stream_limit import Seats
+from app.web.stream_limit import StreamLimit
 
 MIB = 1024 * 1024
 
@@ -26,23 +26,23 @@ class Service:
     settings: Settings
     hub: Hub
     manager: ProbeManager
-    seats: Seats
+    stream_limit: StreamLimit
     run_id: str = field(default_factory=lambda: secrets.token_hex(4))
     _closing: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @classmethod
     def create(cls, settings: Settings) -> Service:
-        """A service whose probes are not checked yet; see `ProbeManager.start_service`."""
+        """Make a service whose probes are not checked yet; see `ProbeManager.start_service`."""
         hub = Hub(settings.recent_mib * MIB, settings.client_queue_mib * MIB)
-        return cls(settings, hub, ProbeManager(settings, hub), Seats(settings.max_websockets))
+        return cls(settings, hub, ProbeManager(settings, hub), StreamLimit(settings.max_websockets))
 
     @cached_property
     def audit(self) -> AuditLog:
-        """Where each change is written down."""
+        """The log of all changes."""
         return AuditLog(self.settings.audit_log)
 
     def close(self) -> None:
-        """Stop all probes, then end all streams, which by then have the last rows. Only once."""
+        """Stop all probes, then end the streams, which have the last rows by then. Once only."""
         if self._closing.acquire(blocking=False):
             try:
                 self.manager.close()
@@ -51,6 +51,6 @@ class Service:
 
 
 def current_service() -> Service:
-    """The service of the application that handles this request."""
+    """Return the service of the application that handles this request."""
     service: Service = current_app.extensions["probedeck"]
     return service

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may do what: the checks that every request passes, in this order, before the application.
+"""Access control: the checks that every request passes before the application sees it.
 
-Host, Origin, Sec-Fetch-Site, caller, role. They stand around the whole application as WSGI
-middleware, so that websockets, static files, unknown routes and errors are behind them too;
-and they look at every request anew, also on a connection that was let in before.
+In this order: Host, Origin, Sec-Fetch-Site, caller, role. As WSGI middleware they also protect
+websockets, static files, unknown routes and errors; and they check every request, on a connection
+that is kept open too.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 
 PeerOwner = Callable[[tuple[str, int], tuple[str, int]], int | None]
 NAMES = ("localhost", "127.0.0.1", "[::1]")
-# Hold no data: the page, which asks for a token, the API's reference, and the sign of life.
+# Open to all, for they hold no data: the page, the API's reference, the health check.
 OPEN = ("/", "/api", "/healthz")
 OPEN_FOLDER = "/static/"
-READING = ("GET", "HEAD", "OPTIONS")  # no such request changes anything
+READING = ("GET", "HEAD", "OPTIONS")  # these methods change nothing
 # A browser's websocket can send no header of its own but this list (docs/protocol.md).
-TOKEN_PROTOCOL = "bearer."  # what a token stands behind
+TOKEN_PROTOCOL = "bearer."  # the prefix of a token in it
 FORWARDING = ("HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_REAL_IP", "HTTP_X_FORWARDED")
 
 
 class Guard:
-    """WSGI middleware: passes on what is allowed, with the caller, and answers 401 or 403 else.
+    """WSGI middleware: passes on allowed requests, with their caller; answers others 401 or 403.
 
-    `owner` tells who holds the peer's end of a connection; see `app.linux.socket_owner.owner_uid`.
+    `owner` returns the user at the peer's end of a connection; see `app.linux.socket_owner`.
     """
 
     def __init__(
@@ -68,24 +68,24 @@ class Guard:
         return self._app(environ, start_response)
 
     def check(self, environ: WSGIEnvironment) -> None:
-        """Let a request in, and note its caller, or raise ProbedeckError.
+        """Store the caller of an allowed request in `environ`; raise ProbedeckError for others.
 
-        Looks at the head alone: the worker asks before it waits for a body.
+        Needs the head only: the worker calls it before it waits for a body.
         """
         host = check_host(environ, self._hosts_of(environ), self._settings.scheme)
         environ[ORIGIN] = f"{self._settings.scheme}://{host}"
         check_origin(environ, environ[ORIGIN])
         check_site(environ)
-        if is_sign_in(environ):  # what is shown there is judged there
+        if is_sign_in(environ):  # that route checks the credentials itself
             environ[SESSIONS], environ[ENVIRON] = self._sessions, NOBODY
         else:
             environ[ENVIRON] = caller = self._caller(environ)
             check_role(environ, caller)
 
     def _hosts_of(self, environ: WSGIEnvironment) -> frozenset[str]:
-        """Our hosts; where other machines connect, the address that this one connected to too.
+        """Return our hosts; for a remote service also the address that the client connected to.
 
-        An address as Host cannot come from DNS, hence from no rebinding.
+        An address as Host does not come from DNS, so not from DNS rebinding either.
         """
         if not self._settings.is_remote:
             return self._hosts
@@ -93,10 +93,10 @@ class Guard:
         return self._hosts | with_port(self._settings, [literal(address)])
 
     def _caller(self, environ: WSGIEnvironment) -> Caller:
-        """Who asks; raises 401 or 403 for one who may not.
+        """Return the caller; raise 401 or 403 for one without access.
 
-        The kernel is asked only where the answer decides: not with a token, and not for what
-        is open to everybody.
+        The kernel is asked for the connection's user only when that decides: not for a request
+        with a token, nor for an open path.
         """
         shown = shown_token(environ)
         if shown is not None:
@@ -105,65 +105,68 @@ class Guard:
         if is_open(environ):
             return NOBODY
         if self._require_token:
-            raise ProbedeckError(401, "token_needed", "Probedeck takes requests with a token.")
+            raise ProbedeckError(
+                401, "token_needed", "This service requires a token for every request."
+            )
         return Caller(self._local_user(environ), OPERATOR)
 
     def _token(self, shown: str) -> Token:
-        """The token shown, or the one that a session was opened with; raises 401."""
+        """Return the token sent, or the one that the session was opened with; raise 401."""
         if shown.startswith(SESSION_PREFIX):
             if (token := self._sessions.find(shown)) is None:
-                raise ProbedeckError(401, "session_over", "The session is over: sign in again.")
+                raise ProbedeckError(401, "session_over", "The session has expired: sign in again.")
         elif (token := self._tokens.find(shown)) is None:
             raise ProbedeckError(401, "bad_token", "The token is not, or no longer, valid.")
         return token
 
     def _local_user(self, environ: WSGIEnvironment) -> str:
-        """Only local programs of the user who started the service need no token.
+        """Return the user of a local program of the service's owner; raise 403 for all others.
 
-        Not even root's, when another user started it: a root-owned forwarder (a container
-        runtime's proxy, say) would carry in whoever can reach it. Root can say --owner-uid 0.
+        Root is refused too when another user started the service: a forwarder that runs as root
+        (a container runtime's proxy, say) would let in everyone who can reach it. Root can say
+        --owner-uid 0.
         """
         if any(name.startswith(FORWARDING) for name in environ):
-            raise _forbidden("A request that a proxy forwards is not let in without a token.")
+            raise _forbidden("A request forwarded by a proxy needs a token.")
         connection: socket.socket = environ["gunicorn.socket"]
         try:
             peer, local = connection.getpeername(), connection.getsockname()
         except OSError:
-            raise _forbidden("The connection is gone.") from None
+            raise _forbidden("The client closed the connection.") from None
         address = plain(ipaddress.ip_address(peer[0]))
         if self._trusted_peer and address == ipaddress.ip_address(self._trusted_peer):
-            return "relay"  # our own, which asked the same question on its side
+            return "relay"  # ours (--vm), which made the same check on its side
         if not address.is_loopback:
-            raise _forbidden("Only programs on this machine are let in without a token.")
+            raise _forbidden("Requests from other machines need a token.")
         try:
             uid = self._owner(peer[:2], local[:2])
         except OSError as error:
             raise _forbidden(
-                f"It cannot be told whose this connection is ({error.strerror}); use a token."
+                f"The user of this connection is not known ({error.strerror}): send a token."
             ) from error
         if not is_established(connection):
-            # Its addresses may be another connection's by now, and the answer about that one.
-            raise _forbidden("The connection is gone.")
+            # The addresses may belong to another connection by now, and `uid` to its user.
+            raise _forbidden("The client closed the connection.")
         if uid != self._owner_uid:
-            who = "an unknown user" if uid is None else f"user {uid}"
+            user = "an unknown user" if uid is None else f"user {uid}"
             raise _forbidden(
-                f"Only programs of user {self._owner_uid}, who started Probedeck, are let in "
-                f"without a token; this connection belongs to {who}. (--owner-uid names another.)"
+                f"This connection belongs to {user} and needs a token: only programs of user "
+                f"{self._owner_uid}, who started Probedeck, need none (--owner-uid changes that)."
             )
         return f"uid {uid}"
 
 
 def shown_token(environ: WSGIEnvironment) -> str | None:
-    """The token of `Authorization: Bearer` (RFC 6750), or of a websocket's list of subprotocols.
+    """Return the token of `Authorization: Bearer` (RFC 6750) or of a websocket's subprotocols.
 
-    None when there is none. Raises 401 `bad_token` for other kinds of credentials, and for two.
+    None without one. Raises 401 `bad_token` for other kinds of credentials, and for two tokens.
     """
     found = []
     if (header := environ.get("HTTP_AUTHORIZATION")) is not None:
         scheme, _, value = header.partition(" ")
         if scheme.lower() != "bearer":
             raise ProbedeckError(
-                401, "bad_token", "The only kind of credentials is a bearer token."
+                401, "bad_token", "Unsupported credentials: send `Authorization: Bearer TOKEN`."
             )
         found.append(value.strip())
     if _is_websocket(environ):
@@ -174,12 +177,12 @@ def shown_token(environ: WSGIEnvironment) -> str | None:
             if each.strip().startswith(TOKEN_PROTOCOL)
         ]
     if len(found) > 1:
-        raise ProbedeckError(401, "bad_token", "There is more than one token.")
+        raise ProbedeckError(401, "bad_token", "The request has more than one token: send one.")
     return found[0] if found else None
 
 
 def is_open(environ: WSGIEnvironment) -> bool:
-    """Whether the request is for something that holds no data and does nothing."""
+    """Return whether the request is for something without data or effect."""
     path = environ.get("PATH_INFO", "")
     return environ["REQUEST_METHOD"] in ("GET", "HEAD") and (
         path in OPEN or path.removesuffix("/") in OPEN[1:] or path.startswith(OPEN_FOLDER)
@@ -187,25 +190,25 @@ def is_open(environ: WSGIEnvironment) -> bool:
 
 
 def check_role(environ: WSGIEnvironment, caller: Caller) -> None:
-    """Who only views changes nothing; raises 403 `operator_only`."""
+    """Raise 403 `operator_only` when a viewer would change something."""
     if environ["REQUEST_METHOD"] not in READING and not caller.is_operator:
         raise ProbedeckError(
             403,
             "operator_only",
-            f"{caller.name} may watch; starting and stopping is an operator's.",
+            "This token is read-only; starting and stopping probes needs an operator token.",
         )
 
 
 def own_hosts(settings: Settings) -> frozenset[str]:
-    """The Host headers that are ours. Anything else is a name that another site chose.
+    """Return the Host headers that are ours. Any other name was chosen by another site.
 
-    A browser that was told by DNS that evil.test is 127.0.0.1 still sends `Host: evil.test`.
+    A browser for which evil.test resolves to 127.0.0.1 (DNS rebinding) sends `Host: evil.test`.
     """
     return with_port(settings, [*NAMES, *settings.host_names])
 
 
 def with_port(settings: Settings, names: Iterable[str]) -> frozenset[str]:
-    """Names as they stand in a Host header: browsers leave out the scheme's own port."""
+    """Return names as in a Host header: browsers omit the scheme's default port."""
     names = [name.lower() for name in names]
     hosts = {f"{name}:{settings.port}" for name in names}
     is_usual = settings.port == {"http": 80, "https": 443}[settings.scheme]
@@ -213,7 +216,7 @@ def with_port(settings: Settings, names: Iterable[str]) -> frozenset[str]:
 
 
 def literal(address: Address) -> str:
-    """An address as it stands in a Host header (RFC 3986, 3.2.2)."""
+    """Return an address as in a Host header (RFC 3986, 3.2.2)."""
     address = plain(address)
     if isinstance(address, ipaddress.IPv6Address):
         return f"[{ipaddress.IPv6Address(int(address))}]"  # without the scope
@@ -221,13 +224,13 @@ def literal(address: Address) -> str:
 
 
 def check_host(environ: WSGIEnvironment, hosts: frozenset[str], scheme: str) -> str:
-    """The Host header in lower case (RFC 9110, 4.2.3), one of `hosts`; raises 403 `bad_host`.
+    """Return the Host header in lower case (RFC 9110, 4.2.3); raise 403 if not one of `hosts`.
 
-    gunicorn refuses a second Host header; where a server joins them, the comma is in no host.
+    gunicorn refuses a second Host header; a server that joins two makes a value with a comma.
     A target in absolute form (RFC 9112, 3.2.2) must name the same host.
     """
     host: str = environ.get("HTTP_HOST", "")
-    # ASCII only: str.lower() makes a plain k of the Kelvin sign.
+    # ASCII only: str.lower() turns the Kelvin sign into a plain k.
     host = host.lower() if host.isascii() else ""
     if host not in hosts:
         raise ProbedeckError(
@@ -239,25 +242,29 @@ def check_host(environ: WSGIEnvironment, hosts: frozenset[str], scheme: str) -> 
         ("/", f"{absolute}/", f"{absolute}?", f"{absolute}#")
     )
     if not is_own:
-        raise ProbedeckError(403, "bad_host", "The request target names another host.")
+        raise ProbedeckError(
+            403, "bad_host", f"The request target names another host than the Host header, {host}."
+        )
     return host
 
 
 def check_origin(environ: WSGIEnvironment, own: str) -> None:
-    """An Origin, when present, is ours; a browser's websocket has one. Raises 403 `bad_origin`."""
+    """Raise 403 `bad_origin` for a foreign Origin, and for a browser's websocket without one."""
     origin: str | None = environ.get("HTTP_ORIGIN")
     if origin is None:
         if _is_websocket(environ) and _is_browser(environ):
-            raise ProbedeckError(403, "bad_origin", "A browser's websocket must have an Origin.")
+            raise ProbedeckError(
+                403, "bad_origin", "A websocket handshake by a browser must have the header Origin."
+            )
     elif origin != own:
-        raise ProbedeckError(403, "bad_origin", f"The Origin must be {own}.")
+        raise ProbedeckError(403, "bad_origin", f"The header Origin must be {own}.")
 
 
 def check_site(environ: WSGIEnvironment) -> None:
-    """Sec-Fetch-Site, when present, says that no other site asks; raises 403 `cross_site`.
+    """Raise 403 `cross_site` when Sec-Fetch-Site says that another site made the request.
 
-    `same-site` is another site too: a page on another port of localhost. A link from
-    anywhere to our page may be followed; the page itself does nothing by being opened.
+    `same-site` is another site too: a page on another port of localhost. A link to our page may
+    be followed from anywhere; opening the page changes nothing.
     """
     site = environ.get("HTTP_SEC_FETCH_SITE")
     if site in (None, "same-origin", "none"):
@@ -270,7 +277,7 @@ def check_site(environ: WSGIEnvironment) -> None:
         and not _is_websocket(environ)
     )
     if not follows_link:
-        raise ProbedeckError(403, "cross_site", "Another site sent this request.")
+        raise ProbedeckError(403, "cross_site", "This request was made by a page of another site.")
 
 
 def _is_websocket(environ: WSGIEnvironment) -> bool:
@@ -278,7 +285,7 @@ def _is_websocket(environ: WSGIEnvironment) -> bool:
 
 
 def _is_browser(environ: WSGIEnvironment) -> bool:
-    """Browsers name themselves Mozilla/…, and since 2023 all of them send Sec-Fetch-*."""
+    """Browsers call themselves Mozilla/…, and since 2023 all of them send Sec-Fetch-*."""
     return environ.get("HTTP_USER_AGENT", "").startswith("Mozilla/") or any(
         name.startswith("HTTP_SEC_FETCH_") for name in environ
     )

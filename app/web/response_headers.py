@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The response headers that every answer carries, errors and static files included."""
+"""The headers of every response, errors and static files included."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ ALWAYS = (
 
 
 def strict_transport(max_age_s: int) -> tuple[tuple[str, str], ...]:
-    """RFC 6797; nothing for 0, because it would bind all services of the host, on all ports."""
+    """Return the header of RFC 6797; none for 0: it would bind the whole host, on every port."""
     return (("Strict-Transport-Security", f"max-age={max_age_s}"),) if max_age_s else ()
 
 
 def hardened(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """`headers` with ours added; `Cache-Control: no-store` unless the answer says otherwise."""
+    """Return `headers` with ours, and `Cache-Control: no-store` unless there is one."""
     ours = {name.lower() for name, _ in ALWAYS}
     kept = [(name, value) for name, value in headers if name.lower() not in ours]
     kept.extend(ALWAYS)
@@ -38,7 +38,7 @@ def hardened(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 class Hardened:
-    """WSGI middleware that adds the headers, and `more`, to whatever the application answers."""
+    """WSGI middleware that adds the headers, and `more`, to every response."""
 
     def __init__(self, app: WSGIApplication, more: tuple[tuple[str, str], ...] = ()) -> None:
         self._app = app

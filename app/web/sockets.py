@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The raw socket of a websocket or stream: bounded waits, whole frames, and who is at the end."""
+"""The sockets of websockets and streams: bounded waits, whole frames, and the peer's name."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from typing import Any
 
 # A client that takes nothing for this long is dropped.
 STALLED_AFTER_S = 8
-# Of what a websocket's client sends, which is answers to pings, so much is read at once, and then
-# so much a second: each frame, of a few bytes if it likes, is taken apart in Python.
+# A websocket's client need only answer pings. It is read at a bounded rate, after a first burst:
+# each frame is parsed in Python, and may be as small as a few bytes.
 HEARD_AT_ONCE_BYTES = 256 * 1024
 HEARD_BYTES_S = 64 * 1024
 FINAL_BINARY = 0x82  # FIN and opcode
 
 
 def bound_waits(connection: socket.socket) -> None:
-    """Let no send wait longer than `STALLED_AFTER_S` for a client that does not read.
+    """Bound each send to `STALLED_AFTER_S`, for clients that do not read.
 
-    SO_SNDTIMEO frees a blocked send, which neither a ping nor another thread's close does, and
-    which OpenSSL would only try again: there the socket's own time-out is used. TCP_USER_TIMEOUT
-    ends the connection itself, also when the peer is gone without a word.
+    SO_SNDTIMEO ends a blocked send; a close by another thread does not. OpenSSL would retry it,
+    so TLS uses Python's socket time-out. TCP_USER_TIMEOUT ends the connection, also when the peer
+    has vanished without closing it.
     """
     if isinstance(connection, ssl.SSLSocket):
         connection.settimeout(STALLED_AFTER_S)
@@ -37,36 +37,36 @@ def bound_waits(connection: socket.socket) -> None:
 
 
 def bound_silence(connection: socket.socket) -> None:
-    """Have the kernel end the connection when what was sent is not taken in time (tcp(7))."""
+    """Have the kernel drop the connection when sent data is not acknowledged in time (tcp(7))."""
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALLED_AFTER_S * 1000)
 
 
 def peer_name(connection: socket.socket) -> str:
-    """`127.0.0.1:40412`, `[::1]:40412`."""
+    """Return the peer's address: `127.0.0.1:40412`, `[::1]:40412`."""
     address, port = connection.getpeername()[:2]
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def has_left(connection: socket.socket) -> bool:
-    """Whether the client has closed its end, seen without reading what it may have sent."""
+    """Return whether the client has closed its side, without reading what it may have sent."""
     left = select.POLLRDHUP | select.POLLHUP | select.POLLERR
     return bool(_wait(connection, select.POLLRDHUP, 0) & left)
 
 
 def hang_up(connection: socket.socket) -> None:
-    """End the connection in both directions, which also frees whoever waits on it.
+    """Shut down both directions, which also wakes threads that wait on the socket.
 
-    That of TCP, also below TLS: an SSLSocket would forget, under another thread's hands, that
-    it is one.
+    Of the TCP connection, below TLS: SSLSocket.shutdown drops its TLS state, which another thread
+    may be using.
     """
     try:
         socket.socket.shutdown(connection, socket.SHUT_RDWR)
     except OSError:
-        pass  # the other end was faster
+        pass  # closed already
 
 
 def _wait(connection: socket.socket, events: int, timeout_s: float | None) -> int:
-    """The poll events that came in time; 0 for none."""
+    """Return the poll events that occurred in time; 0 for none."""
     poll = select.poll()
     poll.register(connection, events)
     found = poll.poll(None if timeout_s is None else timeout_s * 1000)
@@ -74,7 +74,7 @@ def _wait(connection: socket.socket, events: int, timeout_s: float | None) -> in
 
 
 def binary_head(size_bytes: int) -> bytes:
-    """What stands before the data of a server's unfragmented binary message (RFC 6455, 5.2)."""
+    """Return the frame header of a server's unfragmented binary message (RFC 6455, 5.2)."""
     if size_bytes < 126:
         return struct.pack("!BB", FINAL_BINARY, size_bytes)
     if size_bytes < 1 << 16:
@@ -83,13 +83,13 @@ def binary_head(size_bytes: int) -> bytes:
 
 
 class FrameSocket:
-    """What simple-websocket takes for its socket: `send`, `recv`, `close`.
+    """What simple-websocket uses as its socket: `send`, `recv`, `close`.
 
-    It writes from several threads (data, pings, the answer to a close) with `socket.send`,
-    which may write a part only, while another thread reads. Here each `send` is one whole frame
-    under one lock, and nobody waits within the other: a TLS connection can be used by
-    one thread at a time (SSL_read(3) and SSL_write(3) share its state). The socket belongs to
-    gunicorn, which closes it: `close` here only hangs up.
+    It calls `socket.send`, which may write a part only, from several threads (data, pings, the
+    reply to a close), while another thread reads. Here each `send` writes one whole frame under a
+    lock. A second lock is held during each call but never while waiting: only one thread at a time
+    may use a TLS connection (SSL_read(3) and SSL_write(3) share its state). The worker
+    owns the socket and closes it: `close` here only shuts it down.
     """
 
     def __init__(self, connection: socket.socket) -> None:
@@ -97,16 +97,18 @@ class FrameSocket:
         connection.setblocking(False)
         self._sending = threading.Lock()
         self._using = threading.Lock()  # never held while waiting for the client
-        # More follows at once: no packet for the head alone. TLS has no such flag.
+        # More data follows: send no packet for the header alone. TLS has no such flag.
         self._more = 0 if isinstance(connection, ssl.SSLSocket) else socket.MSG_MORE
-        self.lost = False  # a frame could not be written whole: nothing more can be
+        self.lost = False  # a frame was cut off: nothing can be sent after it
         self.heard_at_s = time.monotonic()
         self._allowed_bytes: float = HEARD_AT_ONCE_BYTES
         self._closed = threading.Event()
 
     def send(self, frame: bytes) -> int:
-        """Write a frame. Does not raise when the client is lost, but says so in `lost`:
-        simple-websocket calls from places where an exception would be taken for a defect."""
+        """Write a frame; set `lost` rather than raise when the client is lost.
+
+        simple-websocket calls it where an exception would count as a defect.
+        """
         with self._sending:
             if not self.lost:
                 try:
@@ -117,8 +119,10 @@ class FrameSocket:
         return len(frame)
 
     def send_binary(self, data: bytes) -> None:
-        """A binary message as one frame; lost clients as above. `data` goes to the kernel as it is:
-        wsproto would copy it five times over, for each client."""
+        """Write a binary message as one frame; set `lost` as above.
+
+        `data` goes to the kernel without a copy; wsproto would copy it five times per client.
+        """
         with self._sending:
             if not self.lost:
                 try:
@@ -129,7 +133,7 @@ class FrameSocket:
                     hang_up(self._connection)
 
     def recv(self, size: int) -> bytes:
-        data: bytes = self._patiently(lambda: self._connection.recv(size), select.POLLIN, None)
+        data: bytes = self._retry(lambda: self._connection.recv(size), select.POLLIN, None)
         now_s = time.monotonic()
         earned = (now_s - self.heard_at_s) * HEARD_BYTES_S
         self._allowed_bytes = min(HEARD_AT_ONCE_BYTES, self._allowed_bytes + earned) - len(data)
@@ -144,15 +148,15 @@ class FrameSocket:
 
     def _send_whole(self, rest: memoryview, flags: int = 0) -> None:
         while rest:
-            sent = self._patiently(
+            sent = self._retry(
                 lambda: self._connection.send(rest, flags),  # noqa: B023  called before the next turn
                 select.POLLOUT,
                 STALLED_AFTER_S,
             )
             rest = rest[sent:]
 
-    def _patiently(self, call: Callable[[], Any], events: int, timeout_s: float | None) -> Any:
-        """Make the call until the socket lets it; raises TimeoutError and what the call raises."""
+    def _retry(self, call: Callable[[], Any], events: int, timeout_s: float | None) -> Any:
+        """Make the call when the socket is ready for it; raise TimeoutError, or what it raises."""
         while True:
             wanted = events
             with self._using:
@@ -165,4 +169,4 @@ class FrameSocket:
                 except BlockingIOError:
                     pass
             if not _wait(self._connection, wanted, timeout_s):
-                raise TimeoutError("the client takes nothing")
+                raise TimeoutError("the client does not read")

@@ -24,7 +24,7 @@ from app.probes.modes import MODES
 from app.probes.not_seen import not_seen
 from app.probes.spec import Filter, ProbeSpec
 from app.web.context import Service
-from app.web.stream_limit import Seats
+from app.web.stream_limit import StreamLimit
 
 FIXED = {
     "timestamp_ns": (na.timestamp("ns", "UTC"), "q"),
@@ -226,8 +226,8 @@ def fake_service(settings: Settings | None = None) -> Service:
     if settings.audit_log == Settings.audit_log:
         settings = replace(settings, audit_log=Path("/dev/null"))  # not this machine's
     hub = Hub(settings.recent_mib * MIB, settings.client_queue_mib * MIB)
-    seats = Seats(settings.max_websockets)
-    return Service(settings, hub, FakeManager(hub), seats)  # type: ignore[arg-type]
+    limit = StreamLimit(settings.max_websockets)
+    return Service(settings, hub, FakeManager(hub), limit)  # type: ignore[arg-type]
 
 
 def publish(hub: Hub, names: Sequence[str | bytes | None], probe: str = "fexit") -> None:

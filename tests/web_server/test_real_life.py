@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The life of the processes: signals, ends, a second instance, and who dies with whom."""
+"""The processes: signals, how they end, a second instance, and which dies with which."""
 
 from __future__ import annotations
 

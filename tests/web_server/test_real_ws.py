@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The websocket over real sockets: frames, seats, and no thread left behind.
+"""The websocket over real sockets: frames, the stream limit, and no thread left behind.
 
 What is refused is in tests/integration/test_hostile_ws.py.
 """
@@ -22,12 +22,12 @@ from tests.support.waiting import wait_until
 from tests.support.websocket_frames import close_code, frame
 from tests.web_server.web_clients import KEY, Server, running
 
-SEATS = 4
+STREAMS = 4
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    options = ("--max-websockets", str(SEATS), "--threads", "16")
+    options = ("--max-websockets", str(STREAMS), "--threads", "16")
     with running(tmp_path_factory.mktemp("ws") / "run", *options) as server:
         yield server
 
@@ -78,21 +78,21 @@ def test_a_browsers_handshake_and_no_compression(server: Server) -> None:
     assert b"extensions" not in head.lower()
 
 
-def test_seats_are_counted_and_given_back(server: Server) -> None:
+def test_streams_are_counted_and_released(server: Server) -> None:
     wait_until(lambda: server.clients() == 0, "earlier clients are gone")
     with ExitStack() as visitors:
-        for _ in range(SEATS - 1):
+        for _ in range(STREAMS - 1):
             visitors.enter_context(server.websocket())
         stream = visitors.enter_context(server.connect())
         stream.sendall(
             f"GET /events/stream HTTP/1.1\r\nHost: localhost:{server.port}\r\n\r\n".encode()
         )
-        wait_until(lambda: server.clients() == SEATS, "all seats are taken")
+        wait_until(lambda: server.clients() == STREAMS, "the stream limit to be reached")
         for path in ("/ws", "/events/stream"):
             response, body = server.request("GET", path, UPGRADE if path == "/ws" else {})
             assert (response.status, json.loads(body)["code"]) == (503, "busy")
         assert server.request("GET", "/healthz")[0].status == 200
-    wait_until(lambda: server.clients() == 0, "the seats are free")
+    wait_until(lambda: server.clients() == 0, "the streams to be released")
     with server.websocket() as again:
         assert json.loads(again.receive(timeout=30))["type"] == "hello"
 
@@ -114,7 +114,7 @@ def test_no_thread_stays_when_clients_leave(server: Server) -> None:
     before = len(server.threads())
     for _ in range(10):
         visit()
-    # The pool may have grown to its size meanwhile; 30 visitors would leave more than that.
+    # The pool may have grown to its full size; 30 visitors would leave more threads than that.
     wait_until(lambda: len(server.threads()) < before + 16, "the threads of the visitors ended")
     (worker,) = server.workers()
     descriptors = Path(f"/proc/{worker}/fd")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A running web server, and clients that speak to it over real sockets."""
+"""A running web server, and clients that talk to it over real sockets."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Server:
         return socket.create_connection((address, self.port), timeout=PATIENCE_S)
 
     def send(self, raw: str | bytes) -> bytes:
-        """The whole answer to raw bytes; LOCAL stands for the right Host."""
+        """Return the whole answer to raw bytes; LOCAL is replaced by the right Host."""
         data = raw if isinstance(raw, bytes) else raw.replace("\n", "\r\n").encode("latin-1")
         with self.connect() as connection:
             connection.sendall(data.replace(b"LOCAL", b"localhost:%d" % self.port))
@@ -104,7 +104,7 @@ class Server:
         return [each.name for each in Path(f"/proc/{pid}/task").iterdir()]
 
     def clients(self) -> int:
-        """How many websockets and streams the service believes to serve."""
+        """Return how many websockets and streams the service says it serves."""
         probes = self.json("GET", "/probes")["probes"]
         return len({client["client"] for probe in probes for client in probe["clients"]})
 

@@ -30,7 +30,7 @@ from app.hub import Hub
 from app.probes.spec import ProbeSpec
 from app.server.arbiter import serve
 from app.web.context import Service
-from app.web.stream_limit import Seats
+from app.web.stream_limit import StreamLimit
 from tests.support.waiting import wait_until
 from tests.support.web_fakes import MIB, FakeManager, deletions, publish
 
@@ -88,8 +88,8 @@ def load(settings: Settings) -> Flask:
     settings = replace(settings, audit_log=settings.run_dir / "audit.jsonl")
     hub = Hub(settings.recent_mib * MIB, settings.client_queue_mib * MIB)
     manager = FeedingManager(hub, settings.run_dir)
-    seats = Seats(settings.max_websockets)
-    return create_app(Service(settings, hub, manager, seats))  # type: ignore[arg-type]
+    limit = StreamLimit(settings.max_websockets)
+    return create_app(Service(settings, hub, manager, limit))  # type: ignore[arg-type]
 
 
 def main() -> None:
@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("--stalled-after", type=int, default=app.web.sockets.STALLED_AFTER_S)
     parser.add_argument("--ping-every", type=float, default=app.web.routes.ws.PING_EVERY_S)
     parser.add_argument("--pong-within", type=float, default=app.web.routes.ws.PONG_WITHIN_S)
-    parser.add_argument("--look-every", type=float, default=0.05)
+    parser.add_argument("--poll-every", type=float, default=0.05)
     parser.add_argument("--check-waits", dest="check", action="store_const", const="waits")
     parser.add_argument("--check-fails", dest="check", action="store_const", const="fails")
     options, rest = parser.parse_known_args()
@@ -106,7 +106,7 @@ def main() -> None:
     app.web.sockets.STALLED_AFTER_S = options.stalled_after
     app.web.routes.ws.PING_EVERY_S = options.ping_every
     app.web.routes.ws.PONG_WITHIN_S = options.pong_within
-    app.web.routes.ws.LOOK_EVERY_S = app.web.routes.stream.LOOK_EVERY_S = options.look_every
+    app.web.routes.ws.POLL_EVERY_S = app.web.routes.stream.POLL_EVERY_S = options.poll_every
     settings = parse_arguments(argparse.ArgumentParser(), rest)
     try:
         serve(settings, lambda: load(settings))

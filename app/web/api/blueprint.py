@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""flask-smorest's blueprint, strict in what it parses and typed: routes and their documentation."""
+"""flask-smorest's blueprint, typed and with strict parsing: routes and their documentation."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]  # flask-smorest carrie
     def arguments(
         self, schema: type, *, location: str = "json", required: bool = True, **more: Any
     ) -> Callable[[View], View]:
-        """As flask-smorest's; a query is refused for what the schema does not have."""
+        """Declare a request's arguments; a query with parameters not in the schema is refused."""
         if location != "query":
             return super().arguments(  # type: ignore[no-any-return]
                 schema, location=location, required=required, **more
             )
         declare = super().arguments(schema, location=location, **{"unknown": "raise", **more})
-        return lambda view: takes_query(declare(view))  # type: ignore[return-value]
+        return lambda view: takes_query(schema)(declare(view))
 
     def problems(self, codes: dict[int, str]) -> Callable[[View], View]:
-        """Document the problems of a route: status and the codes that come with it."""
+        """Document the problems of a route: each status with its codes."""
 
         def decorate(view: View) -> View:
             for status, code in codes.items():

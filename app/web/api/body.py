@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Request bodies: JSON as RFC 8259 has it, of bounded size, and nothing else."""
+"""Request bodies: JSON by RFC 8259, of bounded size, and nothing else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any, NoReturn, TypeVar
 
 from flask import Request, request
 from flask.json.provider import DefaultJSONProvider
-from gunicorn.http.errors import ParseException
 from marshmallow import Schema, ValidationError
 from marshmallow.fields import List
 from webargs import missing
@@ -20,24 +19,22 @@ from app.errors import ProbedeckError
 
 View = TypeVar("View", bound=Callable[..., Any])
 MAX_BODY_BYTES = 16 * 1024
-# Of a body without Content-Length (chunked) werkzeug reads this much and leaves the rest: a
-# byte more than is let in, so that it shows.
+TOO_LARGE = f"The request body is larger than {MAX_BODY_BYTES // 1024} KiB."
+# werkzeug reads this much of a body without Content-Length and leaves the rest: one byte above the
+# maximum, so that the excess is noticed.
 READ_BYTES = MAX_BODY_BYTES + 1
 BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def check_body() -> None:
-    """Before any route: 413 for a body over 16 KiB, 415 for one that does not say it is JSON.
+    """Raise 413 for a body over 16 KiB, 415 for one not declared as JSON (a Flask before_request).
 
-    Asking for the type also keeps out forms of other sites, which cannot send it; an empty form
-    has an empty body, and still says that it is one.
+    Requiring the type also keeps out forms of other sites, which cannot send it. An empty form
+    has an empty body, but still declares its type.
     """
     if request.method in BODILESS:
         return
-    try:
-        body = request.get_data(cache=True)
-    except (OSError, ParseException) as error:  # too slow, gone, or chunks that are none
-        raise ProbedeckError(400, "bad_request", "The body did not come as announced.") from error
+    body = request.get_data(cache=True)  # in memory already (app/server/worker.py)
     if len(body) > MAX_BODY_BYTES:
         raise RequestEntityTooLarge
     says_otherwise = bool(request.headers.get("Content-Type", "").strip())
@@ -45,12 +42,12 @@ def check_body() -> None:
         raise ProbedeckError(
             415,
             "not_json",
-            "A body needs the header `Content-Type: application/json`; without one, send no type.",
+            "A body needs the header `Content-Type: application/json`; without a body, omit it.",
         )
 
 
 def parse_json(body: bytes) -> Any:
-    """Python's parser without what it adds to JSON: NaN, Infinity, repeated members, UTF-16.
+    """Parse JSON without Python's extensions: NaN, Infinity, repeated members, UTF-16.
 
     Raises 400 `bad_request`.
     """
@@ -65,13 +62,13 @@ def parse_json(body: bytes) -> Any:
 
 
 def _constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise ValueError("a member is given twice")
+        raise ValueError("an object has two members of the same name")
     return members
 
 
@@ -83,7 +80,7 @@ class StrictParser(FlaskParser):
         return parse_json(body) if body else missing
 
     def load_querystring(self, req: Request, schema: Schema) -> Any:
-        """As webargs' own; a parameter that takes one value is not given twice."""
+        """Load as webargs does, but refuse a repeated parameter that takes one value."""
         for name, values in req.args.lists():
             field = schema.fields.get(name)
             if len(values) > 1 and field is not None and not isinstance(field, List):
@@ -92,10 +89,10 @@ class StrictParser(FlaskParser):
 
 
 class StrictJSON(DefaultJSONProvider):
-    """How answers are written: members in the order of the protocol, plain ASCII.
+    """Writes responses: members in the order of the protocol, plain ASCII.
 
-    Names of files and processes are chosen by whom we trace: as \\u escapes, no control
-    character, C1 or bidirectional mark of theirs reaches the terminal of someone using curl.
+    Traced programs choose the names of files and processes: as \\u escapes, none of their control
+    characters or bidirectional marks reaches the terminal of someone using curl.
     """
 
     sort_keys = False

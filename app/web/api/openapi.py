@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the OpenAPI document says beyond the routes: who may ask, where, and the websocket."""
+"""The OpenAPI document's parts beyond the routes: security, server, and the websocket."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ SECURITY_SCHEMES = {
         "see docs/protocol.md, Signing in.",
     },
 }
-# For API_SPEC_OPTIONS of flask-smorest. An empty requirement: none is needed on the machine itself.
+# For API_SPEC_OPTIONS of flask-smorest. The empty requirement: local programs need no token.
 SPEC_OPTIONS: dict[str, Any] = {
     "info": {"description": DESCRIPTION},
-    "servers": [{"url": "/", "description": "The service that this document is from"}],
+    "servers": [{"url": "/", "description": "The service that serves this document"}],
     "security": [{TOKEN: []}, {}],
     "components": {"securitySchemes": SECURITY_SCHEMES},
 }
@@ -57,7 +57,7 @@ SETTINGS = {
 
 
 def describe_websocket(app: Flask, api: Api) -> None:
-    """The one route that is not an HTTP call."""
+    """Document the one route that is not an HTTP call."""
     problem = {"content": {CONTENT_TYPE: {"schema": ProblemSchema}}}
     (rule,) = app.url_map.iter_rules("ws.websocket")
     api.spec.path(
@@ -72,7 +72,7 @@ def describe_websocket(app: Flask, api: Api) -> None:
                 "security": [{TOKEN: []}, {PROTOCOL_TOKEN: []}, {}],
                 "parameters": [{"in": "query", "schema": WebsocketQuerySchema}],
                 "responses": {
-                    "101": {"description": "It is a websocket now"},
+                    "101": {"description": "The connection is a websocket"},
                     "400": {"description": "bad_request: not a websocket handshake", **problem},
                     "404": {"description": "unknown_probe", **problem},
                     "422": {"description": "invalid", **problem},

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one boundary where errors become answers: problem+json (RFC 9457).
+"""The one boundary where errors become responses: problem+json (RFC 9457).
 
-Everything that goes wrong in a request ends here: our own errors, those of the routing,
-those of the validation, and defects.
+Every error of a request ends here: our own, those of routing and of validation, and defects.
 """
 
 from __future__ import annotations
@@ -18,18 +17,21 @@ from flask_smorest import Api
 from flask_smorest.utils import prepare_response
 from marshmallow import INCLUDE, Schema, fields
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing.exceptions import WebsocketMismatch
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from app.errors import ProbedeckError
 from app.hub import HubClosed
+from app.web.api.body import TOO_LARGE
 
 CONTENT_TYPE = "application/problem+json"
+MAX_PATH = 200  # characters of a path that a problem quotes
 HOW_TO_SIGN_IN = (
     "Send a token as the header `Authorization: Bearer pd_...`. "
     "On the machine itself, `sudo ./run token add NAME` makes one."
 )
 
-# What the routing and the validation raise, by status; the codes of docs/protocol.md.
+# The codes (docs/protocol.md) of what routing and validation raise, by status.
 CODES = {
     404: "not_found",
     405: "method_not_allowed",
@@ -37,22 +39,22 @@ CODES = {
     415: "not_json",
     422: "invalid",
 }
-# These name files of the service: its log gets that, the caller a sentence without it.
+# Their details name files of the service: these go to its log, and the caller gets these texts.
 PRIVATE = {
     "audit_unreadable": "The audit log cannot be read; the service's log says why.",
     "audit_unwritable": "Nothing was changed: the audit log cannot be written; the service's log "
     "says why.",
-    "tokens_unreadable": "The file of tokens cannot be used; the service's log says why.",
+    "tokens_unreadable": "The token file cannot be used; the service's log says why.",
 }
 TRACEBACK = "Traceback (most recent call last)"
-SEE_LOG = "a defect; the service's log has the details"
+SEE_LOG = "internal error; the service's log has the details"
 
 
 class ProblemSchema(Schema):
     """For the OpenAPI document; some codes carry further members (docs/protocol.md)."""
 
     class Meta:
-        unknown = INCLUDE  # else the document forbids them
+        unknown = INCLUDE  # otherwise the document forbids further members
 
     type = fields.String(required=True)
     title = fields.String(required=True)
@@ -62,7 +64,7 @@ class ProblemSchema(Schema):
 
 
 class ProblemApi(Api):  # type: ignore[misc]  # flask-smorest carries no types
-    """flask-smorest with our errors, in the answers and in the OpenAPI document."""
+    """flask-smorest with our errors, in responses and in the OpenAPI document."""
 
     ERROR_SCHEMA = ProblemSchema
 
@@ -70,7 +72,7 @@ class ProblemApi(Api):  # type: ignore[misc]  # flask-smorest carries no types
         register_error_handlers(self._app)
 
     def _register_responses(self) -> None:
-        # As flask-smorest does it, but for the content type, which it has no setting for.
+        # As in flask-smorest, which has no setting for the content type.
         names = [(status.name, status.phrase) for status in HTTPStatus if status >= 400]
         for name, phrase in [*names, ("DEFAULT_ERROR", "A problem (RFC 9457)")]:
             response = {"description": phrase, "schema": self.ERROR_SCHEMA}
@@ -87,7 +89,7 @@ def register_error_handlers(app: Flask) -> None:
 
 
 def published(error: ProbedeckError) -> ProbedeckError:
-    """What of an error may leave the machine; the rest goes to the service's log."""
+    """Return the part of an error that may leave the machine; log the rest."""
     extra = {
         name: SEE_LOG if isinstance(value, str) and TRACEBACK in value else value
         for name, value in error.extra.items()
@@ -100,7 +102,7 @@ def published(error: ProbedeckError) -> ProbedeckError:
 
 
 def problem_document(error: ProbedeckError) -> bytes:
-    """The JSON text, ending in a newline for those who read it in a terminal."""
+    """Return the JSON text; it ends with a newline, for terminals."""
     hint = {"hint": HOW_TO_SIGN_IN} if error.status == 401 else {}
     document = {
         **hint,
@@ -124,13 +126,13 @@ def problem_response(error: ProbedeckError) -> Response:
 
 def _from_werkzeug(error: HTTPException) -> WerkzeugResponse:
     status = error.code or 500
-    if status < 400:  # a redirect of the routing
+    if status < 400:  # a redirect by the router
         return error.get_response()
     code = CODES.get(status, "bad_request" if status < 500 else "internal")
-    problem = ProbedeckError(status, code, error.description or HTTPStatus(status).phrase)
+    problem = ProbedeckError(status, code, _detail_of(error, status))
     messages = (getattr(error, "data", None) or {}).get("messages")  # set by webargs
     if messages:
-        # webargs puts the place (json, query) above the fields.
+        # webargs nests the fields under their location (json, query).
         faults = [fault for place in messages.values() for fault in _flat(place)]
         problem.extra["errors"] = faults
         problem.detail = " ".join(f"{f['field'] or 'body'}: {f['message']}" for f in faults)
@@ -141,11 +143,27 @@ def _from_werkzeug(error: HTTPException) -> WerkzeugResponse:
     return response
 
 
+def _detail_of(error: HTTPException, status: int) -> str:
+    """Return what is wrong, for the errors that routing raises with a text for browsers."""
+    path = request.path[:MAX_PATH]
+    if isinstance(error, WebsocketMismatch):
+        if "HTTP_UPGRADE" in request.environ:
+            return f"There is no websocket at {path}; it is at /ws."
+        return f"{path} is a websocket: send an upgrade request (RFC 6455)."
+    if status == 404:
+        return f"There is nothing at {path}; GET /api lists what there is."
+    if status == 405:
+        return f"{request.method} is not allowed for {path}; the header Allow lists what is."
+    if status == 413:
+        return TOO_LARGE
+    return error.description or HTTPStatus(status).phrase
+
+
 def _flat(messages: Any, path: str = "") -> Iterator[dict[str, str]]:
-    """`{"filter": {"pid": ["Too small."]}}` as `{"field": "filter.pid", "message": ...}`."""
+    """Flatten `{"filter": {"pid": ["Small."]}}` to `{"field": "filter.pid", "message": ...}`."""
     if isinstance(messages, Mapping):
         for key, below in messages.items():
-            # marshmallow files what concerns the whole object under _schema
+            # marshmallow uses the key _schema for the object as a whole
             name = "" if key == "_schema" else str(key)
             yield from _flat(below, ".".join(filter(None, (path, name))))
     elif isinstance(messages, list):
@@ -156,11 +174,11 @@ def _flat(messages: Any, path: str = "") -> Iterator[dict[str, str]]:
 
 
 def _stopping(_error: HubClosed) -> Response:
-    return problem_response(ProbedeckError(503, "stopping", "Probedeck is ending."))
+    return problem_response(ProbedeckError(503, "stopping", "The service is shutting down."))
 
 
 def _defect(error: Exception) -> Response:
     current_app.logger.error("%s %s failed", request.method, request.path, exc_info=error)
     return problem_response(
-        ProbedeckError(500, "internal", "A defect of Probedeck; its log has the details.")
+        ProbedeckError(500, "internal", "Probedeck failed internally; its log has the details.")
     )

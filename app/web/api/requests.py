@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One declaration for validation and for the OpenAPI document, of all that a request holds.
+"""Schemas of queries and bodies: one declaration for validation and for the OpenAPI document.
 
 Types are strict: the text "5" is not a number and true is not 1. Unknown members are refused.
 """
@@ -18,7 +18,7 @@ from marshmallow.validate import Length, Range
 from app.probes.spec import Filter, ProbeSpec
 
 MAX_PID = 4194304  # PID_MAX_LIMIT, include/linux/threads.h
-MAX_UID = 2**32 - 2  # (uid_t) -1 stands for "no user"
+MAX_UID = 2**32 - 2  # (uid_t) -1 means "no user"
 MAX_COMM_BYTES = 15  # TASK_COMM_LEN - 1
 MAX_DURATION_S = 86400
 MAX_LIMIT = 10_000
@@ -28,7 +28,7 @@ MAX_USER_NAME = 256  # LOGIN_NAME_MAX
 
 
 def numbers(field: fields.Field[Any], kind: str) -> str:
-    """What a field of numbers takes, in words: `a whole number from 1 to 10000`."""
+    """Describe the numbers that a field accepts: `a whole number from 1 to 10000`."""
     for each in field.validators:
         if isinstance(each, Range):
             if each.min_inclusive:
@@ -38,7 +38,7 @@ def numbers(field: fields.Field[Any], kind: str) -> str:
 
 
 class Ranged(fields.Field[Any]):
-    """A number: whatever is wrong with one, the answer tells what would be right."""
+    """A number; every error says which numbers are accepted."""
 
     kind = "a number"
 
@@ -90,14 +90,14 @@ class QueryBoolean(fields.Boolean):
             truthy={"1"},
             falsy={"0"},
             error_messages={"invalid": "Must be 1 or 0."},
-            # For the OpenAPI document: `true` is not taken.
+            # For the OpenAPI document: `true` is not accepted.
             metadata={"type": "integer", "enum": [0, 1], "default": int(kwargs["load_default"])},
             **kwargs,
         )
 
 
 class QueryInteger(Ranged, fields.Integer):
-    """A whole number in a query: decimal digits, where int() also takes `+5`, ` 5` and `5_0`."""
+    """A whole number in a query: digits only; int() would also accept `+5`, ` 5` and `5_0`."""
 
     kind = "a whole number"
 
@@ -111,13 +111,13 @@ def _check_comm(comm: str) -> None:
     try:
         size = len(comm.encode())
     except UnicodeEncodeError:
-        raise ValidationError("Not valid text: it has half of a surrogate pair.") from None
+        raise ValidationError("Not valid text: it contains an unpaired surrogate.") from None
     if not 1 <= size <= MAX_COMM_BYTES or "\0" in comm:
         raise ValidationError(f"Must be 1 to {MAX_COMM_BYTES} bytes of UTF-8 without NUL.")
 
 
 def unknown_field(name: str, known: Iterable[str]) -> str:
-    """What to say of a field that there is not: what is nearest to it, and all there are."""
+    """Return the message for an unknown field: the nearest match, and all known fields."""
     known = list(known)
     near = difflib.get_close_matches(name, known, n=1)
     guess = f" Did you mean {near[0]}?" if near else ""
@@ -133,7 +133,7 @@ class StrictSchema(Schema):
         unknown = RAISE
 
     def handle_error(self, error: ValidationError, data: Any, **_kwargs: Any) -> None:
-        """Name the fields that there are (a hook of marshmallow, which raises the error then)."""
+        """Name the known fields (a hook of marshmallow, which then raises the error)."""
         if not isinstance(data, Mapping) or not isinstance(error.messages, dict):
             return
         for name in data.keys() & error.messages.keys():
@@ -142,7 +142,7 @@ class StrictSchema(Schema):
 
 
 class FilterSchema(StrictSchema):
-    """Tested in the kernel; all parts must hold. null: any."""
+    """Tested in the kernel; all members must match. null matches anything."""
 
     pid = StrictInteger(allow_none=True, validate=Range(1, MAX_PID))
     uid = StrictInteger(allow_none=True, validate=Range(0, MAX_UID))
@@ -167,20 +167,20 @@ class SpecSchema(StrictSchema):
 
 
 class FilterChangeSchema(StrictSchema):
-    """The body of a change: RFC 7396, so that an absent member and null are two things."""
+    """The body of a change (RFC 7396): an absent member is not the same as null."""
 
     filter = fields.Nested(FilterSchema, allow_none=True, required=True)
 
 
 class StreamQuerySchema(StrictSchema):
-    """What a stream carries. `probe` may be repeated; without it, all. It starts live."""
+    """Which events a stream carries: `probe` may be repeated; live events only by default."""
 
     probe = fields.List(fields.String())
     recent = QueryBoolean(load_default=False)
 
 
 class WebsocketQuerySchema(StreamQuerySchema):
-    """The same of a websocket, which starts with the recent events."""
+    """The same for a websocket, which starts with the recent events."""
 
     recent = QueryBoolean(load_default=True)
 

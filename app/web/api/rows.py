@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arrow batches as rows for JSON, at the edge: only what leaves as JSON is decoded.
+"""Arrow batches as rows for JSON; decoded only where they are sent as JSON.
 
 Works column by column on the buffers of the batch, whose layout is the Arrow columnar
 format (https://arrow.apache.org/docs/format/Columnar.html); no numpy in this process.
@@ -21,7 +21,7 @@ CONSTANTS = ("probe", "mode")  # the same for all rows of a batch: metadata of i
 
 
 def rows_of(data: bytes, start: int = 0, stop: int | None = None) -> Iterator[dict[str, Any]]:
-    """The rows `start` to `stop` of a self-contained Arrow IPC stream, in order.
+    """Yield the rows `start` to `stop` of a self-contained Arrow IPC stream, in order.
 
     Members are in the order of the columns, with `probe` and `mode` after `time`. Raises
     ValueError for a column type that no probe has.
@@ -50,12 +50,12 @@ def rows_of(data: bytes, start: int = 0, stop: int | None = None) -> Iterator[di
 
 
 def rfc3339(timestamps_ns: Iterable[int]) -> list[str]:
-    """Nanoseconds since 1970, UTC, as RFC 3339 with nine decimals; exact for every int64."""
+    """Format nanoseconds since 1970, UTC, by RFC 3339 with nine decimals; exact for every int64."""
     second, prefix = None, ""
     texts = []
     for timestamp_ns in timestamps_ns:
         seconds, nanoseconds = divmod(timestamp_ns, NS_PER_S)
-        if seconds != second:  # rows come in order of time: one conversion serves many
+        if seconds != second:  # rows are ordered by time: one conversion serves many
             second = seconds
             prefix = (EPOCH + timedelta(seconds=seconds)).isoformat()
         texts.append(f"{prefix}.{nanoseconds:09d}Z")

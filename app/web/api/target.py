@@ -1,42 +1,53 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Request targets: a path that is exactly a route's, a query that the route knows all of."""
+"""Request targets: the path must be exactly a route's, and the route must know the whole query."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import abort, current_app, request
 
 from app.web.api.body import StrictParser
 from app.web.api.requests import StrictSchema
 
-TAKES_QUERY = "takes_query"  # an attribute of views that parse the query themselves
+QUERY_SCHEMA = "query_schema"  # an attribute of views that parse the query themselves
+View = TypeVar("View", bound=Callable[..., Any])
 parser = StrictParser()
 
 
 class NoQuerySchema(StrictSchema):
-    """Of routes that take none."""
+    """The query of routes that take none."""
 
 
 def check_target() -> None:
-    """Before any route: 404 for a path that the routing would first make one of ours, and 422
-    for a query parameter that the route does not know, and would pass over in silence.
+    """Check the target before any route (a Flask before_request).
+
+    Raises 404 for a path that routing would normalise to one of ours, and 422 for a query
+    parameter that the route does not know and would silently ignore.
     """
     if request.environ["PATH_INFO"].startswith("//"):
-        abort(404)  # werkzeug takes all slashes that it begins with for one
-    if request.routing_exception is None and not getattr(_view(), TAKES_QUERY, False):
-        parser.parse(NoQuerySchema, request, location="query", unknown="raise")
+        abort(404)  # werkzeug merges leading slashes
+    if request.routing_exception is not None:
+        return
+    schema = getattr(_view(), QUERY_SCHEMA, None)
+    # Flask itself answers OPTIONS: the view, which would check the query, is not called.
+    if schema is None or request.method == "OPTIONS":
+        parser.parse(schema or NoQuerySchema, request, location="query", unknown="raise")
 
 
-def takes_query(view: Callable[..., Any]) -> Callable[..., Any]:
-    """Mark a view that checks the query itself; what decorates it later keeps the mark."""
-    setattr(view, TAKES_QUERY, True)
-    return view
+def takes_query(schema: type) -> Callable[[View], View]:
+    """Mark a view that checks the query itself, by `schema`; later decorators keep the mark."""
+
+    def mark(view: View) -> View:
+        setattr(view, QUERY_SCHEMA, schema)
+        return view
+
+    return mark
 
 
 def _view() -> Callable[..., Any]:
-    """The function that answers this request."""
+    """Return the function that answers this request."""
     assert request.endpoint is not None
     view = current_app.view_functions[request.endpoint]
     views = getattr(view, "view_class", None)

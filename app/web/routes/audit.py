@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who changed what, from where, with what result: written down for each request that changes
-something, and shown to operators.
+"""The audit log: caller, address, action and result of each request that changes something.
 
-Each is written twice: as `asked` before anything is done, and with its status when it is
-answered. What cannot be written is not done; watching goes on.
+Each request has two entries: `asked` before anything is done, and its status when it is answered.
+What cannot be logged is not done; reading stays possible. Operators can read the log.
 """
 
 from __future__ import annotations
@@ -24,13 +23,13 @@ from app.web.context import current_service
 from app.web.routes.signing_in import is_sign_in
 from app.web.sockets import peer_name
 
-BODY_CHARACTERS = 1000  # of a body that is no JSON
+BODY_CHARACTERS = 1000  # of a body that is not JSON
 
-blueprint = Blueprint("audit", __name__, description="Who changed what")
+blueprint = Blueprint("audit", __name__, description="The audit log")
 
 
 def write_down() -> None:
-    """Before a request that changes something (a Flask before_request): it is asked for."""
+    """Log that a request would change something (a Flask before_request)."""
     if request.method in BODILESS or is_sign_in(request.environ):
         return
     caller = current_caller()
@@ -51,7 +50,7 @@ def write_down() -> None:
 
 
 def write_result(response: Response) -> Response:
-    """After it (a Flask after_request): how it was answered."""
+    """Log how it was answered (a Flask after_request)."""
     audited = g.pop("audited", None)
     if audited is not None:
         body = response.get_json(silent=True) if response.status_code >= 400 else None
@@ -59,9 +58,9 @@ def write_result(response: Response) -> Response:
         try:
             current_service().audit.append({**audited, "result": response.status_code, **code})
         except ProbedeckError as error:
-            # It is done, and was written down as asked for; the next one will be refused.
+            # It is done, and logged as asked; the next change will be refused.
             logging.getLogger(__name__).error(
-                "%s Not in it: the result of %s by %s: %d",
+                "%s Not logged: the result of %s by %s: %d",
                 error.detail,
                 audited["action"],
                 audited["who"],
@@ -75,7 +74,7 @@ def _spec(body: bytes) -> Any:
         return None
     try:
         return strict_json(body)
-    except ValueError:  # refused by the route as well
+    except ValueError:  # which the route refuses too
         return body.decode("utf-8", "backslashreplace")[:BODY_CHARACTERS]
 
 
@@ -86,5 +85,5 @@ def _spec(body: bytes) -> Any:
 def audit(query: dict[str, Any]) -> Response:
     """The newest entries of the audit log, oldest first; for operators."""
     if not current_caller().is_operator:
-        raise ProbedeckError(403, "operator_only", "The audit log is for operators.")
+        raise ProbedeckError(403, "operator_only", "Reading the audit log needs an operator token.")
     return jsonify({"entries": current_service().audit.newest(query["limit"])})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recent events as JSON rows, with a cursor to ask for what came since."""
+"""Recent events as JSON rows, with a cursor to continue from."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ blueprint = Blueprint("events", __name__, description="Recent events")
 @blueprint.response(200, EventsSchema)
 @blueprint.problems({400: "bad_cursor", 404: "unknown_probe"})
 def events(query: dict[str, Any]) -> Response:
-    """Recent events, newest last; with `after`, those that came after that cursor."""
+    """Recent events, newest last; with `after`, those after that cursor."""
     service = current_service()
     probes = known_probes(service, query.get("probe"))
     if "after" in query:
@@ -40,7 +40,7 @@ def events(query: dict[str, Any]) -> Response:
 
 
 def known_probes(service: Service, asked: list[str] | None) -> frozenset[str] | None:
-    """The probes asked for, None for all; raises 404 `unknown_probe`."""
+    """Return the requested probes, None for all; raise 404 `unknown_probe`."""
     if not asked:
         return None
     for probe_id in asked:
@@ -50,13 +50,13 @@ def known_probes(service: Service, asked: list[str] | None) -> frozenset[str] | 
 
 @dataclass
 class Page:
-    """Rows, and what is missing between them: each gap says `before` which row it lies."""
+    """Rows and the gaps between them; each gap has the index of the row `before` which it is."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     gaps: list[dict[str, Any]] = field(default_factory=list)
 
     def add_gap(self, gap: Gap) -> None:
-        """Losses of one kind with nothing between them are told as one: a page stays short."""
+        """Add a gap; merge it with one of the same kind and place, to bound the page."""
         message = gap.message()
         here = (last for last in reversed(self.gaps) if last["before"] == len(self.rows))
         last = next((last for last in here if last["probe"] == gap.probe), None)
@@ -67,7 +67,7 @@ class Page:
 
 
 def newest_page(held: Held, limit: int) -> Page:
-    """The newest `limit` rows, oldest first, and the gaps behind the first of them."""
+    """Return the newest `limit` rows, oldest first, and the gaps after the first of them."""
     chosen: list[tuple[Batch | Gap, int]] = []
     wanted = limit
     for item in reversed(held.items):
@@ -86,7 +86,7 @@ def newest_page(held: Held, limit: int) -> Page:
 
 
 def page_after(held: Held, after_row: int, limit: int) -> tuple[Page, int]:
-    """The oldest `limit` rows from number `after_row` on, and the number of what follows them."""
+    """Return the oldest `limit` rows from number `after_row` on, and the number that follows."""
     page = Page()
     for item in held.items:
         if isinstance(item, Gap):

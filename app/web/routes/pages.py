@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The console page, and the sign of life."""
+"""The console page and the health check."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from app.web.bundle import FOLDER, Bundle
 
 TEMPLATE = "index.html"
 BUNDLE = "probedeck.bundle"
-KEEP = "private, max-age=31536000, immutable"  # the name tells the content
+KEEP = "private, max-age=31536000, immutable"  # the name contains a digest of the content
 
-blueprint = Blueprint("pages", __name__, description="The console page and the sign of life")
+blueprint = Blueprint("pages", __name__, description="The console page and the health check")
 
 
 @blueprint.route("/", methods=["GET"])
@@ -34,7 +34,7 @@ def console_page() -> Response:
 
 
 def add_bundle(app: Flask) -> None:
-    """Put the page's files together, and serve them. Raises ValueError for what it cannot."""
+    """Bundle the page's files and serve them. Raises ValueError if they cannot be bundled."""
     assert app.static_folder is not None
     loader = app.jinja_env.loader
     assert loader is not None
@@ -44,7 +44,7 @@ def add_bundle(app: Flask) -> None:
 
 
 def built(name: str) -> Response:
-    """A file that the page refers to by what it holds."""
+    """Serve a bundled file, whose name contains a digest of its content."""
     bundle: Bundle = current_app.extensions[BUNDLE]
     file = bundle.file(name)
     if file is None:

@@ -30,7 +30,7 @@ class Probes(MethodView):
 class Availability(MethodView):
     @blueprint.response(200, ProbesSchema)
     def post(self) -> Response:
-        """Ask the kernel again which modes it allows."""
+        """Check again which modes the kernel supports."""
         manager = current_service().manager
         manager.check_availability()
         return jsonify(manager.describe_all())

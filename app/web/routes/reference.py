@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The OpenAPI document as a page to read: a plain document without a script.
+"""The OpenAPI document as a plain HTML page without a script.
 
-Made here, because the viewers that were tried need inline styles or `data:` images, which the
+None of the viewers that were tried is used: they need inline styles or `data:` images, which the
 policy of app/web/response_headers.py forbids (docs/architecture.md, "A reference without a
 viewer").
 """
@@ -31,7 +31,7 @@ blueprint = Blueprint("reference", __name__, description="This document")
 
 
 @blueprint.route("/api", methods=["GET"])
-@blueprint.response(200, content_type="text/html", description="The reference, for people")
+@blueprint.response(200, content_type="text/html", description="The reference as a page")
 @blueprint.doc(security=[])
 def reference() -> Response:
     """This document as a page to read."""
@@ -45,7 +45,7 @@ def add_reference(app: Flask, api: Any) -> None:
 
 
 def groups(document: Node) -> Iterator[Node]:
-    """Each tag with its operations, as the template shows them."""
+    """Yield each tag with its operations, as the template shows them."""
     for tag in document["tags"]:
         operations = [
             operation_of(document, path, method, item[method])
@@ -81,7 +81,7 @@ def operation_of(document: Node, path: str, method: str, operation: Node) -> Nod
 
 
 def security(requirements: Any) -> str:
-    """In words, what of the schemes is needed."""
+    """Describe the security schemes that are needed."""
     names = [" and ".join(each) for each in requirements if each]
     if not names:
         return "nothing"
@@ -103,7 +103,7 @@ def response(document: Node, status: str, node: Node) -> Node:
 
 
 def members(document: Node, schema: Node, path: str = "") -> Iterator[Node]:
-    """The members of a schema and of those inside it, each with the way to it: `filter.pid`."""
+    """Yield the members of a schema and of nested ones, each with its path: `filter.pid`."""
     schema = resolved(document, schema)
     if "items" in schema:
         yield from members(document, schema["items"], path + "[]" if path else "")
@@ -133,7 +133,7 @@ def member(document: Node, name: str, schema: Node, *, is_needed: bool) -> Node:
 
 
 def shown(value: Any) -> str:
-    """As in JSON, for the reader."""
+    """Format a value as in JSON."""
     if isinstance(value, list):
         return ", ".join(str(each) for each in value)
     if isinstance(value, bool):
@@ -142,7 +142,7 @@ def shown(value: Any) -> str:
 
 
 def resolved(document: Node, node: Node) -> Node:
-    """Where a reference leads; of a choice with null, what else it may be."""
+    """Follow references; of a choice with null, return the other alternative."""
     if "$ref" in node:
         target: Any = document
         for part in node["$ref"].removeprefix("#/").split("/"):

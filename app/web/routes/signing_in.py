@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Signing in: the page proves that it has a token, the service that it knows it.
+"""Signing in: the page proves that it has a token, and the service that it knows the token.
 
-The proof is app/access/sessions.py's.
-
-Open to all, like the page itself: what is sent is worth nothing without the token.
+The proof is described in app/access/sessions.py. The routes are open to all, like the page itself:
+what is sent is of no use without the token.
 """
 
 from __future__ import annotations
@@ -23,15 +22,15 @@ if TYPE_CHECKING:
 
 PATH = "/session"
 SCHEME = "Probedeck-Proof"
-SESSIONS = "probedeck.sessions"  # in a request's environ: where the guard looks sessions up
+SESSIONS = "probedeck.sessions"  # in a request's environ: the guard's sessions
 ORIGIN = "probedeck.origin"  # of the service, as this request addressed it
 
 blueprint = Blueprint("sessions", __name__, description="Signing in by a proof")
 
 
 def is_sign_in(environ: WSGIEnvironment) -> bool:
-    """Whether a request is for these routes, which need no caller."""
-    path = environ.get("PATH_INFO", "").removesuffix("/")  # as app.web.api.target has it
+    """Return whether a request is for these routes, which need no caller."""
+    path = environ.get("PATH_INFO", "").removesuffix("/")  # as routing does
     return path == PATH and environ["REQUEST_METHOD"] in ("GET", "HEAD", "POST")
 
 
@@ -51,7 +50,11 @@ def sign_in() -> Response:
     """A session, for the proof in the header `Authorization: Probedeck-Proof ...`."""
     scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != SCHEME.lower():
-        raise ProbedeckError(401, "bad_proof", f"Signing in takes `Authorization: {SCHEME} ...`.")
+        raise ProbedeckError(
+            401,
+            "bad_proof",
+            f"Signing in needs the header `Authorization: {SCHEME} ...` (docs/protocol.md).",
+        )
     opened = _sessions().sign_in(credentials.strip(), request.environ[ORIGIN])
     response = jsonify(asdict(opened))
     response.status_code = 201

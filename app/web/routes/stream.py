@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The live stream as NDJSON (https://github.com/ndjson/ndjson-spec), for curl: a line an event."""
+"""The live stream as NDJSON (https://github.com/ndjson/ndjson-spec), for curl: one event a line."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from app.web.sockets import bound_waits, hang_up, has_left, peer_name
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-LOOK_EVERY_S = 1.0  # how often an idle stream looks whether its client is still there
-# ASCII, for the reason that app.web.api.body.StrictJSON gives.
+POLL_EVERY_S = 1.0  # how often an idle stream checks that its client is still connected
+# ASCII, for the reason given at app.web.api.body.StrictJSON.
 encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
 
 blueprint = Blueprint("stream", __name__, description="Live events")
@@ -34,19 +34,18 @@ blueprint = Blueprint("stream", __name__, description="Live events")
 @blueprint.response(200, content_type="application/x-ndjson", description="An event a line")
 @blueprint.problems({404: "unknown_probe", 503: "busy"})
 def stream(query: dict[str, Any]) -> Response:
-    """The live events, as they come; with `recent=1` the recent ones before them."""
+    """Live events as they happen; with `recent=1`, the recent ones first."""
     service = current_service()
     probes = known_probes(service, query.get("probe"))
-    service.seats.take_for_request(current_caller())
+    service.stream_limit.acquire_for_request(current_caller())
     return StreamResponse(service, probes, current_caller(), recent=query["recent"])
 
 
 class StreamResponse(Response):
     """Writes lines until the client leaves or the service ends.
 
-    Calls WSGI's `write` itself (PEP 3333) where a generator would only be told by
-    gunicorn's log that its client could not be written to; and a batch counts as delivered
-    once it is written, not once it is asked for.
+    It calls WSGI's `write` itself (PEP 3333): a generator would not learn that a write failed,
+    and a batch counts as delivered when it is written, not when the next one is requested.
     """
 
     def __init__(
@@ -58,7 +57,7 @@ class StreamResponse(Response):
 
     def get_wsgi_headers(self, environ: WSGIEnvironment) -> Any:
         headers = super().get_wsgi_headers(environ)
-        headers.remove("Content-Length")  # of the empty body that werkzeug sees
+        headers.remove("Content-Length")  # werkzeug computed it for an empty body
         return headers
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -78,14 +77,14 @@ class StreamResponse(Response):
                 recent=self._recent,
                 states_in_order=True,
             ) as subscription:
-                # The head now, not with the first event; whoever has it misses nothing.
+                # Send the head now: a client that has received it misses no event.
                 write(b"")
                 for lines, batch in items(subscription, lambda: self._is_over(connection)):
                     write(lines)
                     if batch is not None:
                         subscription.delivered(batch)
         except OSError:
-            hang_up(connection)  # left, or took nothing for too long
+            hang_up(connection)  # disconnected, or stalled
 
     def _is_over(self, connection: socket.socket) -> bool:
         return has_left(connection) or not self._caller.is_authorised()
@@ -94,10 +93,10 @@ class StreamResponse(Response):
 def items(
     subscription: Subscription, left: Callable[[], bool]
 ) -> Iterator[tuple[bytes, Batch | None]]:
-    """What to write, with the batch it is; ends when the client left or the hub closed."""
+    """Yield lines with the batch they are from, until the client leaves or the hub closes."""
     while not left():
         try:
-            received = subscription.get(LOOK_EVERY_S)
+            received = subscription.get(POLL_EVERY_S)
         except HubClosed:
             return
         for item in received:

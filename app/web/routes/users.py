@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Users of this machine by number and by name, for those who read tables."""
+"""Users of this machine, by number and by name."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ blueprint = Blueprint("users", __name__, description="Users of the traced machin
 @blueprint.arguments(UsersQuerySchema, location="query")
 @blueprint.response(200, UsersSchema)
 def users(query: dict[str, Any]) -> Response:
-    """The users asked for, each once, by number; those that do not exist are left out.
+    """The requested users, each once, by number; those that do not exist are omitted.
 
-    A number is shown by one name, also where several share it: the first that the machine finds.
-    Another name that was asked for is one of its `aliases`.
+    Where several names share a number, the first that the machine finds is its name, and another
+    that was requested is one of its `aliases`.
     """
     asked = numbers_of(query["name"])
     found = names_of([*query["uid"], *asked.values()])
-    # A directory service may know a number by name and not the other way round.
+    # A directory service may resolve a name but not its number.
     for name, uid in asked.items():
         found.setdefault(uid, name)
     return jsonify({"users": [describe(uid, found[uid], asked) for uid in sorted(found)]})
@@ -39,18 +39,18 @@ def describe(uid: int, name: str, asked: dict[str, int]) -> dict[str, Any]:
 
 
 def names_of(uids: Iterable[int]) -> dict[int, str]:
-    """Number -> name of those that exist, from wherever the machine keeps them (nsswitch.conf)."""
+    """Return number -> name of those that exist, from the sources of nsswitch.conf(5)."""
     found = {}
     for uid in uids:
         try:
             found[uid] = pwd.getpwuid(uid).pw_name
         except KeyError:
-            continue  # a number nobody has: processes may run with any
+            continue  # processes may run with a number that has no user
     return found
 
 
 def numbers_of(names: Iterable[str]) -> dict[str, int]:
-    """Name -> number of those that exist."""
+    """Return name -> number of those that exist."""
     found = {}
     for name in names:
         try:

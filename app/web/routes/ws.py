@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The websocket: JSON text frames for control, binary frames for Arrow batches.
 
-The handshake is checked, and a seat taken, before the upgrade: after it there is no HTTP
-left to answer with. flask-sock and simple-websocket speak the protocol (RFC 6455).
+The handshake and the stream limit are checked before the upgrade: after it there is no HTTP
+response to refuse with. flask-sock and simple-websocket implement the protocol (RFC 6455).
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from app.web.sockets import FrameSocket, bound_waits, peer_name
 
 MAX_MESSAGE_BYTES = 4096
 PROTOCOL_VERSION = 1
-SUBPROTOCOL = "probedeck.v1"  # answered where it is offered: beside a token something must be
-LOOK_EVERY_S = 1.0
+SUBPROTOCOL = "probedeck.v1"  # browsers need one to be accepted, and it must not be the token
+POLL_EVERY_S = 1.0
 PING_EVERY_S = 10.0
 PONG_WITHIN_S = 20.0
 GOODBYE_S = 1.0  # for the client's half of the closing handshake
@@ -46,7 +46,7 @@ parser = StrictParser()
 
 
 class _Nothing(list[Any]):
-    """Where simple-websocket puts messages: clients send none that we read, so none is kept."""
+    """simple-websocket's message buffer: we read no messages, so none is stored."""
 
     def append(self, _message: Any) -> None:
         pass
@@ -54,48 +54,60 @@ class _Nothing(list[Any]):
 
 @blueprint.before_request
 def prepare() -> None:
-    """All that can be refused, before the upgrade; then hand simple-websocket a safe socket."""
+    """Check everything before the upgrade, then give simple-websocket a safe socket."""
     service = current_service()
     check_handshake()
     query = parser.parse(WebsocketQuerySchema, request, location="query", unknown="raise")
     g.probes, g.recent = known_probes(service, query.get("probe")), query["recent"]
-    service.seats.take_for_request(current_caller())
+    service.stream_limit.acquire_for_request(current_caller())
     connection = request.environ["gunicorn.socket"]
     bound_waits(connection)
     g.peer, g.frames = peer_name(connection), FrameSocket(connection)
     request.environ["gunicorn.socket"] = g.frames
-    # Offered compression is not taken: it would cost more than loopback saves.
+    # Decline compression: it would cost more than it saves on loopback.
     request.environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
 
 
 def check_handshake() -> None:
-    """RFC 6455, 4.2.1; what is wrong raises 400 here and not an error in simple-websocket."""
+    """Check the handshake by RFC 6455, 4.2.1. Raises 400; simple-websocket would fail with 500."""
     version = request.headers.get("Sec-WebSocket-Version", "")
     if version != "13":
-        raise ProbedeckError(400, "bad_request", "Sec-WebSocket-Version must be 13.")
+        raise ProbedeckError(
+            400,
+            "bad_request",
+            f"Unsupported Sec-WebSocket-Version {version[:20]!r}: it must be 13.",
+        )
     try:
         key = base64.b64decode(request.headers.get("Sec-WebSocket-Key", ""), validate=True)
     except binascii.Error:
         key = b""
     if request.method != "GET" or len(key) != 16 or request.environ["SERVER_PROTOCOL"] < "HTTP/1.1":
-        raise ProbedeckError(400, "bad_request", "Not a websocket handshake (RFC 6455).")
-    # wsproto takes the request apart once more, and fails for text that HTTP itself allows.
-    if not all(value.isascii() for value in request.headers.values()):
-        raise ProbedeckError(400, "bad_request", "A header is not ASCII text.")
+        raise ProbedeckError(
+            400,
+            "bad_request",
+            "Malformed websocket handshake: it takes GET, HTTP/1.1 and a Sec-WebSocket-Key of "
+            "16 bytes in base64 (RFC 6455, 4.2.1).",
+        )
+    # wsproto parses the headers again, and fails for non-ASCII values, which HTTP allows.
+    odd = [name for name, value in request.headers.items() if not value.isascii()]
+    if odd:
+        raise ProbedeckError(
+            400, "bad_request", f"The value of the header {odd[0]} is not ASCII text."
+        )
 
 
 @sock.route("/ws", bp=blueprint)  # type: ignore[untyped-decorator]  # flask-sock has no types
-@takes_query  # in `prepare`
+@takes_query(WebsocketQuerySchema)  # parsed in `prepare`
 def websocket(ws: Server) -> None:
-    """Serve one client until it leaves, falls silent, stalls, or the service ends."""
+    """Serve one client until it closes, stops answering pings, stalls, or the service ends."""
     ws.input_buffer = _Nothing()
     service, caller = current_service(), current_caller()
-    reason = CloseReason.INTERNAL_ERROR  # unless it ends in one of the ways below
+    reason = CloseReason.INTERNAL_ERROR  # unless replaced below
     try:
         with service.hub.subscribe(
             kind="websocket", peer=g.peer, probes=g.probes, recent=g.recent
         ) as subscription:
-            # Described after subscribing: no change of state falls between the two.
+            # Describe after subscribing, so that no change of state is missed between the two.
             described = service.manager.describe_all()
             hello = {
                 "type": "hello",
@@ -113,7 +125,7 @@ def websocket(ws: Server) -> None:
     except HubClosed:
         reason = CloseReason.GOING_AWAY
     except (ConnectionClosed, LocalProtocolError):
-        reason = CloseReason.NORMAL_CLOSURE  # the client closed while something was being sent
+        reason = CloseReason.NORMAL_CLOSURE  # closed by the client during a send
     finally:
         say_goodbye(ws, g.frames, reason)
 
@@ -121,12 +133,12 @@ def websocket(ws: Server) -> None:
 def serve(
     ws: Server, frames: FrameSocket, subscription: Subscription, caller: Caller
 ) -> CloseReason:
-    """Send what comes, and a ping now and then; returns why it ended."""
+    """Send what the subscription receives, and pings; return the reason for the end."""
     pinged_at_s = frames.heard_at_s
     while ws.connected and not frames.lost:
         if not caller.is_authorised():
             return CloseReason.POLICY_VIOLATION
-        for item in subscription.get(LOOK_EVERY_S):
+        for item in subscription.get(POLL_EVERY_S):
             if isinstance(item, Batch):
                 send_batch(ws, frames, item.data)
                 if not frames.lost:
@@ -134,7 +146,7 @@ def serve(
             else:
                 ws.send(json.dumps(item))
         now_s = time.monotonic()
-        if frames.heard_at_s < pinged_at_s:  # that ping is not answered yet
+        if frames.heard_at_s < pinged_at_s:  # nothing heard since that ping
             if now_s - pinged_at_s > PONG_WITHIN_S:
                 return CloseReason.POLICY_VIOLATION
         elif now_s - pinged_at_s > PING_EVERY_S:
@@ -144,18 +156,18 @@ def serve(
 
 
 def send_batch(ws: Server, frames: FrameSocket, data: bytes) -> None:
-    """As `ws.send`, without its copies. Raises ConnectionClosed when the closing has begun."""
+    """Send a binary message as `ws.send` does, without its copies. Raises ConnectionClosed."""
     if ws.ws.state is not ConnectionState.OPEN:
         raise ConnectionClosed(ws.close_reason, ws.close_message)
     frames.send_binary(data)
 
 
 def say_goodbye(ws: Server, frames: FrameSocket, reason: CloseReason) -> None:
-    """Close from our side if need be, and leave no thread behind."""
+    """Close our side if the client has not, and end the reader thread."""
     try:
         ws.close(reason)
     except (ConnectionClosed, LocalProtocolError):
-        pass  # the client was first
-    ws.thread.join(GOODBYE_S)  # ends on the client's close or end of file
+        pass  # the client has closed already
+    ws.thread.join(GOODBYE_S)  # it ends at the client's close frame or end of file
     frames.close()
     ws.thread.join()

@@ -25,7 +25,7 @@ from app.probes.spec import Filter, ProbeSpec
 from app.web.api.problem import CODES
 from app.web.api.requests import FilterSchema, SpecSchema
 from app.web.context import Service
-from app.web.stream_limit import Seats
+from app.web.stream_limit import StreamLimit
 
 PROTOCOL = (ROOT / "docs/protocol.md").read_text()
 SETTINGS = (ROOT / "docs/settings.md").read_text()
@@ -40,7 +40,7 @@ WITH_PATHS = [page for page in PAGES if page.name not in ("architecture.md", "CO
 def application() -> Flask:
     settings = Settings()
     hub = Hub(1, 1)
-    return create_app(Service(settings, hub, ProbeManager(settings, hub), Seats(1)))
+    return create_app(Service(settings, hub, ProbeManager(settings, hub), StreamLimit(1)))
 
 
 def routes() -> list[tuple[str, str]]:

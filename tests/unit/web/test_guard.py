@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may do what: tables of requests, each with the answer of the first check that refuses it."""
+"""Access control: tables of requests, each with the answer of the first check that refuses it."""
 
 from __future__ import annotations
 

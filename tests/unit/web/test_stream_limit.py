@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whose the websockets and streams are: nobody with a token takes those of the others."""
+"""The stream limit: no token can use up the streams of other callers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flask import Flask
 from app.access.caller import Caller
 from app.access.tokens import OPERATOR, VIEWER, Token
 from app.errors import ProbedeckError
-from app.web.stream_limit import Seats, bounds
+from app.web.stream_limit import StreamLimit, limits
 
 
 def of_token(name: str, role: str) -> Caller:
@@ -20,13 +20,13 @@ OWNER = Caller("uid 1000", OPERATOR)
 ADMIN, OTHER_ADMIN = of_token("admin", OPERATOR), of_token("admin2", OPERATOR)
 
 
-def taken_by(seats: Seats, caller: Caller) -> int:
-    """How many the caller can take."""
+def taken_by(limit: StreamLimit, caller: Caller) -> int:
+    """Return how many streams the caller can open."""
     count = 0
     with Flask(__name__).test_request_context():
         try:
             while count < 1000:
-                seats.take_for_request(caller)
+                limit.acquire_for_request(caller)
                 count += 1
         except ProbedeckError as error:
             assert (error.status, error.code) == (503, "busy")
@@ -34,31 +34,31 @@ def taken_by(seats: Seats, caller: Caller) -> int:
 
 
 def test_one_viewer_leaves_some_to_another_and_all_of_them_some_to_operators() -> None:
-    seats = Seats(24)
-    assert [taken_by(seats, of_token(f"v{n}", VIEWER)) for n in range(4)] == [8, 8, 2, 0]
-    assert taken_by(seats, ADMIN) == 6
+    limit = StreamLimit(24)
+    assert [taken_by(limit, of_token(f"v{n}", VIEWER)) for n in range(4)] == [8, 8, 2, 0]
+    assert taken_by(limit, ADMIN) == 6
 
 
 def test_an_operators_token_leaves_some_to_others_and_the_owner_may_have_all() -> None:
-    seats = Seats(24)
-    assert taken_by(seats, ADMIN) == 16
-    assert taken_by(seats, OTHER_ADMIN) == 8
-    assert taken_by(Seats(24), OWNER) == 24
+    limit = StreamLimit(24)
+    assert taken_by(limit, ADMIN) == 16
+    assert taken_by(limit, OTHER_ADMIN) == 8
+    assert taken_by(StreamLimit(24), OWNER) == 24
 
 
-def test_a_seat_given_back_is_the_same_callers() -> None:
-    seats = Seats(6)
+def test_a_released_stream_can_be_opened_again_by_the_same_caller() -> None:
+    limit = StreamLimit(6)
     viewer = of_token("v", VIEWER)
     for _ in range(10):
-        assert taken_by(seats, viewer) == 2
-        seats.give_back(viewer)
-        seats.give_back(viewer)
-    assert taken_by(seats, OWNER) == 6
+        assert taken_by(limit, viewer) == 2
+        limit.release(viewer)
+        limit.release(viewer)
+    assert taken_by(limit, OWNER) == 6
 
 
 @pytest.mark.parametrize("count", range(2, 500))
 def test_whatever_the_number_each_kind_has_at_least_one(count: int) -> None:
-    of_one_viewer, of_viewers, of_one_operator = bounds(count)
+    of_one_viewer, of_viewers, of_one_operator = limits(count)
     assert 1 <= of_one_viewer <= of_viewers < count
     assert 1 <= of_one_operator < count
     assert of_one_viewer <= count / 2

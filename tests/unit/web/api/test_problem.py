@@ -149,3 +149,35 @@ def test_nothing_is_outside_of_the_guard(client: FlaskClient, path: str) -> None
     answer = client.get(path, headers={"Host": "evil.test"})
     assert answer.json["code"] == "bad_host"
     assert answer.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "headers", "detail"),
+    [
+        ("GET", "/nonesuch", {}, "There is nothing at /nonesuch; GET /api lists what there is."),
+        ("GET", "/ws", {}, "/ws is a websocket: send an upgrade request (RFC 6455)."),
+        ("GET", "/ws?recent=0", {}, "/ws is a websocket: send an upgrade request (RFC 6455)."),
+        (
+            "GET",
+            "/probes",
+            {"Connection": "Upgrade", "Upgrade": "websocket"},
+            "There is no websocket at /probes; it is at /ws.",
+        ),
+        (
+            "DELETE",
+            "/probes",
+            {},
+            "DELETE is not allowed for /probes; the header Allow lists what is.",
+        ),
+    ],
+)
+def test_errors_of_routing_are_in_our_words(
+    client: FlaskClient, method: str, target: str, headers: dict[str, str], detail: str
+) -> None:
+    answer = client.open(target, method=method, headers=headers)
+    assert answer.content_type == "application/problem+json"
+    assert answer.json["detail"] == detail
+
+
+def test_a_long_path_is_quoted_in_part(client: FlaskClient) -> None:
+    assert len(client.get("/" + "x" * 4000).json["detail"]) < 300
