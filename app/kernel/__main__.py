@@ -2,7 +2,7 @@
 """`python -m app.kernel`: the running kernel and the modes it allows, as JSON on one line.
 
 A short process of its own, as it loads BCC's library, and named as tracers are: what it calls to
-see programs run is no event for them (bpf/record.c, is_canary).
+see programs run is no event for them (bpf/canary.c).
 Settings come from `PROBEDECK_*` (app.config).
 """
 

@@ -3,7 +3,7 @@
 
 The kernel says that programs are attached also when they never run: while ftrace or all kprobes
 are switched off, say. So the tracer calls the traced functions now and then, in a way that
-deletes nothing, and sees whether its programs counted that (bpf/record.c, is_canary).
+deletes nothing, and sees whether its programs counted that (bpf/canary.c).
 """
 
 from __future__ import annotations

@@ -62,7 +62,8 @@ def compile_object(
     lib.bpf_table_name.restype = ctypes.c_char_p
     lib.bpf_table_name.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
     flags = compiler_flags(mode, function, ring_bytes, rename_function)
-    compiler = Compiler(text=source(mode), cflags=flags)
+    text = source(mode, rename_function is not None)
+    compiler = Compiler(text=text, cflags=flags)
     module = compiler.module
     if lib.bpf_module_license(module) != b"GPL":
         raise ObjectError("the programs are not under the licence that they are loaded with")

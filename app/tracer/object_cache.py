@@ -62,7 +62,7 @@ def object_key(mode: str, function: str, ring_bytes: int, btf_path: Path) -> str
     parts = (
         FORMAT,
         mode,
-        source(mode),
+        source(mode, follows_renames=True),  # whether it does depends on the kernel alone
         compiler_flags(mode, function, ring_bytes),
         bcc_version(),
         kernel_identity(btf_path),

@@ -15,7 +15,7 @@ from app.tracer import canary
 from app.tracer.canary import INTERVAL_S, MISSES, RETRY_S, Seen, Sight, calls_of, unseen
 from app.tracer.records import CANARY
 
-RECORD_C = (ROOT / "bpf/record.c").read_text()
+CANARY_C = (ROOT / "bpf/canary.c").read_text()
 ALL = {"unlink": Seen(1, 1), "unlinkat": Seen(1, 1), "rmdir": Seen(1, 1)}
 
 
@@ -156,8 +156,8 @@ def test_right_after_attaching(
     assert not looks.missing
 
 
-def test_layout_is_that_of_record_c() -> None:
-    body = re.search(r"struct canary \{(.*?)\n\};", RECORD_C, re.S)
+def test_layout_is_that_of_the_c_text() -> None:
+    body = re.search(r"struct canary \{(.*?)\n\};", CANARY_C, re.S)
     assert body
     kinds = re.findall(r"^\s+(\w+) \w+;", body[1], re.M)
     assert "=" + "".join({"u64": "Q", "u32": "I"}[kind] for kind in kinds) == CANARY

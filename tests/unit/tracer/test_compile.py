@@ -76,7 +76,7 @@ from pathlib import Path
 from app.kernel.bcc_headers import find_headers, BTF_PATH
 from app.tracer import compile
 find_headers(BTF_PATH, Path(sys.argv[1])).apply()
-compile.source = lambda mode: sys.argv[2]
+compile.source = lambda *arguments: sys.argv[2]
 compile.compile_object("tracepoint", "", 1 << 16)
 """
     done = subprocess.run(
