@@ -4,12 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from app.btf.format import MODIFIERS, BtfError, Kind
-
-if TYPE_CHECKING:
-    from app.btf.reader import Btf
+from app.btf.reader import Btf
 
 _QUALIFIERS = {Kind.CONST: "const", Kind.VOLATILE: "volatile", Kind.RESTRICT: "__restrict"}
 _MAX_DEPTH = 64

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.btf import c_text
 from app.btf.format import (
     MODIFIERS,
     BtfError,
@@ -52,24 +51,6 @@ class Enumerator:
 
     name: str
     value: int
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A function's parameter; `type` is its type as C text."""
-
-    name: str
-    type: str
-
-
-@dataclass(frozen=True)
-class Function:
-    """A kernel function; `type_id` is what BPF_PROG_LOAD takes as attach_btf_id."""
-
-    name: str
-    type_id: int
-    returns: str
-    parameters: tuple[Parameter, ...]
 
 
 class Btf:
@@ -234,21 +215,6 @@ class Btf:
             (self._string(self._words[at]), self._words[at + 1])
             for at in range(start + 3, start + 3 + 2 * count_of(self._words[start + 1]), 2)
         ]
-
-    def function(self, name: str) -> Function | None:
-        """A kernel function's prototype, or None when the BTF names no such function."""
-        type_id = self.find(Kind.FUNC, name)
-        if type_id is None:
-            return None
-        proto = self.target(type_id)
-        if self.kind(proto) != Kind.FUNC_PROTO:
-            raise BtfError(f"function {name} has no prototype")
-        return Function(
-            name,
-            type_id,
-            c_text.declare(self, self.target(proto)),
-            tuple(Parameter(n, c_text.declare(self, t)) for n, t in self.parameters(proto)),
-        )
 
     def __iter__(self) -> Iterator[int]:
         """All type ids but `void`."""

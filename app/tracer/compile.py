@@ -15,12 +15,13 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 
-from app.btf.format import Kind
+from app.btf.format import BtfError, Kind
 from app.btf.reader import Btf
 from app.errors import ProbedeckError
 from app.kernel import tree_cache
 from app.kernel.bcc_headers import BTF_PATH, find_headers
 from app.kernel.renames import find_rename_function
+from app.kernel.symbols import TextSymbols
 from app.link.compiler import AHEAD, COMPILED, NOT_KEPT, REFUSED
 from app.linux import bpf
 from app.linux.syscalls import end_with_parent, set_process_name
@@ -100,9 +101,21 @@ def _program_spec(mode: str, name: str, instructions: bytes) -> ProgramSpec:
 
 
 @lru_cache
+def _load_btf(path: Path) -> Btf:
+    return Btf.load(path)
+
+
+def _rename_function(btf_path: Path) -> str | None:
+    try:
+        btf, symbols = _load_btf(btf_path), TextSymbols.load()
+    except (OSError, BtfError):
+        return None  # not following renames needs neither
+    return find_rename_function(RENAME_FUNCTIONS, btf, symbols)
+
+
 def _function_number(function: str) -> int:
-    # In the kernel's own BTF, whatever the types were taken from: there it looks itself.
-    number = Btf.load(BTF_PATH).find(Kind.FUNC, function)
+    # In the kernel's own BTF, wherever the types came from: BPF_PROG_LOAD refers to that.
+    number = _load_btf(BTF_PATH).find(Kind.FUNC, function)
     if number is None:
         raise ObjectError(f"the kernel's BTF has no function {function}")
     return number
@@ -117,8 +130,8 @@ def kept_or_compiled(
         return kept.encode(), None
     find_headers(btf_path, cache_dir).apply()
     try:
-        # The kernel decides that, so the kernel's identity stands for it in the object's key.
-        renames = find_rename_function(RENAME_FUNCTIONS, btf_path)
+        # Depends on the kernel alone, so the key contains it in the kernel's identity.
+        renames = _rename_function(btf_path)
         text = compile_object(mode, function, ring_bytes, renames).encode()
     except Exception as error:
         cause = log_and_tell(error)

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.btf.format import BtfError, Kind
-from app.btf.reader import Btf, Enumerator, Function, Member, Parameter
+from app.btf.prototypes import Function, Parameter, find_function
+from app.btf.reader import Btf, Enumerator, Member
 from tests.support.btf_builder import BtfBuilder
 
 RUNNING = Path("/sys/kernel/btf/vmlinux")
@@ -33,7 +34,7 @@ def deletion(byteorder: str = "little") -> BtfBuilder:
 @pytest.mark.parametrize("byteorder", ["little", "big"])
 def test_reads_both_byte_orders(byteorder: str) -> None:
     btf = Btf(deletion(byteorder).build())
-    found = btf.function("do_unlinkat")
+    found = find_function(btf, "do_unlinkat")
     assert found == Function(
         "do_unlinkat",
         btf.find(Kind.FUNC, "do_unlinkat") or 0,
@@ -55,7 +56,7 @@ def test_find_wants_the_whole_name_and_the_kind() -> None:
         (Kind.STRUCT, "name"),  # a member's name, not a type's
     ):
         assert btf.find(kind, name) is None, (kind, name)
-    assert btf.function("filename") is None
+    assert find_function(btf, "filename") is None
 
 
 def test_find_is_not_misled_by_equal_words() -> None:
@@ -209,7 +210,7 @@ def test_damaged_btf_never_fails_otherwise(data: st.DataObject) -> None:
         blob[data.draw(st.integers(0, len(blob) - 1))] = data.draw(st.integers(0, 255))
     try:
         btf = Btf(bytes(blob))
-        btf.function("do_unlinkat")
+        find_function(btf, "do_unlinkat")
         btf.member_offset("filename", "name")
         for type_id in btf:
             btf.size(type_id)
@@ -222,7 +223,7 @@ def test_running_kernel() -> None:
     btf = Btf.load(RUNNING)
     assert btf.member_offset("filename", "name") == 0
     assert btf.member_offset("pt_regs", "no_such_register") is None
-    found = btf.function("vfs_unlink")
+    found = find_function(btf, "vfs_unlink")
     assert found is not None
     assert found.returns == "int"
     assert "struct dentry *" in [parameter.type for parameter in found.parameters]

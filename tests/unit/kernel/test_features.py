@@ -18,7 +18,7 @@ import pytest
 
 from app import ROOT
 from app.kernel import feature_probes, features, hints
-from app.kernel.features import Availability, check_modes
+from app.kernel.features import Availability, check_modes, load_btf, load_symbols
 from app.kernel.hints import may_trace
 from app.kernel.symbols import TextSymbols
 from app.linux import bpf, perf_events
@@ -76,6 +76,8 @@ class FakeKernel:
         return check_modes(
             ("filename_unlinkat", "do_unlinkat"),
             ("unlink", "unlinkat", "rmdir"),
+            btf=load_btf(self.btf),
+            symbols=load_symbols(),
             btf_path=self.btf,
             cache_dir=self.folder / "cache",
             open_tracefs=lambda: nullcontext(self.folder),
@@ -204,6 +206,8 @@ def test_without_tracefs(kernel: FakeKernel) -> None:
     found = check_modes(
         (),
         ("unlink",),
+        btf=load_btf(kernel.btf),
+        symbols=load_symbols(),
         btf_path=kernel.btf,
         cache_dir=kernel.folder / "cache",
         open_tracefs=raising(PermissionError(errno.EPERM, "no mount")),  # type: ignore[arg-type]
@@ -266,7 +270,12 @@ def test_running_kernel_is_left_as_it_was(tmp_path: Path, monkeypatch: pytest.Mo
     def check() -> None:
         descriptors = open_descriptors()
         modes = check_modes(
-            DELETION_FUNCTIONS, DELETION_SYSCALLS, btf_path=RUNNING, cache_dir=tmp_path / "cache"
+            DELETION_FUNCTIONS,
+            DELETION_SYSCALLS,
+            btf=load_btf(RUNNING),
+            symbols=load_symbols(),
+            btf_path=RUNNING,
+            cache_dir=tmp_path / "cache",
         )
         assert len(made) >= sum(found.available for found in modes.values())
         assert made, modes
