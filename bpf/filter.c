@@ -61,8 +61,9 @@ static __always_inline int passes_at_entry(struct filter *f, u64 pid_tgid, u32 *
     if ((f->tests & TEST_UID) && f->uid != *uid)
         return 0;
     if (f->tests & TEST_COMM) {
-        // Zeroed, as before Linux 6.4 ("bpf: ensure all memory is initialized in
-        // bpf_get_current_comm") the helper may leave the bytes that follow the NUL unwritten.
+        // Zeroed: before Linux kernel commit f3f213497797 ("bpf: ensure all memory is
+        // initialized in bpf_get_current_comm", v6.4) the helper may not write what follows the
+        // NUL.
         u64 mine[2] = {};
 
         bpf_get_current_comm(mine, sizeof(mine));

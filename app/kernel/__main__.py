@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m app.kernel`: the running kernel and the modes it allows, as JSON on one line.
+"""`python -m app.kernel`: print the running kernel and the modes it allows, as one line of JSON.
 
-A short process of its own, as it loads BCC's library, and named as tracers are: what it calls to
-see programs run is no event for them (bpf/canary.c).
-Settings come from `PROBEDECK_*` (app.config).
+A short-lived process of its own, because it loads BCC's library. It is named as tracers are, so
+that the calls of its feature probes are not events for them (bpf/canary.c). Settings come from
+`PROBEDECK_*` (app.config).
 """
 
 from __future__ import annotations

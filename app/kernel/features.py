@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which modes the running kernel allows: asked by loading and attaching, not by version."""
+"""Which modes the running kernel allows: tested by loading and attaching, never by version."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ _TRACEFS_HINT = "run as root on a kernel built with CONFIG_FTRACE and CONFIG_FTR
 class Availability:
     """Whether a mode works, and on which function or tracepoints.
 
-    When it does not: `reason` says what was tried and what the kernel answered, `hint` what
-    would help, `errno` is the error's name where a system call failed.
+    If it does not, `reason` says what was tried and what the kernel answered, `hint` what would
+    help, and `errno` names the error if a system call failed.
     """
 
     available: bool
@@ -122,12 +122,11 @@ def _tracepoints(
     common: Problem | None,
 ) -> Availability:
     try:
-        with open_tracefs() as place:
-            problem = _try("tracepoint", partial(feature_probes.tracepoints, place, syscalls))
+        with open_tracefs() as folder:
+            problem = _try("tracepoint", partial(feature_probes.tracepoints, folder, syscalls))
     except OSError as error:
-        reason = (
-            f"the kernel's tracing file system cannot be used: {feature_probes.in_words(error)}"
-        )
+        cause = feature_probes.describe_error(error)
+        reason = f"the kernel's tracing file system cannot be used: {cause}"
         return _answer(None, Problem(reason, _TRACEFS_HINT, feature_probes.error_name_of(error)))
     return _answer("sys_enter/exit: " + ", ".join(syscalls), problem or common)
 
@@ -151,7 +150,7 @@ def _try(mode: str, feature_probe: Callable[[], None]) -> Problem | None:
 
 
 def _not_found(found: Resolution) -> Problem:
-    return Problem(found.reason or "no function was named", _FUNCTION_HINT)
+    return Problem(found.reason or "no candidate was given", _FUNCTION_HINT)
 
 
 def load_btf(btf_path: Path) -> Btf | Problem:
@@ -160,8 +159,8 @@ def load_btf(btf_path: Path) -> Btf | Problem:
         return Btf.load(btf_path)
     except UnusablePath as error:
         if not error.is_missing:
-            return Problem(f"the BTF cannot be used: {error}", "choose another by --btf-path")
-        reason = f"the kernel offers no BTF ({btf_path}: {feature_probes.in_words(error)})"
+            return Problem(f"the BTF cannot be used: {error}", "name another file by --btf-path")
+        reason = f"the kernel offers no BTF ({btf_path}: {feature_probes.describe_error(error)})"
         return Problem(reason, _BTF_HINT, feature_probes.error_name_of(error))
     except BtfError as error:
         return Problem(f"the BTF in {btf_path} cannot be read: {error}", _BTF_HINT)
@@ -172,7 +171,8 @@ def load_symbols() -> TextSymbols | Problem:
     try:
         return TextSymbols.load()
     except OSError as error:
-        return Problem(f"the kernel names no functions: {feature_probes.in_words(error)}", None)
+        cause = feature_probes.describe_error(error)
+        return Problem(f"the kernel lists no functions: {cause}", None)
 
 
 def _headers_problem(btf_path: Path, cache_dir: Path) -> Problem | None:

@@ -263,7 +263,7 @@ def test_running_kernel_is_left_as_it_was(tmp_path: Path, monkeypatch: pytest.Mo
         return fd
 
     monkeypatch.setattr(bpf, "load_program", remember)
-    # Several checks at once do not disturb each other: only this one's are looked for.
+    # Several checks at once do not disturb each other: only this one's are polled for.
     own = f"check_{os.getpid()}"
     monkeypatch.setattr(feature_probes, "_NAME", own)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""BCC itself: what becomes of C, and what is refused because it could not be kept."""
+"""BCC itself: what it compiles, and what is refused because an object cannot represent it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_nothing_else_imports_bcc() -> None:
 
 
 REFUSED = {
-    "something else than a map": """
+    "something other than a map": """
         int variable;
         int on_entry(void *ctx) { return variable; }""",
     "is of type 3": """

@@ -112,7 +112,7 @@ def test_what_is_not_kept_is_compiled(
     [
         ("import sys; sys.exit('first\\nlast')", "last", "first\nlast"),
         ("import os; os.abort()", "status -6", "status -6"),
-        ("print('{}')", "not the members", "not the members"),
+        ("print('{}')", "not an object with the members", "not an object with the members"),
         ("pass", "not a compiled object", "not a compiled object"),
         ("import sys; print('{'); sys.exit(3)", "Expecting", "Expecting"),
     ],
