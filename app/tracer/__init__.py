@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tracer process: load programs, attach them, drain the ring buffers, send frames.
+"""The tracer process: loads, attaches, drains the ring buffers, sends frames.
 
-One process for each running probe, `python -m app.tracer`. It may import numpy and nanoarrow, and
-of `app.probes` the data modules `spec` and `modes` only; never flask. Only `app.tracer.compile`
-imports BCC, in a process of its own.
+One process for each running probe, `python -m app.tracer`. May import numpy, nanoarrow,
+`app.kernel` and of `app.probes` spec, columns, modes and names; never flask. BCC is imported by
+`app.tracer.compile` alone, which is a process of its own.
 """
