@@ -62,7 +62,7 @@ def test_few_calls_are_measured_without_rest(kernel: Kernel) -> None:
     assert not kernel.is_measuring()
 
 
-def test_rests_after_enough_calls_and_then_measures_anew(kernel: Kernel) -> None:
+def test_pauses_after_enough_calls_and_then_measures_again(kernel: Kernel) -> None:
     with CostMeter(lambda: kernel.totals) as meter:
         meter.measure()
         kernel.run(ENOUGH_CALLS, 300)

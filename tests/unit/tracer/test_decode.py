@@ -181,7 +181,7 @@ def test_layout_is_that_of_the_c_text() -> None:
     sizes = {"u64": 8, "s64": 8, "u32": 4, "s32": 4, "char": 1}
     body = re.search(r"struct record \{(.*?)\n\};", RECORD_C, re.S)
     assert body
-    fields, offset = {}, 8  # behind the ring buffer's header
+    fields, offset = {}, 8  # after the ring buffer's header
     for kind, name, count in re.findall(r"^\s+(\w+) (\w+)(?:\[(\d*)\])?;", body[1], re.M):
         fields[name] = offset
         offset += sizes[kind] * int(count or (0 if name == "name" else 1))
