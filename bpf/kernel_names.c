@@ -2,7 +2,9 @@
 //
 // Names that the kernel has copied already: functions that take a struct filename.
 
-#include <linux/fs.h> // struct filename
+#include <linux/types.h>
+#include <linux/dcache.h> // struct dentry
+#include <linux/fs.h>     // struct filename, struct renamedata
 
 #define READ_NAME bpf_probe_read_kernel_str
 #define READ_BYTES bpf_probe_read_kernel

@@ -4,8 +4,6 @@
 // both directory entries, so there it is known whether such a file exists; the return of
 // RENAME_FUNCTION tells that the call is over.
 
-#include <linux/dcache.h> // struct dentry
-
 #define RENAME_NOREPLACE 1
 #define RENAME_EXCHANGE 2
 

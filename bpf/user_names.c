@@ -2,6 +2,8 @@
 //
 // Names in user memory: system calls, before the kernel has copied the name.
 
+#include <linux/types.h>
+
 #define READ_NAME bpf_probe_read_user_str
 #define READ_BYTES bpf_probe_read_user
 // At entry the name's page may not be in memory, and a program cannot wait for it. By the return

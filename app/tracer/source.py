@@ -22,14 +22,15 @@ _PROGRAMS = {
 def source_files(mode: str, follows_renames: bool) -> list[str]:
     """Return the names of a mode's files, each after those it uses.
 
+    Those that include kernel headers come first, so that our macros cannot change the headers.
     A tracepoint follows renames always. A mode that neither does nor sees returns remembers no
     calls.
     """
     sees_return = MODES[mode].sees_return
     return [
+        "user_names.c" if mode == "tracepoint" else "kernel_names.c",
         "record.c",
         "counters.c",
-        "user_names.c" if mode == "tracepoint" else "kernel_names.c",
         "canary.c",
         "filter.c",
         "capture.c",

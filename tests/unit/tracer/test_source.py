@@ -31,7 +31,7 @@ def test_a_mode_that_follows_renames_needs_all_its_other_files_too(mode: str) ->
 
 def test_messages_name_the_file_and_line() -> None:
     text = source("fentry", follows_renames=False)
-    assert text.startswith('#line 1 "bpf/record.c"\n// SPDX')
+    assert text.startswith('#line 1 "bpf/kernel_names.c"\n// SPDX')
     assert text.count("#line 1 ") == len(source_files("fentry", False))
 
 
@@ -47,3 +47,9 @@ def test_messages_name_the_file_and_line() -> None:
 def test_flags(mode: str, renames: str | None, flags: list[str]) -> None:
     ring_bytes = 16 * mmap.PAGESIZE
     assert compiler_flags(mode, "f", ring_bytes, renames) == ["-DRING_PAGES=16", *flags]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_headers_are_included_before_our_own_macros(mode: str) -> None:
+    text = source(mode, follows_renames=True)
+    assert text.rindex("#include <") < text.index("#define NAME_SHORT")
