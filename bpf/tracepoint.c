@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// tracepoint: syscalls:sys_enter_* and sys_exit_* of the calls that delete, and of those that rename,
-// which delete when there is a file at the new name: a tracepoint cannot tell. The name is in user
-// memory. CPython and gcc call the old unlink, coreutils unlinkat. Each call has a program of its own:
-// one may read only as many arguments as its tracepoint has (perf_event_set_bpf_prog).
+// tracepoint: syscalls:sys_enter_* and sys_exit_* of the calls that delete, and of those that
+// rename, which delete when there is a file at the new name; a tracepoint cannot tell whether
+// there is one. CPython and gcc call the old unlink, coreutils unlinkat. Each call has an entry
+// program of its own, as one may read only as many arguments as its tracepoint has
+// (perf_event_set_bpf_prog).
 
 #define AT_FDCWD -100
 
-// As in events/syscalls/*/format: the layout is part of the tracepoints' interface.
+// As in tracefs' events/syscalls/*/format: the layout is part of the tracepoints' interface.
 struct enter_context {
     u64 common;
     s64 number;
@@ -21,42 +22,42 @@ struct exit_context {
 
 int on_enter_unlink(struct enter_context *ctx)
 {
-    on_enter(AT_FDCWD, (const char *)ctx->args[0], CALL_UNLINK, 0);
+    begin_call(AT_FDCWD, (const char *)ctx->args[0], CALL_UNLINK, 0);
     return 1;
 }
 
 int on_enter_unlinkat(struct enter_context *ctx)
 {
-    on_enter(ctx->args[0], (const char *)ctx->args[1], CALL_UNLINKAT, ctx->args[2]);
+    begin_call(ctx->args[0], (const char *)ctx->args[1], CALL_UNLINKAT, ctx->args[2]);
     return 1;
 }
 
 int on_enter_rmdir(struct enter_context *ctx)
 {
-    on_enter(AT_FDCWD, (const char *)ctx->args[0], CALL_RMDIR, 0);
+    begin_call(AT_FDCWD, (const char *)ctx->args[0], CALL_RMDIR, 0);
     return 1;
 }
 
 int on_enter_rename(struct enter_context *ctx)
 {
-    on_enter(AT_FDCWD, (const char *)ctx->args[1], CALL_RENAME, 0);
+    begin_call(AT_FDCWD, (const char *)ctx->args[1], CALL_RENAME, 0);
     return 1;
 }
 
 int on_enter_renameat(struct enter_context *ctx)
 {
-    on_enter(ctx->args[2], (const char *)ctx->args[3], CALL_RENAMEAT, 0);
+    begin_call(ctx->args[2], (const char *)ctx->args[3], CALL_RENAMEAT, 0);
     return 1;
 }
 
 int on_enter_renameat2(struct enter_context *ctx)
 {
-    on_rename(ctx->args[2], (const char *)ctx->args[3], CALL_RENAMEAT2, ctx->args[4]);
+    enter_rename(ctx->args[2], (const char *)ctx->args[3], CALL_RENAMEAT2, ctx->args[4]);
     return 1;
 }
 
 int on_exit(struct exit_context *ctx)
 {
-    on_leave(ctx->ret);
+    leave_call(ctx->ret);
     return 1;
 }

@@ -1,20 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Types of BTF as C text: `int (*handler)(struct file *, char *)` and the like."""
+"""BTF types as C text, such as `int (*handler)(struct file *, char *)`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from app.btf.format import MODIFIERS, BtfError, Kind
-
-if TYPE_CHECKING:
-    from app.btf.reader import Btf
+from app.btf.reader import Btf
 
 _QUALIFIERS = {Kind.CONST: "const", Kind.VOLATILE: "volatile", Kind.RESTRICT: "__restrict"}
 _MAX_DEPTH = 64
 
-# How pahole spells C's integers, all of them valid C, with the size each must have to be it.
+# C's integers as pahole spells them, all valid C, with the size in bytes that each must have.
 _INTEGERS = {
     "_Bool": 1,
     "char": 1,
@@ -41,14 +38,14 @@ _BY_SIZE = {1: "char", 2: "short", 4: "int", 8: "long long", 16: "__int128"}
 
 
 def integer(size: int, signed: bool) -> str:
-    """C's integer of this size in bytes; raises BtfError when there is none."""
+    """Return C's integer of this size in bytes; raises BtfError if there is none."""
     if size not in _BY_SIZE:
-        raise BtfError(f"an integer of {size} bytes")
+        raise BtfError(f"C has no integer of {size} bytes")
     return ("signed " if signed else "unsigned ") + _BY_SIZE[size]
 
 
 def base_name(btf: Btf, type_id: int) -> str:
-    """A type that is not derived from others, as people write it: `struct file`, `size_t`."""
+    """Return a type that is not derived from others as C spells it: `struct file`, `size_t`."""
     kind, name = btf.kind(type_id), btf.name(type_id)
     if kind is None:
         return "void"
@@ -66,33 +63,33 @@ def declare(
     declared: str = "",
     base: Callable[[Btf, int], str] = base_name,
 ) -> str:
-    """The declaration of `declared` with this type; without a name, the type alone.
+    """Return the declaration of `declared` with this type; without a name, the type alone.
 
-    `base` spells the type at the innermost end; raises BtfError for types nested without end.
+    `base` spells the innermost type. Raises BtfError for types that refer to themselves.
     """
     qualifiers: list[str] = []
     for _ in range(_MAX_DEPTH):
         kind = btf.kind(type_id)
         if kind in MODIFIERS:
-            qualifier = _QUALIFIERS.get(kind)  # type tags such as __user are no C
+            qualifier = _QUALIFIERS.get(kind)  # type tags such as __user are not C
             if qualifier and qualifier not in qualifiers:
                 qualifiers.append(qualifier)
         elif kind == Kind.PTR:
             declared = "*" + " ".join([*qualifiers, declared] if declared else qualifiers)
             qualifiers = []
-        elif kind == Kind.ARRAY:  # qualifiers of an array are its elements'
-            declared = f"{_bound(declared)}[{btf.element_count(type_id)}]"
+        elif kind == Kind.ARRAY:  # C applies an array's qualifiers to its elements
+            declared = f"{_parenthesized(declared)}[{btf.element_count(type_id)}]"
         elif kind == Kind.FUNC_PROTO:
-            declared = f"{_bound(declared)}({_parameters(btf, type_id, base)})"
+            declared = f"{_parenthesized(declared)}({_parameters(btf, type_id, base)})"
             qualifiers = []
         else:
             return " ".join([*qualifiers, base(btf, type_id), declared]).rstrip()
         type_id = btf.target(type_id)
-    raise BtfError(f"type {type_id}: declarators that never end")
+    raise BtfError(f"type {type_id}: a declarator that refers to itself")
 
 
-def _bound(declared: str) -> str:
-    """In C, `[]` and `()` bind closer than `*`."""
+def _parenthesized(declared: str) -> str:
+    """Enclose a pointer's declarator, as `[]` and `()` bind closer than `*`."""
     return f"({declared})" if declared.startswith("*") else declared
 
 

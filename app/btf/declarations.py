@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """C declarations of kernel types, exactly as the running kernel lays them out.
 
-Only what the asked types hold by value is declared in full; what they merely point to is
-declared forward, so that a few types stay a few types. Enums become integers of their
-size unless asked for by name: their constants would collide with those that BCC declares.
+Only what the requested types contain by value is declared in full; what they point to is declared
+forward, so that a few types stay a few types. Enums become integers of their size unless requested
+by name, because their constants would collide with those that BCC declares.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _RECORDS = (Kind.STRUCT, Kind.UNION)
 _ENUMS = (Kind.ENUM, Kind.ENUM64)
 _NAMED = (Kind.STRUCT, Kind.UNION, *_ENUMS, Kind.TYPEDEF)
 _MAX_DEPTH = 100
-# Names that the kernel's C allows but not every compiler: keywords (BTF may hold Rust's types,
-# which know no C) and what gcc and clang define as macros outside of strict ISO mode.
+# Names that the kernel may use but a C compiler may reject: keywords (BTF may contain types of
+# Rust, which does not reserve C's) and macros that gcc and clang define outside strict ISO mode.
 _RESERVED = re.compile(
     r"(alignas|alignof|asm|auto|bool|break|case|char|const|constexpr|continue|default|do|double"
     r"|else|enum|extern|false|float|for|goto|if|inline|int|long|nullptr|register|restrict|return"
@@ -31,11 +31,11 @@ _RESERVED = re.compile(
 
 
 def c_declarations(btf: Btf, names: Iterable[str], declared: Collection[str] = ()) -> str:
-    """C text that declares the named structs, unions, enums and typedefs, and what they need.
+    """Return C text that declares the named structs, unions, enums and typedefs.
 
-    A name is looked for as struct, union, enum, typedef, in this order. `declared` are
-    typedefs that the text may use without declaring them. The layout is exact for
-    gcc and clang on 64-bit machines. Raises BtfError when the kernel has no such type.
+    It also declares what they need. A name is searched as struct, union, enum, typedef, in this
+    order. `declared` are typedefs that the text may use without declaring them. The layout is exact
+    for gcc and clang on 64-bit machines. Raises BtfError if the kernel has no such type.
     """
     writer = _Writer(btf, declared)
     wanted = [_find(btf, name) for name in names]
@@ -69,10 +69,10 @@ class _Writer:
         self._depth = 0
 
     def require(self, type_id: int, whole: bool) -> None:
-        """Write what must stand before a use of this type; `whole`: its size is needed."""
+        """Declare what must precede a use of this type; `whole` if its size is needed."""
         self._depth += 1
         if self._depth > _MAX_DEPTH:
-            raise BtfError(f"type {type_id}: types nested without end")
+            raise BtfError(f"type {type_id}: types nested too deeply")
         try:
             self._require(self._btf.strip(type_id), whole)
         finally:
@@ -113,7 +113,7 @@ class _Writer:
         if named and not whole:
             self._declare_forward(self._base(self._btf, type_id))
             return
-        self._layouts.plan(type_id)  # refuses a struct that contains itself
+        self._layouts.plan(type_id)  # raises for a struct that contains itself
         for member in self._btf.members(type_id):
             self._require_member(member)
         if named:
@@ -125,7 +125,7 @@ class _Writer:
         if member.name or self._btf.kind(inner) not in _RECORDS:
             self.require(member.type_id, whole=True)
             return
-        for nested in self._btf.members(inner):  # its body is written in place
+        for nested in self._btf.members(inner):  # its body is written inline
             self._require_member(nested)
 
     def _declare_forward(self, record: str) -> None:
@@ -151,10 +151,10 @@ class _Writer:
             return c_text.integer(btf.size(type_id), btf.enum_is_signed(type_id))
         return c_text.base_name(btf, type_id)
 
-    def _record_text(self, type_id: int, in_place: bool = False) -> str:
+    def _record_text(self, type_id: int, inline: bool = False) -> str:
         plan = self._layouts.plan(type_id)
         keyword = "struct" if self._btf.kind(type_id) == Kind.STRUCT else "union"
-        tag = "" if in_place or not self._btf.name(type_id) else self._tag(type_id) + " "
+        tag = "" if inline or not self._btf.name(type_id) else self._tag(type_id) + " "
         lines: list[str] = []
         for item in plan.items:
             lines += self._padding(item) if isinstance(item, Padding) else [self._member(item)]
@@ -164,9 +164,9 @@ class _Writer:
     def _member(self, member: Member) -> str:
         inner = self._btf.resolve(member.type_id)
         if not member.name and self._btf.kind(inner) in _RECORDS:
-            # The tag is left out: since Linux 7.0 (-fms-extensions) the kernel embeds tagged
-            # structs anonymously, which standard C would read as a mere declaration.
-            text = self._record_text(inner, in_place=True)
+            # Without its tag: since Linux 7.0 (-fms-extensions) the kernel embeds tagged structs
+            # anonymously, which standard C would take for a declaration without a member.
+            text = self._record_text(inner, inline=True)
         else:
             text = self._declare(member.type_id, _identifier(member.name))
             if member.bit_size:
@@ -174,7 +174,7 @@ class _Writer:
         return text.replace("\n", "\n\t")
 
     def _padding(self, gap: Padding) -> list[str]:
-        """Bits up to a byte's end, bytes, bits: of char, as that never moves anything."""
+        """Pad to the end of a byte, then whole bytes, then bits, all of char: it is unaligned."""
         first_byte, last_byte = -(-gap.start // 8), gap.end // 8
         if first_byte > last_byte:
             return [f"unsigned char : {gap.end - gap.start}"]
@@ -194,7 +194,7 @@ class _Writer:
             f"\t{_identifier(e.name)} = {_constant(e.value, wide)},\n"
             for e in self._btf.enumerators(type_id)
         )
-        # A compiler takes int unless a constant needs more; both ways of saying otherwise:
+        # A compiler uses int unless a constant needs more; these attributes change the size.
         size = self._btf.size(type_id)
         attribute = {4: "", 8: " __attribute__((mode(DI)))"}.get(size, " __attribute__((packed))")
         return f"enum {self._tag(type_id)} {{\n{constants}}}{attribute}"
@@ -206,7 +206,7 @@ class _Writer:
         return self._unique(type_id, self._aliases)
 
     def _unique(self, type_id: int, owners: dict[str, int]) -> str:
-        """A type's name; BTF may hold several types of one name, C may not."""
+        """Return a unique name for a type; BTF may contain several types of one name, C may not."""
         if type_id not in self._names:
             name = _identifier(self._btf.name(type_id))
             number = 2
@@ -218,7 +218,7 @@ class _Writer:
 
 
 def _identifier(name: str) -> str:
-    """The name as C takes it: other characters become `_`, a reserved word gets one more."""
+    """Return a name valid in C: other characters become `_`, reserved words get one appended."""
     cleaned = re.sub(r"[^A-Za-z0-9_]", "_", name)
     if not cleaned or cleaned[0].isdigit():
         cleaned = "_" + cleaned

@@ -16,7 +16,7 @@ HEADER_SIZE = 24
 
 
 class BtfError(ValueError):
-    """The data is no BTF that this reader understands; the message says where and why."""
+    """The data is not BTF that this reader understands; the message says where and why."""
 
 
 class Kind(IntEnum):
@@ -45,7 +45,7 @@ class Kind(IntEnum):
 
 MODIFIERS = frozenset({Kind.VOLATILE, Kind.CONST, Kind.RESTRICT, Kind.TYPE_TAG})
 
-# 32-bit words after the three that every type has: once, and for each of its `vlen` elements.
+# 32-bit words after the three of every type: a fixed number, and a number for each element.
 _EXTRA_WORDS: dict[int, tuple[int, int]] = {
     Kind.INT: (1, 0),
     Kind.PTR: (0, 0),
@@ -70,40 +70,40 @@ _EXTRA_WORDS: dict[int, tuple[int, int]] = {
 
 
 def kind_of(info: int) -> int:
-    """The kind in a type's info word.
+    """Return the kind in a type's info word.
 
-    Kernels so far leave bits 16-23 and 29-30 zero. Read as the high bits of count and kind,
-    as they are here, they make a format to come fail instead of being misread.
+    Kernels so far leave bits 16-23 and 29-30 zero. They are read here as high bits of count and
+    kind, so that a future format that uses them fails instead of being misread.
     """
     return info >> 24 & 0x7F
 
 
 def count_of(info: int) -> int:
-    """How many members, constants or parameters follow (vlen)."""
+    """Return how many members, constants or parameters follow (vlen)."""
     return info & 0xFFFFFF
 
 
 def flag_of(info: int) -> bool:
-    """The kind_flag, whose meaning depends on the kind."""
+    """Return the kind_flag, whose meaning depends on the kind."""
     return bool(info >> 31)
 
 
 def sections(data: bytes) -> tuple[bytes, bytes]:
-    """The type section, in this machine's byte order, and the string section."""
+    """Return the type section, in this machine's byte order, and the string section."""
     byteorder = _byteorder(data)
-    mark = "<" if byteorder == "little" else ">"
+    prefix = "<" if byteorder == "little" else ">"
     if len(data) < HEADER_SIZE:
-        raise BtfError(f"cut short: {len(data)} bytes, the header alone has {HEADER_SIZE}")
+        raise BtfError(f"truncated: {len(data)} bytes, but the header alone has {HEADER_SIZE}")
     version, _, header, type_at, type_size, string_at, string_size = struct.unpack_from(
-        mark + "BBIIIII", data, 2
+        prefix + "BBIIIII", data, 2
     )
     if version != 1:
-        raise BtfError(f"BTF version {version}, only 1 is known")
+        raise BtfError(f"BTF version {version} is not supported, only 1")
     types_from, strings_from = header + type_at, header + string_at
     if header < HEADER_SIZE or max(types_from + type_size, strings_from + string_size) > len(data):
-        raise BtfError(f"cut short: sections reach behind the end ({len(data)} bytes)")
+        raise BtfError(f"truncated: sections extend past the end ({len(data)} bytes)")
     if type_size % 4:
-        raise BtfError(f"a type section of {type_size} bytes is not made of 32-bit words")
+        raise BtfError(f"the type section's size, {type_size} bytes, is not a multiple of 4")
     types = data[types_from : types_from + type_size]
     strings = data[strings_from : strings_from + string_size]
     if not strings or strings[0] or strings[-1]:
@@ -116,9 +116,9 @@ def sections(data: bytes) -> tuple[bytes, bytes]:
 
 
 def starts(words: memoryview[int]) -> list[int]:
-    """Where each type starts, in words; entry 0 (`void`) is -1, so that bisection works."""
+    """Return where each type starts, in words; entry 0 (`void`) is -1, so that bisection works."""
     found = [-1]
-    sizes: dict[int, int] = {}  # by info word: a kernel has but some hundred different ones
+    sizes: dict[int, int] = {}  # by info word: a kernel has only a few hundred different ones
     at, end = 0, len(words)
     while at + 3 <= end:
         info: int = words[at + 1]
@@ -126,12 +126,12 @@ def starts(words: memoryview[int]) -> list[int]:
         if size is None:
             extra = _EXTRA_WORDS.get(kind_of(info))
             if extra is None:
-                raise BtfError(f"type {len(found)}: kind {kind_of(info)} is not known")
+                raise BtfError(f"type {len(found)}: unknown kind {kind_of(info)}")
             size = sizes[info] = 3 + extra[0] + extra[1] * count_of(info)
         found.append(at)
         at += size
     if at != end:
-        raise BtfError(f"type {len(found) - 1} reaches behind the end of the type section")
+        raise BtfError(f"type {len(found) - 1} extends past the end of the type section")
     return found
 
 
@@ -140,4 +140,4 @@ def _byteorder(data: bytes) -> str:
         return "little"
     if data[:2] == MAGIC.to_bytes(2, "big"):
         return "big"
-    raise BtfError("no BTF: the magic number is missing")
+    raise BtfError("not BTF: the magic number is missing")

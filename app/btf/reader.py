@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""BTF, the kernel's description of its own types: reading and asking.
+"""Reading BTF, the kernel's description of its own types.
 
-Format: Documentation/bpf/btf.rst of the kernel. A kernel's BTF holds some 100,000 to
-200,000 types in 5 MB, so nothing is decoded before it is asked for: loading walks the type
-section once to learn where each type starts; names are searched in the string section.
+Format: Documentation/bpf/btf.rst of the kernel. A kernel's BTF has 100,000 to 200,000 types in
+5 MB, so types are decoded on demand: loading walks the type section once to find where each type
+starts, and names are searched in the string section.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.btf import c_text
 from app.btf.format import (
     MODIFIERS,
     BtfError,
@@ -38,7 +37,7 @@ _SIZED = frozenset({Kind.INT, Kind.STRUCT, Kind.UNION, Kind.ENUM, Kind.FLOAT, Ki
 
 @dataclass(frozen=True)
 class Member:
-    """A member of a struct or union. `bit_size` is 0 for one that is no bit-field."""
+    """A member of a struct or union. `bit_size` is 0 unless it is a bit-field."""
 
     name: str
     type_id: int
@@ -54,29 +53,11 @@ class Enumerator:
     value: int
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """A function's parameter; `type` is its type as C text."""
-
-    name: str
-    type: str
-
-
-@dataclass(frozen=True)
-class Function:
-    """A kernel function; `type_id` is what BPF_PROG_LOAD takes as attach_btf_id."""
-
-    name: str
-    type_id: int
-    returns: str
-    parameters: tuple[Parameter, ...]
-
-
 class Btf:
     """Parsed BTF. Type ids count from 1; 0 is `void`."""
 
     def __init__(self, data: bytes) -> None:
-        """Take the bytes of a `.BTF` section; raises BtfError when they are not one."""
+        """Parse the bytes of a `.BTF` section; raises BtfError."""
         self._types, self._strings = sections(data)
         self._words = memoryview(self._types).cast("I")
         self._starts = starts(self._words)
@@ -87,11 +68,11 @@ class Btf:
         return cls(paths.read_bytes(path))
 
     def __len__(self) -> int:
-        """How many type ids there are, `void` included."""
+        """Return the number of type ids, including `void`."""
         return len(self._starts)
 
     def find(self, kind: Kind, name: str) -> int | None:
-        """The first type of this kind and name, or None.
+        """Return the first type of this kind and name, or None.
 
         Searches bytes: the name in the strings, then its offset at the start of a type.
         """
@@ -116,49 +97,49 @@ class Btf:
         return None
 
     def kind(self, type_id: int) -> Kind | None:
-        """A type's kind; None for `void`."""
+        """Return a type's kind; None for `void`."""
         if type_id == VOID:
             return None
         return Kind(kind_of(self._words[self._start(type_id) + 1]))
 
     def name(self, type_id: int) -> str:
-        """A type's name, empty for one that has none."""
+        """Return a type's name, empty if it has none."""
         return "" if type_id == VOID else self._string(self._words[self._start(type_id)])
 
     def target(self, type_id: int) -> int:
-        """What a pointer, typedef, modifier, array, function or variable refers to."""
+        """Return the type to which a pointer, typedef, modifier, array or function refers."""
         start = self._start(type_id)
         if self.kind(type_id) == Kind.ARRAY:
             start += 1  # struct btf_array follows: element, index, count
         return self._words[start + 2]
 
     def element_count(self, array_id: int) -> int:
-        """Elements of an array; 0 for a flexible one."""
+        """Return the number of elements of an array; 0 for a flexible one."""
         return self._words[self._start(array_id) + 5]
 
     def forward_is_union(self, type_id: int) -> bool:
-        """Whether a forward declaration is of a union."""
+        """Return whether a forward declaration is of a union."""
         return flag_of(self._words[self._start(type_id) + 1])
 
     def strip(self, type_id: int) -> int:
-        """The type behind const, volatile, restrict and type tags."""
+        """Return the type without const, volatile, restrict and type tags."""
         for _ in range(_MAX_DEPTH):
             if self.kind(type_id) not in MODIFIERS:
                 return type_id
             type_id = self.target(type_id)
-        raise BtfError(f"type {type_id}: modifiers that never end")
+        raise BtfError(f"type {type_id}: modifiers that refer to themselves")
 
     def resolve(self, type_id: int) -> int:
-        """The type behind modifiers and typedefs."""
+        """Return the type without modifiers and typedefs."""
         for _ in range(_MAX_DEPTH):
             type_id = self.strip(type_id)
             if self.kind(type_id) != Kind.TYPEDEF:
                 return type_id
             type_id = self.target(type_id)
-        raise BtfError(f"type {type_id}: typedefs that never end")
+        raise BtfError(f"type {type_id}: typedefs that refer to themselves")
 
     def size(self, type_id: int) -> int:
-        """A type's size in bytes; raises BtfError for one that has none (void, functions)."""
+        """Return a type's size in bytes; raises BtfError if it has none (void, functions)."""
         count = 1
         for _ in range(_MAX_DEPTH):
             type_id = self.resolve(type_id)
@@ -171,18 +152,18 @@ class Btf:
                 raise BtfError(f"type {type_id} ({self.name(type_id)!r}) has no size")
             count *= self.element_count(type_id)
             type_id = self.target(type_id)
-        raise BtfError(f"type {type_id}: arrays that never end")
+        raise BtfError(f"type {type_id}: arrays that contain themselves")
 
     def int_is_signed(self, type_id: int) -> bool:
-        """Whether an integer is signed."""
+        """Return whether an integer is signed."""
         return bool(self._words[self._start(type_id) + 3] >> 24 & 1)
 
     def enum_is_signed(self, type_id: int) -> bool:
-        """Whether an enum is signed. Before Linux 6.0 every enum says that it is not."""
+        """Return whether an enum is signed. Before Linux 6.0 every enum is marked as unsigned."""
         return flag_of(self._words[self._start(type_id) + 1])
 
     def enumerators(self, type_id: int) -> list[Enumerator]:
-        """The constants of an enum, 32 or 64 bits wide."""
+        """Return the constants of an enum, 32 or 64 bits wide."""
         start = self._start(type_id)
         wide = self.kind(type_id) == Kind.ENUM64
         signed = self.enum_is_signed(type_id)
@@ -196,13 +177,13 @@ class Btf:
         return found
 
     def members(self, type_id: int) -> list[Member]:
-        """The members of a struct or union, in the order of declaration."""
+        """Return the members of a struct or union, in declaration order."""
         start = self._start(type_id)
         info = self._words[start + 1]
         found = []
         for at in range(start + 3, start + 3 + 3 * count_of(info), 3):
             member_type, offset, bits = self._words[at + 1], self._words[at + 2], 0
-            if flag_of(info):  # the offset holds a bit-field's size too
+            if flag_of(info):  # the offset also contains a bit-field's size
                 offset, bits = offset & 0xFFFFFF, offset >> 24
             else:
                 extra, bits = self._old_bit_field(member_type)
@@ -211,11 +192,11 @@ class Btf:
         return found
 
     def find_member(self, type_id: int, name: str) -> Member | None:
-        """A member by name, also inside anonymous members; its offset is from the outermost."""
+        """Find a member by name, also in anonymous members; its offset is from the outermost."""
         return self._find_member(type_id, name, 0)
 
     def member_offset(self, struct_name: str, member: str) -> int | None:
-        """A struct member's offset in bytes, or None when the kernel has no such member.
+        """Return a struct member's offset in bytes, or None if the kernel has no such member.
 
         Raises BtfError for a bit-field, which has no address.
         """
@@ -228,35 +209,20 @@ class Btf:
         return found.bit_offset // 8
 
     def parameters(self, proto_id: int) -> list[tuple[str, int]]:
-        """Name and type of each parameter; a last one of type 0 without name means `...`."""
+        """Return name and type of each parameter; a nameless last one of type 0 means `...`."""
         start = self._start(proto_id)
         return [
             (self._string(self._words[at]), self._words[at + 1])
             for at in range(start + 3, start + 3 + 2 * count_of(self._words[start + 1]), 2)
         ]
 
-    def function(self, name: str) -> Function | None:
-        """A kernel function's prototype, or None when the BTF names no such function."""
-        type_id = self.find(Kind.FUNC, name)
-        if type_id is None:
-            return None
-        proto = self.target(type_id)
-        if self.kind(proto) != Kind.FUNC_PROTO:
-            raise BtfError(f"function {name} has no prototype")
-        return Function(
-            name,
-            type_id,
-            c_text.declare(self, self.target(proto)),
-            tuple(Parameter(n, c_text.declare(self, t)) for n, t in self.parameters(proto)),
-        )
-
     def __iter__(self) -> Iterator[int]:
-        """All type ids but `void`."""
+        """Iterate over all type ids except `void`."""
         return iter(range(1, len(self._starts)))
 
     def _find_member(self, type_id: int, name: str, depth: int) -> Member | None:
         if depth > _MAX_DEPTH:
-            raise BtfError(f"type {type_id}: anonymous members that never end")
+            raise BtfError(f"type {type_id}: anonymous members that contain themselves")
         for member in self.members(type_id):
             if member.name == name:
                 return member
@@ -270,7 +236,7 @@ class Btf:
         return None
 
     def _old_bit_field(self, type_id: int) -> tuple[int, int]:
-        """Offset and size in bits that an integer type itself says (BTF before kind_flag)."""
+        """Return the bit-field offset and size in an integer type itself (BTF before kind_flag)."""
         inner = self.resolve(type_id)
         if self.kind(inner) != Kind.INT:
             return 0, 0
@@ -286,5 +252,5 @@ class Btf:
     def _string(self, offset: int) -> str:
         end = self._strings.find(b"\0", offset)
         if end == -1:
-            raise BtfError(f"name at {offset}, behind the string section's end")
+            raise BtfError(f"name at {offset}, past the end of the string section")
         return self._strings[offset:end].decode("utf-8", "replace")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where C puts the members of a struct, and what it takes to have them where BTF says.
+"""How to declare a struct so that C places its members where BTF says they are.
 
-BTF gives offsets and sizes, but neither `packed` nor `aligned` nor padding. A `Plan` is the
-declaration that comes out right under the rules which gcc and clang share on x86-64,
-arm64 and BPF (the System V ABI's for bit-fields), with explicit padding where needed.
+BTF has offsets and sizes, but not `packed`, `aligned` or padding. A `Plan` is a declaration that
+yields these offsets under the rules that gcc and clang share on x86-64, arm64 and BPF (for
+bit-fields the System V ABI's), with explicit padding where needed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from app.btf.reader import POINTER_SIZE, Btf, Member
 
 @dataclass(frozen=True)
 class Padding:
-    """Nothing, from one bit up to another."""
+    """Unused bits from `start` up to `end`."""
 
     start: int
     end: int
@@ -31,12 +31,12 @@ class Plan:
     items: tuple[Member | Padding, ...]
 
 
-class _Misfit(Exception):
-    """The members cannot be placed by the rules tried."""
+class _LayoutError(Exception):
+    """The rules tried do not place the members where BTF says."""
 
 
 class Layouts:
-    """Plans for the structs and unions of one BTF, each worked out once."""
+    """Plans for the structs and unions of one BTF, each computed once."""
 
     def __init__(self, btf: Btf) -> None:
         self._btf = btf
@@ -44,7 +44,7 @@ class Layouts:
         self._open: set[int] = set()
 
     def plan(self, type_id: int) -> Plan:
-        """How to declare a struct or union; raises BtfError when C cannot express it."""
+        """Return how to declare a struct or union; raises BtfError if C cannot express it."""
         if type_id in self._plans:
             return self._plans[type_id]
         if type_id in self._open:
@@ -52,19 +52,19 @@ class Layouts:
         self._open.add(type_id)
         try:
             plan = self._place(type_id, packed=False)
-        except _Misfit:
+        except _LayoutError:
             try:
                 plan = self._place(type_id, packed=True)
-            except _Misfit as misfit:
+            except _LayoutError as error:
                 name = self._btf.name(type_id)
-                raise BtfError(f"type {type_id} ({name!r}) has no layout in C: {misfit}") from None
+                raise BtfError(f"type {type_id} ({name!r}) has no layout in C: {error}") from None
         finally:
             self._open.discard(type_id)
         self._plans[type_id] = plan
         return plan
 
     def alignment(self, type_id: int) -> int:
-        """Alignment in bytes that the compiler gives this type as it is declared here."""
+        """Return the alignment in bytes that the compiler gives this type as declared here."""
         type_id = self._btf.resolve(type_id)
         kind = self._btf.kind(type_id)
         if kind == Kind.PTR:
@@ -76,7 +76,7 @@ class Layouts:
         return self._btf.size(type_id)  # scalars are aligned to their size on 64-bit machines
 
     def _place(self, type_id: int, packed: bool) -> Plan:
-        """Lay the members one behind the other as a compiler would; all positions in bits."""
+        """Place the members in sequence as a compiler would; all positions are in bits."""
         union = self._btf.kind(type_id) == Kind.UNION
         items: list[Member | Padding] = []
         alignment, end, at = 1, 0, 0
@@ -85,15 +85,15 @@ class Layouts:
             width = self._btf.size(member.type_id) * 8
             start = member.bit_offset
             if union and start:
-                raise _Misfit(f"{member.name!r} is not at the union's start")
+                raise _LayoutError(f"{member.name!r} is not at the union's start")
             if not member.bit_size:
                 if start % (own * 8):
-                    raise _Misfit(f"{member.name!r} is not aligned")
+                    raise _LayoutError(f"{member.name!r} is not aligned")
                 at = _round_up(at, own * 8)
             elif not packed and start // width != (start + member.bit_size - 1) // width:
-                raise _Misfit(f"bit-field {member.name!r} crosses its storage unit")
+                raise _LayoutError(f"bit-field {member.name!r} crosses its storage unit")
             if at > start:
-                raise _Misfit(f"{member.name!r} overlaps what is before it")
+                raise _LayoutError(f"{member.name!r} overlaps the member before it")
             if at < start:
                 items.append(Padding(end, start))
             items.append(member)
@@ -103,11 +103,11 @@ class Layouts:
         return Plan(packed, alignment, (*items, *self._tail(type_id, alignment, end, union)))
 
     def _tail(self, type_id: int, alignment: int, end: int, union: bool) -> tuple[Padding, ...]:
-        """The padding at the end, if the compiler would not add it by itself."""
+        """Return the padding at the end, unless the compiler adds it anyway."""
         size = self._btf.size(type_id) * 8
         own = _round_up(_round_up(end, 8), alignment * 8)
         if own > size or size % (alignment * 8):
-            raise _Misfit(f"{own // 8} bytes instead of {size // 8}")
+            raise _LayoutError(f"{own // 8} bytes instead of {size // 8}")
         if own == size:
             return ()
         return (Padding(0 if union else end, size),)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the real BCC is installed for this Python, found out without importing it.
+"""Whether the real BCC is installed for this Python, without importing it.
 
-Importing takes seconds on a slow machine. The package called `bcc` on PyPI is another
-project; the real one has a module `libbcc`, bound to the shared library.
+Importing takes seconds on a slow machine. The package `bcc` on PyPI is an unrelated project; the
+real one has a module `libbcc` that binds the shared library.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ HINT = (
 
 
 def bcc_version() -> str:
-    """What the installed BCC says of its version, as it says it; empty when there is none."""
+    """Return the text of the installed BCC's version file; empty if there is none."""
     spec = find_spec("bcc")
     folders = spec.submodule_search_locations if spec else None
     files = [Path(folder) / "version.py" for folder in folders or ()]
@@ -28,7 +28,7 @@ def bcc_version() -> str:
 
 
 def bcc_problem() -> tuple[str, str] | None:
-    """Reason and hint when BCC cannot be used, else None."""
+    """Return reason and hint if BCC cannot be used, else None."""
     spec = find_spec("bcc")
     if spec is None:
         return f"BCC is not installed for {sys.executable}", HINT

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which kernel runs: its version number and the id of its build."""
+"""The running kernel's version number and build id."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ _NT_GNU_BUILD_ID = 3
 
 
 def version_code(release: str, version: str, signature: str = "") -> int:
-    """LINUX_VERSION_CODE of a kernel, from its own words about itself.
+    """Return a kernel's LINUX_VERSION_CODE.
 
-    The release (`uname -r`) misleads on two distributions, which keep it constant while the
-    version moves on; the rules are libbpf's get_kernel_version() (src/libbpf_probes.c). Ubuntu
-    says the true version in `signature`, the last word of /proc/version_signature;
-    Debian says it in `version` (`uname -v`). Kernels before 5.0 refuse a kprobe program
-    that was made for another version. Raises ValueError when there is no number.
+    Two distributions keep the release (`uname -r`) constant while the version advances; the rules
+    are those of libbpf's get_kernel_version() (src/libbpf_probes.c). Ubuntu has the true version in
+    `signature`, the last word of /proc/version_signature; Debian in `version` (`uname -v`).
+    Kernels before 5.0 refuse a kprobe program made for another version: Linux kernel commit
+    6c4fc209fcf9 ("bpf: remove useless version check for prog load") ended that. Raises ValueError
+    if there is no number.
     """
     for pattern, text in (
         (r"\s(\d+)\.(\d+)\.(\d+)\s*\Z", signature),
@@ -30,20 +31,21 @@ def version_code(release: str, version: str, signature: str = "") -> int:
         found = re.search(pattern, text)
         if found:
             major, minor, patch = (int(part or 0) for part in found.groups())
-            # Stable kernels went past 255 patches, which do not fit (commit 9b82f13e7ef3).
+            # A patch level has 8 bits and stable kernels exceeded it: Linux kernel commit
+            # 9b82f13e7ef3 clamps it.
             return (major << 16) + (minor << 8) + min(patch, 255)
     raise ValueError(f"no version number in the kernel's release {release!r}")
 
 
 def running_version_code() -> int:
-    """LINUX_VERSION_CODE of the running kernel; raises ValueError, OSError."""
+    """Return the running kernel's LINUX_VERSION_CODE; raises ValueError, OSError."""
     signature = VERSION_SIGNATURE.read_text() if VERSION_SIGNATURE.exists() else ""
     system = os.uname()
     return version_code(system.release, system.version, signature)
 
 
 def build_id(notes: bytes) -> str | None:
-    """The GNU build id in ELF notes such as /sys/kernel/notes, as hex; None without one."""
+    """Return the GNU build id in ELF notes such as /sys/kernel/notes, as hex, or None."""
     at = 0
     while at + 12 <= len(notes):
         name_size, size, kind = struct.unpack_from("=III", notes, at)
@@ -56,5 +58,5 @@ def build_id(notes: bytes) -> str | None:
 
 
 def running_build_id() -> str | None:
-    """The running kernel's build id, or None when it does not tell."""
+    """Return the running kernel's build id, or None if it has none."""
     return build_id(NOTES.read_bytes()) if NOTES.exists() else None

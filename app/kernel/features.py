@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which modes the running kernel allows: asked by loading and attaching, not by version."""
+"""Which modes the running kernel allows: tested by loading and attaching, never by version."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from app.btf.format import BtfError
+from app.btf.format import BtfError, Kind
 from app.btf.reader import Btf
 from app.errors import ProbedeckError
 from app.kernel import feature_probes
@@ -30,8 +30,8 @@ _TRACEFS_HINT = "run as root on a kernel built with CONFIG_FTRACE and CONFIG_FTR
 class Availability:
     """Whether a mode works, and on which function or tracepoints.
 
-    When it does not: `reason` says what was tried and what the kernel answered, `hint` what
-    would help, `errno` is the error's name where a system call failed.
+    If it does not, `reason` says what was tried and what the kernel answered, `hint` what would
+    help, and `errno` names the error if a system call failed.
     """
 
     available: bool
@@ -42,7 +42,9 @@ class Availability:
 
 
 @dataclass(frozen=True)
-class _Problem:
+class Problem:
+    """Why something cannot be used; the members are those of Availability."""
+
     reason: str
     hint: str | None
     errno: str | None = None
@@ -52,25 +54,25 @@ def check_modes(
     functions: Sequence[str],
     syscalls: Sequence[str],
     *,
+    btf: Btf | Problem,
+    symbols: TextSymbols | Problem,
     btf_path: Path,
     cache_dir: Path,
     open_tracefs: Callable[[], AbstractContextManager[Path]] = tracefs.opened,
 ) -> dict[str, Availability]:
     """Ask the kernel about each mode.
 
-    `functions` are candidates for the function to trace, of which the first that exists is
-    taken; `syscalls` are the system calls whose tracepoints are needed. `open_tracefs` gives
-    a path of tracefs or raises OSError.
-    Leaves nothing in the kernel. The include tree for BCC is made on the way.
+    `functions` are candidates for the function to trace; the first that exists is taken.
+    `syscalls` are the system calls whose tracepoints are needed. `open_tracefs` gives a path of
+    tracefs or raises OSError. Makes the include tree for BCC, and leaves nothing in the kernel.
     """
     bpf.allow_locked_memory()
-    btf = _load(btf_path)
     common = (
         _try("", feature_probes.ring_buffer)
         or _headers_problem(btf_path, cache_dir)
         or _bcc_problem()
     )
-    kprobe_function = _kprobe_function(functions, btf)
+    kprobe_function = _kprobe_function(functions, btf, symbols)
     return {
         "fentry": _trampolines(functions, btf, False, common),
         "fexit": _trampolines(functions, btf, True, common),
@@ -81,100 +83,107 @@ def check_modes(
 
 
 def _trampolines(
-    functions: Sequence[str], btf: Btf | _Problem, at_return: bool, common: _Problem | None
+    functions: Sequence[str], btf: Btf | Problem, at_return: bool, common: Problem | None
 ) -> Availability:
-    if isinstance(btf, _Problem):
+    if isinstance(btf, Problem):
         return _answer(None, btf)
     found = resolve_in_btf(functions, btf)
-    function = btf.function(found.function) if found.function else None
-    if function is None:
+    type_id = btf.find(Kind.FUNC, found.function) if found.function else None
+    if found.function is None or type_id is None:
         return _answer(None, _not_found(found))
-    trial = partial(feature_probes.trampolines, function.name, function.type_id, at_return)
-    return _answer(function.name, _try("fexit" if at_return else "fentry", trial) or common)
+    probe = partial(feature_probes.trampolines, found.function, type_id, at_return)
+    return _answer(found.function, _try("fexit" if at_return else "fentry", probe) or common)
 
 
-def _kprobe_function(functions: Sequence[str], btf: Btf | _Problem) -> str | _Problem:
-    try:
-        found = resolve_in_symbols(functions, TextSymbols.load())
-    except OSError as error:  # a kernel without CONFIG_KALLSYMS; the trial will tell
-        if isinstance(btf, _Problem):
-            return _Problem(
-                f"the kernel names no functions: {feature_probes.in_words(error)}", None
-            )
+def _kprobe_function(
+    functions: Sequence[str], btf: Btf | Problem, symbols: TextSymbols | Problem
+) -> str | Problem:
+    if isinstance(symbols, TextSymbols):
+        found = resolve_in_symbols(functions, symbols)
+    elif isinstance(btf, Btf):  # the feature probe shows whether it can be attached to
         found = resolve_in_btf(functions, btf)
+    else:
+        return symbols
     return found.function or _not_found(found)
 
 
-def _kprobes(function: str | _Problem, at_return: bool, common: _Problem | None) -> Availability:
-    if isinstance(function, _Problem):
+def _kprobes(function: str | Problem, at_return: bool, common: Problem | None) -> Availability:
+    if isinstance(function, Problem):
         return _answer(None, function)
     if not perf_events.KPROBE_PMU.exists():
         reason = f"this kernel has no kprobes (there is no {perf_events.KPROBE_PMU})"
-        return _answer(function, _Problem(reason, feature_probes.KPROBES))
-    trial = partial(feature_probes.kprobes, function, running_version_code(), at_return)
-    return _answer(function, _try("kretprobe" if at_return else "kprobe", trial) or common)
+        return _answer(function, Problem(reason, feature_probes.KPROBES))
+    probe = partial(feature_probes.kprobes, function, running_version_code(), at_return)
+    return _answer(function, _try("kretprobe" if at_return else "kprobe", probe) or common)
 
 
 def _tracepoints(
     syscalls: Sequence[str],
     open_tracefs: Callable[[], AbstractContextManager[Path]],
-    common: _Problem | None,
+    common: Problem | None,
 ) -> Availability:
     try:
-        with open_tracefs() as place:
-            problem = _try("tracepoint", partial(feature_probes.tracepoints, place, syscalls))
+        with open_tracefs() as folder:
+            problem = _try("tracepoint", partial(feature_probes.tracepoints, folder, syscalls))
     except OSError as error:
-        reason = (
-            f"the kernel's tracing file system cannot be used: {feature_probes.in_words(error)}"
-        )
-        return _answer(None, _Problem(reason, _TRACEFS_HINT, feature_probes.error_name_of(error)))
+        cause = feature_probes.describe_error(error)
+        reason = f"the kernel's tracing file system cannot be used: {cause}"
+        return _answer(None, Problem(reason, _TRACEFS_HINT, feature_probes.error_name_of(error)))
     return _answer("sys_enter/exit: " + ", ".join(syscalls), problem or common)
 
 
-def _answer(function: str | None, problem: _Problem | None) -> Availability:
+def _answer(function: str | None, problem: Problem | None) -> Availability:
     if problem is None:
         return Availability(True, function)
     return Availability(False, function, problem.reason, problem.hint, problem.errno)
 
 
-def _try(mode: str, trial: Callable[[], None]) -> _Problem | None:
+def _try(mode: str, feature_probe: Callable[[], None]) -> Problem | None:
     if off := why_off(mode):
-        return _Problem(*off)
+        return Problem(*off)
     try:
-        trial()
+        feature_probe()
     except feature_probes.SilentError as silence:
-        return _Problem(*why_silent(mode, silence.missing))
+        return Problem(*why_silent(mode, silence.missing))
     except feature_probes.RefusedError as refusal:
-        return _Problem(
-            str(refusal), hint_for(refusal), feature_probes.error_name_of(refusal.cause)
-        )
+        return Problem(str(refusal), hint_for(refusal), feature_probes.error_name_of(refusal.cause))
     return None
 
 
-def _not_found(found: Resolution) -> _Problem:
-    return _Problem(found.reason or "no function was named", _FUNCTION_HINT)
+def _not_found(found: Resolution) -> Problem:
+    return Problem(found.reason or "no candidate was given", _FUNCTION_HINT)
 
 
-def _load(btf_path: Path) -> Btf | _Problem:
+def load_btf(btf_path: Path) -> Btf | Problem:
+    """Read the kernel's types once, for all that needs them."""
     try:
         return Btf.load(btf_path)
     except UnusablePathError as error:
         if not error.is_missing:
-            return _Problem(f"the BTF cannot be used: {error}", "choose another by --btf-path")
-        reason = f"the kernel offers no BTF ({btf_path}: {feature_probes.in_words(error)})"
-        return _Problem(reason, _BTF_HINT, feature_probes.error_name_of(error))
+            return Problem(f"the BTF cannot be used: {error}", "name another file by --btf-path")
+        reason = f"the kernel offers no BTF ({btf_path}: {feature_probes.describe_error(error)})"
+        return Problem(reason, _BTF_HINT, feature_probes.error_name_of(error))
     except BtfError as error:
-        return _Problem(f"the BTF in {btf_path} cannot be read: {error}", _BTF_HINT)
+        return Problem(f"the BTF in {btf_path} cannot be read: {error}", _BTF_HINT)
 
 
-def _headers_problem(btf_path: Path, cache_dir: Path) -> _Problem | None:
+def load_symbols() -> TextSymbols | Problem:
+    """Read the kernel's symbols once; a kernel without CONFIG_KALLSYMS has none."""
+    try:
+        return TextSymbols.load()
+    except OSError as error:
+        cause = feature_probes.describe_error(error)
+        return Problem(f"the kernel lists no functions: {cause}", None)
+
+
+def _headers_problem(btf_path: Path, cache_dir: Path) -> Problem | None:
     try:
         find_headers(btf_path, cache_dir)
     except ProbedeckError as error:
-        return _Problem(error.extra["reason"], error.extra["hint"])
+        return Problem(error.extra["reason"], error.extra["hint"])
     return None
 
 
-def _bcc_problem() -> _Problem | None:
+def _bcc_problem() -> Problem | None:
     problem = bcc_problem()
-    return None if problem is None else _Problem(*problem)
+    return None if problem is None else Problem(*problem)

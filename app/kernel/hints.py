@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What would help when the kernel refuses."""
+"""Reasons and hints for when the kernel refuses a mode or does not run its programs."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _CAP_SYS_ADMIN, _CAP_PERFMON, _CAP_BPF = 21, 38, 39
 
 
 def hint_for(refusal: RefusedError) -> str:
-    """A sentence for people: permission first, as asking again with it may change the rest."""
+    """Return a hint; permission comes first, as the rest may differ once it is granted."""
     forbidden = refusal.cause.errno in (errno.EPERM, errno.EACCES)
     if forbidden and not may_trace():
         return "run as root: sudo ./run"
     lockdown = lockdown_mode()
-    # In lockdown a helper that reads memory is not forbidden but unknown to the verifier.
+    # Lockdown `confidentiality` hides helpers that read memory: the verifier says "unknown func".
     if lockdown == "confidentiality" or (forbidden and lockdown not in (None, "none")):
         return (
             f"the kernel is in lockdown ({lockdown}): boot with lockdown=none, or without "
@@ -44,12 +44,13 @@ def hint_for(refusal: RefusedError) -> str:
 
 
 def why_off(mode: str) -> tuple[str, str] | None:
-    """Why a mode's programs would not run, and what would help, as sentences; None when they may.
+    """Return why a mode's programs would not run, and a hint; None if nothing prevents them.
 
-    To be asked before anything is attached. A function whose hooks come and go while ftrace is off
-    keeps a flag (FTRACE_FL_REGS). Once ftrace is on again and the last hook of the machine goes,
-    the kernel takes that for corruption and ends ftrace until it is booted anew (ftrace_shutdown,
-    ftrace_kill; seen with Linux 6.12). Where there is this switch, x86 sets kprobes by ftrace too.
+    Call this before attaching anything. If hooks are attached and detached while ftrace is off, the
+    function keeps a flag (FTRACE_FL_REGS). When ftrace is on again and the machine's last hook is
+    detached, the kernel takes the flag for corruption and disables ftrace until the next boot
+    (ftrace_shutdown, ftrace_kill; seen on Linux 6.12). On x86, a kernel that has this switch sets
+    kprobes through ftrace too.
     """
     if mode not in _BY_FTRACE or _read(FTRACE_ENABLED) != "0":
         return None
@@ -58,14 +59,11 @@ def why_off(mode: str) -> tuple[str, str] | None:
 
 
 def why_silent(mode: str, missing: Sequence[str]) -> tuple[str, str]:
-    """Why programs that are attached do not run, and what would help, as sentences.
-
-    `missing` are the places where they were not seen to run.
-    """
+    """Return why attached programs do not run, and a hint. `missing` names their hooks."""
     reason = f"the kernel has attached the programs but does not run them ({', '.join(missing)})"
     if mode == "tracepoint":
         return reason, "stop the probe and start it again; the mode `kretprobe` needs no tracepoint"
-    # fentry, fexit and, where they can, kprobes are called by ftrace.
+    # ftrace calls trampolines, and kprobes wherever it can.
     if _read(FTRACE_ENABLED) == "0":
         return f"{reason}: kernel.ftrace_enabled is 0", _FTRACE_HINT
     if mode in ("kprobe", "kretprobe") and kprobes_enabled() is False:
@@ -75,12 +73,12 @@ def why_silent(mode: str, missing: Sequence[str]) -> tuple[str, str]:
 
 
 def kprobes_enabled() -> bool | None:
-    """Whether kprobes are armed; None where the kernel does not say."""
+    """Return whether kprobes are armed; None if the kernel does not say."""
     switch = _read(DEBUGFS / KPROBES_ENABLED)
     if switch is None:
         try:
             fd = detached_mount("debugfs")
-        except OSError:  # none in this kernel, or not for us
+        except OSError:  # not in this kernel, or not permitted
             return None
         try:
             switch = _read(Path(f"/proc/self/fd/{fd}", KPROBES_ENABLED))
@@ -97,7 +95,7 @@ def _read(path: Path) -> str | None:
 
 
 def may_trace(status: Path = STATUS) -> bool:
-    """Whether this process has the capabilities that loading and attaching take."""
+    """Return whether this process has the capabilities that loading and attaching need."""
     found = re.search(r"^CapEff:\s*([0-9a-f]+)$", status.read_text(), re.MULTILINE)
     capabilities = int(found[1], 16) if found else 0
     needed = 1 << _CAP_PERFMON | 1 << _CAP_BPF
@@ -105,9 +103,9 @@ def may_trace(status: Path = STATUS) -> bool:
 
 
 def lockdown_mode(path: Path = LOCKDOWN) -> str | None:
-    """`none`, `integrity` or `confidentiality`; None where the kernel does not say.
+    """Return `none`, `integrity` or `confidentiality`; None if the kernel does not say.
 
-    The file reads `none [integrity] confidentiality`, the mode in force in brackets.
+    The file reads `none [integrity] confidentiality`, with the current mode in brackets.
     """
     try:
         found = re.search(r"\[(\w+)\]", path.read_text())

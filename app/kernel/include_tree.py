@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The include files BCC compiles against, made from BTF: pure text, no files.
+"""The text of the include files that BCC compiles against, generated from BTF.
 
-BCC needs a kernel tree: a few headers that its own helpers name, and those with the types a
-program touches. They stand where the kernel has them (`linux/fs.h` for `struct filename`),
-so that a program compiles against this tree and against a distribution's headers alike.
+BCC needs a kernel tree: a few headers that its own helpers include, and those with the types a
+program uses. Each type is in the header where the kernel has it (`linux/fs.h` for `struct
+filename`), so a program compiles against this tree and against a distribution's headers alike.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from app.btf.declarations import c_declarations
 from app.btf.format import BtfError, Kind
 from app.btf.reader import Btf
 
-# Counts up when the text made from the same BTF changes: part of the cache's key.
+# Increment when the text generated from the same BTF changes: part of the cache key.
 GENERATOR_VERSION = 2
 
 KERNEL_TYPES = "generated/probedeck_types.h"
 
-# What every kernel has, and what only some configurations or machines have.
+# Types that every kernel has, and those that only some configurations or architectures have.
 REQUIRED_TYPES = ("pt_regs", "filename")
 OPTIONAL_TYPES = (
     "user_pt_regs",  # arm64: BCC's PT_REGS_PARM1 and the like read this view of pt_regs
     "trace_event_raw_sys_enter",
     "trace_event_raw_sys_exit",
 )
-# Structs of which programs need no more than where some members are (__builtin_offsetof): the
-# header that has the struct in the kernel, and those members. All of them are thousands of lines.
+# Structs of which programs need only the offsets of some members (__builtin_offsetof): the
+# kernel's header, and those members. Declared in full they would be thousands of lines.
 REQUIRED_OFFSETS = {"task_struct": ("linux/sched.h", ("group_leader", "comm"))}
 OPTIONAL_OFFSETS = {
     "dentry": ("linux/dcache.h", ("d_inode",)),
@@ -84,9 +84,9 @@ class Machine:
 
 
 def include_files(btf: Btf, machine: Machine) -> dict[str, str]:
-    """The tree's files: text by path, relative to what BCC_KERNEL_SOURCE names.
+    """Return the text of each file by its path below BCC_KERNEL_SOURCE.
 
-    Raises BtfError when the BTF is broken or lacks a type every kernel has.
+    Raises BtfError if the BTF is broken or lacks a type that every kernel has.
     """
     kernel_types = f"#include <{KERNEL_TYPES}>\n"
     files = {
@@ -102,7 +102,7 @@ def include_files(btf: Btf, machine: Machine) -> dict[str, str]:
         "linux/types.h": _scalars(),
         "linux/version.h": _version(machine.version_code),
         "uapi/linux/ptrace.h": kernel_types,
-        # BCC's helpers name these; what they need of them, BCC brings along itself.
+        # BCC's helpers include these; BCC ships what it needs of them.
         "linux/bpf_common.h": "",
         "linux/log2.h": "",
         "uapi/linux/bpf.h": "",
@@ -118,7 +118,7 @@ def include_files(btf: Btf, machine: Machine) -> dict[str, str]:
 
 
 def _offsets_only(btf: Btf, name: str, members: Sequence[str]) -> str | None:
-    """A struct with these members where the kernel has them, as bytes; None if it has not."""
+    """Return a struct with these members as bytes at their offsets; None if one is missing."""
     struct = btf.find(Kind.STRUCT, name)
     found = [btf.find_member(struct, member) for member in members] if struct else [None]
     text, end = "", 0

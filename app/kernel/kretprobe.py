@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""kretprobes that follow as many calls at once as the kernel allows.
+"""kretprobes that follow as many concurrent calls as the kernel allows.
 
-A kretprobe has a number of instances, and a call takes one until it returns. One that is made by
-perf_event_open(2) alone has the default, which is the number of CPUs, or twice that and at least
-ten (register_kretprobe, kernel/kprobes.c): further calls are not seen. tracefs takes a number; but
-an event made there stays until somebody removes it. So a process of its own removes it when
-this one has ended, however that comes (app/kernel/remove_events.py).
+A kretprobe has a number of instances, and a call occupies one until it returns; further calls are
+not seen. A kretprobe made by perf_event_open(2) has the default: the number of CPUs, or twice that
+and at least ten (register_kretprobe, kernel/kprobes.c). tracefs accepts a number, but an event made
+there stays until it is removed. So a separate process removes it when this one has ended, for
+whatever reason (app/kernel/remove_events.py).
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ REMOVER = Path(__file__).with_name("remove_events.py")
 
 @contextmanager
 def events(functions: Sequence[str], tracefs: Path) -> Iterator[list[int]]:
-    """A perf event for the return of each function, in their order; raises OSError.
+    """Open a perf event for the return of each function, in their order; raises OSError.
 
-    Where tracefs cannot be written, each has the kernel's default number of instances.
+    If tracefs is not writable, each has the kernel's default number of instances.
     """
     with ExitStack() as stack:
         try:
@@ -42,11 +42,11 @@ def events(functions: Sequence[str], tracefs: Path) -> Iterator[list[int]]:
             return
         stack.callback(os.close, control)
         names = [f"{GROUP}/r{secrets.token_hex(8)}" for _ in functions]
-        stack.enter_context(_removed_in_the_end(control, names))
-        # Until they are in use, another tracer would take them for left-over ones.
+        stack.enter_context(_removed_at_exit(control, names))
+        # Another tracer would take events that are not yet in use for stale ones.
         fcntl.flock(control, fcntl.LOCK_EX)
         try:
-            _remove_left_over(control)
+            _remove_stale(control)
             for name, function in zip(names, functions, strict=True):
                 os.write(control, f"r{MAX_ACTIVE}:{name} {function}\n".encode())
             ids = [tracepoint_id(tracefs, *name.split("/")) for name in names]
@@ -57,24 +57,24 @@ def events(functions: Sequence[str], tracefs: Path) -> Iterator[list[int]]:
 
 
 @contextmanager
-def _removed_in_the_end(control: int, names: Sequence[str]) -> Iterator[None]:
-    """Have these events removed on leaving, or when this process is killed; raises OSError."""
+def _removed_at_exit(control: int, names: Sequence[str]) -> Iterator[None]:
+    """Remove these events on exit, also when this process is killed; raises OSError."""
     remover = subprocess.Popen(
         [sys.executable, "-I", "-S", "-B", str(REMOVER), str(control), *names],
         stdin=subprocess.PIPE,
         pass_fds=[control],
-        start_new_session=True,  # Ctrl-C is not for it
+        start_new_session=True,  # so that Ctrl-C does not reach it
     )
     with remover:  # closes the pipe and waits
         yield
 
 
-def _remove_left_over(control: int) -> None:
-    """Remove events of ours that nobody uses: of a tracer whose remover was killed too."""
+def _remove_stale(control: int) -> None:
+    """Remove unused events of ours: those of a tracer whose remover was killed too."""
     os.lseek(control, 0, os.SEEK_SET)
     listed = b"".join(iter(lambda: os.read(control, 65536), b"")).decode(errors="replace")
     for line in listed.splitlines():
         definition = line.split()[0]  # r4096:group/event
         _, _, name = definition.partition(":")
         if name.startswith(f"{GROUP}/"):
-            remove(control, name)  # one in use stays
+            remove(control, name)  # fails for one in use

@@ -2,8 +2,8 @@
 """Remove kprobe events of tracefs when the process that uses them has ended. A script.
 
 `remove_events.py DESCRIPTOR NAME...`: the descriptor is tracefs' file `kprobe_events`, a name is
-`group/event`. Standard input is a pipe that nobody writes to and whose other end only the user of
-the events holds: its end of file is that process's end, whichever way it came.
+`group/event`. Standard input is a pipe whose other end only the user of the events holds, and
+never writes to: end of file means that this process has ended, for whatever reason.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ GIVE_UP_S = 60.0
 
 
 def remove(control: int, name: str) -> bool:
-    """Remove an event; False while it is still in use. One that is not there is removed."""
+    """Remove an event; return False if it is still in use, True if it is gone."""
     try:
         os.write(control, f"-:{name}\n".encode())
     except OSError as error:
@@ -28,9 +28,9 @@ def remove(control: int, name: str) -> bool:
 
 
 def main(argv: list[str]) -> int:
-    """1 when an event stayed in use."""
+    """Return 1 if an event stayed in use."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # it ends after the other process, never before
+        signal.signal(number, signal.SIG_IGN)  # must outlive the other process
     control, names = int(argv[0]), argv[1:]
     while os.read(0, 4096):
         pass

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which of several functions the running kernel has, and why when it has none of them."""
+"""Which of several candidate functions the running kernel has, and why if it has none."""
 
 from __future__ import annotations
 
@@ -36,20 +36,22 @@ class TextSymbols:
         return cls(path.read_bytes())
 
     def count(self, name: str) -> int:
-        """How many functions have exactly this name: several when static in several files."""
+        """Count the functions of exactly this name: several if static in several files."""
         symbol = b" " + name.encode()
-        return sum(self._count(symbol + end) for end in (b"\n", b"\t"))  # a tab: a module's
+        return sum(
+            self._count(symbol + end) for end in (b"\n", b"\t")
+        )  # a tab precedes a module's name
 
     def variants(self, name: str) -> list[str]:
-        """Symbols such as `name.isra.0` or `name.cold`: made by the compiler out of `name`.
+        """Return symbols such as `name.isra.0` or `name.cold`, which the compiler made of `name`.
 
-        They are not the function: they may take other arguments, or be a part of it.
+        They do not replace the function: they may take other arguments, or be only a part of it.
         """
         pattern = rb" [tTwW] (" + re.escape(name.encode()) + rb"\.[^\t\n]+)"
         return sorted({found.decode() for found in re.findall(pattern, self._lines)})
 
     def _count(self, end_of_symbol: bytes) -> int:
-        # A plain search, as a regular expression takes ten times as long for these 6 MB.
+        # A plain search: a regular expression takes ten times as long on these 6 MB.
         count, at = 0, self._lines.find(end_of_symbol)
         while at != -1:
             count += self._lines[at - 1 : at] in _TEXT
@@ -58,12 +60,12 @@ class TextSymbols:
 
 
 def resolve_in_btf(candidates: Sequence[str], btf: Btf) -> Resolution:
-    """The first candidate whose prototype the BTF holds, as BPF trampolines need it."""
+    """Return the first candidate in the BTF, as BPF trampolines need it."""
     return _resolve(candidates, lambda name: _btf_refusal(name, btf))
 
 
 def resolve_in_symbols(candidates: Sequence[str], symbols: TextSymbols) -> Resolution:
-    """The first candidate that is one function's exact name, as kprobes need it."""
+    """Return the first candidate that is the name of exactly one function, for kprobes."""
     return _resolve(candidates, lambda name: _symbol_refusal(name, symbols))
 
 
@@ -74,7 +76,7 @@ def _resolve(candidates: Sequence[str], refusal: Callable[[str], str | None]) ->
         if why is None:
             return Resolution(name)
         refusals.append(why)
-    return Resolution(None, "; ".join(refusals) or "no function was named")
+    return Resolution(None, "; ".join(refusals) or "no candidate was given")
 
 
 def _btf_refusal(name: str, btf: Btf) -> str | None:
@@ -88,11 +90,11 @@ def _symbol_refusal(name: str, symbols: TextSymbols) -> str | None:
     if count == 1:
         return None
     if count:
-        return f"the kernel has {count} functions named {name}, so the name does not say which"
+        return f"the kernel has {count} functions named {name}, so the name is ambiguous"
     variants = symbols.variants(name)
     if variants:
         return (
-            f"the kernel has no function {name}, only what the compiler made of it: "
+            f"the kernel has no function {name}, only variants that the compiler made of it: "
             + ", ".join(variants)
         )
     return f"the kernel has no function {name}"

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Folders of files that root compiles: made whole, checked before use, nobody else's to write.
+"""Cached folders of files that root compiles: written atomically, verified before use.
 
-What lies in such a folder becomes a program in the kernel. So the folder and the way to it are
-checked (app.linux.paths), and a tree that is not exactly what was once written (a full disk, a lost
-machine, a curious hand) is made anew.
+The content of such a folder becomes a program in the kernel. So the folder and the path to it are
+checked (app.linux.paths), and a tree that differs from what was written (a full disk, a crash,
+an edit) is made again.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _TEMPORARY = ".new-"
 
 
 def ensure(cache_dir: Path, key: str, make: Callable[[], Mapping[str, str]]) -> Path:
-    """The folder `cache_dir/key` with the files `make` returns (text by relative path).
+    """Return the folder `cache_dir/key` with the files that `make` returns (text by relative path).
 
-    Makes it when it is not there or not whole, at once or not at all, also when several
-    processes ask. Raises OSError (paths.UnusablePathError), and what `make` raises.
+    Creates it atomically if it is missing or damaged, also when several processes ask. Raises
+    OSError (paths.UnusablePathError), and what `make` raises.
     """
     cache_dir = paths.folder(cache_dir)
     tree = cache_dir / key
@@ -37,7 +37,7 @@ def ensure(cache_dir: Path, key: str, make: Callable[[], Mapping[str, str]]) -> 
     files = make()
     try:
         with _locked(cache_dir):
-            if not is_whole(tree):  # no other process was faster
+            if not is_whole(tree):  # unless another process was faster
                 _put(cache_dir, tree, files)
     except paths.UnusablePathError:
         raise
@@ -48,8 +48,8 @@ def ensure(cache_dir: Path, key: str, make: Callable[[], Mapping[str, str]]) -> 
 
 
 def _put(cache_dir: Path, tree: Path, files: Mapping[str, str]) -> None:
-    """Write the tree beside its place, then move it there; for who holds the lock."""
-    for leftover in cache_dir.glob(_TEMPORARY + "*"):  # of one that was killed
+    """Write the tree to a temporary folder and move it into place; the caller holds the lock."""
+    for leftover in cache_dir.glob(_TEMPORARY + "*"):  # of a process that was killed
         shutil.rmtree(leftover)
     new = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=cache_dir))
     try:
@@ -62,7 +62,7 @@ def _put(cache_dir: Path, tree: Path, files: Mapping[str, str]) -> None:
 
 
 def load(cache_dir: Path, key: str) -> dict[str, bytes] | None:
-    """The files of `cache_dir/key` by relative path; None when it is not there or not whole.
+    """Return the files of `cache_dir/key` by relative path; None if it is missing or damaged.
 
     Raises OSError (paths.UnusablePathError).
     """
@@ -70,7 +70,7 @@ def load(cache_dir: Path, key: str) -> dict[str, bytes] | None:
 
 
 def is_whole(tree: Path) -> bool:
-    """Whether the tree is as it was written, and only root or we can have written it."""
+    """Return whether the tree is as it was written, and only root or we can have written it."""
     return _whole(tree) is not None
 
 
@@ -105,7 +105,7 @@ def _write(tree: Path, files: Mapping[str, str]) -> None:
 
 
 def _read(tree: Path) -> dict[str, bytes]:
-    """Content by relative path; raises ValueError for what none of ours would be."""
+    """Return the content by relative path; raises ValueError for anything not written by us."""
     content = {}
     for path in (tree, *tree.rglob("*")):
         status = path.lstat()

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the compiler's process is called, and what its exit status says. Imports nothing of ours."""
+"""The compiler process's command line and exit status. Imports nothing else of the project."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-# Standard output holds an object, or a ProbedeckError. NOT_KEPT: an object, and standard error
-# says why it is not in the cache folder.
-COMPILED, REFUSED, NOT_KEPT = 0, 3, 4
-AHEAD = "--ahead"  # of any need: only with time that nobody else wants
+# COMPILED: standard output has an object. REFUSED: it has a ProbedeckError. NOT_CACHED: it has an
+# object, and standard error says why that is not in the cache folder.
+COMPILED, REFUSED, NOT_CACHED = 0, 3, 4
+PRECOMPILE = "--precompile"  # at the lowest priority
 
 
 def compile_command(
@@ -19,8 +19,9 @@ def compile_command(
     btf_path: Path,
     cache_dir: Path,
     *,
-    ahead: bool = False,
+    precompile: bool = False,
 ) -> list[str]:
-    """The process that compiles and keeps an object, and prints it."""
-    words = (mode, function, str(ring_bytes), str(btf_path), str(cache_dir))
-    return [sys.executable, "-m", "app.tracer.compile", *([AHEAD] if ahead else []), *words]
+    """Return the command that compiles an object, caches it and prints it."""
+    options = [PRECOMPILE] if precompile else []
+    arguments = (mode, function, str(ring_bytes), str(btf_path), str(cache_dir))
+    return [sys.executable, "-m", "app.tracer.compile", *options, *arguments]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes between the service and a tracer (docs/protocol.md, "Tracer frames").
+"""Frames and messages between the service and a tracer (docs/protocol.md, "Tracer frames").
 
-Used on both sides of the socket: imports neither bcc nor flask.
+Used on both sides of the socket, so it imports neither BCC nor Flask.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from app.probes.spec import Filter
 HEADER = struct.Struct("<IIQ")  # size of the body in bytes, kind, rows
 KIND_JSON, KIND_BATCH = 1, 2
 MAX_BODY_BYTES = 64 << 20
-FLUSH_TIMEOUT_S = 10.0  # without anything taken
+FLUSH_TIMEOUT_S = 10.0  # without progress
 _INT_BYTES = struct.calcsize("i")
-MOST_DESCRIPTORS = 64  # with one message
+MAX_DESCRIPTORS = 64  # with one frame
 
 
 @dataclass(frozen=True)
 class TracerRequest:
-    """Everything a tracer needs. Sizes in bytes; `run` tells this start from others.
+    """Everything a tracer needs. `run` distinguishes the starts of a probe.
 
-    `function` is the kernel's own symbol, or what to call the tracepoints.
+    `function` is the kernel's own symbol, or a description of the tracepoints.
     """
 
     probe: str
@@ -50,26 +50,26 @@ class TracerRequest:
 
     @classmethod
     def decode(cls, line: bytes) -> TracerRequest:
-        """Raises ValueError, TypeError or KeyError: the service and its tracer do not match."""
+        """Parse a line; raises ValueError, TypeError or KeyError if the two sides do not match."""
         members: dict[str, Any] = json.loads(line)
         members["filter"] = Filter(**members["filter"])
         return cls(**members)
 
 
-class ServiceGone(Exception):
-    """The service closed its end, or takes nothing any more: there is nobody to trace for."""
+class ServiceGoneError(Exception):
+    """The service closed its end or no longer reads."""
 
 
 class Outbox:
-    """Frames waiting for the service, sent as far as its socket takes them, never blocking."""
+    """A queue of frames to the service, sent without blocking."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
-        self._waiting: deque[memoryview] = deque()
-        self.waiting_bytes = 0
+        self._queue: deque[memoryview] = deque()
+        self.queued_bytes = 0
 
     def message(self, members: dict[str, Any]) -> None:
-        """Queue a control message; a socket that has room takes it whole."""
+        """Queue a control message."""
         body = json.dumps(members).encode()
         self._add(HEADER.pack(len(body), KIND_JSON, 0) + body)
 
@@ -79,37 +79,37 @@ class Outbox:
 
     def _add(self, *parts: bytes) -> None:
         for part in parts:
-            self._waiting.append(memoryview(part))
-            self.waiting_bytes += len(part)
+            self._queue.append(memoryview(part))
+            self.queued_bytes += len(part)
 
     def send(self) -> None:
-        """Send what the socket takes now. Raises ServiceGone."""
-        while self._waiting:
-            part = self._waiting[0]
+        """Send what the socket accepts now. Raises ServiceGoneError."""
+        while self._queue:
+            part = self._queue[0]
             try:
                 sent = self._socket.send(part, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
             except BlockingIOError:
                 return
             except (BrokenPipeError, ConnectionResetError):
-                raise ServiceGone from None
-            self.waiting_bytes -= sent
+                raise ServiceGoneError from None
+            self.queued_bytes -= sent
             if sent == len(part):
-                self._waiting.popleft()
+                self._queue.popleft()
             else:
-                self._waiting[0] = part[sent:]
+                self._queue[0] = part[sent:]
 
     def flush(self) -> None:
-        """Send everything, waiting for the service to take it. Raises ServiceGone."""
-        while self.waiting_bytes:
+        """Send everything, waiting for the service to read it. Raises ServiceGoneError."""
+        while self.queued_bytes:
             if not select.select([], [self._socket], [], FLUSH_TIMEOUT_S)[1]:
-                raise ServiceGone
+                raise ServiceGoneError
             self.send()
 
 
 def send_maps(sock: socket.socket, members: dict[str, Any], descriptors: Sequence[int]) -> None:
-    """The tracer's first frame, with the descriptors it speaks of (unix(7), SCM_RIGHTS).
+    """Send the tracer's first frame with the descriptors it names (unix(7), SCM_RIGHTS).
 
-    Waits until the service's socket has taken it all. Raises ServiceGone.
+    Blocks until the socket has accepted all of it. Raises ServiceGoneError.
     """
     body = json.dumps(members).encode()
     frame = HEADER.pack(len(body), KIND_JSON, 0) + body
@@ -117,25 +117,25 @@ def send_maps(sock: socket.socket, members: dict[str, Any], descriptors: Sequenc
         sent = socket.send_fds(sock, [frame], list(descriptors), socket.MSG_NOSIGNAL)
         sock.sendall(frame[sent:], socket.MSG_NOSIGNAL)
     except (BrokenPipeError, ConnectionResetError):
-        raise ServiceGone from None
+        raise ServiceGoneError from None
 
 
-class BadFrame(Exception):
+class FrameError(Exception):
     """Malformed frame from a tracer; nothing after it can be trusted."""
 
 
-class CutOff(BadFrame):
-    """End of file within a frame: what it held is lost, and nothing is malformed."""
+class TruncatedFrameError(FrameError):
+    """End of file within a frame, whose content is lost; nothing is malformed."""
 
 
 def read_frames(
     sock: socket.socket, descriptors: list[int] | None = None
 ) -> Iterator[tuple[int, int, bytes]]:
-    """(kind, rows, body) of each frame until end of file. Raises BadFrame, OSError.
+    """Yield (kind, rows, body) of each frame until end of file. Raises FrameError, OSError.
 
-    Descriptors that come with a frame are appended to `descriptors` before it is yielded, and are
-    the caller's to close; without that list none are taken. They come once, so after the first
-    ones reading is buffered.
+    Descriptors that come with a frame are appended to `descriptors` before it is yielded, for the
+    caller to close; without that list none are accepted. They come once, so reading is buffered
+    after the first ones.
     """
     while descriptors == []:
         frame = _read_frame(lambda size: _receive(sock, size, descriptors))
@@ -148,18 +148,18 @@ def read_frames(
 
 
 def _read_frame(read: Callable[[int], bytes]) -> tuple[int, int, bytes] | None:
-    """The next frame; None at end of file. `read` gives less than asked for at the end only."""
+    """Read the next frame, None at end of file. `read` returns less than asked only at the end."""
     header = read(HEADER.size)
     if not header:
         return None
     if len(header) < HEADER.size:
-        raise CutOff("the tracer ended within a frame's header")
+        raise TruncatedFrameError("end of file within a frame's header")
     size, kind, rows = HEADER.unpack(header)
     if kind not in (KIND_JSON, KIND_BATCH) or size > MAX_BODY_BYTES:
-        raise BadFrame(f"kind {kind}, {size} bytes")
+        raise FrameError(f"invalid frame header: kind {kind}, {size} bytes")
     body = read(size)
     if len(body) < size:
-        raise CutOff("the tracer ended within a frame")
+        raise TruncatedFrameError("end of file within a frame")
     return kind, rows, body
 
 
@@ -171,25 +171,27 @@ def _read(stream: io.IOBase, size: int) -> bytes:
 
 
 def _receive(sock: socket.socket, size: int, descriptors: list[int]) -> bytes:
-    """`size` bytes and not one more: a descriptor comes with the frame that is being read."""
+    """Read `size` bytes and no more, so that a descriptor belongs to the frame being read."""
     parts = b""
     while len(parts) < size:
         try:
             data, ancillary, flags, _ = sock.recvmsg(
                 size - len(parts),
-                socket.CMSG_SPACE(MOST_DESCRIPTORS * _INT_BYTES),
+                socket.CMSG_SPACE(MAX_DESCRIPTORS * _INT_BYTES),
                 socket.MSG_CMSG_CLOEXEC,
             )
         except ConnectionResetError:
-            # The end of a peer that had not read all that was sent to it; what it had sent itself
-            # came before this (unix_stream_read_generic, net/unix/af_unix.c).
+            # The peer closed its end without having read everything. What it sent was delivered
+            # before this error (unix_stream_read_generic, net/unix/af_unix.c).
             return parts
         for level, kind, numbers in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                 whole = len(numbers) // _INT_BYTES * _INT_BYTES
                 descriptors.extend(memoryview(numbers[:whole]).cast("i"))
         if flags & socket.MSG_CTRUNC:
-            raise OSError(errno.EMFILE, "no room for the descriptors of a tracer's maps")
+            raise OSError(
+                errno.EMFILE, "too many open files to receive the descriptors of a tracer's maps"
+            )
         if not data:
             return parts
         parts += data

@@ -101,7 +101,7 @@ class ProbeManager:
             settings.ring_mib << 20,
             settings.btf_path,
             settings.cache_dir,
-            ahead=True,
+            precompile=True,
         )
 
     # -- what is known ----------------------------------------------------------------------

@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Any
 
 from app.hub import Hub, Ledger
-from app.link.frames import KIND_BATCH, BadFrame, CutOff, read_frames
+from app.link.frames import KIND_BATCH, FrameError, TruncatedFrameError, read_frames
 from app.probes.kernel_ledger import KernelAccount
 from app.probes.spawner import Spawner
 from app.probes.spec import Filter
@@ -157,12 +157,12 @@ class TracerRun:
                 else:
                     self._heard(json.loads(body), descriptors)
                 self._heard_s = time.time()
-        except CutOff:
+        except TruncatedFrameError:
             pass  # it ended, or was ended, in the middle of one
         except OSError as error:  # no room for its descriptors
             log.error("%s: reading from the tracer failed: %r", self.ledger.probe, error)
             fault = f"the service could not read from the tracer: {error.strerror}"
-        except (BadFrame, ValueError, KeyError, TypeError) as error:
+        except (FrameError, ValueError, KeyError, TypeError) as error:
             log.error("%s: malformed frame from tracer: %r", self.ledger.probe, error)
             fault = "malformed frame from tracer"
         if fault is not None:

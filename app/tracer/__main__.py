@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m app.tracer`, started by the service only: its socket is standard input.
+"""`python -m app.tracer`: trace for the service, whose socket is standard input.
 
-Loads everything first and then waits for its request, so that one can be kept ready.
+It imports everything before it waits for its request, so that the service can keep one ready.
 """
 
 from __future__ import annotations
@@ -11,29 +11,29 @@ import socket
 import sys
 
 from app.errors import ProbedeckError
-from app.link.frames import Outbox, ServiceGone, TracerRequest
+from app.link.frames import Outbox, ServiceGoneError, TracerRequest
 from app.linux.allocator import keep_freed_memory
 from app.linux.process import end_with_parent, is_child_of, set_process_name
 
 
 def read_request(sock: socket.socket) -> TracerRequest:
-    """The first line on the socket; what follows it stays unread."""
+    """Return the first line on the socket; what follows stays unread. Raises ServiceGoneError."""
     line = b""
     while not line.endswith(b"\n"):
         byte = sock.recv(1)
         if not byte:
-            raise ServiceGone
+            raise ServiceGoneError
         line += byte
     return TracerRequest.decode(line)
 
 
 def main() -> int:
-    end_with_parent()  # which is the service's spawning thread
+    end_with_parent()  # the parent is the service's spawning thread
     set_process_name("pd:waiting")
     keep_freed_memory()
 
-    from app.tracer.causes import log_and_tell  # noqa: PLC0415
-    from app.tracer.session import prepare, trace  # noqa: PLC0415 - ps shows who waits for them
+    from app.tracer.causes import log_and_describe  # noqa: PLC0415
+    from app.tracer.session import prepare, trace  # noqa: PLC0415 - named first, as importing takes long
 
     prepare()
 
@@ -42,27 +42,28 @@ def main() -> int:
         try:
             request = read_request(sock)
             if not is_child_of(request.parent_pid):
-                raise ServiceGone  # before the call above; the signal will not come
+                raise ServiceGoneError  # before the call above; the signal will not come
             set_process_name(f"pd:{request.mode}")
             trace(request, sock, outbox)
-        except ServiceGone:
+        except ServiceGoneError:
             return 3
         except ProbedeckError as error:
-            return tell_failure(outbox, error)
-        except Exception as error:  # noqa: BLE001 - this is where a tracer's failures are told
-            cause = log_and_tell(error)
+            return report_failure(outbox, error)
+        except Exception as error:  # noqa: BLE001 - the tracer's outermost frame reports all
+            cause = log_and_describe(error)
             detail = f"the tracer failed: {cause}"
-            return tell_failure(outbox, ProbedeckError(502, "tracer_failed", detail, reason=cause))
+            failure = ProbedeckError(502, "tracer_failed", detail, reason=cause)
+            return report_failure(outbox, failure)
     return 0
 
 
-def tell_failure(outbox: Outbox, error: ProbedeckError) -> int:
-    """The last message, behind what waits to be sent; the exit status."""
+def report_failure(outbox: Outbox, error: ProbedeckError) -> int:
+    """Send the last message, after what is queued; return the exit status."""
     what = {"status": error.status, "code": error.code, "detail": error.detail}
     try:
         outbox.message({"type": "failed", **what, **error.extra})
         outbox.flush()
-    except ServiceGone:
+    except ServiceGoneError:
         return 3
     return 1
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls of the tracer's own that show whether its programs run.
+"""Canaries: calls by which a tracer checks that its programs run.
 
-The kernel says that programs are attached also when they never run: while ftrace or all kprobes
-are switched off, say. So the tracer calls the traced functions now and then, in a way that
-deletes nothing, and sees whether its programs counted that (bpf/record.c, is_canary).
+Programs that the kernel has attached may never run, for example while ftrace or all kprobes are
+switched off. So the tracer regularly calls the traced functions, in a way that deletes nothing, and
+checks whether its programs counted the calls (bpf/canary.c).
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from app.probes.modes import DELETION_SYSCALLS, MODES, RENAME_SYSCALLS
 from app.tracer.records import CANARY
 
 INTERVAL_S = 1.0
-# A single call may go unseen: the kernel leaves a program out that is running on this CPU
-# already, and programs of some types while another task is changing a map there.
+# A single call may go unseen: the kernel skips a program that is already running on this CPU, and
+# programs of some types while another task changes a map there.
 RETRY_S = 0.1
 MISSES = 3
 ATTACH_RETRY_S = 0.02
@@ -42,15 +42,15 @@ class Memory(Protocol):
 
 @dataclass(frozen=True)
 class Seen:
-    """How often the programs saw one canary, at its entry and at its return."""
+    """How often the programs saw one canary, at entry and at return."""
 
     entered: int
     left: int
 
 
 def calls_of(mode: str, programs: Sequence[str]) -> Sequence[str]:
-    """The system calls that reach all of a mode's programs, as far as they fail before anything is
-    looked up."""
+    """Return the system calls that reach a mode's programs, but for those that run only after a
+    lookup: a canary fails before."""
     if mode == "tracepoint":
         return DELETION_SYSCALLS + RENAME_SYSCALLS
     follows_renames = any(name.endswith(f"__{INNER}") for name in programs)
@@ -58,7 +58,7 @@ def calls_of(mode: str, programs: Sequence[str]) -> Sequence[str]:
 
 
 def send(calls: Sequence[str], memory: Memory) -> dict[str, Seen]:
-    """Make one canary of each kind; what the programs saw of each. Raises OSError."""
+    """Make one canary of each kind; return what the programs saw of each. Raises OSError."""
     result = {}
     for call in calls:
         token = secrets.randbits(32)
@@ -70,50 +70,50 @@ def send(calls: Sequence[str], memory: Memory) -> dict[str, Seen]:
 
 
 def missed(memory: Memory) -> int:
-    """Canaries that the kernel counted as not shown to the programs (`recursion`)."""
+    """Return how many canaries the kernel counted as misses of the programs (`recursion`)."""
     count: int = _VALUE.unpack(memory.get(bytes(4)))[4]
     return count
 
 
 def add_missed(memory: Memory, count: int) -> None:
-    """Keep that there were so many more, where it outlives this process. Raises OSError."""
+    """Count more of them, in the map, which outlives this process. Raises OSError."""
     *rest, before = _VALUE.unpack(memory.get(bytes(4)))
     memory.set(bytes(4), _VALUE.pack(*rest, before + count))
 
 
 def unseen(mode: str, seen: Mapping[str, Seen], in_progress: int) -> list[str]:
-    """What did not run, in words; `in_progress` calls were entered and have not returned.
+    """Return which programs did not run, in words.
 
-    A kretprobe follows a limited number of calls at once, so while others are in progress a
-    return may go unseen; that is counted where it is lost (`missed_return`).
+    `in_progress` calls have entered and not returned. A kretprobe follows a limited number of
+    concurrent calls, so a return may go unseen meanwhile; that is counted as `missed_return`.
     """
     sees_return = MODES[mode].sees_return and not (mode == "kretprobe" and in_progress)
     return [
-        f"the {place} of {call}"
-        for place, count in (("entry", "entered"), ("return", "left"))
-        if place == "entry" or sees_return
+        f"the {side} of {call}"
+        for side, count in (("entry", "entered"), ("return", "left"))
+        if side == "entry" or sees_return
         for call, each in seen.items()
         if not getattr(each, count)
     ]
 
 
 class Sight:
-    """Whether a probe's programs run, looked at now and then.
+    """Checks regularly whether a probe's programs run.
 
-    `look` makes the canaries and tells what was unseen of them, in words.
+    `send_canaries` makes the canaries and returns which of them went unseen, in words.
     """
 
-    def __init__(self, mode: str, look: Callable[[], list[str]]) -> None:
+    def __init__(self, mode: str, send_canaries: Callable[[], list[str]]) -> None:
         self._mode = mode
-        self._look = look
+        self._send_canaries = send_canaries
         self._misses = 0
         self._seen_at = _now()
         self.blind: dict[str, str] | None = None
 
     def check_attached(self) -> tuple[str, str] | None:
-        """Right after attaching: why the programs do not run, and what would help; else None."""
+        """Check right after attaching; return why the programs do not run and a hint, or None."""
         for _ in range(MISSES):
-            missing = self._look()
+            missing = self._send_canaries()
             if not missing:
                 self._seen_at = _now()
                 return None
@@ -121,12 +121,12 @@ class Sight:
         return why_silent(self._mode, missing)
 
     def check(self) -> bool:
-        """Look once; whether `blind` has changed."""
+        """Check once; return whether `blind` has changed."""
         was = self.blind
-        looked_at = _now()  # before: what is silenced right after it is not covered
-        missing = self._look()
+        checked_at = _now()  # before the calls, which say nothing of what comes after them
+        missing = self._send_canaries()
         if not missing:
-            self._misses, self._seen_at, self.blind = 0, looked_at, None
+            self._misses, self._seen_at, self.blind = 0, checked_at, None
         else:
             self._misses += 1
             if self._misses >= MISSES and was is None:
@@ -141,6 +141,6 @@ class Sight:
 
 
 def _now() -> str:
-    """RFC 3339, in UTC."""
+    """Return the time as RFC 3339, in UTC."""
     wall = datetime.now(timezone.utc)
     return wall.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the kernel's monotonic stamps to wall-clock time.
+"""Convert the kernel's monotonic timestamps to wall-clock time.
 
-Programs stamp with bpf_ktime_get_ns(): CLOCK_MONOTONIC of the machine. A process in a time
-namespace (time_namespaces(7)) reads another one, which is off by a constant.
+Programs take timestamps with bpf_ktime_get_ns(), the machine's CLOCK_MONOTONIC. In a time namespace
+(time_namespaces(7)) a process reads a clock with a constant offset from it.
 """
 
 from __future__ import annotations
@@ -15,25 +15,26 @@ from typing import Any
 
 import numpy as np
 
-# Of this process' children, and so of itself: a tracer is its parent's child and moves nowhere.
+# The offsets for children of this process, and for itself, as it never changes its namespace.
 TIMENS_OFFSETS = Path("/proc/self/timens_offsets")
-# An offset that changes by less between two samples was slewed (by NTP), or measured while being
-# interrupted. More is a step: the clock was set, or the machine was asleep, which
-# CLOCK_MONOTONIC does not count.
+# A smaller change of the offset between two samples is slewing (NTP) or an interrupted measurement.
+# A larger one is a step: the clock was set, or the machine was suspended, which CLOCK_MONOTONIC
+# does not count.
 STEP_NS = 1_000_000
-STEPS = 64  # remembered: for calls that began before
+STEPS = 64  # remembered, for calls that began before them
 _SHORT_NS = 2000
 _SAMPLES = 3
 
 
 def namespace_offset_ns(path: Path = TIMENS_OFFSETS) -> int:
-    """What CLOCK_MONOTONIC is ahead here of the machine's; raises OSError, ValueError.
+    """Return how far this process's CLOCK_MONOTONIC is ahead of the machine's.
 
-    The file reads `monotonic 86400 0`: seconds and nanoseconds, then the same of boottime.
+    The file reads `monotonic 86400 0`, seconds and nanoseconds, then the same for boottime. Raises
+    OSError, ValueError.
     """
     try:
         text = path.read_text()
-    except FileNotFoundError:  # a kernel without time namespaces (CONFIG_TIME_NS, Linux 5.6)
+    except FileNotFoundError:  # a kernel without time namespaces (CONFIG_TIME_NS, v5.6)
         return 0
     found = re.search(r"^monotonic\s+(-?\d+)\s+(\d+)$", text, re.MULTILINE)
     if found is None:
@@ -42,24 +43,24 @@ def namespace_offset_ns(path: Path = TIMENS_OFFSETS) -> int:
 
 
 class WallClock:
-    """The wall clock by the kernel's stamps, from the first sample on; steps are remembered.
+    """The wall clock for the kernel's timestamps since the first sample, with its steps.
 
-    To be sampled now and then: a stamp from between the last sample before a step and the first
-    after it is taken to be from after the step.
+    Sample it regularly: a timestamp between the last sample before a step and the first one after
+    it is converted as if it came after the step.
     """
 
     def __init__(self) -> None:
         self._ahead_ns = namespace_offset_ns()
         self._sampled_ns = 0
-        # Stamps from which on an offset holds, and the offset.
+        # Pairs of the first timestamp for which an offset is valid, and the offset.
         self._offsets: deque[tuple[int, int]] = deque(maxlen=STEPS)
 
     def now_ns(self) -> int:
-        """What a program's stamp would be now."""
+        """Return the timestamp that a program would take now."""
         return clock_gettime_ns(CLOCK_MONOTONIC) - self._ahead_ns
 
     def sample(self) -> None:
-        """See what the wall clock says now."""
+        """Compare the wall clock with the monotonic one."""
         now_ns, offset = self._measure()
         if not self._offsets:
             self._offsets.append((0, offset))
@@ -70,7 +71,7 @@ class WallClock:
         self._sampled_ns = now_ns
 
     def offset_ns(self, stamps: np.ndarray[Any, Any]) -> int | np.ndarray[Any, Any]:
-        """Nanoseconds to add to these stamps to get CLOCK_REALTIME as it was then."""
+        """Return the nanoseconds to add to these timestamps to get their CLOCK_REALTIME."""
         if len(self._offsets) == 1:
             return self._offsets[0][1]
         starts, offsets = np.array(self._offsets, dtype=np.int64).T
@@ -79,10 +80,10 @@ class WallClock:
         return found
 
     def _measure(self) -> tuple[int, int]:
-        """A stamp, and the wall clock's distance from it.
+        """Return a timestamp and the wall clock's offset from it.
 
-        Of a few samples the one with the shortest bracket wins: being interrupted between the
-        two clocks is the only error that matters, and it shows as a long bracket.
+        Of a few samples the shortest is used: the only error that matters is an interruption
+        between reading the two clocks, which makes the sample long.
         """
         best = None
         for _ in range(_SAMPLES):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m app.tracer.compile [--ahead] MODE FUNCTION RING_BYTES BTF_PATH CACHE_DIR`.
+"""`python -m app.tracer.compile [--precompile] MODE FUNCTION RING_BYTES BTF_PATH CACHE_DIR`.
 
-From C to byte code. The one place that uses BCC, in a process of its own: LLVM's memory goes with
-it. Prints the compiled object and keeps it in the cache folder. Attaches nothing; BCC makes the
-maps, which end with the process.
+Compile C to byte code, print the object and write it to the cache folder. This is the only user of
+BCC, and a process of its own, so that LLVM's memory is freed with it. It attaches nothing; the maps
+that BCC creates end with the process.
 """
 
 from __future__ import annotations
@@ -15,22 +15,23 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 
-from app.btf.format import Kind
+from app.btf.format import BtfError, Kind
 from app.btf.reader import Btf
 from app.errors import ProbedeckError
 from app.kernel import tree_cache
 from app.kernel.bcc_headers import BTF_PATH, find_headers
 from app.kernel.renames import find_rename_function
-from app.link.compiler import AHEAD, COMPILED, NOT_KEPT, REFUSED
+from app.kernel.symbols import TextSymbols
+from app.link.compiler import COMPILED, NOT_CACHED, PRECOMPILE, REFUSED
 from app.linux import bpf
 from app.linux.process import end_with_parent, set_process_name
 from app.probes.modes import RENAME_FUNCTIONS
-from app.tracer.causes import log_and_tell
+from app.tracer.causes import log_and_describe
 from app.tracer.compiled_object import CompiledObject, MapSpec, ObjectError, ProgramSpec, symbolic
 from app.tracer.object_cache import FILE, find_object, object_key
 from app.tracer.source import compiler_flags, source
 
-# What can be made again from its sizes and flags alone: no map of maps, nothing that needs BTF.
+# Maps that can be created from sizes and flags alone: no map of maps, nothing that needs BTF.
 PLAIN_MAPS = {
     bpf.MAP_TYPE_HASH,
     bpf.MAP_TYPE_ARRAY,
@@ -39,41 +40,42 @@ PLAIN_MAPS = {
     bpf.MAP_TYPE_LRU_HASH,
     bpf.MAP_TYPE_RINGBUF,
 }
-# BCC's names of tracing programs: these, and then the function.
+# BCC names a tracing program by one of these and the function.
 _TRACING = {"kfunc__": bpf.ATTACH_TRACE_FENTRY, "kretfunc__": bpf.ATTACH_TRACE_FEXIT}
 
 
 def compile_object(
     mode: str, function: str, ring_bytes: int, rename_function: str | None = None
 ) -> CompiledObject:
-    """Compile against what the environment names (HeaderSource.apply).
+    """Compile against the headers that the environment names (HeaderSource.apply).
 
-    Raises ObjectError for what cannot be kept, and what BCC raises.
+    Raises ObjectError for what a compiled object cannot represent, and what BCC raises.
     """
-    from bcc import BPF  # noqa: PLC0415 - LLVM's memory, for this process alone
+    from bcc import BPF  # noqa: PLC0415 - loads LLVM, which is for this process only
     from bcc.libbcc import lib  # noqa: PLC0415
 
     class Compiler(BPF):  # type: ignore[misc] # bcc has no types
         def _trace_autoload(self) -> None:
-            """BCC would load and attach here."""
+            """Do nothing: BCC would load and attach here."""
 
     lib.bpf_num_tables.restype = ctypes.c_size_t
     lib.bpf_num_tables.argtypes = [ctypes.c_void_p]
     lib.bpf_table_name.restype = ctypes.c_char_p
     lib.bpf_table_name.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
     flags = compiler_flags(mode, function, ring_bytes, rename_function)
-    compiler = Compiler(text=source(mode), cflags=flags)
+    text = source(mode, rename_function is not None)
+    compiler = Compiler(text=text, cflags=flags)
     module = compiler.module
     if lib.bpf_module_license(module) != b"GPL":
-        raise ObjectError("the programs are not under the licence that they are loaded with")
+        raise ObjectError("the programs do not declare the licence GPL, with which they are loaded")
     tables = [lib.bpf_table_name(module, i) for i in range(lib.bpf_num_tables(module))]
     descriptors = [lib.bpf_table_fd(module, name) for name in tables]
-    places = {fd: place for place, fd in enumerate(descriptors)}
+    indexes = {fd: index for index, fd in enumerate(descriptors)}
     functions = [lib.bpf_function_name(module, i) for i in range(lib.bpf_num_functions(module))]
     return CompiledObject(
         tuple(_map_spec(name.decode(), fd) for name, fd in zip(tables, descriptors, strict=True)),
         tuple(
-            _program_spec(mode, name.decode(), symbolic(compiler.dump_func(name), places))
+            _program_spec(mode, name.decode(), symbolic(compiler.dump_func(name), indexes))
             for name in functions
         ),
     )
@@ -82,7 +84,7 @@ def compile_object(
 def _map_spec(name: str, fd: int) -> MapSpec:
     info = bpf.map_info(fd)
     if info.type not in PLAIN_MAPS:
-        raise ObjectError(f"the map {name} is of type {info.type}, which is not known here")
+        raise ObjectError(f"the map {name} is of type {info.type}, which is not supported")
     return MapSpec(name, info.type, info.key_size, info.value_size, info.max_entries, info.flags)
 
 
@@ -99,28 +101,40 @@ def _program_spec(mode: str, name: str, instructions: bytes) -> ProgramSpec:
 
 
 @lru_cache
+def _load_btf(path: Path) -> Btf:
+    return Btf.load(path)
+
+
+def _rename_function(btf_path: Path) -> str | None:
+    try:
+        btf, symbols = _load_btf(btf_path), TextSymbols.load()
+    except (OSError, BtfError):
+        return None  # not following renames needs neither
+    return find_rename_function(RENAME_FUNCTIONS, btf, symbols)
+
+
 def _function_number(function: str) -> int:
-    # In the kernel's own BTF, whatever the types were taken from: there it looks itself.
-    number = Btf.load(BTF_PATH).find(Kind.FUNC, function)
+    # In the kernel's own BTF, wherever the types came from: BPF_PROG_LOAD refers to that.
+    number = _load_btf(BTF_PATH).find(Kind.FUNC, function)
     if number is None:
         raise ObjectError(f"the kernel's BTF has no function {function}")
     return number
 
 
-def kept_or_compiled(
+def load_or_compile(
     mode: str, function: str, ring_bytes: int, btf_path: Path, cache_dir: Path
 ) -> tuple[str, OSError | None]:
-    """An object's text, and why it could not be kept. Raises ProbedeckError."""
+    """Return an object's text, and the error if it could not be cached. Raises ProbedeckError."""
     key = object_key(mode, function, ring_bytes, btf_path)
-    if kept := find_object(cache_dir, key):
-        return kept.encode(), None
+    if cached := find_object(cache_dir, key):
+        return cached.encode(), None
     find_headers(btf_path, cache_dir).apply()
     try:
-        # The kernel decides that, so the kernel's identity stands for it in the object's key.
-        renames = find_rename_function(RENAME_FUNCTIONS, btf_path)
+        # Depends on the kernel alone, so the key contains it in the kernel's identity.
+        renames = _rename_function(btf_path)
         text = compile_object(mode, function, ring_bytes, renames).encode()
     except Exception as error:
-        cause = log_and_tell(error)
+        cause = log_and_describe(error)
         raise ProbedeckError(502, "tracer_failed", f"BCC could not compile: {cause}") from error
     try:
         tree_cache.ensure(cache_dir, key, lambda: {FILE: text})
@@ -130,15 +144,15 @@ def kept_or_compiled(
 
 
 def main(argv: list[str]) -> int:
-    """The exit status is one of app.link.compiler's."""
+    """Return an exit status of app.link.compiler."""
     end_with_parent()
     set_process_name("pd:compile")
-    if argv[0] == AHEAD:
+    if argv[0] == PRECOMPILE:
         os.nice(19)
         argv = argv[1:]
     mode, function, ring_bytes, btf_path, cache_dir = argv
     try:
-        text, trouble = kept_or_compiled(
+        text, cache_error = load_or_compile(
             mode, function, int(ring_bytes), Path(btf_path), Path(cache_dir)
         )
     except ProbedeckError as error:
@@ -146,9 +160,9 @@ def main(argv: list[str]) -> int:
         json.dump({**error.extra, "error": what}, sys.stdout)
         return REFUSED
     sys.stdout.write(text)
-    if trouble:
-        sys.stderr.write(f"the compiled programs of {mode} could not be kept: {trouble}\n")
-        return NOT_KEPT
+    if cache_error:
+        sys.stderr.write(f"cannot cache the compiled programs of {mode}: {cache_error}\n")
+        return NOT_CACHED
     return COMPILED
 
 

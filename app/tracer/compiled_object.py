@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compiled programs and their maps as data: taken from BCC once, kept as text, loaded often.
+"""Compiled programs and their maps as data: compiled once, stored as text, loaded often.
 
-A program refers to a map by a descriptor, in the immediate of an instruction that loads 64 bits
-(BPF_PSEUDO_MAP_FD, include/uapi/linux/bpf.h). Descriptors end with the process, so an
-object has the map's place in its list there. Whatever else would have to be relocated
-is refused: a program that means something else than its source must not come to be.
+A program refers to a map by a descriptor, in the immediate of a 64-bit load (BPF_PSEUDO_MAP_FD,
+include/uapi/linux/bpf.h). Descriptors end with the process, so an object has the map's index in its
+list there instead. Anything else that would need relocation is refused, as the loaded program would
+not mean what its source says.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-# Of the text's layout and of what is taken from BCC: another one is another object.
+# Increment when the text's layout or what is taken from BCC changes: part of the cache key.
 FORMAT = 1
 
 _INSTRUCTION = struct.Struct(
@@ -29,12 +29,12 @@ _PSEUDO_MAP_FD = 1
 
 
 class ObjectError(ValueError):
-    """Not a compiled object of ours, or a program that cannot be made one."""
+    """Not a compiled object of ours, or a program that one cannot represent."""
 
 
 @dataclass(frozen=True)
 class MapSpec:
-    """What BPF_MAP_CREATE takes; sizes in bytes."""
+    """The arguments of BPF_MAP_CREATE; sizes in bytes."""
 
     name: str
     type: int
@@ -46,10 +46,10 @@ class MapSpec:
 
 @dataclass(frozen=True)
 class ProgramSpec:
-    """What BPF_PROG_LOAD takes. `instructions` refer to maps by their place in the object.
+    """The arguments of BPF_PROG_LOAD. `instructions` refer to maps by their index in the object.
 
-    `attach_btf_id` is the function of a tracing program, as the running kernel's BTF numbers it;
-    0 for other programs, as is their `attach_type`.
+    `attach_btf_id` is a tracing program's function in the running kernel's BTF. It and
+    `attach_type` are 0 for other programs.
     """
 
     name: str
@@ -67,7 +67,7 @@ class CompiledObject:
     programs: tuple[ProgramSpec, ...]
 
     def encode(self) -> str:
-        """As text that `decode` takes."""
+        """Return the object as text for `decode`."""
         programs = [
             {**asdict(program), "instructions": base64.b64encode(program.instructions).decode()}
             for program in self.programs
@@ -81,7 +81,7 @@ class CompiledObject:
 
     @classmethod
     def decode(cls, text: str) -> CompiledObject:
-        """Raises ObjectError for what `encode` does not give."""
+        """Parse the text of `encode`; raises ObjectError for anything else."""
         try:
             members = json.loads(text)
             _check_members(members, {"format": int, "maps": list, "programs": list})
@@ -93,23 +93,23 @@ class CompiledObject:
             raise ObjectError(f"not a compiled object: {error}") from error
         for names in ([spec.name for spec in maps], [program.name for program in programs]):
             if len(set(names)) < len(names):
-                raise ObjectError(f"a name comes twice among {names}")
+                raise ObjectError(f"duplicate name among {names}")
         for program in programs:
             relocated(program.instructions, range(len(maps)))
         return cls(maps, programs)
 
 
-def symbolic(instructions: bytes, places: Mapping[int, int]) -> bytes:
-    """Instructions as BCC made them, with each map's descriptor replaced by its place.
+def symbolic(instructions: bytes, indexes: Mapping[int, int]) -> bytes:
+    """Return BCC's instructions with each map's descriptor replaced by its index.
 
-    Raises ObjectError for a descriptor that is none of `places`, and for all else that is
-    not understood.
+    Raises ObjectError for a descriptor that is not in `indexes`, and for anything else that would
+    need relocation.
     """
-    return _replace_maps(instructions, places)
+    return _replace_maps(instructions, indexes)
 
 
 def relocated(instructions: bytes, descriptors: Sequence[int]) -> bytes:
-    """An object's instructions with each map's place replaced by its descriptor here."""
+    """Return an object's instructions with each map's index replaced by its descriptor."""
     return _replace_maps(instructions, dict(enumerate(descriptors)))
 
 
@@ -123,7 +123,7 @@ def _replace_maps(instructions: bytes, replacements: Mapping[int, int]) -> bytes
 
 
 def _map_references(instructions: bytes) -> Iterator[tuple[int, int]]:
-    """Where a map is referred to (bytes from the start), and its number. Raises ObjectError."""
+    """Yield the offset in bytes and the number of each map reference; raises ObjectError."""
     if not instructions or len(instructions) % _INSTRUCTION.size:
         raise ObjectError(f"{len(instructions)} bytes are not a program")
     at = 0
@@ -131,21 +131,21 @@ def _map_references(instructions: bytes) -> Iterator[tuple[int, int]]:
         code, registers, offset, immediate = _INSTRUCTION.unpack_from(instructions, at)
         source = registers >> 4
         if code == _CALL_BY_REGISTER or (code == _CALL and source):
-            raise ObjectError(f"instruction {at // 8} calls something else than a helper")
+            raise ObjectError(f"instruction {at // 8} calls something other than a helper")
         if code != _LD_IMM64:
             at += _INSTRUCTION.size
             continue
         if at + 16 > len(instructions):
-            raise ObjectError(f"instruction {at // 8} is cut off")
+            raise ObjectError(f"instruction {at // 8} is truncated")
         *rest, upper = _INSTRUCTION.unpack_from(instructions, at + 8)
         if offset or rest != [0, 0, 0]:
-            raise ObjectError(f"instruction {at // 8} is not a load of 64 bits")
+            raise ObjectError(f"instruction {at // 8} is not a 64-bit load")
         if source == _PSEUDO_MAP_FD and upper == 0:
             yield at, immediate
-        # A constant. Nobody loads a zero in this way: it is the address of a global variable,
-        # which a linker would have to fill in.
+        # Else a constant. A compiler does not load zero this way: it is the address of a global
+        # variable, which a linker would have to fill in.
         elif source or not (immediate or upper):
-            raise ObjectError(f"instruction {at // 8} refers to something else than a map")
+            raise ObjectError(f"instruction {at // 8} refers to something other than a map")
         at += 16
 
 
@@ -164,7 +164,7 @@ def _program_spec(members: Any) -> ProgramSpec:
 
 def _check_members(members: Any, kinds: Mapping[str, type]) -> None:
     if not isinstance(members, dict) or members.keys() != kinds.keys():
-        raise ObjectError(f"not the members {', '.join(kinds)}")
+        raise ObjectError(f"not an object with the members {', '.join(kinds)}")
     for name, kind in kinds.items():
         value = members[name]
         if type(value) is not kind or (isinstance(value, int) and not 0 <= value < 1 << 32):

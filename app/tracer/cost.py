@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What our programs cost each traced call, by the kernel's own clock."""
+"""What our programs cost each traced call, as the kernel measures it."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ from time import monotonic
 
 from app.linux.bpf import enable_run_time_stats
 
-# Measuring costs every BPF program of the machine two readings of the clock, so it goes on
-# for a number of calls and rests then. Where few calls come it never rests, and costs nothing.
+# Measuring costs every BPF program of the machine two clock readings, so it pauses after a number
+# of calls. With few calls it never pauses, and costs nothing.
 ENOUGH_CALLS = 1000
-REST_S = 10.0
+PAUSE_S = 10.0
 
 
 @dataclass(frozen=True)
 class RunTime:
-    """Of all programs of a probe: time spent in them, and how often a traced call entered.
+    """Time spent in all programs of a probe, and how many traced calls entered.
 
-    In the time, and not among the calls, are `canaries` of other tracers, of `canary_ns` at least
-    each.
+    The time includes `canaries` of other tracers, of at least `canary_ns` each; the calls do not.
     """
 
     time_ns: int
@@ -31,16 +30,16 @@ class RunTime:
 
 
 class CostMeter:
-    """Measures in turns. A context manager: leaving it ends the measuring.
+    """Measures intermittently. A context manager that stops measuring on exit.
 
-    `read` gives the totals that the kernel counts while measuring is on, for anyone.
+    `read` returns the totals that the kernel counts while any process measures.
     """
 
     def __init__(self, read: Callable[[], RunTime]) -> None:
         self._read = read
         self._stats_fd: int | None = None
         self._start = RunTime(0, 0)
-        self._rest_until = 0.0
+        self._paused_until = 0.0
         self._result: dict[str, float] | None = None
         self.supported = True
 
@@ -48,16 +47,16 @@ class CostMeter:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._rest()
+        self._pause()
 
     def measure(self) -> dict[str, float] | None:
-        """`calls` measured last and `ns_per_call` in them; None when nothing was.
+        """Return `calls` and `ns_per_call` of the last measurement, or None before the first.
 
-        To be called now and then. The time is that inside the programs: the way into them (a
-        trampoline, a kprobe's trap) is not in it.
+        Call this regularly. The time is that inside the programs, without the way into them (a
+        trampoline, a kprobe's trap).
         """
         if self._stats_fd is None:
-            if self.supported and monotonic() >= self._rest_until:
+            if self.supported and monotonic() >= self._paused_until:
                 self._begin()
             return self._result
         now = self._read()
@@ -67,19 +66,21 @@ class CostMeter:
             time_ns = now.time_ns - self._start.time_ns - now.canary_ns * canaries
             self._result = {"calls": calls, "ns_per_call": round(time_ns / calls, 1)}
         if calls >= ENOUGH_CALLS:
-            self._rest()
-            self._rest_until = monotonic() + REST_S
+            self._pause()
+            self._paused_until = monotonic() + PAUSE_S
         return self._result
 
     def _begin(self) -> None:
         try:
             self._stats_fd = enable_run_time_stats()
         except OSError:
-            self.supported = False  # before Linux 5.8: the cost stays unknown, and is shown so
+            # Linux kernel commit d46edd671a14 ("bpf: Sharing bpf runtime stats with
+            # BPF_ENABLE_STATS", v5.8) added this; before it the cost is shown as unknown.
+            self.supported = False
             return
         self._start = self._read()
 
-    def _rest(self) -> None:
+    def _pause(self) -> None:
         if self._stats_fd is not None:
             os.close(self._stats_fd)
             self._stats_fd = None

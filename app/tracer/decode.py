@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Records to columns to Arrow: the one place that knows both bpf/record.c and the columns."""
+"""Records to columns to Arrow: the only module that knows both bpf/record.c and the columns."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from app.tracer.records import CALL_MASK, CALLS, FIRST_RENAME, NAME_CUT, REPLACE
 from app.tracer.text_columns import Texts
 
 Records = np.ndarray[Any, np.dtype[np.void]]
-# From stamps of the kernel's to what they are behind the wall clock, one or for each.
+# From the kernel's timestamps to the nanoseconds to add for wall-clock time: one, or one for each.
 WallOffset = Callable[[np.ndarray[Any, Any]], int | np.ndarray[Any, Any]]
 
 _ARROW_TYPES: dict[str, Callable[..., Any]] = {
@@ -39,12 +39,12 @@ _NUMPY_TYPES = {
 _ERRNO_NAMES = text_columns.Table(("", *(error_name(code) for code in range(1, MAX_ERRNO + 1))))
 _CALL_NAMES = text_columns.Table(CALLS)
 _REPLACED = text_columns.Table(("", "unknown", "yes"))
-# include/uapi/linux/fcntl.h and fs.h; unlinkat takes the first only, renameat2 the others.
+# AT_REMOVEDIR of include/uapi/linux/fcntl.h, RENAME_WHITEOUT of fs.h.
 _CALL_FLAGS = {"unlinkat": {0x200: "AT_REMOVEDIR"}, "renameat2": {4: "RENAME_WHITEOUT"}}
 
 
 class Encoder:
-    """Turns records of one probe's run into self-contained Arrow IPC streams."""
+    """Encodes records of one run of a probe as self-contained Arrow IPC streams."""
 
     def __init__(self, probe: str, mode: str, run: int, columns: Sequence[Column]) -> None:
         self._metadata = {"probe": probe, "mode": mode, "run": str(run)}
@@ -58,7 +58,7 @@ class Encoder:
         self._batch = 0
 
     def encode(self, parts: Sequence[Records], wall_offset_ns: WallOffset) -> bytes:
-        """Rows of all parts, ordered by time of entry, as one Arrow IPC stream."""
+        """Return the rows of all parts, ordered by entry time, as one Arrow IPC stream."""
         values = to_columns(parts, wall_offset_ns)
         rows = len(values["time"])
         children = [
@@ -76,13 +76,13 @@ class Encoder:
 
 
 def _arrow_type(column: Column) -> Any:
-    """The column's type; its metadata refers to the table of its names, which is sent elsewhere."""
+    """Return a column's type; its metadata names the table of names, which is sent separately."""
     kind = _ARROW_TYPES[column.type](nullable=column.nullable)
     return na.c_schema(kind).modify(metadata={"names": column.names}) if column.names else kind
 
 
 def to_columns(parts: Sequence[Records], wall_offset_ns: WallOffset) -> dict[str, Any]:
-    """Every column the records can give: arrays of shape (n,), or `Texts` for text."""
+    """Return all columns that records can yield: arrays of shape (n,), or `Texts`."""
     entry = np.concatenate([part["entry_ns"] for part in parts])
     in_order = bool((entry[1:] >= entry[:-1]).all())
     order = None if in_order else np.argsort(entry, kind="stable")
@@ -128,15 +128,15 @@ def to_columns(parts: Sequence[Records], wall_offset_ns: WallOffset) -> dict[str
 
 
 def _names(matrix: np.ndarray[Any, Any]) -> Texts:
-    """Texts that end with a NUL."""
+    """Return texts that end with a NUL."""
     return text_columns.from_matrix(matrix, (matrix == 0).argmax(axis=1).astype(np.int32))
 
 
 def _flag_names(call: np.ndarray[Any, Any], flags: np.ndarray[Any, Any]) -> Texts:
-    """The names of each call's flags; null without any. Of unknown ones the number."""
+    """Return the names of each call's flags, or a number for unknown ones; null without flags."""
     kinds, codes = np.unique(
         call.astype(np.uint64) << np.uint64(32) | flags, return_inverse=True
-    )  # few: callers pass what is defined, and each batch is looked at by itself
+    )  # few, as programs rarely pass flags that are not defined
     table = text_columns.Table(
         tuple(_flag_text(int(kind) >> 32, int(kind) & 0xFFFFFFFF) for kind in kinds)
     )
@@ -164,7 +164,7 @@ def _array(kind: Any, column: Column, values: Any, rows: int) -> Any:
 
 
 def _buffer(values: np.ndarray[Any, Any], dtype: Any) -> np.ndarray[Any, Any]:
-    """As Arrow takes it: one value behind the other, of exactly this type.
+    """Return the values as Arrow needs them: contiguous, and of exactly this type.
 
     An array may be a view with gaps, such as the first byte of every name.
     """

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A compiled object in the kernel: its maps made, its programs loaded and attached by bpf(2).
+"""Load a compiled object into the kernel: create maps, load and attach programs by bpf(2).
 
-Knows no map and no program by name. Whatever is opened here is closed here; the kernel takes
-programs off their hooks with the last descriptor.
+It knows no map or program by name. Whatever is opened here is closed here; the kernel detaches a
+program with the last descriptor.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from app.tracer.compiled_object import CompiledObject, MapSpec, ProgramSpec, rel
 
 @dataclass(frozen=True)
 class LoadedMap:
-    """A map and its descriptor, open as long as the object is loaded."""
+    """A map and its descriptor, open while the object is loaded."""
 
     fd: int
     spec: MapSpec
@@ -34,7 +34,7 @@ class LoadedMap:
         bpf.map_update(self.fd, key, value)
 
     def get(self, key: bytes) -> bytes:
-        """One value, which must be there; raises OSError."""
+        """Return one value; raises ValueError if there is none, OSError."""
         self._check(key, bytes(self.spec.value_size))
         value = bpf.map_lookup(self.fd, key, self.spec.value_size)
         if value is None:
@@ -42,21 +42,24 @@ class LoadedMap:
         return value
 
     def sum(self, key: bytes) -> int:
-        """A per-CPU map's counter of 64 bits, over all CPUs; raises OSError."""
+        """Return a per-CPU map's 64-bit counter, summed over all CPUs; raises OSError."""
         self._check(key, bytes(8))
         values = bpf.map_lookup(self.fd, key, bpf.percpu_size(8))
         return 0 if values is None else sum(memoryview(values).cast("Q"))
 
     def _check(self, key: bytes, value: bytes) -> None:
-        # The kernel reads and writes as many bytes as the map says, whatever we bring.
+        # The kernel reads and writes as many bytes as the map has, whatever the buffers' size.
         if (len(key), len(value)) != (self.spec.key_size, self.spec.value_size):
-            raise ValueError(f"{self.spec.name}: {len(key)} and {len(value)} bytes do not fit")
+            raise ValueError(
+                f"{self.spec.name} has keys of {self.spec.key_size} and values of "
+                f"{self.spec.value_size} bytes, not {len(key)} and {len(value)}"
+            )
 
 
 class LoadedObject:
-    """Maps and programs of a compiled object. A context manager: leaving it unloads all.
+    """Maps and programs of a compiled object. A context manager that unloads all on exit.
 
-    Raises OSError (bpf.ProgramRefusedError for a program) when the kernel refuses.
+    Raises OSError (bpf.ProgramRefusedError for a program) if the kernel refuses.
     """
 
     def __init__(self, compiled: CompiledObject) -> None:
@@ -109,34 +112,36 @@ class LoadedObject:
         perf_events.attach_program(event, self._programs[name][0])
 
     def attach_kretprobes(self, functions: Mapping[str, str], tracefs: Path) -> None:
-        """Run programs at the returns of functions, by program, of as many calls at once as the
-        kernel allows; raises OSError."""
+        """Run programs at functions' returns; `functions` is by program. Raises OSError.
+
+        They follow as many concurrent calls as the kernel allows.
+        """
         events = kretprobe.events(list(functions.values()), tracefs)
         opened = self._attachments.enter_context(events)
         for name, event in zip(functions, opened, strict=True):
             perf_events.attach_program(event, self._programs[name][0])
 
     def attach_raw_tracepoint(self, name: str, tracepoint: str) -> None:
-        """Run a program at a tracepoint of the kernel, by its name there; raises OSError."""
+        """Run a program at a raw tracepoint; raises OSError."""
         fd = bpf.open_raw_tracepoint(self._programs[name][0], tracepoint)
         self._attachments.callback(os.close, fd)
 
     def attach_tracing(self, name: str) -> None:
-        """Run a tracing program at the function that it was loaded for; raises OSError."""
+        """Run a tracing program at the function for which it was loaded; raises OSError."""
         self._attachments.callback(os.close, bpf.open_raw_tracepoint(self._programs[name][0]))
 
     def program_names(self) -> list[str]:
-        """The programs, in the order of their source."""
+        """Return the programs' names, in source order."""
         return list(self._programs)
 
     def detach(self) -> None:
-        """Take all programs off their hooks; they and the maps stay."""
+        """Detach all programs; they and the maps stay."""
         self._attachments.close()
 
     def programs(self) -> dict[str, int]:
-        """The descriptor of each program, by its name here."""
+        """Return the descriptor of each program, by name."""
         return {name: fd for name, (fd, _) in self._programs.items()}
 
     def infos(self) -> dict[str, ProgInfo]:
-        """What the kernel says of each program, by its name here."""
+        """Return the kernel's information on each program, by name."""
         return {name: bpf.prog_info(fd) for name, (fd, _) in self._programs.items()}

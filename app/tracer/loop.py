@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A tracer's life: attach, say so, drain until told to stop, detach, drain what is left, report."""
+"""A tracer's main loop: drain until told to stop, detach, drain what is left, report."""
 
 from __future__ import annotations
 
@@ -9,23 +9,25 @@ import socket
 import time
 
 from app.errors import ProbedeckError
-from app.link.frames import Outbox, ServiceGone, TracerRequest
+from app.link.frames import Outbox, ServiceGoneError, TracerRequest
 from app.probes.spec import Filter
 from app.tracer.canary import Sight
 from app.tracer.drain import OUTBOX_BYTES, Drain
 from app.tracer.programs import Programs
 
-# How often the rings are looked at. They do not wake us (BPF_RB_NO_WAKEUP): waking costs the
-# traced process, and a look at a quiet ring costs us microseconds. A batch costs some 200 µs
-# here, whatever is in it, and as much again in the service: small ones would be most of the work.
-LOOK_INTERVAL_S = 0.025
+# The rings are polled. They do not wake this process (BPF_RB_NO_WAKEUP), as the traced process
+# would pay for that, while polling an idle ring takes microseconds. A batch costs some 200 µs here,
+# whatever its size, and as much again in the service, so small ones would be most of the work.
+POLL_INTERVAL_S = 0.025
 SHORTEST_INTERVAL_S = 0.002
-AIM_FILL = 0.25  # of a ring when it is looked at: so much room is left for a rate that jumps
-QUIET_LOOKS = 40  # without a row; then half as often, so that an idle probe costs next to nothing
-QUIET_INTERVAL_S = 0.050
+TARGET_OCCUPANCY = (
+    0.25  # of a ring when it is polled: the rest is room for a sudden rise of the rate
+)
+IDLE_POLLS = 40  # in a row; then half as often, so that an idle probe costs next to nothing
+IDLE_INTERVAL_S = 0.050
 REPORT_INTERVAL_S = 0.1
-QUIET_REPORT_INTERVAL_S = 0.5  # where no row came: the totals are most likely as they were
-# Often enough for the service to tell a quiet kernel from a tracer that hangs.
+IDLE_REPORT_INTERVAL_S = 0.5  # without new rows, as the totals have most likely not changed
+# Often enough for the service to tell an idle probe from a tracer that hangs.
 ALIVE_INTERVAL_S = 1.0
 RETURNS_TIMEOUT_S = 0.25
 DRAIN_TIMEOUT_S = 10.0
@@ -52,33 +54,33 @@ class Loop:
         self._stop_code: str | None = None
 
     def run(self, drain: Drain) -> None:
-        """Until a stop is asked for or the time is up. Raises ServiceGone."""
+        """Run until a stop is requested or the duration is over. Raises ServiceGoneError."""
         started = time.monotonic()
-        reported = next_alive = next_look = next_check = looked = now = started
-        rows_since_report = quiet_looks = 0
+        reported = next_alive = next_poll = next_check = polled = now = started
+        rows_since_report = idle_polls = 0
         while self._stop_code is None:
-            for message in self._messages(max(0.0, next_look - now)):
+            for message in self._messages(max(0.0, next_poll - now)):
                 self._obey(message, drain)
             self._outbox.send()
             now = time.monotonic()
-            if now < next_look:
-                continue  # woken to send on: a look now would make a batch of next to nothing
-            rows = drain.once()
-            quiet_looks = 0 if rows else quiet_looks + 1
+            if now < next_poll:
+                continue  # woken to continue sending: a poll now would yield a tiny batch
+            rows = drain.poll()
+            idle_polls = 0 if rows else idle_polls + 1
             rows_since_report += rows
-            elapsed_s, looked = now - looked, now
-            next_look = now
+            elapsed_s, polled = now - polled, now
+            next_poll = now
             if not drain.is_behind:
-                next_look += interval_s(quiet_looks, drain.fill, elapsed_s)
-            report_s = REPORT_INTERVAL_S if rows_since_report else QUIET_REPORT_INTERVAL_S
-            if now >= reported + report_s and self._outbox.waiting_bytes < OUTBOX_BYTES:
+                next_poll += interval_s(idle_polls, drain.occupancy, elapsed_s)
+            report_s = REPORT_INTERVAL_S if rows_since_report else IDLE_REPORT_INTERVAL_S
+            if now >= reported + report_s and self._outbox.queued_bytes < OUTBOX_BYTES:
                 drain.report()
                 reported, rows_since_report = now, 0
             if now >= next_check:
                 if self._sight.check():
                     self._outbox.message({"type": "sight", "blind": self._sight.blind})
                 next_check = now + self._sight.interval_s
-            if now >= next_alive and not self._outbox.waiting_bytes:
+            if now >= next_alive and not self._outbox.queued_bytes:
                 self._outbox.message({"type": "alive"})
                 next_alive = now + ALIVE_INTERVAL_S
             self._outbox.send()
@@ -87,33 +89,37 @@ class Loop:
         self._finish(drain)
 
     def _finish(self, drain: Drain) -> None:
-        # No new calls; those under way may return; then off the hooks; then the rest.
-        # The tests stay: calls that return yet must still pass them.
+        # Let no new calls in, let those in progress return, detach, then drain the rest. The
+        # filter's tests stay, as calls in progress must still pass them at their return.
         self._programs.set_filter(self._filter, enabled=False)
         self._programs.wait_for_returns(RETURNS_TIMEOUT_S)
         self._programs.detach()
         deadline = time.monotonic() + DRAIN_TIMEOUT_S
-        while drain.consumed < drain.produced or self._outbox.waiting_bytes:
-            drain.once()
+        while drain.consumed < drain.produced or self._outbox.queued_bytes:
+            drain.poll()
             self._outbox.send()
-            if self._outbox.waiting_bytes:
+            if self._outbox.queued_bytes:
                 select.select([], [self._socket], [], 0.1)
             if time.monotonic() > deadline:
-                raise ProbedeckError(504, "stop_timeout", "the service takes no more events")
+                raise ProbedeckError(
+                    504,
+                    "stop_timeout",
+                    f"the service has not taken all events within {DRAIN_TIMEOUT_S:g} s",
+                )
         drain.report(unfinished=self._programs.calls_in_progress())
         self._outbox.message(
             {"type": "stopped", "code": self._stop_code, "detail": _ENDS[self._stop_code or ""]}
         )
 
     def _messages(self, interval_s: float) -> list[dict[str, object]]:
-        """What the service asks for within the interval. Raises ServiceGone."""
-        waiting_to_send = [self._socket] if self._outbox.waiting_bytes else []
+        """Return the service's messages within the interval. Raises ServiceGoneError."""
+        waiting_to_send = [self._socket] if self._outbox.queued_bytes else []
         readable, _, _ = select.select([self._socket], waiting_to_send, [], interval_s)
         if not readable:
             return []
         data = self._socket.recv(65536)
         if not data:
-            raise ServiceGone
+            raise ServiceGoneError
         *lines, self._received = (self._received + data).split(b"\n")
         return [json.loads(line) for line in lines]
 
@@ -123,20 +129,23 @@ class Loop:
         elif message["type"] == "filter" and isinstance(message["filter"], dict):
             self._filter = Filter(**message["filter"])
             self._programs.set_filter(self._filter)
-            drain.report()  # so that who changed the filter knows what was lost until then
+            drain.report()  # so that the losses under the old filter are known
             self._outbox.message({"type": "filtered", "number": message["number"]})
         else:
             raise ValueError(f"unknown message {message['type']!r}")
 
 
-def interval_s(quiet_looks: int, fill: float, elapsed_s: float) -> float:
-    """How long to wait for the next look, after so many without a row, when the last found the
-    fullest ring filled so far, `elapsed_s` after the one before."""
-    if quiet_looks >= QUIET_LOOKS:
-        return QUIET_INTERVAL_S
-    if fill * LOOK_INTERVAL_S <= AIM_FILL * elapsed_s:
-        return LOOK_INTERVAL_S
-    return max(SHORTEST_INTERVAL_S, AIM_FILL * elapsed_s / fill)
+def interval_s(idle_polls: int, occupancy: float, elapsed_s: float) -> float:
+    """Return how long to wait for the next poll.
+
+    `idle_polls` is the number of polls in a row without rows, `occupancy` that of the fullest ring
+    at the last poll (0 to 1), `elapsed_s` the time between the last two polls.
+    """
+    if idle_polls >= IDLE_POLLS:
+        return IDLE_INTERVAL_S
+    if occupancy * POLL_INTERVAL_S <= TARGET_OCCUPANCY * elapsed_s:
+        return POLL_INTERVAL_S
+    return max(SHORTEST_INTERVAL_S, TARGET_OCCUPANCY * elapsed_s / occupancy)
 
 
-_ENDS = {"requested": "stopped on request", "duration": "the asked time is over"}
+_ENDS = {"requested": "stopped on request", "duration": "the requested duration is over"}

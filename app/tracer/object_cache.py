@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compiled objects, kept in the cache folder: found by what they depend on, else made anew."""
+"""The cache of compiled objects, keyed by what they are made of."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from app.kernel import tree_cache
 from app.kernel.bcc_headers import BTF_PATH, MODULES
 from app.kernel.bcc_presence import bcc_version
 from app.kernel.build import running_build_id
-from app.link.compiler import COMPILED, NOT_KEPT, REFUSED, compile_command
+from app.link.compiler import COMPILED, NOT_CACHED, REFUSED, compile_command
 from app.linux import paths
-from app.tracer.causes import words_without_paths
+from app.tracer.causes import public_text
 from app.tracer.compiled_object import FORMAT, CompiledObject, ObjectError
 from app.tracer.source import compiler_flags, source
 
@@ -27,11 +27,11 @@ FILE = "object.json"
 
 @lru_cache
 def kernel_identity(btf_path: Path) -> str:
-    """What the running kernel is to a compiled object, as hex: its build and all of its types.
+    """Return a hash of the running kernel's build and of all its types, as hex.
 
-    The numbers of functions are taken from the BTF (attach_btf_id), and offsets in its structs
-    too, so its whole content is in here: an object cannot be taken for another kernel. Reading
-    and hashing 5 MB takes 10 ms; a tracer does it while it waits for its request.
+    A compiled object contains numbers of functions (attach_btf_id) and offsets in structs from the
+    BTF. So the hash covers all of the BTF, and an object is never loaded into another kernel.
+    Reading and hashing 5 MB takes 10 ms; a tracer does it while it waits for its request.
     """
     system = os.uname()
     digest = hashlib.sha256(
@@ -43,13 +43,13 @@ def kernel_identity(btf_path: Path) -> str:
             with os.fdopen(paths.open_file(path, os.O_RDONLY), "rb") as file:
                 while block := file.read(1 << 16):
                     digest.update(block)
-        except OSError as error:  # no BTF: then it is compiled against installed headers
+        except OSError as error:  # without BTF it is compiled against installed headers
             digest.update(f"{error.errno} {_stamp(MODULES / system.release / 'build')}\n".encode())
     return digest.hexdigest()
 
 
 def _stamp(folder: Path) -> str:
-    """Changes when what is at this path was installed anew."""
+    """Return a text that changes when the content of this folder is installed again."""
     try:
         status = folder.stat()
     except OSError:
@@ -58,11 +58,11 @@ def _stamp(folder: Path) -> str:
 
 
 def object_key(mode: str, function: str, ring_bytes: int, btf_path: Path) -> str:
-    """The name of an object in the cache folder: a hash of all that it is made of."""
+    """Return an object's name in the cache folder: a hash of everything that it depends on."""
     parts = (
         FORMAT,
         mode,
-        source(mode),
+        source(mode, follows_renames=True),  # whether it does depends on the kernel alone
         compiler_flags(mode, function, ring_bytes),
         bcc_version(),
         kernel_identity(btf_path),
@@ -71,18 +71,18 @@ def object_key(mode: str, function: str, ring_bytes: int, btf_path: Path) -> str
 
 
 def find_object(cache_dir: Path, key: str) -> CompiledObject | None:
-    """The kept object; None when there is none, or none that is whole, safe and of our format."""
+    """Return the cached object, or None if there is none that is intact, safe and readable."""
     try:
         files = tree_cache.load(cache_dir, key)
         return CompiledObject.decode(files[FILE].decode()) if files else None
-    except (OSError, ValueError, KeyError):  # an unsafe folder too: then nothing can be kept
+    except (OSError, ValueError, KeyError):  # also for an unsafe folder: then nothing is cached
         return None
 
 
 def get_object(
     mode: str, function: str, ring_bytes: int, btf_path: Path, cache_dir: Path
 ) -> CompiledObject:
-    """The kept object, else one compiled now in a process of its own. Raises ProbedeckError."""
+    """Return the cached object, or compile one in a separate process; raises ProbedeckError."""
     key = object_key(mode, function, ring_bytes, btf_path)
     return find_object(cache_dir, key) or _compile(
         compile_command(mode, function, ring_bytes, btf_path, cache_dir)
@@ -90,20 +90,20 @@ def get_object(
 
 
 def _compile(command: list[str]) -> CompiledObject:
-    # No time-out: the start has one, and this process's end is the compiler's too.
+    # No timeout: the start of the probe has one, and the compiler ends with this process.
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
-    sys.stderr.write(done.stderr)  # all of it to the service's log
-    said = words_without_paths(done.stderr)
+    sys.stderr.write(done.stderr)  # all of it goes to the service's log
+    said = public_text(done.stderr)
     try:
         if done.returncode == REFUSED:
             refusal = json.loads(done.stdout)
             error = refusal.pop("error")
             raise ProbedeckError(**error, **{"reason": said or error["detail"], **refusal})
-        if done.returncode in (COMPILED, NOT_KEPT):
+        if done.returncode in (COMPILED, NOT_CACHED):
             return CompiledObject.decode(done.stdout)
-        what = f"the compiler ended with status {done.returncode}"
+        what = f"the compiler exited with status {done.returncode}"
     except (ObjectError, json.JSONDecodeError) as error:
         what = str(error)
     raise ProbedeckError(

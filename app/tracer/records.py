@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Layout of the records in the ring buffers, as in bpf/record.c (a test compares the two).
+"""Layouts and constants of bpf/*.c; tests compare the two.
 
-Plain values: `app.tracer.rings` makes a numpy type of them.
+Plain values: `app.tracer.rings` makes a numpy type of the record.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ CALL_MASK = 0xFF
 CALLS = ("", "unlink", "unlinkat", "rmdir", "rename", "renameat", "renameat2")
 FIRST_RENAME = 4
 
-# The counters of the map `counts`, in the kernel's order (enum count); first the drops.
+# The counters of the map `counts` in the order of enum counter (bpf/counters.c), drops first.
 DROP_KINDS = ("ring_full", "stash_full", "missed_return")
 CALLS_ENTERED, CALLS_LEFT, CANARIES = 3, 4, 5
 
-# struct canary, native byte order: pid_tgid, token, entered, left, missed.
+# struct canary (bpf/canary.c), native byte order: pid_tgid, token, entered, left, missed.
 CANARY = "=QIIII"
-CANARY_MISSED_AT = 20  # bytes before `missed`
+CANARY_MISSED_AT = 20  # offset of `missed` in bytes
 
-# BPF_RINGBUF_HDR_SZ: each record is preceded by its length, whose top bits are flags, and
-# by a page offset (kernel/bpf/ringbuf.c).
+# BPF_RINGBUF_HDR_SZ: each record follows its length, whose top bits are flags, and a page offset
+# (kernel/bpf/ringbuf.c).
 HEADER = [("length", "<u4"), ("page_offset", "<u4")]
 HEAD = [
     ("entry_ns", "<u8"),

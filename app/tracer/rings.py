@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading a BPF ring buffer of equal records as an array, without a callback for each.
 
-The layout is kernel/bpf/ringbuf.c's: page 0 holds the consumer position (ours to write), page 1
-the producer position, then the data, mapped twice in a row so that a stretch that wraps
-round is contiguous. Positions are bytes since the start and never wrap.
+The layout is that of kernel/bpf/ringbuf.c: page 0 has the consumer position, which we write, page 1
+the producer position. The data follows, mapped twice in a row, so that a range that wraps around is
+contiguous. Positions are bytes since the start and never wrap.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import numpy as np
 
 from app.tracer.records import HEAD, HEADER
 
-BUSY = 1 << 31  # reserved, and not yet written
+BUSY = 1 << 31  # in `length`: reserved, but not yet submitted
 PAGE_BYTES = mmap.PAGESIZE
 
 
 def slot_dtype(name_bytes: int) -> np.dtype[np.void]:
-    """A record with its ring buffer header, as it lies in memory."""
+    """Return the type of a record with its ring buffer header, as it is in memory."""
     return np.dtype([*HEADER, *HEAD, ("name", "u1", (name_bytes,))])
 
 
-class CorruptRing(Exception):
-    """The ring does not hold the records that our programs write."""
+class CorruptRingError(Exception):
+    """The ring contains something other than the records of our programs."""
 
 
 class Ring:
@@ -55,46 +55,49 @@ class Ring:
         try:
             self._producer_map.close()
         except BufferError:
-            pass  # an array still looks into the mapping; it goes with the last one
+            pass  # an array still refers to the mapping, which is freed with the last one
 
     @property
     def produced(self) -> int:
-        """Records that programs have put in since the start, as the kernel counts."""
+        """Records that programs have reserved since the start, by the kernel's count."""
         return int(self._producer[0]) // self._slot.itemsize
 
     @property
     def consumed(self) -> int:
-        """Records given back to the kernel since the start."""
+        """Records released to the kernel since the start."""
         return int(self._consumer[0]) // self._slot.itemsize
 
     @property
-    def fill(self) -> float:
-        """How much of the ring holds what was not read yet, finished or not: 0 to 1."""
+    def occupancy(self) -> float:
+        """The share of the ring that is not yet released, finished or not: 0 to 1."""
         return (int(self._producer[0]) - int(self._consumer[0])) / self._size_bytes
 
-    def peek(self, most: int) -> tuple[np.ndarray[Any, np.dtype[np.void]], bool]:
-        """Up to `most` finished records, oldest first, and whether those are all.
+    def peek(self, limit: int) -> tuple[np.ndarray[Any, np.dtype[np.void]], bool]:
+        """Return up to `limit` finished records, oldest first, and whether those are all.
 
-        The records are a view, valid until `release`. One that another CPU is still writing ends
-        it. Raises CorruptRing.
+        The records are a view, valid until `release`. It ends before a record that another CPU is
+        still writing. Raises CorruptRingError.
         """
         start = int(self._consumer[0])
-        there = (int(self._producer[0]) - start) // self._slot.itemsize
-        count = min(there, most)
+        available = (int(self._producer[0]) - start) // self._slot.itemsize
+        count = min(available, limit)
         slots = np.frombuffer(
             self._producer_map,
             dtype=self._slot,
             count=count,
             offset=PAGE_BYTES + start % self._size_bytes,
         )
-        odd = np.flatnonzero(slots["length"] != self._record_bytes)
-        if odd.size:
-            first = int(odd[0])
+        unexpected = np.flatnonzero(slots["length"] != self._record_bytes)
+        if unexpected.size:
+            first = int(unexpected[0])
             if not int(slots["length"][first]) & BUSY:
-                raise CorruptRing(f"a record of length {int(slots['length'][first]):#x}")
+                length = int(slots["length"][first])
+                raise CorruptRingError(
+                    f"a record of length {length:#x} instead of {self._record_bytes:#x}"
+                )
             slots = slots[:first]
-        return slots, len(slots) == there
+        return slots, len(slots) == available
 
     def release(self, count: int) -> None:
-        """Give `count` records back to the kernel; views on them must not be used any more."""
+        """Release `count` records to the kernel; views of them become invalid."""
         self._consumer[0] += count * self._slot.itemsize

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A tracer's session: attach, drain until stopped, detach.
 
-Importing this loads numpy and Arrow: most of what a start costs, and done ahead of it.
+Importing this module loads numpy and Arrow, which is most of a start's cost; a tracer does it
+before it has a request.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from app.tracer.programs import Programs
 
 
 def prepare() -> None:
-    """What can be done before there is a request."""
+    """Do what does not depend on the request."""
     kernel_identity(BTF_PATH)
 
 
@@ -40,7 +41,7 @@ def trace(request: TracerRequest, sock: socket.socket, outbox: Outbox) -> None:
         Programs(request.mode, request.function, compiled) as programs,
         Drain(request, programs, outbox) as drain,
     ):
-        # Before the first event: whatever ends this process, the service can count them.
+        # Before the first event, so that the service can count events however this process ends.
         send_maps(sock, *programs.account())
         sight = Sight(request.mode, programs.send_canaries)
         if silence := sight.check_attached():

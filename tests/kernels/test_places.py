@@ -27,7 +27,7 @@ from tests.support.service import Service
 from tests.support.waiting import wait_until
 
 COMM = "pd-places"
-KEPT = 12_288  # CALLS_KEPT of bpf/record.c
+KEPT = 12_288  # CALLS_RESIDENT of bpf/calls.c
 # Deletes a name in a thread that is not the first, then what the case is about.
 START = """
 import ctypes, os, signal, sys, threading
@@ -52,7 +52,7 @@ ENDS = {
 
 
 def taken(programs: Programs) -> int:
-    held = programs._object.maps["calls_taken"].fd
+    held = programs._object.maps["calls_used"].fd
     value = bpf.map_lookup(held, bytes(4), 8)
     assert value is not None
     return int(struct.unpack("=Q", value)[0])
@@ -94,7 +94,7 @@ def test_a_thread_takes_a_place_until_it_ends(programs: Programs) -> None:
 
 
 def test_when_most_places_are_taken_others_are_for_a_call_only(programs: Programs) -> None:
-    programs._object.maps["calls_taken"].set(bytes(4), struct.pack("=Q", KEPT))
+    programs._object.maps["calls_used"].set(bytes(4), struct.pack("=Q", KEPT))
     programs.set_filter(Filter(pid=os.getpid()))
     for name_bytes in (10, 100, 300, 10):
         with pytest.raises(FileNotFoundError):

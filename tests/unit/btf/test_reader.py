@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.btf.format import BtfError, Kind
-from app.btf.reader import Btf, Enumerator, Function, Member, Parameter
+from app.btf.prototypes import Function, Parameter, find_function
+from app.btf.reader import Btf, Enumerator, Member
 from tests.support.btf_builder import BtfBuilder
 
 RUNNING = Path("/sys/kernel/btf/vmlinux")
@@ -33,7 +34,7 @@ def deletion(byteorder: str = "little") -> BtfBuilder:
 @pytest.mark.parametrize("byteorder", ["little", "big"])
 def test_reads_both_byte_orders(byteorder: str) -> None:
     btf = Btf(deletion(byteorder).build())
-    found = btf.function("do_unlinkat")
+    found = find_function(btf, "do_unlinkat")
     assert found == Function(
         "do_unlinkat",
         btf.find(Kind.FUNC, "do_unlinkat") or 0,
@@ -55,7 +56,7 @@ def test_find_wants_the_whole_name_and_the_kind() -> None:
         (Kind.STRUCT, "name"),  # a member's name, not a type's
     ):
         assert btf.find(kind, name) is None, (kind, name)
-    assert btf.function("filename") is None
+    assert find_function(btf, "filename") is None
 
 
 def test_find_is_not_misled_by_equal_words() -> None:
@@ -146,13 +147,13 @@ def header(**changes: int) -> bytes:
         (b"", "magic"),
         (b"\x9f", "magic"),
         (b"\x7fELF" + bytes(60), "magic"),
-        (deletion().build()[:20], "cut short"),
-        (deletion().build()[:-1], "cut short"),
+        (deletion().build()[:20], "truncated"),
+        (deletion().build()[:-1], "truncated"),
         (header(version=2), "version 2"),
-        (header(size=8), "cut short"),
-        (header(size=0xFFFFFFFF), "cut short"),
-        (header(type_size=0xFFFFFFFC), "cut short"),
-        (header(type_size=10), "32-bit words"),
+        (header(size=8), "truncated"),
+        (header(size=0xFFFFFFFF), "truncated"),
+        (header(type_size=0xFFFFFFFC), "truncated"),
+        (header(type_size=10), "not a multiple of 4"),
         (header(string_size=0), "NUL"),
         (header(string_size=7), "NUL"),
         (header(string_at=205, string_size=52), "NUL"),
@@ -167,12 +168,12 @@ def test_refuses_kinds_and_counts_it_does_not_know() -> None:
     for kind in (0, 20, 31, 127):
         b = deletion()
         b.add(kind & 0x7F, "new")
-        with pytest.raises(BtfError, match=f"kind {kind} is not known"):
+        with pytest.raises(BtfError, match=f"unknown kind {kind}"):
             Btf(b.build())
     for count in (1, 0xFFFF, 0xFFFFFF):
         b = deletion()
         b.add(Kind.STRUCT, "long", count=count)
-        with pytest.raises(BtfError, match="reaches behind the end"):
+        with pytest.raises(BtfError, match="extends past the end"):
             Btf(b.build())
 
 
@@ -187,14 +188,18 @@ def test_refuses_references_that_lead_nowhere_or_never_end() -> None:
     data = bytearray(b.build())
     struct.pack_into("<I", data, len(data) - len("\0loop\0lost\0nest\0") - 12, 0x7FFFFFFF)
     btf = Btf(bytes(data))
-    for ask, type_id in ((btf.resolve, typedef), (btf.strip, const), (btf.size, array)):
-        with pytest.raises(BtfError, match="never end"):
+    for ask, type_id, message in (
+        (btf.resolve, typedef, "typedefs that refer to themselves"),
+        (btf.strip, const, "modifiers that refer to themselves"),
+        (btf.size, array, "arrays that contain themselves"),
+    ):
+        with pytest.raises(BtfError, match=message):
             ask(type_id)
     with pytest.raises(BtfError, match="type id 99"):
         btf.size(lost)
-    with pytest.raises(BtfError, match="never end"):
+    with pytest.raises(BtfError, match="anonymous members that contain themselves"):
         btf.find_member(nest, "x")
-    with pytest.raises(BtfError, match="behind the string section"):
+    with pytest.raises(BtfError, match="past the end of the string section"):
         btf.name(nameless)
     with pytest.raises(BtfError, match="has no size"):
         btf.size(0)
@@ -209,7 +214,7 @@ def test_damaged_btf_never_fails_otherwise(data: st.DataObject) -> None:
         blob[data.draw(st.integers(0, len(blob) - 1))] = data.draw(st.integers(0, 255))
     try:
         btf = Btf(bytes(blob))
-        btf.function("do_unlinkat")
+        find_function(btf, "do_unlinkat")
         btf.member_offset("filename", "name")
         for type_id in btf:
             btf.size(type_id)
@@ -222,7 +227,7 @@ def test_running_kernel() -> None:
     btf = Btf.load(RUNNING)
     assert btf.member_offset("filename", "name") == 0
     assert btf.member_offset("pt_regs", "no_such_register") is None
-    found = btf.function("vfs_unlink")
+    found = find_function(btf, "vfs_unlink")
     assert found is not None
     assert found.returns == "int"
     assert "struct dentry *" in [parameter.type for parameter in found.parameters]

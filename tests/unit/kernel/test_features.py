@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which modes are available, and the words when one is not."""
+"""Which modes are available, and the reasons when one is not."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 
 from app import ROOT
 from app.kernel import feature_probes, features, hints
-from app.kernel.features import Availability, check_modes
+from app.kernel.features import Availability, check_modes, load_btf, load_symbols
 from app.kernel.hints import may_trace
 from app.kernel.symbols import TextSymbols
 from app.linux import bpf, perf_events
@@ -62,20 +62,22 @@ class FakeKernel:
         monkeypatch.setattr(features, "bcc_problem", lambda: None)
         monkeypatch.setattr(hints, "may_trace", lambda: True)
         monkeypatch.setattr(hints, "lockdown_mode", lambda: None)
-        for trial in ("ring_buffer", "trampolines", "kprobes", "tracepoints"):
-            monkeypatch.setattr(feature_probes, trial, lambda *arguments: None)
+        for probe in ("ring_buffer", "trampolines", "kprobes", "tracepoints"):
+            monkeypatch.setattr(feature_probes, probe, lambda *arguments: None)
 
     def symbols(self, kallsyms: bytes) -> None:
         self.monkeypatch.setattr(TextSymbols, "load", lambda: TextSymbols(kallsyms))
 
-    def refuse(self, trial: str, number: int, needs: str = "run another kernel") -> None:
-        error = feature_probes.RefusedError(f"do {trial}", OSError(number, ""), needs)
-        self.monkeypatch.setattr(feature_probes, trial, raising(error))
+    def refuse(self, probe: str, number: int, needs: str = "run another kernel") -> None:
+        error = feature_probes.RefusedError(f"do {probe}", OSError(number, ""), needs)
+        self.monkeypatch.setattr(feature_probes, probe, raising(error))
 
     def modes(self) -> dict[str, Availability]:
         return check_modes(
             ("filename_unlinkat", "do_unlinkat"),
             ("unlink", "unlinkat", "rmdir"),
+            btf=load_btf(self.btf),
+            symbols=load_symbols(),
             btf_path=self.btf,
             cache_dir=self.folder / "cache",
             open_tracefs=lambda: nullcontext(self.folder),
@@ -95,7 +97,7 @@ def test_all_modes(kernel: FakeKernel) -> None:
 
 
 @pytest.mark.parametrize(
-    ("trial", "refused"),
+    ("probe", "refused"),
     [
         ("ring_buffer", {"fentry", "fexit", "kprobe", "kretprobe", "tracepoint"}),
         ("trampolines", {"fentry", "fexit"}),
@@ -104,20 +106,20 @@ def test_all_modes(kernel: FakeKernel) -> None:
     ],
 )
 def test_refusals_are_told_in_the_kernels_words(
-    kernel: FakeKernel, trial: str, refused: set[str]
+    kernel: FakeKernel, probe: str, refused: set[str]
 ) -> None:
-    kernel.refuse(trial, errno.EINVAL)
+    kernel.refuse(probe, errno.EINVAL)
     modes = kernel.modes()
     assert {name for name, found in modes.items() if not found.available} == refused
     for name in refused:
-        assert modes[name].reason == f"the kernel refused to do {trial}: EINVAL, Invalid argument"
+        assert modes[name].reason == f"the kernel refused to do {probe}: EINVAL, Invalid argument"
         assert modes[name].hint == "run another kernel"
         assert modes[name].errno == "EINVAL"
         assert modes[name].function == (TRACEPOINTS if name == "tracepoint" else "do_unlinkat")
 
 
 @pytest.mark.parametrize(
-    ("trial", "silent"),
+    ("probe", "silent"),
     [
         ("trampolines", {"fentry", "fexit"}),
         ("kprobes", {"kprobe", "kretprobe"}),
@@ -125,10 +127,10 @@ def test_refusals_are_told_in_the_kernels_words(
     ],
 )
 def test_programs_that_are_attached_and_do_not_run(
-    kernel: FakeKernel, trial: str, silent: set[str]
+    kernel: FakeKernel, probe: str, silent: set[str]
 ) -> None:
     kernel.monkeypatch.setattr(
-        feature_probes, trial, raising(feature_probes.SilentError(["the entry of f"]))
+        feature_probes, probe, raising(feature_probes.SilentError(["the entry of f"]))
     )
     modes = kernel.modes()
     assert {name for name, found in modes.items() if not found.available} == silent
@@ -138,12 +140,12 @@ def test_programs_that_are_attached_and_do_not_run(
 
 
 def test_while_ftrace_is_off_nothing_is_attached_by_it(kernel: FakeKernel) -> None:
-    """Linux ends ftrace later when hooks came and went meanwhile."""
+    """Linux disables ftrace later if hooks were attached and detached while it was off."""
     kernel.monkeypatch.setattr(hints, "FTRACE_ENABLED", kernel.folder / "ftrace_enabled")
     (kernel.folder / "ftrace_enabled").write_text("0\n")
-    for trial in ("trampolines", "kprobes"):
+    for probe in ("trampolines", "kprobes"):
         kernel.monkeypatch.setattr(
-            feature_probes, trial, raising(AssertionError(f"{trial} were tried"))
+            feature_probes, probe, raising(AssertionError(f"{probe} were tried"))
         )
     modes = kernel.modes()
     assert {name for name, found in modes.items() if found.available} == {"tracepoint"}
@@ -204,6 +206,8 @@ def test_without_tracefs(kernel: FakeKernel) -> None:
     found = check_modes(
         (),
         ("unlink",),
+        btf=load_btf(kernel.btf),
+        symbols=load_symbols(),
         btf_path=kernel.btf,
         cache_dir=kernel.folder / "cache",
         open_tracefs=raising(PermissionError(errno.EPERM, "no mount")),  # type: ignore[arg-type]
@@ -259,14 +263,19 @@ def test_running_kernel_is_left_as_it_was(tmp_path: Path, monkeypatch: pytest.Mo
         return fd
 
     monkeypatch.setattr(bpf, "load_program", remember)
-    # Several checks at once do not disturb each other: only this one's are looked for.
+    # Several checks at once do not disturb each other: only this one's are checked.
     own = f"check_{os.getpid()}"
     monkeypatch.setattr(feature_probes, "_NAME", own)
 
     def check() -> None:
         descriptors = open_descriptors()
         modes = check_modes(
-            DELETION_FUNCTIONS, DELETION_SYSCALLS, btf_path=RUNNING, cache_dir=tmp_path / "cache"
+            DELETION_FUNCTIONS,
+            DELETION_SYSCALLS,
+            btf=load_btf(RUNNING),
+            symbols=load_symbols(),
+            btf_path=RUNNING,
+            cache_dir=tmp_path / "cache",
         )
         assert len(made) >= sum(found.available for found in modes.values())
         assert made, modes
@@ -285,7 +294,7 @@ def name_of(prog_id: int) -> str | None:
     try:
         with bpf.program(prog_id) as fd:
             return bpf.prog_info(fd).name
-    except FileNotFoundError:  # somebody else's, gone in the meantime
+    except FileNotFoundError:  # somebody else's, freed in the meantime
         return None
 
 
@@ -319,7 +328,7 @@ def test_command_prints_the_modes_and_keeps_its_mounts_to_itself(tmp_path: Path)
 
 @needs_bpf
 def test_a_program_that_does_not_run_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Natively: the calls that the trial makes reach one of its three tracepoints only."""
+    """Natively: the calls that the probe makes reach one of its three tracepoints only."""
     made = []
 
     def call_less(call: str, token: int) -> None:
@@ -338,7 +347,7 @@ def test_a_program_that_does_not_run_is_found_out(monkeypatch: pytest.MonkeyPatc
 
 @needs_bpf
 def test_an_attached_program_runs() -> None:
-    """Else a trial that attaches nothing would call everything available."""
+    """Else a probe that attaches nothing would call everything available."""
     in_child(runs_on_unlink)
 
 

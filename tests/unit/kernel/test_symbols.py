@@ -39,12 +39,16 @@ ffffffffc0002000 W weak_one
         (["do_unlink"], None, "no function do_unlink"),
         (["vfs_data"], None, "no function vfs_data"),
         (["t_show"], None, "2 functions named t_show"),
-        (["do_rmdir"], None, "only what the compiler made of it: do_rmdir.cold, do_rmdir.isra.0"),
+        (
+            ["do_rmdir"],
+            None,
+            "only variants that the compiler made of it: do_rmdir.cold, do_rmdir.isra.0",
+        ),
         (["do_rmdir.isra.0"], None, "'do_rmdir.isra.0' is not a function's name"),
         (["x; rm"], None, "not a function's name"),
         (["do_unlinkat\n"], None, "not a function's name"),
         ([""], None, "not a function's name"),
-        ([], None, "no function was named"),
+        ([], None, "no candidate was given"),
     ],
 )
 def test_resolve_in_symbols(

@@ -16,10 +16,10 @@ from app.link.frames import (
     HEADER,
     KIND_BATCH,
     KIND_JSON,
-    BadFrame,
-    CutOff,
+    FrameError,
     Outbox,
     TracerRequest,
+    TruncatedFrameError,
     read_frames,
     send_maps,
 )
@@ -39,13 +39,13 @@ def test_frames_arrive_whole_and_in_order(pair: tuple[socket.socket, socket.sock
     outbox.message({"type": "attached"})
     outbox.batch(3, b"x" * 3_000_000)  # more than a socket takes at once
     outbox.send()
-    assert outbox.waiting_bytes
+    assert outbox.queued_bytes
     frames = read_frames(ours)
     assert next(frames) == (KIND_JSON, 0, json.dumps({"type": "attached"}).encode())
     import threading
 
     def rest() -> None:
-        while outbox.waiting_bytes:
+        while outbox.queued_bytes:
             select.select([], [theirs], [])
             outbox.send()
         theirs.shutdown(socket.SHUT_WR)
@@ -72,7 +72,7 @@ def test_what_is_no_frame_is_refused(
     ours, theirs = pair
     theirs.sendall(data)
     theirs.shutdown(socket.SHUT_WR)
-    with pytest.raises(BadFrame):
+    with pytest.raises(FrameError):
         list(read_frames(ours))
 
 
@@ -135,7 +135,7 @@ def test_the_end_of_a_tracer_within_a_frame_is_no_lie(
     ours.sendall(b"never read")
     theirs.sendall(part)
     theirs.close()
-    with suppress(CutOff):
+    with suppress(TruncatedFrameError):
         assert list(read_frames(ours, [] if with_descriptors else None)) == []
 
 
@@ -143,12 +143,12 @@ def test_no_room_for_descriptors_is_an_error(
     pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours, theirs = pair
-    monkeypatch.setattr("app.link.frames.MOST_DESCRIPTORS", 1)
+    monkeypatch.setattr("app.link.frames.MAX_DESCRIPTORS", 1)
     reader, writer = os.pipe()
     send_maps(theirs, {"type": "maps"}, [writer] * 8)
     os.close(writer)
     descriptors: list[int] = []
-    with pytest.raises(OSError, match="no room"):
+    with pytest.raises(OSError, match="too many open files"):
         list(read_frames(ours, descriptors))
     for fd in descriptors:
         os.close(fd)

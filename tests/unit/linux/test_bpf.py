@@ -133,7 +133,8 @@ def test_the_verifiers_words_come_along() -> None:
     assert caught.value.errno == errno.EACCES
     assert "R0 !read_ok" in caught.value.log
     assert (
-        feature_probes.in_words(caught.value) == "EACCES, Permission denied (verifier: R0 !read_ok)"
+        feature_probes.describe_error(caught.value)
+        == "EACCES, Permission denied (verifier: R0 !read_ok)"
     )
 
 
@@ -150,9 +151,10 @@ def test_errors_have_their_names() -> None:
     assert feature_probes.error_name(524) == "ENOTSUPP"
     assert feature_probes.error_name(9999) == "errno 9999"
     assert feature_probes.error_name_of(OSError("no number")) is None
-    assert feature_probes.in_words(OSError("no number")) == "no number"
+    assert feature_probes.describe_error(OSError("no number")) == "no number"
     assert (
-        feature_probes.in_words(OSError(errno.ENOENT, "x")) == "ENOENT, No such file or directory"
+        feature_probes.describe_error(OSError(errno.ENOENT, "x"))
+        == "ENOENT, No such file or directory"
     )
 
 

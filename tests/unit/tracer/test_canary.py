@@ -15,7 +15,7 @@ from app.tracer import canary
 from app.tracer.canary import INTERVAL_S, MISSES, RETRY_S, Seen, Sight, calls_of, unseen
 from app.tracer.records import CANARY
 
-RECORD_C = (ROOT / "bpf/record.c").read_text()
+CANARY_C = (ROOT / "bpf/canary.c").read_text()
 ALL = {"unlink": Seen(1, 1), "unlinkat": Seen(1, 1), "rmdir": Seen(1, 1)}
 
 
@@ -97,8 +97,8 @@ def test_what_is_missing(
     assert unseen(mode, seen, in_progress) == missing
 
 
-class Looks:
-    """What is missing at each look; the time goes on by a second."""
+class Checks:
+    """What is missing at each check; time advances by a second."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *missing: bool) -> None:
         self.missing = list(missing)
@@ -111,15 +111,15 @@ class Looks:
         self.seconds += 1
         return f"second {self.seconds}"
 
-    def look(self) -> list[str]:
+    def send(self) -> list[str]:
         return ["the entry"] if self.missing.pop(0) else []
 
 
 def test_a_canary_may_go_unseen_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    looks = Looks(monkeypatch, *([True] * (MISSES - 1) + [False]) * 3)
-    sight = Sight("fentry", looks.look)
+    checks = Checks(monkeypatch, *([True] * (MISSES - 1) + [False]) * 3)
+    sight = Sight("fentry", checks.send)
     waits = []
-    while looks.missing:
+    while checks.missing:
         assert not sight.check()
         waits.append(sight.interval_s)
     assert sight.blind is None
@@ -127,14 +127,14 @@ def test_a_canary_may_go_unseen_now_and_then(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_blind_since_it_last_saw_until_it_sees(monkeypatch: pytest.MonkeyPatch) -> None:
-    looks = Looks(monkeypatch, False, *[True] * 6, False, False)
-    sight = Sight("fentry", looks.look)
+    checks = Checks(monkeypatch, False, *[True] * 6, False, False)
+    sight = Sight("fentry", checks.send)
     assert [sight.check() for _ in range(9)] == [
         *(False, False, False, True, False, False, False, True, False)
     ]
     assert sight.blind is None
-    looks.missing = [True] * MISSES
-    while looks.missing:
+    checks.missing = [True] * MISSES
+    while checks.missing:
         sight.check()
     assert sight.blind == {"since": "second 10", "reason": "why", "hint": "how"}
     assert sight.interval_s == INTERVAL_S
@@ -151,13 +151,13 @@ def test_blind_since_it_last_saw_until_it_sees(monkeypatch: pytest.MonkeyPatch) 
 def test_right_after_attaching(
     monkeypatch: pytest.MonkeyPatch, missing: list[bool], answer: tuple[str, str] | None
 ) -> None:
-    looks = Looks(monkeypatch, *missing)
-    assert Sight("fentry", looks.look).check_attached() == answer
-    assert not looks.missing
+    checks = Checks(monkeypatch, *missing)
+    assert Sight("fentry", checks.send).check_attached() == answer
+    assert not checks.missing
 
 
-def test_layout_is_that_of_record_c() -> None:
-    body = re.search(r"struct canary \{(.*?)\n\};", RECORD_C, re.S)
+def test_layout_is_that_of_the_c_text() -> None:
+    body = re.search(r"struct canary \{(.*?)\n\};", CANARY_C, re.S)
     assert body
     kinds = re.findall(r"^\s+(\w+) \w+;", body[1], re.M)
     assert "=" + "".join({"u64": "Q", "u32": "I"}[kind] for kind in kinds) == CANARY

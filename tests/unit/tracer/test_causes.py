@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.tracer.causes import log_and_tell, words_without_paths
-from app.tracer.rings import CorruptRing
+from app.tracer.causes import log_and_describe, public_text
+from app.tracer.rings import CorruptRingError
 
 
 @pytest.mark.parametrize(
@@ -14,11 +14,11 @@ from app.tracer.rings import CorruptRing
     [
         (MemoryError(), "out of memory"),
         (OSError(12, "Cannot allocate memory", "/srv/app"), "ENOMEM, Cannot allocate memory"),
-        (CorruptRing("a record of length 0x7"), "a record of length 0x7"),
+        (CorruptRingError("a record of length 0x7"), "a record of length 0x7"),
         (Exception("Failed to compile BPF module <text>"), "Failed to compile BPF module <text>"),
         (
             KeyError("/srv/app/x.py"),
-            "a defect of Probedeck (KeyError); the service's log has the details",
+            "internal error (KeyError): see the service's log",
         ),
     ],
 )
@@ -28,7 +28,7 @@ def test_the_cause_without_paths(
     try:
         raise error
     except Exception as caught:  # noqa: BLE001 - any
-        assert log_and_tell(caught) == told
+        assert log_and_describe(caught) == told
     logged = capsys.readouterr().err
     assert logged.startswith("Traceback")
     assert __file__ in logged
@@ -44,4 +44,4 @@ def test_the_cause_without_paths(
     ],
 )
 def test_words_of_a_program(said: str, told: str) -> None:
-    assert words_without_paths(said) == told
+    assert public_text(said) == told

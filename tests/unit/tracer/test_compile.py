@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""BCC itself: what becomes of C, and what is refused because it could not be kept."""
+"""BCC itself: what it compiles, and what is refused because an object cannot represent it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_nothing_else_imports_bcc() -> None:
 
 
 REFUSED = {
-    "something else than a map": """
+    "something other than a map": """
         int variable;
         int on_entry(void *ctx) { return variable; }""",
     "is of type 3": """
@@ -76,7 +76,7 @@ from pathlib import Path
 from app.kernel.bcc_headers import find_headers, BTF_PATH
 from app.tracer import compile
 find_headers(BTF_PATH, Path(sys.argv[1])).apply()
-compile.source = lambda mode: sys.argv[2]
+compile.source = lambda *arguments: sys.argv[2]
 compile.compile_object("tracepoint", "", 1 << 16)
 """
     done = subprocess.run(

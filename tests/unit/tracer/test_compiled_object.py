@@ -39,17 +39,17 @@ def test_what_a_64_bit_load_holds_is_not_taken_for_an_instruction() -> None:
     ("code", "why"),
     [
         (load_64(1, 6), "unknown map"),
-        (load_64(1, 5, 1), "something else than a map"),
-        (load_64(2, 5), "something else than a map"),  # BPF_PSEUDO_MAP_VALUE
-        (load_64(3, 5), "something else than a map"),  # BPF_PSEUDO_BTF_ID
-        (load_64(4, 5), "something else than a map"),  # BPF_PSEUDO_FUNC
-        (load_64(5, 0), "something else than a map"),  # BPF_PSEUDO_MAP_IDX
-        (load_64(0, 0), "something else than a map"),  # a global variable's address
-        (instruction(0x85, src=1, immediate=-1), "else than a helper"),  # BPF_PSEUDO_CALL
-        (instruction(0x85, src=2, immediate=9), "else than a helper"),  # BPF_PSEUDO_KFUNC_CALL
-        (instruction(0x8D, dst=1), "else than a helper"),
-        (instruction(0x18, dst=1, src=1, immediate=5), "cut off"),
-        (instruction(0x18, src=1, immediate=5) + RETURN_0, "not a load of 64 bits"),
+        (load_64(1, 5, 1), "something other than a map"),
+        (load_64(2, 5), "something other than a map"),  # BPF_PSEUDO_MAP_VALUE
+        (load_64(3, 5), "something other than a map"),  # BPF_PSEUDO_BTF_ID
+        (load_64(4, 5), "something other than a map"),  # BPF_PSEUDO_FUNC
+        (load_64(5, 0), "something other than a map"),  # BPF_PSEUDO_MAP_IDX
+        (load_64(0, 0), "something other than a map"),  # a global variable's address
+        (instruction(0x85, src=1, immediate=-1), "other than a helper"),  # BPF_PSEUDO_CALL
+        (instruction(0x85, src=2, immediate=9), "other than a helper"),  # BPF_PSEUDO_KFUNC_CALL
+        (instruction(0x8D, dst=1), "other than a helper"),
+        (instruction(0x18, dst=1, src=1, immediate=5), "truncated"),
+        (instruction(0x18, src=1, immediate=5) + RETURN_0, "not a 64-bit load"),
         (RETURN_0[:-1], "not a program"),
         (b"", "not a program"),
     ],

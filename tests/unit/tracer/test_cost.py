@@ -9,7 +9,7 @@ import os
 import pytest
 
 from app.tracer import cost
-from app.tracer.cost import ENOUGH_CALLS, REST_S, CostMeter, RunTime
+from app.tracer.cost import ENOUGH_CALLS, PAUSE_S, CostMeter, RunTime
 
 
 class Kernel:
@@ -62,7 +62,7 @@ def test_few_calls_are_measured_without_rest(kernel: Kernel) -> None:
     assert not kernel.is_measuring()
 
 
-def test_rests_after_enough_calls_and_then_measures_anew(kernel: Kernel) -> None:
+def test_pauses_after_enough_calls_and_then_measures_again(kernel: Kernel) -> None:
     with CostMeter(lambda: kernel.totals) as meter:
         meter.measure()
         kernel.run(ENOUGH_CALLS, 300)
@@ -70,9 +70,9 @@ def test_rests_after_enough_calls_and_then_measures_anew(kernel: Kernel) -> None
         assert first == {"calls": ENOUGH_CALLS, "ns_per_call": 300.0}
         assert not kernel.is_measuring()
         kernel.run(50, 1)
-        kernel.time_s += REST_S / 2
+        kernel.time_s += PAUSE_S / 2
         assert meter.measure() == first
-        kernel.time_s += REST_S / 2
+        kernel.time_s += PAUSE_S / 2
         assert meter.measure() == first
         assert kernel.is_measuring()
         kernel.run(10, 900)

@@ -27,6 +27,7 @@ from app.tracer.records import (
 from app.tracer.rings import slot_dtype
 
 RECORD_C = (ROOT / "bpf/record.c").read_text()
+COUNTERS_C = (ROOT / "bpf/counters.c").read_text()
 
 
 def record(name_bytes: int = 64, **members: Any) -> np.ndarray[Any, np.dtype[np.void]]:
@@ -175,12 +176,12 @@ def test_batches_carry_their_origin_and_number() -> None:
     ]
 
 
-def test_layout_is_that_of_record_c() -> None:
+def test_layout_is_that_of_the_c_text() -> None:
     """Field order and sizes of `struct record`, and the constants, agree with the C text."""
     sizes = {"u64": 8, "s64": 8, "u32": 4, "s32": 4, "char": 1}
     body = re.search(r"struct record \{(.*?)\n\};", RECORD_C, re.S)
     assert body
-    fields, offset = {}, 8  # behind the ring buffer's header
+    fields, offset = {}, 8  # after the ring buffer's header
     for kind, name, count in re.findall(r"^\s+(\w+) (\w+)(?:\[(\d*)\])?;", body[1], re.M):
         fields[name] = offset
         offset += sizes[kind] * int(count or (0 if name == "name" else 1))
@@ -190,11 +191,11 @@ def test_layout_is_that_of_record_c() -> None:
     for ring, define in (("short", "NAME_SHORT"), ("medium", "NAME_MEDIUM"), ("long", "NAME_LONG")):
         value = re.search(rf"#define {define} (\d+)", RECORD_C)
         assert value and int(value[1]) == NAME_BYTES[f"ring_{ring}"]
-    counted = re.search(r"enum count \{(.*?)\}", RECORD_C, re.S)
+    counted = re.search(r"enum counter \{(.*?)\}", COUNTERS_C, re.S)
     assert counted
-    names = [name.strip() for name in counted[1].split(",") if name.strip()]
+    names = [name.strip() for name in re.sub("//.*", "", counted[1]).split(",") if name.strip()]
     assert names[: len(DROP_KINDS)] == [f"DROP_{kind.upper()}" for kind in DROP_KINDS]
     assert names[CALLS_ENTERED] == "CALLS_ENTERED"
     assert names[CALLS_LEFT] == "CALLS_LEFT"
     assert names[CANARIES] == "CANARIES"
-    assert names[-1] == "COUNTS"
+    assert names[-1] == "COUNTERS"

@@ -31,7 +31,7 @@ PIECES = (b"n", "ż".encode(), "\U0001f600".encode(), b"\xff", b"a\xc3", b"\xa9b
 
 @dataclass(frozen=True)
 class Call:
-    """One record; `name` is None when the kernel could not read it."""
+    """One record; `name` is None if the kernel could not read it."""
 
     entry_us: int
     name: bytes | None
@@ -50,7 +50,7 @@ class Call:
 
 
 def records(calls: list[Call], ring: str) -> np.ndarray[Any, np.dtype[np.void]]:
-    """As they lie in a ring; what is behind a name is left from other names."""
+    """As they are in a ring; the bytes after a name are left from other names."""
     slots = np.zeros(len(calls), dtype=slot_dtype(NAME_BYTES[ring]))
     slots["name"] = ord("#")
     for slot, call in zip(slots, calls, strict=True):

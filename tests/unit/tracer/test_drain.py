@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.tracer.drain import in_order
+from app.tracer.drain import takeable
 from app.tracer.rings import slot_dtype
 
 
@@ -25,20 +25,20 @@ def view(*stamps: int) -> np.ndarray[Any, np.dtype[np.void]]:
     [
         ([((10, 20), True), ((15,), True)], 100, [2, 1]),
         ([((), True), ((), True)], 100, [0, 0]),
-        # Written after the first look began: an earlier one may be in a ring looked at before.
+        # Written after polling began: an earlier one may be in a ring that was polled before it.
         ([((10, 20), True), ((15, 101), True)], 100, [2, 1]),
         ([((101,), True), ((), True)], 100, [0, 0]),
-        # A ring left something behind: nothing beyond what it gave.
+        # A ring has more: take nothing after its last record taken.
         ([((10, 20), False), ((15, 25), True)], 100, [2, 1]),
-        # Stamps are taken before the place in the ring is: not quite in order.
+        # Timestamps are taken before the space in the ring is: not quite in order.
         ([((20, 10), False), ((15, 25), True)], 100, [2, 1]),
-        # Nothing of a ring can be read yet, as its first record is still being written.
+        # Nothing in a ring can be read yet, as its first record is still being written.
         ([((), False), ((15,), True)], 100, [0, 0]),
-        # The ring that holds the others back is itself taken whole: it always goes on.
+        # The ring that limits the others is itself taken whole, so there is always progress.
         ([((10, 20), False), ((5, 30), False)], 100, [2, 1]),
     ],
 )
 def test_counts(
     peeked: list[tuple[tuple[int, ...], bool]], before_ns: int, counts: list[int]
 ) -> None:
-    assert in_order([(view(*stamps), whole) for stamps, whole in peeked], before_ns) == counts
+    assert takeable([(view(*stamps), whole) for stamps, whole in peeked], before_ns) == counts

@@ -65,7 +65,7 @@ def test_maps_are_read_and_written() -> None:
 
 @pytest.mark.parametrize(("key", "value"), [(b"123", bytes(8)), (b"1234", bytes(7)), (b"", b"")])
 def test_what_does_not_fit_is_not_given_to_the_kernel(key: bytes, value: bytes) -> None:
-    with LoadedObject(OBJECT) as loaded, pytest.raises(ValueError, match="do not fit"):
+    with LoadedObject(OBJECT) as loaded, pytest.raises(ValueError, match="has keys of"):
         loaded.maps["calls"].set(key, value)
 
 

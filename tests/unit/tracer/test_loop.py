@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When the rings are looked at next."""
+"""When the rings are polled next."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from app.tracer.loop import interval_s
 
 
 @pytest.mark.parametrize(
-    ("quiet_looks", "fill", "elapsed_s", "expected_s"),
+    ("idle_polls", "occupancy", "elapsed_s", "expected_s"),
     [
         (0, 0.0, 0.025, 0.025),
         (0, 0.2, 0.025, 0.025),
@@ -21,5 +21,5 @@ from app.tracer.loop import interval_s
         (40, 0.0, 0.025, 0.050),
     ],
 )
-def test_interval(quiet_looks: int, fill: float, elapsed_s: float, expected_s: float) -> None:
-    assert interval_s(quiet_looks, fill, elapsed_s) == pytest.approx(expected_s)
+def test_interval(idle_polls: int, occupancy: float, elapsed_s: float, expected_s: float) -> None:
+    assert interval_s(idle_polls, occupancy, elapsed_s) == pytest.approx(expected_s)

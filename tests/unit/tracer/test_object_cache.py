@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -45,7 +46,8 @@ def test_the_key_stands_for_all_that_matters(btf: Path, monkeypatch: pytest.Monk
         object_key("fexit", "do_unlinkat", 4 << 20, btf),
     ]
     btf.write_bytes(b"all typez")
-    keys.append(key(btf))
+    unpatched = key(btf)
+    keys.append(unpatched)
     with monkeypatch.context() as patch:
         patch.setattr(object_cache, "bcc_version", lambda: "another")
         keys.append(key(btf))
@@ -53,8 +55,12 @@ def test_the_key_stands_for_all_that_matters(btf: Path, monkeypatch: pytest.Monk
         patch.setattr(object_cache, "running_build_id", lambda: "another")
         keys.append(key(btf))
     with monkeypatch.context() as patch:
-        patch.setattr(object_cache, "source", lambda mode: source.source(mode) + " ")
-        keys.append(key(btf))
+        folder = shutil.copytree(source.SOURCES, btf.parent / "bpf")
+        patch.setattr(source, "SOURCES", folder)
+        assert key(btf) == unpatched
+        for name in source.source_files("fexit", follows_renames=True):
+            (folder / name).write_text((folder / name).read_text() + " ")
+            keys.append(key(btf))
     with monkeypatch.context() as patch:
         patch.setattr(object_cache, "FORMAT", 0)
         keys.append(key(btf))
@@ -106,7 +112,7 @@ def test_what_is_not_kept_is_compiled(
     [
         ("import sys; sys.exit('first\\nlast')", "last", "first\nlast"),
         ("import os; os.abort()", "status -6", "status -6"),
-        ("print('{}')", "not the members", "not the members"),
+        ("print('{}')", "not an object with the members", "not an object with the members"),
         ("pass", "not a compiled object", "not a compiled object"),
         ("import sys; print('{'); sys.exit(3)", "Expecting", "Expecting"),
     ],

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from app.tracer.rings import BUSY, CorruptRing, Ring, slot_dtype
+from app.tracer.rings import BUSY, CorruptRingError, Ring, slot_dtype
 
 PAGE = mmap.PAGESIZE
 SLOT = slot_dtype(64)
@@ -80,7 +80,7 @@ def test_a_record_of_another_size_is_refused(fake: FakeRing) -> None:
     with Ring(fake.fd, PAGE, SLOT) as ring:
         fake.put(1)
         fake.put(1, length=RECORD + 8)
-        with pytest.raises(CorruptRing):
+        with pytest.raises(CorruptRingError):
             ring.peek(10)
 
 

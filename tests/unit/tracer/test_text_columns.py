@@ -27,7 +27,7 @@ ODD = [
 
 
 def matrix(rows: list[bytes], width: int = 64) -> tuple[text_columns.Bytes, text_columns.Sizes]:
-    out = np.full((len(rows), width), ord("#"), dtype=np.uint8)  # what is behind must not show
+    out = np.full((len(rows), width), ord("#"), dtype=np.uint8)  # the rest must not show
     for i, row in enumerate(rows):
         out[i, : len(row)] = np.frombuffer(row, dtype=np.uint8)
     return out, np.array([len(row) for row in rows], dtype=np.int32)
@@ -74,7 +74,7 @@ def test_table() -> None:
     ]
 
 
-def test_mark_goes_behind_the_rows_named() -> None:
+def test_the_suffix_is_appended_to_the_rows_named() -> None:
     texts = text_columns.append(
         text_columns.from_matrix(*matrix([b"a", b"b", b"c"])), np.array([1])
     )

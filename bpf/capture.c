@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// Filling a record: the caller, and the name in question.
+
+// Records are too large for the stack. Deletions and renames have one each, because a program of
+// one kind may preempt one of the other on the same CPU; a trampoline's program never preempts
+// itself.
+BPF_PERCPU_ARRAY(scratch, struct long_record, 2);
+#define SCRATCH_DELETION 0
+#define SCRATCH_RENAME 1
+
+// Fill everything but the stamps and the name.
+static __always_inline void fill_head(struct record *head, u64 pid_tgid, u32 uid, s32 dfd,
+                                      u32 flags, u32 call_flags)
+{
+    u64 *comm = (u64 *)head->comm, *process = (u64 *)head->process;
+
+    head->latency_ns = 0;
+    head->ret = 0;
+    head->pid = pid_tgid >> 32;
+    head->tid = pid_tgid;
+    head->uid = uid;
+    head->dfd = dfd;
+    head->flags = flags;
+    head->call_flags = call_flags;
+    head->unused = 0;
+    comm[0] = comm[1] = process[0] = process[1] = 0;
+    bpf_get_current_comm(&head->comm, sizeof(head->comm));
+    if (head->pid == head->tid) { // the leader itself
+        process[0] = comm[0];
+        process[1] = comm[1];
+    } else
+        read_process(head->process);
+}
+
+// Read a name into `to`, which has room for `size` bytes with the NUL, and set `name_size`.
+// Returns false when the name may be longer.
+static __always_inline int read_name(struct record *head, char *to, u32 size, const char *name)
+{
+    long copied = READ_NAME(to, size, name);
+
+    // The helper counts the NUL, except that older kernels return 0 for an empty name, newer ones
+    // 1.
+    head->name_size = copied > 0 ? copied - 1 : copied == 0 ? 0 : NAME_UNREADABLE;
+    return copied < (long)size;
+}
+
+// Read a name of any length, and set NAME_CUT if it does not fit.
+static __always_inline void read_long_name(struct long_record *r, const char *name)
+{
+    char next = 0;
+
+    if (read_name(&r->head, r->name, sizeof(r->name), name))
+        return;
+    // The helper has written a NUL at the end. Did the name end there too?
+    READ_BYTES(&next, 1, name + sizeof(r->name) - 1);
+    if (next)
+        r->head.flags |= NAME_CUT;
+}

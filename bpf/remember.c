@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// Remembering a call at its entry, and sending what was remembered.
+
+// Put a name that does not fit into `calls` into `long_names`. Returns false when there is no
+// room.
+static __always_inline int stash_long_name(u64 *task, int slot, struct medium_record *r,
+                                           const char *name)
+{
+    struct long_record *whole = scratch.lookup(&slot);
+
+    if (!whole)
+        return 0;
+    whole->head.flags = r->head.flags;
+    read_long_name(whole, name);
+    r->head.flags = whole->head.flags;
+    r->head.name_size = whole->head.name_size;
+    if (r->head.name_size >= NAME_MEDIUM)
+        return !long_names.update(task, whole);
+    // User memory may have changed since the first read: the name is shorter now, or unreadable.
+    __builtin_memcpy(r->name, whole->name, sizeof(r->name));
+    return 1;
+}
+
+// At a call's entry: remember it if it passes the filter.
+static __always_inline int begin_call(s32 dfd, const char *name, u32 flags, u32 call_flags)
+{
+    if (is_canary(dfd, name))
+        return 0;
+
+    u32 uid, generation;
+    struct filter *f = current_filter(&generation);
+
+    if (!f || !f->enabled)
+        return 0;
+
+    u64 pid_tgid = bpf_get_current_pid_tgid();
+
+    if (!passes_at_entry(f, pid_tgid, &uid))
+        return 0;
+
+    u64 task = bpf_get_current_task();
+    int slot = flags & PENDING ? SCRATCH_RENAME : SCRATCH_DELETION;
+    struct call *c = get_call(&task, slot);
+
+    if (!c) {
+        count(DROP_STASH_FULL);
+        return 0;
+    }
+    if (c->r.head.entry_ns) { // this thread's last return was missed (no free kretprobe instance)
+        give_up_call(&task, &c->r.head);
+        c->r.head.entry_ns = 0;
+    }
+    fill_head(&c->r.head, pid_tgid, uid, dfd, flags, call_flags);
+    c->generation = generation;
+    c->name = (u64)name;
+    if (!read_name(&c->r.head, c->r.name, sizeof(c->r.name), name) &&
+        !stash_long_name(&task, slot, &c->r, name)) {
+        count(DROP_STASH_FULL);
+        end_call(&task, c);
+        return 0;
+    }
+    if (!(flags & PENDING))
+        count(CALLS_ENTERED);
+    c->r.head.entry_ns = bpf_ktime_get_ns(); // last, so that our own work is not in the latency
+    return 0;
+}
+
+static __always_inline void send_call(u64 *task, struct call *c)
+{
+    struct medium_record *r = &c->r;
+    s32 size = r->head.name_size;
+
+    if (size >= NAME_MEDIUM) {
+        struct long_record *whole = long_names.lookup(task);
+
+        if (whole) {
+            whole->head = r->head;
+            send_long(whole);
+        }
+    } else if (NAME_MAY_BE_PAGED_OUT && size == NAME_UNREADABLE) {
+        int slot = SCRATCH_DELETION;
+        struct long_record *whole = scratch.lookup(&slot);
+
+        if (whole) {
+            whole->head = r->head;
+            read_long_name(whole, (const char *)c->name);
+            send(whole);
+        }
+    } else if (size <= NAME_SHORT)
+        send_short((struct short_record *)r);
+    else
+        send_medium(r);
+}

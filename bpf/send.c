@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// From a record to its ring.
+
+// One ring for each record size: user space reads a ring of equal records as an array.
+BPF_RINGBUF_OUTPUT(ring_short, RING_PAGES);
+BPF_RINGBUF_OUTPUT(ring_medium, RING_PAGES / 2);
+BPF_RINGBUF_OUTPUT(ring_long, RING_PAGES / 2);
+
+static __always_inline void send_short(struct short_record *r)
+{
+    struct short_record *slot = ring_short.ringbuf_reserve(sizeof(*slot));
+
+    if (!slot) {
+        count(DROP_RING_FULL);
+        return;
+    }
+    *slot = *r;
+    ring_short.ringbuf_submit(slot, BPF_RB_NO_WAKEUP);
+}
+
+static __always_inline void send_medium(struct medium_record *r)
+{
+    if (ring_medium.ringbuf_output(r, sizeof(*r), BPF_RB_NO_WAKEUP))
+        count(DROP_RING_FULL);
+}
+
+static __always_inline void send_long(struct long_record *r)
+{
+    if (ring_long.ringbuf_output(r, sizeof(*r), BPF_RB_NO_WAKEUP))
+        count(DROP_RING_FULL);
+}
+
+static __always_inline void send(struct long_record *r)
+{
+    if (r->head.name_size <= NAME_SHORT)
+        send_short((struct short_record *)r);
+    else if (r->head.name_size <= NAME_MEDIUM)
+        send_medium((struct medium_record *)r);
+    else
+        send_long(r);
+}
