@@ -10,7 +10,6 @@ from app.hub.hub import (
     HubClosed,
     Ledger,
     Subscription,
-    rfc3339,
 )
 
 __all__ = [
@@ -22,5 +21,4 @@ __all__ = [
     "HubClosed",
     "Ledger",
     "Subscription",
-    "rfc3339",
 ]

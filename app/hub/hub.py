@@ -18,8 +18,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import Any
+
+from app.timestamps import rfc3339
 
 # What the log spends on a batch beyond its bytes; bounds a flood of empty ones.
 ITEM_OVERHEAD_BYTES = 256
@@ -562,9 +563,3 @@ def gap_message(
         "from": None if since_s is None else rfc3339(since_s),
         "to": None if until_s is None else rfc3339(until_s),
     }
-
-
-def rfc3339(time_s: float) -> str:
-    """Unix time as RFC 3339, in UTC, to the microsecond."""
-    moment = datetime.fromtimestamp(time_s, timezone.utc)
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
