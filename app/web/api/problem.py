@@ -21,7 +21,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from app.errors import ProbedeckError
-from app.hub import HubClosed
+from app.hub import HubClosedError
 
 CONTENT_TYPE = "application/problem+json"
 HOW_TO_SIGN_IN = (
@@ -82,7 +82,7 @@ def register_error_handlers(app: Flask) -> None:
     """Send every kind of error through this module."""
     app.register_error_handler(ProbedeckError, problem_response)
     app.register_error_handler(HTTPException, _from_werkzeug)
-    app.register_error_handler(HubClosed, _stopping)
+    app.register_error_handler(HubClosedError, _stopping)
     app.register_error_handler(Exception, _defect)
 
 
@@ -155,7 +155,7 @@ def _flat(messages: Any, path: str = "") -> Iterator[dict[str, str]]:
         yield {"field": path, "message": str(messages)}
 
 
-def _stopping(_error: HubClosed) -> Response:
+def _stopping(_error: HubClosedError) -> Response:
     return problem_response(ProbedeckError(503, "stopping", "Probedeck is ending."))
 
 

@@ -23,7 +23,7 @@ from wsproto.utilities import LocalProtocolError
 
 from app.access.caller import Caller, current_caller
 from app.errors import ProbedeckError
-from app.hub import Batch, HubClosed, Subscription
+from app.hub import Batch, HubClosedError, Subscription
 from app.timestamps import now
 from app.web.api.body import StrictParser
 from app.web.api.requests import WebsocketQuerySchema
@@ -110,7 +110,7 @@ def websocket(ws: Server) -> None:
             }
             ws.send(json.dumps(hello))
             reason = serve(ws, g.frames, subscription, caller)
-    except HubClosed:
+    except HubClosedError:
         reason = CloseReason.GOING_AWAY
     except (ConnectionClosed, LocalProtocolError):
         reason = CloseReason.NORMAL_CLOSURE  # the client closed while something was being sent

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.hub import ITEM_OVERHEAD_BYTES, Batch, Hub, HubClosed, Subscription
+from app.hub import ITEM_OVERHEAD_BYTES, Batch, Hub, HubClosedError, Subscription
 
 MIB = 1 << 20
 
@@ -250,7 +250,7 @@ def test_closing_wakes_and_ends_every_client() -> None:
     ended = threading.Event()
 
     def wait() -> None:
-        with pytest.raises(HubClosed):
+        with pytest.raises(HubClosedError):
             client.get(60)
         ended.set()
 
@@ -259,7 +259,7 @@ def test_closing_wakes_and_ends_every_client() -> None:
     hub.close()
     assert ended.wait(10)
     thread.join()
-    with pytest.raises(HubClosed):
+    with pytest.raises(HubClosedError):
         subscribe(hub)
 
 

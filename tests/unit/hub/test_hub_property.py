@@ -169,7 +169,7 @@ class Books(RuleBasedStateMachine):
         held = sum(batch.size_bytes for batch in self.hub.recent(None).batches)
         assert held <= RECENT_BATCHES * ITEM_BYTES
         for reader in self.readers:
-            waiting = reader.subscription._waiting_bytes
+            waiting = reader.subscription.queued_bytes
             assert 0 <= waiting <= RECENT_BATCHES * ITEM_BYTES
 
     def balanced(self, counters: dict[str, int]) -> None:
