@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from app.config import parse_arguments
+from app.config import hand_over, parse_arguments
 from app.errors import ProbedeckError
 from app.linux import signals
 from app.linux.standard_streams import keep_standard_streams
@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
     if os.geteuid() != 0:
         sys.stderr.write(NEEDS_ROOT)
         return 1
-    os.environ.update(settings.environment())  # for wsgi.py, in the worker
+    hand_over(settings)
 
     from app.server.arbiter import serve  # noqa: PLC0415  # not installed yet for --help
 
@@ -55,7 +55,8 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _load() -> Flask:
-    from wsgi import application  # noqa: PLC0415  # in the worker: its state is per process
+    # In the worker: hub and probes are state of that process. It has the settings by `hand_over`.
+    from wsgi import application  # noqa: PLC0415
 
     return application
 

@@ -3,16 +3,17 @@
 
 A short process of its own, as it loads BCC's library, and named as tracers are: what it calls to
 see programs run is no event for them (bpf/record.c, is_canary).
-Settings come from `PROBEDECK_*` (app.config).
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
-from app.config import Settings
 from app.kernel.features import check_modes
 from app.kernel.renames import find_rename_function
 from app.linux.syscalls import set_process_name
@@ -24,21 +25,24 @@ from app.probes.modes import (
 )
 
 
-def main() -> None:
+def main(argv: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m app.kernel")
+    parser.add_argument("--btf-path", type=Path, required=True)
+    parser.add_argument("--cache-dir", type=Path, required=True)
+    options = parser.parse_args(argv)
     set_process_name("pd:check")
-    settings = Settings.from_environment()
     modes = check_modes(
         DELETION_FUNCTIONS,
         DELETION_SYSCALLS + RENAME_SYSCALLS,
-        btf_path=settings.btf_path,
-        cache_dir=settings.cache_dir,
+        btf_path=options.btf_path,
+        cache_dir=options.cache_dir,
     )
     system = os.uname()
     answer = {
         "release": system.release,
         "machine": system.machine,
         "hostname": system.nodename,
-        "rename_function": find_rename_function(RENAME_FUNCTIONS, settings.btf_path),
+        "rename_function": find_rename_function(RENAME_FUNCTIONS, options.btf_path),
         "modes": {
             name: {
                 "available": found.available,
@@ -54,4 +58,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
