@@ -5,11 +5,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.hub import ITEM_OVERHEAD_BYTES, Batch, Hub
-from app.hub.pending import MAX_STATE_CHANGES
+import pytest
+
+from app.hub import ITEM_OVERHEAD_BYTES, Batch, Gap, Hub
+from app.hub.items import gap_message
+from app.hub.pending import MAX_STATE_CHANGES, PendingGaps
 from tests.support.hub_clients import rows_of, subscribe, take_all
 
 MIB = 1 << 20
+Extent = tuple[int | None, float | None, float | None]  # rows, since_s, until_s
 
 
 def test_slow_client_is_told_of_its_gap_where_the_rows_are_missing() -> None:
@@ -108,3 +112,25 @@ def test_of_too_many_state_changes_the_oldest_are_left_out() -> None:
     for number in range(MAX_STATE_CHANGES + 3):
         hub.announce("state:a", state(number), probe="a")
     assert take_all(client) == [state(number) for number in range(3, MAX_STATE_CHANGES + 3)]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "reported"),
+    [
+        ((1, 1.0, 2.0), (2, 3.0, 4.0), (3, 1.0, 4.0)),
+        ((1, 1.0, None), (2, 3.0, 4.0), (3, 1.0, None)),
+        ((1, 1.0, 2.0), (2, None, None), (3, None, None)),
+        ((None, 1.0, 2.0), (None, 3.0, 4.0), (None, 1.0, 4.0)),
+    ],
+)
+def test_gaps_of_one_kind_are_reported_as_one(
+    first: Extent, second: Extent, reported: Extent
+) -> None:
+    gaps = PendingGaps()
+    for rows, since_s, until_s in (first, second):
+        gaps.add(Gap(0, "a", "kernel", rows, 0, since_s, until_s))
+    rows, since_s, until_s = reported
+    assert gaps
+    assert gaps.take() == [gap_message("a", "kernel", rows, since_s, until_s)]
+    assert not gaps
+    assert gaps.take() == []
