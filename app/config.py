@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every setting of Probedeck: name, default, check and help stand together, once.
+"""Every setting of Probedeck, with its default, check and help text in one place.
 
-Standard library only: `./run --help` and the refusal without root work before anything
-is installed. The command line (`app.__main__`) turns options into a `Settings`; the
-gunicorn worker gets the same values through the environment, `PROBEDECK_<NAME>`.
+Imports the standard library only: `./run --help` and the refusal without root work before
+anything is installed. The command line (`app.__main__`) turns options into a `Settings`, and hands
+it over to `wsgi.py`, which gunicorn's worker loads.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
-
-ENVIRONMENT_PREFIX = "PROBEDECK_"
 
 
 def _integer(low: int, high: int) -> Callable[[str], int]:
@@ -46,12 +44,6 @@ def _seconds(low: float, high: float) -> Callable[[str], float]:
     return parse
 
 
-def _flag(text: str) -> bool:
-    if text not in ("True", "False"):
-        raise argparse.ArgumentTypeError(f"{text!r} is neither True nor False")
-    return text == "True"
-
-
 def _address(text: str) -> str:
     try:
         return str(ipaddress.ip_address(text)) if text else ""
@@ -59,21 +51,29 @@ def _address(text: str) -> str:
         raise argparse.ArgumentTypeError(f"{text!r} is not an IP address") from None
 
 
-# RFC 1123, 2.1: letters, digits and hyphens; no dot at the end, which browsers keep apart.
+# RFC 1123, section 2.1: letters, digits and hyphens. Without the root's final dot: to a browser,
+# `lab1.` is another origin than `lab1`.
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 
 
 def host_names(text: str) -> tuple[str, ...]:
-    """`lab1,lab1.example`: names, without a port, by which browsers may call this service."""
+    """Parse `lab1,lab1.example`: host names without a port."""
     names = tuple(name.strip().lower() for name in text.split(",") if name.strip())
     for name in names:
         if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in name.split(".")):
-            raise argparse.ArgumentTypeError(f"{name!r} is not a host name")
+            raise argparse.ArgumentTypeError(
+                f"{name!r} is not a host name: give names without port or final dot, "
+                "separated by commas"
+            )
     return names
 
 
 def named_path(text: str) -> Path:
-    if not text:  # a shell variable that is not set, say: it would be the current folder
+    """Parse a path; refuse an empty one, which would name the current folder.
+
+    An unset shell variable, as in `--cache-dir "$CACHE"`, gives one.
+    """
+    if not text:
         raise argparse.ArgumentTypeError("the path is empty")
     return Path(text)
 
@@ -86,119 +86,112 @@ def _setting(default: Any, parse: Callable[[str], Any], text: str) -> Any:
     return field(default=default, metadata={"parse": parse, "help": text})
 
 
+def _flag(text: str) -> Any:
+    return field(default=False, metadata={"help": text})
+
+
 @dataclass(frozen=True)
 class Settings:
-    """What the service was started with. Sizes in MiB and times in seconds, as named."""
+    """The service's settings. Suffixes are units: `_mib` is MiB, `_s` is seconds."""
 
-    port: int = _setting(5000, _integer(1, 65535), "TCP port")
+    port: int = _setting(5000, _integer(1, 65535), "TCP port to listen on")
     listen: str = _setting(
         "127.0.0.1",
         _address,
-        "address to listen on; any but loopback needs TLS (--tls-self-signed, or --tls-cert and "
-        "--tls-key), and everybody from elsewhere a token",
+        "IP address to listen on; one that other machines can reach requires TLS "
+        "(--tls-self-signed, or --tls-cert and --tls-key), and their users need a token",
     )
     tls_cert: Path | None = _setting(
-        None, _path_or_none, "certificate, with its chain, in PEM; the service then speaks TLS"
+        None, _path_or_none, "PEM file with the certificate and its chain; enables TLS"
     )
-    tls_key: Path | None = _setting(None, _path_or_none, "the certificate's private key, in PEM")
-    tls_self_signed: bool = _setting(
-        default=False,
-        parse=_flag,
-        text="speak TLS with a certificate of our own making, and print its fingerprint",
+    tls_key: Path | None = _setting(
+        None, _path_or_none, "PEM file with the certificate's private key"
+    )
+    tls_self_signed: bool = _flag(
+        "generate a self-signed certificate, print its fingerprint, and enable TLS with it"
     )
     host_names: tuple[str, ...] = _setting(
         (),
         host_names,
-        "names, separated by commas, by which browsers on other machines call this one",
+        "comma-separated host names by which browsers on other machines reach this one",
     )
     hsts_max_age_s: int = _setting(
         0,
         _integer(0, 63072000),
-        "seconds for which browsers shall take this host for one that speaks TLS only, on all "
-        "its ports; 0 does not say so",
+        "Strict-Transport-Security max-age, in seconds: browsers refuse plain HTTP to this host, "
+        "on every port, for this long; 0 sends no header",
     )
     trusted_peer: str = _setting(
         "",
         _address,
-        "address whose connections were let in by Probedeck's own relay (set by `./run --vm` "
-        "inside its machine)",
+        "IP address of Probedeck's own relay, which has already authorised the connections that "
+        "it forwards (set by `./run --vm` inside its machine)",
     )
     owner_uid: int = _setting(
         0,
         _integer(0, 2**32 - 2),
-        "numeric id of the user whose local programs may use the service without a token "
-        "(default: the user who called sudo, else root)",
+        "numeric id of the user whose local programs need no token (default: the user who ran "
+        "sudo, otherwise root)",
     )
-    require_token: bool = _setting(
-        default=False, parse=_flag, text="let nobody in without a token, not even who started it"
-    )
-    threads: int = _setting(64, _integer(8, 1024), "threads of the web server")
+    require_token: bool = _flag("require a token from everyone, including --owner-uid")
+    threads: int = _setting(64, _integer(8, 1024), "number of web server threads")
     max_websockets: int = _setting(
-        24, _integer(1, 500), "websockets and event streams served at once; further ones get 503"
+        24,
+        _integer(1, 500),
+        "limit on concurrent websockets and event streams; further ones are answered 503",
     )
     recent_mib: int = _setting(
-        32, _integer(1, 4096), "memory for recent events, shown to those who come later, in MiB"
+        32,
+        _integer(1, 4096),
+        "memory for recent events, which clients that connect later are sent first, in MiB",
     )
     client_queue_mib: int = _setting(
-        8, _integer(1, 256), "events waiting for one slow client before some are dropped, in MiB"
+        8,
+        _integer(1, 256),
+        "events queued for one slow client before its oldest ones are dropped, in MiB",
     )
     ring_mib: int = _setting(
         8,
         _integer(1, 512),
-        "ring buffer of a probe in the kernel, in MiB (a power of two)",
+        "size of a probe's ring buffer in the kernel, in MiB; a power of two",
     )
     start_timeout_s: float = _setting(
-        60.0, _seconds(1, 600), "how long a probe may take until it is attached, in seconds"
+        60.0, _seconds(1, 600), "time limit for a probe to attach, in seconds"
     )
     stop_timeout_s: float = _setting(
-        10.0, _seconds(1, 600), "how long a probe may take to detach and drain, in seconds"
+        10.0, _seconds(1, 600), "time limit for a probe to detach and drain, in seconds"
     )
     tracer_silence_s: float = _setting(
         20.0,
         _seconds(2, 3600),
-        "how long a tracer may give no sign of life before it is ended, in seconds",
+        "kill a tracer process that has not reported for this long, in seconds",
     )
     run_dir: Path = _setting(
         Path("/run/probedeck"),
         named_path,
-        "folder for the lock file and what must not survive a boot",
+        "folder for the lock file, the tokens, and all else that must not survive a reboot",
     )
     state_dir: Path = _setting(
-        Path("/var/lib/probedeck"), named_path, "folder for the certificate of --tls-self-signed"
+        Path("/var/lib/probedeck"),
+        named_path,
+        "folder for the key and the certificate of --tls-self-signed",
     )
     audit_log: Path = _setting(
         Path("/var/log/probedeck/audit.jsonl"),
         named_path,
-        "file to which each start, stop and change is appended; without it none is made",
+        "file to which each start, stop and change is appended; if that fails, the change is "
+        "refused",
     )
     cache_dir: Path = _setting(
         Path("/var/cache/probedeck"),
         named_path,
-        "folder for include files made from the kernel's BTF, and for compiled programs",
+        "folder for headers generated from the kernel's BTF, and for compiled programs",
     )
     btf_path: Path = _setting(
-        Path("/sys/kernel/btf/vmlinux"), named_path, "the running kernel's type information"
+        Path("/sys/kernel/btf/vmlinux"),
+        named_path,
+        "file with the running kernel's BTF type information",
     )
-
-    def environment(self) -> dict[str, str]:
-        """The settings as environment variables, for the gunicorn worker."""
-        return {
-            ENVIRONMENT_PREFIX + f.name.upper(): as_text(getattr(self, f.name))
-            for f in fields(self)
-        }
-
-    @classmethod
-    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
-        """Read `PROBEDECK_*`; raises ValueError with the variable's name when one is not valid."""
-        values: dict[str, Any] = {}
-        for f in fields(cls):
-            name = ENVIRONMENT_PREFIX + f.name.upper()
-            if name in environ:
-                try:
-                    values[f.name] = f.metadata["parse"](environ[name])
-                except argparse.ArgumentTypeError as error:
-                    raise ValueError(f"{name}: {error}") from error
-        return cls(**values).checked()
 
     @property
     def tls(self) -> bool:
@@ -211,12 +204,12 @@ class Settings:
 
     @property
     def is_remote(self) -> bool:
-        """Whether other machines can connect; a machine's own relay is none."""
+        """Whether other machines can connect; the relay of a virtual machine does not count."""
         return not ipaddress.ip_address(self.listen).is_loopback and not self.trusted_peer
 
     @property
     def address(self) -> str:
-        """Where people find the console, `http://localhost:5000/`."""
+        """The console's URL, for instance `http://localhost:5000/`."""
         host = self.host_names[0] if self.host_names else "localhost"
         listen = ipaddress.ip_address(self.listen)
         if not self.host_names and self.is_remote and not listen.is_unspecified:
@@ -224,30 +217,38 @@ class Settings:
         return f"{self.scheme}://{host}:{self.port}/"
 
     def checked(self) -> Settings:
-        """Rules that span settings; raises ValueError."""
+        """Return the settings; raise ValueError if two of them contradict each other."""
         if self.ring_mib & (self.ring_mib - 1):
-            raise ValueError("ring_mib must be a power of two (the kernel requires it)")
+            raise ValueError(
+                f"--ring-mib {self.ring_mib} is not a power of two, which the kernel requires"
+            )
         if (self.tls_cert is None) != (self.tls_key is None):
-            raise ValueError("--tls-cert and --tls-key belong together")
+            raise ValueError("--tls-cert and --tls-key must be given together")
         if self.tls_cert and self.tls_self_signed:
-            raise ValueError("--tls-self-signed makes a certificate; --tls-cert names another")
+            raise ValueError("give either --tls-self-signed or --tls-cert, not both")
         if self.hsts_max_age_s and not self.tls:
-            raise ValueError("--hsts-max-age-s needs TLS")
+            raise ValueError(
+                f"--hsts-max-age-s {self.hsts_max_age_s} needs TLS: add --tls-cert and --tls-key, "
+                "or --tls-self-signed"
+            )
         if self.is_remote and not self.tls:
             raise ValueError(
-                f"--listen {self.listen} would let other machines in without encryption. Either "
-                "add --tls-self-signed (or --tls-cert and --tls-key), or leave --listen out and "
-                f"reach this machine by `ssh -L {self.port}:localhost:{self.port} HOST`"
+                f"--listen {self.listen} would serve other machines without encryption. Either "
+                "add --tls-self-signed (or --tls-cert and --tls-key), or omit --listen and reach "
+                f"this machine by `ssh -L {self.port}:localhost:{self.port} HOST`"
             )
         if self.max_websockets * 2 + 4 > self.threads:
-            # A websocket holds a handler thread and simple-websocket's reader; the rest must
-            # be left for plain requests, or the service would hang when websockets fill it.
-            raise ValueError("threads must be at least twice max_websockets, plus 4")
+            # A websocket takes two threads, its handler and simple-websocket's reader. Without
+            # some to spare, plain requests would hang once all websockets are in use.
+            raise ValueError(
+                f"--threads {self.threads} is too few for --max-websockets {self.max_websockets}: "
+                "it must be at least twice as many, plus 4"
+            )
         return self
 
 
 def as_text(value: Any) -> str:
-    """What the setting's `parse` makes the same value of."""
+    """Return a setting's value as its option takes it on the command line."""
     if value is None:
         return ""
     return ",".join(value) if isinstance(value, tuple) else str(value)
@@ -257,30 +258,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add one `--option` for each setting."""
     for f in fields(Settings):
         option = "--" + f.name.replace("_", "-")
+        text = f.metadata["help"]
+        # Without a default of argparse's own: `Settings` has them.
         if isinstance(f.default, bool):
-            parser.add_argument(
-                option, action="store_true", default=argparse.SUPPRESS, help=f.metadata["help"]
-            )
+            parser.add_argument(option, action="store_true", default=argparse.SUPPRESS, help=text)
             continue
+        if as_text(f.default) and "default" not in text:
+            text += f" (default: {f.default})"
         parser.add_argument(
             option,
             type=f.metadata["parse"],
             default=argparse.SUPPRESS,
             metavar=f.name.rsplit("_", maxsplit=1)[-1].upper(),
-            help=f"{f.metadata['help']} (default: {f.default})"
-            if as_text(f.default) and "default" not in f.metadata["help"]
-            else f.metadata["help"],
+            help=text,
         )
 
 
 def default_owner_uid(environ: Mapping[str, str] = os.environ) -> int:
-    """The user who started the service: sudo says so in SUDO_UID, else whoever runs it."""
+    """Return the user who ran sudo, from SUDO_UID; without sudo, this process's user."""
     text = environ.get("SUDO_UID", "")
     return int(text) if text.isdecimal() else os.getuid()
 
 
 def parse_arguments(parser: argparse.ArgumentParser, argv: Sequence[str]) -> Settings:
-    """Settings from the command line; a wrong option ends the program with its reason."""
+    """Return the settings of a command line; exit with status 2 and a message if it is invalid.
+
+    Options that the caller added to the parser are accepted, and ignored.
+    """
     add_arguments(parser)
     values = vars(parser.parse_args(argv))
     values.setdefault("owner_uid", default_owner_uid())
@@ -289,3 +293,19 @@ def parse_arguments(parser: argparse.ArgumentParser, argv: Sequence[str]) -> Set
         return Settings(**{k: v for k, v in values.items() if k in known}).checked()
     except ValueError as error:
         parser.error(str(error))
+
+
+_handed_over: Settings | None = None
+
+
+def hand_over(settings: Settings) -> None:
+    """Make these the settings that `wsgi.py` serves with, in this process and those it forks."""
+    global _handed_over  # noqa: PLW0603  # gunicorn loads wsgi.py, which takes no arguments
+    _handed_over = settings
+
+
+def handed_over() -> Settings:
+    """Return the settings of `hand_over`; raise RuntimeError if there are none."""
+    if _handed_over is None:
+        raise RuntimeError("wsgi.py has no settings: start the service by ./run (python -m app)")
+    return _handed_over

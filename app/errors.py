@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one exception that reaches a caller: a stable code, an HTTP status, a sentence.
+"""The one exception that is reported to a caller: an HTTP status, a stable code, a sentence.
 
-Rendered to problem+json (RFC 9457) at one boundary, `app.web.api.problem`; printed by the
-tracer and the command line. Nothing here imports anything of the project.
+`app.web.api.problem` renders it to problem+json (RFC 9457); the tracer and the command line print
+it. Imports the standard library only, so that every module may import it.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Any
 
 
 class ProbedeckError(Exception):
-    """A failure that the caller is told about.
+    """A failure to report to the caller.
 
-    `code` is stable and documented in docs/protocol.md; `detail` is a sentence for people;
-    `extra` are further members of the problem document (for instance `reason`, `alternatives`).
+    `code` is stable and documented in docs/protocol.md; `detail` is a sentence for the user;
+    `extra` holds further members of the problem document (for instance `reason`, `alternatives`).
     """
 
     def __init__(self, status: int, code: str, detail: str, **extra: Any) -> None:

@@ -13,12 +13,12 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NoReturn
 
 from app.errors import ProbedeckError
 from app.linux import paths
+from app.timestamps import now
 
 NONE = Path(os.devnull)
 TAIL_BYTES = 1 << 20  # read first from the file's end
@@ -130,11 +130,11 @@ def strict_json(text: str | bytes) -> Any:
 
 def _line(entry: dict[str, Any]) -> str:
     try:
-        text = _dumped({"time": _now(), **entry})
+        text = _dumped({"time": now(precision="milliseconds"), **entry})
         strict_json(text)
     except (ValueError, RecursionError):
         parts = {name: _harmless(value) for name, value in entry.items()}
-        text = _dumped({"time": _now(), **parts})
+        text = _dumped({"time": now(precision="milliseconds"), **parts})
     return text
 
 
@@ -208,7 +208,3 @@ def _parsed(line: bytes) -> dict[str, Any]:
     except ValueError:
         pass  # returned as damaged
     return {"damaged": line.decode("utf-8", "backslashreplace")[:DAMAGED_CHARACTERS]}
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from app.cli import vm
 from app.cli.command import SERVE, Need
-from app.config import parse_arguments
+from app.config import hand_over, parse_arguments
 from app.errors import ProbedeckError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def main(argv: Sequence[str]) -> int:
     if os.geteuid() != 0:
         sys.stderr.write(NEEDS_ROOT)
         return 1
-    os.environ.update(settings.environment())  # for wsgi.py, in the worker
+    hand_over(settings)  # to wsgi.py, in the worker
 
     from app.server.arbiter import serve  # noqa: PLC0415  # not installed yet for --help
 

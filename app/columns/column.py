@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The columns of a probe's rows, as data: they travel with the stream and are listed by the API."""
+"""The columns of events, as data: each probe's description in the API lists its own."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from app.columns.names import ERRORS
 class Column:
     """One column. `type` is timestamp_ns, uint32, int32, uint64, int64 or text.
 
-    `names` is the table (app/columns/names.py) that names its values, or whose
-    names are its values.
+    `names` refers to a table of app/columns/names.py: of a number, it names the values; of a text,
+    the values are names from it.
     """
 
     name: str
@@ -30,12 +30,12 @@ class Column:
 
 
 CALLER = (
-    Column("time", "timestamp_ns", "Time", "Wall-clock time at the function's entry"),
+    Column("time", "timestamp_ns", "Time", "Wall-clock time at entry to the function"),
     Column("pid", "uint32", "PID", "Process (thread group) id"),
     Column("tid", "uint32", "TID", "Thread id"),
     Column("uid", "uint32", "User", "Real user id"),
-    Column("process", "text", "Process", "Name of the process: of its thread group's leader"),
-    Column("comm", "text", "Thread", "Name of the thread"),
+    Column("process", "text", "Process", "Process name: that of its thread group leader"),
+    Column("comm", "text", "Thread", "Thread name"),
 )
 SYSCALL = (
     Column(
@@ -51,7 +51,7 @@ ARGUMENTS = (
         "filename",
         "text",
         "File",
-        "Name as passed to the call (of a rename, the new one); null when the kernel could not "
+        "Path as passed to the call; for a rename, the new path; null if the kernel could not "
         "read it",
         nullable=True,
     ),
@@ -61,8 +61,8 @@ REPLACED = (
         "replaced",
         "text",
         "Replaced",
-        "Of a rename, whether a file had the new name: yes, or unknown where the mode cannot tell; "
-        "null for other calls",
+        "For a rename, whether a file already had the new name: yes, or unknown if the mode "
+        "cannot tell; null for other calls",
         nullable=True,
     ),
 )
@@ -71,12 +71,12 @@ FLAGS = (
         "flags",
         "text",
         "Flags",
-        "Flags of the call by name: AT_REMOVEDIR for a directory, RENAME_*; null without any",
+        "The call's flags by name: AT_REMOVEDIR for a directory, RENAME_*; null if none is set",
         nullable=True,
     ),
 )
 RESULT = (
     Column("ret", "int64", "Result", "Return value: 0, or a negative errno", names=ERRORS),
-    Column("errno", "text", "Error", "Name of the error", nullable=True, names=ERRORS),
+    Column("errno", "text", "Error", "Error name", nullable=True, names=ERRORS),
     Column("latency_ns", "uint64", "Latency", "Time from entry to return", unit="ns"),
 )

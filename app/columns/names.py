@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names of numbers that columns hold: the one table of errors, for rows, API and page.
+"""Names of numbers that columns hold: one table of errors, for rows, API and page.
 
-A column refers to a table by its name (`Column.names`); the tables themselves are sent once,
-by `GET /probes` and in the websocket's `hello`.
+A column refers to a table by name (`Column.names`); `GET /probes` and the websocket's `hello`
+carry the tables themselves.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-# Returns are negative errno values down to -4095 (include/linux/err.h, MAX_ERRNO).
+# Return values from -4095 to -1 are negated errno values (include/linux/err.h, MAX_ERRNO).
 MAX_ERRNO = 4095
 
 ERRORS = "errors"
 
-# What the kernel has and Python's module may not: the two newest of
-# include/uapi/asm-generic/errno.h, and include/linux/errno.h, which user space should never see
-# and a traced kernel function returns all the same.
+# Errors that Python's errno module may lack: the two newest of include/uapi/asm-generic/errno.h,
+# and those of include/linux/errno.h, which never reach user space, but which a traced kernel
+# function may return.
 KERNEL_ERRORS = {
     132: ("ERFKILL", "Operation not possible due to RF-kill"),
     133: ("EHWPOISON", "Memory page has hardware error"),
@@ -44,13 +44,13 @@ KERNEL_ERRORS = {
     530: ("ERECALLCONFLICT", "Conflict with recalled state"),
     531: ("ENOGRACE", "NFS file lock reclaim refused"),
 }
-# Further names of the same number in the kernel's own sources (fs/xfs, fs/ext4).
+# Further names of the same numbers in the kernel's sources (fs/xfs, fs/ext4).
 KERNEL_ALIASES = {"EFSBADCRC": "EBADMSG", "EFSCORRUPTED": "EUCLEAN"}
 
 
 @dataclass(frozen=True)
 class Name:
-    """A number's name, further names of the same number, and what it means."""
+    """A number, its name, further names of it, and its meaning."""
 
     value: int
     name: str
@@ -58,7 +58,7 @@ class Name:
     meaning: str
 
     def as_json(self) -> dict[str, Any]:
-        """With `value` as a call returns it: -2 for ENOENT."""
+        """Return the name as JSON, with `value` as a call returns it: -2 for ENOENT."""
         return {
             "value": -self.value,
             "name": self.name,
@@ -69,7 +69,7 @@ class Name:
 
 @cache
 def errors() -> tuple[Name, ...]:
-    """Every error that has a name on this machine, by number."""
+    """Return every error that has a name on this machine, ordered by number."""
     named: dict[int, list[str]] = {}
     for name, value in vars(errno).items():
         if name.startswith("E") and isinstance(value, int):
@@ -88,7 +88,7 @@ def errors() -> tuple[Name, ...]:
 
 
 def error_name(value: int) -> str:
-    """2 -> ENOENT; a number without a name is E and its digits."""
+    """Return the name of an errno value: ENOENT for 2; E600 for 600, which has none."""
     return _by_value().get(value) or f"E{value}"
 
 
@@ -98,5 +98,5 @@ def _by_value() -> dict[int, str]:
 
 
 def tables_as_json() -> dict[str, list[dict[str, Any]]]:
-    """All tables by the name that columns refer to (docs/protocol.md, "Names")."""
+    """Return all tables, by the name that columns refer to (docs/protocol.md, "Names")."""
     return {ERRORS: [error.as_json() for error in errors()]}

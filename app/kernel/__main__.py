@@ -2,18 +2,19 @@
 """`python -m app.kernel`: print the running kernel and the modes it allows, as one line of JSON.
 
 A short-lived process of its own, because it loads BCC's library. It is named as tracers are, so
-that the calls of its feature probes are not events for them (bpf/canary.c). Settings come from
-`PROBEDECK_*` (app.config).
+that the calls of its feature probes are not events for them (bpf/canary.c).
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 from app.btf.reader import Btf
-from app.config import Settings
 from app.kernel.features import check_modes, load_btf, load_symbols
 from app.kernel.renames import find_rename_function
 from app.kernel.symbols import TextSymbols
@@ -26,17 +27,20 @@ from app.probes.modes import (
 )
 
 
-def main() -> None:
+def main(argv: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m app.kernel")
+    parser.add_argument("--btf-path", type=Path, required=True)
+    parser.add_argument("--cache-dir", type=Path, required=True)
+    options = parser.parse_args(argv)
     set_process_name("pd:check")
-    settings = Settings.from_environment()
-    btf, symbols = load_btf(settings.btf_path), load_symbols()
+    btf, symbols = load_btf(options.btf_path), load_symbols()
     modes = check_modes(
         DELETION_FUNCTIONS,
         DELETION_SYSCALLS + RENAME_SYSCALLS,
         btf=btf,
         symbols=symbols,
-        btf_path=settings.btf_path,
-        cache_dir=settings.cache_dir,
+        btf_path=options.btf_path,
+        cache_dir=options.cache_dir,
     )
     renames = None
     if isinstance(btf, Btf) and isinstance(symbols, TextSymbols):
@@ -62,4 +66,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -46,15 +46,20 @@ class KernelAnswer:
         return [name for name in PREFERENCE if self.modes[name].available]
 
 
+def check_command(settings: Settings) -> list[str]:
+    """Return the command line of the kernel check."""
+    paths = [f"--btf-path={settings.btf_path}", f"--cache-dir={settings.cache_dir}"]
+    return [sys.executable, "-m", "app.kernel", *paths]
+
+
 def ask_kernel(settings: Settings) -> KernelAnswer:
     """Load and attach in a short-lived process. Raises ProbedeckError when that cannot be done."""
-    command = [sys.executable, "-m", "app.kernel"]
     timeout_s = max(CHECK_TIMEOUT_S, settings.start_timeout_s)
     try:
         done = subprocess.run(
-            command,
+            check_command(settings),
             cwd=ROOT,
-            env={**child_environment(), **settings.environment()},
+            env=child_environment(),
             capture_output=True,
             timeout=timeout_s,
             check=True,

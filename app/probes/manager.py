@@ -15,7 +15,7 @@ from typing import Any
 from app.columns.names import tables_as_json
 from app.config import Settings
 from app.errors import ProbedeckError
-from app.hub import Hub, rfc3339
+from app.hub import Hub
 from app.link.compiler import compile_command
 from app.link.frames import TracerRequest
 from app.probes.availability import KernelAnswer, ask_kernel
@@ -26,6 +26,7 @@ from app.probes.restart import Restarts
 from app.probes.run import End, TracerRun
 from app.probes.spawner import Spawner
 from app.probes.spec import Filter, ProbeSpec
+from app.timestamps import now
 
 ANNOUNCE_INTERVAL_S = 0.5
 FILTER_TIMEOUT_S = 10.0
@@ -510,8 +511,3 @@ def merge_filter(present: Filter, changes: Mapping[str, Any] | None) -> Filter:
 def ended_badly(end: End) -> ProbedeckError:
     """The end of a run, to a caller who waited for something else."""
     return ProbedeckError(end.status, end.code, end.detail, **end.extra)
-
-
-def now(after_s: float = 0.0) -> str:
-    """RFC 3339, in UTC."""
-    return rfc3339(time.time() + after_s)

@@ -13,7 +13,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from app.hub import Hub, Ledger
@@ -21,6 +20,7 @@ from app.link.frames import KIND_BATCH, FrameError, TruncatedFrameError, read_fr
 from app.probes.kernel_ledger import KernelAccount
 from app.probes.spawner import Spawner
 from app.probes.spec import Filter
+from app.timestamps import unix_time
 
 LOGGED_LINE_BYTES = 4096
 log = logging.getLogger(__name__)
@@ -254,7 +254,7 @@ class TracerRun:
     def _end_blindness(self) -> None:
         """The programs run again, or the run is over: no call was seen between these moments."""
         if self.blind is not None:
-            since = datetime.fromisoformat(self.blind["since"].replace("Z", "+00:00")).timestamp()
+            since = unix_time(self.blind["since"])
             until = time.time()
             self.blind = None
             log.warning("%s was blind for %.1f s, until now", self.ledger.probe, until - since)

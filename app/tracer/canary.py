@@ -13,13 +13,13 @@ import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import Protocol
 
 from app.kernel.hints import why_silent
 from app.kernel.renames import INNER
 from app.linux.syscalls import fail_to
 from app.probes.modes import DELETION_SYSCALLS, MODES, RENAME_SYSCALLS
+from app.timestamps import now
 from app.tracer.records import CANARY
 
 INTERVAL_S = 1.0
@@ -107,7 +107,7 @@ class Sight:
         self._mode = mode
         self._send_canaries = send_canaries
         self._misses = 0
-        self._seen_at = _now()
+        self._seen_at = now()
         self.blind: dict[str, str] | None = None
 
     def check_attached(self) -> tuple[str, str] | None:
@@ -115,7 +115,7 @@ class Sight:
         for _ in range(MISSES):
             missing = self._send_canaries()
             if not missing:
-                self._seen_at = _now()
+                self._seen_at = now()
                 return None
             time.sleep(ATTACH_RETRY_S)
         return why_silent(self._mode, missing)
@@ -123,7 +123,7 @@ class Sight:
     def check(self) -> bool:
         """Check once; return whether `blind` has changed."""
         was = self.blind
-        checked_at = _now()  # before the calls, which say nothing of what comes after them
+        checked_at = now()  # before the calls, which say nothing of what comes after them
         missing = self._send_canaries()
         if not missing:
             self._misses, self._seen_at, self.blind = 0, checked_at, None
@@ -138,9 +138,3 @@ class Sight:
     def interval_s(self) -> float:
         """How long to wait until the next check."""
         return RETRY_S if 0 < self._misses < MISSES else INTERVAL_S
-
-
-def _now() -> str:
-    """Return the time as RFC 3339, in UTC."""
-    wall = datetime.now(timezone.utc)
-    return wall.isoformat(timespec="microseconds").replace("+00:00", "Z")

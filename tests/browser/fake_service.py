@@ -14,7 +14,6 @@ import queue
 import threading
 import time
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timezone
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,7 @@ from app.access.tokens import TokenFile
 from app.columns.names import tables_as_json
 from app.probes.modes import DELETION_SYSCALLS, MODES, RENAME_SYSCALLS
 from app.probes.not_seen import not_seen
+from app.timestamps import now
 from app.web.routes.pages import add_bundle, console_page
 from tests.browser.arrow_batches import encode
 
@@ -260,10 +260,6 @@ class FakeService:
     def problem(self, status: int, **members: Any) -> Response:
         body = {"type": "about:blank", "title": "Refused", "status": status, **members}
         return Response(json.dumps(body), status, mimetype="application/problem+json")
-
-
-def now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def plausible(rows: int, first: int = 0) -> dict[str, Any]:

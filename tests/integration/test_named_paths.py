@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 
 from app import ROOT
+from app.config import Settings
+from app.probes.availability import check_command
 from tests.support.service import free_port, running_service
 from tests.support.waiting import PATIENCE_S, wait_until
 
@@ -303,9 +305,8 @@ def test_a_cache_that_filled_up_is_not_the_kernels_fault(tmp_path: Path) -> None
     (tmp_path / "cache").mkdir()
     prefix = ["unshare", "--mount", "sh", "-c", ON_TMPFS, "sh", str(tmp_path / "cache"), "full"]
     done = subprocess.run(
-        [*prefix, sys.executable, "-m", "app.kernel"],
+        [*prefix, *check_command(Settings(cache_dir=tmp_path / "cache"))],
         cwd=ROOT,
-        env={**os.environ, "PROBEDECK_CACHE_DIR": str(tmp_path / "cache")},
         stdout=subprocess.PIPE,
         timeout=PATIENCE_S,
         check=True,

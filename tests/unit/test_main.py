@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from dataclasses import fields
 from pathlib import Path
@@ -54,35 +53,3 @@ def test_wrong_options_are_refused_in_words(argument: str) -> None:
     assert done.returncode == 2
     assert "error: " in done.stderr
     assert "Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("settings", "address"),
-    [
-        (Settings(), "http://localhost:5000/"),
-        (Settings(tls_self_signed=True), "https://localhost:5000/"),
-        (Settings(listen="0.0.0.0", tls_self_signed=True), "https://localhost:5000/"),
-        (Settings(listen="192.0.2.1", tls_self_signed=True), "https://192.0.2.1:5000/"),
-        (Settings(listen="2001:db8::1", tls_self_signed=True), "https://[2001:db8::1]:5000/"),
-        (
-            Settings(listen="::", tls_self_signed=True, host_names=("lab1",)),
-            "https://lab1:5000/",
-        ),
-    ],
-)
-def test_the_address_that_people_are_told(settings: Settings, address: str) -> None:
-    assert settings.checked().address == address
-
-
-def test_the_worker_gets_the_same_settings() -> None:
-    settings = Settings(
-        port=8080,
-        owner_uid=7,
-        trusted_peer="10.0.2.2",
-        listen="10.0.2.15",
-        run_dir=Path("/r"),
-        tls_cert=Path("/c"),
-        tls_key=Path("/k"),
-        host_names=("lab1", "lab1.example"),
-    )
-    assert Settings.from_environment({**os.environ, **settings.environment()}) == settings

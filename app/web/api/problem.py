@@ -21,7 +21,7 @@ from werkzeug.routing.exceptions import WebsocketMismatch
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from app.errors import ProbedeckError
-from app.hub import HubClosed
+from app.hub import HubClosedError
 from app.web.api.body import TOO_LARGE
 
 CONTENT_TYPE = "application/problem+json"
@@ -84,7 +84,7 @@ def register_error_handlers(app: Flask) -> None:
     """Send every kind of error through this module."""
     app.register_error_handler(ProbedeckError, problem_response)
     app.register_error_handler(HTTPException, _from_werkzeug)
-    app.register_error_handler(HubClosed, _stopping)
+    app.register_error_handler(HubClosedError, _stopping)
     app.register_error_handler(Exception, _defect)
 
 
@@ -173,7 +173,7 @@ def _flat(messages: Any, path: str = "") -> Iterator[dict[str, str]]:
         yield {"field": path, "message": str(messages)}
 
 
-def _stopping(_error: HubClosed) -> Response:
+def _stopping(_error: HubClosedError) -> Response:
     return problem_response(ProbedeckError(503, "stopping", "The service is shutting down."))
 
 

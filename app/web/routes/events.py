@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Response, jsonify
 
-from app.hub import Batch, Gap, Held
+from app.hub import Batch, Excerpt, Gap
 from app.web.api.blueprint import Blueprint
 from app.web.api.cursor import cursor_text, read_cursor
 from app.web.api.requests import EventsQuerySchema
@@ -66,7 +66,7 @@ class Page:
             self.gaps.append({**message, "before": len(self.rows)})
 
 
-def newest_page(held: Held, limit: int) -> Page:
+def newest_page(held: Excerpt, limit: int) -> Page:
     """Return the newest `limit` rows, oldest first, and the gaps after the first of them."""
     chosen: list[tuple[Batch | Gap, int]] = []
     wanted = limit
@@ -85,7 +85,7 @@ def newest_page(held: Held, limit: int) -> Page:
     return page
 
 
-def page_after(held: Held, after_row: int, limit: int) -> tuple[Page, int]:
+def page_after(held: Excerpt, after_row: int, limit: int) -> tuple[Page, int]:
     """Return the oldest `limit` rows from number `after_row` on, and the number that follows."""
     page = Page()
     for item in held.items:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Response
 
 from app.access.caller import Caller, current_caller
-from app.hub import Batch, HubClosed, Subscription
+from app.hub import Batch, HubClosedError, Subscription
 from app.web.api.blueprint import Blueprint
 from app.web.api.requests import StreamQuerySchema
 from app.web.api.rows import rows_of
@@ -97,7 +97,7 @@ def items(
     while not left():
         try:
             received = subscription.get(POLL_EVERY_S)
-        except HubClosed:
+        except HubClosedError:
             return
         for item in received:
             if isinstance(item, Batch):

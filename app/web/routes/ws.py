@@ -23,8 +23,8 @@ from wsproto.utilities import LocalProtocolError
 
 from app.access.caller import Caller, current_caller
 from app.errors import ProbedeckError
-from app.hub import Batch, HubClosed, Subscription
-from app.probes.manager import now
+from app.hub import Batch, HubClosedError, Subscription
+from app.timestamps import now
 from app.web.api.body import StrictParser
 from app.web.api.requests import WebsocketQuerySchema
 from app.web.api.target import takes_query
@@ -122,7 +122,7 @@ def websocket(ws: Server) -> None:
             }
             ws.send(json.dumps(hello))
             reason = serve(ws, g.frames, subscription, caller)
-    except HubClosed:
+    except HubClosedError:
         reason = CloseReason.GOING_AWAY
     except (ConnectionClosed, LocalProtocolError):
         reason = CloseReason.NORMAL_CLOSURE  # closed by the client during a send

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one table of error names: complete, without doubt, and what the page's tests are fed."""
+"""The table of error names is complete and unambiguous, and recorded for the page's tests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.probes.modes import MODES
 RECORDED = ROOT / "tests/vectors/names.json"
 
 
-def test_every_error_of_this_machine_is_in_it_by_all_its_names() -> None:
+def test_every_error_of_this_machine_is_listed_by_all_its_names() -> None:
     known = {error.value: {error.name, *error.aliases} for error in errors()}
     for name, value in vars(errno).items():
         if name.startswith("E"):
@@ -39,14 +39,14 @@ def test_every_error_of_this_machine_is_in_it_by_all_its_names() -> None:
         ({"ENOTSUPP"}, 524),
     ],
 )
-def test_aliases_and_errors_of_the_kernel_alone(names: set[str], value: int) -> None:
+def test_aliases_and_errors_that_only_the_kernel_has(names: set[str], value: int) -> None:
     (found,) = [error for error in errors() if error.value == value]
     assert {found.name, *found.aliases} == names
     assert found.meaning
     assert error_name(value) == found.name
 
 
-def test_each_number_and_each_name_once() -> None:
+def test_each_number_and_each_name_is_listed_once() -> None:
     values = [error.value for error in errors()]
     names = [name for error in errors() for name in (error.name, *error.aliases)]
     assert values == sorted(set(values))
@@ -62,6 +62,6 @@ def test_columns_refer_to_tables_that_are_sent() -> None:
     assert referred == set(tables)
 
 
-def test_the_recording_that_the_pages_tests_read_is_current() -> None:
+def test_the_recording_for_the_pages_tests_is_current() -> None:
     """After a change: python -m tests.vectors.record."""
     assert json.loads(RECORDED.read_text()) == json.loads(json.dumps(tables_as_json()))

@@ -8,7 +8,6 @@ import json
 import os
 import struct
 import subprocess
-import sys
 import traceback
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -17,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from app import ROOT
+from app.config import Settings
 from app.kernel import feature_probes, features, hints
 from app.kernel.features import Availability, check_modes, load_btf, load_symbols
 from app.kernel.hints import may_trace
@@ -25,6 +25,7 @@ from app.linux import bpf, perf_events
 from app.linux.bpf import ProgramRefusedError
 from app.linux.syscalls import fail_to
 from app.linux.tracefs import opened
+from app.probes.availability import check_command
 from app.probes.modes import DELETION_FUNCTIONS, DELETION_SYSCALLS, MODES, RENAME_FUNCTIONS
 from tests.support.btf_builder import BtfBuilder
 from tests.support.waiting import wait_until
@@ -302,12 +303,11 @@ def name_of(prog_id: int) -> str | None:
 def test_command_prints_the_modes_and_keeps_its_mounts_to_itself(tmp_path: Path) -> None:
     mounts = Path("/proc/self/mountinfo").read_text()
     done = subprocess.run(
-        [sys.executable, "-m", "app.kernel"],
+        check_command(Settings(cache_dir=tmp_path / "cache")),
         capture_output=True,
         text=True,
         check=True,
         cwd=ROOT,
-        env={**os.environ, "PROBEDECK_CACHE_DIR": str(tmp_path / "cache")},
     )
     assert done.stderr == ""
     answer = json.loads(done.stdout)

@@ -103,7 +103,7 @@ class Checks:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *missing: bool) -> None:
         self.missing = list(missing)
         self.seconds = 0
-        monkeypatch.setattr(canary, "_now", self.now)
+        monkeypatch.setattr(canary, "now", self.now)
         monkeypatch.setattr(canary, "why_silent", lambda mode, missing: ("why", "how"))
         monkeypatch.setattr(canary.time, "sleep", lambda seconds: None)
 
