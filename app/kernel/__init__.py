@@ -3,5 +3,5 @@
 
 May import the standard library, `app.errors` and `app.linux.paths` only, so that it starts in
 milliseconds in any process. `__main__` alone, which puts the parts together, also reads
-`app.config` and `app.probes.modes`; both need no more than the standard library.
+`app.config`, which needs no more than the standard library.
 """

@@ -15,13 +15,13 @@ import sys
 from app.config import Settings
 from app.kernel.features import check_modes
 from app.kernel.renames import find_rename_function
-from app.linux.syscalls import set_process_name
-from app.probes.modes import (
+from app.kernel.traced_calls import (
     DELETION_FUNCTIONS,
     DELETION_SYSCALLS,
     RENAME_FUNCTIONS,
     RENAME_SYSCALLS,
 )
+from app.linux.syscalls import set_process_name
 
 
 def main() -> None:

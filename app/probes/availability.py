@@ -13,22 +13,13 @@ from typing import Any
 from app import ROOT
 from app.config import Settings
 from app.errors import ProbedeckError
+from app.kernel.availability import Availability
 from app.probes.modes import MODES, PREFERENCE
 from app.probes.spawner import child_environment
 
 CHECK_TIMEOUT_S = 60.0  # at least; who allows a start more time has a slow machine
 MOST_LOGGED_LINES = 50
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Availability:
-    """One mode's answer; `reason` and `hint` are sentences when it is not available."""
-
-    available: bool
-    function: str | None
-    reason: str | None
-    hint: str | None
 
 
 @dataclass(frozen=True)

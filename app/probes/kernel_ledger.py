@@ -18,6 +18,7 @@ from typing import Any
 
 from app.linux import bpf
 from app.linux.syscalls import wait_for_running_programs
+from app.probes.drops import RECURSION, UNFINISHED
 
 PAGE_BYTES = mmap.PAGESIZE
 _U32 = struct.Struct("=I")
@@ -56,9 +57,9 @@ class KernelAccount:
         wait_for_running_programs()
         drops = {name: self._count(index) for name, index in self._drops.items()}
         misses = sum(bpf.prog_info(fd).recursion_misses or 0 for fd in self._entry_programs)
-        drops["recursion"] = misses - self._missed_canaries()
+        drops[RECURSION] = misses - self._missed_canaries()
         # Never below 0: a call is counted as left on another CPU than it had entered on.
-        drops["unfinished"] = max(0, self._count(self._entered) - self._count(self._left))
+        drops[UNFINISHED] = max(0, self._count(self._entered) - self._count(self._left))
         dropped = sum(drops.values())
         records = sum(
             _producer_position(fd) // size

@@ -19,6 +19,7 @@ from app.hub import Hub, rfc3339
 from app.link.compiler import compile_command
 from app.link.frames import TracerRequest
 from app.probes.availability import KernelAnswer, ask_kernel
+from app.probes.drops import NO_DROPS
 from app.probes.modes import MODES, Mode
 from app.probes.not_seen import not_seen
 from app.probes.precompile import CompileAhead
@@ -33,7 +34,6 @@ FILTER_TIMEOUT_S = 10.0
 MOVING = ("counters", "drops", "cost", "clients")
 SERVICE = "the service"  # who does what nobody asked for
 log = logging.getLogger(__name__)
-NO_DROPS = {"ring_full": 0, "stash_full": 0, "missed_return": 0, "recursion": 0, "unfinished": 0}
 
 
 class Probe:

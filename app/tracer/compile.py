@@ -21,10 +21,10 @@ from app.errors import ProbedeckError
 from app.kernel import tree_cache
 from app.kernel.bcc_headers import BTF_PATH, find_headers
 from app.kernel.renames import find_rename_function
+from app.kernel.traced_calls import RENAME_FUNCTIONS
 from app.link.compiler import AHEAD, COMPILED, NOT_KEPT, REFUSED
 from app.linux import bpf
 from app.linux.syscalls import end_with_parent, set_process_name
-from app.probes.modes import RENAME_FUNCTIONS
 from app.tracer.causes import log_and_tell
 from app.tracer.compiled_object import CompiledObject, MapSpec, ObjectError, ProgramSpec, symbolic
 from app.tracer.object_cache import FILE, find_object, object_key

@@ -12,10 +12,11 @@ from pathlib import Path
 from app.errors import ProbedeckError
 from app.kernel.feature_probes import in_words
 from app.kernel.renames import INNER
+from app.kernel.traced_calls import DELETION_SYSCALLS, RENAME_SYSCALLS
 from app.linux import tracefs
 from app.linux.bpf import ProgInfo
 from app.linux.syscalls import wait_for_running_programs
-from app.probes.modes import DELETION_SYSCALLS, RENAME_SYSCALLS
+from app.probes.drops import PROGRAM_DROPS, RECURSION
 from app.probes.spec import Filter
 from app.tracer import canary
 from app.tracer.compiled_object import CompiledObject
@@ -26,7 +27,6 @@ from app.tracer.records import (
     CALLS_LEFT,
     CANARIES,
     CANARY_MISSED_AT,
-    DROP_KINDS,
     NAME_BYTES,
 )
 from app.tracer.rings import slot_dtype
@@ -182,7 +182,7 @@ class Programs:
         message = {
             "type": "maps",
             "rings": [slot_dtype(size).itemsize for size in NAME_BYTES.values()],
-            "drops": {kind: index for index, kind in enumerate(DROP_KINDS)},
+            "drops": {kind: index for index, kind in enumerate(PROGRAM_DROPS)},
             "entered": CALLS_ENTERED,
             "left": CALLS_LEFT,
             "canary_missed_at": CANARY_MISSED_AT,
@@ -209,8 +209,8 @@ class Programs:
 
     def drops(self) -> dict[str, int]:
         """Events that passed the filter and were lost in the kernel, by cause, since the start."""
-        result = {kind: self._count(index) for index, kind in enumerate(DROP_KINDS)}
-        result["recursion"] = self._recursion_misses()
+        result = {kind: self._count(index) for index, kind in enumerate(PROGRAM_DROPS)}
+        result[RECURSION] = self._recursion_misses()
         return result
 
     def _recursion_misses(self) -> int:

@@ -23,9 +23,10 @@ import pytest
 from app.config import Settings
 from app.errors import ProbedeckError
 from app.hub import Hub
+from app.kernel.availability import Availability
 from app.link.frames import HEADER, KIND_BATCH, KIND_JSON, send_maps
 from app.probes import manager as manager_module
-from app.probes.availability import Availability, KernelAnswer
+from app.probes.availability import KernelAnswer
 from app.probes.manager import ProbeManager
 from app.probes.modes import MODES
 from app.probes.run import End, TracerRun
