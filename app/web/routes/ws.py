@@ -24,7 +24,7 @@ from wsproto.utilities import LocalProtocolError
 from app.access.caller import Caller, current_caller
 from app.errors import ProbedeckError
 from app.hub import Batch, HubClosed, Subscription
-from app.probes.manager import now
+from app.probes.probe import now
 from app.web.api.body import StrictParser
 from app.web.api.requests import WebsocketQuerySchema
 from app.web.api.target import takes_query

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from app.errors import ProbedeckError
-from app.probes.manager import check_filter, merge_filter
 from app.probes.modes import MODES
+from app.probes.probe import check_filter
 from app.probes.spec import Filter
 
 
@@ -25,7 +25,7 @@ from app.probes.spec import Filter
     ],
 )
 def test_merge(changes: dict[str, Any] | None, result: Filter) -> None:
-    assert merge_filter(Filter(pid=1, comm="rm"), changes) == result
+    assert Filter(pid=1, comm="rm").merged(changes) == result
 
 
 @pytest.mark.parametrize("mode", MODES.values(), ids=MODES)

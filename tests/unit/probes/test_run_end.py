@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from app.probes.run import signal_name
+from app.probes.run_end import signal_name
 
 
 @pytest.mark.parametrize("number", range(1, signal.NSIG))
