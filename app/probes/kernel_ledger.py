@@ -33,7 +33,7 @@ class KernelLedger:
         Raises ValueError, KeyError or TypeError for a malformed message; then owns nothing.
         """
         self._slot_bytes = [int(size) for size in message["rings"]]
-        self._drops = {str(name): int(index) for name, index in message["drops"].items()}
+        self._drops = {str(name): int(index) for name, index in dict(message["drops"]).items()}
         self._entered, self._left = int(message["entered"]), int(message["left"])
         self._canary_missed_at = int(message["canary_missed_at"])
         rings = len(self._slot_bytes)

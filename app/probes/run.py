@@ -49,6 +49,7 @@ class TracerRun:
         self.ended_s: float | None = None  # Unix time until which its programs were attached
         self.blind: BlindJson | None = None  # attached, but the kernel does not run the programs
         self.end: End | None = None
+        self._blind_since_s = 0.0
         self._filters: deque[tuple[int, Filter, str]] = deque()  # sent and not confirmed
         self._last_word: End | None = None
         self._kernel_ledger: KernelLedger | None = None
@@ -178,18 +179,20 @@ class TracerRun:
 
     def _set_blind(self, blind: BlindJson | None) -> None:
         """Note that the kernel does not run the programs, for this reason, or does again (None)."""
-        self._end_blindness()
-        self.blind = blind
-        if blind is not None:
-            probe, since = self.ledger.probe, blind["since"]
-            log.warning("%s is blind since %s: %s", probe, since, blind["reason"])
+        if blind is None:
+            self._end_blindness()
+        else:
+            since, reason = blind["since"], blind["reason"]
+            since_s = datetime.fromisoformat(since.replace("Z", "+00:00")).timestamp()
+            self._end_blindness()  # that was for another reason
+            self.blind, self._blind_since_s = blind, since_s
+            log.warning("%s is blind since %s: %s", self.ledger.probe, since, reason)
         self._on_change(self)
 
     def _end_blindness(self) -> None:
         """Report the time without sight as a gap: the programs run again, or the run ended."""
         if self.blind is not None:
-            since = datetime.fromisoformat(self.blind["since"].replace("Z", "+00:00")).timestamp()
-            until = time.time()
+            since, until = self._blind_since_s, time.time()
             self.blind = None
             log.warning("%s was blind for %.1f s, until now", self.ledger.probe, until - since)
             self._hub.unwatched(self.ledger.probe, since, until)

@@ -22,7 +22,6 @@ from app.probes import manager as manager_module
 from app.probes.availability import KernelAnswer, KernelCheck
 from app.probes.manager import ProbeManager
 from app.probes.modes import MODES
-from app.probes.monitor import INTERVAL_S
 from app.probes.run_end import End
 from app.probes.spec import Filter, ProbeSpec
 from tests.support.waiting import PATIENCE_S, wait_until
@@ -385,14 +384,3 @@ def test_the_end_of_the_service_during_a_start(stage: Stage) -> None:
     stage.run(1)
     stage.manager.close()
     assert problem(starting) == (503, "stopping")
-
-
-def test_a_tracer_that_hangs_is_killed(stage: Stage) -> None:
-    run = stage.start()
-    polls = int(stage.settings.tracer_silence_s / INTERVAL_S)
-    for _ in range(polls):
-        stage.manager._monitor.poll()
-    assert run.killed_for is None
-    stage.manager._monitor.poll()
-    assert run.killed_for and run.killed_for.code == "tracer_failed"
-    stage.wait_for("failed")

@@ -13,7 +13,7 @@ import pytest
 
 from app.errors import ProbedeckError
 from app.probes.modes import MODES
-from app.probes.probe import TRANSITIONS, Probe, State, TransitionError
+from app.probes.probe import TRANSITIONS, Probe, State, TransitionError, check_filter
 from app.probes.restart import Restarts
 from app.probes.run_end import End
 from app.probes.spec import Filter, ProbeSpec
@@ -192,3 +192,13 @@ def test_waiting_until_it_is_settled(state: State) -> None:
             assert (caught.value.status, caught.value.code) == (504, code)
         else:
             probe.wait_until_settled(time.monotonic())
+
+
+@pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
+def test_failures_are_known_at_return_only(mode: Any) -> None:
+    if mode.sees_return:
+        check_filter(mode, Filter(only_failures=True))
+    else:
+        with pytest.raises(ProbedeckError) as caught:
+            check_filter(mode, Filter(only_failures=True))
+        assert (caught.value.status, caught.value.code) == (422, "not_at_entry")
