@@ -108,7 +108,7 @@ def ask_kernel(settings: Settings) -> KernelAnswer:
         lines = error.stderr.decode(errors="backslashreplace").splitlines()
         for line in lines[-MOST_LOGGED_LINES:]:
             log.error("kernel check: %s", line)
-        raise _check_failed(f"it ended with status {error.returncode}") from error
+        raise _check_failed(f"it exited with status {error.returncode}") from error
     except subprocess.TimeoutExpired as error:
         raise _check_failed(f"no answer for {timeout_s:g} s") from error
     except OSError as error:

@@ -72,7 +72,7 @@ class ProbeManager:
         for probe in self._probes.values():
             run = probe.run
             if probe.state is State.STARTING and run is not None:
-                run.kill(End("stopping", "the service ended", 503))
+                run.kill(End("stopping", "the service stopped", 503))
         stoppers = [
             threading.Thread(target=self._stop_if_running, args=(name,), name=f"stop-{name}")
             for name in self._probes
@@ -113,7 +113,7 @@ class ProbeManager:
         except KeyError:
             known = ", ".join(self._probes)
             raise ProbedeckError(
-                404, "unknown_probe", f"no such probe; there are {known}"
+                404, "unknown_probe", f"unknown probe {probe_id!r}: use one of {known}"
             ) from None
 
     # -- commands -----------------------------------------------------------------------------
@@ -141,7 +141,7 @@ class ProbeManager:
                 )
             self._kernel_check.require(probe_id)
             if self._closing.is_set():
-                raise ProbedeckError(503, "stopping", "the service is ending")
+                raise ProbedeckError(503, "stopping", "the service is stopping")
             probe.restarts = Restarts(spec.restart, spec.duration_s)
             probe.note_change(actor, "started")
             run = self._begin(probe, spec)

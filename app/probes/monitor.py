@@ -62,5 +62,5 @@ class Monitor:
             return
         run.silent_polls += 1
         if run.silent_polls * INTERVAL_S > silence_s:
-            detail = f"the tracer hung: it said nothing for {silence_s:g} s and was killed"
+            detail = f"the tracer hung: it sent nothing for {silence_s:g} s and was killed"
             run.kill(End("tracer_failed", detail, extra={"reason": "no sign of life"}))

@@ -60,13 +60,13 @@ def filter_not_confirmed(mode: str, end: End | None, timeout_s: float) -> Probed
         return ProbedeckError(
             502,
             "tracer_failed",
-            f"the tracer has not answered for {timeout_s:g} s; if it takes the filter "
-            "later, the probe shows it from then on",
+            f"the tracer has not confirmed the filter within {timeout_s:g} s; if it does so "
+            "later, the probe shows the new filter from then on",
         )
     if end.orderly:
-        detail = f"{mode} ended before it took the filter: {end.detail}"
+        detail = f"{mode} ended before it confirmed the filter: {end.detail}"
         return ProbedeckError(404, "not_running", detail)
-    detail = f"the tracer ended before it took the filter: {end.detail}"
+    detail = f"the tracer ended before it confirmed the filter: {end.detail}"
     return ProbedeckError(502, "tracer_failed", detail, **end.extra)
 
 

@@ -90,7 +90,7 @@ class EventsSchema(Schema):
     next = fields.String(required=True, metadata={"description": "For `after`"})
     missed = fields.Integer(
         required=True,
-        metadata={"description": "Their rows after the cursor that are no longer held"},
+        metadata={"description": "Rows of these probes after the cursor that were evicted"},
     )
 
 
