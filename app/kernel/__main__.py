@@ -18,13 +18,13 @@ from app.btf.reader import Btf
 from app.kernel.features import check_modes, load_btf, load_symbols
 from app.kernel.renames import find_rename_function
 from app.kernel.symbols import TextSymbols
-from app.linux.process import set_process_name
-from app.probes.modes import (
+from app.kernel.traced_calls import (
     DELETION_FUNCTIONS,
     DELETION_SYSCALLS,
     RENAME_FUNCTIONS,
     RENAME_SYSCALLS,
 )
+from app.linux.process import set_process_name
 
 
 def main(argv: Sequence[str]) -> None:

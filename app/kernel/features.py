@@ -13,6 +13,7 @@ from app.btf.format import BtfError, Kind
 from app.btf.reader import Btf
 from app.errors import ProbedeckError
 from app.kernel import feature_probes
+from app.kernel.availability import Availability
 from app.kernel.bcc_headers import find_headers
 from app.kernel.bcc_presence import bcc_problem
 from app.kernel.build import running_version_code
@@ -24,21 +25,6 @@ from app.linux.paths import UnusablePathError
 _BTF_HINT = "run a kernel built with CONFIG_DEBUG_INFO_BTF"
 _FUNCTION_HINT = "the mode `tracepoint` needs no function of the kernel's own"
 _TRACEFS_HINT = "run as root on a kernel built with CONFIG_FTRACE and CONFIG_FTRACE_SYSCALLS"
-
-
-@dataclass(frozen=True)
-class Availability:
-    """Whether a mode works, and on which function or tracepoints.
-
-    If it does not, `reason` says what was tried and what the kernel answered, `hint` what would
-    help, and `errno` names the error if a system call failed.
-    """
-
-    available: bool
-    function: str | None
-    reason: str | None = None
-    hint: str | None = None
-    errno: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which modes this kernel allows, as the kernel itself answers (`python -m app.kernel`)."""
+"""Which modes this kernel allows, found by trying them in a process (`python -m app.kernel`)."""
 
 from __future__ import annotations
 
@@ -7,43 +7,79 @@ import json
 import logging
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from app import ROOT
 from app.config import Settings
 from app.errors import ProbedeckError
+from app.kernel.availability import Availability
 from app.probes.modes import MODES, PREFERENCE
 from app.probes.spawner import child_environment
 
-CHECK_TIMEOUT_S = 60.0  # at least; who allows a start more time has a slow machine
+CHECK_TIMEOUT_S = 60.0  # or start_timeout_s, which is longer on slow machines
 MOST_LOGGED_LINES = 50
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Availability:
-    """One mode's answer; `reason` and `hint` are sentences when it is not available."""
-
-    available: bool
-    function: str | None
-    reason: str | None
-    hint: str | None
-
-
-@dataclass(frozen=True)
 class KernelAnswer:
-    """What the kernel is and which modes it allows."""
+    """Which kernel is running and which modes it allows."""
 
     release: str
     machine: str
     hostname: str
     modes: dict[str, Availability]
-    rename_function: str | None = None  # the kernel's own that our programs can follow
+    rename_function: str | None = None  # the function for renames that can be traced
 
     def working(self) -> list[str]:
-        """Modes that work, the most telling first."""
+        """Return the modes that work, the preferred first."""
         return [name for name in PREFERENCE if self.modes[name].available]
+
+
+class KernelCheck:
+    """The kernel's last answer, shared by all threads. `ask` is replaced by tests."""
+
+    def __init__(
+        self, settings: Settings, ask: Callable[[Settings], KernelAnswer] | None = None
+    ) -> None:
+        self._settings = settings
+        self._ask = ask or ask_kernel
+        self._lock = threading.Lock()
+        self._was_asked = threading.Event()
+        self._answer: KernelAnswer | None = None
+
+    @property
+    def answer(self) -> KernelAnswer:
+        """The last answer; waits for the first check. Raises ProbedeckError if none succeeded."""
+        self._was_asked.wait()
+        return self._answer or self.run()
+
+    def run(self) -> KernelAnswer:
+        """Check the kernel (again). Raises ProbedeckError; then the last answer remains."""
+        with self._lock:
+            try:
+                self._answer = answer = self._ask(self._settings)
+            finally:
+                self._was_asked.set()
+            return answer
+
+    def require(self, mode: str) -> None:
+        """Raises ProbedeckError 501 if a mode still does not work when it is checked again."""
+        if not self.answer.modes[mode].available:
+            self.run()  # the cause may have been removed since the last check
+        result = self.answer.modes[mode]
+        if not result.available:
+            raise ProbedeckError(
+                501,
+                "unavailable",
+                f"{mode} does not work here: {result.reason}",
+                reason=result.reason,
+                hint=result.hint,
+                alternatives=self.answer.working(),
+            )
 
 
 def check_command(settings: Settings) -> list[str]:
@@ -53,7 +89,7 @@ def check_command(settings: Settings) -> list[str]:
 
 
 def ask_kernel(settings: Settings) -> KernelAnswer:
-    """Load and attach in a short-lived process. Raises ProbedeckError when that cannot be done."""
+    """Check the kernel in a short-lived process. Raises ProbedeckError 500 if that fails."""
     timeout_s = max(CHECK_TIMEOUT_S, settings.start_timeout_s)
     try:
         done = subprocess.run(
@@ -63,7 +99,7 @@ def ask_kernel(settings: Settings) -> KernelAnswer:
             capture_output=True,
             timeout=timeout_s,
             check=True,
-            start_new_session=True,  # Ctrl-C is for the service
+            start_new_session=True,  # so that Ctrl-C reaches the service only
         )
         answer: dict[str, Any] = json.loads(done.stdout)
         return KernelAnswer(
@@ -74,10 +110,10 @@ def ask_kernel(settings: Settings) -> KernelAnswer:
             answer["rename_function"],
         )
     except subprocess.CalledProcessError as error:
-        said = error.stderr.decode(errors="backslashreplace").splitlines()
-        for line in said[-MOST_LOGGED_LINES:]:
+        lines = error.stderr.decode(errors="backslashreplace").splitlines()
+        for line in lines[-MOST_LOGGED_LINES:]:
             log.error("kernel check: %s", line)
-        raise _check_failed(f"it ended with status {error.returncode}") from error
+        raise _check_failed(f"it exited with status {error.returncode}") from error
     except subprocess.TimeoutExpired as error:
         raise _check_failed(f"no answer for {timeout_s:g} s") from error
     except OSError as error:

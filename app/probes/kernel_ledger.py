@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the kernel itself says of a tracer's run, read by the service once the tracer is gone.
+"""The kernel's counters of a tracer's run, read by the service once the tracer has ended.
 
 The rings and counters outlive the tracer that filled them, for as long as the service holds their
-descriptors. Descriptors of maps and programs keep nothing attached: what does that are links and
-perf events, which the tracer alone holds (bpf_link_release, kernel/bpf/syscall.c; perf_release,
+descriptors. Descriptors of maps and programs keep nothing attached. Links and perf events do,
+and only the tracer holds those (bpf_link_release, kernel/bpf/syscall.c; perf_release,
 kernel/events/core.c).
 """
 
@@ -18,21 +18,22 @@ from typing import Any
 
 from app.linux import bpf
 from app.linux.syscalls import wait_for_running_programs
+from app.probes.drops import RECURSION, UNFINISHED
 
 PAGE_BYTES = mmap.PAGESIZE
 _U32 = struct.Struct("=I")
 
 
-class KernelAccount:
-    """The descriptors of one run's rings, counters and programs, which it owns."""
+class KernelLedger:
+    """Owns the descriptors of one run's rings, counters and programs."""
 
     def __init__(self, message: Mapping[str, Any], descriptors: Sequence[int]) -> None:
-        """Of the message `maps` (docs/protocol.md) and what came with it.
+        """Take over the descriptors that came with the message `maps` (docs/protocol.md).
 
-        Raises ValueError, KeyError or TypeError for another shape; then owns nothing.
+        Raises ValueError, KeyError or TypeError for a malformed message; then owns nothing.
         """
         self._slot_bytes = [int(size) for size in message["rings"]]
-        self._drops = {str(name): int(index) for name, index in message["drops"].items()}
+        self._drops = {str(name): int(index) for name, index in dict(message["drops"]).items()}
         self._entered, self._left = int(message["entered"]), int(message["left"])
         self._canary_missed_at = int(message["canary_missed_at"])
         rings = len(self._slot_bytes)
@@ -45,20 +46,20 @@ class KernelAccount:
             self._stack.callback(os.close, fd)
 
     def close(self) -> None:
-        """Let the kernel free them."""
+        """Close the descriptors; the kernel then frees what they refer to."""
         self._stack.close()
 
     def read(self) -> dict[str, Any]:
-        """The totals of the run, as a tracer reports them at its end. Raises OSError.
+        """Return the run's totals, as a tracer reports them at its end. Raises OSError.
 
-        The programs must be off their hooks; one that is still running is waited for.
+        The programs must be detached; one that is still running is waited for.
         """
         wait_for_running_programs()
         drops = {name: self._count(index) for name, index in self._drops.items()}
         misses = sum(bpf.prog_info(fd).recursion_misses or 0 for fd in self._entry_programs)
-        drops["recursion"] = misses - self._missed_canaries()
-        # Never below 0: a call is counted as left on another CPU than it had entered on.
-        drops["unfinished"] = max(0, self._count(self._entered) - self._count(self._left))
+        drops[RECURSION] = misses - self._missed_canaries()
+        # A call may return on another CPU, whose counter may be read before the one it entered on.
+        drops[UNFINISHED] = max(0, self._count(self._entered) - self._count(self._left))
         dropped = sum(drops.values())
         records = sum(
             _producer_position(fd) // size
@@ -67,7 +68,7 @@ class KernelAccount:
         return {"produced": records + dropped, "dropped_kernel": dropped, "drops": drops}
 
     def _missed_canaries(self) -> int:
-        """The tracer's own calls that its programs were not shown: no event was lost by them."""
+        """Return the tracer's own test calls that its programs missed: these lost no event."""
         size = self._canary_missed_at + _U32.size
         value = bpf.map_lookup(self._canary, bytes(4), -(-size // 8) * 8)
         return 0 if value is None else int(_U32.unpack_from(value, self._canary_missed_at)[0])
@@ -78,9 +79,9 @@ class KernelAccount:
 
 
 def _producer_position(ring_fd: int) -> int:
-    """Bytes that programs have put into a ring since it was made; ours discard none of them.
+    """Return the bytes that programs have reserved in a ring; ours discard no record.
 
-    In the ring's second page (kernel/bpf/ringbuf.c), which is mapped for this moment only.
+    The position is in the ring's second page (kernel/bpf/ringbuf.c), which is mapped only here.
     """
     with mmap.mmap(ring_fd, PAGE_BYTES, prot=mmap.PROT_READ, offset=PAGE_BYTES) as page:
         return int(struct.unpack_from("=Q", page)[0])

@@ -1,178 +1,112 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All probes: starting, stopping and changing them, and what is known of each."""
+"""The registry of probes: starts, changes, stops and restarts them, one caller at a time each."""
 
 from __future__ import annotations
 
 import itertools
 import logging
-import os
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
-from app.columns.names import tables_as_json
 from app.config import Settings
 from app.errors import ProbedeckError
 from app.hub import Hub
-from app.link.compiler import compile_command
-from app.link.frames import TracerRequest
-from app.probes.availability import KernelAnswer, ask_kernel
-from app.probes.modes import MODES, Mode
-from app.probes.not_seen import not_seen
-from app.probes.precompile import CompileAhead
+from app.probes.availability import KernelAnswer, KernelCheck
+from app.probes.describe import describe_service
+from app.probes.json_shapes import ProbeJson, ProbesJson
+from app.probes.launcher import Launcher
+from app.probes.modes import MODES
+from app.probes.monitor import Monitor
+from app.probes.notifier import Notifier
+from app.probes.probe import Probe, State, check_filter
 from app.probes.restart import Restarts
-from app.probes.run import End, TracerRun
+from app.probes.run import TracerRun
+from app.probes.run_end import End, filter_not_confirmed
 from app.probes.spawner import Spawner
-from app.probes.spec import Filter, ProbeSpec
+from app.probes.spec import ProbeSpec
 from app.timestamps import now
 
-ANNOUNCE_INTERVAL_S = 0.5
 FILTER_TIMEOUT_S = 10.0
-# What of a probe's description is not its state: it moves all the time.
-MOVING = ("counters", "drops", "cost", "clients")
-SERVICE = "the service"  # who does what nobody asked for
+SERVICE = "the service"  # the actor of changes that no caller asked for
 log = logging.getLogger(__name__)
-NO_DROPS = {"ring_full": 0, "stash_full": 0, "missed_return": 0, "recursion": 0, "unfinished": 0}
-
-
-class Probe:
-    """One probe's state. Its fields change under `changed` only, which is also its lock."""
-
-    def __init__(self, mode: Mode) -> None:
-        self.mode = mode
-        self.changed = threading.Condition()
-        self.state = "stopped"
-        self.spec = ProbeSpec()
-        self.run: TracerRun | None = None
-        self.started_at: str | None = None
-        self.ended: dict[str, str] | None = None
-        self.changed_by: dict[str, str] | None = None  # the last change that somebody asked for
-        self.restarts = Restarts()
-        # Since when no program has been attached although it was asked to run (Unix time).
-        self.unwatched_since_s: float | None = None
-        self.told: dict[str, Any] = {}
-
-    def change(self, actor: str, what: str) -> None:
-        """Note who did it: everybody who watches is told with the next state."""
-        self.changed_by = {"who": actor, "what": what, "at": now()}
-
-    def wait_until_settled(self, deadline: float) -> None:
-        """Until no other caller is starting or stopping it. Raises ProbedeckError 504."""
-        if not self.changed.wait_for(
-            lambda: self.state not in ("starting", "stopping"),
-            max(0.0, deadline - time.monotonic()),
-        ):
-            code = "start_timeout" if self.state == "starting" else "stop_timeout"
-            raise ProbedeckError(504, code, f"{self.mode.name} is still {self.state}")
 
 
 class ProbeManager:
-    """The probes of this service. Every method may be called from any thread."""
+    """The probes of this service. Every method may be called from any thread.
 
-    def __init__(self, settings: Settings, hub: Hub) -> None:
+    A probe changes under its own lock (`Probe.changed`) only. Waiting on it lets other callers
+    in, so what a method knows of a run holds after a wait only if the probe still has that run.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        hub: Hub,
+        *,
+        spawner: Spawner | None = None,
+        kernel_check: KernelCheck | None = None,
+    ) -> None:
         self._settings = settings
         self._hub = hub
+        self._kernel_check = kernel_check or KernelCheck(settings)
+        self._launcher = Launcher(settings, hub, spawner or Spawner())
+        self._notifier = Notifier(hub, lambda: self.kernel)
         self._probes = {name: Probe(mode) for name, mode in MODES.items()}
-        self._runs = itertools.count(time.time_ns() // 1000)  # differs between services too
-        self._filters = itertools.count(1)
+        self._filter_numbers = itertools.count(1)
         self._closing = threading.Event()
-        self._check_lock = threading.Lock()
-        self._asked = threading.Event()
-        self._kernel: KernelAnswer | None = None
-        self._spawner: Spawner | None = None
-        self._compile_ahead: CompileAhead | None = None
+        self._monitor = Monitor(
+            self._probes.values(), hub, self._notifier, self._closing, settings.tracer_silence_s
+        )
 
     def start_service(self) -> None:
-        """Ask the kernel what it allows, and begin to tell clients of changes."""
-        self._spawner = Spawner()
+        """Check the kernel, precompile the programs and start telling clients of changes."""
+        self._launcher.open()
         self.check_availability()
-        self._compile_ahead = CompileAhead(
-            self._spawner,
-            {mode: self._compile_ahead_command(mode) for mode in self.kernel.working()},
-        )
-        threading.Thread(target=self._announce_counters, name="announcer", daemon=True).start()
+        self._launcher.precompile(self.kernel)
+        self._monitor.start()
 
-    def _compile_ahead_command(self, mode: str) -> list[str]:
-        settings = self._settings
-        return compile_command(
-            mode,
-            self.kernel.modes[mode].function or "",
-            settings.ring_mib << 20,
-            settings.btf_path,
-            settings.cache_dir,
-            precompile=True,
-        )
+    def close(self) -> None:
+        """Stop every probe and refuse further starts."""
+        self._closing.set()
+        for probe in self._probes.values():
+            run = probe.run
+            if probe.state is State.STARTING and run is not None:
+                run.kill(End("stopping", "the service stopped", 503))
+        stoppers = [
+            threading.Thread(target=self._stop_if_running, args=(name,), name=f"stop-{name}")
+            for name in self._probes
+        ]
+        for thread in stoppers:
+            thread.start()
+        for thread in stoppers:
+            thread.join()
+        self._launcher.close()
 
-    # -- what is known ----------------------------------------------------------------------
+    # -- views --------------------------------------------------------------------------------
 
     @property
     def kernel(self) -> KernelAnswer:
-        """The kernel's last answer; waits for the first. Raises ProbedeckError when it failed."""
-        self._asked.wait()
-        if self._kernel is None:
-            self._ask_kernel()
-        assert self._kernel is not None  # else the check has raised
-        return self._kernel
+        """The kernel's last answer; waits for the first. Raises ProbedeckError if it failed."""
+        return self._kernel_check.answer
 
     def check_availability(self) -> None:
-        """Ask the kernel (again) which modes it allows, and tell clients. Raises ProbedeckError."""
-        self._ask_kernel()
+        """Check (again) which modes the kernel allows, and tell clients. Raises ProbedeckError."""
+        self._kernel_check.run()
         for probe in self._probes.values():
             with probe.changed:
-                self._tell_state(probe)
+                self._notifier.tell(probe)
 
-    def _ask_kernel(self) -> None:
-        with self._check_lock:
-            try:
-                self._kernel = ask_kernel(self._settings)
-            finally:
-                self._asked.set()
+    def describe_all(self) -> ProbesJson:
+        """Return all probes and the kernel (docs/protocol.md, "Probes")."""
+        return describe_service([self.describe(name) for name in self._probes], self.kernel)
 
-    def describe_all(self) -> dict[str, Any]:
-        kernel = self.kernel
-        return {
-            "probes": [self.describe(name) for name in self._probes],
-            "kernel": {
-                "release": kernel.release,
-                "machine": kernel.machine,
-                "hostname": kernel.hostname,
-            },
-            "names": tables_as_json(),
-        }
-
-    def describe(self, probe_id: str) -> dict[str, Any]:
-        """Everything known of one probe (docs/protocol.md, "A probe")."""
+    def describe(self, probe_id: str) -> ProbeJson:
+        """Return one probe (docs/protocol.md, "A probe"). Raises ProbedeckError 404."""
         probe = self._probe(probe_id)
         with probe.changed:
-            return self._describe(probe)
-
-    def _describe(self, probe: Probe) -> dict[str, Any]:
-        name = probe.mode.name
-        answer = self.kernel.modes[name]
-        run = probe.run
-        return {
-            "id": name,
-            "mode": name,
-            "function": (run.function if run else None) or answer.function,
-            "state": probe.state,
-            "available": answer.available,
-            "reason": answer.reason,
-            "hint": answer.hint,
-            **probe.spec.as_json(),
-            "restarts": probe.restarts.count,
-            "started_at": probe.started_at,
-            "ended": probe.ended,
-            "blind": run.blind if run and probe.state == "running" else None,
-            "not_seen": not_seen(name, self.kernel.rename_function is not None),
-            "changed_by": probe.changed_by,
-            "columns": [column.as_json() for column in probe.mode.columns],
-            "counters": self._hub.counters(name),
-            "drops": {**NO_DROPS, **(run.drops if run else {})},
-            "cost": run.cost if run else None,
-            "clients": self._hub.clients(name),
-        }
+            return self._notifier.describe(probe)
 
     def _probe(self, probe_id: str) -> Probe:
         try:
@@ -180,27 +114,25 @@ class ProbeManager:
         except KeyError:
             known = ", ".join(self._probes)
             raise ProbedeckError(
-                404, "unknown_probe", f"no such probe; there are {known}"
+                404, "unknown_probe", f"unknown probe {probe_id!r}: use one of {known}"
             ) from None
 
-    # -- what is asked ----------------------------------------------------------------------
+    # -- commands -----------------------------------------------------------------------------
+    # `actor` is the caller's name, which clients are told.
 
-    def start(
-        self, probe_id: str, spec: ProbeSpec, actor: str = SERVICE
-    ) -> tuple[dict[str, Any], bool]:
-        """Run a probe; returns once it is attached. The flag says whether this call started it.
+    def start(self, probe_id: str, spec: ProbeSpec, actor: str = SERVICE) -> tuple[ProbeJson, bool]:
+        """Start a probe and wait until it is attached. Return also whether this call started it.
 
-        `actor` is told to everybody who watches, here and in the calls below.
         Raises ProbedeckError: 404, 409, 422, 501, 502, 503 or 504.
         """
         probe = self._probe(probe_id)
         check_filter(probe.mode, spec.filter)
         deadline = time.monotonic() + self._settings.start_timeout_s
         with probe.changed:
-            probe.wait_until_settled(deadline)
-            if probe.state == "running":
+            self._settle(probe, deadline)
+            if probe.state is State.RUNNING:
                 if probe.spec == spec:
-                    return self._describe(probe), False
+                    return self._notifier.describe(probe), False
                 raise ProbedeckError(
                     409,
                     "running_differently",
@@ -208,212 +140,143 @@ class ProbeManager:
                     "or change its filter with PATCH",
                     running=probe.spec.as_json(),
                 )
-            self._refuse_unavailable(probe.mode)
+            self._kernel_check.require(probe_id)
             if self._closing.is_set():
-                raise ProbedeckError(503, "stopping", "the service is ending")
+                raise ProbedeckError(503, "stopping", "the service is stopping")
             probe.restarts = Restarts(spec.restart, spec.duration_s)
-            probe.change(actor, "started")
-            self._begin(probe, spec)
-            return self._await_attached(probe, deadline), True
+            probe.note_change(actor, "started")
+            run = self._begin(probe, spec)
+            return self._await_attached(probe, run, deadline), True
 
     def change_filter(
         self, probe_id: str, changes: Mapping[str, Any] | None, actor: str = SERVICE
-    ) -> dict[str, Any]:
+    ) -> ProbeJson:
         """Merge changes (RFC 7396) into a running probe's filter; None removes all of it.
 
-        On return no event passes the old one, and the counters hold what was lost under it.
+        On return no event passes the old filter, and the counters hold what was lost under it.
+        Raises ProbedeckError: 404, 422, 502 or 504.
         """
         probe = self._probe(probe_id)
         with probe.changed:
-            probe.wait_until_settled(time.monotonic() + self._settings.start_timeout_s)
-            run = probe.run
-            if probe.state != "running" or run is None:
-                raise ProbedeckError(404, "not_running", f"{probe_id} is not running")
-            # Changes that wait for their confirmation come first, and will hold by then.
-            wanted = merge_filter(run.wanted_filter or probe.spec.filter, changes)
+            self._settle(probe, time.monotonic() + self._settings.start_timeout_s)
+            run = probe.require_run()
+            # Merge into the filter that holds once the requests sent before are confirmed.
+            wanted = (run.wanted_filter or probe.spec.filter).merged(changes)
             check_filter(probe.mode, wanted)
-            number = next(self._filters)
+            number = next(self._filter_numbers)
             if run.change_filter(wanted, number, actor):
                 probe.changed.wait_for(lambda: run.filtered >= number or run.end, FILTER_TIMEOUT_S)
             else:
                 probe.changed.wait_for(lambda: run.end, FILTER_TIMEOUT_S)
             if run.filtered < number:
-                raise self._not_filtered(probe, run)
-            if probe.run is run:
-                self._follow_filter(probe, run)
-            return self._tell_state(probe)
+                raise filter_not_confirmed(probe_id, run.end, FILTER_TIMEOUT_S)
+            self._follow(probe, run)
+            return self._notifier.describe(probe)
 
-    def stop(self, probe_id: str, actor: str = SERVICE) -> dict[str, Any]:
+    def stop(self, probe_id: str, actor: str = SERVICE) -> ProbeJson:
         """Detach, drain, and return the final counters. Raises ProbedeckError 404 or 504."""
         probe = self._probe(probe_id)
+        timeout_s = self._settings.stop_timeout_s
         with probe.changed:
-            probe.wait_until_settled(
-                time.monotonic() + self._settings.start_timeout_s + self._settings.stop_timeout_s
-            )
-            run = probe.run
+            self._settle(probe, time.monotonic() + self._settings.start_timeout_s + timeout_s)
             if probe.restarts.is_waiting:
-                probe.change(actor, "stopped")
-                return self._stop_waiting(probe)
-            if probe.state != "running" or run is None:
-                raise ProbedeckError(404, "not_running", f"{probe_id} is not running")
-            probe.state = "stopping"
-            probe.change(actor, "stopped")
-            self._tell_state(probe)
+                return self._cancel_restart(probe, actor)
+            run = probe.require_run()
+            probe.stop()
+            probe.note_change(actor, "stopped")
+            self._notifier.tell(probe)
             run.stop()
-            if not probe.changed.wait_for(lambda: run.end, self._settings.stop_timeout_s):
+            if not probe.changed.wait_for(lambda: run.end, timeout_s):
                 problem = self._give_up(probe, run, "stop_timeout", "not drained in time")
                 if run.end is None or not run.end.orderly:
-                    raise problem  # else it was just done
-            return self._describe(probe)
+                    raise problem  # otherwise it ended just before it was killed
+            self._follow(probe, run)
+            return self._notifier.describe(probe)
 
-    def close(self) -> None:
-        """Stop every probe; starts from now on are refused."""
-        self._closing.set()
-        for probe in self._probes.values():
-            run = probe.run
-            if probe.state == "starting" and run is not None:
-                run.kill(End("stopping", "the service ended", 503))
-        stoppers = [
-            threading.Thread(target=self._stop_quietly, args=(name,), name=f"stop-{name}")
-            for name in self._probes
-        ]
-        for thread in stoppers:
-            thread.start()
-        for thread in stoppers:
-            thread.join()
-        if self._compile_ahead is not None:
-            self._compile_ahead.close()
-        if self._spawner is not None:
-            self._spawner.close()
-
-    def _stop_quietly(self, probe_id: str) -> None:
+    def _stop_if_running(self, probe_id: str) -> None:
         try:
             self.stop(probe_id)
         except ProbedeckError:
-            pass  # not running, or killed: either way its programs are out of the kernel
+            pass  # not running, or killed: either way its programs are detached
 
-    # -- under the probe's lock from here on ----------------------------------------------------
+    # -- everything below needs the probe's lock ------------------------------------------------
 
-    def _refuse_unavailable(self, mode: Mode) -> None:
-        if not self.kernel.modes[mode.name].available:
-            self._ask_kernel()  # it may have been put right meanwhile
-        answer = self.kernel.modes[mode.name]
-        if not answer.available:
-            raise ProbedeckError(
-                501,
-                "unavailable",
-                f"{mode.name} does not work here: {answer.reason}",
-                reason=answer.reason,
-                hint=answer.hint,
-                alternatives=self.kernel.working(),
-            )
+    def _settle(self, probe: Probe, deadline: float) -> None:
+        """Wait for other callers, and take note of an end that nobody has followed yet."""
+        probe.wait_until_settled(deadline)
+        if probe.run is not None:
+            self._follow(probe, probe.run)
 
-    def _begin(self, probe: Probe, spec: ProbeSpec) -> None:
+    def _begin(self, probe: Probe, spec: ProbeSpec) -> TracerRun:
         name = probe.mode.name
-        assert self._spawner is not None  # made before the first answer of the kernel
-        if self._compile_ahead is not None:
-            self._compile_ahead.leave(name)
-        ledger = self._hub.begin_run(name)
-        try:
-            run = TracerRun(self._spawner, self._hub, ledger, lambda: self._run_changed(probe, run))
-        except OSError as error:
-            log.exception("no tracer could be started for %s", name)
-            raise ProbedeckError(
-                502, "tracer_failed", f"no tracer could be started: {error.strerror}"
-            ) from error
-        probe.run, probe.spec, probe.ended = run, spec, None
-        probe.state = "starting"
-        probe.started_at = now()
-        self._tell_state(probe)
-        run.begin(
-            TracerRequest(
-                probe=name,
-                mode=name,
-                function=self.kernel.modes[name].function or "",
-                run=next(self._runs),
-                parent_pid=os.getpid(),
-                filter=spec.filter,
-                duration_s=probe.restarts.left_s(),
-                ring_bytes=self._settings.ring_mib << 20,
-                btf_path=str(self._settings.btf_path),
-                cache_dir=str(self._settings.cache_dir),
-            ).encode()
-        )
+        run = self._launcher.make_run(name, lambda run: self._run_changed(probe, run))
+        probe.start(run, spec)
+        self._notifier.tell(probe)
+        function, left_s = self.kernel.modes[name].function, probe.restarts.left_s()
+        run.begin(self._launcher.request(name, function, spec, left_s))
+        return run
 
-    def _await_attached(self, probe: Probe, deadline: float) -> dict[str, Any]:
-        run = probe.run
-        assert run is not None  # just begun, and only a later start replaces it
+    def _await_attached(self, probe: Probe, run: TracerRun, deadline: float) -> ProbeJson:
         probe.changed.wait_for(
             lambda: run.attached or run.end, max(0.0, deadline - time.monotonic())
         )
+        self._follow(probe, run)
         if run.attached:
-            return self._describe(probe)
+            return self._notifier.describe(probe)
         if run.end is None:
             timeout_s = self._settings.start_timeout_s
             raise self._give_up(probe, run, "start_timeout", f"not attached in {timeout_s:g} s")
         if run.end.code == "unavailable":  # the kernel's last answer no longer holds
-            self._ask_kernel()
+            self._kernel_check.run()
             run.end.extra["alternatives"] = self.kernel.working()
-        raise ended_badly(run.end)
+        raise run.end.problem()
 
     def _give_up(self, probe: Probe, run: TracerRun, code: str, what: str) -> ProbedeckError:
+        """Kill a tracer that is late, and return the error for its caller."""
         detail = f"{what}: the tracer was killed, and what it held is counted as lost"
         run.kill(End(code, detail, 504))
         probe.changed.wait_for(lambda: run.end)
+        self._follow(probe, run)
         return ProbedeckError(504, code, f"{what}: the tracer was killed")
 
     def _run_changed(self, probe: Probe, run: TracerRun) -> None:
+        """Take note of what a tracer reported; called from the run's reader, without the lock."""
         with probe.changed:
-            if probe.run is not run:
-                return
-            was = probe.state
-            self._follow_filter(probe, run)
-            if run.end is not None:
-                probe.state = "stopped" if run.end.orderly else "failed"
-                probe.ended = {"code": run.end.code, "detail": run.end.detail, "at": now()}
-                if reason := run.end.extra.get("reason"):
-                    probe.ended["reason"] = reason
-                if was in ("starting", "running") and not run.end.orderly:
-                    if run.attached:
-                        probe.unwatched_since_s = run.ended_s
-                    self._restart_later(probe, run)
-            elif run.attached and probe.state == "starting":
-                probe.state = "running"
-                probe.restarts.attached()
-                self._tell_unwatched(probe)
             probe.changed.notify_all()
-            self._tell_state(probe)
+            if probe.run is run and not self._follow(probe, run):
+                self._notifier.tell(probe)  # what is no state: it is blind, for instance
 
-    def _follow_filter(self, probe: Probe, run: TracerRun) -> None:
-        """What is shown is what the tracer has confirmed, whoever still waits for that."""
-        if run.filter is not None and run.filter != probe.spec.filter:
-            probe.spec = replace(probe.spec, filter=run.filter)
-            probe.change(run.filter_by, "filter")
-            self._tell_state(probe)
+    def _follow(self, probe: Probe, run: TracerRun) -> bool:
+        """Bring a probe up to date with its run, and tell clients if something changed.
 
-    def _not_filtered(self, probe: Probe, run: TracerRun) -> ProbedeckError:
-        """Why a change of filter was not confirmed in time."""
-        if run.end is None:
-            return ProbedeckError(
-                502,
-                "tracer_failed",
-                f"the tracer has not answered for {FILTER_TIMEOUT_S:g} s; if it takes the filter "
-                "later, the probe shows it from then on",
-            )
-        if run.end.orderly:
-            detail = f"{probe.mode.name} ended before it took the filter: {run.end.detail}"
-            return ProbedeckError(404, "not_running", detail)
-        detail = f"the tracer ended before it took the filter: {run.end.detail}"
-        return ProbedeckError(502, "tracer_failed", detail, **run.end.extra)
+        The run's reader and the callers that wait for it all get here; the first one that holds
+        the lock finds something to do. Return whether there was something.
+        """
+        if probe.run is not run:
+            return False
+        is_new = probe.follow_filter()
+        if is_new:
+            self._notifier.tell(probe)
+        was = probe.state
+        if probe.follow_run():
+            if probe.state is State.RUNNING:
+                self._end_unwatched(probe)
+            elif probe.state is State.FAILED and was is not State.STOPPING:
+                if run.attached:
+                    probe.unwatched_since_s = run.ended_s
+                self._schedule_restart(probe, run)
+            self._notifier.tell(probe)
+            is_new = True
+        return is_new
 
-    def _tell_unwatched(self, probe: Probe) -> None:
-        """Now nothing is missed any more, or is not asked for: until here it was."""
+    def _end_unwatched(self, probe: Probe) -> None:
+        """Report the time without an attached program, which ends now, as a gap."""
         if probe.unwatched_since_s is not None:
             self._hub.unwatched(probe.mode.name, probe.unwatched_since_s, time.time())
             probe.unwatched_since_s = None
 
-    def _restart_later(self, probe: Probe, run: TracerRun) -> None:
-        """After a failure: start it again in a while, if that was asked for."""
+    def _schedule_restart(self, probe: Probe, run: TracerRun) -> None:
+        """Arrange for a failed probe to be started again, if its caller asked for that."""
         wait_s = probe.restarts.failed()
         if wait_s is None or self._closing.is_set() or probe.ended is None:
             return
@@ -422,92 +285,28 @@ class ProbeManager:
         timer.name, timer.daemon = f"restart-{probe.mode.name}", True
         timer.start()
 
-    def _restart(self, probe: Probe, run: TracerRun) -> None:
-        """The wait after `run` is over, in a thread of its own; takes the lock itself."""
+    def _restart(self, probe: Probe, failed: TracerRun) -> None:
+        """Start a probe again after `failed`; called from a timer, without the lock."""
         with probe.changed:
-            if probe.run is not run or not probe.restarts.is_waiting or self._closing.is_set():
-                return  # stopped or started meanwhile
+            if probe.run is not failed or not probe.restarts.is_waiting or self._closing.is_set():
+                return  # stopped or started since
             probe.restarts.begin()
             log.warning("%s failed and is started again: %s", probe.mode.name, probe.ended)
             try:
-                self._begin(probe, probe.spec)
-            except ProbedeckError as error:  # no process: out of memory, say
-                probe.ended = {"code": error.code, "detail": error.detail, "at": now()}
-                self._restart_later(probe, run)
-                self._tell_state(probe)
+                run = self._begin(probe, probe.spec)
+            except ProbedeckError as error:  # no process: out of memory, for instance
+                probe.fail(error)
+                self._schedule_restart(probe, failed)
+                self._notifier.tell(probe)
                 return
             try:
-                self._await_attached(probe, time.monotonic() + self._settings.start_timeout_s)
-            except ProbedeckError as error:  # `ended` tells clients; the next try is arranged
+                self._await_attached(probe, run, time.monotonic() + self._settings.start_timeout_s)
+            except ProbedeckError as error:  # clients see `ended`, and the next try is scheduled
                 log.warning("%s was not started again: %s", probe.mode.name, error.detail)
 
-    def _stop_waiting(self, probe: Probe) -> dict[str, Any]:
-        """Stop a probe that would have been started again by itself."""
-        self._tell_unwatched(probe)
-        probe.restarts.is_waiting = False
-        probe.state = "stopped"
-        probe.ended = {"code": "requested", "detail": "stopped on request", "at": now()}
-        return self._tell_state(probe)
-
-    def _tell_state(self, probe: Probe) -> dict[str, Any]:
-        described = self._describe(probe)
-        name, told = probe.mode.name, probe.told
-        probe.told = {key: value for key, value in described.items() if key not in MOVING}
-        self._hub.announce(
-            f"state:{name}",
-            {"type": "state", "state": probe.state, "probe": described},
-            probe=name,
-            is_change=probe.told != told,
-        )
-        return described
-
-    def _end_if_hung(self, probe: Probe) -> None:
-        """Kill an attached tracer that says nothing, not even that it lives: what it holds of the
-        kernel is freed, and who watches is told that rows may be missing.
-
-        Counted in looks and not by a clock, which would also count while this process
-        itself was stopped.
-        """
-        run, silence_s = probe.run, self._settings.tracer_silence_s
-        if run is None or run.end is not None or not run.attached or probe.state != "running":
-            return
-        run.quiet_looks += 1
-        if run.quiet_looks * ANNOUNCE_INTERVAL_S > silence_s:
-            detail = f"the tracer hung: it said nothing for {silence_s:g} s and was killed"
-            run.kill(End("tracer_failed", detail, extra={"reason": "no sign of life"}))
-
-    def _announce_counters(self) -> None:
-        told: dict[str, object] = {}
-        while not self._closing.wait(ANNOUNCE_INTERVAL_S):
-            for name, probe in self._probes.items():
-                self._end_if_hung(probe)
-                counters = self._hub.counters(name)
-                if told.get(name) != counters:
-                    told[name] = counters
-                    with probe.changed:
-                        self._tell_state(probe)
-
-
-def check_filter(mode: Mode, wanted: Filter) -> None:
-    """Raises ProbedeckError 422 for a filter that the mode cannot test."""
-    if wanted.only_failures and not mode.sees_return:
-        raise ProbedeckError(
-            422,
-            "not_at_entry",
-            f"{mode.name} sees calls at entry, before they succeed or fail: "
-            "only_failures needs fexit, kretprobe or tracepoint",
-        )
-
-
-def merge_filter(present: Filter, changes: Mapping[str, Any] | None) -> Filter:
-    """RFC 7396 on a filter: a member given replaces, None removes."""
-    if changes is None:
-        return Filter()
-    defaults = Filter().as_json()
-    given = {name: defaults[name] if value is None else value for name, value in changes.items()}
-    return replace(present, **given)
-
-
-def ended_badly(end: End) -> ProbedeckError:
-    """The end of a run, to a caller who waited for something else."""
-    return ProbedeckError(end.status, end.code, end.detail, **end.extra)
+    def _cancel_restart(self, probe: Probe, actor: str) -> ProbeJson:
+        """Stop a failed probe that waits for its restart."""
+        probe.note_change(actor, "stopped")
+        self._end_unwatched(probe)
+        probe.cancel_restart()
+        return self._notifier.tell(probe)

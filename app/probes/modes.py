@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The five modes: what each attaches to, the C source it is made of, the columns it yields."""
+"""The five modes: what each attaches to, whether it sees results, and its columns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.columns.column import ARGUMENTS, CALLER, FLAGS, REPLACED, RESULT, SYSCA
 
 @dataclass(frozen=True)
 class Mode:
-    """One way to trace. `sees_return` modes emit once, at the call's return."""
+    """One way to trace. With `sees_return` it emits one event per call, at the call's return."""
 
     name: str
     summary: str
@@ -36,14 +36,5 @@ MODES: dict[str, Mode] = {
     )
 }
 
-# The order in which "the best mode this kernel allows" is looked for: with the result
-# before without, cheaper before dearer.
+# From the most to the least preferred: modes that see results first, then by lower cost.
 PREFERENCE = ("fexit", "kretprobe", "tracepoint", "fentry", "kprobe")
-
-# Resolved on the running kernel, first found first. Linux 7.0 replaced do_unlinkat by
-# filename_unlinkat(int dfd, struct filename *).
-DELETION_FUNCTIONS = ("filename_unlinkat", "do_unlinkat")
-DELETION_SYSCALLS = ("unlink", "unlinkat", "rmdir")
-# A rename deletes the file that has the new name. `filename_renameat2` since Linux 7.0.
-RENAME_FUNCTIONS = ("filename_renameat2", "do_renameat2")
-RENAME_SYSCALLS = ("rename", "renameat", "renameat2")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a mode does not see: one list, for the README, the API and the page.
+"""What a mode does not show: one list, for the README, the API and the page.
 
-Each line was tried (tests/kernels/test_not_seen.py), but for other machines, servers inside the
-kernel and what is no deletion at all.
+tests/kernels/test_not_seen.py verifies each line, except for other machines, file servers inside
+the kernel and calls that delete nothing.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ NO_RENAMES = (
 
 
 def not_seen(mode: str, sees_renames: bool) -> list[str]:
-    """Sentences about a mode. `sees_renames`: this kernel's function for renames is known."""
+    """Return sentences about a mode.
+
+    `sees_renames`: the kernel's function for renames is known.
+    """
     sentences = [text for modes, text in NOT_SEEN if mode in modes]
     if mode in FUNCTION_MODES and not sees_renames:
         sentences.insert(0, NO_RENAMES)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compiling before anyone asks, so that the first start of a probe is as fast as the next."""
+"""Compiles programs before a probe is started, so that its first start is as fast as the next."""
 
 from __future__ import annotations
 
@@ -14,35 +14,36 @@ from app.probes.spawner import Spawner
 log = logging.getLogger(__name__)
 
 
-class CompileAhead:
+class Precompiler:
     """Runs the compiler for one mode after the other, in a thread of its own.
 
-    A start meanwhile does not wait for it, and compiles what is not there yet: this one has the
-    lowest priority, and on a busy machine would be waited for longer than compiling takes.
-    So that nothing is compiled twice, a mode that is started is left to its start (`leave`).
+    The compiler has the lowest priority. A start never waits for it: on a busy machine that may
+    take longer than compiling again. So that no mode is compiled twice at the same time, a start
+    cancels the background job of its mode.
     """
 
     def __init__(self, spawner: Spawner, commands: Mapping[str, Sequence[str]]) -> None:
+        """Start compiling: `commands` maps modes to the command lines of their compilers."""
         self._spawner = spawner
         self._lock = threading.Lock()
-        self._left: set[str] = set()
+        self._cancelled: set[str] = set()
         self._current = ""
         self._closed = False
         self._process: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(
-            target=self._work, args=(commands,), name="compile-ahead", daemon=True
+            target=self._work, args=(commands,), name="precompiler", daemon=True
         )
         self._thread.start()
 
-    def leave(self, mode: str) -> None:
-        """Compile this mode no more: somebody does who is waited for."""
+    def cancel(self, mode: str) -> None:
+        """Do not compile this mode, or stop compiling it: its start does."""
         with self._lock:
-            self._left.add(mode)
+            self._cancelled.add(mode)
             if self._process is not None and self._current == mode:
                 self._process.kill()
 
     def close(self) -> None:
-        """End it at once; to be called before the spawner is closed."""
+        """Kill the compiler and wait for the thread. Call this before closing the spawner."""
         with self._lock:
             self._closed = True
             if self._process is not None:
@@ -54,18 +55,18 @@ class CompileAhead:
             with self._lock:
                 if self._closed:
                     return
-                if mode in self._left:
+                if mode in self._cancelled:
                     continue
                 self._current = mode
                 try:
                     process = self._process = self._spawner.start(command)
                 except OSError as error:
-                    log.warning("nothing is compiled ahead: %s", error)
+                    log.warning("nothing is precompiled: the compiler does not start: %s", error)
                     return
             output, errors = process.communicate()
             with self._lock:
-                self._process = None  # its number may be another process's soon
-                wanted = not self._closed and mode not in self._left
+                self._process = None  # its PID is free, and must not be killed any more
+                wanted = not self._closed and mode not in self._cancelled
                 if process.returncode != COMPILED and wanted:
-                    said = (errors.strip() or output[:1000]).decode(errors="backslashreplace")
-                    log.warning("compiled ahead, status %d: %s", process.returncode, said)
+                    text = (errors.strip() or output[:1000]).decode(errors="backslashreplace")
+                    log.warning("precompiling %s: status %d: %s", mode, process.returncode, text)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When a probe that asked for it is started again, after its tracer failed.
+"""When a probe with `restart` is started again after its tracer failed.
 
-The wait doubles with each failure, so that a tracer that cannot live costs little, and is short
-again after one that lived for a while.
+The wait doubles with each failure, so that a tracer that keeps failing costs little. It is short
+again after a tracer that lived for STEADY_AFTER_S.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ STEADY_AFTER_S = 60.0
 
 @dataclass
 class Restarts:
-    """One probe's restarts since it was asked for. Not locked: its probe's lock is."""
+    """One probe's restarts since a caller started it. Needs the lock of the probe."""
 
     wanted: bool = False
     duration_s: float | None = None
@@ -28,15 +28,15 @@ class Restarts:
     _until_s: float = float("inf")
 
     def attached(self) -> None:
-        """The tracer runs; the duration asked for counts from the first time."""
+        """Note that a tracer attached; the requested duration counts from the first one."""
         self._attached_at_s = time.monotonic()
         if self.duration_s is not None and not self.count:
             self._until_s = self._attached_at_s + self.duration_s
 
     def failed(self) -> float | None:
-        """Seconds to wait until the next start; None for no further start."""
+        """Return the seconds until the next start; None if there is none."""
         if not self.wanted or (self._attached_at_s is None and not self.count):
-            return None  # who asked has been told that it did not start
+            return None  # the first start failed, and its caller has been told
         now_s = time.monotonic()
         lived_s = 0.0 if self._attached_at_s is None else now_s - self._attached_at_s
         self._attached_at_s = None
@@ -46,12 +46,12 @@ class Restarts:
         return wait_s if self.is_waiting else None
 
     def begin(self) -> None:
-        """The wait is over."""
+        """Note that the wait is over and the next start begins."""
         self.is_waiting = False
         self.count += 1
 
     def left_s(self) -> float | None:
-        """What is left of the duration asked for; None for no end."""
+        """Return what is left of the requested duration; None if it is unlimited."""
         if self._until_s == float("inf"):
             return self.duration_s
         return max(0.001, self._until_s - time.monotonic())

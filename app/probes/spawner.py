@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starting child processes from one thread that lives as long as the service.
+"""Starts child processes from one thread that lives as long as the service.
 
-The parent-death signal (prctl(2), PR_SET_PDEATHSIG) is sent when the *thread* that made the
-child ends, not the process: a child made by a request's thread would be killed with it.
+The parent-death signal is sent when the *thread* that created the child ends (prctl(2),
+PR_SET_PDEATHSIG): a child started by a request's thread would be killed with that thread.
 """
 
 from __future__ import annotations
@@ -25,41 +25,47 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class Tracer:
-    """A tracer process and our end of its socket; both are the taker's to end."""
+    """A tracer process and our end of its socket; the caller that takes it ends both."""
 
     process: subprocess.Popen[bytes]
     socket: socket.socket
 
 
 class Spawner:
-    """One permanent thread that makes processes, and one tracer ahead of need.
+    """One permanent thread that starts processes, and one spare tracer.
 
-    The one ahead has loaded numpy and Arrow and waits for its request: that is more than half of
-    a probe's start. It costs some memory, and no CPU.
+    The spare tracer has loaded numpy and Arrow, which is more than half of a probe's start, and
+    waits for its request. It costs some memory and no CPU.
     """
 
     def __init__(self) -> None:
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._ahead: Tracer | None = None
+        self._spare: Tracer | None = None
         self._thread = threading.Thread(target=self._work, name="spawner", daemon=True)
+
+    def open(self) -> None:
+        """Start the thread, in the process that is to be the children's parent."""
         self._thread.start()
 
     def take(self) -> Tracer:
-        """A tracer that waits for its request. Raises OSError when none can be started."""
+        """Return a tracer that waits for its request. Raises OSError if none can be started."""
         return self._do(self._take)
 
     def start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
-        """Another process, whose output goes to pipes; it can ask to end with the service
-        (app.linux.process.end_with_parent). Raises OSError."""
+        """Start another process, with pipes for its output. Raises OSError.
+
+        It can ask to end with the service (app.linux.process.end_with_parent).
+        """
         return self._do(lambda: _start(command))
 
     def close(self) -> None:
-        """End the tracer ahead; nothing can be taken or started any more."""
+        """End the spare tracer; nothing can be taken or started any more."""
         self._jobs.put(None)
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def _do(self, make: Callable[[], Made]) -> Made:
-        """Have the thread make something."""
+        """Run `make` in the thread and return its result."""
         future: Future[Made] = Future()
 
         def job() -> None:
@@ -72,26 +78,26 @@ class Spawner:
         return future.result()
 
     def _work(self) -> None:
-        self._ahead = _start_ahead()
+        self._spare = _start_spare()
         while (job := self._jobs.get()) is not None:
             job()
-            if self._ahead is None:
-                self._ahead = _start_ahead()
-        if self._ahead is not None:
-            _end(self._ahead)
+            if self._spare is None:
+                self._spare = _start_spare()
+        if self._spare is not None:
+            _end(self._spare)
 
     def _take(self) -> Tracer:
-        ahead, self._ahead = self._ahead, None
-        if ahead is not None and ahead.process.poll() is not None:
-            _end(ahead)
-            ahead = None  # somebody killed it
-        return ahead or start_tracer()
+        spare, self._spare = self._spare, None
+        if spare is not None and spare.process.poll() is not None:
+            _end(spare)  # it was killed
+            spare = None
+        return spare or start_tracer()
 
 
 def start_tracer() -> Tracer:
-    """A new process with its socket as standard input and no other descriptor of ours.
+    """Start a tracer with a socket as standard input and a pipe as standard error.
 
-    Its standard error is a pipe. Raises OSError.
+    It gets no other descriptor of ours. Raises OSError.
     """
     ours, theirs = socket.socketpair()
     with theirs:
@@ -114,15 +120,15 @@ def _start(
         stdin=stdin,
         stdout=stdout,
         stderr=subprocess.PIPE,
-        start_new_session=True,  # Ctrl-C is for the service
+        start_new_session=True,  # so that Ctrl-C reaches the service only
     )
 
 
-def _start_ahead() -> Tracer | None:
+def _start_spare() -> Tracer | None:
     try:
         return start_tracer()
     except OSError:
-        return None  # whoever takes one will try again, and be told
+        return None  # the next `take` tries again, and raises
 
 
 def _end(tracer: Tracer) -> None:
@@ -133,9 +139,9 @@ def _end(tracer: Tracer) -> None:
 
 
 def child_environment() -> dict[str, str]:
-    """What a child needs of ours, and nothing else."""
-    kept = {
+    """Return the part of our environment that a child needs."""
+    passed_on = {
         name: os.environ[name] for name in ("PATH", "PYTHONDONTWRITEBYTECODE") if name in os.environ
     }
-    # numpy would start a thread for each CPU, for linear algebra that a tracer has none of.
-    return {**kept, "LANG": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1"}
+    # Otherwise OpenBLAS, which numpy loads, starts a thread for each CPU, and no child uses them.
+    return {**passed_on, "LANG": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1"}

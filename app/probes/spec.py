@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a caller asks of a probe: its filter and how long it shall run."""
+"""What a caller asks of a probe: its filter and how long it runs."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Filter:
-    """Tested in the kernel, before anything is copied; all parts must hold. None: any.
+    """Tested in the kernel before anything is copied. All members must match; None matches any.
 
-    `comm`, the thread's name, and `process`, its thread group leader's, are compared as the kernel
-    holds them: at most 15 bytes of UTF-8, exactly equal.
+    `comm` is the thread's name and `process` that of its thread group's leader. Both match the
+    whole name as the kernel holds it: at most 15 bytes.
     """
 
     pid: int | None = None
@@ -24,14 +25,27 @@ class Filter:
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
+    def merged(self, changes: Mapping[str, Any] | None) -> Filter:
+        """Return this filter with changes (RFC 7396): a value replaces, None removes.
+
+        None instead of changes removes the whole filter.
+        """
+        if changes is None:
+            return Filter()
+        defaults = Filter().as_json()
+        given = {
+            name: defaults[name] if value is None else value for name, value in changes.items()
+        }
+        return replace(self, **given)
+
 
 @dataclass(frozen=True)
 class ProbeSpec:
-    """How a probe is to run. Two starts with equal specs are the same start."""
+    """How a probe runs. Starting it again with an equal spec changes nothing."""
 
     filter: Filter = Filter()
     duration_s: float | None = None
-    restart: bool = False  # by itself, when its tracer fails
+    restart: bool = False  # automatically, when its tracer fails
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from app.kernel.traced_calls import DELETION_SYSCALLS, RENAME_SYSCALLS
 from app.linux import tracefs
-from app.probes.modes import DELETION_SYSCALLS, RENAME_SYSCALLS
 from app.tracer.loader import LoadedObject
 
 # In this order: exits of threads before returns, and returns before entries, so that whatever is

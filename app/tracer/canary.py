@@ -17,8 +17,9 @@ from typing import Protocol
 
 from app.kernel.hints import why_silent
 from app.kernel.renames import INNER
+from app.kernel.traced_calls import DELETION_SYSCALLS, RENAME_SYSCALLS
 from app.linux.syscalls import fail_to
-from app.probes.modes import DELETION_SYSCALLS, MODES, RENAME_SYSCALLS
+from app.probes.modes import MODES
 from app.timestamps import now
 from app.tracer.records import CANARY
 

@@ -22,10 +22,10 @@ from app.kernel import tree_cache
 from app.kernel.bcc_headers import BTF_PATH, find_headers
 from app.kernel.renames import find_rename_function
 from app.kernel.symbols import TextSymbols
+from app.kernel.traced_calls import RENAME_FUNCTIONS
 from app.link.compiler import COMPILED, NOT_CACHED, PRECOMPILE, REFUSED
 from app.linux import bpf
 from app.linux.process import end_with_parent, set_process_name
-from app.probes.modes import RENAME_FUNCTIONS
 from app.tracer.causes import log_and_describe
 from app.tracer.compiled_object import CompiledObject, MapSpec, ObjectError, ProgramSpec, symbolic
 from app.tracer.object_cache import FILE, find_object, object_key

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 import numpy as np
 
 from app.link.frames import Outbox, TracerRequest
+from app.probes.drops import UNFINISHED
 from app.probes.modes import MODES
 from app.tracer.clock import WallClock
 from app.tracer.cost import CostMeter
@@ -129,7 +130,7 @@ class Drain:
 
     def report(self, unfinished: int = 0) -> None:
         """Queue the totals, if they changed, after the batches they count."""
-        drops = {**self._programs.drops(), "unfinished": unfinished}
+        drops = {**self._programs.drops(), UNFINISHED: unfinished}
         dropped = sum(drops.values())
         delivered = self.consumed
         counters = {

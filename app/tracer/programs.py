@@ -12,6 +12,7 @@ from app.kernel.feature_probes import describe_error
 from app.kernel.renames import INNER
 from app.linux.bpf import ProgInfo
 from app.linux.syscalls import wait_for_running_programs
+from app.probes.drops import PROGRAM_DROPS, RECURSION
 from app.probes.spec import Filter
 from app.tracer import canary
 from app.tracer.attachments import attach
@@ -24,7 +25,6 @@ from app.tracer.records import (
     CALLS_LEFT,
     CANARIES,
     CANARY_MISSED_AT,
-    DROP_KINDS,
     NAME_BYTES,
 )
 from app.tracer.rings import slot_dtype
@@ -97,7 +97,7 @@ class Programs:
         message = {
             "type": "maps",
             "rings": [slot_dtype(size).itemsize for size in NAME_BYTES.values()],
-            "drops": {kind: index for index, kind in enumerate(DROP_KINDS)},
+            "drops": {kind: index for index, kind in enumerate(PROGRAM_DROPS)},
             "entered": CALLS_ENTERED,
             "left": CALLS_LEFT,
             "canary_missed_at": CANARY_MISSED_AT,
@@ -116,8 +116,8 @@ class Programs:
 
     def drops(self) -> dict[str, int]:
         """Return how many events passed the filter and were lost in the kernel, by cause."""
-        result = {kind: self._count(index) for index, kind in enumerate(DROP_KINDS)}
-        result["recursion"] = self._recursion_misses()
+        result = {kind: self._count(index) for index, kind in enumerate(PROGRAM_DROPS)}
+        result[RECURSION] = self._recursion_misses()
         return result
 
     def _recursion_misses(self) -> int:

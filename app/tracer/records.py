@@ -13,8 +13,7 @@ CALL_MASK = 0xFF
 CALLS = ("", "unlink", "unlinkat", "rmdir", "rename", "renameat", "renameat2")
 FIRST_RENAME = 4
 
-# The counters of the map `counts` in the order of enum counter (bpf/counters.c), drops first.
-DROP_KINDS = ("ring_full", "stash_full", "missed_return")
+# The counters of the map `counts` after the drops (app.probes.drops), as in `enum count`.
 CALLS_ENTERED, CALLS_LEFT, CANARIES = 3, 4, 5
 
 # struct canary (bpf/canary.c), native byte order: pid_tgid, token, entered, left, missed.

@@ -24,7 +24,8 @@ from werkzeug.serving import make_server
 from app.access.sessions import Sessions
 from app.access.tokens import TokenFile
 from app.columns.names import tables_as_json
-from app.probes.modes import DELETION_SYSCALLS, MODES, RENAME_SYSCALLS
+from app.kernel.traced_calls import DELETION_SYSCALLS, RENAME_SYSCALLS
+from app.probes.modes import MODES
 from app.probes.not_seen import not_seen
 from app.timestamps import now
 from app.web.routes.pages import add_bundle, console_page

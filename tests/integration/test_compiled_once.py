@@ -70,7 +70,7 @@ def test_a_start_while_compiling(tmp_path: Path, modes: tuple[str, ...]) -> None
         wait_until_shown(service, cursor, {mode}, mark())
         assert len(objects(cache, mode)) == 1
         assert ahead.pid not in {p.pid for p in kernel.processes() if p.alive}
-        assert "compiled ahead" not in service.log.read_text()
+        assert "precompil" not in service.log.read_text()
         service.stop(mode)
 
 
@@ -80,4 +80,4 @@ def test_an_end_while_compiling(tmp_path: Path, modes: tuple[str, ...]) -> None:
         wait_until(lambda: compilers(service.worker().pid), "the compiler to run")
         service.processes()  # remembered, so that what is left of them is seen
         service.terminate()
-        assert "compiled ahead" not in service.log.read_text()
+        assert "precompil" not in service.log.read_text()

@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from app.probes.run import signal_name
+from app.probes.run_end import signal_name
 from tests.support.client import Ndjson, Stream, Websocket
 from tests.support.figures import figure
 from tests.support.recording import check_ledger

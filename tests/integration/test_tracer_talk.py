@@ -23,12 +23,14 @@ import pytest
 from app.config import Settings
 from app.errors import ProbedeckError
 from app.hub import Hub
+from app.kernel.availability import Availability
 from app.link.frames import HEADER, KIND_BATCH, KIND_JSON, send_maps
 from app.probes import manager as manager_module
-from app.probes.availability import Availability, KernelAnswer
+from app.probes.availability import KernelAnswer, KernelCheck
 from app.probes.manager import ProbeManager
 from app.probes.modes import MODES
-from app.probes.run import End, TracerRun
+from app.probes.run import TracerRun
+from app.probes.run_end import End
 from app.probes.spawner import Tracer
 from app.probes.spec import Filter, ProbeSpec
 from tests.support.waiting import PATIENCE_S, wait_until
@@ -117,11 +119,15 @@ def cast() -> Iterator[Cast]:
 def manager(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> ProbeManager:
     monkeypatch.setattr(manager_module, "FILTER_TIMEOUT_S", 0.3)
     settings = Settings(owner_uid=os.getuid(), stop_timeout_s=1.0)
-    made = ProbeManager(settings, Hub(MIB, MIB))
     modes = {name: Availability(name == MODE, "f", None, None) for name in MODES}
-    made._kernel = KernelAnswer("6.1", "x86_64", "lab", modes)
-    made._asked.set()
-    made._spawner = cast  # type: ignore[assignment]
+    kernel = KernelAnswer("6.1", "x86_64", "lab", modes)
+    made = ProbeManager(
+        settings,
+        Hub(MIB, MIB),
+        spawner=cast,  # type: ignore[arg-type]
+        kernel_check=KernelCheck(settings, lambda _: kernel),
+    )
+    made.check_availability()
     return made
 
 
@@ -345,7 +351,7 @@ def test_whatever_is_said_at_the_moment_it_dies(who: int, cast: Cast) -> None:
     """No error, no message to a reused descriptor, and an end."""
     hub = Hub(MIB, MIB)
     for _ in range(40):
-        run = TracerRun(cast, hub, hub.begin_run(MODE), lambda: None)  # type: ignore[arg-type]
+        run = TracerRun(cast.take(), hub, hub.begin_run(MODE), lambda _: None)
         run.begin(b"{}\n")
         actor = cast.actors[-1]
         say = talkers(run)[who]

@@ -20,6 +20,7 @@ from app.columns.names import tables_as_json
 from app.config import Settings
 from app.errors import ProbedeckError
 from app.hub import Hub
+from app.probes.drops import NO_DROPS
 from app.probes.modes import MODES
 from app.probes.not_seen import not_seen
 from app.probes.spec import Filter, ProbeSpec
@@ -135,7 +136,7 @@ class FakeManager:
             "changed_by": self.changed_by.get(probe_id),
             "columns": [column.as_json() for column in MODES[probe_id].columns],
             "counters": self.hub.counters(probe_id),
-            "drops": {"ring_full": 0, "stash_full": 0, "missed_return": 0, "recursion": 0},
+            "drops": NO_DROPS,
             "cost": None,
             "clients": self.hub.clients(probe_id),
         }

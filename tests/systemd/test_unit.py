@@ -64,7 +64,7 @@ def test_programs_are_compiled_ahead(installed: Installed, offered: tuple[str, .
         lambda: not [p for p in installed.processes() if "app.tracer.compile" in p.command],
         "the compiler to end",
     )
-    assert "compiled ahead" not in installed.journal()
+    assert "precompil" not in installed.journal()
 
 
 def test_every_mode_sees_a_real_deletion(installed: Installed, offered: tuple[str, ...]) -> None:

@@ -1,25 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The shapes of answers, for the OpenAPI document; the probe manager makes the answers."""
+"""The shapes of answers, for the OpenAPI document.
+
+Those of probes are made from the types that `app.probes.describe` is checked against. That the
+others are what is sent is checked on recorded answers (tests/unit/web/api/test_responses.py).
+"""
 
 from __future__ import annotations
 
 from marshmallow import Schema, fields
 
+from app.columns.column import Column
+from app.probes.json_shapes import ProbeJson, ProbesJson
 from app.web.api.requests import FilterSchema
+from app.web.api.shapes import schema_of
 
-
-class ColumnSchema(Schema):
-    name = fields.String(required=True)
-    type = fields.String(required=True)
-    title = fields.String(required=True)
-    help = fields.String(required=True)
-    unit = fields.String(required=True, allow_none=True)
-    nullable = fields.Boolean(required=True)
-    names = fields.String(
+ColumnSchema = schema_of(
+    Column,
+    names=fields.String(
         required=True,
         allow_none=True,
         metadata={"description": "The table of `names` in `GET /probes` that names its values"},
-    )
+    ),
+)
 
 
 class CountersSchema(Schema):
@@ -32,22 +34,6 @@ class CountersSchema(Schema):
     dropped_client = fields.Integer(required=True)
 
 
-class EndSchema(Schema):
-    code = fields.String(required=True)
-    detail = fields.String(required=True)
-    at = fields.String(required=True)
-    reason = fields.String()
-    restart_at = fields.String()
-
-
-class ChangeSchema(Schema):
-    """The last change that somebody asked for."""
-
-    who = fields.String(required=True)
-    what = fields.String(required=True, metadata={"enum": ["started", "stopped", "filter"]})
-    at = fields.String(required=True)
-
-
 class ClientSchema(Schema):
     client = fields.Integer(required=True)
     peer = fields.String(required=True)
@@ -56,51 +42,13 @@ class ClientSchema(Schema):
     counters = fields.Nested(CountersSchema, required=True)
 
 
-class CostSchema(Schema):
-    """Time inside the BPF programs, measured by the kernel over the last `calls` it counted."""
-
-    calls = fields.Integer(required=True)
-    ns_per_call = fields.Float(required=True)
-
-
-class BlindSchema(Schema):
-    """The programs of a running probe are attached, but the kernel does not run them."""
-
-    since = fields.String(required=True)
-    reason = fields.String(required=True)
-    hint = fields.String(required=True)
-
-
-class ProbeSchema(Schema):
-    id = fields.String(required=True)
-    mode = fields.String(required=True)
-    function = fields.String(required=True, allow_none=True)
-    state = fields.String(required=True)
-    available = fields.Boolean(required=True)
-    reason = fields.String(required=True, allow_none=True)
-    hint = fields.String(required=True, allow_none=True)
-    filter = fields.Nested(FilterSchema, required=True)
-    duration_s = fields.Float(required=True, allow_none=True)
-    restart = fields.Boolean(required=True)
-    restarts = fields.Integer(required=True)
-    started_at = fields.String(required=True, allow_none=True)
-    ended = fields.Nested(EndSchema, required=True, allow_none=True)
-    blind = fields.Nested(BlindSchema, required=True, allow_none=True)
-    not_seen = fields.List(
-        fields.String(), required=True, metadata={"description": "What the mode does not show"}
-    )
-    changed_by = fields.Nested(ChangeSchema, required=True, allow_none=True)
-    columns = fields.List(fields.Nested(ColumnSchema), required=True)
-    counters = fields.Nested(CountersSchema, required=True)
-    drops = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
-    cost = fields.Nested(CostSchema, required=True, allow_none=True)
-    clients = fields.List(fields.Nested(ClientSchema), required=True)
-
-
-class KernelSchema(Schema):
-    release = fields.String(required=True)
-    machine = fields.String(required=True)
-    hostname = fields.String(required=True)
+ProbeSchema = schema_of(
+    ProbeJson,
+    filter=fields.Nested(FilterSchema, required=True),
+    columns=fields.List(fields.Nested(ColumnSchema), required=True),
+    counters=fields.Nested(CountersSchema, required=True),
+    clients=fields.List(fields.Nested(ClientSchema), required=True),
+)
 
 
 class NameSchema(Schema):
@@ -112,15 +60,16 @@ class NameSchema(Schema):
     meaning = fields.String(required=True)
 
 
-class ProbesSchema(Schema):
-    probes = fields.List(fields.Nested(ProbeSchema), required=True)
-    kernel = fields.Nested(KernelSchema, required=True)
-    names = fields.Dict(
+ProbesSchema = schema_of(
+    ProbesJson,
+    probes=fields.List(fields.Nested(ProbeSchema), required=True),
+    names=fields.Dict(
         keys=fields.String(),
         values=fields.List(fields.Nested(NameSchema)),
         required=True,
         metadata={"description": "Tables of names that columns refer to"},
-    )
+    ),
+)
 
 
 class GapSchema(Schema):
@@ -141,7 +90,7 @@ class EventsSchema(Schema):
     next = fields.String(required=True, metadata={"description": "For `after`"})
     missed = fields.Integer(
         required=True,
-        metadata={"description": "Their rows after the cursor that are no longer held"},
+        metadata={"description": "Rows of these probes after the cursor that were evicted"},
     )
 
 

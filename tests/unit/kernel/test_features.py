@@ -18,15 +18,17 @@ import pytest
 from app import ROOT
 from app.config import Settings
 from app.kernel import feature_probes, features, hints
-from app.kernel.features import Availability, check_modes, load_btf, load_symbols
+from app.kernel.availability import Availability
+from app.kernel.features import check_modes, load_btf, load_symbols
 from app.kernel.hints import may_trace
 from app.kernel.symbols import TextSymbols
+from app.kernel.traced_calls import DELETION_FUNCTIONS, DELETION_SYSCALLS, RENAME_FUNCTIONS
 from app.linux import bpf, perf_events
 from app.linux.bpf import ProgramRefusedError
 from app.linux.syscalls import fail_to
 from app.linux.tracefs import opened
 from app.probes.availability import check_command
-from app.probes.modes import DELETION_FUNCTIONS, DELETION_SYSCALLS, MODES, RENAME_FUNCTIONS
+from app.probes.modes import MODES
 from tests.support.btf_builder import BtfBuilder
 from tests.support.waiting import wait_until
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When a failed probe is started again: waits, and what ends them."""
+"""When a failed probe is started again: the waits, and what ends them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_not_asked_for() -> None:
     assert restarts.failed() is None
 
 
-def test_a_first_start_that_fails_was_told_to_its_caller() -> None:
+def test_a_first_start_that_fails_is_not_repeated() -> None:
     assert Restarts(wanted=True).failed() is None
 
 
@@ -45,7 +45,7 @@ def test_waits_double_up_to_the_longest(clock: Clock) -> None:
     assert restarts.count == 8
 
 
-def test_who_lived_for_a_while_starts_soon_again(clock: Clock) -> None:
+def test_the_wait_is_short_after_a_steady_run(clock: Clock) -> None:
     restarts = Restarts(wanted=True)
     restarts.attached()
     assert [restarts.failed(), restarts.failed(), restarts.failed()][0] == FIRST_WAIT_S

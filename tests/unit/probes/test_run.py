@@ -1,22 +1,146 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is said of a tracer's end."""
+"""What a run makes of its tracer's frames; the tracer is a process that does nothing."""
 
 from __future__ import annotations
 
-import signal
+import json
+import socket
+import subprocess
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from app.probes.run import signal_name
+from app.hub import Gap, Hub
+from app.link.frames import HEADER, KIND_BATCH, KIND_JSON
+from app.probes.run import TracerRun
+from app.probes.run_end import End
+from app.probes.spawner import Tracer
+from app.probes.spec import Filter
+from tests.support.waiting import PATIENCE_S, wait_until
+
+KILLED = End("requested", "killed by the test")
 
 
-@pytest.mark.parametrize("number", range(1, signal.NSIG))
-def test_every_signal_has_a_name(number: int) -> None:
-    """Python names the first and last real-time signal only."""
-    name = signal_name(number)
-    assert name.startswith("SIG") or name == f"signal {number}"
+class Stage:
+    def __init__(self) -> None:
+        ours, self.line = socket.socketpair()
+        self.process = subprocess.Popen(["sleep", "1000"], stderr=subprocess.PIPE)
+        self.hub = Hub(1 << 20, 1 << 20)
+        self.changes: list[End | None] = []
+        self.run = TracerRun(
+            Tracer(self.process, ours),
+            self.hub,
+            self.hub.begin_run("fexit"),
+            lambda run: self.changes.append(run.end),
+        )
+        self.run.begin(b"{}\n")
+
+    def say(self, **message: Any) -> None:
+        body = json.dumps(message).encode()
+        self.line.sendall(HEADER.pack(len(body), KIND_JSON, 0) + body)
+
+    def batch(self, rows: int) -> None:
+        self.line.sendall(HEADER.pack(3, KIND_BATCH, rows) + b"abc")
+
+    def report(self, produced: int, dropped: int) -> None:
+        drops = {"ring_full": dropped}
+        self.say(type="counters", produced=produced, dropped_kernel=dropped, drops=drops, cost=None)
+
+    def gaps(self) -> list[tuple[str, int | None]]:
+        items = self.hub.recent(None).items
+        return [(item.where, item.rows) for item in items if isinstance(item, Gap)]
+
+    def end(self) -> End:
+        """Read all that was said, then end."""
+        self.line.shutdown(socket.SHUT_WR)
+        self.process.kill()
+        self.run.join(PATIENCE_S)
+        assert self.run.end is not None
+        return self.run.end
 
 
-def test_usual_signals_are_named() -> None:
-    assert signal_name(9) == "SIGKILL"
-    assert signal_name(40) == "signal 40"
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    stage = Stage()
+    yield stage
+    stage.run.kill(KILLED)
+    stage.run.join(PATIENCE_S)
+    stage.line.close()
+
+
+def test_losses_are_the_difference_of_totals(stage: Stage) -> None:
+    stage.batch(5)
+    stage.report(produced=7, dropped=2)
+    stage.batch(4)
+    stage.report(produced=14, dropped=3)  # one more in the kernel, and two in the pipe
+    stage.report(produced=14, dropped=3)
+    stage.end()
+    assert stage.gaps() == [("kernel", 2), ("kernel", 1), ("pipe", 2)]
+    assert stage.run.ledger.counters() == {
+        "produced": 14,
+        "delivered": 9,
+        "dropped_kernel": 3,
+        "dropped_pipe": 2,
+        "dropped_client": 0,
+    }
+    assert stage.run.drops == {"ring_full": 3}
+
+
+def test_filters_are_confirmed_in_order(stage: Stage) -> None:
+    wanted = [Filter(uid=number) for number in range(3)]
+    for number, each in enumerate(wanted):
+        assert stage.run.change_filter(each, number + 1, f"caller {number}")
+        assert stage.run.wanted_filter == each
+    stage.say(type="filtered", number=2)  # and with it the first
+    wait_until(lambda: stage.run.filtered == 2, "the confirmation")
+    assert (stage.run.filter, stage.run.filter_by) == (wanted[1], "caller 1")
+    assert stage.run.wanted_filter == wanted[2]
+    stage.say(type="filtered", number=3)
+    wait_until(lambda: stage.run.filtered == 3, "the last one")
+    assert stage.run.wanted_filter is None
+
+
+def test_time_without_sight_is_a_gap(stage: Stage) -> None:
+    blind = {"since": "2026-01-01T00:00:00.000000Z", "reason": "why", "hint": "what"}
+    stage.say(type="sight", blind=blind)
+    wait_until(lambda: stage.run.blind, "the report")
+    assert stage.gaps() == []
+    stage.end()
+    assert stage.gaps() == [("unwatched", None)]
+    assert stage.run.blind is None
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"type": "nope"},
+        {"kind": "stopped"},
+        {"type": "counters"},
+        {"type": "maps", "rings": [64], "drops": 5},
+        {"type": "maps", "rings": [64], "drops": []},
+        {"type": "sight", "blind": {}},
+        {"type": "filtered", "number": "x"},
+    ],
+)
+def test_a_malformed_message_ends_the_run(stage: Stage, message: dict[str, Any]) -> None:
+    stage.run.change_filter(Filter(), 1)
+    stage.say(**message)
+    stage.run.join(PATIENCE_S)
+    end = stage.run.end
+    assert end and (end.code, end.detail) == ("tracer_failed", "malformed frame from tracer")
+    assert stage.changes[-1] is end
+
+
+@pytest.mark.parametrize(
+    ("last_word", "code"),
+    [
+        ({"type": "stopped", "code": "duration", "detail": "over"}, "duration"),
+        ({"type": "failed", "code": "unavailable", "detail": "no", "status": 501}, "unavailable"),
+    ],
+)
+def test_the_last_word(stage: Stage, last_word: dict[str, Any], code: str) -> None:
+    stage.say(**last_word, **({"reason": "why"} if code == "unavailable" else {}))
+    end = stage.end()
+    assert (end.code, end.orderly) == (code, code == "duration")
+    assert end.extra == ({} if end.orderly else {"reason": "why"})

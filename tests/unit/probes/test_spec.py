@@ -7,9 +7,6 @@ from typing import Any
 
 import pytest
 
-from app.errors import ProbedeckError
-from app.probes.manager import check_filter, merge_filter
-from app.probes.modes import MODES
 from app.probes.spec import Filter
 
 
@@ -25,14 +22,4 @@ from app.probes.spec import Filter
     ],
 )
 def test_merge(changes: dict[str, Any] | None, result: Filter) -> None:
-    assert merge_filter(Filter(pid=1, comm="rm"), changes) == result
-
-
-@pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
-def test_failures_are_known_at_return_only(mode: Any) -> None:
-    if mode.sees_return:
-        check_filter(mode, Filter(only_failures=True))
-    else:
-        with pytest.raises(ProbedeckError) as caught:
-            check_filter(mode, Filter(only_failures=True))
-        assert (caught.value.status, caught.value.code) == (422, "not_at_entry")
+    assert Filter(pid=1, comm="rm").merged(changes) == result

@@ -14,13 +14,13 @@ import pytest
 from nanoarrow.ipc import InputStream
 
 from app import ROOT
+from app.probes.drops import PROGRAM_DROPS
 from app.probes.modes import MODES
 from app.tracer.decode import Encoder
 from app.tracer.records import (
     CALLS_ENTERED,
     CALLS_LEFT,
     CANARIES,
-    DROP_KINDS,
     HEAD_BYTES,
     NAME_BYTES,
 )
@@ -194,7 +194,7 @@ def test_layout_is_that_of_the_c_text() -> None:
     counted = re.search(r"enum counter \{(.*?)\}", COUNTERS_C, re.S)
     assert counted
     names = [name.strip() for name in re.sub("//.*", "", counted[1]).split(",") if name.strip()]
-    assert names[: len(DROP_KINDS)] == [f"DROP_{kind.upper()}" for kind in DROP_KINDS]
+    assert names[: len(PROGRAM_DROPS)] == [f"DROP_{kind.upper()}" for kind in PROGRAM_DROPS]
     assert names[CALLS_ENTERED] == "CALLS_ENTERED"
     assert names[CALLS_LEFT] == "CALLS_LEFT"
     assert names[CANARIES] == "CANARIES"

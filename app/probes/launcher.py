@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starts runs: a ledger, a tracer process and its request."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import time
+from collections.abc import Callable
+
+from app.config import Settings
+from app.errors import ProbedeckError
+from app.hub import Hub
+from app.link.compiler import compile_command
+from app.link.frames import TracerRequest
+from app.probes.availability import KernelAnswer
+from app.probes.precompile import Precompiler
+from app.probes.run import TracerRun
+from app.probes.spawner import Spawner
+from app.probes.spec import ProbeSpec
+
+log = logging.getLogger(__name__)
+
+
+class Launcher:
+    """Makes runs, and has the programs of all modes compiled before they are needed."""
+
+    def __init__(self, settings: Settings, hub: Hub, spawner: Spawner) -> None:
+        self._settings, self._hub, self._spawner = settings, hub, spawner
+        self._run_numbers = itertools.count(time.time_ns() // 1000)  # unique across services too
+        self._precompiler: Precompiler | None = None
+
+    def open(self) -> None:
+        """Start the spawner's thread."""
+        self._spawner.open()
+
+    def precompile(self, kernel: KernelAnswer) -> None:
+        """Compile the programs of the modes that work, in the background."""
+        settings = self._settings
+        commands = {
+            mode: compile_command(
+                mode,
+                kernel.modes[mode].function or "",
+                settings.ring_mib << 20,
+                settings.btf_path,
+                settings.cache_dir,
+                precompile=True,
+            )
+            for mode in kernel.working()
+        }
+        self._precompiler = Precompiler(self._spawner, commands)
+
+    def close(self) -> None:
+        """End the compiler and the spare tracer."""
+        if self._precompiler is not None:
+            self._precompiler.close()
+        self._spawner.close()
+
+    def make_run(self, probe: str, on_change: Callable[[TracerRun], None]) -> TracerRun:
+        """Return a run whose tracer waits for its request. Raises ProbedeckError 502."""
+        if self._precompiler is not None:
+            self._precompiler.cancel(probe)
+        ledger = self._hub.begin_run(probe)
+        try:
+            tracer = self._spawner.take()
+        except OSError as error:
+            log.exception("no tracer could be started for %s", probe)
+            raise ProbedeckError(
+                502, "tracer_failed", f"no tracer could be started: {error.strerror}"
+            ) from error
+        return TracerRun(tracer, self._hub, ledger, on_change)
+
+    def request(
+        self, mode: str, function: str | None, spec: ProbeSpec, duration_s: float | None
+    ) -> bytes:
+        """Return the request for a tracer; `duration_s` is what is left of the spec's."""
+        settings = self._settings
+        return TracerRequest(
+            probe=mode,
+            mode=mode,
+            function=function or "",
+            run=next(self._run_numbers),
+            parent_pid=os.getpid(),
+            filter=spec.filter,
+            duration_s=duration_s,
+            ring_bytes=settings.ring_mib << 20,
+            btf_path=str(settings.btf_path),
+            cache_dir=str(settings.cache_dir),
+        ).encode()

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One probe as a state machine: what it is doing, and what its present or last run reported."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from enum import Enum
+from typing import Literal
+
+from app.errors import ProbedeckError
+from app.probes.json_shapes import ChangeJson, EndJson
+from app.probes.modes import Mode
+from app.probes.restart import Restarts
+from app.probes.run import TracerRun
+from app.probes.spec import Filter, ProbeSpec
+from app.timestamps import now
+
+
+class State(str, Enum):
+    """What a probe is doing; the values are the protocol's."""
+
+    STOPPED = "stopped"  # never started, or its last run ended as it was asked to
+    STARTING = "starting"  # a tracer was asked to attach its programs
+    RUNNING = "running"  # its programs are attached
+    STOPPING = "stopping"  # the tracer was asked to detach and drain
+    FAILED = "failed"  # its last run ended in any other way; it may be waiting for a restart
+
+
+TRANSITIONS: Mapping[State, frozenset[State]] = {
+    State.STOPPED: frozenset({State.STARTING}),
+    State.STARTING: frozenset({State.RUNNING, State.STOPPED, State.FAILED}),
+    State.RUNNING: frozenset({State.STOPPING, State.STOPPED, State.FAILED}),
+    State.STOPPING: frozenset({State.STOPPED, State.FAILED}),
+    State.FAILED: frozenset({State.STARTING, State.STOPPED}),
+}
+
+
+class TransitionError(Exception):
+    """A transition that TRANSITIONS does not have: a defect of the caller."""
+
+
+class Probe:
+    """One probe. Every method needs the lock `changed`, which callers also wait on."""
+
+    def __init__(self, mode: Mode) -> None:
+        self.mode = mode
+        self.changed = threading.Condition()
+        self.spec = ProbeSpec()
+        self.run: TracerRun | None = None  # the present or last one
+        self.started_at: str | None = None
+        self.ended: EndJson | None = None
+        self.changed_by: ChangeJson | None = None
+        self.restarts = Restarts()
+        # Unix time since when no program has been attached although the probe should be running.
+        self.unwatched_since_s: float | None = None
+        self._state = State.STOPPED
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nobody is starting or stopping it."""
+        return self._state not in (State.STARTING, State.STOPPING)
+
+    @property
+    def has_live_run(self) -> bool:
+        """Whether a run has begun whose end is not known yet."""
+        return self._state in (State.STARTING, State.RUNNING, State.STOPPING)
+
+    def note_change(self, actor: str, what: Literal["started", "stopped", "filter"]) -> None:
+        """Note who changed it; clients are told with the next state."""
+        self.changed_by = {"who": actor, "what": what, "at": now()}
+
+    def start(self, run: TracerRun, spec: ProbeSpec) -> None:
+        """Begin a run."""
+        self._move_to(State.STARTING)
+        self.run, self.spec, self.ended = run, spec, None
+        self.started_at = now()
+
+    def stop(self) -> None:
+        """The run was asked to end."""
+        self._move_to(State.STOPPING)
+
+    def cancel_restart(self) -> None:
+        """Stop a failed probe that waits for its restart."""
+        self._move_to(State.STOPPED)
+        self.restarts.is_waiting = False
+        self.ended = {"code": "requested", "detail": "stopped on request", "at": now()}
+
+    def fail(self, problem: ProbedeckError) -> None:
+        """Note that a failed probe could not be started again."""
+        self.ended = {"code": problem.code, "detail": problem.detail, "at": now()}
+
+    def follow_filter(self) -> bool:
+        """Show the filter that the tracer confirmed last; return whether it is another one."""
+        run = self.run
+        if run is None or run.filter is None or run.filter == self.spec.filter:
+            return False
+        self.spec = replace(self.spec, filter=run.filter)
+        self.note_change(run.filter_by, "filter")
+        return True
+
+    def follow_run(self) -> bool:
+        """Follow the run when it attached or ended; return whether the state changed."""
+        run, was = self.run, self._state
+        if run is None or not self.has_live_run:
+            return False
+        if run.attached and was is State.STARTING:
+            self._move_to(State.RUNNING)
+            self.restarts.attached()
+        if run.end is not None:
+            self._move_to(State.STOPPED if run.end.orderly else State.FAILED)
+            self.ended = {"code": run.end.code, "detail": run.end.detail, "at": now()}
+            if reason := run.end.extra.get("reason"):
+                self.ended["reason"] = reason
+        return self._state is not was
+
+    def require_run(self) -> TracerRun:
+        """Return the run of a running probe. Raises ProbedeckError 404."""
+        if self._state is not State.RUNNING or self.run is None:
+            raise ProbedeckError(404, "not_running", f"{self.mode.name} is not running")
+        return self.run
+
+    def _move_to(self, state: State) -> None:
+        if state not in TRANSITIONS[self._state]:
+            raise TransitionError(f"{self.mode.name}: {self._state.value} -> {state.value}")
+        self._state = state
+        self.changed.notify_all()
+
+    def wait_until_settled(self, deadline: float) -> None:
+        """Wait until nobody is starting or stopping it. Raises ProbedeckError 504.
+
+        `deadline` is of time.monotonic.
+        """
+        if not self.changed.wait_for(
+            lambda: self.is_settled, max(0.0, deadline - time.monotonic())
+        ):
+            code = "start_timeout" if self._state is State.STARTING else "stop_timeout"
+            raise ProbedeckError(504, code, f"{self.mode.name} is still {self._state.value}")
+
+
+def check_filter(mode: Mode, wanted: Filter) -> None:
+    """Raises ProbedeckError 422 for a filter that the mode cannot test."""
+    if wanted.only_failures and not mode.sees_return:
+        raise ProbedeckError(
+            422,
+            "not_at_entry",
+            f"{mode.name} sees calls at entry, before they succeed or fail: "
+            "only_failures needs fexit, kretprobe or tracepoint",
+        )

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Probes as JSON."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from app.hub import Hub
+from app.kernel.availability import Availability
+from app.probes.availability import KernelAnswer
+from app.probes.describe import describe_probe, describe_service
+from app.probes.drops import NO_DROPS
+from app.probes.modes import MODES
+from app.probes.not_seen import NO_RENAMES
+from app.probes.probe import Probe
+from app.probes.spec import Filter, ProbeSpec
+from app.web.api.responses import ProbesSchema
+
+KERNEL = KernelAnswer("6.1", "x86_64", "lab", {name: Availability(True, "f") for name in MODES})
+BLIND = {"since": "2026-01-01T00:00:00.000000Z", "reason": "why", "hint": "what"}
+
+
+def running() -> tuple[Probe, Any]:
+    """A probe with a fake run, which has reported something of everything."""
+    run = SimpleNamespace(
+        function="g",
+        attached=True,
+        end=None,
+        filter=None,
+        blind=BLIND,
+        drops={"ring_full": 3},
+        cost={"calls": 2, "ns_per_call": 800.0},
+    )
+    probe = Probe(MODES["fexit"])
+    with probe.changed:
+        probe.start(run, ProbeSpec(Filter(uid=1), 5.0, True))  # type: ignore[arg-type]
+    return probe, run
+
+
+def test_the_whole_is_what_is_declared() -> None:
+    hub = Hub(1 << 20, 1 << 20)
+    probe, _ = running()
+    with hub.subscribe(kind="test", peer="-", probes=None, recent=False):
+        described = [
+            describe_probe(probe, KERNEL, hub),
+            describe_probe(Probe(MODES["kprobe"]), KERNEL, hub),
+        ]
+    answer = describe_service(described, KERNEL)
+    assert ProbesSchema(unknown="raise").validate(answer) == {}
+
+
+def test_what_a_run_has_reported() -> None:
+    hub = Hub(1 << 20, 1 << 20)
+    probe, run = running()
+    described = describe_probe(probe, KERNEL, hub)
+    assert (described["state"], described["function"], described["blind"]) == (
+        "starting",
+        "g",
+        None,
+    )
+    assert described["drops"] == {**NO_DROPS, "ring_full": 3}
+    assert (described["duration_s"], described["restart"]) == (5.0, True)
+    with probe.changed:
+        probe.follow_run()
+    assert describe_probe(probe, KERNEL, hub)["blind"] == BLIND
+    run.function = None
+    assert describe_probe(probe, KERNEL, hub)["function"] == "f"
+
+
+def test_a_kernel_whose_renames_are_unknown() -> None:
+    described = describe_probe(Probe(MODES["fexit"]), KERNEL, Hub(1, 1))
+    assert NO_RENAMES in described["not_seen"]

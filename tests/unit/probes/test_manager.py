@@ -1,0 +1,386 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The manager: what each command does in each state, and what callers at the same time get.
+
+The tracers are fakes: their conversation is tested in tests/integration/test_tracer_talk.py.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from app.config import Settings
+from app.errors import ProbedeckError
+from app.hub import Hub
+from app.kernel.availability import Availability
+from app.probes import launcher
+from app.probes import manager as manager_module
+from app.probes.availability import KernelAnswer, KernelCheck
+from app.probes.manager import ProbeManager
+from app.probes.modes import MODES
+from app.probes.run_end import End
+from app.probes.spec import Filter, ProbeSpec
+from tests.support.waiting import PATIENCE_S, wait_until
+
+MODE, OTHER, BROKEN = "fexit", "kprobe", "fentry"
+MIB = 1 << 20
+
+
+class FakeRun:
+    """A fake of app.probes.run.TracerRun: it reports what the test says, from a thread."""
+
+    def __init__(self, _tracer: object, hub: Hub, ledger: Any, on_change: Callable[..., None]):
+        self.hub, self.ledger, self._on_change = hub, ledger, on_change
+        self.silent_polls = 0
+        self.function: str | None = None
+        self.attached = False
+        self.filtered, self.filter, self.filter_by = 0, None, ""
+        self.drops: dict[str, int] = {}
+        self.cost = self.ended_s = self.blind = None
+        self.end: End | None = None
+        self.wanted_filter: Filter | None = None
+        self.begun = threading.Event()
+        self.asked_to_stop = threading.Event()
+        self.killed_for: End | None = None
+        self.sent: list[tuple[int, Filter, str]] = []
+
+    def begin(self, _request: bytes) -> None:
+        self.begun.set()
+
+    def stop(self) -> None:
+        self.asked_to_stop.set()
+
+    def change_filter(self, wanted: Filter, number: int, actor: str = "") -> bool:
+        self.sent.append((number, wanted, actor))
+        return True
+
+    def kill(self, why: End | None = None) -> None:
+        """As of a process that is killed: its end is reported later, by its reader."""
+        if self.killed_for is None and why is not None:
+            self.killed_for = why
+            threading.Thread(target=self.report, kwargs={"end": why}).start()
+
+    def report(self, **facts: Any) -> None:
+        """Note these facts, and tell the manager."""
+        for name, value in facts.items():
+            setattr(self, name, value)
+        self._on_change(self)
+
+    def confirm(self, index: int = -1) -> None:
+        number, wanted, actor = self.sent[index]
+        self.report(filtered=number, filter=wanted, filter_by=actor)
+
+
+class FakeSpawner:
+    """A fake of app.probes.spawner.Spawner, which starts nothing."""
+
+    def __init__(self) -> None:
+        self.problem: OSError | None = None
+        self.closed = False
+
+    def take(self) -> object:
+        if self.problem:
+            raise self.problem
+        return object()
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Stage:
+    """A manager on fakes, and the runs that it made."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.runs: list[FakeRun] = []
+        self.working = {MODE, OTHER}
+        self.checks = 0
+        monkeypatch.setattr(launcher, "TracerRun", self._make)
+        monkeypatch.setattr(manager_module, "FILTER_TIMEOUT_S", PATIENCE_S)
+        monkeypatch.setattr("app.probes.restart.FIRST_WAIT_S", 0.0)
+        self.settings = Settings(owner_uid=0, start_timeout_s=PATIENCE_S, stop_timeout_s=PATIENCE_S)
+        self.hub, self.spawner = Hub(MIB, MIB), FakeSpawner()
+        self.manager = self.make_manager(self.settings)
+        self.pool = ThreadPoolExecutor(16)
+
+    def make_manager(self, settings: Settings) -> ProbeManager:
+        made = ProbeManager(
+            settings,
+            self.hub,
+            spawner=self.spawner,  # type: ignore[arg-type]
+            kernel_check=KernelCheck(settings, self._ask),
+        )
+        made.check_availability()
+        return made
+
+    def _make(self, *arguments: Any) -> FakeRun:
+        self.runs.append(FakeRun(*arguments))
+        return self.runs[-1]
+
+    def _ask(self, _settings: Settings) -> KernelAnswer:
+        self.checks += 1
+        modes = {
+            name: Availability(True, "f")
+            if name in self.working
+            else Availability(False, None, "x")
+            for name in MODES
+        }
+        return KernelAnswer("6.1", "x86_64", "lab", modes)
+
+    def run(self, count: int) -> FakeRun:
+        wait_until(lambda: len(self.runs) >= count and self.runs[count - 1].begun.is_set(), "a run")
+        return self.runs[count - 1]
+
+    def start(self, **spec: Any) -> FakeRun:
+        """Start MODE and have it attached."""
+        count = len(self.runs) + 1
+        future = self.pool.submit(self.manager.start, MODE, ProbeSpec(**spec), "ann")
+        run = self.run(count)
+        run.report(attached=True, function="g")
+        described, is_new = future.result(PATIENCE_S)
+        assert (described["state"], described["function"], is_new) == ("running", "g", True)
+        return run
+
+    @property
+    def state(self) -> str:
+        return self.manager.describe(MODE)["state"]
+
+    def wait_for(self, state: str) -> None:
+        wait_until(lambda: self.state == state, state)
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    stage = Stage(monkeypatch)
+    yield stage
+    for run in stage.runs:
+        run.report(end=run.end or STOPPED)  # so that no restart follows the test
+    stage.pool.shutdown()
+
+
+def problem(call: Future[Any] | Callable[[], Any]) -> tuple[int, str]:
+    with pytest.raises(ProbedeckError) as caught:
+        call.result(PATIENCE_S) if isinstance(call, Future) else call()
+    return caught.value.status, caught.value.code
+
+
+STOPPED = End("requested", "stopped on request")
+DIED = End("tracer_failed", "it died", extra={"reason": "died"})
+
+
+def test_start_and_stop(stage: Stage) -> None:
+    run = stage.start()
+    future = stage.pool.submit(stage.manager.stop, MODE, "bob")
+    assert run.asked_to_stop.wait(PATIENCE_S)
+    assert stage.state == "stopping"
+    run.report(end=STOPPED)
+    described = future.result(PATIENCE_S)
+    assert described["state"] == "stopped"
+    assert described["changed_by"] and described["changed_by"]["who"] == "bob"
+    assert problem(lambda: stage.manager.stop(MODE)) == (404, "not_running")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda manager: manager.describe("x"),
+        lambda manager: manager.start("x", ProbeSpec()),
+        lambda manager: manager.change_filter("x", None),
+        lambda manager: manager.stop("x"),
+    ],
+)
+def test_an_unknown_probe(stage: Stage, call: Callable[[ProbeManager], Any]) -> None:
+    assert problem(lambda: call(stage.manager)) == (404, "unknown_probe")
+
+
+def test_starting_what_runs(stage: Stage) -> None:
+    stage.start()
+    described, is_new = stage.manager.start(MODE, ProbeSpec())
+    assert (described["state"], is_new) == ("running", False)
+    other = ProbeSpec(Filter(uid=1))
+    assert problem(lambda: stage.manager.start(MODE, other)) == (409, "running_differently")
+    assert len(stage.runs) == 1
+
+
+def test_starts_at_the_same_time_are_one_start(stage: Stage) -> None:
+    futures = [stage.pool.submit(stage.manager.start, MODE, ProbeSpec()) for _ in range(8)]
+    stage.run(1).report(attached=True)
+    answers = [future.result(PATIENCE_S) for future in futures]
+    assert sorted(is_new for _, is_new in answers) == [False] * 7 + [True]
+    assert {described["state"] for described, _ in answers} == {"running"}
+    assert len(stage.runs) == 1
+
+
+def test_stops_at_the_same_time_are_one_stop(stage: Stage) -> None:
+    run = stage.start()
+    futures = [stage.pool.submit(stage.manager.stop, MODE) for _ in range(8)]
+    assert run.asked_to_stop.wait(PATIENCE_S)
+    run.report(end=STOPPED)
+    failed = [future for future in futures if future.exception(PATIENCE_S)]
+    assert [problem(future) for future in failed] == [(404, "not_running")] * 7
+
+
+def test_a_stop_waits_for_the_start_before_it(stage: Stage) -> None:
+    starting = stage.pool.submit(stage.manager.start, MODE, ProbeSpec())
+    run = stage.run(1)
+    stopping = stage.pool.submit(stage.manager.stop, MODE)
+    assert not run.asked_to_stop.is_set()
+    run.report(attached=True)
+    assert starting.result(PATIENCE_S)[1]
+    assert run.asked_to_stop.wait(PATIENCE_S)
+    run.report(end=STOPPED)
+    assert stopping.result(PATIENCE_S)["state"] == "stopped"
+
+
+def test_no_answer_shows_a_state_that_the_run_has_left(stage: Stage) -> None:
+    """The reader has noted a fact and waits for the lock, which the caller holds."""
+    probe = stage.manager._probes[MODE]
+    starting = stage.pool.submit(stage.manager.start, MODE, ProbeSpec())
+    run = stage.run(1)
+    with probe.changed:
+        run.attached = True
+        probe.changed.notify_all()
+    assert starting.result(PATIENCE_S)[0]["state"] == "running"
+    stopping = stage.pool.submit(stage.manager.stop, MODE)
+    assert run.asked_to_stop.wait(PATIENCE_S)
+    with probe.changed:
+        run.end = STOPPED
+        probe.changed.notify_all()
+    assert stopping.result(PATIENCE_S)["state"] == "stopped"
+    run.report()  # the reader's turn: nothing is new
+    assert stage.state == "stopped"
+
+
+def test_a_stop_of_what_has_just_ended(stage: Stage) -> None:
+    run = stage.start()
+    run.end = End("duration", "over")  # and its reader has not told yet
+    assert problem(lambda: stage.manager.stop(MODE)) == (404, "not_running")
+    ended = stage.manager.describe(MODE)["ended"]
+    assert ended and ended["code"] == "duration"
+
+
+def test_a_start_that_fails(stage: Stage) -> None:
+    starting = stage.pool.submit(stage.manager.start, MODE, ProbeSpec())
+    stage.run(1).report(end=DIED)
+    assert problem(starting) == (502, "tracer_failed")
+    assert stage.state == "failed"
+    stage.start()  # and can be started again
+
+
+def test_no_tracer_can_be_started(stage: Stage) -> None:
+    stage.spawner.problem = OSError(11, "Resource temporarily unavailable")
+    assert problem(lambda: stage.manager.start(MODE, ProbeSpec())) == (502, "tracer_failed")
+    assert stage.state == "stopped"
+
+
+def test_a_start_that_takes_too_long(stage: Stage) -> None:
+    manager = stage.make_manager(Settings(owner_uid=0, start_timeout_s=0.01))
+    assert problem(lambda: manager.start(MODE, ProbeSpec())) == (504, "start_timeout")
+    assert manager.describe(MODE)["state"] == "failed"
+
+
+def test_a_mode_that_does_not_work_is_checked_again(stage: Stage) -> None:
+    before = stage.checks
+    assert problem(lambda: stage.manager.start(BROKEN, ProbeSpec())) == (501, "unavailable")
+    assert stage.checks == before + 1
+    stage.working.add(BROKEN)
+    future = stage.pool.submit(stage.manager.start, BROKEN, ProbeSpec())
+    stage.run(1).report(attached=True)
+    assert future.result(PATIENCE_S)[0]["available"]
+
+
+def test_a_filter_is_shown_once_it_is_confirmed(stage: Stage) -> None:
+    run = stage.start(filter=Filter(uid=1))
+    with stage.hub.subscribe(
+        kind="test", peer="-", probes=None, recent=False, states_in_order=True
+    ) as client:
+        client.get(0)
+        change = stage.pool.submit(stage.manager.change_filter, MODE, {"pid": 7}, "eve")
+        wait_until(lambda: run.sent, "the request")
+        assert stage.manager.describe(MODE)["filter"]["pid"] is None
+        run.confirm()
+        described = change.result(PATIENCE_S)
+        assert (described["filter"]["pid"], described["filter"]["uid"]) == (7, 1)
+        assert described["changed_by"] and described["changed_by"]["who"] == "eve"
+        (told,) = client.get(PATIENCE_S)
+        assert isinstance(told, dict)
+        assert told["probe"]["filter"]["pid"] == 7
+        assert client.get(0) == []  # told once
+
+
+def test_a_change_during_a_stop(stage: Stage) -> None:
+    run = stage.start()
+    stopping = stage.pool.submit(stage.manager.stop, MODE)
+    assert run.asked_to_stop.wait(PATIENCE_S)
+    change = stage.pool.submit(stage.manager.change_filter, MODE, {"pid": 7})
+    run.report(end=STOPPED)
+    assert stopping.result(PATIENCE_S)["state"] == "stopped"
+    assert problem(change) == (404, "not_running")
+    assert run.sent == []
+
+
+def test_a_stop_during_a_change(stage: Stage) -> None:
+    run = stage.start()
+    change = stage.pool.submit(stage.manager.change_filter, MODE, {"pid": 7})
+    wait_until(lambda: run.sent, "the request")
+    stopping = stage.pool.submit(stage.manager.stop, MODE)
+    assert run.asked_to_stop.wait(PATIENCE_S)
+    run.report(end=STOPPED)
+    assert problem(change) == (404, "not_running")
+    assert stopping.result(PATIENCE_S)["state"] == "stopped"
+
+
+def test_a_filter_that_the_mode_cannot_test(stage: Stage) -> None:
+    wanted = ProbeSpec(Filter(only_failures=True))
+    assert problem(lambda: stage.manager.start(OTHER, wanted)) == (422, "not_at_entry")
+
+
+def test_a_restart(stage: Stage) -> None:
+    first = stage.start(restart=True, filter=Filter(uid=3))
+    first.report(end=DIED, ended_s=1.0)
+    second = stage.run(2)
+    second.report(attached=True)
+    stage.wait_for("running")
+    described = stage.manager.describe(MODE)
+    assert (described["restarts"], described["filter"]["uid"]) == (1, 3)
+    (gap,) = stage.hub.recent(None).items
+    assert (gap.where, gap.since_s) == ("unwatched", 1.0)  # type: ignore[union-attr]
+
+
+def test_a_restart_that_is_cancelled(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.probes.restart.FIRST_WAIT_S", 1000.0)
+    stage.start(restart=True).report(end=DIED, ended_s=1.0)
+    ended = stage.manager.describe(MODE)["ended"]
+    assert ended and ended["restart_at"] > ended["at"]
+    described = stage.manager.stop(MODE)
+    assert (described["state"], described["ended"]["code"]) == ("stopped", "requested")  # type: ignore[index]
+    assert len(stage.runs) == 1
+
+
+def test_a_failure_while_stopping_is_not_restarted(stage: Stage) -> None:
+    run = stage.start(restart=True)
+    stopping = stage.pool.submit(stage.manager.stop, MODE)
+    assert run.asked_to_stop.wait(PATIENCE_S)
+    run.report(end=DIED)
+    assert stopping.result(PATIENCE_S)["state"] == "failed"
+    assert "restart_at" not in (stage.manager.describe(MODE)["ended"] or {})
+
+
+def test_the_end_of_the_service(stage: Stage) -> None:
+    run = stage.start()
+    closing = stage.pool.submit(stage.manager.close)
+    assert run.asked_to_stop.wait(PATIENCE_S)
+    run.report(end=STOPPED)
+    closing.result(PATIENCE_S)
+    assert stage.spawner.closed
+    assert problem(lambda: stage.manager.start(MODE, ProbeSpec())) == (503, "stopping")
+
+
+def test_the_end_of_the_service_during_a_start(stage: Stage) -> None:
+    starting = stage.pool.submit(stage.manager.start, MODE, ProbeSpec())
+    stage.run(1)
+    stage.manager.close()
+    assert problem(starting) == (503, "stopping")
