@@ -10,7 +10,7 @@ from typing import Any
 from app.hub.items import Batch, Control, Item
 from app.hub.ledger import ClientLedger, ClientLedgers, Ledger
 from app.hub.log import Log
-from app.hub.pending import LatestStates, PendingGaps, StateChanges
+from app.hub.undelivered import LatestStates, PendingGaps, StateChanges
 
 # One `get` returns about this much, so that gaps and states reach a busy client in time.
 HANDOUT_BYTES = 1 << 20

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from app.columns.names import tables_as_json
 from app.hub import Hub
-from app.probes.availability import KernelAnswer
 from app.probes.drops import NO_DROPS
 from app.probes.json_shapes import KernelJson, ProbeJson, ProbesJson
+from app.probes.kernel_check import KernelAnswer
 from app.probes.not_seen import not_seen
 from app.probes.probe import Probe, State
 

@@ -14,7 +14,7 @@ from app.errors import ProbedeckError
 from app.hub import Hub
 from app.link.compiler import compile_command
 from app.link.frames import TracerRequest
-from app.probes.availability import KernelAnswer
+from app.probes.kernel_check import KernelAnswer
 from app.probes.precompile import Precompiler
 from app.probes.run import TracerRun
 from app.probes.spawner import Spawner

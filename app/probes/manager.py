@@ -13,9 +13,9 @@ from typing import Any
 from app.config import Settings
 from app.errors import ProbedeckError
 from app.hub import Hub
-from app.probes.availability import KernelAnswer, KernelCheck
 from app.probes.describe import describe_service
 from app.probes.json_shapes import ProbeJson, ProbesJson
+from app.probes.kernel_check import KernelAnswer, KernelCheck
 from app.probes.launcher import Launcher
 from app.probes.modes import MODES
 from app.probes.monitor import Monitor
@@ -99,7 +99,7 @@ class ProbeManager:
                 self._notifier.tell(probe)
 
     def describe_all(self) -> ProbesJson:
-        """Return all probes and the kernel (docs/protocol.md, "Probes")."""
+        """Return all probes and the kernel (docs/protocol.md, "A probe")."""
         return describe_service([self.describe(name) for name in self._probes], self.kernel)
 
     def describe(self, probe_id: str) -> ProbeJson:

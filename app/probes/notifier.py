@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from app.hub import Hub
-from app.probes.availability import KernelAnswer
 from app.probes.describe import MOVING, describe_probe
 from app.probes.json_shapes import ProbeJson
+from app.probes.kernel_check import KernelAnswer
 from app.probes.probe import Probe
 
 

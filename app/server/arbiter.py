@@ -26,7 +26,7 @@ from app.server.announce import announce, token_command
 from app.server.gunicorn_api import Arbiter, BaseApplication, TCP6Socket, TCPSocket
 from app.server.incoming import MAX_LINE_BYTES
 from app.server.instance import cannot_start, check_places, listening, sole_instance
-from app.server.log import ServerLogger, log_to_stderr
+from app.server.server_log import ServerLogger, log_to_stderr
 from app.server.tls import server_context
 from app.server.worker import MAX_PENDING, Worker
 

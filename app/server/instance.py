@@ -75,7 +75,7 @@ def check_places(settings: Settings) -> None:
 
 @contextmanager
 def named(option: str, kind: str = "folder", effect: str = "") -> Iterator[None]:
-    """Turn UnusablePathError into `cannot_start`, naming the option; `effect` is what then fails."""
+    """Turn UnusablePathError into `cannot_start` naming the option; `effect` is what fails."""
     try:
         yield
     except paths.UnusablePathError as error:

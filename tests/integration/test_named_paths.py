@@ -17,7 +17,7 @@ import pytest
 
 from app import ROOT
 from app.config import Settings
-from app.probes.availability import check_command
+from app.probes.kernel_check import check_command
 from tests.support.service import free_port, running_service
 from tests.support.waiting import PATIENCE_S, wait_until
 

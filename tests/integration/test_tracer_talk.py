@@ -26,7 +26,7 @@ from app.hub import Hub
 from app.kernel.availability import Availability
 from app.link.frames import HEADER, KIND_BATCH, KIND_JSON, send_maps
 from app.probes import manager as manager_module
-from app.probes.availability import KernelAnswer, KernelCheck
+from app.probes.kernel_check import KernelAnswer, KernelCheck
 from app.probes.manager import ProbeManager
 from app.probes.modes import MODES
 from app.probes.run import TracerRun

@@ -16,7 +16,7 @@ from app.web.routes.signing_in import SCHEME
 TOKEN, PROTOCOL_TOKEN, PROOF = "token", "websocketToken", "proof"
 DESCRIPTION = (
     "Programs of the user who started Probedeck, on the same machine, need no token. Others send "
-    "one, as `Authorization: Bearer pd_...`; `sudo ./run token add NAME` makes one. Errors are "
+    "one, as `Authorization: Bearer pd_...`; `sudo ./run token add NAME` creates one. Errors are "
     "problem+json (RFC 9457) with a stable `code`. docs/protocol.md has the columns of events, the "
     "messages of the websocket and all codes."
 )

@@ -28,7 +28,7 @@ CONTENT_TYPE = "application/problem+json"
 MAX_PATH = 200  # characters of a path that a problem quotes
 HOW_TO_SIGN_IN = (
     "Send a token as the header `Authorization: Bearer pd_...`. "
-    "On the machine itself, `sudo ./run token add NAME` makes one."
+    "On the machine itself, `sudo ./run token add NAME` creates one."
 )
 
 # The codes (docs/protocol.md) of what routing and validation raise, by status.

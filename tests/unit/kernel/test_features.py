@@ -27,7 +27,7 @@ from app.linux import bpf, perf_events
 from app.linux.bpf import ProgramRefusedError
 from app.linux.syscalls import fail_to
 from app.linux.tracefs import opened
-from app.probes.availability import check_command
+from app.probes.kernel_check import check_command
 from app.probes.modes import MODES
 from tests.support.btf_builder import BtfBuilder
 from tests.support.waiting import wait_until

@@ -8,9 +8,9 @@ from typing import Any
 
 from app.hub import Hub
 from app.kernel.availability import Availability
-from app.probes.availability import KernelAnswer
 from app.probes.describe import describe_probe, describe_service
 from app.probes.drops import NO_DROPS
+from app.probes.kernel_check import KernelAnswer
 from app.probes.modes import MODES
 from app.probes.not_seen import NO_RENAMES
 from app.probes.probe import Probe

@@ -17,7 +17,7 @@ from app.hub import Hub
 from app.kernel.availability import Availability
 from app.link.frames import TracerRequest
 from app.probes import launcher as launcher_module
-from app.probes.availability import KernelAnswer
+from app.probes.kernel_check import KernelAnswer
 from app.probes.launcher import Launcher
 from app.probes.modes import MODES
 from app.probes.spec import Filter, ProbeSpec

@@ -19,7 +19,7 @@ from app.hub import Hub
 from app.kernel.availability import Availability
 from app.probes import launcher
 from app.probes import manager as manager_module
-from app.probes.availability import KernelAnswer, KernelCheck
+from app.probes.kernel_check import KernelAnswer, KernelCheck
 from app.probes.manager import ProbeManager
 from app.probes.modes import MODES
 from app.probes.run_end import End

@@ -9,8 +9,8 @@ import pytest
 
 from app.hub import Hub
 from app.kernel.availability import Availability
-from app.probes.availability import KernelAnswer
 from app.probes.describe import MOVING
+from app.probes.kernel_check import KernelAnswer
 from app.probes.modes import MODES
 from app.probes.notifier import Notifier
 from app.probes.probe import Probe

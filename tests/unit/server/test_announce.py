@@ -14,7 +14,7 @@ from app import ROOT
 from app.config import Settings
 from app.probes.modes import MODES
 from app.server.announce import announce_tokens, summary, token_command
-from app.server.log import FORMAT, EscapingFormatter, printable
+from app.server.server_log import FORMAT, EscapingFormatter, printable
 
 
 def probes(**reasons: str | None) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from gunicorn.http.body import Body, LengthReader
 from gunicorn.workers.gthread import PollableMethodQueue
 
 from app import ROOT
-from app.server import arbiter, exchange, gunicorn_api, incoming, log, worker
+from app.server import arbiter, exchange, gunicorn_api, incoming, server_log, worker
 
 
 def names_in(kind: type) -> set[str]:
@@ -79,7 +79,7 @@ OVERRIDDEN: dict[type, dict[str, str]] = {
     arbiter.Application: {"load": "", "load_config": "", "run": ""},
     exchange.BufferedResponse: {"start_response": "status, headers, exc_info"},
     incoming.ReceivedBytes: {"chunk": "size_hint"},
-    log.ServerLogger: {"exception": "msg, args, kwargs", "setup": "cfg"},
+    server_log.ServerLogger: {"exception": "msg, args, kwargs", "setup": "cfg"},
 }
 
 

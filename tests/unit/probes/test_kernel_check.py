@@ -12,8 +12,8 @@ import pytest
 from app.config import Settings
 from app.errors import ProbedeckError
 from app.kernel.availability import Availability
-from app.probes import availability
-from app.probes.availability import KernelAnswer, KernelCheck
+from app.probes import kernel_check
+from app.probes.kernel_check import KernelAnswer, KernelCheck
 from app.probes.modes import MODES
 from tests.support.waiting import PATIENCE_S
 
@@ -40,9 +40,9 @@ def test_the_cause_is_reported_and_the_rest_is_logged(
             raise failure
         return subprocess.CompletedProcess([], 0, b'{"release": 1}', b"")
 
-    monkeypatch.setattr(availability.subprocess, "run", run)
+    monkeypatch.setattr(kernel_check.subprocess, "run", run)
     with caplog.at_level(logging.ERROR), pytest.raises(ProbedeckError, match=told) as caught:
-        availability.ask_kernel(Settings())
+        kernel_check.ask_kernel(Settings())
     assert (caught.value.status, caught.value.code) == (500, "internal")
     assert "/" not in caught.value.detail
     assert "Traceback" not in caught.value.detail
@@ -59,9 +59,9 @@ def test_a_longer_start_timeout_holds_for_the_check_too(
     def run(*_: object, timeout: float, **_options: object) -> None:
         raise subprocess.TimeoutExpired([], timeout)
 
-    monkeypatch.setattr(availability.subprocess, "run", run)
+    monkeypatch.setattr(kernel_check.subprocess, "run", run)
     with pytest.raises(ProbedeckError, match=f"no answer for {bound_s} s"):
-        availability.ask_kernel(Settings(start_timeout_s=start_timeout_s))
+        kernel_check.ask_kernel(Settings(start_timeout_s=start_timeout_s))
 
 
 class FakeKernel:

@@ -50,20 +50,6 @@ PHRASES = {
     r"\b\d+ different\b|\} different\b": ("distinct", "3 different"),
     r"\bin force\b": ("active", "Still in force: no filter"),
 }
-# Texts still to be rewritten: an entry that is not needed any more fails the test.
-PENDING = {
-    "app/access/tokens.py",
-    "app/config.py",
-    "app/machine/kernels.py",
-    "app/machine/machine.py",
-    "app/server/arbiter.py",
-    "app/systemd/unit.py",
-    "app/web/api/body.py",
-    "app/web/api/openapi.py",
-    "app/web/api/problem.py",
-    "app/web/guard.py",
-    "app/web/routes/probes.py",
-}
 COMMENT = re.compile(r"^\s*(?://|/?\*).*$|(?<=[\s;{}(),]) ?// .*$", re.MULTILINE)
 
 
@@ -113,7 +99,4 @@ def test_modules_of_the_page(path: Path) -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_texts_of_the_service(path: Path) -> None:
     found = [found for text in texts(path) for found in found_in(text)]
-    if str(path.relative_to(ROOT)) in PENDING:
-        assert found, "its texts are rewritten: remove it from PENDING"
-        pytest.xfail(str(found))
     assert found == []

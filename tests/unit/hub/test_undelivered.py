@@ -9,7 +9,7 @@ import pytest
 
 from app.hub import ITEM_OVERHEAD_BYTES, Batch, Gap, Hub
 from app.hub.items import gap_message
-from app.hub.pending import MAX_STATE_CHANGES, PendingGaps
+from app.hub.undelivered import MAX_STATE_CHANGES, PendingGaps
 from tests.support.hub_clients import rows_of, subscribe, take_all
 
 MIB = 1 << 20
