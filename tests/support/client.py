@@ -281,7 +281,7 @@ class Ndjson(Stream):
 
 
 class Websocket(Stream):
-    """`GET /ws`; the handshake is complete when the constructor returns.
+    """`GET /ws`; the hello, after which no event is missed, has begun to arrive on return.
 
     Checks what the protocol says of the order of messages: hello first and once, the batches of
     each run numbered without a hole.
@@ -312,6 +312,8 @@ class Websocket(Stream):
             self._socket.close()
         assert isinstance(answer, AcceptConnection), f"no websocket: {answer}"
         assert answer.subprotocol == ("probedeck.v1" if token else None)
+        while not self._events:
+            self._feed()
 
     def _send(self, event: Any) -> None:
         self._socket.sendall(self._protocol.send(event))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from app.config import Settings
 from app.probes.modes import MODES
 from app.server.announce import announce_tokens, summary, token_command
 from app.server.server_log import FORMAT, EscapingFormatter, printable
+
+RUN = shlex.quote(f"{ROOT}/run")
 
 
 def probes(**reasons: str | None) -> list[dict[str, Any]]:
@@ -65,10 +68,10 @@ def test_first_tokens_are_shown_to_a_person_and_to_no_log(
             Settings(run_dir=Path("/srv/r"), owner_uid=1000),
             "sudo ./run token rotate x --run-dir /srv/r",
         ),
-        (Settings(trusted_peer="10.0.2.2"), f"./run --vm-exec {ROOT}/run token rotate x"),
+        (Settings(trusted_peer="10.0.2.2"), f"./run --vm-exec {RUN} token rotate x"),
         (
             Settings(trusted_peer="10.0.2.2", port=5001, run_dir=Path("/run/r")),
-            f"./run --port 5001 --vm-exec {ROOT}/run token rotate x --run-dir /run/r",
+            f"./run --port 5001 --vm-exec {RUN} token rotate x --run-dir /run/r",
         ),
     ],
 )
