@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from app.cli.table import find
+from app.cli.command_table import find
 from app.linux import signals
 from app.linux.standard_streams import keep_standard_streams
 

@@ -2,7 +2,7 @@
 //
 // The record that user space reads. app/tracer/records.py repeats its layout and constants.
 //
-// BCC rewrites map calls in the main file only, so app/tracer/source.py concatenates the files of
+// BCC rewrites map calls in the main file only, so app/tracer/bpf_source.py concatenates the files of
 // a mode, in an order in which each uses only what precedes it; it lists them. It also defines
 //   RING_PAGES       pages of the ring for short names
 //   SEES_RETURN      in modes that emit at a call's return

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from app.cli.table import find
+from app.cli.command_table import find
 
 if __name__ == "__main__":
     command, arguments = find(sys.argv[1:])

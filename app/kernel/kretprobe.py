@@ -5,7 +5,7 @@ A kretprobe has a number of instances, and a call occupies one until it returns;
 not seen. A kretprobe made by perf_event_open(2) has the default: the number of CPUs, or twice that
 and at least ten (register_kretprobe, kernel/kprobes.c). tracefs accepts a number, but an event made
 there stays until it is removed. So a separate process removes it when this one has ended, for
-whatever reason (app/kernel/remove_events.py).
+whatever reason (app/kernel/kprobe_event_remover.py).
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from app.kernel.remove_events import remove
+from app.kernel.kprobe_event_remover import remove
 from app.linux import perf_events
 from app.linux.tracefs import tracepoint_id
 
 GROUP = "probedeck"
 MAX_ACTIVE = 4096  # KRETPROBE_MAXACTIVE_MAX, kernel/trace/trace_kprobe.c
-REMOVER = Path(__file__).with_name("remove_events.py")
+REMOVER = Path(__file__).with_name("kprobe_event_remover.py")
 
 
 @contextmanager

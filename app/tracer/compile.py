@@ -26,10 +26,10 @@ from app.kernel.traced_calls import RENAME_FUNCTIONS
 from app.link.compiler import COMPILED, NOT_CACHED, PRECOMPILE, REFUSED
 from app.linux import bpf
 from app.linux.process import end_with_parent, set_process_name
+from app.tracer.bpf_source import compiler_flags, source
 from app.tracer.causes import log_and_describe
 from app.tracer.compiled_object import CompiledObject, MapSpec, ObjectError, ProgramSpec, symbolic
 from app.tracer.object_cache import FILE, find_object, object_key
-from app.tracer.source import compiler_flags, source
 
 # Maps that can be created from sizes and flags alone: no map of maps, nothing that needs BTF.
 PLAIN_MAPS = {

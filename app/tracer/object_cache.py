@@ -18,9 +18,9 @@ from app.kernel.bcc_presence import bcc_version
 from app.kernel.build import running_build_id
 from app.link.compiler import COMPILED, NOT_CACHED, REFUSED, compile_command
 from app.linux import paths
+from app.tracer.bpf_source import compiler_flags, source
 from app.tracer.causes import public_text
 from app.tracer.compiled_object import FORMAT, CompiledObject, ObjectError
-from app.tracer.source import compiler_flags, source
 
 FILE = "object.json"
 

@@ -45,7 +45,7 @@ def removers() -> set[int]:
     return {
         process.pid
         for process in found
-        if process.alive and any("remove_events" in word for word in process.command)
+        if process.alive and any("kprobe_event_remover" in word for word in process.command)
     }
 
 

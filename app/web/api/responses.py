@@ -12,7 +12,7 @@ from marshmallow import Schema, fields
 from app.columns.column import Column
 from app.probes.json_shapes import ProbeJson, ProbesJson
 from app.web.api.requests import FilterSchema
-from app.web.api.shapes import schema_of
+from app.web.api.typed_schemas import schema_of
 
 ColumnSchema = schema_of(
     Column,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// A colour for a name, the same everywhere on the page and on every visit. css/tokens.css defines
+// A colour for a name, the same everywhere on the page and on every visit. css/colors.css defines
 // the colours.
 
 const HUES = 6;

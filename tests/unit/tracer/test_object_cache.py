@@ -13,7 +13,7 @@ import pytest
 from app.errors import ProbedeckError
 from app.kernel import tree_cache
 from app.link.compiler import REFUSED
-from app.tracer import object_cache, source
+from app.tracer import bpf_source, object_cache
 from app.tracer.object_cache import FILE, find_object, get_object, kernel_identity, object_key
 from tests.support.compiled_objects import OBJECT
 
@@ -55,10 +55,10 @@ def test_the_key_stands_for_all_that_matters(btf: Path, monkeypatch: pytest.Monk
         patch.setattr(object_cache, "running_build_id", lambda: "another")
         keys.append(key(btf))
     with monkeypatch.context() as patch:
-        folder = shutil.copytree(source.SOURCES, btf.parent / "bpf")
-        patch.setattr(source, "SOURCES", folder)
+        folder = shutil.copytree(bpf_source.SOURCES, btf.parent / "bpf")
+        patch.setattr(bpf_source, "SOURCES", folder)
         assert key(btf) == unpatched
-        for name in source.source_files("fexit", follows_renames=True):
+        for name in bpf_source.source_files("fexit", follows_renames=True):
             (folder / name).write_text((folder / name).read_text() + " ")
             keys.append(key(btf))
     with monkeypatch.context() as patch:

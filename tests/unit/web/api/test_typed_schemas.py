@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypedDict
 import pytest
 from marshmallow import fields
 
-from app.web.api.shapes import schema_of
+from app.web.api.typed_schemas import schema_of
 
 
 class InnerJson(TypedDict):

@@ -12,7 +12,7 @@ import pytest
 from app import ROOT
 from app.cli import serve, service, token, vm, vm_exec
 from app.cli.command import Command, Need
-from app.cli.table import COMMANDS, find
+from app.cli.command_table import COMMANDS, find
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_service_that_cannot_be_installed_needs_nothing(
 
 def test_every_command_is_in_the_table() -> None:
     modules = {path.stem for path in (ROOT / "app/cli").glob("*.py")}
-    modules -= {"__init__", "command", "needs", "table"}
+    modules -= {"__init__", "command", "needs", "command_table"}
     named = {name.removeprefix("--").replace("-", "_") for name in COMMANDS}
     assert named | {"serve"} == modules
 

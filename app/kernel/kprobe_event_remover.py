@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Remove kprobe events of tracefs when the process that uses them has ended. A script.
 
-`remove_events.py DESCRIPTOR NAME...`: the descriptor is tracefs' file `kprobe_events`, a name is
-`group/event`. Standard input is a pipe whose other end only the user of the events holds, and
-never writes to: end of file means that this process has ended, for whatever reason.
+`kprobe_event_remover.py DESCRIPTOR NAME...`: the descriptor is tracefs' file `kprobe_events`, a
+name is `group/event`. Standard input is a pipe whose other end only the user of the events holds,
+and never writes to: end of file means that this process has ended, for whatever reason.
 """
 
 from __future__ import annotations

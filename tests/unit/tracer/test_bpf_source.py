@@ -8,7 +8,7 @@ import mmap
 import pytest
 
 from app.probes.modes import MODES
-from app.tracer.source import SOURCES, compiler_flags, source, source_files
+from app.tracer.bpf_source import SOURCES, compiler_flags, source, source_files
 
 
 @pytest.mark.parametrize("name", ["do_unlinkat; }", "", "a b", "a-b", "1a", "naïve", "a\nb"])
