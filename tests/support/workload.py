@@ -168,7 +168,10 @@ def run_in_threads(count: int, body: Callable[[int], list[list[Any]]]) -> list[l
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        # With a time-out: the kernel may give SIGUSR1 to another thread, which does not wake this
+        # one, and Python runs handlers in this one only.
+        while thread.is_alive():
+            thread.join(0.1)
     # A thread that failed has printed its traceback and left no result.
     return [call for number in range(count) for call in results[number]]
 

@@ -55,7 +55,8 @@ def occupy(server: Server, clients: ExitStack) -> None:
 
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_the_end_waits_for_nobody(tmp_path: Path, sig: signal.Signals) -> None:
-    with running(tmp_path / "run") as server, ExitStack() as clients:
+    hangup = inheriting_hangup(signal.SIG_DFL)  # also when the tests run under nohup
+    with hangup, running(tmp_path / "run") as server, ExitStack() as clients:
         occupy(server, clients)
         (worker,) = server.workers()
         # gunicorn would wait for 15 s here and then kill the worker, which it says on stderr
@@ -90,16 +91,17 @@ def test_no_signal_makes_a_second_worker(tmp_path: Path) -> None:
 
 
 def test_nohup_outlives_the_terminal(tmp_path: Path) -> None:
-    with ignoring_hangup(), running(tmp_path / "run") as server:
+    with inheriting_hangup(signal.SIG_IGN), running(tmp_path / "run") as server:
         server.process.send_signal(signal.SIGHUP)
         heard(server, signal.SIGTTIN)  # whose number is higher, so it is handled after the other
         assert server.request("GET", "/healthz")[0].status == 200
         assert server.end() == (0, "")
 
 
-def ignoring_hangup() -> ExitStack:
+def inheriting_hangup(action: signal.Handlers) -> ExitStack:
+    """What starts in this context has SIGHUP so: ignored as nohup(1) does, or at its default."""
     stack = ExitStack()
-    previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    previous = signal.signal(signal.SIGHUP, action)
     stack.callback(signal.signal, signal.SIGHUP, previous)
     return stack
 
