@@ -241,7 +241,7 @@ def mortal(
     tmp_path_factory: pytest.TempPathFactory, cache: Path, modes: tuple[str, ...]
 ) -> Iterator[Service]:
     """A service that waits only briefly for a tracer to stop."""
-    options = ("--stop-timeout-s", "1", "--ring-mib", "1")
+    options = ("--stop-timeout-s", "4", "--ring-mib", "1")
     with running_service(tmp_path_factory.mktemp("mortal"), cache, *options) as service:
         yield service
 
