@@ -18,7 +18,7 @@ from arro3.io import read_ipc, read_parquet
 from playwright.sync_api import Page, expect
 
 Row = dict[str, Any]
-ROWS = {"shown": "What the filter shows", "held": "Everything held"}
+ROWS = {"shown": "Filtered events", "held": "All events in memory"}
 
 
 def export(page: Page, title: str, rows: str, folder: Path) -> Path:

@@ -19,6 +19,7 @@ from app.errors import ProbedeckError
 
 View = TypeVar("View", bound=Callable[..., Any])
 MAX_BODY_BYTES = 16 * 1024
+MAX_DIGITS = 1000  # of a number; Python itself refuses more than 4,300
 TOO_LARGE = f"The request body is larger than {MAX_BODY_BYTES // 1024} KiB."
 # werkzeug reads this much of a body without Content-Length and leaves the rest: one byte above the
 # maximum, so that the excess is noticed.
@@ -53,16 +54,28 @@ def parse_json(body: bytes) -> Any:
     """
     try:
         return json.loads(
-            body.decode("utf-8"), parse_constant=_constant, object_pairs_hook=_members
+            body.decode("utf-8"),
+            parse_constant=_constant,
+            parse_int=_integer,
+            object_pairs_hook=_members,
         )
     except RecursionError:
         raise ProbedeckError(400, "bad_request", "The body is nested too deeply.") from None
-    except ValueError as error:  # includes JSONDecodeError and UnicodeDecodeError
+    except UnicodeDecodeError as error:
+        where = f"byte {error.start} of the body is not UTF-8"
+        raise ProbedeckError(400, "bad_request", f"The body is not JSON: {where}") from None
+    except ValueError as error:
         raise ProbedeckError(400, "bad_request", f"The body is not JSON: {error}") from None
 
 
 def _constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number")
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(f"a number has more than {MAX_DIGITS} digits")
+    return int(digits)
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -145,7 +145,8 @@ def _from_werkzeug(error: HTTPException) -> WerkzeugResponse:
 
 def _detail_of(error: HTTPException, status: int) -> str:
     """Return what is wrong, for the errors that routing raises with a text for browsers."""
-    path = request.path[:MAX_PATH]
+    # As it came: werkzeug's `path` has only one of several slashes at the start.
+    path = request.environ.get("PATH_INFO", request.path)[:MAX_PATH]
     if isinstance(error, WebsocketMismatch):
         if "HTTP_UPGRADE" in request.environ:
             return f"There is no websocket at {path}; it is at /ws."

@@ -129,6 +129,8 @@ def unknown_field(name: str, known: Iterable[str]) -> str:
 
 
 class StrictSchema(Schema):
+    error_messages = {"type": "Must be an object."}  # noqa: RUF012 - as marshmallow has it
+
     class Meta:
         unknown = RAISE
 

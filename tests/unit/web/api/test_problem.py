@@ -179,5 +179,11 @@ def test_errors_of_routing_are_in_our_words(
     assert answer.json["detail"] == detail
 
 
+def test_a_path_is_quoted_as_it_came(client: FlaskClient) -> None:
+    answer = client.get("/probes", environ_overrides={"PATH_INFO": "//probes"})
+    detail = "There is nothing at //probes; GET /api lists what there is."
+    assert (answer.status_code, answer.json["detail"]) == (404, detail)
+
+
 def test_a_long_path_is_quoted_in_part(client: FlaskClient) -> None:
     assert len(client.get("/" + "x" * 4000).json["detail"]) < 300
