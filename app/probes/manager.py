@@ -7,7 +7,8 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from app.config import Settings
@@ -18,12 +19,13 @@ from app.probes.json_shapes import ProbeJson, ProbesJson
 from app.probes.kernel_check import KernelAnswer, KernelCheck
 from app.probes.launcher import Launcher
 from app.probes.modes import MODES
+from app.probes.moment import Moment
 from app.probes.monitor import Monitor
 from app.probes.notifier import Notifier
 from app.probes.probe import Probe, State, check_filter
 from app.probes.restart import Restarts
 from app.probes.run import TracerRun
-from app.probes.run_end import End, filter_not_confirmed
+from app.probes.run_end import End, filter_not_confirmed, stop_failed
 from app.probes.spawner import Spawner
 from app.probes.spec import ProbeSpec
 from app.timestamps import now
@@ -38,6 +40,8 @@ class ProbeManager:
 
     A probe changes under its own lock (`Probe.changed`) only. Waiting on it lets other callers
     in, so what a method knows of a run holds after a wait only if the probe still has that run.
+    An answer is about the run that the method handled: it is the probe as it was at the moment
+    that was waited for (`Moment`).
     """
 
     def __init__(
@@ -164,17 +168,20 @@ class ProbeManager:
             wanted = (run.wanted_filter or probe.spec.filter).merged(changes)
             check_filter(probe.mode, wanted)
             number = next(self._filter_numbers)
-            if run.change_filter(wanted, number, actor):
-                probe.changed.wait_for(lambda: run.filtered >= number or run.end, FILTER_TIMEOUT_S)
-            else:
-                probe.changed.wait_for(lambda: run.end, FILTER_TIMEOUT_S)
-            if run.filtered < number:
+            is_sent = run.change_filter(wanted, number, actor)
+
+            def is_confirmed() -> bool:
+                return is_sent and run.filtered >= number
+
+            with self._moment(probe, run, is_confirmed) as confirmed:
+                probe.changed.wait_for(lambda: is_confirmed() or run.end, FILTER_TIMEOUT_S)
+                self._follow(probe, run)
+            if not confirmed.is_past:
                 raise filter_not_confirmed(probe_id, run.end, FILTER_TIMEOUT_S)
-            self._follow(probe, run)
-            return self._notifier.describe(probe)
+            return confirmed.probe
 
     def stop(self, probe_id: str, actor: str = SERVICE) -> ProbeJson:
-        """Detach, drain, and return the final counters. Raises ProbedeckError 404 or 504."""
+        """Detach, drain, and return the final counters. Raises ProbedeckError 404, 502 or 504."""
         probe = self._probe(probe_id)
         timeout_s = self._settings.stop_timeout_s
         with probe.changed:
@@ -182,16 +189,17 @@ class ProbeManager:
             if probe.restarts.is_waiting:
                 return self._cancel_restart(probe, actor)
             run = probe.require_run()
-            probe.stop()
-            probe.note_change(actor, "stopped")
-            self._notifier.tell(probe)
-            run.stop()
-            if not probe.changed.wait_for(lambda: run.end, timeout_s):
-                problem = self._give_up(probe, run, "stop_timeout", "not drained in time")
-                if run.end is None or not run.end.orderly:
-                    raise problem  # otherwise it ended just before it was killed
-            self._follow(probe, run)
-            return self._notifier.describe(probe)
+            with self._moment(probe, run, lambda: not probe.has_live_run) as ended:
+                probe.stop()
+                probe.note_change(actor, "stopped")
+                self._notifier.tell(probe)
+                run.stop()
+                probe.changed.wait_for(lambda: run.end, timeout_s)
+                self._follow(probe, run)
+                end = run.end or self._kill_late(probe, run, "stop_timeout", "not drained in time")
+            if not end.orderly:
+                raise stop_failed(probe_id, end, ended.probe["counters"])
+            return ended.probe
 
     def _stop_if_running(self, probe_id: str) -> None:
         try:
@@ -217,27 +225,46 @@ class ProbeManager:
         return run
 
     def _await_attached(self, probe: Probe, run: TracerRun, deadline: float) -> ProbeJson:
-        probe.changed.wait_for(
-            lambda: run.attached or run.end, max(0.0, deadline - time.monotonic())
-        )
-        self._follow(probe, run)
-        if run.attached:
-            return self._notifier.describe(probe)
-        if run.end is None:
-            timeout_s = self._settings.start_timeout_s
-            raise self._give_up(probe, run, "start_timeout", f"not attached in {timeout_s:g} s")
-        if run.end.code == "unavailable":  # the kernel's last answer no longer holds
+        timeout_s = self._settings.start_timeout_s
+        with self._moment(probe, run, lambda: probe.state is State.RUNNING) as attached:
+            probe.changed.wait_for(
+                lambda: run.attached or run.end, max(0.0, deadline - time.monotonic())
+            )
+            self._follow(probe, run)
+        if attached.is_past:
+            return attached.probe
+        late = f"not attached in {timeout_s:g} s"
+        end = run.end or self._kill_late(probe, run, "start_timeout", late)
+        if end.code == "unavailable":  # the kernel's last answer no longer holds
             self._kernel_check.run()
-            run.end.extra["alternatives"] = self.kernel.working()
-        raise run.end.problem()
+            end.extra["alternatives"] = self.kernel.working()
+        raise end.problem()
 
-    def _give_up(self, probe: Probe, run: TracerRun, code: str, what: str) -> ProbedeckError:
-        """Kill a tracer that is late, and return the error for its caller."""
+    def _kill_late(self, probe: Probe, run: TracerRun, code: str, what: str) -> End:
+        """Kill a tracer that is late, and return how its run ended: it may have been quicker."""
         detail = f"{what}: the tracer was killed, and what it held is counted as lost"
-        run.kill(End(code, detail, 504))
+        why = End(code, detail, 504)
+        run.kill(why)
         probe.changed.wait_for(lambda: run.end)
         self._follow(probe, run)
-        return ProbedeckError(504, code, f"{what}: the tracer was killed")
+        return run.end or why
+
+    @contextmanager
+    def _moment(
+        self, probe: Probe, run: TracerRun, has_come: Callable[[], bool]
+    ) -> Iterator[Moment]:
+        """Yield a moment to wait for; whoever follows the run to it keeps the probe in it."""
+        moment = Moment(lambda: probe.run is run and has_come())
+        probe.moments.append(moment)
+        try:
+            yield moment
+        finally:
+            probe.moments.remove(moment)
+
+    def _observe(self, probe: Probe) -> None:
+        """Keep the probe as it is now for the callers whose moment has come."""
+        for moment in probe.moments:
+            moment.observe(lambda: self._notifier.describe(probe))
 
     def _run_changed(self, probe: Probe, run: TracerRun) -> None:
         """Take note of what a tracer reported; called from the run's reader, without the lock."""
@@ -257,8 +284,9 @@ class ProbeManager:
         is_new = probe.follow_filter()
         if is_new:
             self._notifier.tell(probe)
+        self._observe(probe)
         was = probe.state
-        if probe.follow_run():
+        while probe.follow_run():
             if probe.state is State.RUNNING:
                 self._end_unwatched(probe)
             elif probe.state is State.FAILED and was is not State.STOPPING:
@@ -266,7 +294,8 @@ class ProbeManager:
                     probe.unwatched_since_s = run.ended_s
                 self._schedule_restart(probe, run)
             self._notifier.tell(probe)
-            is_new = True
+            self._observe(probe)
+            is_new, was = True, probe.state
         return is_new
 
     def _end_unwatched(self, probe: Probe) -> None:

@@ -13,6 +13,7 @@ from typing import Literal
 from app.errors import ProbedeckError
 from app.probes.json_shapes import ChangeJson, EndJson
 from app.probes.modes import Mode
+from app.probes.moment import Moment
 from app.probes.restart import Restarts
 from app.probes.run import TracerRun
 from app.probes.spec import Filter, ProbeSpec
@@ -54,6 +55,7 @@ class Probe:
         self.ended: EndJson | None = None
         self.changed_by: ChangeJson | None = None
         self.restarts = Restarts()
+        self.moments: list[Moment] = []  # that callers wait for
         # Unix time since when no program has been attached although the probe should be running.
         self.unwatched_since_s: float | None = None
         self._state = State.STOPPED
@@ -106,19 +108,21 @@ class Probe:
         return True
 
     def follow_run(self) -> bool:
-        """Follow the run when it attached or ended; return whether the state changed."""
-        run, was = self.run, self._state
+        """Follow the run by one transition, if it attached or ended; return whether it did."""
+        run = self.run
         if run is None or not self.has_live_run:
             return False
-        if run.attached and was is State.STARTING:
+        if run.attached and self._state is State.STARTING:
             self._move_to(State.RUNNING)
             self.restarts.attached()
+            return True
         if run.end is not None:
             self._move_to(State.STOPPED if run.end.orderly else State.FAILED)
             self.ended = {"code": run.end.code, "detail": run.end.detail, "at": now()}
             if reason := run.end.extra.get("reason"):
                 self.ended["reason"] = reason
-        return self._state is not was
+            return True
+        return False
 
     def require_run(self) -> TracerRun:
         """Return the run of a running probe. Raises ProbedeckError 404."""

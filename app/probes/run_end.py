@@ -70,6 +70,12 @@ def filter_not_confirmed(mode: str, end: End | None, timeout_s: float) -> Probed
     return ProbedeckError(502, "tracer_failed", detail, **end.extra)
 
 
+def stop_failed(mode: str, end: End, counters: dict[str, int]) -> ProbedeckError:
+    """Return the error for a stop whose run did not end in order; its counters are final."""
+    detail = f"{mode} did not stop in order: {end.detail}"
+    return ProbedeckError(end.status, end.code, detail, **{**end.extra, "counters": counters})
+
+
 def signal_name(number: int) -> str:
     """Return a name like `SIGKILL`, or the number of a real-time signal.
 

@@ -297,6 +297,23 @@ def test_a_stop_that_is_not_obeyed_is_told_as_such(
     assert ended(manager)["code"] == "stop_timeout"
 
 
+def test_a_tracer_that_dies_during_the_stop(
+    manager: ProbeManager, cast: Cast, pool: ThreadPoolExecutor
+) -> None:
+    """The answer is its end, with the final counters: rows that did arrive are in them."""
+    actor = start(manager, cast, pool)
+    stopped = pool.submit(manager.stop, MODE)
+    assert actor.hear() == {"type": "stop"}
+    actor.line.sendall(HEADER.pack(3, KIND_BATCH, 7) + b"abc")
+    actor.end()
+    error = stopped.exception(PATIENCE_S)
+    assert isinstance(error, ProbedeckError)
+    assert (error.status, error.code) == (502, "tracer_failed")
+    assert error.extra["reason"] == "the tracer was ended by SIGKILL"
+    assert error.extra["counters"]["delivered"] == 7
+    assert ended(manager)["code"] == "tracer_failed"
+
+
 def test_a_frame_that_is_cut_off_is_no_lie(
     manager: ProbeManager, cast: Cast, pool: ThreadPoolExecutor
 ) -> None:

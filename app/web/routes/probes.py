@@ -77,7 +77,9 @@ class Probe(MethodView):
         return jsonify(current_service().manager.change_filter(probe_id, change["filter"], actor))
 
     @blueprint.response(200, ProbeSchema, description="Detached and drained")
-    @blueprint.problems({404: "unknown_probe, not_running", 504: "stop_timeout"})
+    @blueprint.problems(
+        {404: "unknown_probe, not_running", 502: "tracer_failed", 504: "stop_timeout"}
+    )
     def delete(self, probe_id: str) -> Response:
         """Stop a probe; answers with its final counters."""
         return jsonify(current_service().manager.stop(probe_id, current_caller().name))

@@ -9,6 +9,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -148,6 +150,12 @@ class Stage:
     def state(self) -> str:
         return self.manager.describe(MODE)["state"]
 
+    def overtake(self, run: FakeRun, call: Callable[[], Any], **facts: Any) -> Any:
+        """Report these facts and make this call before the callers that wait for them go on."""
+        with self.manager._probes[MODE].changed:
+            run.report(**facts)
+            return call()  # which lets the others in only when it waits itself
+
     def wait_for(self, state: str) -> None:
         wait_until(lambda: self.state == state, state)
 
@@ -165,6 +173,12 @@ def problem(call: Future[Any] | Callable[[], Any]) -> tuple[int, str]:
     with pytest.raises(ProbedeckError) as caught:
         call.result(PATIENCE_S) if isinstance(call, Future) else call()
     return caught.value.status, caught.value.code
+
+
+def ended_by(call: Callable[..., Any], *arguments: Any) -> None:
+    """Make a call that may fail."""
+    with suppress(ProbedeckError):
+        call(*arguments)
 
 
 STOPPED = End("requested", "stopped on request")
@@ -365,8 +379,181 @@ def test_a_failure_while_stopping_is_not_restarted(stage: Stage) -> None:
     stopping = stage.pool.submit(stage.manager.stop, MODE)
     assert run.asked_to_stop.wait(PATIENCE_S)
     run.report(end=DIED)
-    assert stopping.result(PATIENCE_S)["state"] == "failed"
+    assert problem(stopping) == (502, "tracer_failed")
+    assert stage.state == "failed"
     assert "restart_at" not in (stage.manager.describe(MODE)["ended"] or {})
+
+
+# --- Each answer is about the run that the caller handled ---
+
+
+def test_a_stop_overtaken_by_a_start(stage: Stage) -> None:
+    """It answers with the run that it stopped, and not with the next one."""
+    run = stage.start(filter=Filter(pid=7))
+    stage.hub.publish(run.ledger, 5, b"")
+    stopping = stage.pool.submit(stage.manager.stop, MODE, "bob")
+    assert run.asked_to_stop.wait(PATIENCE_S)
+    stage.hub.lost(run.ledger, "kernel", 2)
+
+    def attach_the_next() -> None:
+        stopping.exception(PATIENCE_S)
+        stage.run(2).report(attached=True)
+
+    attaching = stage.pool.submit(attach_the_next)
+    spec = ProbeSpec(Filter(uid=1))
+    next_one, is_new = stage.overtake(
+        run, lambda: stage.manager.start(MODE, spec, "eve"), end=STOPPED
+    )
+    attaching.result(PATIENCE_S)
+    assert (next_one["state"], next_one["filter"]["uid"], is_new) == ("running", 1, True)
+    stopped = stopping.result(PATIENCE_S)
+    assert (stopped["state"], stopped["ended"]["code"]) == ("stopped", "requested")
+    assert (stopped["filter"]["pid"], stopped["filter"]["uid"]) == (7, None)
+    assert stopped["changed_by"]["who"] == "bob"
+    assert (stopped["counters"]["produced"], stopped["counters"]["delivered"]) == (7, 5)
+
+
+def test_a_stop_that_failed_overtaken_by_a_start(stage: Stage) -> None:
+    run = stage.start()
+    stage.hub.publish(run.ledger, 5, b"")
+    stopping = stage.pool.submit(stage.manager.stop, MODE)
+    assert run.asked_to_stop.wait(PATIENCE_S)
+    stage.hub.lost(run.ledger, "pipe", 2)
+
+    def attach_the_next() -> None:
+        stopping.exception(PATIENCE_S)
+        stage.run(2).report(attached=True)
+
+    attaching = stage.pool.submit(attach_the_next)
+    stage.overtake(run, lambda: stage.manager.start(MODE, ProbeSpec()), end=DIED)
+    attaching.result(PATIENCE_S)
+    error = stopping.exception(PATIENCE_S)
+    assert isinstance(error, ProbedeckError)
+    assert (error.status, error.code, error.extra["reason"]) == (502, "tracer_failed", "died")
+    assert error.detail == "fexit did not stop in order: it died"
+    assert error.extra["counters"] == {
+        "produced": 7,
+        "delivered": 5,
+        "dropped_kernel": 0,
+        "dropped_pipe": 2,
+        "dropped_client": 0,
+    }
+
+
+def test_a_stop_that_takes_too_long(stage: Stage) -> None:
+    run = stage.start()
+    stage.manager._settings = replace(stage.settings, stop_timeout_s=0.01)
+    stage.hub.publish(run.ledger, 5, b"")
+    with pytest.raises(ProbedeckError) as caught:
+        stage.manager.stop(MODE)
+    assert (caught.value.status, caught.value.code) == (504, "stop_timeout")
+    assert caught.value.extra["counters"]["produced"] == 5
+    assert stage.state == "failed"
+
+
+@pytest.mark.parametrize("end", [None, STOPPED, DIED], ids=["stopping", "stopped", "died"])
+def test_a_start_overtaken_by_a_stop(stage: Stage, end: End | None) -> None:
+    """It attached, whatever came of it since."""
+    starting = stage.pool.submit(stage.manager.start, MODE, ProbeSpec(), "ann")
+    run = stage.run(1)
+
+    def end_it() -> None:
+        if end is None:
+            starting.exception(PATIENCE_S)
+        assert run.asked_to_stop.wait(PATIENCE_S)
+        run.report(end=end or STOPPED)
+
+    ending = stage.pool.submit(end_it)
+    stage.overtake(run, lambda: ended_by(stage.manager.stop, MODE, "bob"), attached=True)
+    ending.result(PATIENCE_S)
+    started, is_new = starting.result(PATIENCE_S)
+    assert (started["state"], started["ended"], is_new) == ("running", None, True)
+    assert started["changed_by"]["who"] == "ann"
+
+
+def test_a_start_whose_run_attached_and_ended_at_once(stage: Stage) -> None:
+    starting = stage.pool.submit(stage.manager.start, MODE, ProbeSpec())
+    stage.run(1).report(attached=True, end=DIED)
+    assert starting.result(PATIENCE_S)[0]["state"] == "running"
+    assert stage.state == "failed"
+
+
+def test_a_start_that_failed_overtaken_by_a_start(stage: Stage) -> None:
+    starting = stage.pool.submit(stage.manager.start, MODE, ProbeSpec())
+    run = stage.run(1)
+
+    def attach_the_next() -> None:
+        starting.exception(PATIENCE_S)
+        stage.run(2).report(attached=True)
+
+    attaching = stage.pool.submit(attach_the_next)
+    stage.overtake(run, lambda: stage.manager.start(MODE, ProbeSpec()), end=DIED)
+    attaching.result(PATIENCE_S)
+    assert problem(starting) == (502, "tracer_failed")
+    assert stage.state == "running"
+
+
+def test_a_change_overtaken_by_a_stop(stage: Stage) -> None:
+    run = stage.start(filter=Filter(uid=1))
+    change = stage.pool.submit(stage.manager.change_filter, MODE, {"pid": 7}, "eve")
+    wait_until(lambda: run.sent, "the request")
+
+    def end_it() -> None:
+        change.exception(PATIENCE_S)
+        run.report(end=STOPPED)
+
+    ending = stage.pool.submit(end_it)
+    with stage.manager._probes[MODE].changed:
+        run.confirm()
+        stage.manager.stop(MODE, "bob")
+    ending.result(PATIENCE_S)
+    changed = change.result(PATIENCE_S)
+    assert (changed["state"], changed["filter"]["pid"], changed["filter"]["uid"]) == (
+        "running",
+        7,
+        1,
+    )
+    assert changed["changed_by"]["who"] == "eve"
+
+
+def test_a_change_overtaken_by_the_next(stage: Stage) -> None:
+    run = stage.start()
+    changes = []
+    for wanted in ({"pid": 7}, {"uid": 1}):
+        changes.append(stage.pool.submit(stage.manager.change_filter, MODE, wanted))
+        wait_until(lambda: len(run.sent) == len(changes), "the request")
+    with stage.manager._probes[MODE].changed:
+        run.confirm(0)
+        run.confirm(1)
+    shown = [change.result(PATIENCE_S)["filter"] for change in changes]
+    assert [(each["pid"], each["uid"]) for each in shown] == [(7, None), (None, 1)]
+
+
+def test_a_change_that_was_not_sent_is_not_confirmed_by_the_next(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = stage.start()
+    monkeypatch.setattr(manager_module, "FILTER_TIMEOUT_S", 0.3)
+    asked = threading.Event()
+
+    def refuse(*_: Any) -> bool:
+        asked.set()
+        return False
+
+    monkeypatch.setattr(run, "change_filter", refuse)
+    refused = stage.pool.submit(stage.manager.change_filter, MODE, {"pid": 7})
+    assert asked.wait(PATIENCE_S)
+    run.report(filtered=1 << 30, filter=Filter(uid=1))
+    assert problem(refused) == (502, "tracer_failed")
+
+
+def test_nobody_is_waited_for_in_the_end(stage: Stage) -> None:
+    run = stage.start()
+    stopping = stage.pool.submit(stage.manager.stop, MODE)
+    assert run.asked_to_stop.wait(PATIENCE_S)
+    run.report(end=STOPPED)
+    stopping.result(PATIENCE_S)
+    assert stage.manager._probes[MODE].moments == []
 
 
 def test_the_end_of_the_service(stage: Stage) -> None:

@@ -144,7 +144,10 @@ def test_an_attach_and_an_end_that_come_together() -> None:
     with probe.changed:
         run.attached, run.end = True, DIED
         assert probe.follow_run()
+        assert probe.state is State.RUNNING
+        assert probe.follow_run()
         assert probe.state is State.FAILED
+        assert not probe.follow_run()
         assert probe.restarts.failed() is not None
 
 

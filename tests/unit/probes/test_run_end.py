@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from app.probes.run_end import End, end_of, filter_not_confirmed, signal_name
+from app.probes.run_end import End, end_of, filter_not_confirmed, signal_name, stop_failed
 
 
 @pytest.mark.parametrize("number", range(1, signal.NSIG))
@@ -72,3 +72,12 @@ def test_a_filter_that_is_not_confirmed(end: End | None, expected: tuple[int, st
     problem = filter_not_confirmed("fexit", end, 10.0)
     assert (problem.status, problem.code) == expected
     assert (end.detail if end else "within 10 s") in problem.detail
+
+
+@pytest.mark.parametrize("end", [REFUSED, LATE])
+def test_a_stop_that_failed(end: End) -> None:
+    counters = {"produced": 7}
+    problem = stop_failed("fexit", end, counters)
+    assert (problem.status, problem.code) == (end.status, end.code)
+    assert problem.detail == f"fexit did not stop in order: {end.detail}"
+    assert problem.extra == {**end.extra, "counters": counters}
