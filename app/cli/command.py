@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 # What `run` sees to before it hands over. The packages of the groups are in tools/install.sh.
 Need = Literal[
@@ -21,7 +22,20 @@ class Command(Protocol):
     """A command's module. It is imported before anything is installed."""
 
     def needs(self, argv: Sequence[str], /) -> Sequence[Need]:
-        """Return what these arguments need, which may be wrong ones."""
+        """Return what these arguments need; exit with 2 for wrong ones.
+
+        For `--help` nothing is needed, and nothing printed: `main` does that.
+        """
 
     def main(self, argv: Sequence[str], /) -> int:
         """Run the command and return the exit status; exit with 2 for wrong arguments."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that takes options by their whole names only.
+
+    `--vm-exe` must not be taken for `--vm-exec` by one parser and for nothing by another.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, allow_abbrev=False)
