@@ -308,7 +308,6 @@ def parse_arguments(
     `explain` words the message for arguments that the parser does not know; `check` returns the
     settings or raises ValueError.
     """
-    parser.allow_abbrev = False
     add_arguments(parser)
     found, unknown = parser.parse_known_args(argv)
     if unknown:

@@ -5,7 +5,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from app.linux.standard_streams import show
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 # What `run` sees to before it hands over. The packages of the groups are in tools/install.sh.
 Need = Literal[
@@ -39,3 +44,10 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options, allow_abbrev=False)
+
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+        """Print the help; raises OutputError, where argparse raises OSError or says nothing."""
+        if file is None:
+            show(self.format_help())
+        else:
+            super().print_help(file)

@@ -213,7 +213,8 @@ def test_nobody_has_to_read_what_it_says(project: Path, stream: str) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can change its user")
 def test_without_root_nothing_is_installed_and_the_way_is_shown(tmp_path: Path) -> None:
     run = ROOT / "run"
-    program = f"import os; os.setuid(65534); os.execv({str(run)!r}, [{str(run)!r}, '--audit-log', '/a b'])"
+    argv = [str(run), "--audit-log", "/a b"]
+    program = f"import os; os.setuid(65534); os.execv({str(run)!r}, {argv})"
     done = subprocess.run(
         ["/usr/bin/python3", "-c", program],
         cwd=tmp_path,

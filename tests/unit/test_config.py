@@ -81,7 +81,7 @@ def test_relative_paths_count_from_the_callers_folder(
 def test_a_wrong_sudo_uid_is_refused(
     text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(ValueError, match="SUDO_UID .* --owner-uid"):
+    with pytest.raises(ValueError, match=r"SUDO_UID .* --owner-uid"):
         config.default_owner_uid({"SUDO_UID": text})
     monkeypatch.setattr(config.default_owner_uid, "__defaults__", ({"SUDO_UID": text},))
     with pytest.raises(SystemExit):
