@@ -72,8 +72,11 @@ def _check(settings: config.Settings) -> config.Settings:
     First, since the general check advises options that are refused here.
     """
     is_local = settings.listen == config.Settings.listen and not settings.trusted_peer
-    if settings.tls or settings.tls_key or not is_local:
-        raise ValueError("--vm serves this machine only: --listen and --tls-* are not for it")
+    if settings.tls or settings.tls_key or settings.hsts_max_age_s or not is_local:
+        raise ValueError(
+            "--vm serves this machine only: omit --listen, --tls-*, --hsts-max-age-s and "
+            "--trusted-peer"
+        )
     return settings.checked()
 
 

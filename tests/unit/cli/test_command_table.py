@@ -79,6 +79,7 @@ def test_the_command_and_its_needs(
         ("--vm --prot 80", "unrecognized arguments: --prot 80"),
         ("--tls-self", "unrecognized arguments: --tls-self"),
         ("--vm --listen 0.0.0.0", "--vm serves this machine only"),
+        ("--vm --hsts-max-age-s 1", "--vm serves this machine only"),
         ("--vm --tls-key /k", "--vm serves this machine only"),
         ("foo", "unknown command 'foo': the commands are token and service"),
         ("help", "unknown command 'help': the commands are token and service"),
