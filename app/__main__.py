@@ -6,21 +6,22 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from app.cli.command_table import find
-from app.linux import signals
-from app.linux.standard_streams import keep_standard_streams
-
 
 def main(argv: Sequence[str]) -> int:
     """Run the command that the arguments name; return its exit status."""
+    from app.cli.command_table import find  # noqa: PLC0415  # an interrupt may come from here on
+
     command, arguments = find(argv)
     return command.main(arguments)
 
 
 if __name__ == "__main__":
-    keep_standard_streams()
-    signals.restore()
     try:
-        sys.exit(main(sys.argv[1:]))
+        from app.linux import signals
+        from app.linux.standard_streams import keep_standard_streams, with_output_checked
+
+        keep_standard_streams()
+        signals.restore()
+        sys.exit(with_output_checked(lambda: main(sys.argv[1:])))
     except KeyboardInterrupt:  # before the command handles it
         sys.exit(130)

@@ -17,13 +17,15 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+CALLERS_FOLDER = "PROBEDECK_CALLERS_FOLDER"  # set by `run`: the folder that it was called in
+
 
 def _integer(low: int, high: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+        # ASCII digits only: int() also takes `1_0`, spaces, and the digits of every script.
+        if not re.fullmatch(r"-?[0-9]{1,20}", text):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+        value = int(text)
         if not low <= value <= high:
             raise argparse.ArgumentTypeError(f"{value} is not between {low} and {high}")
         return value
@@ -31,9 +33,14 @@ def _integer(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
+_user_id = _integer(0, 2**32 - 2)
+
+
 def _seconds(low: float, high: float) -> Callable[[str], float]:
     def parse(text: str) -> float:
         try:
+            if not re.fullmatch(r"[0-9a-zA-Z.+-]+", text):  # float() also takes `1_0`
+                raise ValueError
             value = float(text)
         except ValueError:
             raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds") from None
@@ -46,7 +53,7 @@ def _seconds(low: float, high: float) -> Callable[[str], float]:
 
 def _address(text: str) -> str:
     try:
-        return str(ipaddress.ip_address(text)) if text else ""
+        return str(ipaddress.ip_address(text))
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not an IP address") from None
 
@@ -59,6 +66,8 @@ _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 def host_names(text: str) -> tuple[str, ...]:
     """Parse `lab1,lab1.example`: host names without a port."""
     names = tuple(name.strip().lower() for name in text.split(",") if name.strip())
+    if not names:
+        raise argparse.ArgumentTypeError(f"{text!r} names no host")
     for name in names:
         if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in name.split(".")):
             raise argparse.ArgumentTypeError(
@@ -69,17 +78,14 @@ def host_names(text: str) -> tuple[str, ...]:
 
 
 def named_path(text: str) -> Path:
-    """Parse a path; refuse an empty one, which would name the current folder.
+    """Parse a path, relative to the folder of the caller of `run`, which itself changes it.
 
-    An unset shell variable, as in `--cache-dir "$CACHE"`, gives one.
+    Refuse an empty one, which would name the current folder. An unset shell variable, as in
+    `--cache-dir "$CACHE"`, gives one.
     """
     if not text:
         raise argparse.ArgumentTypeError("the path is empty")
-    return Path(text)
-
-
-def _path_or_none(text: str) -> Path | None:
-    return Path(text) if text else None
+    return Path(os.environ.get(CALLERS_FOLDER, ""), text)
 
 
 def _setting(default: Any, parse: Callable[[str], Any], text: str) -> Any:
@@ -102,11 +108,9 @@ class Settings:
         "(--tls-self-signed, or --tls-cert and --tls-key), and their users need a token",
     )
     tls_cert: Path | None = _setting(
-        None, _path_or_none, "PEM file with the certificate and its chain; enables TLS"
+        None, named_path, "PEM file with the certificate and its chain; enables TLS"
     )
-    tls_key: Path | None = _setting(
-        None, _path_or_none, "PEM file with the certificate's private key"
-    )
+    tls_key: Path | None = _setting(None, named_path, "PEM file with the certificate's private key")
     tls_self_signed: bool = _flag(
         "generate a self-signed certificate, print its fingerprint, and enable TLS with it"
     )
@@ -129,7 +133,7 @@ class Settings:
     )
     owner_uid: int = _setting(
         0,
-        _integer(0, 2**32 - 2),
+        _user_id,
         "numeric id of the user whose local programs need no token (default: the user who ran "
         "sudo, otherwise root)",
     )
@@ -212,7 +216,8 @@ class Settings:
         """The console's URL, for instance `http://localhost:5000/`."""
         host = self.host_names[0] if self.host_names else "localhost"
         listen = ipaddress.ip_address(self.listen)
-        if not self.host_names and self.is_remote and not listen.is_unspecified:
+        is_one = not listen.is_unspecified and self.listen != Settings.listen
+        if not self.host_names and is_one and not self.trusted_peer:
             host = f"[{listen}]" if listen.version == 6 else str(listen)
         return f"{self.scheme}://{host}:{self.port}/"
 
@@ -275,22 +280,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def default_owner_uid(environ: Mapping[str, str] = os.environ) -> int:
-    """Return the user who ran sudo, from SUDO_UID; without sudo, this process's user."""
+    """Return the user who ran sudo, from SUDO_UID; without sudo, this process's user.
+
+    Raises ValueError if SUDO_UID is not a user id.
+    """
     text = environ.get("SUDO_UID", "")
-    return int(text) if text.isdecimal() else os.getuid()
+    try:
+        return _user_id(text) if text else os.getuid()
+    except argparse.ArgumentTypeError as error:
+        raise ValueError(f"SUDO_UID is not a user id: {error}; give --owner-uid") from None
 
 
-def parse_arguments(parser: argparse.ArgumentParser, argv: Sequence[str]) -> Settings:
+def unrecognized(arguments: Sequence[str]) -> str:
+    """Return argparse's message for arguments that a parser does not know."""
+    return f"unrecognized arguments: {' '.join(arguments)}"
+
+
+def parse_arguments(
+    parser: argparse.ArgumentParser,
+    argv: Sequence[str],
+    *,
+    explain: Callable[[Sequence[str]], str] = unrecognized,
+    check: Callable[[Settings], Settings] = Settings.checked,
+) -> Settings:
     """Return the settings of a command line; exit with status 2 and a message if it is invalid.
 
-    Options that the caller added to the parser are accepted, and ignored.
+    `explain` words the message for arguments that the parser does not know; `check` returns the
+    settings or raises ValueError.
     """
     add_arguments(parser)
-    values = vars(parser.parse_args(argv))
-    values.setdefault("owner_uid", default_owner_uid())
-    known = {f.name for f in fields(Settings)}
+    found, unknown = parser.parse_known_args(argv)
+    if unknown:
+        parser.error(explain(unknown))
+    values = vars(found)
     try:
-        return Settings(**{k: v for k, v in values.items() if k in known}).checked()
+        if "owner_uid" not in values:
+            values["owner_uid"] = default_owner_uid()
+        return check(Settings(**values))
     except ValueError as error:
         parser.error(str(error))
 

@@ -178,7 +178,7 @@ RULES: dict[str, Rule] = {
             "app.vm_mode",
             "wsgi",
         ),
-        libraries=("flask",),
+        libraries=("_typeshed", "flask"),
     ),
     "app.__main__": Rule(ours=("app.cli", "app.linux")),
     # Beside the service.

@@ -15,7 +15,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
@@ -107,11 +107,15 @@ class TokenFile:
             )
             return made
 
-    def add(self, name: str, role: str) -> str:
-        """Create a token and return its secret. Raises ProbedeckError `invalid`, 503."""
+    def add(self, name: str, role: str, show: Callable[[str], None] | None = None) -> str:
+        """Create a token and return its secret. Raises ProbedeckError `invalid`, 503.
+
+        Before the token is stored, `show` is called with its secret; if it raises, nothing is.
+        """
         if not NAME.fullmatch(name):
             raise _invalid(
-                f"invalid token name {name!r}: use 1-32 letters, digits, '.', '_' or '-'"
+                f"invalid token name {name!r}: use 1-32 letters, digits, '.', '_' or '-', the "
+                "first a letter or digit"
             )
         if role not in ROLES:
             raise _invalid(f"invalid role {role!r}: use {' or '.join(ROLES)}")
@@ -122,14 +126,21 @@ class TokenFile:
                 )
             secret = _new()
             tokens[name] = _described(name, role, secret)
+            if show:
+                show(secret)
             return secret
 
-    def rotate(self, name: str) -> str:
-        """Replace a token's secret and return it; the old one is refused from now on."""
+    def rotate(self, name: str, show: Callable[[str], None] | None = None) -> str:
+        """Replace a token's secret and return it; the old one is refused from now on.
+
+        Before the new one is stored, `show` is called with it; if it raises, the old one stays.
+        """
         with self._changing() as tokens:
             _must_exist(name, tokens)
             secret = _new()
             tokens[name] = _described(name, tokens[name].role, secret)
+            if show:
+                show(secret)
             return secret
 
     def revoke(self, name: str) -> None:

@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from app.cli import vm
-from app.cli.command import SERVE, Need
-from app.config import hand_over, parse_arguments
+from app.cli.command import SERVE, Need, Parser
+from app.cli.command_table import HELP, explain_unknown
+from app.config import Settings, hand_over, parse_arguments
 from app.errors import ProbedeckError
 
 if TYPE_CHECKING:
@@ -26,22 +25,31 @@ all files that any process deletes. Nothing was started. To start it:
 
 
 def needs(argv: Sequence[str]) -> Sequence[Need]:
-    """Return what these arguments need; nothing for `--help`."""
-    if "--help" in argv:
+    """Return what these arguments need, nothing for `--help`; exit with 2 for wrong ones."""
+    if set(HELP) & set(argv):
         return ()
-    return (*SERVE, "openssl") if "--tls-self-signed" in argv else SERVE
+    return (*SERVE, "openssl") if parse(argv).tls_self_signed else SERVE
+
+
+def parse(argv: Sequence[str]) -> Settings:
+    """Return the settings; exit with 2 for wrong arguments, options of machines among them."""
+    parser = Parser(
+        prog="./run",
+        description="Serve the Probedeck console: see live which process deletes which file.",
+        epilog="Commands, which come first: ./run token lists, adds and revokes the tokens of "
+        "other users; ./run service has systemd serve from each boot on. ./run token --help and "
+        "./run service --help list their options.",
+    )
+    if set(HELP) & set(argv):
+        from app.cli import vm  # noqa: PLC0415  # only to show its options
+
+        vm.add_arguments(parser)
+    return parse_arguments(parser, argv, explain=explain_unknown)
 
 
 def main(argv: Sequence[str]) -> int:
     """Serve until a signal; return the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="./run",
-        description="Serve the Probedeck console: see live which process deletes which file.",
-        epilog="./run --vm does the same inside a virtual machine; ./run service install, from "
-        "each boot on.",
-    )
-    vm.add_arguments(parser)
-    settings = parse_arguments(parser, argv)
+    settings = parse(argv)
     if os.geteuid() != 0:
         sys.stderr.write(NEEDS_ROOT)
         return 1

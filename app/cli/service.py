@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app import ROOT
-from app.cli.command import SERVE, Need
+from app.cli.command import SERVE, Need, Parser
 from app.config import Settings, parse_arguments
 from app.linux.standard_streams import say
 from app.systemd.unit import unit
@@ -37,12 +36,18 @@ class ServiceError(Exception):
 def needs(argv: Sequence[str]) -> Sequence[Need]:
     """Return what these arguments need: to install the service takes what serving takes.
 
-    Where nothing can be installed, `main` says so before it needs anything.
+    Exits with 2 for wrong arguments. Where nothing can be installed, `main` says so before it
+    needs anything.
     """
     can_install = os.geteuid() == 0 and BOOTED.is_dir()
     if argv[:1] != ["install"] or not can_install or {"-h", "--help"} & set(argv):
         return ()
-    return (*SERVE, "openssl") if "--tls-self-signed" in argv else SERVE
+    settings = parse_arguments(_options("install"), argv[1:])
+    return (*SERVE, "openssl") if settings.tls_self_signed else SERVE
+
+
+def _options(command: str) -> Parser:
+    return Parser(prog=f"./run service {command}", description=COMMANDS[command])
 
 
 def main(argv: Sequence[str]) -> int:
@@ -50,16 +55,14 @@ def main(argv: Sequence[str]) -> int:
 
     Exits with 2 for wrong arguments.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="./run service",
         description="Probedeck as a systemd service.",
         epilog=" ".join(f"{command}: {text}." for command, text in COMMANDS.items()),
     )
     parser.add_argument("command", choices=COMMANDS)
     command = parser.parse_args(argv[:1]).command
-    options = argparse.ArgumentParser(
-        prog=f"./run service {command}", description=COMMANDS[command]
-    )
+    options = _options(command)
     try:
         if command == "install":
             install(parse_arguments(options, argv[1:]))

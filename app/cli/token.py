@@ -9,9 +9,10 @@ import sys
 from collections.abc import Sequence
 
 from app.access.tokens import ROLES, VIEWER, TokenFile
-from app.cli.command import Need
+from app.cli.command import Need, Parser
 from app.config import Settings, named_path
 from app.errors import ProbedeckError
+from app.linux.standard_streams import OutputError, is_shown, show
 
 RUN_DIR = "the folder that was given to ./run (%(default)s)"
 
@@ -23,7 +24,7 @@ def needs(argv: Sequence[str]) -> Sequence[Need]:  # noqa: ARG001  # whatever th
 
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit status; a new token is printed once, stored nowhere."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="./run token",
         description="Tokens give access to others than the user who started Probedeck. A viewer "
         "watches; an operator also starts and stops probes. Changes take effect at once, also "
@@ -31,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--run-dir", type=named_path, default=Settings.run_dir, help=RUN_DIR)
     # After the command too, as the hints at the start of a service have it.
-    anywhere = argparse.ArgumentParser(add_help=False)
+    anywhere = Parser(add_help=False)
     anywhere.add_argument(
         "--run-dir", type=named_path, default=argparse.SUPPRESS, help=RUN_DIR.partition(" (")[0]
     )
@@ -63,16 +64,27 @@ def main(argv: Sequence[str]) -> int:
 
 
 def run(options: argparse.Namespace, tokens: TokenFile) -> None:
-    """Run one command on these tokens. Raises ProbedeckError."""
+    """Run one command on these tokens. Raises ProbedeckError and OutputError."""
     if options.command == "list":
-        for token in tokens.all():
-            sys.stdout.write(f"{token.name:32} {token.role:8} made {token.made_at}\n")
+        show(
+            "".join(f"{each.name:32} {each.role:8} made {each.made_at}\n" for each in tokens.all())
+        )
     elif options.command == "revoke":
         tokens.revoke(options.name)
-    else:
-        made = (
-            tokens.add(options.name, options.role)
-            if options.command == "add"
-            else tokens.rotate(options.name)
+    elif not is_shown():
+        raise OutputError(
+            "A new token is shown once, on standard output, which is closed or /dev/null. "
+            "Nothing was changed."
         )
-        sys.stdout.write(f"{made}\n")
+    elif options.command == "add":
+        tokens.add(options.name, options.role, show=_show)
+    else:
+        tokens.rotate(options.name, show=_show)
+
+
+def _show(secret: str) -> None:
+    """Print a token that is not stored yet; raises OutputError, and it never will be."""
+    try:
+        show(f"{secret}\n")
+    except OutputError as error:
+        raise OutputError(f"{error}. The new token was taken back: nothing was changed.") from error

@@ -9,9 +9,12 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
 
 from app import config
-from app.cli.command import SERVE, Need
+from app.cli.command import SERVE, Need, Parser
+from app.cli.command_table import explain_unknown
 from app.machine import kernels, qemu
 from app.machine.machine import LostMachineError
 from app.vm_mode.serving import serve
@@ -48,19 +51,50 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
 
     Those are checked here too, rather than after the boot. Exits with 2 for wrong ones.
     """
-    parser = argparse.ArgumentParser(prog="./run", allow_abbrev=False)
+    parser = Parser(prog="./run")
     add_arguments(parser)
+    for argument in argv:
+        if argument == "--vm-exec":
+            break
+        if argument.startswith("--vm-exec="):
+            parser.error(f"{argument} is ambiguous: write the command after a space, --vm-exec ls")
     ours, rest = parser.parse_known_args(argv)
-    service = argparse.ArgumentParser(prog="./run", allow_abbrev=False)
-    settings = config.parse_arguments(service, rest)
-    if settings.tls or settings.listen != config.Settings.listen or settings.trusted_peer:
-        service.error("--vm serves this machine only: --listen and --tls-* are not for it")
+    settings = config.parse_arguments(
+        Parser(prog="./run"), rest, explain=explain_unknown, check=_check
+    )
     ours.port, ours.owner_uid = settings.port, settings.owner_uid
-    return ours, rest
+    return ours, rest + _absolute_paths(settings)
 
 
-def needs(argv: Sequence[str]) -> Sequence[Need]:  # noqa: ARG001  # whatever the arguments
-    """Return what these arguments need: the guest runs this machine's Python and BCC."""
+def _check(settings: config.Settings) -> config.Settings:
+    """Check the settings; raise ValueError for those that make no sense for a machine.
+
+    First, since the general check advises options that are refused here.
+    """
+    is_local = settings.listen == config.Settings.listen and not settings.trusted_peer
+    if settings.tls or settings.tls_key or settings.hsts_max_age_s or not is_local:
+        raise ValueError(
+            "--vm serves this machine only: omit --listen, --tls-*, --hsts-max-age-s and "
+            "--trusted-peer"
+        )
+    return settings.checked()
+
+
+def _absolute_paths(settings: config.Settings) -> list[str]:
+    """Return the options for the paths given; in the machine, relative ones would differ."""
+    return [
+        f"--{field.name.replace('_', '-')}={value.absolute()}"
+        for field in fields(settings)
+        if isinstance(value := getattr(settings, field.name), Path) and value != field.default
+    ]
+
+
+def needs(argv: Sequence[str]) -> Sequence[Need]:
+    """Return what these arguments need: the guest runs this machine's Python and BCC.
+
+    Exits with 2 for wrong arguments.
+    """
+    parse(argv)
     return (*SERVE, "machine")
 
 

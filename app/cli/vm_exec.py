@@ -14,8 +14,12 @@ from app.vm_mode.commands import NoMachineError, execute
 NO_MACHINE = 125
 
 
-def needs(argv: Sequence[str]) -> Sequence[Need]:  # noqa: ARG001  # whatever the arguments
-    """Return what these arguments need: the machine that runs is only asked."""
+def needs(argv: Sequence[str]) -> Sequence[Need]:
+    """Return what these arguments need: the machine that runs is only asked.
+
+    Exits with 2 for wrong arguments.
+    """
+    vm.parse(argv)
     return ("root",)
 
 

@@ -28,7 +28,7 @@ from app.linux.process import set_process_name
 
 
 def main(argv: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(prog="python -m app.kernel")
+    parser = argparse.ArgumentParser(prog="python -m app.kernel", allow_abbrev=False)
     parser.add_argument("--btf-path", type=Path, required=True)
     parser.add_argument("--cache-dir", type=Path, required=True)
     options = parser.parse_args(argv)

@@ -2,16 +2,23 @@
 """Standard streams that may be closed, full, or without a reader.
 
 Serving does not depend on them: it survives a reader that has left (`./run | head -1`), a full
-disk and a closed stream (`./run >&-`).
+disk and a closed stream (`./run >&-`). A command whose result is its output fails then.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 import sys
+from collections.abc import Callable
 from typing import TextIO
 
 STANDARD = ("stdin", "stdout", "stderr")
+NULL_DEVICE = os.makedev(1, 3)  # Documentation/admin-guide/devices.txt
+
+
+class OutputError(Exception):
+    """Standard output cannot be written; the text says why."""
 
 
 def keep_standard_streams() -> None:
@@ -38,6 +45,51 @@ def say(line: str) -> None:
         sys.stdout.flush()
     except (OSError, ValueError):
         discard(sys.stdout)
+
+
+def show(text: str) -> None:
+    """Write to standard output and flush it; raises OutputError."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise OutputError(f"Standard output cannot be written: {why}") from error
+
+
+def is_shown() -> bool:
+    """Return whether what is written to standard output goes anywhere but to the null device.
+
+    `keep_standard_streams`, and `run` before it, open that in place of a closed stream.
+    """
+    try:
+        status = os.fstat(sys.stdout.fileno())
+    except (OSError, ValueError):
+        return True  # not backed by a file: the text is kept in memory
+    return not (stat.S_ISCHR(status.st_mode) and status.st_rdev == NULL_DEVICE)
+
+
+def with_output_checked(main: Callable[[], int]) -> int:
+    """Return the exit status of `main`: 1, after a line on standard error, if its output is lost.
+
+    argparse exits after its help, which is only in the buffer then.
+    """
+    try:
+        try:
+            status = main()
+        except SystemExit as ended:
+            if ended.code not in (None, 0):
+                raise
+            status = 0
+        except OSError:
+            show("")  # raises OutputError if this is why
+            raise
+        show("")
+    except OutputError as error:
+        discard(sys.stdout)
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return status
 
 
 def discard(stream: TextIO) -> None:

@@ -40,7 +40,9 @@ def sole_instance(run_dir: Path) -> Iterator[None]:
         except BlockingIOError:
             pid = lock.read().strip() or "unknown"
             raise cannot_start(
-                f"Probedeck already runs here (process {pid}; {path} is locked)."
+                f"Probedeck already runs here (process {pid}; {path} is locked). "
+                "End that one first, or give this one folders and a port of its own "
+                "(--run-dir, --port)."
             ) from None
         with named("--run-dir"):
             paths.check_room(run_dir)

@@ -204,7 +204,9 @@ def own_hosts(settings: Settings) -> frozenset[str]:
 
     A browser for which evil.test resolves to 127.0.0.1 (DNS rebinding) sends `Host: evil.test`.
     """
-    return with_port(settings, [*NAMES, *settings.host_names])
+    listen = ipaddress.ip_address(settings.listen)
+    own = [literal(listen)] if listen.is_loopback else []  # 127.0.0.2, say
+    return with_port(settings, [*NAMES, *own, *settings.host_names])
 
 
 def with_port(settings: Settings, names: Iterable[str]) -> frozenset[str]:

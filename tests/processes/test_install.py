@@ -213,9 +213,8 @@ def test_nobody_has_to_read_what_it_says(project: Path, stream: str) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can change its user")
 def test_without_root_nothing_is_installed_and_the_way_is_shown(tmp_path: Path) -> None:
     run = ROOT / "run"
-    program = (
-        f"import os; os.setuid(65534); os.execv({str(run)!r}, [{str(run)!r}, '--port', '5001'])"
-    )
+    argv = [str(run), "--audit-log", "/a b"]
+    program = f"import os; os.setuid(65534); os.execv({str(run)!r}, {argv})"
     done = subprocess.run(
         ["/usr/bin/python3", "-c", program],
         cwd=tmp_path,
@@ -224,7 +223,7 @@ def test_without_root_nothing_is_installed_and_the_way_is_shown(tmp_path: Path) 
         check=False,
     )
     assert done.returncode == 1
-    assert f"sudo {run} --port 5001" in done.stderr
+    assert f"sudo {run} --audit-log '/a b'" in done.stderr
     assert done.stdout == ""
 
 
@@ -274,7 +273,7 @@ def stubbed(tmp_path: Path) -> Path:
     ("arguments", "packages"),
     [
         (["--port", "5001"], {"python3"}),
-        (["--tls-self-signed", "--host-names", "a b"], {"python3", "openssl"}),
+        (["--tls-self-signed", "--audit-log", "/a b"], {"python3", "openssl"}),
         (["--vm"], {"python3", "zstd", "kmod"}),
     ],
 )
@@ -300,6 +299,11 @@ def test_run_installs_what_is_needed_and_hands_over(
         (["--port", "1", "-h"], 0, "--vm-exec"),
         (["token", "--help"], 0, "usage: ./run token"),
         (["token"], 2, "usage: ./run token"),
+        (["--prot", "80"], 2, "unrecognized arguments: --prot 80"),
+        (["--vm", "--suite", "foo"], 2, "invalid choice: 'foo'"),
+        (["--vm-exec=ls"], 2, "write the command after a space"),
+        (["--suite", "bookworm"], 2, "add --vm"),
+        (["foo"], 2, "unknown command 'foo'"),
         (["service", "remove", "--port=1"], 2, "usage: ./run service remove"),
         pytest.param(
             ["--port", "1", "--vm-exec", "ls", "--help"],
@@ -319,3 +323,16 @@ def test_run_installs_nothing_for_the_rest(
     assert words in done.stdout + done.stderr
     assert "packages:" not in done.stdout
     assert "environment:" not in done.stdout
+
+
+def test_relative_paths_count_from_the_callers_folder(stubbed: Path, tmp_path: Path) -> None:
+    """Though `run` changes to the project's folder."""
+    (stubbed / ".venv/bin/python").write_text('#!/bin/sh\necho "$PROBEDECK_CALLERS_FOLDER"\n')
+    folder = tmp_path / "the caller's"
+    folder.mkdir()
+    if os.geteuid() != 0:
+        pytest.skip("only root may serve")
+    done = subprocess.run(
+        [stubbed / "run"], cwd=folder, capture_output=True, encoding="utf-8", check=True
+    )
+    assert done.stdout.splitlines()[-1] == str(folder)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from app.config import Settings
         (Settings(listen="0.0.0.0", tls_self_signed=True), "https://localhost:5000/"),
         (Settings(listen="192.0.2.1", tls_self_signed=True), "https://192.0.2.1:5000/"),
         (Settings(listen="2001:db8::1", tls_self_signed=True), "https://[2001:db8::1]:5000/"),
+        (Settings(listen="127.0.0.2"), "http://127.0.0.2:5000/"),
+        (Settings(listen="::1"), "http://[::1]:5000/"),
         (
             Settings(listen="::", tls_self_signed=True, host_names=("lab1",)),
             "https://lab1:5000/",
@@ -59,3 +62,35 @@ def test_a_forked_process_is_handed_the_settings(monkeypatch: pytest.MonkeyPatch
     if child == 0:
         os._exit(config.handed_over() != settings)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_relative_paths_count_from_the_callers_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(config.CALLERS_FOLDER, str(tmp_path))
+    options = ["--cache-dir", "c", "--audit-log=/a", "--tls-cert", "../c", "--tls-key", "k"]
+    settings = config.parse_arguments(argparse.ArgumentParser(), options)
+    assert settings.cache_dir == tmp_path / "c"
+    assert settings.audit_log == Path("/a")
+    assert (settings.tls_cert, settings.tls_key) == (tmp_path / "../c", tmp_path / "k")
+    monkeypatch.delenv(config.CALLERS_FOLDER)
+    assert config.named_path("c") == Path("c")
+
+
+@pytest.mark.parametrize("text", ["99999999999", "4294967295", "-1", "x", "1_0", "\u0661"])
+def test_a_wrong_sudo_uid_is_refused(
+    text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ValueError, match=r"SUDO_UID .* --owner-uid"):
+        config.default_owner_uid({"SUDO_UID": text})
+    monkeypatch.setattr(config.default_owner_uid, "__defaults__", ({"SUDO_UID": text},))
+    with pytest.raises(SystemExit):
+        config.parse_arguments(argparse.ArgumentParser(), [])
+    assert "SUDO_UID" in capsys.readouterr().err
+    options = ["--owner-uid", "7"]
+    assert config.parse_arguments(argparse.ArgumentParser(), options).owner_uid == 7
+
+
+def test_the_user_who_ran_sudo_is_the_owner() -> None:
+    assert config.default_owner_uid({"SUDO_UID": "1000"}) == 1000
+    assert config.default_owner_uid({}) == os.getuid()

@@ -30,6 +30,8 @@ def test_help_lists_every_option() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     for field in fields(Settings):
         assert "--" + field.name.replace("_", "-") in done.stdout
+    for other in ("--vm ", "--vm-exec", "--suite", "./run token", "./run service"):
+        assert other in done.stdout
 
 
 def test_without_root_it_says_what_to_do() -> None:
@@ -45,6 +47,9 @@ def test_without_root_it_says_what_to_do() -> None:
         *("--port=0", "--port=x", "--ring-mib=3", "--nonesuch"),
         *("--run-dir=", "--state-dir=", "--cache-dir=", "--audit-log=", "--btf-path="),
         *("--listen=0.0.0.0", "--listen=localhost", "--tls-cert=/c", "--hsts-max-age-s=1"),
+        *("--port=1_0", "--port=\u0661", "--port= 80", "--start-timeout-s=1_0", "--owner-uid=1_0"),
+        *("--tls-cert=", "--tls-key=", "--host-names=", "--host-names=,,", "--listen="),
+        *("--trusted-peer=", "--suite=bookworm", "--vm-exec=ls", "--vm-exe", "foo"),
         *("--host-names=a.", "--host-names=a:5000", "--host-names=*.example"),
     ],
 )

@@ -132,6 +132,7 @@ def test_a_second_instance_is_told_of_the_first(tmp_path: Path) -> None:
         out, errors = second.communicate(timeout=PATIENCE_S)
         assert (second.returncode, out) == (1, "")
         assert f"already runs here (process {server.process.pid};" in errors
+        assert "(--run-dir, --port)" in errors
         assert len(errors.splitlines()) == 1
         assert server.request("GET", "/healthz")[0].status == 200
 

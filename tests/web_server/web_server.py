@@ -107,7 +107,7 @@ def main() -> None:
     app.web.routes.ws.PING_EVERY_S = options.ping_every
     app.web.routes.ws.PONG_WITHIN_S = options.pong_within
     app.web.routes.ws.POLL_EVERY_S = app.web.routes.stream.POLL_EVERY_S = options.poll_every
-    settings = parse_arguments(argparse.ArgumentParser(), rest)
+    settings = parse_arguments(argparse.ArgumentParser(allow_abbrev=False), rest)
     try:
         serve(settings, lambda: load(settings))
     except ProbedeckError as error:

@@ -4,10 +4,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from app import ROOT
 from app.access.tokens import LOCK_NAME, OPERATOR, TokenFile
 from app.cli import token
 
@@ -91,3 +95,63 @@ def test_the_folder_may_be_named_behind_the_command(
     assert token.main(["add", "x", "--run-dir", folder]) == 0
     assert token.main(["--run-dir", folder, "list"]) == 0
     assert "x " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("redirection", "words"),
+    [
+        (">/dev/full", "No space left on device. The new token was taken back"),
+        ("| sleep 0", "Broken pipe. The new token was taken back"),
+        (">&-", "closed or /dev/null. Nothing was changed"),
+        (">/dev/null", "closed or /dev/null. Nothing was changed"),
+    ],
+)
+@pytest.mark.parametrize("command", ["add new", "rotate old"])
+def test_a_token_that_cannot_be_shown_is_not_stored(
+    tokens: TokenFile, command: str, redirection: str, words: str
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("the command is root's")
+    (tokens.path.parent / LOCK_NAME).touch()
+    tokens.add("old", OPERATOR)
+    before = tokens.path.read_bytes()
+    status, errors = shell(f"token {command} --run-dir {tokens.path.parent}", redirection)
+    assert status == 1
+    assert words in errors
+    assert [line for line in errors.splitlines() if not line.startswith("Tokens in")] == [
+        errors.splitlines()[-1]
+    ]
+    assert tokens.path.read_bytes() == before
+
+
+@pytest.mark.parametrize("command", ["token list", "--help", "token --help"])
+@pytest.mark.parametrize("redirection", [">/dev/full", "| sleep 0"])
+def test_output_that_is_lost_is_a_failure_in_one_line(
+    tokens: TokenFile, command: str, redirection: str
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("the command is root's")
+    (tokens.path.parent / LOCK_NAME).touch()
+    tokens.add("old", OPERATOR)
+    if "list" in command:
+        command += f" --run-dir {tokens.path.parent}"
+    status, errors = shell(command, redirection)
+    assert status == 1
+    lines = [line for line in errors.splitlines() if not line.startswith("Tokens in")]
+    assert len(lines) == 1
+    assert lines[0].startswith("Standard output cannot be written: ")
+
+
+def shell(command: str, redirection: str) -> tuple[int, str]:
+    """Run a command with its output redirected; return its exit status and standard error."""
+    with tempfile.NamedTemporaryFile("r") as status:
+        # `sleep`: the reader of the pipe has left by then.
+        if redirection.startswith("|"):
+            script = f"{{ sleep 0.5; {sys.executable} -m app {command}; echo $? >{status.name}; }} "
+            script += redirection
+        else:
+            script = f"{sys.executable} -m app {command} {redirection}; echo $? >{status.name}"
+        done = subprocess.run(
+            ["sh", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+        )
+        return int(status.read()), done.stderr

@@ -521,6 +521,22 @@ def test_a_session_that_was_never_opened(tmp_path: Path) -> None:
     assert ask(settings_of(tmp_path), HTTP_AUTHORIZATION="Bearer ps_x") == "session_over"
 
 
+@pytest.mark.parametrize(
+    ("host", "answer"),
+    [
+        ("127.0.0.2:5000", "passed"),
+        ("localhost:5000", "passed"),
+        ("127.0.0.3:5000", "bad_host"),
+        ("127.0.0.2", "bad_host"),
+    ],
+)
+def test_another_loopback_address_is_ours_where_it_is_listened_on(host: str, answer: str) -> None:
+    settings = Settings(listen="127.0.0.2", owner_uid=1000)
+    assert settings.address == "http://127.0.0.2:5000/"
+    assert ask(settings, HTTP_HOST=host) == answer
+    assert ask(Settings(owner_uid=1000), HTTP_HOST="127.0.0.2:5000") == "bad_host"
+
+
 REMOTE = Settings(listen="::", tls_self_signed=True, host_names=("lab1",), owner_uid=1000)
 
 
