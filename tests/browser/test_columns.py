@@ -406,7 +406,7 @@ def test_the_detail_stays_while_events_stream_and_says_when_its_event_is_gone(
     expect(detail).to_contain_text("r\\em")
     expect(detail.locator(".detail__note")).to_be_hidden()
     page.get_by_role("button", name="Clear", exact=True).click()
-    expect(detail.locator(".detail__note")).to_contain_text("let this event go")
+    expect(detail.locator(".detail__note")).to_contain_text("This event is no longer in the table")
     expect(detail).to_contain_text("r\\em")
 
 

@@ -76,7 +76,7 @@ export class Detail {
     const isGone = this.isOpen && this.row !== null && this.row < this.#store.first;
     this.#note.hidden = !isGone && this.#fields.length > 0;
     if (isGone)
-      setText(this.#note, "This event was evicted from the table to make room for newer ones.");
+      setText(this.#note, "This event is no longer in the table: it was evicted or cleared.");
     else
       setText(
         this.#note,
