@@ -18,10 +18,14 @@ def main(argv: Sequence[str]) -> int:
 if __name__ == "__main__":
     try:
         from app.linux import signals
-        from app.linux.standard_streams import keep_standard_streams, with_output_checked
+        from app.linux.standard_streams import OutputError, discard, keep_standard_streams
 
         keep_standard_streams()
         signals.restore()
-        sys.exit(with_output_checked(lambda: main(sys.argv[1:])))
+        sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:  # before the command handles it
         sys.exit(130)
+    except OutputError as error:
+        discard(sys.stdout)
+        sys.stderr.write(f"{error}\n")
+        sys.exit(1)

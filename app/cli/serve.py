@@ -12,7 +12,6 @@ from app.cli.command import SERVE, Need, Parser
 from app.cli.command_table import HELP, explain_unknown
 from app.config import Settings, hand_over, parse_arguments
 from app.errors import ProbedeckError
-from app.linux.standard_streams import do_without_output
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -55,7 +54,6 @@ def main(argv: Sequence[str]) -> int:
         sys.stderr.write(NEEDS_ROOT)
         return 1
     hand_over(settings)  # to wsgi.py, in the worker
-    do_without_output()
 
     from app.server.arbiter import serve  # noqa: PLC0415  # not installed yet for --help
 

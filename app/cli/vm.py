@@ -15,7 +15,6 @@ from pathlib import Path
 from app import config
 from app.cli.command import SERVE, Need, Parser
 from app.cli.command_table import explain_unknown
-from app.linux.standard_streams import do_without_output
 from app.machine import kernels, qemu
 from app.machine.machine import LostMachineError
 from app.vm_mode.serving import serve
@@ -107,7 +106,6 @@ def main(argv: Sequence[str]) -> int:
         return 1
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
-    do_without_output()
     try:
         return serve(ours.suite, ours.port, ours.owner_uid, rest)
     except (LostMachineError, kernels.KernelError, qemu.MissingProgramError) as error:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from app.cli import vm
 from app.cli.command import Need
+from app.linux.standard_streams import show
 from app.vm_mode.commands import NoMachineError, execute
 
 NO_MACHINE = 125
@@ -34,3 +35,6 @@ def main(argv: Sequence[str]) -> int:
     except NoMachineError as error:
         sys.stderr.write(f"{error}\n")
         return NO_MACHINE
+    except OSError:
+        show("")  # raises OutputError if this is why
+        raise

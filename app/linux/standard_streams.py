@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Callable
 from typing import TextIO
 
 STANDARD = ("stdin", "stdout", "stderr")
@@ -67,41 +66,6 @@ def is_shown() -> bool:
     except (OSError, ValueError):
         return True  # not backed by a file: the text is kept in memory
     return not (stat.S_ISCHR(status.st_mode) and status.st_rdev == NULL_DEVICE)
-
-
-_needed = True
-
-
-def do_without_output() -> None:
-    """Note that standard output is no result of this process, nor of those it forks."""
-    global _needed  # noqa: PLW0603 - it is the process's own state
-    _needed = False
-
-
-def with_output_checked(main: Callable[[], int]) -> int:
-    """Return the exit status of `main`: 1, after a line on standard error, if its output is lost.
-
-    argparse exits after its help, which is only in the buffer then. A service's output may be
-    lost (`do_without_output`).
-    """
-    try:
-        try:
-            status = main()
-        except SystemExit as ended:
-            if ended.code not in (None, 0) or not _needed:
-                raise
-            status = 0
-        except OSError:
-            if _needed:
-                show("")  # raises OutputError if this is why
-            raise
-        if _needed:
-            show("")
-    except OutputError as error:
-        discard(sys.stdout)
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return status
 
 
 def discard(stream: TextIO) -> None:

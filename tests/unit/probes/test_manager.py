@@ -156,6 +156,15 @@ class Stage:
             run.report(**facts)
             return call()  # which lets the others in only when it waits itself
 
+    def attach_after(self, call: Future[Any], count: int) -> Future[None]:
+        """Have that run attached once the call has been answered."""
+
+        def attach() -> None:
+            call.exception(PATIENCE_S)
+            self.run(count).report(attached=True)
+
+        return self.pool.submit(attach)
+
     def wait_for(self, state: str) -> None:
         wait_until(lambda: self.state == state, state)
 
@@ -394,12 +403,7 @@ def test_a_stop_overtaken_by_a_start(stage: Stage) -> None:
     stopping = stage.pool.submit(stage.manager.stop, MODE, "bob")
     assert run.asked_to_stop.wait(PATIENCE_S)
     stage.hub.lost(run.ledger, "kernel", 2)
-
-    def attach_the_next() -> None:
-        stopping.exception(PATIENCE_S)
-        stage.run(2).report(attached=True)
-
-    attaching = stage.pool.submit(attach_the_next)
+    attaching = stage.attach_after(stopping, 2)
     spec = ProbeSpec(Filter(uid=1))
     next_one, is_new = stage.overtake(
         run, lambda: stage.manager.start(MODE, spec, "eve"), end=STOPPED
@@ -419,12 +423,7 @@ def test_a_stop_that_failed_overtaken_by_a_start(stage: Stage) -> None:
     stopping = stage.pool.submit(stage.manager.stop, MODE)
     assert run.asked_to_stop.wait(PATIENCE_S)
     stage.hub.lost(run.ledger, "pipe", 2)
-
-    def attach_the_next() -> None:
-        stopping.exception(PATIENCE_S)
-        stage.run(2).report(attached=True)
-
-    attaching = stage.pool.submit(attach_the_next)
+    attaching = stage.attach_after(stopping, 2)
     stage.overtake(run, lambda: stage.manager.start(MODE, ProbeSpec()), end=DIED)
     attaching.result(PATIENCE_S)
     error = stopping.exception(PATIENCE_S)
