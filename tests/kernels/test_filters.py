@@ -69,7 +69,7 @@ def test_every_combination_lets_through_exactly_its_calls(
         filters = {mode: filter_of(matrix, parts, mode) for mode in modes}
         for mode in modes:
             tracing.change(mode, **filters[mode])
-        recording = Recording(tracing, modes)
+        recording = Recording(tracing, modes, filtered=True)
         before = tracing.accounts(modes)
         sentinel = f"sentinel-{next(_sentinels)}"
         base = matrix.begin("matrix", sentinel=sentinel)
@@ -118,7 +118,7 @@ def test_changing_the_filter_loses_nothing(tracing: Service, modes: tuple[str, .
             tracing.change(mode, pid=flood.pid)
         programs = tracing.programs()
         before = tracing.accounts(modes)
-        recording = Recording(tracing, modes)
+        recording = Recording(tracing, modes, filtered=True)
         base = flood.begin("flood", count=10**9, name_bytes=50, threads=1, pause_every=1)
         recording.wait_for_name(flood_names(base, 0, 1, 50)[0])
         for _ in range(5):

@@ -33,25 +33,37 @@ def mark() -> str:
 
 
 class Recording:
-    """Everything that probes show between the construction of this object and a call of `rows`."""
+    """Everything that probes show between the construction of this object and a call of `rows`.
 
-    def __init__(self, client: Client, probes: Iterable[str]) -> None:
+    At both times the probes must be running, without a filter. Where they are `filtered`, no mark
+    would be shown: rows of earlier calls may come first, and `rows` cannot be called.
+    """
+
+    def __init__(self, client: Client, probes: Iterable[str], *, filtered: bool = False) -> None:
         self._client = client
         self._probes = tuple(probes)
         self._cursor = client.cursor()
         self._rows: list[Row] = []
         self._shown: set[tuple[str, str | None]] = set()
+        if not filtered:
+            # What an earlier test did may not have been drained yet.
+            self._wait_until_drained()
+            self._rows.clear()
 
     def rows(self) -> dict[str, list[Row]]:
-        """Return the rows of each probe. The probes must be running, without a filter.
+        """Return the rows of each probe, of everything done before this call."""
+        self._wait_until_drained()
+        return self.by_probe()
 
-        Everything done before this call is included: two marks are made, the second after the
-        first was seen. A record completed before the first mark is drained no later than the
-        second mark, in whatever order the probe's buffers are read.
+    def _wait_until_drained(self) -> None:
+        """Wait until each record completed before this call has been fetched.
+
+        Two marks are made, the second after the first was seen. A record completed before the
+        first mark is drained no later than the second mark, in whatever order the probe's buffers
+        are read.
         """
         for _ in range(2):
             self.wait_for_name(mark())
-        return self.by_probe()
 
     def wait_for_name(self, name: str) -> None:
         """Wait until each probe has shown a row with this name, now or earlier."""
