@@ -11,10 +11,11 @@ from app.columns.names import ERRORS
 
 @dataclass(frozen=True)
 class Column:
-    """One column. `type` is timestamp_ns, uint32, int32, uint64, int64 or text.
+    """One column. `type` is timestamp_ns, uint32, int32, uint64, int64, bool or text.
 
-    `names` refers to a table of app/columns/names.py: of a number, it names the values; of a text,
-    the values are names from it.
+    `names` refers to a table of app/columns/names.py, or of the probe: of a number, it names the
+    values; of a text, the values are names from it. `render` is how to show a number: `hex`, or
+    `name`, by its name where it has one; None is as it is.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Column:
     unit: str | None = None
     nullable: bool = False
     names: str | None = None
+    render: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

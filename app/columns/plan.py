@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plan of a probe: what its programs read, and how that becomes columns.
+
+A plan is made from a target, a mode and the kernel's BTF (app/columns/planner.py), fills in a
+template of byte code (app/tracer/template.py) and says how to decode its records
+(app/tracer/decode_plan.py). It is the only layout there is: nothing behind it knows a column's
+name. It travels from the service to the tracer as JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from app.columns.column import Column
+
+MAX_VALUES = 16
+MAX_TEXTS = 4
+MAX_DEREFS = 5
+MAX_TEXT_BYTES = 4096  # of one text; PATH_MAX
+
+# Bases: where a read begins. 0 to 11 are the words of the arguments: argument n, unless a struct
+# by value precedes it, which takes a word for each 8 bytes.
+MAX_ARGUMENT_WORDS = 12
+RESULT = 12  # the return value
+CONTEXT = 13  # the address of the program's context: the fields of a tracepoint's record
+TASK = 14  # the address of the current task_struct
+CGROUP = 15  # the number of the current task's cgroup (version 2)
+
+# Moments
+ENTRY, RETURN = "entry", "return"
+
+# Kinds of texts
+STRING = "string"  # ends with a NUL, in kernel or user memory: the address decides
+BYTES = "bytes"  # of a fixed size
+PATH = "path"  # of a struct path
+DENTRY = "dentry"  # the path of a struct dentry
+DATA_LOC = "data_loc"  # a tracepoint's __data_loc: the address of its word in the record
+
+
+@dataclass(frozen=True)
+class Read:
+    """How a program obtains a number: a pointer is loaded at each of `derefs`, then `size` bytes
+    at `offset`.
+
+    All offsets are in bytes, each added to the number obtained so far, which is `base` at first.
+    With size 0 nothing is loaded at the end: the result is the sum. Then the number is shifted
+    left and right by bits, arithmetically if `signed`, which cuts out a bit-field or narrows an
+    argument's word to its type.
+    """
+
+    at: str  # ENTRY or RETURN
+    base: int
+    derefs: tuple[int, ...] = ()
+    offset: int = 0
+    size: int = 8  # 0, 1, 2, 4 or 8
+    left: int = 0
+    right: int = 0
+    signed: bool = False
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text, or bytes: `address` obtains its address (of a `path`, the address of the struct).
+
+    Of more than `max_bytes` the rest is cut off, and the record says so.
+    """
+
+    kind: str
+    address: Read
+    max_bytes: int = MAX_TEXT_BYTES
+
+
+@dataclass(frozen=True)
+class Output:
+    """A column, and the decoder that makes it from numbers of values and texts of the plan.
+
+    The decoders are those of `app.tracer.decode_plan.DECODERS`. `names` are the decoder's names
+    for numbers, such as an enum's.
+    """
+
+    column: Column
+    decoder: str
+    values: tuple[int, ...] = ()
+    texts: tuple[int, ...] = ()
+    names: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Hook:
+    """What the programs are attached to.
+
+    `kind` is function, syscall or tracepoint. `function_id` is a function's number in the BTF of
+    the kernel, or of `module`; 0 where the mode does not need it. `category` is a tracepoint's.
+    """
+
+    kind: str
+    name: str
+    function_id: int = 0
+    module: str | None = None
+    category: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a tracer needs to know of a target. `kernel_offsets` are those that walking
+    a path needs (app/columns/planner.py), empty without a text that is a path."""
+
+    hook: Hook
+    mode: str
+    sees_return: bool
+    values: tuple[Read, ...]
+    texts: tuple[Text, ...]
+    outputs: tuple[Output, ...]
+    kernel_offsets: Mapping[str, int]
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, members: Mapping[str, Any]) -> Plan:
+        """Return the plan of `as_json`; raises KeyError, TypeError or ValueError for others."""
+        return cls(
+            hook=Hook(**members["hook"]),
+            mode=members["mode"],
+            sees_return=members["sees_return"],
+            values=tuple(_read(each) for each in members["values"]),
+            texts=tuple(
+                Text(each["kind"], _read(each["address"]), each["max_bytes"])
+                for each in members["texts"]
+            ),
+            outputs=tuple(
+                Output(
+                    Column(**each["column"]),
+                    each["decoder"],
+                    tuple(each["values"]),
+                    tuple(each["texts"]),
+                    tuple((int(value), str(name)) for value, name in each["names"]),
+                )
+                for each in members["outputs"]
+            ),
+            kernel_offsets=dict(members["kernel_offsets"]),
+        )
+
+
+def _read(members: Mapping[str, Any]) -> Read:
+    return Read(**{**members, "derefs": tuple(members["derefs"])})
