@@ -92,7 +92,8 @@ class Hook:
     """What the programs are attached to.
 
     `kind` is function, syscall or tracepoint. `function_id` is a function's number in the BTF of
-    the kernel, or of `module`; 0 where the mode does not need it. `category` is a tracepoint's.
+    the kernel, or of `module`; 0 where the mode does not need it. `argument_words` is the number
+    of words of its arguments. `category` is a tracepoint's.
     """
 
     kind: str
@@ -100,12 +101,17 @@ class Hook:
     function_id: int = 0
     module: str | None = None
     category: str | None = None
+    argument_words: int = 0
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that a tracer needs to know of a target. `kernel_offsets` are those that walking
-    a path needs (app/columns/planner.py), empty without a text that is a path."""
+    """Everything that a tracer needs to know of a target.
+
+    Texts that are read at entry come before those read at return. `kernel_offsets` are in bytes:
+    TASK_GROUP_LEADER and TASK_COMM always, and those that walking a path needs
+    (app/columns/planner.py) where a text is a path.
+    """
 
     hook: Hook
     mode: str

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Filling a template of byte code (bpf/template/) in with a plan.
+
+Each mode is compiled once, whatever is traced. Wherever its C text has a slot, the byte code loads
+a 64-bit constant of a reserved range, and a slot's number is in that constant; here the plan's
+number takes its place. Only integers get into byte code, and the verifier treats them as the
+constants that they are.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from app.columns.plan import (
+    BYTES,
+    DATA_LOC,
+    DENTRY,
+    ENTRY,
+    MAX_DEREFS,
+    MAX_TEXTS,
+    MAX_VALUES,
+    PATH,
+    STRING,
+    Plan,
+    Read,
+)
+from app.linux import bpf
+from app.tracer.compiled_object import CompiledObject, MapSpec, ProgramSpec
+
+# A slot is a constant whose upper bits are these and whose lower 16 bits are its number.
+_SLOT, _SLOT_MASK = 0x7000000000000000, 0xFFFFFFFFFFFF0000
+_LD_IMM64 = 0x18
+
+# Numbers of slots, as in bpf/template/.
+_VALUE, _TEXT, _STRIDE = 0x100, 0x200, 0x10
+_KIND, _MAX = 0xD, 0xE
+_OFFSETS = {
+    name: 0x300 + place
+    for place, name in enumerate(
+        (
+            "PATH_MNT",
+            "PATH_DENTRY",
+            "MNT_ROOT",
+            "M_MNT",
+            "M_PARENT",
+            "M_POINT",
+            "D_PARENT",
+            "D_NAME",
+            "D_LEN",
+            "D_SB",
+            "TASK_FS",
+            "FS_ROOT",
+            "FS_PWD",
+            "MNT_SB",
+        )
+    )
+} | {"TASK_GROUP_LEADER": 0x420, "TASK_COMM": 0x421}
+_TEXTS_AT, _HAS_TEXTS, _KEPT_BYTES, _RETURN_TEXTS = 0x400, 0x401, 0x402, 0x403
+_RECORD_BYTES = 0x410  # of the first ring; one slot for each
+_USED_WORDS, _RESULT_PLACE = 0x440, 0x441
+
+_MOMENTS = {"entry": 1, "return": 2}
+_KINDS = {STRING: 1, BYTES: 2, PATH: 3, DENTRY: 4, DATA_LOC: 5}
+
+HEAD_BYTES = 96  # of struct head
+KEPT_BYTES = 256  # of texts that are kept with a call
+TEXT_ROOM = 4096  # of one text, with a NUL
+TEXTS_ROOM = 8192  # of all texts of a record
+# Ring -> bytes of texts in its records.
+RINGS = {"ring_short": 64, "ring_medium": 256, "ring_large": 1024, "ring_long": 8192}
+
+
+def text_rings(plan: Plan) -> dict[str, int]:
+    """Return the rings that a plan's records may go to, and the bytes of texts in their records."""
+    if not plan.texts:
+        return {"ring_short": 0}
+    longest = sum(_max_bytes(plan))
+    found = {}
+    for name, size in RINGS.items():
+        found[name] = size
+        if longest <= size:
+            break
+    return found
+
+
+def record_bytes(plan: Plan, texts: int) -> int:
+    """Return the size in bytes of a record with this room for texts."""
+    return HEAD_BYTES + 8 * len(plan.values) + texts
+
+
+def _max_bytes(plan: Plan) -> list[int]:
+    """Return how many bytes each text may have, with a NUL: together no more than a record has."""
+    share = min(TEXT_ROOM, TEXTS_ROOM // max(1, len(plan.texts)))
+    return [
+        min(share, text.max_bytes + (text.kind in (STRING, DATA_LOC))) for text in plan.texts
+    ]
+
+
+def constants(plan: Plan) -> dict[int, int]:
+    """Return the number of each slot that is not 0. Raises ValueError for a plan beyond limits."""
+    if len(plan.values) > MAX_VALUES or len(plan.texts) > MAX_TEXTS:
+        raise ValueError(f"{len(plan.values)} values and {len(plan.texts)} texts are too many")
+    moments = [text.address.at for text in plan.texts]
+    if moments != sorted(moments):
+        raise ValueError("texts that are read at return come last")
+    found: dict[int, int] = {}
+    for place, read in enumerate(plan.values):
+        found |= _read(_VALUE + place * _STRIDE, read)
+    for place, (text, most) in enumerate(zip(plan.texts, _max_bytes(plan), strict=True)):
+        at = _TEXT + place * _STRIDE
+        found |= {**_read(at, text.address), at + _KIND: _KINDS[text.kind], at + _MAX: most}
+    found |= {_OFFSETS[name]: offset for name, offset in plan.kernel_offsets.items()}
+    texts_at = record_bytes(plan, 0)
+    found |= {
+        _TEXTS_AT: texts_at,
+        _HAS_TEXTS: int(bool(plan.texts)),
+        _KEPT_BYTES: texts_at + (KEPT_BYTES if plan.texts else 0),
+        _RETURN_TEXTS: int(any(text.address.at != ENTRY for text in plan.texts)),
+        _USED_WORDS: _used_words(plan),
+        _RESULT_PLACE: plan.hook.argument_words,
+    }
+    for place, size in enumerate(RINGS.values()):
+        found[_RECORD_BYTES + place] = record_bytes(plan, size if plan.texts else 0)
+    return found
+
+
+def _read(at: int, read: Read) -> dict[int, int]:
+    if len(read.derefs) > MAX_DEREFS:
+        raise ValueError(f"{len(read.derefs)} pointers to follow are too many")
+    numbers = (
+        _MOMENTS[read.at],
+        read.base,
+        len(read.derefs),
+        *(*read.derefs, *([0] * (MAX_DEREFS - len(read.derefs)))),
+        read.offset,
+        read.size,
+        read.left,
+        read.right,
+        int(read.signed),
+    )
+    return {at + place: number for place, number in enumerate(numbers)}
+
+
+def _used_words(plan: Plan) -> int:
+    words = 0
+    for read in (*plan.values, *(text.address for text in plan.texts)):
+        words |= 1 << read.base
+    return words
+
+
+def filled(instructions: bytes, numbers: Mapping[int, int]) -> bytes:
+    """Return the instructions with each slot's number; slots that have none become 0."""
+    result = bytearray(instructions)
+    for at, slot in _slots(instructions):
+        number = numbers.get(slot, 0) & 0xFFFFFFFFFFFFFFFF
+        struct.pack_into("<I", result, at + 4, number & 0xFFFFFFFF)
+        struct.pack_into("<I", result, at + 12, number >> 32)
+    return bytes(result)
+
+
+def _slots(instructions: bytes) -> Iterator[tuple[int, int]]:
+    """Yield the offset in bytes and the number of each slot."""
+    at = 0
+    while at < len(instructions):
+        if instructions[at] != _LD_IMM64:
+            at += 8
+            continue
+        lower, upper = (
+            struct.unpack_from("<I", instructions, place)[0] for place in (at + 4, at + 12)
+        )
+        constant = upper << 32 | lower
+        if not instructions[at + 1] >> 4 and constant & _SLOT_MASK == _SLOT:
+            yield at, constant & 0xFFFF
+        at += 16
+
+
+def adapted(template: CompiledObject, plan: Plan, ring_bytes: int) -> CompiledObject:
+    """Return the template with the plan's rings and functions; its slots are not filled in yet."""
+    rings = text_rings(plan)
+    return CompiledObject(
+        tuple(_sized(spec, plan, rings, ring_bytes) for spec in template.maps),
+        tuple(_aimed(program, plan) for program in template.programs),
+    )
+
+
+def _sized(spec: MapSpec, plan: Plan, rings: Mapping[str, int], ring_bytes: int) -> MapSpec:
+    if spec.name in RINGS:
+        if spec.name not in rings:
+            return spec  # of one page, as compiled
+        return replace(
+            spec, max_entries=ring_bytes if spec.name == "ring_short" else ring_bytes // 2
+        )
+    if spec.name == "long_calls" and "ring_large" not in rings:
+        return replace(spec, max_entries=1)
+    return spec
+
+
+_TRACING = {"any_entry": bpf.ATTACH_TRACE_FENTRY, "any_return": bpf.ATTACH_TRACE_FEXIT}
+
+
+def _aimed(program: ProgramSpec, plan: Plan) -> ProgramSpec:
+    if plan.mode in ("fentry", "fexit") and program.name in _TRACING:
+        return replace(
+            program,
+            type=bpf.PROG_TYPE_TRACING,
+            attach_type=_TRACING[program.name],
+            attach_btf_id=plan.hook.function_id,
+        )
+    return program

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// Any tracepoint. Its fields are read from the record's memory, at any offset and of any size.
+
+int any_entry(void *ctx)
+{
+    SLOT(used, 0x7000000000000440);
+    u64 words[WORDS];
+
+    words[CONTEXT] = (u64)ctx;
+    words[TASK] = bpf_get_current_task();
+    if (used >> CGROUP & 1)
+        words[CGROUP] = bpf_get_current_cgroup_id();
+    enter_call(words, 0);
+    return 1;
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// Exit modes: a call is kept at its entry and emitted at its return.
+
+static __always_inline int enter_call(u64 *words, u64 frame)
+{
+    SLOT(kept_bytes, 0x7000000000000402);
+    u32 generation;
+    struct tests *f = current_tests(&generation);
+    struct draft *d = get_draft(AT_ENTRY);
+    struct call_key key = {bpf_get_current_task(), 0};
+
+    if (!f || !f->enabled || !d || !make_record(d, f, words))
+        return 0;
+
+    struct call *c = begin_call(&key, frame);
+
+    if (!c) {
+        count(DROP_STASH_FULL);
+        return 0;
+    }
+    c->generation = generation;
+    c->mask = d->mask;
+    c->end = d->end;
+    c->retry = wants_retry(d, c->address);
+    bpf_probe_read_kernel(&c->kept, kept_bytes, &d->whole);
+    if (d->end > KEPT_MAX && long_calls.update(&key, &d->whole)) {
+        c->end = 0;
+        end_call(&key, c);
+        count(DROP_STASH_FULL);
+        return 0;
+    }
+    count(CALLS_ENTERED);
+    c->frame = frame;
+    c->kept.r.head.entry_ns = bpf_ktime_get_ns(); // last: our own work is not in the latency
+    return 0;
+}
+
+// Whether a record that is complete passes. The filter may have changed since the entry; no event
+// passes a filter that was replaced.
+static __always_inline int passes_now(struct call *c, struct record *r, u64 texts,
+                                      struct draft *d)
+{
+    u32 generation;
+    struct tests *f = current_tests(&generation);
+
+    if (!f)
+        return 0;
+    d->mask = generation == c->generation ? c->mask : 0;
+    return return_passes(f, d, r, texts, generation != c->generation);
+}
+
+static __always_inline void send_call(struct call_key *key, struct call *c, u64 *words)
+{
+    SLOT(texts_at, 0x7000000000000400);
+    SLOT(return_texts, 0x7000000000000403);
+    struct draft *d = get_draft(AT_RETURN);
+    struct record *r = &c->kept.r;
+    struct whole_record *whole = NULL;
+    u64 texts = (u64)r + texts_at;
+
+    if (!d)
+        return;
+    if (c->end > KEPT_MAX) {
+        whole = long_calls.lookup(key);
+        if (!whole)
+            return; // nothing takes one away
+        texts = (u64)whole + texts_at;
+    }
+    if (return_texts || c->retry) {
+        bpf_probe_read_kernel(&d->whole.r, sizeof(struct record), r);
+        complete_texts(d, words, texts, c->address);
+        if (passes_now(c, &d->whole.r, (u64)texts_of(&d->whole.r), d))
+            send_record(&d->whole.r, d->end, sizeof(struct whole_record));
+        return;
+    }
+    if (!passes_now(c, r, texts, d))
+        return;
+    if (whole) {
+        bpf_probe_read_kernel(&whole->r, texts_at, r);
+        send_record(&whole->r, c->end, sizeof(struct whole_record));
+    } else
+        send_record(r, c->end, sizeof(struct kept_record));
+}
+
+static __always_inline int leave_call(u64 *words, u64 frame)
+{
+    u64 now_ns = bpf_ktime_get_ns();
+    struct call_key key = {bpf_get_current_task(), 0};
+    struct call *c = find_call(&key, frame);
+
+    if (!c)
+        return 0;
+
+    struct record *r = &c->kept.r;
+
+    r->head.latency_ns = now_ns - r->head.entry_ns;
+    r->head.ret = words[RESULT];
+    obtain_values(r, words, AT_RETURN);
+    count(CALLS_LEFT);
+    send_call(&key, c, words);
+    end_call(&key, c);
+    return 0;
+}

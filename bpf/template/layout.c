@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// The record of a plan (app/columns/plan.py), and the constants that a plan fills in.
+//
+// These files are a template: one object for each mode, whatever is traced. What depends on the
+// plan is a slot: a 64-bit constant in the byte code, which app/tracer/template.py replaces when it
+// loads the object. So the verifier knows it, and drops the branches that this plan does not take.
+// BCC rewrites map calls in the main file only, so app/tracer/template_source.py concatenates the
+// files of a mode; it also defines
+//   SEES_RETURN  in modes that emit at a call's return
+//
+// Return values of programs: see bpf/record.c.
+
+#include <linux/types.h>
+#include <uapi/linux/ptrace.h>
+
+// Loading a constant by inline assembly keeps the compiler from computing with the placeholder.
+#define SLOT(name, number)                                                                         \
+    u64 name;                                                                                      \
+    asm volatile("%0 = " #number " ll" : "=r"(name))
+
+#define VALUES 16
+#define TEXTS 4
+#define TEXT_MAX 4096  // of one text, with the NUL that the helper writes
+#define TEXTS_MAX 8192 // of all texts of a record
+#define KEPT_MAX 256   // bytes of texts kept with a call; more are kept in `long_calls`
+
+// bpf/template/layout.c and app/tracer/template.py agree on these.
+#define AT_ENTRY 1
+#define AT_RETURN 2
+
+struct head {
+    u64 entry_ns;   // CLOCK_MONOTONIC at entry
+    u64 latency_ns; // entry to return; 0 in entry modes
+    s64 ret;        // the word of the return value, whatever its type; 0 in entry modes
+    u32 pid;
+    u32 tid;
+    u32 uid;
+    u32 cpu;               // at entry
+    u32 flags;             // TEXT_CUT << text, PATH_OPEN << text
+    u32 unreadable;        // 1 << value
+    s32 text_size[TEXTS];  // bytes without a NUL, or TEXT_UNREADABLE
+    char comm[16];         // the thread's name
+    char process[16];      // the name of its thread group's leader
+};
+
+#define TEXT_UNREADABLE (-1)
+#define TEXT_CUT 1
+#define PATH_OPEN 0x100 // the path's beginning is missing
+
+// The record in a ring has as many values as the plan, then the texts, one after the other. So the
+// texts begin at `texts_at`, a slot.
+struct record {
+    struct head head;
+    u64 values[VALUES];
+};
+struct kept_record {
+    struct record r;
+    char texts[KEPT_MAX];
+};
+struct whole_record {
+    struct record r;
+    char texts[TEXTS_MAX];
+};
+
+// Where a record is made: too large for the stack. One for programs at entry and one for those at
+// return, as these may preempt one another; a program never preempts itself.
+struct draft {
+    struct whole_record whole;
+    char room[TEXT_MAX];      // for the end of one more text
+    char path[TEXT_MAX * 2];  // written back to front, from the middle
+    u64 address[TEXTS];       // of the texts
+    u32 end;                  // bytes of texts so far
+    u32 next;                 // the filter's test to be made
+    u64 mask;                 // of its tests that hold
+    u64 source[8];            // addresses of the texts that it tests, by SOURCE_*
+    s32 length[8];            // and their sizes
+};
+BPF_PERCPU_ARRAY(drafts, struct draft, 2);
+
+static __always_inline struct draft *get_draft(int moment)
+{
+    int slot = moment - 1;
+
+    return drafts.lookup(&slot);
+}
+
+static __always_inline char *texts_of(struct record *r)
+{
+    SLOT(texts_at, 0x7000000000000400);
+
+    return (char *)r + texts_at;
+}
+
+// What reads begin with (app/columns/plan.py): 12 words of arguments, then these.
+#define RESULT 12
+#define CONTEXT 13
+#define TASK 14
+#define CGROUP 15
+#define WORDS 16

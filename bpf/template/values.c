@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// Obtaining a number as a `Read` of the plan says.
+
+// Kernel or user memory: BTF does not tell, so the address decides. Kernel addresses have their
+// top bit set on 64-bit machines.
+static __always_inline long read_memory(void *to, u64 size, u64 address)
+{
+    if ((s64)address < 0)
+        return bpf_probe_read_kernel(to, size, (void *)address);
+    return bpf_probe_read_user(to, size, (void *)address);
+}
+
+static __always_inline long load_pointer(u64 *v, u64 offset)
+{
+    u64 address = *v + offset, loaded = 0;
+    long error = read_memory(&loaded, sizeof(loaded), address);
+
+    *v = loaded;
+    return error;
+}
+
+// Pointers that the verifier knows as such may not be shifted, not even by 0 bits: so the compiler
+// must not join the branches, which it could if the shifts were C.
+#define OBTAIN(X, result, error)                                                                   \
+    {                                                                                              \
+        SLOT(base, X##1);                                                                          \
+        SLOT(derefs, X##2);                                                                        \
+        SLOT(d0, X##3);                                                                            \
+        SLOT(d1, X##4);                                                                            \
+        SLOT(d2, X##5);                                                                            \
+        SLOT(d3, X##6);                                                                            \
+        SLOT(d4, X##7);                                                                            \
+        SLOT(offset, X##8);                                                                        \
+        SLOT(size, X##9);                                                                          \
+        SLOT(left, X##a);                                                                          \
+        SLOT(right, X##b);                                                                         \
+        SLOT(is_signed, X##c);                                                                     \
+        u64 v = words[base & (WORDS - 1)];                                                         \
+        error = 0;                                                                                 \
+        if (derefs > 0)                                                                            \
+            error |= load_pointer(&v, d0);                                                         \
+        if (derefs > 1)                                                                            \
+            error |= load_pointer(&v, d1);                                                         \
+        if (derefs > 2)                                                                            \
+            error |= load_pointer(&v, d2);                                                         \
+        if (derefs > 3)                                                                            \
+            error |= load_pointer(&v, d3);                                                         \
+        if (derefs > 4)                                                                            \
+            error |= load_pointer(&v, d4);                                                         \
+        v += offset;                                                                               \
+        if (size) {                                                                                \
+            u64 loaded = 0;                                                                        \
+            error |= read_memory(&loaded, size, v);                                                \
+            v = loaded;                                                                            \
+        }                                                                                          \
+        if (left)                                                                                  \
+            asm volatile("%0 <<= %1" : "+r"(v) : "r"(left));                                       \
+        if (right) {                                                                               \
+            if (is_signed)                                                                         \
+                asm volatile("%0 s>>= %1" : "+r"(v) : "r"(right));                                 \
+            else                                                                                   \
+                asm volatile("%0 >>= %1" : "+r"(v) : "r"(right));                                  \
+        }                                                                                          \
+        result = v;                                                                                \
+    }
+
+#define VALUE(X, i)                                                                                \
+    {                                                                                              \
+        SLOT(use, X##0);                                                                           \
+        if (use == moment) {                                                                       \
+            u64 value;                                                                             \
+            long failed;                                                                           \
+            OBTAIN(X, value, failed)                                                               \
+            r->values[i] = value;                                                                  \
+            if (failed)                                                                            \
+                r->head.unreadable |= 1 << i;                                                      \
+        }                                                                                          \
+    }
+
+static __always_inline void obtain_values(struct record *r, u64 *words, const int moment)
+{
+    VALUE(0x700000000000010, 0)
+    VALUE(0x700000000000011, 1)
+    VALUE(0x700000000000012, 2)
+    VALUE(0x700000000000013, 3)
+    VALUE(0x700000000000014, 4)
+    VALUE(0x700000000000015, 5)
+    VALUE(0x700000000000016, 6)
+    VALUE(0x700000000000017, 7)
+    VALUE(0x700000000000018, 8)
+    VALUE(0x700000000000019, 9)
+    VALUE(0x70000000000001a, 10)
+    VALUE(0x70000000000001b, 11)
+    VALUE(0x70000000000001c, 12)
+    VALUE(0x70000000000001d, 13)
+    VALUE(0x70000000000001e, 14)
+    VALUE(0x70000000000001f, 15)
+}
