@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The layout of the records that any plan's programs write (bpf/any_*.c), and batches of them.
+
+After the fixed head come the numbers of `Plan.values`, 8 bytes each, then an area with the bytes
+of the texts of `Plan.texts`, packed one after the other without NUL. Each ring has an area of one
+size. All numbers are little-endian.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from app.columns.plan import MAX_TEXTS, Plan
+from app.tracer import text_columns
+from app.tracer.records import HEADER
+from app.tracer.text_columns import Bytes, Texts
+
+Records = np.ndarray[Any, np.dtype[np.void]]
+Numbers64 = np.ndarray[Any, np.dtype[np.uint64]]
+Mask = np.ndarray[Any, np.dtype[np.bool_]]
+# From the kernel's timestamps to the nanoseconds to add for wall-clock time: one, or one for each.
+WallOffset = Callable[[np.ndarray[Any, Any]], int | np.ndarray[Any, Any]]
+
+HEAD = [
+    ("entry_ns", "<u8"),
+    ("latency_ns", "<u8"),
+    ("ret", "<i8"),
+    ("pid", "<u4"),
+    ("tid", "<u4"),
+    ("uid", "<u4"),
+    ("cpu", "<u4"),
+    ("flags", "<u4"),
+    ("unreadable", "<u4"),  # bit i: value i could not be read
+    ("text_size", "<i4", (MAX_TEXTS,)),  # bytes of text i, or TEXT_UNREADABLE
+    ("comm", "u1", (16,)),
+    ("process", "u1", (16,)),
+]
+HEAD_BYTES = 96
+TEXT_UNREADABLE = -1
+# In `flags`, shifted left by the text's number: its end, or the beginning of its path, is missing.
+TEXT_CUT = 1
+PATH_CUT = 0x100
+
+# Ring (map) name -> bytes of the text area of its records. A plan without texts uses the first
+# only, with no area.
+TEXT_BYTES = {"ring_short": 64, "ring_medium": 256, "ring_large": 1024, "ring_long": 8192}
+
+
+def text_areas(plan: Plan) -> dict[str, int]:
+    """Return the rings that a plan's programs use, with the bytes of their text areas."""
+    return dict(TEXT_BYTES) if plan.texts else {"ring_short": 0}
+
+
+def slot_dtype(values: int, text_bytes: int) -> np.dtype[np.void]:
+    """Return the type of a record with its ring buffer header, as it is in memory."""
+    return np.dtype([*HEADER, *HEAD, ("values", "<u8", (values,)), ("texts", "u1", (text_bytes,))])
+
+
+def slots(plan: Plan) -> dict[str, np.dtype[np.void]]:
+    """Return the type of the records in each ring that a plan's programs use."""
+    return {ring: slot_dtype(len(plan.values), size) for ring, size in text_areas(plan).items()}
+
+
+class Batch:
+    """The records of several rings as one table, ordered by entry time; ties keep their order.
+
+    Arrays have shape (n,). What was asked for once is kept.
+    """
+
+    def __init__(self, plan: Plan, parts: Sequence[Records], wall_offset_ns: WallOffset) -> None:
+        self.plan = plan
+        self._wall_offset_ns = wall_offset_ns
+        self._parts = [np.ascontiguousarray(part) for part in parts]
+        self._values: dict[int, Numbers64] = {}
+        self._texts: dict[int, Texts] = {}
+        entry = np.concatenate([part["entry_ns"] for part in self._parts])
+        is_ordered = bool((entry[1:] >= entry[:-1]).all())
+        self._order = None if is_ordered else np.argsort(entry, kind="stable")
+        self.rows = len(entry)
+
+    def head(self, name: str) -> np.ndarray[Any, Any]:
+        """Return a member of the head."""
+        return self._in_order([part[name] for part in self._parts])
+
+    def value(self, index: int) -> Numbers64:
+        """Return value `index` of the plan; of those that could not be read any number."""
+        if index not in self._values:
+            self._values[index] = self._in_order([part["values"][:, index] for part in self._parts])
+        return self._values[index]
+
+    def readable(self, values: Sequence[int]) -> Mask | None:
+        """Return in which rows all these values could be read; None if in all."""
+        bits = sum(1 << index for index in set(values))
+        unreadable = self._unreadable & np.uint32(bits)
+        return unreadable == 0 if unreadable.any() else None
+
+    def raw_text(self, index: int) -> Texts:
+        """Return text `index` of the plan, as its bytes; invalid where it could not be read."""
+        if index not in self._texts:
+            sizes = self._text_sizes[:, index]
+            found = text_columns.from_spans(self._bytes, self._text_starts[:, index], sizes)
+            valid = self._stated_sizes[:, index] != TEXT_UNREADABLE
+            self._texts[index] = Texts(found.offsets, found.data, valid)
+        return self._texts[index]
+
+    def cut(self, index: int) -> Mapping[str, Mask]:
+        """Return where the beginning (`before`) or the end (`after`) of a text is missing."""
+        valid = self._stated_sizes[:, index] != TEXT_UNREADABLE
+        return {
+            "before": (self._flags & np.uint32(PATH_CUT << index) != 0) & valid,
+            "after": (self._flags & np.uint32(TEXT_CUT << index) != 0) & valid,
+        }
+
+    @cached_property
+    def entry_ns(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Times of entry by the kernel's monotonic clock."""
+        return self.head("entry_ns").astype(np.int64)
+
+    @property
+    def wall_ns(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Times of entry since 1970."""
+        return self.entry_ns + self._wall_offset_ns(self.entry_ns)
+
+    @cached_property
+    def _flags(self) -> np.ndarray[Any, Any]:
+        return self.head("flags")
+
+    @cached_property
+    def _unreadable(self) -> np.ndarray[Any, Any]:
+        return self.head("unreadable")
+
+    @cached_property
+    def _stated_sizes(self) -> np.ndarray[Any, np.dtype[np.int32]]:
+        """Bytes of each text or TEXT_UNREADABLE, of shape (n, texts)."""
+        sizes: np.ndarray[Any, np.dtype[np.int32]] = self.head("text_size")[:, : len(self.plan.texts)]
+        return sizes
+
+    @cached_property
+    def _text_sizes(self) -> np.ndarray[Any, np.dtype[np.int32]]:
+        """Bytes of each text, of shape (n, texts). Raises ValueError if they exceed the area."""
+        sizes: np.ndarray[Any, np.dtype[np.int32]] = np.maximum(self._stated_sizes, 0)
+        areas = self._in_order([np.full(len(p), p["texts"].shape[1]) for p in self._parts])
+        if (sizes.sum(axis=1, dtype=np.int64) > areas).any():
+            raise ValueError("the texts of a record are longer than its text area")
+        return sizes
+
+    @cached_property
+    def _text_starts(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Where in `_bytes` each text begins, of shape (n, texts)."""
+        areas, before = [], 0
+        for part in self._parts:
+            width = part.dtype.itemsize
+            fields = part.dtype.fields
+            assert fields is not None  # it is a record
+            areas.append(before + fields["texts"][1] + width * np.arange(len(part)))
+            before += width * len(part)
+        starts = np.cumsum(self._text_sizes, axis=1, dtype=np.int64)
+        starts -= self._text_sizes
+        starts += self._in_order(areas)[:, None]
+        return starts
+
+    @cached_property
+    def _bytes(self) -> Bytes:
+        """All records as bytes, one part after the other."""
+        raw = [part.view(np.uint8) for part in self._parts]
+        return raw[0] if len(raw) == 1 else np.concatenate(raw)
+
+    def _in_order(self, parts: Sequence[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
+        values: np.ndarray[Any, Any] = np.concatenate(parts)
+        return values if self._order is None else values[self._order]
