@@ -8,7 +8,8 @@ size. All numbers are little-endian.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -17,10 +18,11 @@ import numpy as np
 from app.columns.plan import MAX_TEXTS, Plan
 from app.tracer import text_columns
 from app.tracer.records import HEADER
-from app.tracer.text_columns import Bytes, Texts
+from app.tracer.text_columns import Bytes, Sizes, Texts
 
 Records = np.ndarray[Any, np.dtype[np.void]]
 Numbers64 = np.ndarray[Any, np.dtype[np.uint64]]
+Places = np.ndarray[Any, np.dtype[np.int64]]
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 # From the kernel's timestamps to the nanoseconds to add for wall-clock time: one, or one for each.
 WallOffset = Callable[[np.ndarray[Any, Any]], int | np.ndarray[Any, Any]]
@@ -65,6 +67,15 @@ def slots(plan: Plan) -> dict[str, np.dtype[np.void]]:
     return {ring: slot_dtype(len(plan.values), size) for ring, size in text_areas(plan).items()}
 
 
+@dataclass(frozen=True)
+class Span:
+    """Where one text of each row is in all bytes of a batch, in arrays of shape (n,)."""
+
+    starts: Places
+    sizes: Sizes
+    valid: Mask
+
+
 class Batch:
     """The records of several rings as one table, ordered by entry time; ties keep their order.
 
@@ -101,15 +112,14 @@ class Batch:
     def raw_text(self, index: int) -> Texts:
         """Return text `index` of the plan, as its bytes; invalid where it could not be read."""
         if index not in self._texts:
-            sizes = self._text_sizes[:, index]
-            found = text_columns.from_spans(self._bytes, self._text_starts[:, index], sizes)
-            valid = self._stated_sizes[:, index] != TEXT_UNREADABLE
-            self._texts[index] = Texts(found.offsets, found.data, valid)
+            span = self._spans[index]
+            found = text_columns.from_spans(self._bytes, span.starts, span.sizes)
+            self._texts[index] = Texts(found.offsets, found.data, span.valid)
         return self._texts[index]
 
-    def cut(self, index: int) -> Mapping[str, Mask]:
+    def cut(self, index: int) -> dict[str, Mask]:
         """Return where the beginning (`before`) or the end (`after`) of a text is missing."""
-        valid = self._stated_sizes[:, index] != TEXT_UNREADABLE
+        valid = self._spans[index].valid
         return {
             "before": (self._flags & np.uint32(PATH_CUT << index) != 0) & valid,
             "after": (self._flags & np.uint32(TEXT_CUT << index) != 0) & valid,
@@ -134,34 +144,28 @@ class Batch:
         return self.head("unreadable")
 
     @cached_property
-    def _stated_sizes(self) -> np.ndarray[Any, np.dtype[np.int32]]:
-        """Bytes of each text or TEXT_UNREADABLE, of shape (n, texts)."""
-        sizes: np.ndarray[Any, np.dtype[np.int32]] = self.head("text_size")[:, : len(self.plan.texts)]
-        return sizes
-
-    @cached_property
-    def _text_sizes(self) -> np.ndarray[Any, np.dtype[np.int32]]:
-        """Bytes of each text, of shape (n, texts). Raises ValueError if they exceed the area."""
-        sizes: np.ndarray[Any, np.dtype[np.int32]] = np.maximum(self._stated_sizes, 0)
-        areas = self._in_order([np.full(len(p), p["texts"].shape[1]) for p in self._parts])
-        if (sizes.sum(axis=1, dtype=np.int64) > areas).any():
+    def _spans(self) -> list[Span]:
+        """Where each text is. Raises ValueError if texts of a record exceed its area."""
+        areas, ends = zip(*self._text_areas(), strict=True)
+        starts, end = self._in_order(areas), self._in_order(ends)
+        spans = []
+        for index in range(len(self.plan.texts)):
+            stated = self._in_order([part["text_size"][:, index] for part in self._parts])
+            sizes = np.maximum(stated, 0)
+            spans.append(Span(starts, sizes, stated != TEXT_UNREADABLE))
+            starts = starts + sizes
+        if (starts > end).any():
             raise ValueError("the texts of a record are longer than its text area")
-        return sizes
+        return spans
 
-    @cached_property
-    def _text_starts(self) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """Where in `_bytes` each text begins, of shape (n, texts)."""
-        areas, before = [], 0
+    def _text_areas(self) -> Iterator[tuple[Places, Places]]:
+        """Yield where the text areas of each part's records begin and end in `_bytes`."""
+        before = 0
         for part in self._parts:
-            width = part.dtype.itemsize
-            fields = part.dtype.fields
-            assert fields is not None  # it is a record
-            areas.append(before + fields["texts"][1] + width * np.arange(len(part)))
+            width, area = part.dtype.itemsize, part["texts"].shape[1]
+            ends = before + width * np.arange(1, len(part) + 1)  # the area is a record's end
+            yield ends - area, ends
             before += width * len(part)
-        starts = np.cumsum(self._text_sizes, axis=1, dtype=np.int64)
-        starts -= self._text_sizes
-        starts += self._in_order(areas)[:, None]
-        return starts
 
     @cached_property
     def _bytes(self) -> Bytes:

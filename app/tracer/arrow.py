@@ -85,7 +85,7 @@ def _arrow_type(column: Column, names: Mapping[int, str] | None) -> Any:
     kind = TYPES[column.type][0](nullable=column.nullable)
     metadata = {"names": column.names, "render": column.render}
     if names:
-        metadata["values"] = json.dumps({str(value): name for value, name in names.items()})
+        metadata["value_names"] = json.dumps({str(value): name for value, name in names.items()})
     metadata = {key: value for key, value in metadata.items() if value}
     return na.c_schema(kind).modify(metadata=metadata) if metadata else kind
 

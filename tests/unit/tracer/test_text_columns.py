@@ -87,9 +87,7 @@ def test_missing_ends_are_marked(rows: list[bytes]) -> None:
         ]
 
 
-@given(
-    st.lists(st.binary(max_size=9), min_size=1, max_size=9), st.randoms(use_true_random=False)
-)
+@given(st.lists(st.binary(max_size=9), min_size=1, max_size=9), st.randoms(use_true_random=False))
 def test_spans_in_any_order(rows: list[bytes], rng) -> None:  # type: ignore[no-untyped-def]
     data = np.frombuffer(b"#".join(rows) + b"#", dtype=np.uint8)
     sizes = np.array([len(row) for row in rows], dtype=np.int32)
