@@ -4,24 +4,22 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from typing import Any, Protocol
 
 import numpy as np
 
-from app.link.frames import Outbox, TracerRequest
+from app.link.frames import Outbox
 from app.probes.drops import UNFINISHED
-from app.probes.modes import MODES
+from app.tracer.any_records import Records, WallOffset
 from app.tracer.clock import WallClock
-from app.tracer.cost import CostMeter
-from app.tracer.decode import Encoder, Records
-from app.tracer.programs import Programs
-from app.tracer.records import NAME_BYTES
-from app.tracer.rings import Ring, slot_dtype
+from app.tracer.cost import CostMeter, RunTime
+from app.tracer.rings import Ring
 
 # Rows of a batch from each ring: large enough that its fixed cost does not matter, small enough
-# that a client's first rows come soon. A long record has 4 KiB.
-MAX_ROWS = {"ring_short": 16384, "ring_medium": 4096, "ring_long": 512}
+# that a client's first rows come soon. A long record has 4 or 8 KiB.
+MAX_ROWS = {"ring_short": 16384, "ring_medium": 4096, "ring_large": 2048, "ring_long": 512}
 # With more queued than this, records stay in the rings, where their loss is counted.
 OUTBOX_BYTES = 8 << 20
 
@@ -44,19 +42,40 @@ def takeable(peeked: Sequence[tuple[Records, bool]], before_ns: int) -> list[int
     ]
 
 
-class Drain:
-    """Reads the rings of a probe in batches. A context manager."""
+class Encoder(Protocol):
+    """Makes one batch for clients from the records of several rings."""
 
-    def __init__(self, request: TracerRequest, programs: Programs, outbox: Outbox) -> None:
+    def encode(self, parts: Sequence[Records], wall_offset_ns: WallOffset) -> bytes: ...
+
+
+class Source(Protocol):
+    """The programs whose records are read (app/tracer/programs.py)."""
+
+    def rings(self) -> dict[str, tuple[int, int]]: ...
+    def drops(self) -> dict[str, int]: ...
+    def run_time(self) -> RunTime: ...
+
+
+class Drain:
+    """Reads the rings of a probe in batches. A context manager.
+
+    `slots` has the type of the records in each ring of `programs`, with their header.
+    """
+
+    def __init__(
+        self,
+        programs: Source,
+        outbox: Outbox,
+        encoder: Encoder,
+        slots: Mapping[str, np.dtype[Any]],
+    ) -> None:
         self._programs = programs
-        self._encoder = Encoder(
-            request.probe, request.mode, request.run, MODES[request.mode].columns
-        )
+        self._encoder = encoder
         self._outbox = outbox
         self._clock = WallClock()
         self._stack = ExitStack()
         self._rings = {
-            name: self._stack.enter_context(Ring(map_fd, size, slot_dtype(NAME_BYTES[name])))
+            name: self._stack.enter_context(Ring(map_fd, size, slots[name]))
             for name, (map_fd, size) in programs.rings().items()
         }
         self._cost = self._stack.enter_context(CostMeter(programs.run_time))

@@ -14,11 +14,15 @@ from app.errors import ProbedeckError
 from app.kernel.bcc_headers import BTF_PATH
 from app.kernel.hints import why_off
 from app.link.frames import Outbox, TracerRequest, send_maps
+from app.probes.modes import MODES
 from app.tracer.canary import Sight
+from app.tracer.decode import Encoder
 from app.tracer.drain import Drain
 from app.tracer.loop import Loop
 from app.tracer.object_cache import get_object, kernel_identity
 from app.tracer.programs import Programs
+from app.tracer.records import NAME_BYTES
+from app.tracer.rings import slot_dtype
 
 
 def prepare() -> None:
@@ -37,9 +41,12 @@ def trace(request: TracerRequest, sock: socket.socket, outbox: Outbox) -> None:
         Path(request.btf_path),
         Path(request.cache_dir),
     )
+    columns = MODES[request.mode].columns
+    encoder = Encoder(request.probe, request.mode, request.run, columns)
+    slots = {ring: slot_dtype(size) for ring, size in NAME_BYTES.items()}
     with (
         Programs(request.mode, request.function, compiled) as programs,
-        Drain(request, programs, outbox) as drain,
+        Drain(programs, outbox, encoder, slots) as drain,
     ):
         # Before the first event, so that the service can count events however this process ends.
         send_maps(sock, *programs.account())

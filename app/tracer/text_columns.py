@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,8 @@ import numpy as np
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 Sizes = np.ndarray[Any, np.dtype[np.int32]]
 ELLIPSIS = "…"
+_ELLIPSIS_BYTES = np.frombuffer(ELLIPSIS.encode(), dtype=np.uint8)
+HEX_DIGITS = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
 
 
 @dataclass(frozen=True)
@@ -21,10 +23,15 @@ class Texts:
     data: Bytes
     valid: np.ndarray[Any, np.dtype[np.bool_]] | None = None
 
+    @property
+    def sizes(self) -> Sizes:
+        """Bytes of each text, of shape (n,)."""
+        return np.diff(self.offsets)
+
 
 def from_matrix(matrix: Bytes, sizes: Sizes) -> Texts:
     """Return the first `sizes[i]` bytes of each row of a matrix of shape (n, width)."""
-    return as_utf8(_offsets(sizes), _heads(matrix, sizes))
+    return as_utf8(offsets_of(sizes), _heads(matrix, sizes))
 
 
 def from_parts(parts: list[tuple[Bytes, Sizes]], order: np.ndarray[Any, Any] | None) -> Texts:
@@ -42,8 +49,8 @@ def from_parts(parts: list[tuple[Bytes, Sizes]], order: np.ndarray[Any, Any] | N
     all_sizes = np.concatenate([sizes for _, sizes in parts])
     if order is None:
         data = np.concatenate([_heads(matrix, sizes) for matrix, sizes in parts])
-        return as_utf8(_offsets(all_sizes), data)
-    offsets = _offsets(all_sizes[order])
+        return as_utf8(offsets_of(all_sizes), data)
+    offsets = offsets_of(all_sizes[order])
     data = np.empty(int(offsets[-1]), dtype=np.uint8)
     position = np.empty(len(order), dtype=np.int64)
     position[order] = np.arange(len(order))
@@ -55,6 +62,17 @@ def from_parts(parts: list[tuple[Bytes, Sizes]], order: np.ndarray[Any, Any] | N
         data[targets[mask]] = matrix[:, : mask.shape[1]][mask]
         first += len(sizes)
     return as_utf8(offsets, data)
+
+
+def from_spans(data: Bytes, starts: np.ndarray[Any, Any], sizes: Sizes) -> Texts:
+    """Return the texts of `sizes[i]` bytes from `starts[i]` of `data` on, as they are.
+
+    They may be in any order, and are not made UTF-8.
+    """
+    offsets = offsets_of(sizes)
+    places = np.repeat(starts - offsets[:-1], sizes)
+    places += np.arange(len(places))
+    return Texts(offsets, data[places])
 
 
 def _mask(sizes: Sizes) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -92,14 +110,14 @@ class Table:
         """Return the text of each code."""
         sizes = self._sizes[codes]
         width = int(sizes.max(initial=0))
-        return Texts(_offsets(sizes), _heads(self._matrix[:, :width][codes], sizes))
+        return Texts(offsets_of(sizes), _heads(self._matrix[:, :width][codes], sizes))
 
 
 def as_utf8(offsets: Sizes, data: Bytes) -> Texts:
     """Return the texts with each byte that is not valid UTF-8 written as \\xNN.
 
     All texts are tested at once: their concatenation must be valid, and none may begin within a
-    character. Only if that fails, rows with a byte above 0x7f are decoded one by one.
+    character. Only if that fails, the invalid bytes are located.
     """
     if not len(data) or int(data.max()) < 0x80:
         return Texts(offsets, data)
@@ -109,29 +127,79 @@ def as_utf8(offsets: Sizes, data: Bytes) -> Texts:
         if not np.any((data[starts] & 0xC0) == 0x80):
             return Texts(offsets, data)
     except UnicodeDecodeError:
-        pass  # at least one text is not UTF-8, and is found below
-    raw = data.tobytes()
-    suspects = set(np.searchsorted(offsets, np.flatnonzero(data >= 0x80), side="right") - 1)
-    pieces = [raw[offsets[i] : offsets[i + 1]] for i in range(len(offsets) - 1)]
-    for i in suspects:
-        pieces[i] = pieces[i].decode("utf-8", "backslashreplace").encode()
-    sizes = np.array([len(piece) for piece in pieces], dtype=np.int32)
-    return Texts(_offsets(sizes), np.frombuffer(b"".join(pieces), dtype=np.uint8))
+        pass  # at least one text is not UTF-8
+    return _escape(offsets, data, *_invalid_bytes(offsets, data))
 
 
-def append(texts: Texts, rows: np.ndarray[Any, Any], suffix: str = ELLIPSIS) -> Texts:
-    """Return the texts with `suffix` appended to those at `rows`, of which there are few."""
-    raw = texts.data.tobytes()
-    extended = set(rows.tolist())
-    pieces = [
-        raw[texts.offsets[i] : texts.offsets[i + 1]] + (suffix.encode() if i in extended else b"")
-        for i in range(len(texts.offsets) - 1)
-    ]
-    sizes = np.array([len(piece) for piece in pieces], dtype=np.int32)
-    return Texts(_offsets(sizes), np.frombuffer(b"".join(pieces), dtype=np.uint8), texts.valid)
+def _invalid_bytes(
+    offsets: Sizes, data: Bytes
+) -> tuple[np.ndarray[Any, np.dtype[np.int64]], np.ndarray[Any, np.dtype[np.int64]]]:
+    """Return the places in `data` of all bytes that are not valid UTF-8, and the text of each.
+
+    One decoder run over all texts marks these bytes as lone surrogates (PEP 383), which valid
+    UTF-8 cannot contain. A line feed after each text ends a character that the text cut off.
+    """
+    ends = offsets[1:]
+    joined = np.insert(data, ends, ord("\n"))
+    decoded = joined.tobytes().decode("utf-8", "surrogateescape")
+    codes = np.frombuffer(decoded.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    invalid = (codes >= 0xDC80) & (codes <= 0xDCFF)
+    lengths = 1 + (codes >= 0x80).view(np.uint8) + (codes >= 0x800) + (codes >= 0x10000)
+    lengths[invalid] = 1
+    places = np.cumsum(lengths, dtype=np.int64)[invalid] - 1
+    rows = np.searchsorted(ends + np.arange(len(ends)), places)
+    return places - rows, rows
 
 
-def _offsets(sizes: Sizes) -> Sizes:
+def _escape(
+    offsets: Sizes,
+    data: Bytes,
+    places: np.ndarray[Any, np.dtype[np.int64]],
+    rows: np.ndarray[Any, np.dtype[np.int64]],
+) -> Texts:
+    """Return the texts with the bytes at `places`, of texts `rows`, written as \\xNN."""
+    repeats = np.ones(len(data), dtype=np.int64)
+    repeats[places] = 4
+    escaped = np.repeat(data, repeats)
+    first = places + 3 * np.arange(len(places))
+    escaped[first] = ord("\\")
+    escaped[first + 1] = ord("x")
+    escaped[first + 2] = HEX_DIGITS[data[places] >> 4]
+    escaped[first + 3] = HEX_DIGITS[data[places] & 15]
+    sizes = np.diff(offsets) + 3 * np.bincount(rows, minlength=len(offsets) - 1).astype(np.int32)
+    return Texts(offsets_of(sizes), escaped)
+
+
+def mark_missing(
+    texts: Texts, *, before: np.ndarray[Any, Any], after: np.ndarray[Any, Any]
+) -> Texts:
+    """Return the texts with an ellipsis before and after those where these are true.
+
+    `before` and `after` have shape (n,).
+    """
+    first, last = np.flatnonzero(before), np.flatnonzero(after)
+    if not first.size and not last.size:
+        return texts
+    # All that is inserted is the same, so its order at one place does not matter.
+    places = np.concatenate([texts.offsets[first], texts.offsets[last + 1]])
+    width = len(_ELLIPSIS_BYTES)
+    data = np.insert(texts.data, np.repeat(places, width), np.tile(_ELLIPSIS_BYTES, len(places)))
+    added = width * (before.astype(np.int32) + after)
+    return replace(texts, offsets=offsets_of(texts.sizes + added), data=data)
+
+
+def only(texts: Texts, wanted: np.ndarray[Any, Any]) -> Texts:
+    """Return the texts where `wanted`, of shape (n,), is true, and empty ones elsewhere."""
+    if wanted.all():
+        return texts
+    sizes = texts.sizes
+    return replace(
+        texts, offsets=offsets_of(sizes * wanted), data=texts.data[np.repeat(wanted, sizes)]
+    )
+
+
+def offsets_of(sizes: Sizes) -> Sizes:
+    """Return where texts of these sizes begin and end, put one after the other: shape (n + 1,)."""
     offsets = np.zeros(len(sizes) + 1, dtype=np.int32)
     np.cumsum(sizes, out=offsets[1:])
     return offsets

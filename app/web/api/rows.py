@@ -7,6 +7,7 @@ format (https://arrow.apache.org/docs/format/Columnar.html); no numpy in this pr
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise, repeat
@@ -17,6 +18,8 @@ from nanoarrow.ipc import InputStream
 
 EPOCH = datetime(1970, 1, 1)
 NS_PER_S = 1_000_000_000
+# Arrow's formats of integers, and the bits of their two's complement.
+MASKS = {"I": 2**32 - 1, "i": 2**32 - 1, "L": 2**64 - 1, "l": 2**64 - 1}
 CONSTANTS = ("probe", "mode")  # the same for all rows of a batch: metadata of its schema
 
 
@@ -30,17 +33,17 @@ def rows_of(data: bytes, start: int = 0, stop: int | None = None) -> Iterator[di
         stream = c_array_stream(source)
         schema = stream.get_schema()
         names = [child.name for child in schema.children]
-        formats = [child.format for child in schema.children]
-        metadata = dict(schema.metadata.items()) if schema.metadata else {}
-        constants = {name: metadata.get(name.encode(), b"").decode() for name in CONSTANTS}
+        kinds = [Kind(child) for child in schema.children]
+        metadata = _metadata(schema)
+        constants = {name: metadata.get(name, "") for name in CONSTANTS}
         passed = 0
         for array in stream:
             view = array.view()
             first = min(max(start - passed, 0), view.length)
             last = view.length if stop is None else min(max(stop - passed, 0), view.length)
             columns: dict[str, Iterable[Any]] = {}
-            for index, (name, arrow_format) in enumerate(zip(names, formats, strict=True)):
-                columns[name] = _values(view.child(index), arrow_format, first, last)
+            for index, (name, kind) in enumerate(zip(names, kinds, strict=True)):
+                columns[name] = _values(view.child(index), kind, first, last)
                 if name == "time":
                     columns.update((key, repeat(value)) for key, value in constants.items())
             keys = list(columns)
@@ -62,16 +65,42 @@ def rfc3339(timestamps_ns: Iterable[int]) -> list[str]:
     return texts
 
 
-def _values(view: Any, arrow_format: str, first: int, last: int) -> Sequence[Any]:
+class Kind:
+    """A column's Arrow type, and how its numbers are shown (docs/protocol.md, "Columns")."""
+
+    def __init__(self, field: Any) -> None:
+        self.format: str = field.format
+        metadata = _metadata(field)
+        names = json.loads(metadata.get("value_names", "{}"))
+        self.names = {int(value): name for value, name in names.items()}
+        self.is_hex = metadata.get("render") == "hex"
+
+    def shown(self, numbers: list[int]) -> Sequence[Any]:
+        """Return numbers as JSON has them: digits beyond 2^53 survive where they are texts."""
+        if self.is_hex:
+            mask = MASKS[self.format]
+            return [f"{number & mask:#x}" for number in numbers]
+        return [self.names.get(number, number) for number in numbers] if self.names else numbers
+
+
+def _metadata(schema: Any) -> dict[str, str]:
+    metadata = schema.metadata
+    return {key.decode(): value.decode() for key, value in metadata.items()} if metadata else {}
+
+
+def _values(view: Any, kind: Kind, first: int, last: int) -> Sequence[Any]:
     first, last = first + view.offset, last + view.offset
-    if arrow_format == "u":
+    if kind.format == "u":
         values: Sequence[Any] = _texts(view, first, last)
-    elif arrow_format in ("I", "i", "L", "l"):
-        values = memoryview(view.buffer(1))[first:last].tolist()
-    elif arrow_format == "tsn:UTC":
+    elif kind.format in MASKS:
+        values = kind.shown(memoryview(view.buffer(1))[first:last].tolist())
+    elif kind.format == "tsn:UTC":
         values = rfc3339(memoryview(view.buffer(1))[first:last].tolist())
+    elif kind.format == "b":
+        bits = memoryview(view.buffer(1))
+        values = [bool(bits[i >> 3] >> (i & 7) & 1) for i in range(first, last)]
     else:
-        raise ValueError(f"no probe has columns of the Arrow type {arrow_format!r}")
+        raise ValueError(f"no probe has columns of the Arrow type {kind.format!r}")
     validity = memoryview(view.buffer(0))
     if not validity:
         return values

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -74,11 +76,37 @@ def test_table() -> None:
     ]
 
 
-def test_the_suffix_is_appended_to_the_rows_named() -> None:
-    texts = text_columns.append(
-        text_columns.from_matrix(*matrix([b"a", b"b", b"c"])), np.array([1])
-    )
-    assert strings(texts) == ["a", "b…", "c"]
+@pytest.mark.parametrize("rows", [[b"a", b"", b"\xff", b"d"], [b""] * 4, [b"a" * 64] * 4])
+def test_missing_ends_are_marked(rows: list[bytes]) -> None:
+    texts = text_columns.from_matrix(*matrix(rows))
+    for before, after in itertools.product(itertools.product((False, True), repeat=4), repeat=2):
+        marked = text_columns.mark_missing(texts, before=np.array(before), after=np.array(after))
+        assert strings(marked) == [
+            "…" * first + text + "…" * last
+            for first, text, last in zip(before, expected(rows), after, strict=True)
+        ]
+
+
+@given(st.lists(st.binary(max_size=9), min_size=1, max_size=9), st.randoms(use_true_random=False))
+def test_spans_in_any_order(rows: list[bytes], rng) -> None:  # type: ignore[no-untyped-def]
+    data = np.frombuffer(b"#".join(rows) + b"#", dtype=np.uint8)
+    sizes = np.array([len(row) for row in rows], dtype=np.int32)
+    starts = np.cumsum(sizes + 1) - sizes - 1
+    order = list(range(len(rows)))
+    rng.shuffle(order)
+    found = text_columns.from_spans(data, starts[order], sizes[order])
+    assert found.data.tobytes() == b"".join(rows[i] for i in order)
+    assert found.sizes.tolist() == [len(rows[i]) for i in order]
+
+
+def test_texts_that_are_not_wanted_are_empty() -> None:
+    texts = text_columns.from_matrix(*matrix([b"a", b"bc", b"", b"def"]))
+    for wanted in itertools.product((False, True), repeat=4):
+        found = strings(text_columns.only(texts, np.array(wanted)))
+        assert found == [
+            text if is_wanted else ""
+            for text, is_wanted in zip(strings(texts), wanted, strict=True)
+        ]
 
 
 @pytest.mark.parametrize(

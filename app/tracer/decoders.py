@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The decoders of a plan's outputs: from numbers and texts of records to a column, by name.
+
+Which decoder takes what is documented in app/columns/types.py. A cell is null where a value or text
+that it needs could not be read. A text of which the end was cut off, or the beginning of its path
+is missing, has an ellipsis there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+
+from app.columns.names import MAX_ERRNO, error_name
+from app.columns.plan import Output
+from app.tracer import text_columns
+from app.tracer.any_records import Batch, Mask
+from app.tracer.arrow import TYPES, Numbers
+from app.tracer.number_texts import decimal, hex_digits, join
+from app.tracer.socket_texts import socket_address, socket_pair
+from app.tracer.text_columns import Texts
+
+Column = Numbers | Texts  # the cells of one column
+Decoder = Callable[[Batch, Output], Column]
+
+ERROR_NAMES = text_columns.Table(("", *(error_name(code) for code in range(1, MAX_ERRNO + 1))))
+# Of a longer table, a batch has the names of the numbers in it only.
+SHORT_TABLE = 64
+MINOR_BITS = 20  # of a dev_t in the kernel (include/linux/kdev_t.h)
+
+
+def terminated(matrix: np.ndarray[Any, Any]) -> Texts:
+    """Return texts that end with a NUL, from a matrix of shape (n, width)."""
+    return text_columns.from_matrix(matrix, (matrix == 0).argmax(axis=1).astype(np.int32))
+
+
+def error_names(results: np.ndarray[Any, Any], valid: Mask | None = None) -> Texts:
+    """Return the names of negated errno values among int64 numbers; others are invalid."""
+    codes = np.where((results < 0) & (results >= -MAX_ERRNO), -results, 0)
+    names = ERROR_NAMES.take(codes)
+    return Texts(names.offsets, names.data, _both(codes > 0, valid))
+
+
+def _head(batch: Batch, output: Output) -> Column:
+    """Return the head's member that has the column's name."""
+    return _HEAD[output.column.name](batch)
+
+
+def _number(batch: Batch, output: Output) -> Column:
+    """Return a number, of the column's type."""
+    (index,) = output.values
+    values = batch.value(index).astype(TYPES[output.column.type][1])
+    return Numbers(values, batch.readable(output.values))
+
+
+def _name(batch: Batch, output: Output) -> Column:
+    """Return a number, and the names of an enumeration's numbers."""
+    number = _number(batch, output)
+    assert isinstance(number, Numbers)
+    return Numbers(number.values, number.valid, _names(number.values, output))
+
+
+def _names(values: np.ndarray[Any, Any], output: Output) -> Mapping[int, str]:
+    """Return all names of a short table, and of a longer one those that `values` need."""
+    if len(output.names) <= SHORT_TABLE:
+        return _table(output)
+    table = _table(output)
+    return {value: table[value] for value in np.unique(values).tolist() if value in table}
+
+
+@cache
+def _table(output: Output) -> Mapping[int, str]:
+    """Return the names of an output's numbers: the same object at each call."""
+    return dict(output.names)
+
+
+def _bool(batch: Batch, output: Output) -> Column:
+    """Return whether a number is not 0."""
+    (index,) = output.values
+    return Numbers(batch.value(index) != 0, batch.readable(output.values))
+
+
+def _error(batch: Batch, output: Output) -> Column:
+    """Return the name of an error that a number, or an error pointer, is."""
+    (index,) = output.values
+    return error_names(batch.value(index).view(np.int64), batch.readable(output.values))
+
+
+def _since(batch: Batch, output: Output) -> Column:
+    """Return the time from a moment of the monotonic clock to the entry, in nanoseconds."""
+    (index,) = output.values
+    moments = batch.value(index).view(np.int64)
+    return Numbers(batch.entry_ns - moments, batch.readable(output.values))
+
+
+def _device(batch: Batch, output: Output) -> Column:
+    """Return `major:minor` of a dev_t."""
+    (index,) = output.values
+    return _with(_device_texts(batch, index), batch.readable(output.values))
+
+
+def _inode(batch: Batch, output: Output) -> Column:
+    """Return `ino on major:minor` of i_ino and s_dev."""
+    number, device = output.values
+    texts = join(batch.rows, decimal(batch.value(number)), " on ", _device_texts(batch, device))
+    return _with(texts, batch.readable(output.values))
+
+
+def _list(batch: Batch, output: Output) -> Column:
+    """Return `[1, 2]` of any number of numbers, signed where their reads are."""
+    pieces: list[Texts | str] = []
+    for index in output.values:
+        values = batch.value(index)
+        is_signed = batch.plan.values[index].signed
+        pieces += [", " if pieces else "[", decimal(values.view(np.int64) if is_signed else values)]
+    return _with(join(batch.rows, *pieces, "]"), batch.readable(output.values))
+
+
+def _text(batch: Batch, output: Output) -> Column:
+    """Return a text."""
+    (index,) = output.texts
+    raw = batch.raw_text(index)
+    texts = text_columns.as_utf8(raw.offsets, raw.data)
+    return text_columns.mark_missing(_with(texts, raw.valid), **batch.cut(index))
+
+
+def _bytes(batch: Batch, output: Output) -> Column:
+    """Return bytes as two hex digits each."""
+    (index,) = output.texts
+    return text_columns.mark_missing(hex_digits(batch.raw_text(index)), **batch.cut(index))
+
+
+def _task(batch: Batch, output: Output) -> Column:
+    """Return `comm (tgid)` of a task."""
+    (tgid,), (comm,) = output.values, output.texts
+    raw = batch.raw_text(comm)
+    names = text_columns.as_utf8(raw.offsets, raw.data)
+    texts = join(batch.rows, names, " (", decimal(batch.value(tgid).view(np.int64)), ")")
+    return _with(texts, _both(raw.valid, batch.readable(output.values)))
+
+
+def _sock(batch: Batch, output: Output) -> Column:
+    """Return addresses and ports of a socket."""
+    family, ports, ipv4, *ipv6 = (batch.value(index) for index in output.values)
+    texts = socket_pair(family, ports, ipv4, ipv6)
+    return _with(texts, batch.readable(output.values))
+
+
+def _sockaddr(batch: Batch, output: Output) -> Column:
+    """Return address and port of a struct sockaddr."""
+    (index,) = output.texts
+    return socket_address(batch.raw_text(index))
+
+
+def _device_texts(batch: Batch, index: int) -> Texts:
+    devices = batch.value(index).astype(np.uint32)
+    minors = devices & np.uint32((1 << MINOR_BITS) - 1)
+    return join(batch.rows, decimal(devices >> np.uint32(MINOR_BITS)), ":", decimal(minors))
+
+
+def _with(texts: Texts, valid: Mask | None) -> Texts:
+    return Texts(texts.offsets, texts.data, valid)
+
+
+def _both(left: Mask | None, right: Mask | None) -> Mask | None:
+    if left is None or right is None:
+        return left if right is None else right
+    return left & right
+
+
+_HEAD: dict[str, Callable[[Batch], Column]] = {
+    "time": lambda batch: Numbers(batch.wall_ns),
+    **{
+        name: partial(lambda batch, name: Numbers(batch.head(name)), name=name)
+        for name in ("pid", "tid", "uid", "cpu", "ret", "latency_ns")
+    },
+    "process": lambda batch: terminated(batch.head("process")),
+    "comm": lambda batch: terminated(batch.head("comm")),
+    "errno": lambda batch: error_names(batch.head("ret")),
+}
+DECODERS: dict[str, Decoder] = {
+    "head": _head,
+    "number": _number,
+    "hex": _number,
+    "bool": _bool,
+    "name": _name,
+    "text": _text,
+    "bytes": _bytes,
+    "error": _error,
+    "device": _device,
+    "inode": _inode,
+    "task": _task,
+    "sock": _sock,
+    "sockaddr": _sockaddr,
+    "list": _list,
+    "since": _since,
+}
