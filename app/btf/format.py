@@ -88,8 +88,13 @@ def flag_of(info: int) -> bool:
     return bool(info >> 31)
 
 
-def sections(data: bytes) -> tuple[bytes, bytes]:
-    """Return the type section, in this machine's byte order, and the string section."""
+def sections(data: bytes, is_split: bool = False) -> tuple[bytes, bytes]:
+    """Return the type section, in this machine's byte order, and the string section.
+
+    Offsets count from the end of the header, whose size it says itself: since 2026 it may hold more
+    (`layout_off`, `layout_len`) than the 24 bytes that are read here. Split BTF's strings need not
+    begin with an empty one, which is its base's.
+    """
     byteorder = _byteorder(data)
     prefix = "<" if byteorder == "little" else ">"
     if len(data) < HEADER_SIZE:
@@ -106,8 +111,10 @@ def sections(data: bytes) -> tuple[bytes, bytes]:
         raise BtfError(f"the type section's size, {type_size} bytes, is not a multiple of 4")
     types = data[types_from : types_from + type_size]
     strings = data[strings_from : strings_from + string_size]
-    if not strings or strings[0] or strings[-1]:
-        raise BtfError("the string section must start and end with a NUL")
+    if strings[-1:] != b"\0" and not (is_split and not strings):
+        raise BtfError("the string section must end with a NUL")
+    if not is_split and strings[0]:
+        raise BtfError("the string section must start with a NUL")
     if byteorder != sys.byteorder:
         words = array("I", types)
         words.byteswap()

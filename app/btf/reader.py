@@ -4,6 +4,9 @@
 Format: Documentation/bpf/btf.rst of the kernel. A kernel's BTF has 100,000 to 200,000 types in
 5 MB, so types are decoded on demand: loading walks the type section once to find where each type
 starts, and names are searched in the string section.
+
+A module's BTF is split: it continues the ids and the string offsets of the kernel's, to which its
+types refer (Documentation/bpf/btf.rst, "BTF_BASE"; libbpf's btf__new_split).
 """
 
 from __future__ import annotations
@@ -56,70 +59,93 @@ class Enumerator:
 class Btf:
     """Parsed BTF. Type ids count from 1; 0 is `void`."""
 
-    def __init__(self, data: bytes) -> None:
-        """Parse the bytes of a `.BTF` section; raises BtfError."""
-        self._types, self._strings = sections(data)
+    def __init__(self, data: bytes, base: Btf | None = None) -> None:
+        """Parse the bytes of a `.BTF` section; raises BtfError.
+
+        With `base`, `data` is split BTF that continues it.
+        """
+        self._base = base
+        self._types, self._strings = sections(data, is_split=base is not None)
         self._words = memoryview(self._types).cast("I")
         self._starts = starts(self._words)
+        # Those of the first type and the first string that are not the base's.
+        self._first_id = 1 if base is None else len(base)
+        self._first_string = 0 if base is None else base._end_of_strings
 
     @classmethod
-    def load(cls, path: Path) -> Btf:
-        """Read a file such as /sys/kernel/btf/vmlinux; raises OSError, BtfError."""
-        return cls(paths.read_bytes(path))
+    def load(cls, path: Path, base: Btf | None = None) -> Btf:
+        """Read a file such as /sys/kernel/btf/vmlinux; raises OSError, BtfError.
+
+        A module's, such as /sys/kernel/btf/xfs, needs the kernel's as `base`.
+        """
+        return cls(paths.read_bytes(path), base)
 
     def __len__(self) -> int:
-        """Return the number of type ids, including `void`."""
-        return len(self._starts)
+        """Return the number of type ids, including `void` and those of the base."""
+        return self._first_id + len(self._starts) - 1
 
     def find(self, kind: Kind, name: str) -> int | None:
-        """Return the first type of this kind and name, or None.
+        """Return the first type of this kind and name, or None; in split BTF its own first.
 
         Searches bytes: the name in the strings, then its offset at the start of a type.
         """
         needle = name.encode()
         if not needle or b"\0" in needle:
             return None
-        offset = self._strings.find(b"\0" + needle + b"\0") + 1
-        if offset == 0:
-            return None
-        pattern = struct.pack("=I", offset)
+        offset = self._find_string(needle)
+        found = None if offset is None else self._find_named(kind, offset)
+        return self._base.find(kind, name) if found is None and self._base is not None else found
+
+    def _find_named(self, kind: Kind, name_offset: int) -> int | None:
+        """Return the first type of our own of this kind whose name is at this offset."""
+        pattern = struct.pack("=I", name_offset)
         at = self._types.find(pattern)
         while at != -1:
             if at % 4 == 0:
-                type_id = bisect_left(self._starts, at // 4)
-                if (
-                    type_id < len(self._starts)
-                    and self._starts[type_id] == at // 4
-                    and self.kind(type_id) == kind
-                ):
-                    return type_id
+                index = bisect_left(self._starts, at // 4)
+                if index < len(self._starts) and self._starts[index] == at // 4:
+                    type_id = self._first_id + index - 1
+                    if self.kind(type_id) == kind:
+                        return type_id
             at = self._types.find(pattern, at + 1)
         return None
+
+    def _find_string(self, text: bytes) -> int | None:
+        """Return a text's offset; split BTF does not repeat a string of its base."""
+        if self._base is not None and (found := self._base._find_string(text)) is not None:
+            return found
+        if self._strings.startswith(text + b"\0"):  # only split BTF's strings begin with a text
+            return self._first_string
+        at = self._strings.find(b"\0" + text + b"\0")
+        return None if at == -1 else self._first_string + at + 1
+
+    @property
+    def _end_of_strings(self) -> int:
+        return self._first_string + len(self._strings)
 
     def kind(self, type_id: int) -> Kind | None:
         """Return a type's kind; None for `void`."""
         if type_id == VOID:
             return None
-        return Kind(kind_of(self._words[self._start(type_id) + 1]))
+        return Kind(kind_of(self._type(type_id)[1]))
 
     def name(self, type_id: int) -> str:
         """Return a type's name, empty if it has none."""
-        return "" if type_id == VOID else self._string(self._words[self._start(type_id)])
+        return "" if type_id == VOID else self._string(self._type(type_id)[0])
 
     def target(self, type_id: int) -> int:
         """Return the type to which a pointer, typedef, modifier, array or function refers."""
-        start = self._start(type_id)
-        if self.kind(type_id) == Kind.ARRAY:
-            start += 1  # struct btf_array follows: element, index, count
-        return self._words[start + 2]
+        words = self._type(type_id)
+        # Of an array, struct btf_array follows: element, index, count.
+        return words[3 if kind_of(words[1]) == Kind.ARRAY else 2]
 
     def element_count(self, array_id: int) -> int:
         """Return the number of elements of an array; 0 for a flexible one."""
-        return self._words[self._start(array_id) + 5]
+        return self._type(array_id)[5]
 
     def forward_is_union(self, type_id: int) -> bool:
         """Return whether a forward declaration is of a union."""
-        return flag_of(self._words[self._start(type_id) + 1])
+        return flag_of(self._type(type_id)[1])
 
     def strip(self, type_id: int) -> int:
         """Return the type without const, volatile, restrict and type tags."""
@@ -147,7 +173,7 @@ class Btf:
             if kind == Kind.PTR:
                 return count * POINTER_SIZE
             if kind in _SIZED:
-                return count * self._words[self._start(type_id) + 2]
+                return count * self._type(type_id)[2]
             if kind != Kind.ARRAY:
                 raise BtfError(f"type {type_id} ({self.name(type_id)!r}) has no size")
             count *= self.element_count(type_id)
@@ -156,39 +182,39 @@ class Btf:
 
     def int_is_signed(self, type_id: int) -> bool:
         """Return whether an integer is signed."""
-        return bool(self._words[self._start(type_id) + 3] >> 24 & 1)
+        return bool(self._type(type_id)[3] >> 24 & 1)
 
     def enum_is_signed(self, type_id: int) -> bool:
         """Return whether an enum is signed. Before Linux 6.0 every enum is marked as unsigned."""
-        return flag_of(self._words[self._start(type_id) + 1])
+        return flag_of(self._type(type_id)[1])
 
     def enumerators(self, type_id: int) -> list[Enumerator]:
         """Return the constants of an enum, 32 or 64 bits wide."""
-        start = self._start(type_id)
+        words = self._type(type_id)
         wide = self.kind(type_id) == Kind.ENUM64
         signed = self.enum_is_signed(type_id)
         width, bits = (3, 64) if wide else (2, 32)
         found = []
-        for at in range(start + 3, start + 3 + width * count_of(self._words[start + 1]), width):
-            value = self._words[at + 1] | (self._words[at + 2] << 32 if wide else 0)
+        for at in range(3, 3 + width * count_of(words[1]), width):
+            value = words[at + 1] | (words[at + 2] << 32 if wide else 0)
             if signed and value >> (bits - 1):
                 value -= 1 << bits
-            found.append(Enumerator(self._string(self._words[at]), value))
+            found.append(Enumerator(self._string(words[at]), value))
         return found
 
     def members(self, type_id: int) -> list[Member]:
         """Return the members of a struct or union, in declaration order."""
-        start = self._start(type_id)
-        info = self._words[start + 1]
+        words = self._type(type_id)
+        info = words[1]
         found = []
-        for at in range(start + 3, start + 3 + 3 * count_of(info), 3):
-            member_type, offset, bits = self._words[at + 1], self._words[at + 2], 0
+        for at in range(3, 3 + 3 * count_of(info), 3):
+            member_type, offset, bits = words[at + 1], words[at + 2], 0
             if flag_of(info):  # the offset also contains a bit-field's size
                 offset, bits = offset & 0xFFFFFF, offset >> 24
             else:
                 extra, bits = self._old_bit_field(member_type)
                 offset += extra
-            found.append(Member(self._string(self._words[at]), member_type, offset, bits))
+            found.append(Member(self._string(words[at]), member_type, offset, bits))
         return found
 
     def find_member(self, type_id: int, name: str) -> Member | None:
@@ -210,15 +236,23 @@ class Btf:
 
     def parameters(self, proto_id: int) -> list[tuple[str, int]]:
         """Return name and type of each parameter; a nameless last one of type 0 means `...`."""
-        start = self._start(proto_id)
+        words = self._type(proto_id)
         return [
-            (self._string(self._words[at]), self._words[at + 1])
-            for at in range(start + 3, start + 3 + 2 * count_of(self._words[start + 1]), 2)
+            (self._string(words[at]), words[at + 1])
+            for at in range(3, 3 + 2 * count_of(words[1]), 2)
         ]
 
+    def functions(self) -> Iterator[tuple[int, str]]:
+        """Iterate over id and name of each function, in split BTF of its own only."""
+        words, first = self._words, self._first_id
+        for index in range(1, len(self._starts)):
+            start = self._starts[index]
+            if kind_of(words[start + 1]) == Kind.FUNC:
+                yield first + index - 1, self._string(words[start])
+
     def __iter__(self) -> Iterator[int]:
-        """Iterate over all type ids except `void`."""
-        return iter(range(1, len(self._starts)))
+        """Iterate over all type ids except `void`, in split BTF over its own only."""
+        return iter(range(self._first_id, len(self)))
 
     def _find_member(self, type_id: int, name: str, depth: int) -> Member | None:
         if depth > _MAX_DEPTH:
@@ -240,17 +274,24 @@ class Btf:
         inner = self.resolve(type_id)
         if self.kind(inner) != Kind.INT:
             return 0, 0
-        encoding = self._words[self._start(inner) + 3]
+        encoding = self._type(inner)[3]
         offset, bits = encoding >> 16 & 0xFF, encoding & 0xFF
         return (0, 0) if offset == 0 and bits == self.size(inner) * 8 else (offset, bits)
 
-    def _start(self, type_id: int) -> int:
-        if not 0 < type_id < len(self._starts):
-            raise BtfError(f"type id {type_id} is not one of 1 to {len(self._starts) - 1}")
-        return self._starts[type_id]
+    def _type(self, type_id: int) -> memoryview[int]:
+        """Return the words of a type and of all that follow it."""
+        if self._base is not None and 0 < type_id < self._first_id:
+            return self._base._type(type_id)
+        index = type_id - self._first_id + 1
+        if not 0 < index < len(self._starts):
+            raise BtfError(f"type id {type_id} is not one of 1 to {len(self) - 1}")
+        return self._words[self._starts[index] :]
 
     def _string(self, offset: int) -> str:
-        end = self._strings.find(b"\0", offset)
+        if self._base is not None and offset < self._first_string:
+            return self._base._string(offset)
+        at = offset - self._first_string
+        end = self._strings.find(b"\0", at)
         if end == -1:
             raise BtfError(f"name at {offset}, past the end of the string section")
-        return self._strings[offset:end].decode("utf-8", "replace")
+        return self._strings[at:end].decode("utf-8", "replace")
