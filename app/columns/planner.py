@@ -55,7 +55,8 @@ FUNCTION_MODES = ("fentry", "fexit", "kprobe", "kretprobe")
 MODES_OF = {FUNCTION: FUNCTION_MODES, SYSCALL: ("tracepoint",), TRACEPOINT: ("tracepoint",)}
 RETURN_MODES = ("fexit", "kretprobe")
 LATENCY = Column("latency_ns", "uint64", "Latency", "Time from entry to return", unit="ns")
-ALWAYS = tuple(column.name for column in CALLER)
+# Names that every row has: `probe` and `mode` say where it is from.
+ALWAYS = (*(column.name for column in CALLER), "probe", "mode")
 AT_RETURN = ("ret", "errno", "latency_ns")
 # Context columns that are made of fields of the current task.
 _TASK_VALUES = {"ppid": ("real_parent", "tgid"), "pcomm": ("real_parent", "group_leader", "comm")}
@@ -66,7 +67,11 @@ _NOT_YET = {
 }
 CONTEXT_NAMES = ("ppid", "pcomm", "cgroup", "cpu")
 
-# What walking a path needs, in bytes: its name, and a field of a struct.
+# What every program needs, and what walking a path needs: its name, and a field of a struct.
+TASK_OFFSETS = {
+    "TASK_GROUP_LEADER": ("task_struct", "group_leader"),
+    "TASK_COMM": ("task_struct", "comm"),
+}
 PATH_OFFSETS = {
     "PATH_MNT": ("path", "mnt"),
     "PATH_DENTRY": ("path", "dentry"),
@@ -216,7 +221,13 @@ def _function(paths: Paths, target: Target, mode: str) -> Subject:
     if paths.btf.kind(prototype) != Kind.FUNC_PROTO:
         raise BtfError(f"function {target.name} has no prototype")
     arguments, result = starts.of_function(paths, prototype, mode)
-    hook = Hook(FUNCTION, target.name, function_id, target.module)
+    hook = Hook(
+        FUNCTION,
+        target.name,
+        function_id,
+        target.module,
+        argument_words=starts.argument_words(paths, prototype),
+    )
     return Subject(paths, hook, mode, mode in RETURN_MODES, tuple(arguments), result)
 
 
@@ -250,7 +261,7 @@ class _Builder:
             values=tuple(self.values),
             texts=tuple(self.texts),
             outputs=(*(Output(each, "head") for each in CALLER), *self.outputs),
-            kernel_offsets=path_offsets(subject.paths) if needs_walk else {},
+            kernel_offsets=kernel_offsets(subject.paths, needs_walk=needs_walk),
         )
 
     def add_wanted(self, columns: Sequence[str]) -> None:
@@ -530,10 +541,13 @@ def _may_fail(paths: Paths, place: Place) -> bool:
     return kind == Kind.INT and paths.is_signed(place.type) and paths.size(place.type) in (4, 8)
 
 
-def path_offsets(paths: Paths) -> dict[str, int]:
-    """Return the offsets that walking a path needs; raises ProbedeckError 422 without them."""
+def kernel_offsets(paths: Paths, *, needs_walk: bool) -> dict[str, int]:
+    """Return `Plan.kernel_offsets`; raises ProbedeckError 422 without what walking a path needs."""
+    found = {name: paths.offset(*where) for name, where in TASK_OFFSETS.items()}
+    if not needs_walk:
+        return found
     try:
-        return {name: paths.offset(*where) for name, where in PATH_OFFSETS.items()}
+        return found | {name: paths.offset(*where) for name, where in PATH_OFFSETS.items()}
     except PathError as error:
         raise _refused("columns", f"paths cannot be read on this kernel: {error}") from None
 

@@ -55,6 +55,12 @@ class Start:
     whole: Rendering | None = None
 
 
+def argument_words(paths: Paths, prototype: int) -> int:
+    """Return how many words of a trampoline the arguments of a function take."""
+    types = [Type(type_id) for _, type_id in paths.btf.parameters(prototype) if type_id]
+    return sum(-(-_size(paths, type_) // _WORD) for type_ in types)
+
+
 def of_function(paths: Paths, prototype: int, mode: str) -> tuple[list[Start], Start | None]:
     """Return a function's arguments and its return value; None for void."""
     btf = paths.btf

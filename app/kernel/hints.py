@@ -58,6 +58,15 @@ def why_off(mode: str) -> tuple[str, str] | None:
     return reason, _FTRACE_HINT
 
 
+def is_switched_off(mode: str) -> bool:
+    """Return whether the kernel runs no program of this mode at all, by a switch of its own."""
+    if mode not in _BY_FTRACE:
+        return False
+    if _read(FTRACE_ENABLED) == "0":
+        return True
+    return mode in ("kprobe", "kretprobe") and kprobes_enabled() is False
+
+
 def why_silent(mode: str, missing: Sequence[str]) -> tuple[str, str]:
     """Return why attached programs do not run, and a hint. `missing` names their hooks."""
     reason = f"the kernel has attached the programs but does not run them ({', '.join(missing)})"

@@ -10,6 +10,7 @@ from pathlib import Path
 # object, and standard error says why that is not in the cache folder.
 COMPILED, REFUSED, NOT_CACHED = 0, 3, 4
 PRECOMPILE = "--precompile"  # at the lowest priority
+TEMPLATE = "--template"
 
 
 def compile_command(
@@ -24,4 +25,13 @@ def compile_command(
     """Return the command that compiles an object, caches it and prints it."""
     options = [PRECOMPILE] if precompile else []
     arguments = (mode, function, str(ring_bytes), str(btf_path), str(cache_dir))
+    return [sys.executable, "-m", "app.tracer.compile", *options, *arguments]
+
+
+def template_command(
+    template: str, btf_path: Path, cache_dir: Path, *, precompile: bool = False
+) -> list[str]:
+    """Return the command that compiles a template, caches it and prints it."""
+    options = [PRECOMPILE] if precompile else []
+    arguments = (TEMPLATE, template, str(btf_path), str(cache_dir))
     return [sys.executable, "-m", "app.tracer.compile", *options, *arguments]

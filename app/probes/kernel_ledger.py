@@ -35,12 +35,15 @@ class KernelLedger:
         self._slot_bytes = [int(size) for size in message["rings"]]
         self._drops = {str(name): int(index) for name, index in dict(message["drops"]).items()}
         self._entered, self._left = int(message["entered"]), int(message["left"])
-        self._canary_missed_at = int(message["canary_missed_at"])
+        canary = message["canary_missed_at"]  # None: this tracer makes no canaries
+        self._canary_missed_at = None if canary is None else int(canary)
         rings = len(self._slot_bytes)
-        if len(descriptors) < rings + 2 or not all(size > 0 for size in self._slot_bytes):
+        maps = rings + (1 if canary is None else 2)
+        if len(descriptors) < maps or not all(size > 0 for size in self._slot_bytes):
             raise ValueError(f"{len(descriptors)} descriptors for {rings} rings")
         self._rings = descriptors[:rings]
-        self._counts, self._canary, *self._entry_programs = descriptors[rings:]
+        self._counts, self._canary = descriptors[rings], descriptors[maps - 1]
+        self._entry_programs = descriptors[maps:]
         self._stack = ExitStack()
         for fd in descriptors:
             self._stack.callback(os.close, fd)
@@ -69,6 +72,8 @@ class KernelLedger:
 
     def _missed_canaries(self) -> int:
         """Return the tracer's own test calls that its programs missed: these lost no event."""
+        if self._canary_missed_at is None:
+            return 0
         size = self._canary_missed_at + _U32.size
         value = bpf.map_lookup(self._canary, bytes(4), -(-size // 8) * 8)
         return 0 if value is None else int(_U32.unpack_from(value, self._canary_missed_at)[0])

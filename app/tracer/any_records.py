@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from app.columns.plan import MAX_TEXTS, Plan
+from app.columns.plan import DATA_LOC, MAX_TEXT_BYTES, MAX_TEXTS, STRING, Plan
 from app.tracer import text_columns
 from app.tracer.records import HEADER
 from app.tracer.text_columns import Bytes, Sizes, Texts
@@ -52,9 +52,25 @@ PATH_CUT = 0x100
 TEXT_BYTES = {"ring_short": 64, "ring_medium": 256, "ring_large": 1024, "ring_long": 8192}
 
 
+def text_limits(plan: Plan) -> list[int]:
+    """Return how many bytes each text may have, with a NUL where the kernel writes one.
+
+    Together they are no more than a record has room for.
+    """
+    share = min(MAX_TEXT_BYTES, TEXT_BYTES["ring_long"] // max(1, len(plan.texts)))
+    return [min(share, text.max_bytes + (text.kind in (STRING, DATA_LOC))) for text in plan.texts]
+
+
 def text_areas(plan: Plan) -> dict[str, int]:
     """Return the rings that a plan's programs use, with the bytes of their text areas."""
-    return dict(TEXT_BYTES) if plan.texts else {"ring_short": 0}
+    if not plan.texts:
+        return {"ring_short": 0}
+    longest, found = sum(text_limits(plan)), {}
+    for ring, size in TEXT_BYTES.items():
+        found[ring] = size
+        if longest <= size:
+            break
+    return found
 
 
 def slot_dtype(values: int, text_bytes: int) -> np.dtype[np.void]:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m app.tracer.compile [--precompile] MODE FUNCTION RING_BYTES BTF_PATH CACHE_DIR`.
+"""Compile deletions' programs of a mode, or a template.
+
+    python -m app.tracer.compile [--precompile] MODE FUNCTION RING_BYTES BTF_PATH CACHE_DIR
+    python -m app.tracer.compile [--precompile] --template TEMPLATE BTF_PATH CACHE_DIR
 
 Compile C to byte code, print the object and write it to the cache folder. This is the only user of
 BCC, and a process of its own, so that LLVM's memory is freed with it. It attaches nothing; the maps
@@ -12,6 +15,7 @@ import ctypes
 import json
 import os
 import sys
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -23,13 +27,14 @@ from app.kernel.bcc_headers import BTF_PATH, find_headers
 from app.kernel.renames import find_rename_function
 from app.kernel.symbols import TextSymbols
 from app.kernel.traced_calls import RENAME_FUNCTIONS
-from app.link.compiler import COMPILED, NOT_CACHED, PRECOMPILE, REFUSED
+from app.link.compiler import COMPILED, NOT_CACHED, PRECOMPILE, REFUSED, TEMPLATE
 from app.linux import bpf
 from app.linux.process import end_with_parent, set_process_name
 from app.tracer.bpf_source import compiler_flags, source
 from app.tracer.causes import log_and_describe
 from app.tracer.compiled_object import CompiledObject, MapSpec, ObjectError, ProgramSpec, symbolic
-from app.tracer.object_cache import FILE, find_object, object_key
+from app.tracer.object_cache import FILE, find_object, object_key, template_key
+from app.tracer.template_source import template_flags, template_source
 
 # Maps that can be created from sizes and flags alone: no map of maps, nothing that needs BTF.
 PLAIN_MAPS = {
@@ -47,6 +52,19 @@ _TRACING = {"kfunc__": bpf.ATTACH_TRACE_FENTRY, "kretfunc__": bpf.ATTACH_TRACE_F
 def compile_object(
     mode: str, function: str, ring_bytes: int, rename_function: str | None = None
 ) -> CompiledObject:
+    """Compile deletions' programs; see `_compile`."""
+    flags = compiler_flags(mode, function, ring_bytes, rename_function)
+    return _compile(source(mode, rename_function is not None), flags, mode)
+
+
+def compile_template(template: str) -> CompiledObject:
+    """Compile a template; see `_compile`. Tracing programs get their type from the plan."""
+    is_function = template not in ("syscall", "tracepoint")
+    mode = "kprobe" if is_function else "tracepoint"
+    return _compile(template_source(template), template_flags(template), mode)
+
+
+def _compile(text: str, flags: list[str], mode: str) -> CompiledObject:
     """Compile against the headers that the environment names (HeaderSource.apply).
 
     Raises ObjectError for what a compiled object cannot represent, and what BCC raises.
@@ -62,8 +80,6 @@ def compile_object(
     lib.bpf_num_tables.argtypes = [ctypes.c_void_p]
     lib.bpf_table_name.restype = ctypes.c_char_p
     lib.bpf_table_name.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
-    flags = compiler_flags(mode, function, ring_bytes, rename_function)
-    text = source(mode, rename_function is not None)
     compiler = Compiler(text=text, cflags=flags)
     module = compiler.module
     if lib.bpf_module_license(module) != b"GPL":
@@ -125,14 +141,29 @@ def load_or_compile(
     mode: str, function: str, ring_bytes: int, btf_path: Path, cache_dir: Path
 ) -> tuple[str, OSError | None]:
     """Return an object's text, and the error if it could not be cached. Raises ProbedeckError."""
-    key = object_key(mode, function, ring_bytes, btf_path)
+
+    def compiled() -> CompiledObject:
+        # Depends on the kernel alone, so the key contains it in the kernel's identity.
+        return compile_object(mode, function, ring_bytes, _rename_function(btf_path))
+
+    return _cached(object_key(mode, function, ring_bytes, btf_path), compiled, btf_path, cache_dir)
+
+
+def load_or_compile_template(
+    template: str, btf_path: Path, cache_dir: Path
+) -> tuple[str, OSError | None]:
+    """Return a template's text as `load_or_compile` does."""
+    return _cached(template_key(template), lambda: compile_template(template), btf_path, cache_dir)
+
+
+def _cached(
+    key: str, compiled: Callable[[], CompiledObject], btf_path: Path, cache_dir: Path
+) -> tuple[str, OSError | None]:
     if cached := find_object(cache_dir, key):
         return cached.encode(), None
     find_headers(btf_path, cache_dir).apply()
     try:
-        # Depends on the kernel alone, so the key contains it in the kernel's identity.
-        renames = _rename_function(btf_path)
-        text = compile_object(mode, function, ring_bytes, renames).encode()
+        text = compiled().encode()
     except Exception as error:
         cause = log_and_describe(error)
         raise ProbedeckError(502, "tracer_failed", f"BCC could not compile: {cause}") from error
@@ -150,18 +181,22 @@ def main(argv: list[str]) -> int:
     if argv[0] == PRECOMPILE:
         os.nice(19)
         argv = argv[1:]
-    mode, function, ring_bytes, btf_path, cache_dir = argv
     try:
-        text, cache_error = load_or_compile(
-            mode, function, int(ring_bytes), Path(btf_path), Path(cache_dir)
-        )
+        if argv[0] == TEMPLATE:
+            _, what, btf_path, cache_dir = argv
+            text, cache_error = load_or_compile_template(what, Path(btf_path), Path(cache_dir))
+        else:
+            what, function, ring_bytes, btf_path, cache_dir = argv
+            text, cache_error = load_or_compile(
+                what, function, int(ring_bytes), Path(btf_path), Path(cache_dir)
+            )
     except ProbedeckError as error:
-        what = {"status": error.status, "code": error.code, "detail": error.detail}
-        json.dump({**error.extra, "error": what}, sys.stdout)
+        refusal = {"status": error.status, "code": error.code, "detail": error.detail}
+        json.dump({**error.extra, "error": refusal}, sys.stdout)
         return REFUSED
     sys.stdout.write(text)
     if cache_error:
-        sys.stderr.write(f"cannot cache the compiled programs of {mode}: {cache_error}\n")
+        sys.stderr.write(f"cannot cache the compiled programs of {what}: {cache_error}\n")
         return NOT_CACHED
     return COMPILED
 

@@ -8,7 +8,7 @@ program with the last descriptor.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,10 +59,13 @@ class LoadedMap:
 class LoadedObject:
     """Maps and programs of a compiled object. A context manager that unloads all on exit.
 
-    Raises OSError (bpf.ProgramRefusedError for a program) if the kernel refuses.
+    `finish` makes the last change to each program's instructions. Raises OSError
+    (bpf.ProgramRefusedError for a program) if the kernel refuses.
     """
 
-    def __init__(self, compiled: CompiledObject) -> None:
+    def __init__(
+        self, compiled: CompiledObject, finish: Callable[[bytes], bytes] | None = None
+    ) -> None:
         self._programs: dict[str, tuple[int, ProgramSpec]] = {}
         self.maps: dict[str, LoadedMap] = {}
         with ExitStack() as stack:
@@ -81,9 +84,10 @@ class LoadedObject:
                 self.maps[spec.name] = LoadedMap(fd, spec)
             descriptors = [self.maps[spec.name].fd for spec in compiled.maps]
             for program in compiled.programs:
+                instructions = relocated(program.instructions, descriptors)
                 fd = bpf.load_program(
                     program.type,
-                    relocated(program.instructions, descriptors),
+                    finish(instructions) if finish else instructions,
                     name=program.name,
                     kernel_version=running_version_code(),
                     attach_type=program.attach_type,

@@ -9,10 +9,12 @@ import socket
 import time
 
 from app.errors import ProbedeckError
+from app.filters.kernel_filter import KernelFilter
 from app.link.frames import Outbox, ServiceGoneError, TracerRequest
 from app.probes.spec import Filter
 from app.tracer.canary import Sight
 from app.tracer.drain import OUTBOX_BYTES, Drain
+from app.tracer.plan_programs import PlanPrograms
 from app.tracer.programs import Programs
 
 # The rings are polled. They do not wake this process (BPF_RB_NO_WAKEUP), as the traced process
@@ -41,7 +43,7 @@ class Loop:
         request: TracerRequest,
         sock: socket.socket,
         outbox: Outbox,
-        programs: Programs,
+        programs: Programs | PlanPrograms,
         sight: Sight,
     ) -> None:
         self._request = request
@@ -130,6 +132,12 @@ class Loop:
             self._filter = Filter(**message["filter"])
             self._programs.set_filter(self._filter)
             drain.report()  # so that the losses under the old filter are known
+            self._outbox.message({"type": "filtered", "number": message["number"]})
+        elif message["type"] == "where" and isinstance(message["where"], dict):
+            # Only probes with a plan are told.
+            assert isinstance(self._programs, PlanPrograms)
+            self._programs.set_where(KernelFilter.from_json(message["where"]))
+            drain.report()
             self._outbox.message({"type": "filtered", "number": message["number"]})
         else:
             raise ValueError(f"unknown message {message['type']!r}")

@@ -16,11 +16,18 @@ from app.kernel import tree_cache
 from app.kernel.bcc_headers import BTF_PATH, MODULES
 from app.kernel.bcc_presence import bcc_version
 from app.kernel.build import running_build_id
-from app.link.compiler import COMPILED, NOT_CACHED, REFUSED, compile_command
+from app.link.compiler import (
+    COMPILED,
+    NOT_CACHED,
+    REFUSED,
+    compile_command,
+    template_command,
+)
 from app.linux import paths
 from app.tracer.bpf_source import compiler_flags, source
 from app.tracer.causes import public_text
 from app.tracer.compiled_object import FORMAT, CompiledObject, ObjectError
+from app.tracer.template_source import template_flags, template_source
 
 FILE = "object.json"
 
@@ -70,6 +77,22 @@ def object_key(mode: str, function: str, ring_bytes: int, btf_path: Path) -> str
     return f"object-{mode}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:40]}"
 
 
+def template_key(template: str) -> str:
+    """Return a template's name in the cache folder.
+
+    It does not depend on the kernel: whatever does is a slot, or the layout of `struct pt_regs`,
+    which programs of any kernel may rely on.
+    """
+    parts = (
+        FORMAT,
+        template_source(template),
+        template_flags(template),
+        bcc_version(),
+        os.uname().machine,
+    )
+    return f"template-{template}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:40]}"
+
+
 def find_object(cache_dir: Path, key: str) -> CompiledObject | None:
     """Return the cached object, or None if there is none that is intact, safe and readable."""
     try:
@@ -86,6 +109,13 @@ def get_object(
     key = object_key(mode, function, ring_bytes, btf_path)
     return find_object(cache_dir, key) or _compile(
         compile_command(mode, function, ring_bytes, btf_path, cache_dir)
+    )
+
+
+def get_template(template: str, btf_path: Path, cache_dir: Path) -> CompiledObject:
+    """Return the cached template, or compile it in a separate process; raises ProbedeckError."""
+    return find_object(cache_dir, template_key(template)) or _compile(
+        template_command(template, btf_path, cache_dir)
     )
 
 

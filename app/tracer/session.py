@@ -10,19 +10,25 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
+from app.columns.plan import Plan
 from app.errors import ProbedeckError
+from app.filters.kernel_filter import KernelFilter
 from app.kernel.bcc_headers import BTF_PATH
 from app.kernel.hints import why_off
 from app.link.frames import Outbox, TracerRequest, send_maps
 from app.probes.modes import MODES
+from app.tracer import any_records
 from app.tracer.canary import Sight
 from app.tracer.decode import Encoder
+from app.tracer.decode_plan import PlanEncoder
 from app.tracer.drain import Drain
 from app.tracer.loop import Loop
-from app.tracer.object_cache import get_object, kernel_identity
+from app.tracer.object_cache import get_object, get_template, kernel_identity
+from app.tracer.plan_programs import PlanPrograms
 from app.tracer.programs import Programs
 from app.tracer.records import NAME_BYTES
 from app.tracer.rings import slot_dtype
+from app.tracer.template_source import template_of
 
 
 def prepare() -> None:
@@ -34,6 +40,13 @@ def trace(request: TracerRequest, sock: socket.socket, outbox: Outbox) -> None:
     """Attach and drain until stopped. Raises ProbedeckError when the kernel or BCC refuses."""
     if off := why_off(request.mode):
         raise _unavailable(request.mode, *off)
+    if request.plan is None:
+        _trace_deletions(request, sock, outbox)
+    else:
+        _trace_plan(request, Plan.from_json(request.plan), sock, outbox)
+
+
+def _trace_deletions(request: TracerRequest, sock: socket.socket, outbox: Outbox) -> None:
     compiled = get_object(
         request.mode,
         request.function,
@@ -56,7 +69,21 @@ def trace(request: TracerRequest, sock: socket.socket, outbox: Outbox) -> None:
         programs.set_filter(request.filter)
         outbox.message({"type": "attached", "function": request.function})
         Loop(request, sock, outbox, programs, sight).run(drain)
-    outbox.flush()
+
+
+def _trace_plan(request: TracerRequest, plan: Plan, sock: socket.socket, outbox: Outbox) -> None:
+    compiled = get_template(template_of(plan), Path(request.btf_path), Path(request.cache_dir))
+    where = KernelFilter() if request.where is None else KernelFilter.from_json(request.where)
+    encoder = PlanEncoder(request.probe, request.run, plan)
+    with (
+        PlanPrograms(plan, compiled, request.ring_bytes, where) as programs,
+        Drain(programs, outbox, encoder, any_records.slots(plan)) as drain,
+    ):
+        send_maps(sock, *programs.account())
+        sight = Sight(request.mode, programs.silent_hooks)
+        programs.set_filter(request.filter)
+        outbox.message({"type": "attached", "function": request.function})
+        Loop(request, sock, outbox, programs, sight).run(drain)
 
 
 def _unavailable(mode: str, reason: str, hint: str) -> ProbedeckError:

@@ -27,6 +27,7 @@ from app.columns.plan import (
     Read,
 )
 from app.linux import bpf
+from app.tracer.any_records import HEAD_BYTES, TEXT_BYTES, text_areas, text_limits
 from app.tracer.compiled_object import CompiledObject, MapSpec, ProgramSpec
 
 # A slot is a constant whose upper bits are these and whose lower 16 bits are its number.
@@ -64,38 +65,12 @@ _USED_WORDS, _RESULT_PLACE = 0x440, 0x441
 _MOMENTS = {"entry": 1, "return": 2}
 _KINDS = {STRING: 1, BYTES: 2, PATH: 3, DENTRY: 4, DATA_LOC: 5}
 
-HEAD_BYTES = 96  # of struct head
 KEPT_BYTES = 256  # of texts that are kept with a call
-TEXT_ROOM = 4096  # of one text, with a NUL
-TEXTS_ROOM = 8192  # of all texts of a record
-# Ring -> bytes of texts in its records.
-RINGS = {"ring_short": 64, "ring_medium": 256, "ring_large": 1024, "ring_long": 8192}
-
-
-def text_rings(plan: Plan) -> dict[str, int]:
-    """Return the rings that a plan's records may go to, and the bytes of texts in their records."""
-    if not plan.texts:
-        return {"ring_short": 0}
-    longest = sum(_max_bytes(plan))
-    found = {}
-    for name, size in RINGS.items():
-        found[name] = size
-        if longest <= size:
-            break
-    return found
 
 
 def record_bytes(plan: Plan, texts: int) -> int:
     """Return the size in bytes of a record with this room for texts."""
     return HEAD_BYTES + 8 * len(plan.values) + texts
-
-
-def _max_bytes(plan: Plan) -> list[int]:
-    """Return how many bytes each text may have, with a NUL: together no more than a record has."""
-    share = min(TEXT_ROOM, TEXTS_ROOM // max(1, len(plan.texts)))
-    return [
-        min(share, text.max_bytes + (text.kind in (STRING, DATA_LOC))) for text in plan.texts
-    ]
 
 
 def constants(plan: Plan) -> dict[int, int]:
@@ -108,10 +83,12 @@ def constants(plan: Plan) -> dict[int, int]:
     found: dict[int, int] = {}
     for place, read in enumerate(plan.values):
         found |= _read(_VALUE + place * _STRIDE, read)
-    for place, (text, most) in enumerate(zip(plan.texts, _max_bytes(plan), strict=True)):
+    for place, (text, most) in enumerate(zip(plan.texts, text_limits(plan), strict=True)):
         at = _TEXT + place * _STRIDE
         found |= {**_read(at, text.address), at + _KIND: _KINDS[text.kind], at + _MAX: most}
-    found |= {_OFFSETS[name]: offset for name, offset in plan.kernel_offsets.items()}
+    found |= {
+        _OFFSETS[name]: offset for name, offset in plan.kernel_offsets.items() if name in _OFFSETS
+    }
     texts_at = record_bytes(plan, 0)
     found |= {
         _TEXTS_AT: texts_at,
@@ -121,7 +98,7 @@ def constants(plan: Plan) -> dict[int, int]:
         _USED_WORDS: _used_words(plan),
         _RESULT_PLACE: plan.hook.argument_words,
     }
-    for place, size in enumerate(RINGS.values()):
+    for place, size in enumerate(TEXT_BYTES.values()):
         found[_RECORD_BYTES + place] = record_bytes(plan, size if plan.texts else 0)
     return found
 
@@ -178,15 +155,15 @@ def _slots(instructions: bytes) -> Iterator[tuple[int, int]]:
 
 def adapted(template: CompiledObject, plan: Plan, ring_bytes: int) -> CompiledObject:
     """Return the template with the plan's rings and functions; its slots are not filled in yet."""
-    rings = text_rings(plan)
+    rings = text_areas(plan)
     return CompiledObject(
-        tuple(_sized(spec, plan, rings, ring_bytes) for spec in template.maps),
+        tuple(_sized(spec, rings, ring_bytes) for spec in template.maps),
         tuple(_aimed(program, plan) for program in template.programs),
     )
 
 
-def _sized(spec: MapSpec, plan: Plan, rings: Mapping[str, int], ring_bytes: int) -> MapSpec:
-    if spec.name in RINGS:
+def _sized(spec: MapSpec, rings: Mapping[str, int], ring_bytes: int) -> MapSpec:
+    if spec.name in TEXT_BYTES:
         if spec.name not in rings:
             return spec  # of one page, as compiled
         return replace(

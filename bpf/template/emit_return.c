@@ -22,7 +22,10 @@ static __always_inline int enter_call(u64 *words, u64 frame)
     c->generation = generation;
     c->mask = d->mask;
     c->end = d->end;
-    c->retry = wants_retry(d, c->address);
+    c->retry = d->retry;
+    if (d->retry)
+        for (int i = 0; i < TEXTS; i++)
+            c->address[i] = d->address[i];
     bpf_probe_read_kernel(&c->kept, kept_bytes, &d->whole);
     if (d->end > KEPT_MAX && long_calls.update(&key, &d->whole)) {
         c->end = 0;
@@ -46,8 +49,10 @@ static __always_inline int passes_now(struct call *c, struct record *r, u64 text
 
     if (!f)
         return 0;
-    d->mask = generation == c->generation ? c->mask : 0;
-    return return_passes(f, d, r, texts, generation != c->generation);
+    int is_again = c->retry || generation != c->generation;
+
+    d->mask = is_again ? 0 : c->mask;
+    return return_passes(f, d, r, texts, is_again);
 }
 
 static __always_inline void send_call(struct call_key *key, struct call *c, u64 *words)

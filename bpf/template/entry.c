@@ -47,14 +47,17 @@ static __always_inline int make_record(struct draft *d, struct tests *f, u64 *wo
     obtain_values(r, words, AT_ENTRY);
     if (!values_pass(f, d, r))
         return 0;
-    d->end = 0;
-    if (has_texts) {
-        s32 *sizes = r->head.text_size;
+    d->end = d->retry = 0;
+    if (!has_texts)
+        return 1;
 
-        sizes[0] = sizes[1] = sizes[2] = sizes[3] = TEXT_UNREADABLE;
-        gather_texts(d, words, AT_ENTRY);
-        if (!texts_pass(f, d, r, (u64)texts_of(r)))
-            return 0;
-    }
-    return 1;
+    s32 *sizes = r->head.text_size;
+
+    sizes[0] = sizes[1] = sizes[2] = sizes[3] = TEXT_UNREADABLE;
+    d->address[0] = d->address[1] = d->address[2] = d->address[3] = 0;
+    gather_texts(d, words, AT_ENTRY);
+#ifdef SEES_RETURN
+    d->retry = wants_retry(d); // then they are tested at the return
+#endif
+    return d->retry || texts_pass(f, d, r, (u64)texts_of(r));
 }

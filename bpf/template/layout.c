@@ -71,6 +71,7 @@ struct draft {
     char path[TEXT_MAX * 2];  // written back to front, from the middle
     u64 address[TEXTS];       // of the texts
     u32 end;                  // bytes of texts so far
+    u32 retry;                // a text may be readable at the return only
     u32 next;                 // the filter's test to be made
     u64 mask;                 // of its tests that hold
     u64 source[8];            // addresses of the texts that it tests, by SOURCE_*

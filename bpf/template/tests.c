@@ -107,15 +107,23 @@ static __always_inline void make_number_tests(struct tests *f, u32 begin, u32 en
     }
 }
 
-// Note where the texts of a record begin. `texts` is the address of the first of the plan's.
-static __always_inline void find_names(struct draft *d, struct record *r)
+// Note a thread's name for text tests; the helper counts its NUL.
+static __always_inline void find_name(struct draft *d, const int source, const char *name)
 {
-    d->source[SOURCE_COMM] = (u64)r->head.comm;
-    d->source[SOURCE_PROCESS] = (u64)r->head.process;
-    // With their NULs: a name is equal if the pattern's NUL counts too.
-    d->length[SOURCE_COMM] = d->length[SOURCE_PROCESS] = sizeof(r->head.comm);
+    char copy[16];
+    long size = bpf_probe_read_kernel_str(copy, sizeof(copy), name);
+
+    d->source[source] = (u64)name;
+    d->length[source] = size > 0 ? size - 1 : 0;
 }
 
+static __always_inline void find_names(struct draft *d, struct record *r)
+{
+    find_name(d, SOURCE_COMM, r->head.comm);
+    find_name(d, SOURCE_PROCESS, r->head.process);
+}
+
+// Note where the texts of a record are. `texts` is the address of the first.
 static __always_inline void find_texts(struct draft *d, struct record *r, u64 texts)
 {
 #pragma unroll
@@ -181,8 +189,10 @@ static __always_inline int caller_passes(struct tests *f, struct draft *d, struc
     if (!f->known[OF_CALLER])
         return 1;
     make_number_tests(f, 0, f->number_ends[OF_CALLER], d, r);
-    find_names(d, r);
-    make_text_tests(f, 0, f->text_ends[OF_CALLER], d);
+    if (f->text_ends[OF_CALLER]) {
+        find_names(d, r);
+        make_text_tests(f, 0, f->text_ends[OF_CALLER], d);
+    }
     return may_pass(f, OF_CALLER, d);
 }
 

@@ -126,18 +126,15 @@ static __always_inline void gather_texts(struct draft *d, u64 *words,
 
 // Whether a text in user memory could not be read. Its page may not be in memory at entry, and a
 // program cannot wait for it; by the return the kernel has read it, so then it is there.
-static __always_inline int wants_retry(struct draft *d, u64 *addresses)
+static __always_inline int wants_retry(struct draft *d)
 {
-    SLOT(has_texts, 0x7000000000000401);
     int retry = 0;
 
-    if (!has_texts)
-        return 0;
 #pragma unroll
     for (int i = 0; i < TEXTS; i++) {
-        u64 address = addresses[i] = d->address[i];
+        u64 address = d->address[i];
 
-        if (d->whole.r.head.text_size[i] == TEXT_UNREADABLE && address && (s64)address > 0)
+        if (d->whole.r.head.text_size[i] == TEXT_UNREADABLE && (s64)address > 0)
             retry = 1;
     }
     return retry;

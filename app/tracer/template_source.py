@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The C source of the templates (bpf/template/) and the compiler's flags for it."""
+
+from __future__ import annotations
+
+from app.columns.plan import Plan
+from app.tracer.bpf_source import SOURCES
+
+_ENTRY = ["template/emit_entry.c"]
+_RETURN = ["template/frames.c", "template/emit_return.c"]
+# Name of a template -> its last files, after those that all have.
+_FILES = {
+    "fentry": [*_ENTRY, "template/any_trampoline.c"],
+    "fexit": [*_RETURN, "template/any_trampoline.c"],
+    "kprobe": [*_ENTRY, "template/any_kprobe.c"],
+    "kretprobe": [*_RETURN, "template/any_kprobe.c"],
+    "syscall": [*_RETURN, "template/any_syscall.c"],
+    "tracepoint": [*_ENTRY, "template/any_tracepoint.c"],
+}
+TEMPLATES = tuple(_FILES)
+_COMMON = [
+    "template/layout.c",
+    "counters.c",
+    "template/values.c",
+    "template/paths.c",
+    "template/texts.c",
+    "template/tests.c",
+    "template/rings.c",
+    "template/entry.c",
+]
+
+
+def template_of(plan: Plan) -> str:
+    """Return the name of the template that a plan fills in."""
+    return plan.mode if plan.hook.kind == "function" else plan.hook.kind
+
+
+def template_files(template: str) -> list[str]:
+    """Return the names of a template's files, each after those it uses."""
+    return [*_COMMON, *_FILES[template]]
+
+
+def template_source(template: str) -> str:
+    """Return the C text of a template, with the line numbers of each file."""
+    return "".join(
+        f'#line 1 "bpf/{name}"\n{(SOURCES / name).read_text()}' for name in template_files(template)
+    )
+
+
+def template_flags(template: str) -> list[str]:
+    """Return the macros that the C text needs."""
+    return ["-DSEES_RETURN"] if "template/emit_return.c" in _FILES[template] else []
