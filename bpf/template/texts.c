@@ -77,25 +77,28 @@ static __always_inline void read_text(struct draft *d, const int i, u64 kind,
     SLOT(path_mnt, 0x7000000000000300);
     SLOT(path_dentry, 0x7000000000000301);
 
-    if (kind == TEXT_STRING)
-        read_string(d, i, max, address);
-    else if (kind == TEXT_BYTES) {
-        char *texts = texts_of(&d->whole.r);
-    u32 at = d->end & (TEXTS_MAX - 1);
+    u64 mnt = 0;
 
-        end_text(d, i,
-                 read_memory(&texts[at], max, address) ? TEXT_UNREADABLE : (long)max);
-    } else if (kind == TEXT_PATH)
-        read_path(d, i, max, pointer_at(address + path_mnt),
-                  pointer_at(address + path_dentry));
-    else if (kind == TEXT_DENTRY)
-        read_path(d, i, max, 0, address);
-    else if (kind == TEXT_DATA_LOC) { // its place: the offset from the record's start, in 16 bits
+    // One place for each helper: the compiler makes a copy of all this for each text.
+    if (kind == TEXT_DATA_LOC) { // its place: the offset from the record's start, in 16 bits
         u32 place = 0;
 
         bpf_probe_read_kernel(&place, sizeof(place), (void *)address);
-        read_string(d, i, max, words[CONTEXT] + (place & 0xffff));
+        address = words[CONTEXT] + (place & 0xffff);
     }
+    if (kind == TEXT_PATH) {
+        mnt = pointer_at(address + path_mnt);
+        address = pointer_at(address + path_dentry);
+    }
+    if (kind == TEXT_PATH || kind == TEXT_DENTRY)
+        read_path(d, i, max, mnt, address);
+    else if (kind == TEXT_BYTES) {
+        char *texts = texts_of(&d->whole.r);
+        u32 at = d->end & (TEXTS_MAX - 1);
+
+        end_text(d, i, read_memory(&texts[at], max, address) ? TEXT_UNREADABLE : (long)max);
+    } else
+        read_string(d, i, max, address);
 }
 
 #define TEXT(X, i)                                                                                 \

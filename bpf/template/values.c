@@ -11,15 +11,6 @@ static __always_inline long read_memory(void *to, u64 size, u64 address)
     return bpf_probe_read_user(to, size, (void *)address);
 }
 
-static __always_inline long load_pointer(u64 *v, u64 offset)
-{
-    u64 address = *v + offset, loaded = 0;
-    long error = read_memory(&loaded, sizeof(loaded), address);
-
-    *v = loaded;
-    return error;
-}
-
 // Pointers that the verifier knows as such may not be shifted, not even by 0 bits: so the compiler
 // must not join the branches, which it could if the shifts were C.
 #define OBTAIN(X, result, error)                                                                   \
@@ -36,18 +27,24 @@ static __always_inline long load_pointer(u64 *v, u64 offset)
         SLOT(left, X##a);                                                                          \
         SLOT(right, X##b);                                                                         \
         SLOT(is_signed, X##c);                                                                     \
-        u64 v = words[base & (WORDS - 1)];                                                         \
+        u64 v = words[base & (WORDS - 1)], places[5];                                              \
         error = 0;                                                                                 \
         if (derefs > 0)                                                                            \
-            error |= load_pointer(&v, d0);                                                         \
+            places[0] = d0;                                                                        \
         if (derefs > 1)                                                                            \
-            error |= load_pointer(&v, d1);                                                         \
+            places[1] = d1;                                                                        \
         if (derefs > 2)                                                                            \
-            error |= load_pointer(&v, d2);                                                         \
+            places[2] = d2;                                                                        \
         if (derefs > 3)                                                                            \
-            error |= load_pointer(&v, d3);                                                         \
+            places[3] = d3;                                                                        \
         if (derefs > 4)                                                                            \
-            error |= load_pointer(&v, d4);                                                         \
+            places[4] = d4;                                                                        \
+        _Pragma("clang loop unroll(disable)") for (u64 k = 0; k < derefs; k++)                     \
+        {                                                                                          \
+            u64 loaded = 0;                                                                        \
+            error |= read_memory(&loaded, sizeof(loaded), v + places[k]);                          \
+            v = loaded;                                                                            \
+        }                                                                                          \
         v += offset;                                                                               \
         if (size) {                                                                                \
             u64 loaded = 0;                                                                        \
