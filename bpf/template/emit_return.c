@@ -13,6 +13,7 @@ static __always_inline int enter_call(u64 *words, u64 frame)
     if (!f || !f->enabled || !d || !make_record(d, f, words))
         return 0;
 
+    frame = own_frame(d, frame);
     struct call *c = begin_call(&key, frame);
 
     if (!c) {
@@ -55,17 +56,15 @@ static __always_inline int passes_now(struct call *c, struct record *r, u64 text
     return return_passes(f, d, r, texts, is_again);
 }
 
-static __always_inline void send_call(struct call_key *key, struct call *c, u64 *words)
+static __always_inline void send_call(struct call_key *key, struct call *c, u64 *words,
+                                      struct draft *d)
 {
     SLOT(texts_at, 0x7000000000000400);
     SLOT(return_texts, 0x7000000000000403);
-    struct draft *d = get_draft(AT_RETURN);
     struct record *r = &c->kept.r;
     struct whole_record *whole = NULL;
     u64 texts = (u64)r + texts_at;
 
-    if (!d)
-        return;
     if (c->end > KEPT_MAX) {
         whole = long_calls.lookup(key);
         if (!whole)
@@ -92,7 +91,12 @@ static __always_inline int leave_call(u64 *words, u64 frame)
 {
     u64 now_ns = bpf_ktime_get_ns();
     struct call_key key = {bpf_get_current_task(), 0};
-    struct call *c = find_call(&key, frame);
+    struct draft *d = get_draft(AT_RETURN);
+
+    if (!d)
+        return 0;
+
+    struct call *c = find_call(&key, own_frame(d, frame));
 
     if (!c)
         return 0;
@@ -103,7 +107,7 @@ static __always_inline int leave_call(u64 *words, u64 frame)
     r->head.ret = words[RESULT];
     obtain_values(r, words, AT_RETURN);
     count(CALLS_LEFT);
-    send_call(&key, c, words);
+    send_call(&key, c, words, d);
     end_call(&key, c);
     return 0;
 }

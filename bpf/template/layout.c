@@ -67,11 +67,13 @@ struct whole_record {
 // return, as these may preempt one another; a program never preempts itself.
 struct draft {
     struct whole_record whole;
-    char room[TEXT_MAX];      // for the end of one more text
-    char path[TEXT_MAX * 2];  // written back to front, from the middle
+    char room[TEXT_MAX * 2];  // for the end of one more text, as far as the verifier sees
+    char path[TEXT_MAX * 2 + 256]; // written back to front, from the middle
     u64 address[TEXTS];       // of the texts
     u32 end;                  // bytes of texts so far
     u32 retry;                // a text may be readable at the return only
+    u32 path_at;              // where in `path` the path begins so far
+    u64 frame;                // see own_frame
     u32 next;                 // the filter's test to be made
     u64 mask;                 // of its tests that hold
     u64 source[8];            // addresses of the texts that it tests, by SOURCE_*
@@ -84,6 +86,18 @@ static __always_inline struct draft *get_draft(int moment)
     int slot = moment - 1;
 
     return drafts.lookup(&slot);
+}
+
+// What the verifier knows of a number in a register, it follows through every branch and turn of a
+// loop; in memory, it knows nothing of it. So such numbers are read and written by these.
+static __always_inline u32 read_number(u32 *place)
+{
+    return *(volatile u32 *)place;
+}
+
+static __always_inline void write_number(u32 *place, u32 number)
+{
+    *(volatile u32 *)place = number;
 }
 
 static __always_inline char *texts_of(struct record *r)

@@ -13,9 +13,36 @@ static __always_inline u64 pointer_at(u64 address)
     return value;
 }
 
-// Write the path to the end of `d->path`, and return where it begins there; `*is_open` says whether
-// the process's root was not reached. `mnt` is a struct vfsmount, 0 if it is not known.
-static __always_inline u32 walk_path(struct draft *d, u64 mnt, u64 dentry, int *is_open)
+// Put a slash and a name before the path; returns whether there is no room.
+static __always_inline int add_name(struct draft *d, u64 name, u32 size)
+{
+    u32 at = read_number(&d->path_at);
+
+    size &= 0xff; // NAME_MAX
+    if (at < size + 1)
+        return 1;
+    at = (at - size) & (TEXT_MAX * 2 - 1);
+    if (bpf_probe_read_kernel(&d->path[at], size, (void *)name))
+        return 1;
+    at = (at - 1) & (TEXT_MAX * 2 - 1);
+    d->path[at] = '/';
+    write_number(&d->path_at, at);
+    return 0;
+}
+
+// The process's root was reached; its own path is a slash.
+static __always_inline int end_path(struct draft *d)
+{
+    if (read_number(&d->path_at) == TEXT_MAX) {
+        d->path[TEXT_MAX - 1] = '/';
+        write_number(&d->path_at, TEXT_MAX - 1);
+    }
+    return 0;
+}
+
+// Write the path to the first half of `d->path`, from its end, and note in `d->path_at` where it
+// begins. Returns whether the process's root was not reached. `mnt` is a struct vfsmount, 0 if it is not known.
+static __always_inline int walk_path(struct draft *d, u64 mnt, u64 dentry)
 {
     SLOT(path_mnt, 0x7000000000000300);
     SLOT(path_dentry, 0x7000000000000301);
@@ -32,9 +59,8 @@ static __always_inline u32 walk_path(struct draft *d, u64 mnt, u64 dentry, int *
     SLOT(fs_pwd, 0x700000000000030c);
     SLOT(mnt_sb, 0x700000000000030d);
     u64 fs = pointer_at(bpf_get_current_task() + task_fs), root_mnt = 0, root_dentry = 0;
-    u32 at = TEXT_MAX;
 
-    *is_open = 1;
+    write_number(&d->path_at, TEXT_MAX);
     if (fs) {
         root_mnt = pointer_at(fs + fs_root + path_mnt);
         root_dentry = pointer_at(fs + fs_root + path_dentry);
@@ -48,40 +74,26 @@ static __always_inline u32 walk_path(struct draft *d, u64 mnt, u64 dentry, int *
             mnt = root_mnt;
     }
     for (int i = 0; i < PATH_STEPS; i++) {
-        if (dentry == root_dentry && mnt == root_mnt) {
-            *is_open = 0;
-            break;
-        }
+        if (dentry == root_dentry && mnt == root_mnt)
+            return end_path(d);
         if (mnt && dentry == pointer_at(mnt + mnt_root)) {
             u64 mount = mnt - m_mnt, up = pointer_at(mount + m_parent);
 
-            if (up == mount || !up) { // of no mount point: the first root, or a pseudo file system
-                *is_open = root_mnt != 0;
-                break;
-            }
+            if (up == mount || !up) // of no mount point: the first root, or a pseudo file system
+                return root_mnt ? 1 : end_path(d);
             dentry = pointer_at(mount + m_point);
             mnt = up + m_mnt;
             continue;
         }
-        u64 parent = pointer_at(dentry + d_parent), name = pointer_at(dentry + d_name);
+        u64 parent = pointer_at(dentry + d_parent);
         u32 size = 0;
 
         if (parent == dentry) // the root of a file system whose mount is not known
-            break;
+            return 1;
         bpf_probe_read_kernel(&size, sizeof(size), (void *)(dentry + d_len));
-        size &= 0xff;
-        if (at < size + 2)
-            break;
-        at = (at - size) & (TEXT_MAX * 2 - 1);
-        if (at > TEXT_MAX || bpf_probe_read_kernel(&d->path[at], size, (void *)name))
-            break;
-        at = (at - 1) & (TEXT_MAX - 1);
-        d->path[at] = '/';
+        if (add_name(d, pointer_at(dentry + d_name), size))
+            return 1;
         dentry = parent;
     }
-    if (at == TEXT_MAX && !*is_open) { // the root itself
-        at = TEXT_MAX - 1;
-        d->path[at] = '/';
-    }
-    return at;
+    return 1;
 }

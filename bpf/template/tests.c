@@ -2,8 +2,7 @@
 //
 // The filter in force, and its tests of a record (app/tracer/test_map.py has the same layout).
 //
-// What the tests found is kept in memory, not in registers: the verifier follows each value that a
-// register may have, and would give up.
+// What the tests found is kept in memory, not in registers (see read_number).
 
 #define NUMBER_TESTS 20
 #define TEXT_TESTS 20
@@ -77,27 +76,16 @@ static __always_inline struct tests *current_tests(u32 *generation)
     return all_tests.lookup(&slot);
 }
 
-// The position is in memory, too, for the verifier's sake: the compiler must not keep it elsewhere.
-static __always_inline u32 get_next(struct draft *d)
-{
-    return *(volatile u32 *)&d->next;
-}
-
-static __always_inline void set_next(struct draft *d, u32 next)
-{
-    *(volatile u32 *)&d->next = next;
-}
-
 static __always_inline void make_number_tests(struct tests *f, u32 begin, u32 end, struct draft *d,
                                               struct record *r)
 {
-    set_next(d, begin);
+    write_number(&d->next, begin);
     for (int n = 0; n < NUMBER_TESTS; n++) {
-        u32 i = get_next(d);
+        u32 i = read_number(&d->next);
 
         if (i >= end || i >= NUMBER_TESTS)
             break;
-        set_next(d, i + 1);
+        write_number(&d->next, i + 1);
         struct number_test *t = &f->numbers[i];
         u64 v = *(u64 *)((char *)r + (t->offset & 0xf8));
 
@@ -138,13 +126,13 @@ static __always_inline void find_texts(struct draft *d, struct record *r, u64 te
 
 static __always_inline void make_text_tests(struct tests *f, u32 begin, u32 end, struct draft *d)
 {
-    set_next(d, begin);
+    write_number(&d->next, begin);
     for (int n = 0; n < TEXT_TESTS; n++) {
-        u32 i = get_next(d);
+        u32 i = read_number(&d->next);
 
         if (i >= end || i >= TEXT_TESTS)
             break;
-        set_next(d, i + 1);
+        write_number(&d->next, i + 1);
         struct text_test *t = &f->texts[i];
         u64 text = d->source[t->source & (SOURCES - 1)];
         s32 length = d->length[t->source & (SOURCES - 1)], rest = length - t->size;

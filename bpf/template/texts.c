@@ -54,20 +54,19 @@ static __always_inline void read_path(struct draft *d, const int i, u64 max,
         end_text(d, i, TEXT_UNREADABLE);
         return;
     }
-    from = walk_path(d, mnt, dentry, &is_open) & (TEXT_MAX * 2 - 1);
+    is_open = walk_path(d, mnt, dentry);
+    from = read_number(&d->path_at);
     size = TEXT_MAX - from;
-    if (size >= max) { // its end says most
+    if (size > max) { // its end says most
         from += size - max;
         size = max;
         is_open = 1;
     }
-    size &= TEXT_MAX * 2 - 1;
-    if (size > TEXT_MAX)
-        size = TEXT_MAX;
     if (is_open)
         d->whole.r.head.flags |= PATH_OPEN << i;
-    if (bpf_probe_read_kernel(&texts[at], size, &d->path[from & (TEXT_MAX * 2 - 1)]))
-        size = 0;
+    asm volatile("" : "+r"(size)); // the bound belongs right before its use
+    size &= TEXT_MAX * 2 - 1;
+    bpf_probe_read_kernel(&texts[at], size, (char *)d->path + from);
     end_text(d, i, size);
 }
 
