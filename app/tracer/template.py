@@ -18,6 +18,7 @@ from app.columns.plan import (
     DATA_LOC,
     DENTRY,
     ENTRY,
+    MAX_ARGUMENT_WORDS,
     MAX_DEREFS,
     MAX_TEXTS,
     MAX_VALUES,
@@ -60,7 +61,7 @@ _OFFSETS = {
 } | {"TASK_GROUP_LEADER": 0x420, "TASK_COMM": 0x421}
 _TEXTS_AT, _HAS_TEXTS, _KEPT_BYTES, _RETURN_TEXTS = 0x400, 0x401, 0x402, 0x403
 _RECORD_BYTES = 0x410  # of the first ring; one slot for each
-_USED_WORDS, _RESULT_PLACE = 0x440, 0x441
+_USED_WORDS, _RESULT_PLACE, _WORDS_BYTES = 0x440, 0x441, 0x442
 
 _MOMENTS = {"entry": 1, "return": 2}
 _KINDS = {STRING: 1, BYTES: 2, PATH: 3, DENTRY: 4, DATA_LOC: 5}
@@ -97,6 +98,7 @@ def constants(plan: Plan) -> dict[int, int]:
         _RETURN_TEXTS: int(any(text.address.at != ENTRY for text in plan.texts)),
         _USED_WORDS: _used_words(plan),
         _RESULT_PLACE: plan.hook.argument_words,
+        _WORDS_BYTES: 8 * _argument_words(plan),
     }
     for place, size in enumerate(TEXT_BYTES.values()):
         found[_RECORD_BYTES + place] = record_bytes(plan, size if plan.texts else 0)
@@ -125,6 +127,12 @@ def _used_words(plan: Plan) -> int:
     for read in (*plan.values, *(text.address for text in plan.texts)):
         words |= 1 << read.base
     return words
+
+
+def _argument_words(plan: Plan) -> int:
+    """Return how many words of the arguments are needed: up to the last that is read."""
+    used = _used_words(plan) & ((1 << MAX_ARGUMENT_WORDS) - 1)
+    return used.bit_length()
 
 
 def filled(instructions: bytes, numbers: Mapping[int, int]) -> bytes:
