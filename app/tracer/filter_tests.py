@@ -68,7 +68,7 @@ class _Clause(ctypes.Structure):
     _fields_ = (("care", ctypes.c_uint64), ("want", ctypes.c_uint64))
 
 
-class Tests(ctypes.Structure):
+class FilterTests(ctypes.Structure):
     """struct tests."""
 
     _fields_ = (
@@ -123,7 +123,7 @@ def joined(wanted: Filter, where: KernelFilter, plan: Plan) -> KernelFilter:
     )
 
 
-def tests_struct(wanted: KernelFilter, *, enabled: bool) -> Tests:
+def kernel_form(wanted: KernelFilter, *, enabled: bool) -> FilterTests:
     """Return the kernel's form of a filter; raises ValueError for one that has no room there."""
     numbers = [place for place, test in enumerate(wanted.tests) if isinstance(test, NumberTest)]
     texts = [place for place, test in enumerate(wanted.tests) if isinstance(test, TextTest)]
@@ -133,7 +133,7 @@ def tests_struct(wanted: KernelFilter, *, enabled: bool) -> Tests:
     texts.sort(key=lambda place: wanted.tests[place].phase)
     bits = {place: number for number, place in enumerate(numbers)}
     bits |= {place: NUMBER_TESTS + number for number, place in enumerate(texts)}
-    result = Tests(int(enabled), len(wanted.clauses))
+    result = FilterTests(int(enabled), len(wanted.clauses))
     for group in range(GROUPS):
         made = [place for place in bits if wanted.tests[place].phase <= group]
         result.number_ends[group] = sum(place in made for place in numbers)
@@ -187,7 +187,7 @@ def _text(test: Test) -> _Text:
     return result
 
 
-class TestsSwitch:
+class FilterTestsSwitch:
     """Replaces the filter in force: double-buffered, so that no program sees half of one."""
 
     def __init__(self, maps: Mapping[str, LoadedMap]) -> None:
@@ -198,7 +198,7 @@ class TestsSwitch:
         """Switch to another filter, as `FilterSwitch.set` does; raises OSError, ValueError."""
         is_first = self._generation == 0
         generation = self._generation + 1
-        self._tests.set(_u32(generation & 1), bytes(tests_struct(wanted, enabled=enabled)))
+        self._tests.set(_u32(generation & 1), bytes(kernel_form(wanted, enabled=enabled)))
         self._active.set(_u32(0), _u32(generation & 0xFFFFFFFF))
         self._generation = generation
         if not is_first:

@@ -20,7 +20,7 @@ from app.probes.spec import Filter
 from app.tracer import any_records, template
 from app.tracer.compiled_object import CompiledObject
 from app.tracer.cost import RunTime
-from app.tracer.filter_tests import TestsSwitch, joined
+from app.tracer.filter_tests import FilterTestsSwitch, joined
 from app.tracer.loader import LoadedObject
 from app.tracer.records import CALLS_ENTERED, CALLS_LEFT
 
@@ -42,7 +42,7 @@ class PlanPrograms:
         adapted = template.adapted(compiled, plan, ring_bytes)
         try:
             self._object = LoadedObject(adapted, lambda code: template.filled(code, numbers))
-            self._switch = TestsSwitch(self._object.maps)
+            self._switch = FilterTestsSwitch(self._object.maps)
             try:
                 self._attach()
             except BaseException:

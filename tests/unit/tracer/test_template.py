@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Filling a template in."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from app.columns.plan import (
+    BYTES,
+    CGROUP,
+    ENTRY,
+    PATH,
+    RESULT,
+    RETURN,
+    STRING,
+    TASK,
+    Hook,
+    Plan,
+    Read,
+    Text,
+)
+from app.linux import bpf
+from app.tracer import any_records
+from app.tracer.compiled_object import CompiledObject, MapSpec, ProgramSpec
+from app.tracer.template import adapted, constants, filled
+from app.tracer.template_source import TEMPLATES, template_files, template_source
+from tests.support.compiled_objects import RETURN_0, load_64
+
+SLOT = re.compile(r"0x7000000000000([0-9a-f]{3})\b")
+MACRO_SLOT = re.compile(r"(?:VALUE|TEXT)\(0x70000000000000?([0-9a-f]{2,3}),")
+
+PLAN = Plan(
+    Hook("function", "f", function_id=77, argument_words=3),
+    "fexit",
+    True,
+    (Read(RETURN, RESULT, size=0, left=32, right=32, signed=True), Read(ENTRY, 1, (8, 16), 24, 4)),
+    (Text(STRING, Read(ENTRY, 0, size=0)), Text(PATH, Read(RETURN, TASK, size=0), 100)),
+    (),
+    {"TASK_COMM": 1000, "PATH_MNT": 0, "D_INODE": 5},
+)
+
+
+def placeholder(slot: int) -> bytes:
+    return load_64(0, slot, 0x70000000)
+
+
+def test_slots_get_their_numbers_and_nothing_else_changes() -> None:
+    code = placeholder(0x100) + load_64(0, 0x100, 0x12345678) + placeholder(0x999) + RETURN_0
+    wanted = load_64(0, 5, 1) + load_64(0, 0x100, 0x12345678) + load_64(0, 0) + RETURN_0
+    assert filled(code, {0x100: 5 | 1 << 32}) == wanted
+
+
+def test_a_map_is_no_slot() -> None:
+    code = load_64(1, 0x100, 0x70000000)
+    assert filled(code, {0x100: 5}) == code
+
+
+def test_negative_numbers_have_all_their_bits() -> None:
+    assert filled(placeholder(1), {1: -2}) == load_64(0, -2, -1)
+
+
+def test_numbers_of_a_plan() -> None:
+    found = constants(PLAN)
+    first = [found[0x100 + place] for place in range(13)]
+    assert first == [2, RESULT, 0, 0, 0, 0, 0, 0, 0, 0, 32, 32, 1]
+    second = [found[0x110 + place] for place in range(13)]
+    assert second == [1, 1, 2, 8, 16, 0, 0, 0, 24, 4, 0, 0, 0]
+    assert [found[0x200 + place] for place in (0, 1, 0xD, 0xE)] == [1, 0, 1, 4096]
+    assert [found[0x210 + place] for place in (0, 1, 0xD, 0xE)] == [2, TASK, 3, 100]
+    assert found[0x300] == 0  # PATH_MNT
+    assert found[0x421] == 1000  # TASK_COMM
+    assert found[0x400] == 96 + 2 * 8  # where texts begin
+    assert found[0x403] == 1  # a text is read at return
+    assert found[0x440] == 1 << RESULT | 1 << 1 | 1 << 0 | 1 << TASK
+    assert (found[0x441], found[0x442]) == (3, 16)
+    sizes = [found[0x410 + place] for place in range(4)]
+    assert sizes == [112 + 64, 112 + 256, 112 + 1024, 112 + 8192]
+
+
+def test_records_are_as_large_as_they_are_read() -> None:
+    found = constants(PLAN)
+    for place, slot in enumerate(any_records.slots(PLAN).values()):
+        ring_header = 8
+        assert found[0x410 + place] + ring_header == slot.itemsize
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        (Text(STRING, Read(RETURN, 0)), Text(STRING, Read(ENTRY, 0))),
+        (Text(STRING, Read(ENTRY, 0)),) * 5,
+    ],
+)
+def test_plans_beyond_what_a_template_can_do(texts: tuple[Text, ...]) -> None:
+    with pytest.raises(ValueError, match="texts"):
+        constants(replace(PLAN, texts=texts))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_all_texts_have_room_in_a_record(count: int) -> None:
+    plan = replace(PLAN, texts=(Text(BYTES, Read(ENTRY, 0)),) * count)
+    assert sum(any_records.text_limits(plan)) <= any_records.TEXT_BYTES["ring_long"]
+    assert list(any_records.text_areas(plan).values())[-1] >= sum(any_records.text_limits(plan))
+
+
+def test_rings_and_functions_are_the_plans() -> None:
+    rings = ("ring_short", "ring_medium", "ring_large", "ring_long")
+    template = CompiledObject(
+        tuple(MapSpec(name, bpf.MAP_TYPE_RINGBUF, 0, 0, 4096, 0) for name in rings),
+        (
+            ProgramSpec("any_entry", bpf.PROG_TYPE_KPROBE, 0, 0, RETURN_0),
+            ProgramSpec("any_return", bpf.PROG_TYPE_KPROBE, 0, 0, RETURN_0),
+        ),
+    )
+    short = replace(PLAN, texts=(Text(STRING, Read(ENTRY, 0), 200),))
+    made = adapted(template, short, 1 << 20)
+    assert [spec.max_entries for spec in made.maps] == [1 << 20, 1 << 19, 4096, 4096]
+    assert [(p.type, p.attach_type, p.attach_btf_id) for p in made.programs] == [
+        (bpf.PROG_TYPE_TRACING, bpf.ATTACH_TRACE_FENTRY, 77),
+        (bpf.PROG_TYPE_TRACING, bpf.ATTACH_TRACE_FEXIT, 77),
+    ]
+    probed = adapted(template, replace(short, mode="kretprobe"), 1 << 20)
+    assert probed.programs == template.programs
+
+
+def test_every_slot_of_the_source_is_known() -> None:
+    """A slot that no number is for would silently be 0."""
+    every = Plan(
+        Hook("function", "f"),
+        "fexit",
+        True,
+        (Read(ENTRY, CGROUP, (1,) * 5),) * 16,
+        (Text(STRING, Read(ENTRY, 0, (1,) * 5)),) * 4,
+        (),
+        dict.fromkeys(("TASK_COMM", "TASK_GROUP_LEADER", *PATHS), 1),
+    )
+    known = constants(every).keys()
+    for template in TEMPLATES:
+        text = template_source(template)
+        slots = {int(slot, 16) for slot in SLOT.findall(text)}
+        groups = {int(group, 16) << 4 for group in MACRO_SLOT.findall(text)}
+        assert slots
+        assert slots <= known, template
+        assert groups <= known, template
+
+
+PATHS = (
+    "PATH_MNT",
+    "PATH_DENTRY",
+    "MNT_ROOT",
+    "MNT_SB",
+    "M_MNT",
+    "M_PARENT",
+    "M_POINT",
+    "D_PARENT",
+    "D_NAME",
+    "D_LEN",
+    "D_SB",
+    "TASK_FS",
+    "FS_ROOT",
+    "FS_PWD",
+)
+
+
+def test_every_file_of_the_templates_is_used() -> None:
+    used = {name for template in TEMPLATES for name in template_files(template)}
+    from app.tracer.bpf_source import SOURCES
+
+    assert {f"template/{file.name}" for file in (SOURCES / "template").glob("*.c")} <= used
