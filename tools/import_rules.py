@@ -32,6 +32,29 @@ RULES: dict[str, Rule] = {
     "app.btf": Rule(ours=("app.linux",)),
     "app.kernel.availability": Rule(),
     "app.kernel": Rule(ours=("app.btf", "app.errors", "app.kernel.availability", "app.linux")),
+    # From targets and expressions to plans.
+    "app.columns.types": Rule(ours=("app.btf", "app.columns")),
+    "app.columns.starts": Rule(ours=("app.btf", "app.columns", "app.columns.types", "app.kernel")),
+    "app.columns.planner": Rule(
+        ours=(
+            "app.btf",
+            "app.columns",
+            "app.columns.starts",
+            "app.columns.types",
+            "app.errors",
+            "app.kernel",
+            "app.linux",
+        )
+    ),
+    "app.columns.fields": Rule(
+        ours=(
+            "app.btf",
+            "app.columns",
+            "app.columns.planner",
+            "app.columns.starts",
+            "app.columns.types",
+        )
+    ),
     # Data that the service, its API and the tracers share.
     "app.probes.drops": Rule(),
     "app.probes.json_shapes": Rule(),
@@ -88,12 +111,20 @@ RULES: dict[str, Rule] = {
         ours=("app.errors", "app.linux", "app.timestamps"), libraries=("_typeshed", "flask")
     ),
     "app.web": Rule(
-        ours=("app.access", "app.config", "app.errors", "app.hub", "app.probes"),
+        ours=(
+            "app.access",
+            "app.config",
+            "app.errors",
+            "app.hub",
+            "app.kernel",
+            "app.probes",
+        ),
         libraries=("_typeshed", "flask"),
     ),
     "app.web.api": Rule(
         ours=(
             "app.columns",
+            "app.columns.fields",
             "app.errors",
             "app.hub",
             "app.probes.json_shapes",
@@ -111,8 +142,13 @@ RULES: dict[str, Rule] = {
     "app.web.routes": Rule(
         ours=(
             "app.access",
+            "app.btf",
+            "app.columns",
+            "app.columns.fields",
+            "app.columns.planner",
             "app.errors",
             "app.hub",
+            "app.kernel",
             "app.probes.spec",
             "app.timestamps",
             "app.version",

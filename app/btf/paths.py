@@ -132,6 +132,15 @@ class Paths:
         """Return the id of a type without modifiers and typedefs; VOID where it has no id."""
         return self.btf.resolve(type_.type_id) if type_.is_plain else VOID
 
+    def record_id(self, type_: Type) -> int:
+        """Return the id of a struct or union, of its definition if only declared; else VOID."""
+        type_id = self.resolved(type_)
+        kind = self.btf.kind(type_id)
+        if kind == Kind.FWD:
+            keyword = Kind.UNION if self.btf.forward_is_union(type_id) else Kind.STRUCT
+            return self.find(keyword, self.btf.name(type_id)) or VOID
+        return type_id if kind in _RECORDS else VOID
+
     def integer_name(self, type_: Type) -> str:
         """Return an integer's name, without typedefs: `char`, `_Bool`; empty for other types."""
         if self.kind(type_) != Kind.INT:
@@ -345,18 +354,13 @@ class Paths:
         return self._offsets[key]
 
     def _record(self, place: Place) -> int:
-        type_id = self.resolved(place.type)
-        kind = self.btf.kind(type_id)
-        if kind == Kind.FWD:
-            name = self.btf.name(type_id)
-            keyword = Kind.UNION if self.btf.forward_is_union(type_id) else Kind.STRUCT
-            whole = self.find(keyword, name)
-            if whole is None:
-                raise PathError(f"`struct {name}` has no fields in this BTF: it is only declared")
-            return whole
-        if kind not in _RECORDS:
-            raise PathError(f"{_called(place)} has no fields: it is `{self.text(place.type)}`")
-        return type_id
+        record = self.record_id(place.type)
+        if record != VOID:
+            return record
+        text = self.text(place.type)
+        if self.kind(place.type) == Kind.FWD:
+            raise PathError(f"`{text}` has no fields in this BTF: it is only declared")
+        raise PathError(f"{_called(place)} has no fields: it is `{text}`")
 
     def _names(self, record: int, depth: int = 0) -> list[str]:
         """Return the names of all fields that `find_member` finds."""

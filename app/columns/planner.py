@@ -55,6 +55,7 @@ FUNCTION_MODES = ("fentry", "fexit", "kprobe", "kretprobe")
 MODES_OF = {FUNCTION: FUNCTION_MODES, SYSCALL: ("tracepoint",), TRACEPOINT: ("tracepoint",)}
 RETURN_MODES = ("fexit", "kretprobe")
 LATENCY = Column("latency_ns", "uint64", "Latency", "Time from entry to return", unit="ns")
+MAX_RESULT_FIELDS = 8  # of a struct that is returned; else it is shown as one number
 ALWAYS = tuple(column.name for column in CALLER)
 AT_RETURN = ("ret", "errno", "latency_ns")
 # Context columns that are made of fields of the current task.
@@ -465,10 +466,10 @@ class _Builder:
         before, self.outputs = self.outputs, []
         if result is not None and result.place is not None:
             try:
-                if not by_its_type and paths.kind(result.place.type) == Kind.PTR:
+                renderings = list(self._renderings("ret", result.place, RETURN))
+                is_pointer = paths.kind(result.place.type) == Kind.PTR
+                if (is_pointer and not by_its_type) or len(renderings) > MAX_RESULT_FIELDS:
                     renderings = [("ret", by_renderer(paths, "hex", None, result.place, RETURN))]
-                else:
-                    renderings = list(self._renderings("ret", result.place, RETURN))
                 self._add_result(paths, result, result.place, renderings)
             except PathError:
                 pass  # a type that cannot be shown, such as a float

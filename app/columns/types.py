@@ -36,6 +36,7 @@ from dataclasses import dataclass, replace
 
 from app.btf.format import Kind
 from app.btf.paths import Number, PathError, Paths, Place
+from app.btf.reader import POINTER_SIZE
 from app.columns.plan import (
     BYTES,
     DENTRY,
@@ -182,7 +183,7 @@ def _array(paths: Paths, place: Place, at: str) -> Rendering:
 
 def _pointer(paths: Paths, place: Place, at: str) -> Rendering:
     target = paths.target(place.type)
-    if paths.integer_name(target) == "char":
+    if paths.integer_name(target) == "char" or _is_name(paths, place):
         return _text_at(paths.pointee(place), at)
     shown = _BY_RECORD.get(paths.record_name(target))
     if shown and paths.kind(target) in _RECORDS:
@@ -193,8 +194,19 @@ def _pointer(paths: Paths, place: Place, at: str) -> Rendering:
     return _hex(paths, place, at)
 
 
+def _is_name(paths: Paths, place: Place) -> bool:
+    """Return whether a pointer is to a name of unsigned characters, as that of a qstr is."""
+    name, target = place.name, paths.target(place.type)
+    is_called = name == "name" or name.endswith("_name")
+    return is_called and paths.integer_name(target) == "unsigned char"
+
+
 def _hex(paths: Paths, place: Place, at: str) -> Rendering:
     if paths.kind(place.type) in (Kind.STRUCT, Kind.UNION, Kind.ARRAY):
+        if place.in_words and paths.size(place.type) <= POINTER_SIZE and place.offset == 0:
+            unused = 64 - 8 * paths.size(place.type)
+            word = Read(at, place.base, size=0, left=unused, right=unused)
+            return Rendering("hex", "uint64", (word,), render="hex")
         return _address(place, at)
     value = replace(_number(paths, place, at), signed=False)
     return Rendering("hex", "uint64", (value,), render="hex")

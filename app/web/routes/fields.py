@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fields that an expression can continue with."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from flask import Response, jsonify
+
+from app.btf.format import BtfError
+from app.columns.expression import ExpressionError
+from app.columns.fields import level_at
+from app.columns.planner import Subject, subject_of
+from app.columns.target import FUNCTION, SYSCALL, TRACEPOINT, Target
+from app.errors import ProbedeckError
+from app.kernel.types import KernelTypes
+from app.web.api.blueprint import Blueprint
+from app.web.api.requests import FieldsQuerySchema
+from app.web.api.responses import LevelSchema
+from app.web.context import current_service
+
+MAX_NAME = 128
+
+blueprint = Blueprint("fields", __name__, description="Fields of arguments and return values")
+
+
+@blueprint.route("/functions/<string:name>/fields", methods=["GET"])
+@blueprint.arguments(FieldsQuerySchema, location="query")
+@blueprint.response(200, LevelSchema)
+@blueprint.problems({404: "unknown_function", 501: "unavailable"})
+def fields(query: dict[str, Any], name: str) -> Response:
+    """The level below an expression, of a function, system call or tracepoint."""
+    at = query["at"]
+    try:
+        subject = find_subject(current_service().kernel_types, name, query.get("kind"))
+        level = level_at(subject, at)
+    except ExpressionError as error:
+        fault = {
+            "field": "at",
+            "message": error.message,
+            "position": error.position,
+            "near": list(error.near),
+        }
+        raise ProbedeckError(422, "invalid", f"at: {error.message}", errors=[fault]) from None
+    except (OSError, BtfError) as error:
+        raise ProbedeckError(
+            501,
+            "unavailable",
+            "The kernel's types cannot be read.",
+            reason=str(error),
+            hint="It needs a kernel with CONFIG_DEBUG_INFO_BTF, and tracefs for tracepoints.",
+        ) from error
+    kind = subject.hook.kind
+    return jsonify({"name": name, "kind": kind, "at": at, **asdict(level)})
+
+
+def find_subject(types: KernelTypes, name: str, kind: str | None) -> Subject:
+    """Return what has this name: of a kind, or by default a function, else a system call.
+
+    With a colon it is a tracepoint. Raises ProbedeckError 404 `unknown_function`.
+    """
+    name = name[: MAX_NAME + 1]
+    if kind is None and ":" in name:
+        kind = TRACEPOINT
+    if kind in (None, FUNCTION) and (found := types.of_function(name)):
+        btf, module = found
+        return subject_of(btf, Target(FUNCTION, name, module=module), "fexit")
+    if kind != FUNCTION:
+        try:
+            return subject_of(types.btf(), Target(kind or SYSCALL, name), "tracepoint")
+        except ProbedeckError as error:
+            if kind is not None:
+                raise ProbedeckError(404, "unknown_function", error.detail) from None
+    what = "function" if kind else "function or system call"
+    detail = f"This kernel has no {what} {name[:MAX_NAME]!r}."
+    raise ProbedeckError(404, "unknown_function", detail)
