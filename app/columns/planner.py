@@ -141,7 +141,7 @@ class Subject:
         known = [each.name for each in self.arguments]
         names = [*known, "ret", "current", *CONTEXT_NAMES]
         near = tuple(difflib.get_close_matches(name, names, n=3))
-        guess = f"; did you mean {' or '.join(near)}?" if near else ""
+        guess = f"; did you mean {' or '.join(near)}?" if near else "."
         what = "fields" if self.hook.kind == TRACEPOINT else "arguments"
         listed = ", ".join(known[:24]) or "none"
         raise PathError(f"{self.hook.name} has no {name}{guess} Its {what}: {listed}", near)
@@ -209,8 +209,8 @@ def subject_of(
 
 
 def _function(paths: Paths, target: Target, mode: str) -> Subject:
-    function_id = paths.find(Kind.FUNC, target.name)
-    if function_id is None:
+    function_id = target.function_id or paths.find(Kind.FUNC, target.name)
+    if not function_id or paths.btf.name(function_id) != target.name:
         where = f"module {target.module}" if target.module else "the kernel"
         raise _refused("function", f"the BTF of {where} has no function {target.name[:128]!r}")
     prototype = paths.btf.target(function_id)

@@ -139,7 +139,7 @@ def _named_type(paths: Paths, field: Field) -> Type:
         return replace(type_, count=max(field.size // size, 1))
     if size and field.size in (size, _WORD):
         return type_
-    if field.size in (1, 2, 4, 8):
+    if field.size in (1, 2, 4, 8) and not array:
         return Type(integer=Integer(field.size, field.signed, field.type))
     return Type(integer=Integer(1, False, "unsigned char"), count=max(field.size, 1))
 

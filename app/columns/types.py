@@ -221,16 +221,16 @@ def _text_at(place: Place, at: str, size: int = 0) -> Rendering:
     return Rendering("text", texts=(Text(STRING, address_of(place, at), limit),))
 
 
-def _field_text(*steps: str, size: int = 0) -> Callable[[Paths, Place, str], Rendering]:
+def _field_text(*steps: str) -> Callable[[Paths, Place, str], Rendering]:
     """Return a rendering: the text at a field, `steps` away."""
 
     def shown(paths: Paths, record: Place, at: str) -> Rendering:
         place = record
         for step in steps:
             place = paths.member(place, step)
-        if paths.kind(place.type) == Kind.PTR:
-            place = paths.pointee(place)
-        return _text_at(place, at, size)
+        if paths.kind(place.type) == Kind.ARRAY:
+            return _text_at(place, at, paths.count(place.type))
+        return _text_at(paths.pointee(place), at)
 
     return shown
 
