@@ -46,7 +46,7 @@ RULES: dict[str, Rule] = {
             "app.linux",
         )
     ),
-    "app.columns.fields": Rule(
+    "app.columns.field_level": Rule(
         ours=(
             "app.btf",
             "app.columns",
@@ -124,7 +124,7 @@ RULES: dict[str, Rule] = {
     "app.web.api": Rule(
         ours=(
             "app.columns",
-            "app.columns.fields",
+            "app.columns.field_level",
             "app.errors",
             "app.hub",
             "app.probes.json_shapes",
@@ -144,7 +144,7 @@ RULES: dict[str, Rule] = {
             "app.access",
             "app.btf",
             "app.columns",
-            "app.columns.fields",
+            "app.columns.field_level",
             "app.columns.planner",
             "app.errors",
             "app.hub",

@@ -12,8 +12,8 @@ from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from app.btf.format import BtfError, Kind
-from app.btf.paths import PathError, Paths, Place
 from app.btf.reader import Btf
+from app.btf.type_paths import PathError, Paths, Place
 from app.columns import starts
 from app.columns.column import CALLER, Column
 from app.columns.expression import (
@@ -45,7 +45,7 @@ from app.columns.plan import (
     Text,
 )
 from app.columns.starts import Start
-from app.columns.target import FUNCTION, KINDS, SYSCALL, TRACEPOINT, Target
+from app.columns.trace_target import FUNCTION, KINDS, SYSCALL, TRACEPOINT, Target
 from app.columns.types import Rendering, by_renderer, by_type, has_fields
 from app.errors import ProbedeckError
 from app.kernel import tracepoints

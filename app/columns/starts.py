@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from app.btf.format import BtfError, Kind
-from app.btf.paths import Integer, PathError, Paths, Place, Type
+from app.btf.type_paths import Integer, PathError, Paths, Place, Type
 from app.columns.plan import (
     CONTEXT,
     DATA_LOC,

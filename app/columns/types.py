@@ -35,8 +35,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from app.btf.format import Kind
-from app.btf.paths import Number, PathError, Paths, Place
 from app.btf.reader import POINTER_SIZE
+from app.btf.type_paths import Number, PathError, Paths, Place
 from app.columns.plan import (
     BYTES,
     DENTRY,

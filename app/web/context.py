@@ -13,7 +13,7 @@ from flask import current_app
 from app.access.audit_log import AuditLog
 from app.config import Settings
 from app.hub import Hub
-from app.kernel.types import KernelTypes
+from app.kernel.kernel_types import KernelTypes
 from app.probes.manager import ProbeManager
 from app.web.stream_limit import StreamLimit
 

@@ -25,6 +25,7 @@ MAX_LIMIT = 10_000
 DEFAULT_LIMIT = 1_000
 MAX_USERS = 100
 MAX_EXPRESSION = 256
+MAX_MODULE_NAME = 64
 MAX_USER_NAME = 256  # LOGIN_NAME_MAX
 
 
@@ -197,10 +198,11 @@ class EventsQuerySchema(StrictSchema):
 
 
 class FieldsQuerySchema(StrictSchema):
-    """Below which expression; of what kind the name is."""
+    """Below which expression; of what kind the name is, and of which module."""
 
     at = fields.String(load_default="", validate=Length(max=MAX_EXPRESSION))
     kind = fields.String(validate=OneOf(("function", "syscall", "tracepoint")))
+    module = fields.String(validate=Length(max=MAX_MODULE_NAME))
 
 
 class AuditQuerySchema(StrictSchema):

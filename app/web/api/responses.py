@@ -10,7 +10,7 @@ from __future__ import annotations
 from marshmallow import Schema, fields
 
 from app.columns.column import Column
-from app.columns.fields import FieldHere
+from app.columns.field_level import FieldHere
 from app.probes.json_shapes import ProbeJson, ProbesJson
 from app.web.api.requests import FilterSchema
 from app.web.api.typed_schemas import schema_of

@@ -10,11 +10,11 @@ from flask import Response, jsonify
 
 from app.btf.format import BtfError
 from app.columns.expression import ExpressionError
-from app.columns.fields import level_at
+from app.columns.field_level import level_at
 from app.columns.planner import Subject, subject_of
-from app.columns.target import FUNCTION, SYSCALL, TRACEPOINT, Target
+from app.columns.trace_target import FUNCTION, KINDS, SYSCALL, TRACEPOINT, Target
 from app.errors import ProbedeckError
-from app.kernel.types import KernelTypes
+from app.kernel.kernel_types import KernelTypes
 from app.web.api.blueprint import Blueprint
 from app.web.api.requests import FieldsQuerySchema
 from app.web.api.responses import LevelSchema
@@ -33,7 +33,9 @@ def fields(query: dict[str, Any], name: str) -> Response:
     """The level below an expression, of a function, system call or tracepoint."""
     at = query["at"]
     try:
-        subject = find_subject(current_service().kernel_types, name, query.get("kind"))
+        subject = find_subject(
+            current_service().kernel_types, name, query.get("kind"), query.get("module")
+        )
         level = level_at(subject, at)
     except ExpressionError as error:
         fault = {
@@ -55,23 +57,27 @@ def fields(query: dict[str, Any], name: str) -> Response:
     return jsonify({"name": name, "kind": kind, "at": at, **asdict(level)})
 
 
-def find_subject(types: KernelTypes, name: str, kind: str | None) -> Subject:
-    """Return what has this name: of a kind, or by default a function, else a system call.
+def find_subject(
+    types: KernelTypes, name: str, kind: str | None = None, module: str | None = None
+) -> Subject:
+    """Return what has this name: a function, else a system call, else a tracepoint.
 
-    With a colon it is a tracepoint. Raises ProbedeckError 404 `unknown_function`.
+    `kind` is the only one to search for, `module` that of a function. Raises ProbedeckError 404
+    `unknown_function`, OSError, BtfError.
     """
     name = name[: MAX_NAME + 1]
-    if kind is None and ":" in name:
-        kind = TRACEPOINT
-    if kind in (None, FUNCTION) and (found := types.of_function(name)):
-        btf, module = found
-        return subject_of(btf, Target(FUNCTION, name, module=module), "fexit")
-    if kind != FUNCTION:
-        try:
-            return subject_of(types.btf(), Target(kind or SYSCALL, name), "tracepoint")
-        except ProbedeckError as error:
-            if kind is not None:
-                raise ProbedeckError(404, "unknown_function", error.detail) from None
-    what = "function" if kind else "function or system call"
-    detail = f"This kernel has no {what} {name[:MAX_NAME]!r}."
-    raise ProbedeckError(404, "unknown_function", detail)
+    kinds = KINDS if kind is None else (kind,)
+    found = types.of_function(name, module) if FUNCTION in kinds else None
+    if found:
+        btf, home = found
+        return subject_of(btf, Target(FUNCTION, name, module=home), "fexit")
+    reason = f"this kernel has no {' or '.join(kinds)} {name[:MAX_NAME]!r}"
+    near: list[str] = []
+    for each in (SYSCALL, TRACEPOINT):
+        if each in kinds:
+            try:
+                return subject_of(types.btf(), Target(each, name), "tracepoint")
+            except ProbedeckError as error:
+                near += error.extra["errors"][0].get("near", [])
+    guess = f"; did you mean {' or '.join(near)}?" if near else ""
+    raise ProbedeckError(404, "unknown_function", f"{reason}{guess}", near=near)

@@ -19,6 +19,7 @@ from app.columns.plan import (
     CONTEXT,
     ENTRY,
     MAX_DEREFS,
+    MAX_TEXT_BYTES,
     MAX_TEXTS,
     MAX_VALUES,
     RESULT,
@@ -29,7 +30,7 @@ from app.columns.plan import (
     Read,
 )
 from app.columns.planner import PATH_OFFSETS, plan
-from app.columns.target import FUNCTION, SYSCALL, TRACEPOINT, Target
+from app.columns.trace_target import FUNCTION, SYSCALL, TRACEPOINT, Target
 from app.errors import ProbedeckError
 from tests.support.plan_reader import Memory, value_of
 from tests.support.running_types import RUNNING, running_btf
@@ -370,6 +371,7 @@ def test_any_function_is_planned_or_refused_with_a_reason() -> None:
         for output in found.outputs:
             assert all(index < len(found.values) for index in output.values)
             assert all(index < len(found.texts) for index in output.texts)
+        assert all(1 <= text.max_bytes <= MAX_TEXT_BYTES for text in found.texts)
         for read in (*found.values, *(text.address for text in found.texts)):
             assert replace(read, size=8) and read.size in (0, 1, 2, 4, 8)
             assert 0 <= read.left <= read.right < 64 and len(read.derefs) <= MAX_DEREFS

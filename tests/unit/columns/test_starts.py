@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from app.btf.format import Kind
-from app.btf.paths import Paths
+from app.btf.type_paths import Paths
 from app.columns import starts
 from app.columns.plan import CONTEXT, DATA_LOC, RESULT
 from app.columns.starts import Start

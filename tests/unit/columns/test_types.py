@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.btf.paths import PathError, Paths, Place, Type
+from app.btf.type_paths import PathError, Paths, Place, Type
 from app.columns import types
 from app.columns.plan import BYTES, DENTRY, ENTRY, PATH, STRING, Read, Text
 from app.columns.types import Rendering, by_renderer, by_type, has_fields

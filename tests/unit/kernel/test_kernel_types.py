@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.btf.format import Kind
-from app.kernel.types import KernelTypes
+from app.kernel.kernel_types import KernelTypes
 from tests.support.btf_builder import BtfBuilder
 
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 import pytest
 
 from app.btf.reader import Btf
-from app.columns import fields
+from app.columns import field_level
 from app.columns.expression import ExpressionError
-from app.columns.fields import Level, level_at
+from app.columns.field_level import Level, level_at
 from app.columns.planner import subject_of
-from app.columns.target import FUNCTION, Target
+from app.columns.trace_target import FUNCTION, Target
 from tests.support.small_kernel import SmallKernel
 
 
@@ -94,7 +94,7 @@ def test_faults(btf: Btf, at: str, message: str, position: int) -> None:
 
 
 def test_a_level_is_bounded(btf: Btf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fields, "MAX_FIELDS", 2)
+    monkeypatch.setattr(field_level, "MAX_FIELDS", 2)
     found = level(btf, "takes file *", "x")
     assert (len(found.fields), found.left_out) == (2, 1)
     assert "/* 1 more */" in found.declaration

@@ -47,21 +47,27 @@ class KernelTypes:
                 held = self._modules[module] = (identity, Btf.load(path, self._kernel))
             return held[1]
 
-    def of_function(self, name: str) -> tuple[Btf, str | None] | None:
-        """Return the BTF that has a function, and its module; None if none has.
+    def of_function(self, name: str, module: str | None = None) -> tuple[Btf, str | None] | None:
+        """Return the BTF that has a function, and its module; None if there is no such function.
 
-        Raises OSError, BtfError.
+        With `module`, only this one's is searched. Raises OSError, BtfError.
         """
         kernel = self.btf()
+        if module is not None:
+            has = module in self._names() and self.btf(module).find(Kind.FUNC, name) is not None
+            return (self.btf(module), module) if has else None
         if kernel.find(Kind.FUNC, name) is not None:
             return kernel, None
         needle = b"\0" + name.encode() + b"\0"
-        for path in sorted(self._path.parent.iterdir()):
+        for each in self._names():
             # A module's BTF has the names that the kernel's does not have.
-            if path == self._path or not _MODULE.fullmatch(path.name):
-                continue
-            if needle in paths.read_bytes(path):
-                btf = self.btf(path.name)
+            if needle in paths.read_bytes(self._path.parent / each):
+                btf = self.btf(each)
                 if btf.find(Kind.FUNC, name) is not None:
-                    return btf, path.name
+                    return btf, each
         return None
+
+    def _names(self) -> list[str]:
+        """Return the modules that have BTF."""
+        names = (path.name for path in self._path.parent.iterdir() if path != self._path)
+        return sorted(name for name in names if _MODULE.fullmatch(name))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from app.btf import c_text
 from app.btf.format import Kind
-from app.btf.paths import PathError, Paths, Place
+from app.btf.type_paths import PathError, Paths, Place
 from app.columns.expression import ExpressionError, parse_value
 from app.columns.plan import DENTRY, ENTRY, PATH
 from app.columns.planner import Subject

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.btf.format import Kind
-from app.btf.paths import Integer, PathError, Paths, Place, Type, c_integer
 from app.btf.reader import Btf
+from app.btf.type_paths import Integer, PathError, Paths, Place, Type, c_integer
 from app.columns.plan import ENTRY
 from app.columns.types import read
 from tests.support.btf_builder import BtfBuilder
