@@ -70,7 +70,7 @@ def find_subject(
     found = types.of_function(name, module) if FUNCTION in kinds else None
     if found:
         btf, home = found
-        return subject_of(btf, Target(FUNCTION, name, module=home), "fexit")
+        return subject_of(btf, Target(FUNCTION, name, module=home), "kretprobe")
     reason = f"this kernel has no {' or '.join(kinds)} {name[:MAX_NAME]!r}"
     near: list[str] = []
     for each in (SYSCALL, TRACEPOINT):
