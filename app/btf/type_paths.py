@@ -373,8 +373,9 @@ class Paths:
         if found is None:
             if len(self._members) >= _MAX_STRUCTS:
                 self._members.clear()
-            found = self._members[record] = {}
+            found = {}
             self._collect(record, 0, found, 0)
+            self._members[record] = found  # whole: other threads may read it
         return found
 
     def _collect(self, record: int, start: int, found: dict[str, Member], depth: int) -> None:

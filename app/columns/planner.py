@@ -7,9 +7,9 @@ import difflib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
-from weakref import WeakKeyDictionary
 
 from app.btf.format import BtfError, Kind
 from app.btf.reader import Btf
@@ -88,7 +88,7 @@ PATH_OFFSETS = {
 }
 
 OpenTracefs = Callable[[], AbstractContextManager[Path]]
-_paths: WeakKeyDictionary[Btf, Paths] = WeakKeyDictionary()
+_MAX_PATHS = 8  # the kernel and the latest modules
 
 
 def plan(
@@ -192,9 +192,7 @@ def subject_of(
     if mode not in MODES_OF[target.kind]:
         modes = ", ".join(MODES_OF[target.kind])
         raise _refused("mode", f"a {target.kind} is traced in the mode {modes}, not {mode!r}")
-    paths = _paths.get(btf)
-    if paths is None:
-        paths = _paths[btf] = Paths(btf)
+    paths = _paths_of(btf)
     if target.kind == FUNCTION:
         return _function(paths, target, mode)
     with open_tracefs() as folder:
@@ -206,6 +204,12 @@ def subject_of(
         category, name, fields = tracepoints.tracepoint_fields(folder, target.name)
     hook = Hook(TRACEPOINT, name, category=category)
     return Subject(paths, hook, mode, False, tuple(starts.of_tracepoint(paths, fields)), None)
+
+
+@lru_cache(maxsize=_MAX_PATHS)
+def _paths_of(btf: Btf) -> Paths:
+    """Return what was found in this BTF so far."""
+    return Paths(btf)
 
 
 def _function(paths: Paths, target: Target, mode: str) -> Subject:
