@@ -35,14 +35,28 @@ RULES: dict[str, Rule] = {
     # From targets and expressions to plans.
     "app.columns.types": Rule(ours=("app.btf", "app.columns")),
     "app.columns.starts": Rule(ours=("app.btf", "app.columns", "app.columns.types", "app.kernel")),
-    "app.columns.planner": Rule(
+    "app.columns.slots": Rule(ours=("app.columns", "app.columns.types")),
+    "app.columns.subject": Rule(
         ours=(
             "app.btf",
             "app.columns",
             "app.columns.starts",
-            "app.columns.types",
             "app.errors",
             "app.kernel",
+            "app.linux",
+        )
+    ),
+    "app.columns.path_offsets": Rule(ours=("app.btf", "app.columns.subject")),
+    "app.columns.planner": Rule(
+        ours=(
+            "app.btf",
+            "app.columns",
+            "app.columns.path_offsets",
+            "app.columns.slots",
+            "app.columns.starts",
+            "app.columns.subject",
+            "app.columns.types",
+            "app.errors",
             "app.linux",
         )
     ),
@@ -50,8 +64,8 @@ RULES: dict[str, Rule] = {
         ours=(
             "app.btf",
             "app.columns",
-            "app.columns.planner",
             "app.columns.starts",
+            "app.columns.subject",
             "app.columns.types",
         )
     ),
@@ -145,7 +159,7 @@ RULES: dict[str, Rule] = {
             "app.btf",
             "app.columns",
             "app.columns.field_level",
-            "app.columns.planner",
+            "app.columns.subject",
             "app.errors",
             "app.hub",
             "app.kernel",

@@ -12,7 +12,8 @@ from app.btf.format import Kind
 from app.btf.reader import Btf
 from app.columns.expression import ExpressionError
 from app.columns.field_level import level_at
-from app.columns.planner import FUNCTION_MODES, Subject, plan, subject_of
+from app.columns.planner import plan
+from app.columns.subject import FUNCTION_MODES, Subject, subject_of
 from app.columns.trace_target import FUNCTION, SYSCALL, TRACEPOINT, Target
 from app.errors import ProbedeckError
 from app.kernel.kernel_types import KernelTypes

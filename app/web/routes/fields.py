@@ -11,7 +11,7 @@ from flask import Response, jsonify
 from app.btf.format import BtfError
 from app.columns.expression import ExpressionError
 from app.columns.field_level import level_at
-from app.columns.planner import Subject, subject_of
+from app.columns.subject import Subject, subject_of
 from app.columns.trace_target import FUNCTION, KINDS, SYSCALL, TRACEPOINT, Target
 from app.errors import ProbedeckError
 from app.kernel.kernel_types import KernelTypes

@@ -9,7 +9,7 @@ from app.btf.reader import Btf
 from app.columns import field_level
 from app.columns.expression import ExpressionError
 from app.columns.field_level import Level, level_at
-from app.columns.planner import subject_of
+from app.columns.subject import subject_of
 from app.columns.trace_target import FUNCTION, Target
 from tests.support.small_kernel import SmallKernel
 

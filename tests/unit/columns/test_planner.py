@@ -14,6 +14,7 @@ import pytest
 
 from app.btf.format import Kind
 from app.btf.reader import Btf
+from app.columns.path_offsets import PATH_OFFSETS
 from app.columns.plan import (
     CGROUP,
     CONTEXT,
@@ -29,7 +30,7 @@ from app.columns.plan import (
     Plan,
     Read,
 )
-from app.columns.planner import PATH_OFFSETS, plan
+from app.columns.planner import plan
 from app.columns.trace_target import FUNCTION, SYSCALL, TRACEPOINT, Target
 from app.errors import ProbedeckError
 from tests.support.plan_reader import Memory, value_of
