@@ -33,9 +33,21 @@ RULES: dict[str, Rule] = {
     "app.kernel.availability": Rule(),
     "app.kernel": Rule(ours=("app.btf", "app.errors", "app.kernel.availability", "app.linux")),
     # From targets and expressions to plans.
-    "app.columns.types": Rule(ours=("app.btf", "app.columns")),
-    "app.columns.starts": Rule(ours=("app.btf", "app.columns", "app.columns.types", "app.kernel")),
-    "app.columns.slots": Rule(ours=("app.columns", "app.columns.types")),
+    "app.columns.rendering": Rule(ours=("app.btf", "app.columns")),
+    "app.columns.record_types": Rule(ours=("app.btf", "app.columns", "app.columns.rendering")),
+    "app.columns.types": Rule(
+        ours=("app.btf", "app.columns", "app.columns.record_types", "app.columns.rendering")
+    ),
+    "app.columns.starts": Rule(
+        ours=(
+            "app.btf",
+            "app.columns",
+            "app.columns.rendering",
+            "app.columns.types",
+            "app.kernel",
+        )
+    ),
+    "app.columns.slots": Rule(ours=("app.columns", "app.columns.rendering")),
     "app.columns.subject": Rule(
         ours=(
             "app.btf",
@@ -52,6 +64,7 @@ RULES: dict[str, Rule] = {
             "app.btf",
             "app.columns",
             "app.columns.path_offsets",
+            "app.columns.rendering",
             "app.columns.slots",
             "app.columns.starts",
             "app.columns.subject",
@@ -64,6 +77,7 @@ RULES: dict[str, Rule] = {
         ours=(
             "app.btf",
             "app.columns",
+            "app.columns.rendering",
             "app.columns.starts",
             "app.columns.subject",
             "app.columns.types",

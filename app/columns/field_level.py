@@ -11,9 +11,10 @@ from app.btf.format import Kind
 from app.btf.type_paths import PathError, Paths, Place
 from app.columns.expression import ExpressionError, parse_value
 from app.columns.plan import DENTRY, ENTRY, PATH
+from app.columns.rendering import Rendering
 from app.columns.starts import Start
 from app.columns.subject import Subject
-from app.columns.types import Rendering, by_type, has_fields
+from app.columns.types import by_type, has_fields
 
 MAX_FIELDS = 512  # of one level; the kernel's largest structs have some 300
 _MAX_DEPTH = 8  # of anonymous structs in each other, in a declaration

@@ -33,11 +33,12 @@ from app.columns.plan import (
     Plan,
     Read,
 )
+from app.columns.rendering import Rendering
 from app.columns.slots import FullError, Slots
 from app.columns.starts import Start
 from app.columns.subject import CONTEXT_NAMES, OpenTracefs, Subject, refused, subject_of
 from app.columns.trace_target import Target
-from app.columns.types import Rendering, by_renderer, by_type, has_fields
+from app.columns.types import by_renderer, by_type, has_fields
 from app.errors import ProbedeckError
 from app.linux import tracefs
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from app.columns.plan import MAX_DEREFS, MAX_TEXTS, MAX_VALUES, Read, Text
-from app.columns.types import Rendering
+from app.columns.rendering import Rendering
 
 
 class FullError(Exception):

@@ -27,7 +27,8 @@ from app.columns.plan import (
     Read,
     Text,
 )
-from app.columns.types import MAX_FIELDS_BYTES, Rendering
+from app.columns.rendering import Rendering
+from app.columns.types import MAX_FIELDS_BYTES
 from app.kernel.tracepoint_format import Field
 
 TRAMPOLINES = ("fentry", "fexit")

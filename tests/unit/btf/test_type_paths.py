@@ -14,7 +14,7 @@ from app.btf.format import Kind
 from app.btf.reader import Btf
 from app.btf.type_paths import Integer, PathError, Paths, Place, Type, c_integer
 from app.columns.plan import ENTRY
-from app.columns.types import read
+from app.columns.rendering import read
 from tests.support.btf_builder import BtfBuilder
 from tests.support.plan_reader import Memory, value_of
 from tests.support.running_types import RUNNING, running_btf

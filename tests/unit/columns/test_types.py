@@ -8,7 +8,8 @@ import pytest
 from app.btf.type_paths import PathError, Paths, Place, Type
 from app.columns import types
 from app.columns.plan import BYTES, DENTRY, ENTRY, PATH, STRING, Read, Text
-from app.columns.types import Rendering, by_renderer, by_type, has_fields
+from app.columns.rendering import Rendering
+from app.columns.types import by_renderer, by_type, has_fields
 from tests.support.small_kernel import SmallKernel
 
 KERNEL = SmallKernel()

@@ -31,6 +31,8 @@ RUN_BY = {
     "columns/column.py": "tests/unit/tracer/test_decode.py",
     "columns/path_offsets.py": "tests/unit/columns/test_planner.py",
     "columns/plan.py": "tests/unit/columns/test_planner.py",
+    "columns/record_types.py": "tests/unit/columns/test_types.py",
+    "columns/rendering.py": "tests/unit/columns/test_types.py",
     "columns/slots.py": "tests/unit/columns/test_planner.py",
     "columns/subject.py": "tests/unit/columns/test_planner.py",
     "columns/trace_target.py": "tests/unit/columns/test_planner.py",
