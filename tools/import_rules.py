@@ -32,6 +32,57 @@ RULES: dict[str, Rule] = {
     "app.btf": Rule(ours=("app.linux",)),
     "app.kernel.availability": Rule(),
     "app.kernel": Rule(ours=("app.btf", "app.errors", "app.kernel.availability", "app.linux")),
+    # From targets and expressions to plans.
+    "app.columns.rendering": Rule(ours=("app.btf", "app.columns")),
+    "app.columns.record_types": Rule(ours=("app.btf", "app.columns", "app.columns.rendering")),
+    "app.columns.types": Rule(
+        ours=("app.btf", "app.columns", "app.columns.record_types", "app.columns.rendering")
+    ),
+    "app.columns.starts": Rule(
+        ours=(
+            "app.btf",
+            "app.columns",
+            "app.columns.rendering",
+            "app.columns.types",
+            "app.kernel",
+        )
+    ),
+    "app.columns.slots": Rule(ours=("app.columns", "app.columns.rendering")),
+    "app.columns.subject": Rule(
+        ours=(
+            "app.btf",
+            "app.columns",
+            "app.columns.starts",
+            "app.errors",
+            "app.kernel",
+            "app.linux",
+        )
+    ),
+    "app.columns.path_offsets": Rule(ours=("app.btf", "app.columns.subject")),
+    "app.columns.planner": Rule(
+        ours=(
+            "app.btf",
+            "app.columns",
+            "app.columns.path_offsets",
+            "app.columns.rendering",
+            "app.columns.slots",
+            "app.columns.starts",
+            "app.columns.subject",
+            "app.columns.types",
+            "app.errors",
+            "app.linux",
+        )
+    ),
+    "app.columns.field_level": Rule(
+        ours=(
+            "app.btf",
+            "app.columns",
+            "app.columns.rendering",
+            "app.columns.starts",
+            "app.columns.subject",
+            "app.columns.types",
+        )
+    ),
     # Data that the service, its API and the tracers share.
     "app.probes.drops": Rule(),
     "app.probes.json_shapes": Rule(),
@@ -88,12 +139,20 @@ RULES: dict[str, Rule] = {
         ours=("app.errors", "app.linux", "app.timestamps"), libraries=("_typeshed", "flask")
     ),
     "app.web": Rule(
-        ours=("app.access", "app.config", "app.errors", "app.hub", "app.probes"),
+        ours=(
+            "app.access",
+            "app.config",
+            "app.errors",
+            "app.hub",
+            "app.kernel",
+            "app.probes",
+        ),
         libraries=("_typeshed", "flask"),
     ),
     "app.web.api": Rule(
         ours=(
             "app.columns",
+            "app.columns.field_level",
             "app.errors",
             "app.hub",
             "app.probes.json_shapes",
@@ -111,8 +170,13 @@ RULES: dict[str, Rule] = {
     "app.web.routes": Rule(
         ours=(
             "app.access",
+            "app.btf",
+            "app.columns",
+            "app.columns.field_level",
+            "app.columns.subject",
             "app.errors",
             "app.hub",
+            "app.kernel",
             "app.probes.spec",
             "app.timestamps",
             "app.version",

@@ -3,58 +3,47 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TypeVar
-from weakref import WeakKeyDictionary
 
-from app.btf.format import BtfError, Kind
-from app.btf.paths import PathError, Paths, Place
+from app.btf.format import Kind
 from app.btf.reader import Btf
+from app.btf.type_paths import PathError, Paths, Place
 from app.columns import starts
 from app.columns.column import CALLER, Column
 from app.columns.expression import (
     MAX_COLUMNS,
-    Cast,
-    Element,
     Expression,
     ExpressionError,
-    Member,
     Name,
     Value,
     parse,
     start_of,
 )
+from app.columns.kernel_offsets import kernel_offsets
 from app.columns.names import ERRORS
 from app.columns.plan import (
     CGROUP,
     DENTRY,
     ENTRY,
-    MAX_DEREFS,
-    MAX_TEXTS,
     MAX_VALUES,
     PATH,
     RETURN,
-    Hook,
     Output,
     Plan,
     Read,
-    Text,
 )
+from app.columns.rendering import Rendering
+from app.columns.slots import FullError, Slots, at_entry_first
 from app.columns.starts import Start
-from app.columns.target import FUNCTION, KINDS, SYSCALL, TRACEPOINT, Target
-from app.columns.types import Rendering, by_renderer, by_type, has_fields
+from app.columns.subject import CONTEXT_NAMES, OpenTracefs, Subject, refused, subject_of
+from app.columns.trace_target import Target
+from app.columns.types import by_renderer, by_type, has_fields
 from app.errors import ProbedeckError
-from app.kernel import tracepoints
 from app.linux import tracefs
 
-FUNCTION_MODES = ("fentry", "fexit", "kprobe", "kretprobe")
-MODES_OF = {FUNCTION: FUNCTION_MODES, SYSCALL: ("tracepoint",), TRACEPOINT: ("tracepoint",)}
-RETURN_MODES = ("fexit", "kretprobe")
 LATENCY = Column("latency_ns", "uint64", "Latency", "Time from entry to return", unit="ns")
+MAX_RESULT_FIELDS = 8  # of a struct that is returned; else it is shown as one number
 # Names that every row has: `probe` and `mode` say where it is from.
 ALWAYS = (*(column.name for column in CALLER), "probe", "mode")
 AT_RETURN = ("ret", "errno", "latency_ns")
@@ -65,34 +54,6 @@ _NOT_YET = {
     "kstack": "stacks are not available yet",
     "ustack": "stacks are not available yet",
 }
-CONTEXT_NAMES = ("ppid", "pcomm", "cgroup", "cpu")
-
-# What every program needs, and what walking a path needs: its name, and a field of a struct.
-TASK_OFFSETS = {
-    "TASK_GROUP_LEADER": ("task_struct", "group_leader"),
-    "TASK_COMM": ("task_struct", "comm"),
-}
-PATH_OFFSETS = {
-    "PATH_MNT": ("path", "mnt"),
-    "PATH_DENTRY": ("path", "dentry"),
-    "MNT_ROOT": ("vfsmount", "mnt_root"),
-    "MNT_SB": ("vfsmount", "mnt_sb"),
-    "M_MNT": ("mount", "mnt"),
-    "M_PARENT": ("mount", "mnt_parent"),
-    "M_POINT": ("mount", "mnt_mountpoint"),
-    "D_PARENT": ("dentry", "d_parent"),
-    "D_NAME": ("dentry", "d_name.name"),
-    "D_LEN": ("dentry", "d_name.len"),
-    "D_SB": ("dentry", "d_sb"),
-    "D_INODE": ("dentry", "d_inode"),
-    "S_ROOT": ("super_block", "s_root"),
-    "TASK_FS": ("task_struct", "fs"),
-    "FS_ROOT": ("fs_struct", "root"),
-    "FS_PWD": ("fs_struct", "pwd"),
-}
-
-OpenTracefs = Callable[[], AbstractContextManager[Path]]
-_paths: WeakKeyDictionary[Btf, Paths] = WeakKeyDictionary()
 
 
 def plan(
@@ -118,130 +79,12 @@ def plan(
     return builder.plan()
 
 
-@dataclass(frozen=True)
-class Subject:
-    """A target as this kernel has it: what is hooked, and where expressions begin."""
-
-    paths: Paths
-    hook: Hook
-    mode: str
-    sees_return: bool
-    arguments: tuple[Start, ...]
-    result: Start | None
-
-    def start(self, name: str) -> Start:
-        """Return the start of this name; raises PathError with near misses."""
-        if name == "ret":
-            return self._result()
-        for start in self.arguments:
-            if start.name == name:
-                return start
-        if name.startswith("arg") and name[3:].isdecimal() and len(name) <= len("arg99"):
-            number = int(name[3:])
-            if number < len(self.arguments):
-                return self.arguments[number]
-        if name == "current":
-            return starts.current_task(self.paths)
-        known = [each.name for each in self.arguments]
-        names = [*known, "ret", "current", *CONTEXT_NAMES]
-        near = tuple(difflib.get_close_matches(name, names, n=3))
-        guess = f"; did you mean {' or '.join(near)}?" if near else ""
-        what = "fields" if self.hook.kind == TRACEPOINT else "arguments"
-        listed = ", ".join(known[:24]) or "none"
-        raise PathError(f"{self.hook.name} has no {name}{guess} Its {what}: {listed}", near)
-
-    def _result(self) -> Start:
-        if not self.sees_return:
-            modes = "" if self.hook.kind == TRACEPOINT else f": {' or '.join(RETURN_MODES)}"
-            raise PathError(f"`ret` is not known here: it needs a mode that sees the return{modes}")
-        if self.result is None:
-            raise PathError(f"{self.hook.name} returns nothing (void)")
-        return self.result
-
-    def place(self, value: Value) -> Place:
-        """Return where a value is; raises ExpressionError with the position of the wrong step."""
-        steps: list[Member | Element | Cast] = []
-        while not isinstance(value, Name):
-            steps.append(value)
-            value = value.of
-        try:
-            start = self.start(value.name)
-            if start.place is None:
-                reason = start.reason or "it can only be shown as a whole"
-                raise PathError(f"{value.name} has no fields and no number: {reason}")
-            place = start.place
-        except PathError as error:
-            raise ExpressionError(error.message, value.position, error.near) from None
-        for step in reversed(steps):
-            try:
-                place = self._step(place, step)
-            except PathError as error:
-                raise ExpressionError(error.message, step.position, error.near) from None
-        return place
-
-    def _step(self, place: Place, step: Member | Element | Cast) -> Place:
-        if isinstance(step, Member):
-            return self.paths.member(place, step.name)
-        if isinstance(step, Element):
-            return self.paths.element(place, step.number)
-        return self.paths.cast(place, self.paths.named(step.keyword, step.type, step.pointers))
-
-
-def subject_of(
-    btf: Btf, target: Target, mode: str, open_tracefs: OpenTracefs = tracefs.opened
-) -> Subject:
-    """Return a target as this kernel has it; raises as `plan` does."""
-    if target.kind not in KINDS:
-        raise _refused("kind", f"must be one of {', '.join(KINDS)}")
-    if mode not in MODES_OF[target.kind]:
-        modes = ", ".join(MODES_OF[target.kind])
-        raise _refused("mode", f"a {target.kind} is traced in the mode {modes}, not {mode!r}")
-    paths = _paths.get(btf)
-    if paths is None:
-        paths = _paths[btf] = Paths(btf)
-    if target.kind == FUNCTION:
-        return _function(paths, target, mode)
-    with open_tracefs() as folder:
-        if target.kind == SYSCALL:
-            fields = tracepoints.syscall_fields(folder, target.name)
-            arguments, result = starts.of_syscall(paths, fields)
-            hook = Hook(SYSCALL, target.name)
-            return Subject(paths, hook, mode, True, tuple(arguments), result)
-        category, name, fields = tracepoints.tracepoint_fields(folder, target.name)
-    hook = Hook(TRACEPOINT, name, category=category)
-    return Subject(paths, hook, mode, False, tuple(starts.of_tracepoint(paths, fields)), None)
-
-
-def _function(paths: Paths, target: Target, mode: str) -> Subject:
-    function_id = paths.find(Kind.FUNC, target.name)
-    if function_id is None:
-        where = f"module {target.module}" if target.module else "the kernel"
-        raise _refused("function", f"the BTF of {where} has no function {target.name[:128]!r}")
-    prototype = paths.btf.target(function_id)
-    if paths.btf.kind(prototype) != Kind.FUNC_PROTO:
-        raise BtfError(f"function {target.name} has no prototype")
-    arguments, result = starts.of_function(paths, prototype, mode)
-    hook = Hook(
-        FUNCTION,
-        target.name,
-        function_id,
-        target.module,
-        argument_words=starts.argument_words(paths, prototype),
-    )
-    return Subject(paths, hook, mode, mode in RETURN_MODES, tuple(arguments), result)
-
-
-class _FullError(Exception):
-    """A plan has no place for a further value or text, or a value needs too many steps."""
-
-
 @dataclass
 class _Builder:
     """Collects the outputs of a plan, and each value and text once."""
 
     subject: Subject
-    values: list[Read] = field(default_factory=list)
-    texts: list[Text] = field(default_factory=list)
+    slots: Slots = field(default_factory=Slots)
     outputs: list[Output] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
 
@@ -253,21 +96,22 @@ class _Builder:
     def plan(self) -> Plan:
         """Return the plan of all columns added, between those that every probe has."""
         subject = self.subject
-        needs_walk = any(text.kind in (PATH, DENTRY) for text in self.texts)
+        needs_walk = any(text.kind in (PATH, DENTRY) for text in self.slots.texts)
+        texts, outputs = at_entry_first(self.slots.texts, self.outputs)
         return Plan(
             hook=subject.hook,
             mode=subject.mode,
             sees_return=subject.sees_return,
-            values=tuple(self.values),
-            texts=tuple(self.texts),
-            outputs=(*(Output(each, "head") for each in CALLER), *self.outputs),
+            values=tuple(self.slots.values),
+            texts=texts,
+            outputs=(*(Output(each, "head") for each in CALLER), *outputs),
             kernel_offsets=kernel_offsets(subject.paths, needs_walk=needs_walk),
         )
 
     def add_wanted(self, columns: Sequence[str]) -> None:
         """Add the columns of these expressions, then the result's; raises ProbedeckError."""
         if len(columns) > MAX_COLUMNS:
-            raise _refused("columns", f"{len(columns)} columns; at most {MAX_COLUMNS} are accepted")
+            raise refused("columns", f"{len(columns)} columns; at most {MAX_COLUMNS} are accepted")
         faults = []
         # The result's values first, as `ret` is always shown. A pointer is shown by what it points
         # to only where that is wanted.
@@ -284,7 +128,7 @@ class _Builder:
                         "near": list(error.near),
                     }
                 )
-            except _FullError as error:
+            except FullError as error:
                 message = f"{text!r} is one too many: {error}"
                 faults.append({"field": f"columns.{number}", "message": message})
                 break
@@ -303,7 +147,7 @@ class _Builder:
         for number, start in enumerate(readable):
             left = len(readable) - number - 1  # each of those needs a value at most
             for choice in self._choices(start):
-                if self._fits(choice, MAX_VALUES - left):
+                if self.slots.fit((each for _, each in choice), MAX_VALUES - left):
                     for name, rendering in choice:
                         self._add(self._free(name), start.declaration, start.at, rendering)
                     break
@@ -325,11 +169,6 @@ class _Builder:
             ]
         except PathError:
             return
-
-    def _fits(self, choice: list[tuple[str, Rendering]], room: int) -> bool:
-        values = {value for _, each in choice for value in each.values} - set(self.values)
-        texts = {text for _, each in choice for text in each.texts} - set(self.texts)
-        return len(self.values) + len(values) <= room and len(self.texts) + len(texts) <= MAX_TEXTS
 
     def _free(self, name: str) -> str:
         """Return the name of a column by default: `arg_pid` where `pid` has its own meaning."""
@@ -421,7 +260,7 @@ class _Builder:
             self.outputs.append(Output(Column("cpu", "uint32", "CPU", help_), "head"))
         elif value.name == "cgroup":
             help_ = "Number of the cgroup (version 2) of the current task: its directory's inode"
-            index = self._value(Read(ENTRY, CGROUP, size=0))
+            index = self.slots.value(Read(ENTRY, CGROUP, size=0))
             self.outputs.append(
                 Output(Column(name, "uint64", name, help_), "number", values=(index,))
             )
@@ -462,8 +301,8 @@ class _Builder:
             Output(
                 column,
                 rendering.decoder,
-                tuple(self._value(each) for each in rendering.values),
-                tuple(self._text(each) for each in rendering.texts),
+                tuple(self.slots.value(each) for each in rendering.values),
+                tuple(self.slots.text(each) for each in rendering.texts),
                 rendering.names,
             )
         )
@@ -476,10 +315,10 @@ class _Builder:
         before, self.outputs = self.outputs, []
         if result is not None and result.place is not None:
             try:
-                if not by_its_type and paths.kind(result.place.type) == Kind.PTR:
+                renderings = list(self._renderings("ret", result.place, RETURN))
+                is_pointer = paths.kind(result.place.type) == Kind.PTR
+                if (is_pointer and not by_its_type) or len(renderings) > MAX_RESULT_FIELDS:
                     renderings = [("ret", by_renderer(paths, "hex", None, result.place, RETURN))]
-                else:
-                    renderings = list(self._renderings("ret", result.place, RETURN))
                 self._add_result(paths, result, result.place, renderings)
             except PathError:
                 pass  # a type that cannot be shown, such as a float
@@ -502,31 +341,7 @@ class _Builder:
             if paths.kind(place.type) != Kind.PTR:
                 (value,) = by_type(paths, place, RETURN).values
             column = Column("errno", "text", "Error", "Error name", nullable=True, names=ERRORS)
-            self.outputs.append(Output(column, "error", values=(self._value(value),)))
-
-    def _value(self, read: Read) -> int:
-        return _index(self.values, _within(read), MAX_VALUES, "values")
-
-    def _text(self, text: Text) -> int:
-        _within(text.address)
-        return _index(self.texts, text, MAX_TEXTS, "texts")
-
-
-_Item = TypeVar("_Item", Read, Text)
-
-
-def _index(items: list[_Item], item: _Item, limit: int, what: str) -> int:
-    if item not in items:
-        if len(items) == limit:
-            raise _FullError(f"a probe reads at most {limit} {what}")
-        items.append(item)
-    return items.index(item)
-
-
-def _within(read: Read) -> Read:
-    if len(read.derefs) > MAX_DEREFS:
-        raise _FullError(f"it follows {len(read.derefs)} pointers, and at most {MAX_DEREFS} can be")
-    return read
+            self.outputs.append(Output(column, "error", values=(self.slots.value(value),)))
 
 
 def _may_fault(read: Read) -> bool:
@@ -541,22 +356,5 @@ def _may_fail(paths: Paths, place: Place) -> bool:
     return kind == Kind.INT and paths.is_signed(place.type) and paths.size(place.type) in (4, 8)
 
 
-def kernel_offsets(paths: Paths, *, needs_walk: bool) -> dict[str, int]:
-    """Return `Plan.kernel_offsets`; raises ProbedeckError 422 without what walking a path needs."""
-    found = {name: paths.offset(*where) for name, where in TASK_OFFSETS.items()}
-    if not needs_walk:
-        return found
-    try:
-        return found | {name: paths.offset(*where) for name, where in PATH_OFFSETS.items()}
-    except PathError as error:
-        raise _refused("columns", f"paths cannot be read on this kernel: {error}") from None
-
-
 def _other(name: str) -> str:
     return f"{name.replace('.', '_')}_2"
-
-
-def _refused(where: str, message: str) -> ProbedeckError:
-    return ProbedeckError(
-        422, "invalid", f"{where}: {message}", errors=[{"field": where, "message": message}]
-    )

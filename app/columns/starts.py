@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from app.btf.format import BtfError, Kind
-from app.btf.paths import Integer, PathError, Paths, Place, Type
+from app.btf.type_paths import Integer, PathError, Paths, Place, Type
 from app.columns.plan import (
     CONTEXT,
     DATA_LOC,
@@ -27,7 +27,8 @@ from app.columns.plan import (
     Read,
     Text,
 )
-from app.columns.types import MAX_FIELDS_BYTES, Rendering
+from app.columns.rendering import Rendering
+from app.columns.types import MAX_FIELDS_BYTES
 from app.kernel.tracepoint_format import Field
 
 TRAMPOLINES = ("fentry", "fexit")
@@ -145,7 +146,7 @@ def _named_type(paths: Paths, field: Field) -> Type:
         return replace(type_, count=max(field.size // size, 1))
     if size and field.size in (size, _WORD):
         return type_
-    if field.size in (1, 2, 4, 8):
+    if field.size in (1, 2, 4, 8) and not array:
         return Type(integer=Integer(field.size, field.signed, field.type))
     return Type(integer=Integer(1, False, "unsigned char"), count=max(field.size, 1))
 

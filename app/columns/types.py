@@ -32,44 +32,28 @@ from memory by a little-endian machine.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from app.btf.format import Kind
-from app.btf.paths import Number, PathError, Paths, Place
-from app.columns.plan import (
-    BYTES,
-    DENTRY,
-    MAX_TEXT_BYTES,
-    PATH,
-    STRING,
-    Read,
-    Text,
+from app.btf.reader import POINTER_SIZE
+from app.btf.type_paths import PathError, Paths, Place
+from app.columns.plan import BYTES, DENTRY, MAX_TEXT_BYTES, Read, Text
+from app.columns.record_types import BY_RECORD, IN_MEMORY_ONLY, addresses
+from app.columns.rendering import (
+    RECORD_KINDS,
+    Rendering,
+    address,
+    address_of,
+    number_at,
+    path_of,
+    text_at,
 )
 
 MAX_LIST = 16
 MAX_LIST_OF_BYTES = 8  # a longer one, such as an IPv6 address, is shown as bytes
 MAX_FIELDS_BYTES = 16  # of a struct by value that is shown by its fields
 MAX_NAMES = 1024  # of an enum's constants
-COMM_BYTES = 16  # TASK_COMM_LEN, include/linux/sched.h
-SOCKADDR_BYTES = 28  # struct sockaddr_in6
-_MAX_EMBEDDED = 8  # sock in inet_sock in inet_connection_sock in tcp_sock
 _INTEGERS = (Kind.INT, Kind.ENUM, Kind.ENUM64)
-_RECORDS = (Kind.STRUCT, Kind.UNION, Kind.FWD)
-_SOCKADDRS = ("sockaddr", "sockaddr_in", "sockaddr_in6", "sockaddr_storage", "sockaddr_unsized")
-
-
-@dataclass(frozen=True)
-class Rendering:
-    """How a value becomes a column. `type`, `render` and `unit` are the column's."""
-
-    decoder: str
-    type: str = "text"
-    values: tuple[Read, ...] = ()
-    texts: tuple[Text, ...] = ()
-    names: tuple[tuple[int, str], ...] = ()
-    table: str | None = None  # the name of `names`
-    render: str | None = None
-    unit: str | None = None
 
 
 def by_type(paths: Paths, place: Place, at: str) -> Rendering:
@@ -81,9 +65,9 @@ def by_type(paths: Paths, place: Place, at: str) -> Rendering:
         return _array(paths, place, at)
     if kind == Kind.PTR:
         return _pointer(paths, place, at)
-    if kind in _RECORDS:
-        shown = _BY_RECORD.get(paths.record_name(place.type))
-        return shown(paths, place, at) if shown else _address(place, at)
+    if kind in RECORD_KINDS:
+        shown = BY_RECORD.get(paths.record_name(place.type))
+        return shown(paths, place, at) if shown else address(place, at)
     raise PathError(f"a value of type `{paths.text(place.type)}` cannot be shown")
 
 
@@ -92,7 +76,7 @@ def has_fields(paths: Paths, place: Place) -> bool:
     if paths.kind(place.type) not in (Kind.STRUCT, Kind.UNION):
         return False
     name = paths.record_name(place.type)
-    if name in _BY_RECORD and not (place.in_words and name in _IN_MEMORY_ONLY):
+    if name in BY_RECORD and not (place.in_words and name in IN_MEMORY_ONLY):
         return False
     return 0 < paths.size(place.type) <= MAX_FIELDS_BYTES
 
@@ -106,38 +90,8 @@ def by_renderer(paths: Paths, renderer: str, size: int | None, place: Place, at:
     return _RENDERERS[renderer](paths, place, at)
 
 
-def read(number: Number, place: Place, at: str) -> Read:
-    """Return the Read that loads a place's number."""
-    base, offset = place.base, number.offset
-    if place.in_words:
-        base, offset = base + number.offset // 8, 0
-    return Read(
-        at,
-        base,
-        place.derefs,
-        offset,
-        number.size,
-        number.left,
-        number.right,
-        number.signed,
-    )
-
-
-def address_of(place: Place, at: str) -> Read:
-    """Return the Read that computes a place's address; raises PathError if it is in registers."""
-    if place.in_words:
-        raise PathError(f"{place.name or 'the value'} is passed in registers: it has no address")
-    if place.bit_size:
-        raise PathError(f"{place.name} is a bit-field: it has no address")
-    return Read(at, place.base, place.derefs, place.offset, 0)
-
-
-def _number(paths: Paths, place: Place, at: str) -> Read:
-    return read(paths.number(place), place, at)
-
-
 def _integer(paths: Paths, place: Place, at: str) -> Rendering:
-    value = _number(paths, place, at)
+    value = number_at(paths, place, at)
     if paths.integer_name(place.type) in ("_Bool", "bool"):
         return Rendering("bool", "bool", (value,))
     bits = place.bit_size or paths.size(place.type) * 8
@@ -170,22 +124,22 @@ def _enum(paths: Paths, place: Place, type_: str, value: Read) -> Rendering:
 def _array(paths: Paths, place: Place, at: str) -> Rendering:
     element, count = paths.target(place.type), paths.count(place.type)
     if paths.integer_name(element) == "char" and not place.in_words:
-        return _text_at(place, at, count)
+        return text_at(place, at, count)
     is_bytes = paths.kind(element) == Kind.INT and paths.size(element) == 1
     if is_bytes and MAX_LIST_OF_BYTES < count <= MAX_TEXT_BYTES and not place.in_words:
         return _bytes(paths, place, at, count)
     if not 1 <= count <= MAX_LIST or paths.kind(element) not in (*_INTEGERS, Kind.PTR):
-        return _address(place, at)
+        return address(place, at)
     each = (paths.element(place, number) for number in range(count))
-    return Rendering("list", values=tuple(_number(paths, one, at) for one in each))
+    return Rendering("list", values=tuple(number_at(paths, one, at) for one in each))
 
 
 def _pointer(paths: Paths, place: Place, at: str) -> Rendering:
     target = paths.target(place.type)
-    if paths.integer_name(target) == "char":
-        return _text_at(paths.pointee(place), at)
-    shown = _BY_RECORD.get(paths.record_name(target))
-    if shown and paths.kind(target) in _RECORDS:
+    if paths.integer_name(target) == "char" or _is_name(paths, place):
+        return text_at(paths.pointee(place), at)
+    shown = BY_RECORD.get(paths.record_name(target))
+    if shown and paths.kind(target) in RECORD_KINDS:
         try:
             return shown(paths, paths.pointee(place), at)
         except PathError:
@@ -193,134 +147,22 @@ def _pointer(paths: Paths, place: Place, at: str) -> Rendering:
     return _hex(paths, place, at)
 
 
+def _is_name(paths: Paths, place: Place) -> bool:
+    """Return whether a pointer is to a name of unsigned characters, as that of a qstr is."""
+    name, target = place.name, paths.target(place.type)
+    is_called = name == "name" or name.endswith("_name")
+    return is_called and paths.integer_name(target) == "unsigned char"
+
+
 def _hex(paths: Paths, place: Place, at: str) -> Rendering:
     if paths.kind(place.type) in (Kind.STRUCT, Kind.UNION, Kind.ARRAY):
-        return _address(place, at)
-    value = replace(_number(paths, place, at), signed=False)
+        if place.in_words and paths.size(place.type) <= POINTER_SIZE and place.offset == 0:
+            unused = 64 - 8 * paths.size(place.type)
+            word = Read(at, place.base, size=0, left=unused, right=unused)
+            return Rendering("hex", "uint64", (word,), render="hex")
+        return address(place, at)
+    value = replace(number_at(paths, place, at), signed=False)
     return Rendering("hex", "uint64", (value,), render="hex")
-
-
-def _address(place: Place, at: str) -> Rendering:
-    return Rendering("hex", "uint64", (address_of(place, at),), render="hex")
-
-
-def _text_at(place: Place, at: str, size: int = 0) -> Rendering:
-    limit = min(size or MAX_TEXT_BYTES, MAX_TEXT_BYTES)
-    return Rendering("text", texts=(Text(STRING, address_of(place, at), limit),))
-
-
-def _field_text(*steps: str, size: int = 0) -> Callable[[Paths, Place, str], Rendering]:
-    """Return a rendering: the text at a field, `steps` away."""
-
-    def shown(paths: Paths, record: Place, at: str) -> Rendering:
-        place = record
-        for step in steps:
-            place = paths.member(place, step)
-        if paths.kind(place.type) == Kind.PTR:
-            place = paths.pointee(place)
-        return _text_at(place, at, size)
-
-    return shown
-
-
-def _file(paths: Paths, record: Place, at: str) -> Rendering:
-    return _path_of(PATH, paths.member(record, "f_path"), at)
-
-
-def _path_struct(paths: Paths, record: Place, at: str) -> Rendering:
-    del paths
-    return _path_of(PATH, record, at)
-
-
-def _path_of(kind: str, place: Place, at: str) -> Rendering:
-    return Rendering("text", texts=(Text(kind, address_of(place, at), MAX_TEXT_BYTES),))
-
-
-def _inode(paths: Paths, record: Place, at: str) -> Rendering:
-    block = paths.member(paths.member(record, "i_sb"), "s_dev")
-    number = paths.member(record, "i_ino")
-    return Rendering("inode", values=(_number(paths, number, at), _number(paths, block, at)))
-
-
-def _super_block(paths: Paths, record: Place, at: str) -> Rendering:
-    return Rendering("device", values=(_number(paths, paths.member(record, "s_dev"), at),))
-
-
-def _task(paths: Paths, record: Place, at: str) -> Rendering:
-    comm = address_of(paths.member(record, "comm"), at)
-    tgid = _number(paths, paths.member(record, "tgid"), at)
-    return Rendering("task", values=(tgid,), texts=(Text(STRING, comm, COMM_BYTES),))
-
-
-def _sock_of_field(paths: Paths, record: Place, at: str) -> Rendering:
-    """Return the addresses of the `sk` of a socket or sk_buff."""
-    return _sock(paths, paths.pointee(paths.member(record, "sk")), at)
-
-
-def _sock(paths: Paths, record: Place, at: str) -> Rendering:
-    """Return addresses and ports: of `sock_common`, with which every kind of sock begins."""
-    common = record
-    for _ in range(_MAX_EMBEDDED):
-        if paths.record_name(common.type) == "sock_common":
-            break
-        if paths.record_name(common.type) == "sock":
-            common = paths.member(common, "__sk_common")
-            continue
-        first = next(iter(paths.fields(common)), None)
-        if first is None or first.place.offset != common.offset:
-            break
-        common = first.place
-    if paths.record_name(common.type) != "sock_common":
-        raise PathError(
-            f"{record.name or 'the value'} is not a socket but `{paths.text(record.type)}`; "
-            "sock() takes a struct sock, socket, sk_buff or sockaddr"
-        )
-    remote, ours = paths.member(common, "skc_daddr"), paths.member(common, "skc_rcv_saddr")
-    port, our_port = paths.member(common, "skc_dport"), paths.member(common, "skc_num")
-    if ours.offset != remote.offset + 4 or our_port.offset != port.offset + 2:
-        raise PathError("this kernel's struct sock_common has another layout")
-
-    def load(place: Place, size: int) -> Read:
-        return Read(at, place.base, place.derefs, place.offset, size)
-
-    values = [
-        _number(paths, paths.member(common, "skc_family"), at),
-        load(port, 4),
-        load(remote, 8),
-    ]
-    try:
-        for name in ("skc_v6_rcv_saddr", "skc_v6_daddr"):
-            ipv6 = paths.member(common, name)
-            values += [load(ipv6, 8), load(replace(ipv6, offset=ipv6.offset + 8), 8)]
-    except PathError:
-        pass  # a kernel without IPv6
-    return Rendering("sock", values=tuple(values))
-
-
-def _sockaddr(paths: Paths, record: Place, at: str) -> Rendering:
-    del paths
-    return Rendering("sockaddr", texts=(Text(BYTES, address_of(record, at), SOCKADDR_BYTES),))
-
-
-# Structs that are shown by something in them, also where a pointer leads to them.
-_BY_RECORD: dict[str, Callable[[Paths, Place, str], Rendering]] = {
-    "filename": _field_text("name"),
-    "qstr": _field_text("name"),
-    "dentry": _field_text("d_name", "name"),
-    "file": _file,
-    "path": _path_struct,
-    "inode": _inode,
-    "super_block": _super_block,
-    "task_struct": _task,
-    "sock": _sock,
-    "socket": _sock_of_field,
-    "sk_buff": _sock_of_field,
-    **dict.fromkeys(_SOCKADDRS, _sockaddr),
-    "device": _field_text("kobj", "name"),
-    "net_device": _field_text("name"),
-    "cgroup": _field_text("kn", "name"),
-}
-_IN_MEMORY_ONLY = ("path", *_SOCKADDRS)
 
 
 def _record_of(paths: Paths, place: Place) -> Place:
@@ -332,12 +174,12 @@ def _path(paths: Paths, place: Place, at: str) -> Rendering:
     record = _record_of(paths, place)
     name = paths.record_name(record.type)
     if name == "dentry":
-        return _path_of(DENTRY, record, at)
+        return path_of(DENTRY, record, at)
     if name in ("file", "path"):
-        return _BY_RECORD[name](paths, record, at)
+        return BY_RECORD[name](paths, record, at)
     near = [
         each.name
-        for each in (paths.fields(record) if paths.kind(record.type) in _RECORDS else ())
+        for each in (paths.fields(record) if paths.kind(record.type) in RECORD_KINDS else ())
         if _leads_to_path(paths, each.place)
     ]
     guess = f"; of its fields, {', '.join(near[:5])} can be taken" if near else ""
@@ -351,7 +193,11 @@ def _leads_to_path(paths: Paths, place: Place) -> bool:
     type_ = place.type
     if paths.kind(type_) == Kind.PTR:
         type_ = paths.target(type_)
-    return paths.kind(type_) in _RECORDS and paths.record_name(type_) in ("file", "path", "dentry")
+    return paths.kind(type_) in RECORD_KINDS and paths.record_name(type_) in (
+        "file",
+        "path",
+        "dentry",
+    )
 
 
 def _string(paths: Paths, place: Place, at: str, size: int | None) -> Rendering:
@@ -365,9 +211,9 @@ def _string(paths: Paths, place: Place, at: str, size: int | None) -> Rendering:
     if not one_byte and paths.kind(element) is not None:
         raise PathError(f"str() takes characters, not `{paths.text(place.type)}`")
     if kind == Kind.PTR:
-        return _text_at(paths.pointee(place), at, size or 0)
+        return text_at(paths.pointee(place), at, size or 0)
     count = paths.count(place.type)
-    return _text_at(place, at, min(size or MAX_TEXT_BYTES, count or MAX_TEXT_BYTES))
+    return text_at(place, at, min(size or MAX_TEXT_BYTES, count or MAX_TEXT_BYTES))
 
 
 def _bytes(paths: Paths, place: Place, at: str, size: int | None) -> Rendering:
@@ -384,17 +230,17 @@ def _bytes(paths: Paths, place: Place, at: str, size: int | None) -> Rendering:
     return Rendering("bytes", texts=(Text(BYTES, address_of(at_place, at), size),))
 
 
-def _sock_renderer(paths: Paths, place: Place, at: str) -> Rendering:
+def _sock(paths: Paths, place: Place, at: str) -> Rendering:
     record = _record_of(paths, place)
-    shown = _BY_RECORD.get(paths.record_name(record.type), _sock)
-    if shown not in (_sock, _sock_of_field, _sockaddr):
-        shown = _sock
-    if paths.kind(record.type) not in _RECORDS:
+    name = paths.record_name(record.type)
+    if paths.kind(record.type) not in RECORD_KINDS:
         raise PathError(
             "sock() takes a struct sock, socket, sk_buff or sockaddr, "
             f"not `{paths.text(place.type)}`"
         )
-    return shown(paths, record, at)
+    has_addresses = name in ("socket", "sk_buff") or name.startswith("sockaddr")
+    shown = BY_RECORD.get(name) if has_addresses else None
+    return (shown or addresses)(paths, record, at)
 
 
 def _since(paths: Paths, place: Place, at: str) -> Rendering:
@@ -403,12 +249,12 @@ def _since(paths: Paths, place: Place, at: str) -> Rendering:
             "since() takes a time in nanoseconds of 64 bits (CLOCK_MONOTONIC), "
             f"not `{paths.text(place.type)}`"
         )
-    return Rendering("since", "int64", (_number(paths, place, at),), unit="ns")
+    return Rendering("since", "int64", (number_at(paths, place, at),), unit="ns")
 
 
 _RENDERERS: dict[str, Callable[[Paths, Place, str], Rendering]] = {
     "path": _path,
     "hex": _hex,
-    "sock": _sock_renderer,
+    "sock": _sock,
     "since": _since,
 }

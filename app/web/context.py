@@ -13,6 +13,7 @@ from flask import current_app
 from app.access.audit_log import AuditLog
 from app.config import Settings
 from app.hub import Hub
+from app.kernel.kernel_types import KernelTypes
 from app.probes.manager import ProbeManager
 from app.web.stream_limit import StreamLimit
 
@@ -40,6 +41,11 @@ class Service:
     def audit(self) -> AuditLog:
         """The log of all changes."""
         return AuditLog(self.settings.audit_log)
+
+    @cached_property
+    def kernel_types(self) -> KernelTypes:
+        """The types of the kernel and its modules, read at the first use."""
+        return KernelTypes(self.settings.btf_path)
 
     def close(self) -> None:
         """Stop all probes, then end the streams, which have the last rows by then. Once only."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load
-from marshmallow.validate import Length, Range
+from marshmallow.validate import Length, OneOf, Range
 
 from app.probes.spec import Filter, ProbeSpec
 
@@ -24,6 +24,8 @@ MAX_DURATION_S = 86400
 MAX_LIMIT = 10_000
 DEFAULT_LIMIT = 1_000
 MAX_USERS = 100
+MAX_EXPRESSION = 256
+MAX_MODULE_NAME = 64
 MAX_USER_NAME = 256  # LOGIN_NAME_MAX
 
 
@@ -193,6 +195,14 @@ class EventsQuerySchema(StrictSchema):
     probe = fields.List(fields.String())
     limit = QueryInteger(load_default=DEFAULT_LIMIT, validate=Range(1, MAX_LIMIT))
     after = fields.String()
+
+
+class FieldsQuerySchema(StrictSchema):
+    """Below which expression; of what kind the name is, and of which module."""
+
+    at = fields.String(load_default="", validate=Length(max=MAX_EXPRESSION))
+    kind = fields.String(validate=OneOf(("function", "syscall", "tracepoint")))
+    module = fields.String(validate=Length(max=MAX_MODULE_NAME))
 
 
 class AuditQuerySchema(StrictSchema):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from marshmallow import Schema, fields
 
 from app.columns.column import Column
+from app.columns.field_level import FieldHere
 from app.probes.json_shapes import ProbeJson, ProbesJson
 from app.web.api.requests import FilterSchema
 from app.web.api.typed_schemas import schema_of
@@ -69,6 +70,23 @@ ProbesSchema = schema_of(
         required=True,
         metadata={"description": "Tables of names that columns refer to"},
     ),
+)
+
+
+# One level of fields (docs/columns.md).
+LevelSchema = Schema.from_dict(
+    {
+        "name": fields.String(required=True),
+        "kind": fields.String(required=True),
+        "at": fields.String(required=True),
+        "type": fields.String(
+            required=True, metadata={"description": "The expression's type; empty without one"}
+        ),
+        "declaration": fields.String(required=True, metadata={"description": "In C"}),
+        "fields": fields.List(fields.Nested(schema_of(FieldHere)), required=True),
+        "left_out": fields.Integer(required=True),
+    },
+    name="LevelSchema",
 )
 
 

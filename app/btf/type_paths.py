@@ -13,14 +13,16 @@ from dataclasses import dataclass, replace
 
 from app.btf import c_text
 from app.btf.format import BtfError, Kind
-from app.btf.reader import POINTER_SIZE, VOID, Btf
+from app.btf.reader import POINTER_SIZE, VOID, Btf, Member
 
 WORD_BITS = 64
 _RECORDS = (Kind.STRUCT, Kind.UNION)
 _KEYWORDS = {"struct": Kind.STRUCT, "union": Kind.UNION, "enum": Kind.ENUM}
 # Kernels built by gcc before 16 have no type tags: then only a field's name tells.
 _PER_CPU_NAME = re.compile(r"(?:\w+_)?(?:pcpu|percpu|per_cpu)(?:_data|_stats)?")
-_MAX_FIELDS = 4096
+_MAX_NAMES = 4096  # of types that are remembered, and structs whose members are
+_MAX_STRUCTS = 64
+_MAX_ANONYMOUS = 64  # structs in each other
 _LOADED = (8, 16, 32, 64)  # bits
 
 
@@ -106,6 +108,7 @@ class Paths:
         self.btf = btf
         self._found: dict[tuple[Kind, str], int | None] = {}
         self._offsets: dict[tuple[str, str], int] = {}
+        self._members: dict[int, dict[str, Member]] = {}  # by struct: those of the latest ones
 
     # Types
 
@@ -113,7 +116,7 @@ class Paths:
         """Return the first type of this kind and name, searched for once."""
         key = (kind, name)
         if key not in self._found:
-            if len(self._found) > _MAX_FIELDS:
+            if len(self._found) > _MAX_NAMES:
                 self._found.clear()
             self._found[key] = self.btf.find(kind, name)
         return self._found[key]
@@ -131,6 +134,15 @@ class Paths:
     def resolved(self, type_: Type) -> int:
         """Return the id of a type without modifiers and typedefs; VOID where it has no id."""
         return self.btf.resolve(type_.type_id) if type_.is_plain else VOID
+
+    def record_id(self, type_: Type) -> int:
+        """Return the id of a struct or union, of its definition if only declared; else VOID."""
+        type_id = self.resolved(type_)
+        kind = self.btf.kind(type_id)
+        if kind == Kind.FWD:
+            keyword = Kind.UNION if self.btf.forward_is_union(type_id) else Kind.STRUCT
+            return self.find(keyword, self.btf.name(type_id)) or VOID
+        return type_id if kind in _RECORDS else VOID
 
     def integer_name(self, type_: Type) -> str:
         """Return an integer's name, without typedefs: `char`, `_Bool`; empty for other types."""
@@ -251,9 +263,10 @@ class Paths:
         """Return a field of a struct or union, or of the one pointed to; raises PathError."""
         outer = self.pointee(place) if self.kind(place.type) == Kind.PTR else place
         record = self._record(outer)
-        found = self.btf.find_member(record, name)
+        members = self._members_of(record)
+        found = members.get(name)
         if found is None:
-            near = difflib.get_close_matches(name, self._names(record), n=3, cutoff=0.5)
+            near = difflib.get_close_matches(name, members, n=3, cutoff=0.5)
             guess = f"; did you mean {' or '.join(near)}?" if near else ""
             raise PathError(
                 f"`{c_text.base_name(self.btf, record)}` has no field {name}{guess}", tuple(near)
@@ -302,7 +315,8 @@ class Paths:
         Those of anonymous members are among them.
         """
         outer = self.pointee(place) if self.kind(place.type) == Kind.PTR else place
-        return [Field(name, self.member(outer, name)) for name in self._names(self._record(outer))]
+        names = self._members_of(self._record(outer))
+        return [Field(name, self.member(outer, name)) for name in names]
 
     def number(self, place: Place) -> Number:
         """Return how to load an integer, enum or pointer; raises PathError for other types."""
@@ -345,29 +359,36 @@ class Paths:
         return self._offsets[key]
 
     def _record(self, place: Place) -> int:
-        type_id = self.resolved(place.type)
-        kind = self.btf.kind(type_id)
-        if kind == Kind.FWD:
-            name = self.btf.name(type_id)
-            keyword = Kind.UNION if self.btf.forward_is_union(type_id) else Kind.STRUCT
-            whole = self.find(keyword, name)
-            if whole is None:
-                raise PathError(f"`struct {name}` has no fields in this BTF: it is only declared")
-            return whole
-        if kind not in _RECORDS:
-            raise PathError(f"{_called(place)} has no fields: it is `{self.text(place.type)}`")
-        return type_id
+        record = self.record_id(place.type)
+        if record != VOID:
+            return record
+        text = self.text(place.type)
+        if self.kind(place.type) == Kind.FWD:
+            raise PathError(f"`{text}` has no fields in this BTF: it is only declared")
+        raise PathError(f"{_called(place)} has no fields: it is `{text}`")
 
-    def _names(self, record: int, depth: int = 0) -> list[str]:
-        """Return the names of all fields that `find_member` finds."""
-        found: dict[str, None] = {}
+    def _members_of(self, record: int) -> dict[str, Member]:
+        """Return all members by name, in order; those of anonymous ones are among them."""
+        found = self._members.get(record)
+        if found is None:
+            if len(self._members) >= _MAX_STRUCTS:
+                self._members.clear()
+            found = {}
+            self._collect(record, 0, found, 0)
+            self._members[record] = found  # whole: other threads may read it
+        return found
+
+    def _collect(self, record: int, start: int, found: dict[str, Member], depth: int) -> None:
+        if depth > _MAX_ANONYMOUS:
+            raise BtfError(f"type {record}: anonymous members that contain themselves")
         for member in self.btf.members(record):
-            inner = self.btf.resolve(member.type_id)
+            at = start + member.bit_offset
             if member.name:
-                found.setdefault(member.name)
-            elif self.btf.kind(inner) in _RECORDS and depth < WORD_BITS:
-                found.update(dict.fromkeys(self._names(inner, depth + 1)))
-        return list(found)[:_MAX_FIELDS]
+                found.setdefault(member.name, replace(member, bit_offset=at))
+                continue
+            inner = self.btf.resolve(member.type_id)
+            if self.btf.kind(inner) in _RECORDS:
+                self._collect(inner, at, found, depth + 1)
 
     def _refuse_per_cpu(self, place: Place) -> None:
         tagged = False

@@ -14,10 +14,12 @@ class Target:
     """A kernel function, a system call (`openat`) or a tracepoint (`sched:sched_switch`).
 
     `columns` are expressions (docs/columns.md); None for each argument and the return value.
-    `module` is that of a function whose types are in a module's BTF.
+    `module` is that of a function whose types are in a module's BTF, and `function_id` its number
+    there; 0 to search for it.
     """
 
     kind: str
     name: str
     columns: tuple[str, ...] | None = None
     module: str | None = None
+    function_id: int = 0

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The offsets in kernel structs that programs need beside those of a plan's columns."""
+
+from __future__ import annotations
+
+from app.btf.type_paths import PathError, Paths
+from app.columns.subject import refused
+
+# In bytes: the name in `Plan.kernel_offsets`, and a field of a struct.
+TASK_OFFSETS = {
+    "TASK_GROUP_LEADER": ("task_struct", "group_leader"),
+    "TASK_COMM": ("task_struct", "comm"),
+}
+PATH_OFFSETS = {
+    "PATH_MNT": ("path", "mnt"),
+    "PATH_DENTRY": ("path", "dentry"),
+    "MNT_ROOT": ("vfsmount", "mnt_root"),
+    "MNT_SB": ("vfsmount", "mnt_sb"),
+    "M_MNT": ("mount", "mnt"),
+    "M_PARENT": ("mount", "mnt_parent"),
+    "M_POINT": ("mount", "mnt_mountpoint"),
+    "D_PARENT": ("dentry", "d_parent"),
+    "D_NAME": ("dentry", "d_name.name"),
+    "D_LEN": ("dentry", "d_name.len"),
+    "D_SB": ("dentry", "d_sb"),
+    "D_INODE": ("dentry", "d_inode"),
+    "S_ROOT": ("super_block", "s_root"),
+    "TASK_FS": ("task_struct", "fs"),
+    "FS_ROOT": ("fs_struct", "root"),
+    "FS_PWD": ("fs_struct", "pwd"),
+}
+
+
+def kernel_offsets(paths: Paths, *, needs_walk: bool) -> dict[str, int]:
+    """Return `Plan.kernel_offsets`, with those for walking a path where that is needed.
+
+    Raises ProbedeckError 422 if this kernel has no such fields.
+    """
+    wanted = TASK_OFFSETS | PATH_OFFSETS if needs_walk else TASK_OFFSETS
+    try:
+        return {name: paths.offset(*where) for name, where in wanted.items()}
+    except PathError as error:
+        raise refused("columns", f"paths cannot be read on this kernel: {error}") from None

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A target as the kernel has it: what is hooked, and the values that expressions begin with."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from app.btf.format import BtfError, Kind
+from app.btf.reader import Btf
+from app.btf.type_paths import PathError, Paths, Place
+from app.columns import starts
+from app.columns.expression import Cast, Element, ExpressionError, Member, Name, Value
+from app.columns.plan import Hook
+from app.columns.starts import Start
+from app.columns.trace_target import FUNCTION, KINDS, SYSCALL, TRACEPOINT, Target
+from app.errors import ProbedeckError
+from app.kernel import tracepoints
+from app.linux import tracefs
+
+FUNCTION_MODES = ("fentry", "fexit", "kprobe", "kretprobe")
+MODES_OF = {FUNCTION: FUNCTION_MODES, SYSCALL: ("tracepoint",), TRACEPOINT: ("tracepoint",)}
+RETURN_MODES = ("fexit", "kretprobe")
+CONTEXT_NAMES = ("ppid", "pcomm", "cgroup", "cpu")
+OpenTracefs = Callable[[], AbstractContextManager[Path]]
+_MAX_PATHS = 8  # the kernel and the latest modules
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A target as this kernel has it: what is hooked, and where expressions begin."""
+
+    paths: Paths
+    hook: Hook
+    mode: str
+    sees_return: bool
+    arguments: tuple[Start, ...]
+    result: Start | None
+
+    def start(self, name: str) -> Start:
+        """Return the start of this name; raises PathError with near misses."""
+        if name == "ret":
+            return self._result()
+        for start in self.arguments:
+            if start.name == name:
+                return start
+        if name.startswith("arg") and name[3:].isdecimal() and len(name) <= len("arg99"):
+            number = int(name[3:])
+            if number < len(self.arguments):
+                return self.arguments[number]
+        if name == "current":
+            return starts.current_task(self.paths)
+        known = [each.name for each in self.arguments]
+        names = [*known, "ret", "current", *CONTEXT_NAMES]
+        near = tuple(difflib.get_close_matches(name, names, n=3))
+        guess = f"; did you mean {' or '.join(near)}?" if near else "."
+        what = "fields" if self.hook.kind == TRACEPOINT else "arguments"
+        listed = ", ".join(known[:24]) or "none"
+        raise PathError(f"{self.hook.name} has no {name}{guess} Its {what}: {listed}", near)
+
+    def _result(self) -> Start:
+        if not self.sees_return:
+            modes = "" if self.hook.kind == TRACEPOINT else f": {' or '.join(RETURN_MODES)}"
+            raise PathError(f"`ret` is not known here: it needs a mode that sees the return{modes}")
+        if self.result is None:
+            raise PathError(f"{self.hook.name} returns nothing (void)")
+        return self.result
+
+    def place(self, value: Value) -> Place:
+        """Return where a value is; raises ExpressionError with the position of the wrong step."""
+        steps: list[Member | Element | Cast] = []
+        while not isinstance(value, Name):
+            steps.append(value)
+            value = value.of
+        try:
+            start = self.start(value.name)
+            if start.place is None:
+                reason = start.reason or "it can only be shown as a whole"
+                raise PathError(f"{value.name} has no fields and no number: {reason}")
+            place = start.place
+        except PathError as error:
+            raise ExpressionError(error.message, value.position, error.near) from None
+        for step in reversed(steps):
+            try:
+                place = self._step(place, step)
+            except PathError as error:
+                raise ExpressionError(error.message, step.position, error.near) from None
+        return place
+
+    def _step(self, place: Place, step: Member | Element | Cast) -> Place:
+        if isinstance(step, Member):
+            return self.paths.member(place, step.name)
+        if isinstance(step, Element):
+            return self.paths.element(place, step.number)
+        return self.paths.cast(place, self.paths.named(step.keyword, step.type, step.pointers))
+
+
+def subject_of(
+    btf: Btf, target: Target, mode: str, open_tracefs: OpenTracefs = tracefs.opened
+) -> Subject:
+    """Return a target as this kernel has it; raises as `plan` does."""
+    if target.kind not in KINDS:
+        raise refused("kind", f"must be one of {', '.join(KINDS)}")
+    if mode not in MODES_OF[target.kind]:
+        modes = ", ".join(MODES_OF[target.kind])
+        raise refused("mode", f"a {target.kind} is traced in the mode {modes}, not {mode!r}")
+    paths = _paths_of(btf)
+    if target.kind == FUNCTION:
+        return _function(paths, target, mode)
+    with open_tracefs() as folder:
+        if target.kind == SYSCALL:
+            fields = tracepoints.syscall_fields(folder, target.name)
+            arguments, result = starts.of_syscall(paths, fields)
+            hook = Hook(SYSCALL, target.name)
+            return Subject(paths, hook, mode, True, tuple(arguments), result)
+        category, name, fields = tracepoints.tracepoint_fields(folder, target.name)
+    hook = Hook(TRACEPOINT, name, category=category)
+    return Subject(paths, hook, mode, False, tuple(starts.of_tracepoint(paths, fields)), None)
+
+
+@lru_cache(maxsize=_MAX_PATHS)
+def _paths_of(btf: Btf) -> Paths:
+    """Return what was found in this BTF so far."""
+    return Paths(btf)
+
+
+def _function(paths: Paths, target: Target, mode: str) -> Subject:
+    function_id = target.function_id or paths.find(Kind.FUNC, target.name)
+    if not function_id or paths.btf.name(function_id) != target.name:
+        where = f"module {target.module}" if target.module else "the kernel"
+        raise refused("function", f"the BTF of {where} has no function {target.name[:128]!r}")
+    prototype = paths.btf.target(function_id)
+    if paths.btf.kind(prototype) != Kind.FUNC_PROTO:
+        raise BtfError(f"function {target.name} has no prototype")
+    arguments, result = starts.of_function(paths, prototype, mode)
+    words = starts.argument_words(paths, prototype)
+    hook = Hook(FUNCTION, target.name, function_id, target.module, argument_words=words)
+    return Subject(paths, hook, mode, mode in RETURN_MODES, tuple(arguments), result)
+
+
+def refused(where: str, message: str) -> ProbedeckError:
+    """Return 422 `invalid` about one part of a target."""
+    return ProbedeckError(
+        422, "invalid", f"{where}: {message}", errors=[{"field": where, "message": message}]
+    )

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that this kernel has can be planned, or is refused with a reason."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from app.btf.format import Kind
+from app.btf.reader import Btf
+from app.columns.expression import ExpressionError
+from app.columns.field_level import level_at
+from app.columns.planner import plan
+from app.columns.subject import FUNCTION_MODES, Subject, subject_of
+from app.columns.trace_target import FUNCTION, SYSCALL, TRACEPOINT, Target
+from app.errors import ProbedeckError
+from app.kernel.kernel_types import KernelTypes
+from app.linux import tracefs
+from app.web.routes.fields import find_subject
+from tests.support.running_types import RUNNING, running_btf
+
+DEPTH = 5
+
+
+@pytest.fixture(scope="module")
+def btf() -> Btf:
+    return running_btf()
+
+
+def functions(btf: Btf, count: int) -> list[Target]:
+    found = [type_id for type_id in btf if btf.kind(type_id) == Kind.FUNC]
+    chosen = random.Random(11).sample(found, count)
+    return [Target(FUNCTION, btf.name(each), function_id=each) for each in chosen]
+
+
+def refusal(btf: Btf, target: Target, mode: str, columns: list[str] | None = None) -> str | None:
+    """Return why there is no plan, None where there is one."""
+    try:
+        plan(btf, target, mode, columns)
+    except ProbedeckError as error:
+        message = error.extra["errors"][0]["message"]
+        assert message
+        return str(message)
+    return None
+
+
+def test_functions(btf: Btf) -> None:
+    refused = [
+        each
+        for n, each in enumerate(functions(btf, 300))
+        if refusal(btf, each, FUNCTION_MODES[n % 4])
+    ]
+    assert refused == []
+
+
+def walked(subject: Subject, chance: random.Random) -> Iterator[str]:
+    """Yield expressions that fields lead to, each one level below the one before."""
+    at = ""
+    for _ in range(DEPTH):
+        below = [field for field in level_at(subject, at).fields if field.has_fields]
+        if not below:
+            return
+        at = chance.choice(below).expression
+        yield at
+
+
+def test_whatever_fields_lead_to(btf: Btf) -> None:
+    chance, planned = random.Random(11), 0
+    for target in functions(btf, 60):
+        subject = subject_of(btf, target, "kretprobe")
+        try:
+            for at in walked(subject, chance):
+                planned += refusal(btf, target, "kretprobe", [f"{at} as it"]) is None
+        except ExpressionError as error:  # a per-CPU pointer, or a struct that is only declared
+            assert error.message
+    assert planned > 90
+
+
+def test_system_calls_and_tracepoints(btf: Btf) -> None:
+    with tracefs.opened() as folder:
+        events = [path.parent for path in sorted((folder / "events").glob("*/*/format"))]
+        names = [(event.parent.name, event.name) for event in events]
+    enter = "sys_enter_"
+    syscalls = [name.removeprefix(enter) for _, name in names if name.startswith(enter)]
+    others = [f"{category}:{name}" for category, name in names if category != "syscalls"]
+    assert len(syscalls) > 300 and len(others) > 300
+    chance = random.Random(11)
+    targets = [Target(SYSCALL, name) for name in chance.sample(syscalls, 100)]
+    targets += [Target(TRACEPOINT, name) for name in chance.sample(others, 200)]
+    assert [each for each in targets if refusal(btf, each, "tracepoint")] == []
+
+
+def test_names_lead_to_what_they_are_of() -> None:
+    types = KernelTypes(RUNNING)
+    for name, kind in (
+        ("vfs_read", FUNCTION),
+        ("openat", SYSCALL),
+        ("sched:sched_switch", TRACEPOINT),
+        ("sched_switch", TRACEPOINT),
+    ):
+        assert find_subject(types, name).hook.kind == kind
+    arguments = level_at(find_subject(types, "openat"), "")
+    assert [field.name for field in arguments.fields] == ["dfd", "filename", "flags", "mode", "ret"]
+    with pytest.raises(ProbedeckError, match="did you mean openat"):
+        find_subject(types, "opena")
+
+
+def test_paths_can_be_walked(btf: Btf) -> None:
+    """Which needs some 16 offsets, private to fs/, in structs that change from time to time."""
+    found = plan(btf, Target(FUNCTION, "vfs_read"), "fexit", ["path(file)", "ppid", "pcomm"])
+    assert len(found.kernel_offsets) == 16
+    assert found.kernel_offsets["M_MNT"] > found.kernel_offsets["M_PARENT"]
