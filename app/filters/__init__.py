@@ -7,13 +7,14 @@ that both must pass. Imports app.columns and app.errors only.
 """
 
 from app.filters.fault import FilterFault
-from app.filters.grammar import parse
+from app.filters.grammar import MAX_CHARACTERS, parse
 from app.filters.kernel_filter import KernelFilter
-from app.filters.rows import RowFilter, row_filter
+from app.filters.row_filter import RowFilter, row_filter
 from app.filters.split import Split, split
 from app.filters.vocabulary import Vocabulary
 
 __all__ = [
+    "MAX_CHARACTERS",
     "FilterFault",
     "KernelFilter",
     "RowFilter",

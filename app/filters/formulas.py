@@ -43,14 +43,29 @@ def both(first: Clauses, second: Clauses) -> Clauses:
 
 
 def _simplified(clauses: Iterable[Clause]) -> Clauses:
-    """Drop clauses that another one covers."""
+    """Drop clauses that another one covers; join two that differ in one wanted bit."""
     kept: Clauses = []
-    for clause in sorted(set(clauses), key=lambda each: (each[0].bit_count(), each)):
-        if not any(_covers(known, clause) for known in kept):
-            kept.append(clause)
+    waiting = sorted(set(clauses), key=lambda each: (-each[0].bit_count(), each))
+    while waiting:
+        clause = waiting.pop()
+        if any(_covers(known, clause) for known in kept):
+            continue
+        care, want = clause
+        twin = next((each for each in kept if _differ_in_one_bit(each, clause)), None)
+        if twin is not None:
+            kept.remove(twin)
+            bit = want ^ twin[1]
+            waiting.append((care & ~bit, want & ~bit))
+            continue
+        kept = [known for known in kept if not _covers(clause, known)]
+        kept.append(clause)
     if len(kept) > MAX_INTERMEDIATE:
         raise TooManyClausesError
     return kept
+
+
+def _differ_in_one_bit(first: Clause, second: Clause) -> bool:
+    return first[0] == second[0] and (first[1] ^ second[1]).bit_count() == 1
 
 
 def _covers(general: Clause, special: Clause) -> bool:

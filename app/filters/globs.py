@@ -43,22 +43,29 @@ def glob_matcher(pattern: str, *, ignores_case: bool) -> Matcher:
     The leftmost match of each part between two stars suffices, so each part is searched for once:
     a pattern with many stars cannot backtrack exponentially.
     """
-    parts = [""]
+    parts: list[list[str]] = [[]]
     for piece in pieces(pattern):
         if piece == "*":
-            parts.append("")
+            parts.append([])
         else:
-            parts[-1] += "." if piece == "?" else re.escape(plain(piece))
-    first, *rest = parts
-    if not rest:
-        source = f"{first}\\Z"
-    else:
-        *middle, last = rest
-        found = [f"(?=(.*?{part}))\\{n}" for n, part in enumerate(filter(None, middle), 1)]
-        source = f"{first}{''.join(found)}.*{last}\\Z"
+            parts[-1].append("." if piece == "?" else re.escape(plain(piece)))
     flags = re.DOTALL | (re.IGNORECASE if ignores_case else 0)
-    compiled = re.compile(source, flags)
-    return lru_cache(REMEMBERED)(lambda text: compiled.match(text) is not None)
+    first, *others = (re.compile("".join(part), flags) for part in parts)
+    if not others:
+        return lru_cache(REMEMBERED)(lambda text: first.fullmatch(text) is not None)
+    *middle, last = others
+    last_length = len(parts[-1])  # each piece matches one character
+
+    def matches(text: str) -> bool:
+        found = first.match(text)
+        for part in middle:
+            if found is None:
+                return False
+            found = part.search(text, found.end())
+        start = len(text) - last_length
+        return found is not None and found.end() <= start and last.match(text, start) is not None
+
+    return lru_cache(REMEMBERED)(matches)
 
 
 def _matcher(compiled: re.Pattern[str]) -> Matcher:

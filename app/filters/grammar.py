@@ -11,9 +11,9 @@ from dataclasses import replace
 
 from app.filters.fault import FilterFault, Fix, quoted
 from app.filters.globs import has_wildcard
+from app.filters.lexer import SPACE, Token, tokenize
 from app.filters.literals import is_unit
 from app.filters.operators import FOREIGN, TEXT, TIME, kind_of
-from app.filters.tokens import SPACE, Token, tokenize
 from app.filters.tree import And, Node, Not, Or, Term, Word
 from app.filters.vocabulary import Vocabulary
 

@@ -65,7 +65,7 @@ def split(text: str, plan: Plan, user_number: UserNumber = no_users) -> Split:
     for node in conjuncts(parse(text, names)):
         if not compiler.add(node):
             rest.append(text[node.start : node.end])
-    return Split(compiler.kernel_filter(), " ".join(rest) or None)
+    return Split(compiler.kernel_filter(), " and ".join(rest) or None)
 
 
 class _Compiler:

@@ -35,8 +35,9 @@ def no_users(_name: str) -> int | None:
 class Vocabulary:
     """The columns that a filter may name: a name, it without its unit, or a title, in any case.
 
-    Several columns may share a name if their types differ. `tables` are the names of the values
-    of columns, by `Column.names`, besides those of errors. `user_number` finds a user by name.
+    Several columns may share a name if types, units or names of values differ. `tables` are the
+    names of the values of columns, by `Column.names`, besides those of errors. `user_number` finds
+    a user by name.
     """
 
     columns: Sequence[Column]
@@ -48,7 +49,7 @@ class Vocabulary:
         self._by_alias: dict[str, str | None] = {}  # -> the name, None if ambiguous
         for column in self.columns:
             known = self._by_name.setdefault(column.name.lower(), [])
-            if all((each.name, each.type) != (column.name, column.type) for each in known):
+            if all(_meaning(each) != _meaning(column) for each in known):
                 known.append(column)
         for column in self.columns:
             for alias in _aliases(column):
@@ -113,6 +114,10 @@ class Vocabulary:
             return
         known = self._by_alias.get(alias, name)
         self._by_alias[alias] = name if known == name else None
+
+
+def _meaning(column: Column) -> tuple[str, str, str | None, str | None]:
+    return column.name, column.type, column.unit, column.names
 
 
 def _aliases(column: Column) -> list[str]:

@@ -6,6 +6,7 @@ export const TimeUnit: any;
 export const Type: any;
 export const Version: any;
 export const batchType: any;
+export const bool: any;
 export const field: any;
 export const int32: any;
 export const int64: any;

@@ -16,6 +16,7 @@ export const ARRAYS = {
   uint64: BigUint64Array,
   int32: Int32Array,
   uint32: Uint32Array,
+  bool: Uint32Array, // 0 or 1: the same words as the other numbers, for sorts and filters
 };
 
 /** The states of a full column without nulls: one shared array. */

@@ -44,7 +44,9 @@ function readColumn(field, data, rows) {
   const column = { name: field.name, type, valid: null };
   if (rows === 0 || !data) return column;
   if (data.nullCount > 0) column.valid = (row) => data.isValid(row);
-  if (type !== "text") {
+  if (type === "bool") {
+    column.values = truths(data, rows);
+  } else if (type !== "text") {
     column.values = data.values.subarray(0, rows);
   } else if (field.type.typeId === Type.Utf8) {
     const { values, offsets } = data;
@@ -54,6 +56,13 @@ function readColumn(field, data, rows) {
     column.text = (row) => String(data.at(row));
   }
   return column;
+}
+
+/** Return the bits of a bool column as 0 and 1. */
+function truths(data, rows) {
+  const values = new Uint32Array(rows);
+  for (let row = 0; row < rows; row++) values[row] = data.value(row) ? 1 : 0;
+  return values;
 }
 
 /**
@@ -76,6 +85,7 @@ function columnType(type) {
   if (type.typeId === Type.Int && type.bitWidth >= 32) {
     return `${type.signed ? "" : "u"}int${type.bitWidth}`;
   }
+  if (type.typeId === Type.Bool) return "bool";
   if (type.typeId === Type.Timestamp && type.unit === NANOSECOND) return "timestamp_ns";
   return "text";
 }

@@ -58,12 +58,18 @@ export class Intake {
   /** @param {Probe[]} probes  as in docs/protocol.md, from any answer or message */
   probes(probes) {
     for (const probe of probes) {
-      this.store.columns.describe(probe.columns);
+      this.store.columns.describe(probe.columns, probe.id, probe.names);
       // Show the columns before the first event.
-      if (isActive(probe)) this.store.columns.add(probe.columns);
+      if (isActive(probe)) this.store.columns.add(probe.columns, probe.id);
       this.losses.update(probe, this.#client);
     }
     this.watching.probes(probes, new Date().toISOString());
+  }
+
+  /** The service has forgotten a probe; its rows stay. */
+  forget(id) {
+    this.store.columns.forget(id, (key) => this.store.has(key));
+    this.watching.forget(id, new Date().toISOString());
   }
 
   /** Handle a gap message. */

@@ -5,7 +5,7 @@
 // text, and evicted rows are counted.
 
 import { CHUNK_ROWS, Chunk, MISSING } from "./chunk.js";
-import { ColumnList, columnKey, MODE_KEY, PROBE_KEY } from "./columns.js";
+import { ColumnList, MODE_KEY, PROBE_KEY } from "./columns.js";
 
 const DEFAULT_CAPACITY = 1_000_000;
 
@@ -51,15 +51,14 @@ export class EventStore {
 
   /** Append a batch as `decodeBatch` returns it. */
   append(batch) {
-    this.columns.add(batch.columns);
+    this.columns.add(batch.columns, batch.probe);
     for (let from = 0; from < batch.rows; ) {
       const chunk = this.#open();
       const at = chunk.rows;
       const count = Math.min(chunk.room, batch.rows - from);
       for (const source of batch.columns) {
-        chunk
-          .column(columnKey(source.name, source.type), source.type)
-          .append(at, source, from, count);
+        const key = this.columns.keyOf(batch.probe, source.name, source.type);
+        chunk.column(key, source.type).append(at, source, from, count);
       }
       chunk.column(PROBE_KEY, "text").fill(at, count, batch.probe);
       chunk.column(MODE_KEY, "text").fill(at, count, batch.mode);
@@ -149,6 +148,11 @@ export class EventStore {
     return this.chunkAt(row)
       .columns.get(key)
       .value(row % CHUNK_ROWS);
+  }
+
+  /** Whether any row has a column. */
+  has(key) {
+    return this.#chunks.some((chunk) => chunk.columns.has(key));
   }
 
   #open() {

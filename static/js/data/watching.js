@@ -48,6 +48,13 @@ export class Watching {
     }
   }
 
+  /** The service has forgotten a probe, which has stopped. @param {string} id  @param {string} now */
+  forget(id, now) {
+    this.#close(id, now, now);
+    this.#known.delete(id);
+    this.#gaps.delete(id);
+  }
+
   /**
    * The service was restarted: no probe has been watching since the connection was lost.
    * @param {string} since  @returns {boolean} whether any probe was watching

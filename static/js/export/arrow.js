@@ -5,6 +5,7 @@
 
 import {
   batchType,
+  bool,
   Column,
   field,
   int32,
@@ -18,7 +19,7 @@ import {
   utf8,
   Version,
 } from "../../vendor/flechette.mjs";
-import { numbers, texts, validity } from "./buffers.js";
+import { numbers, texts, truthBits, validity } from "./buffers.js";
 import { columnNames } from "./file_names.js";
 
 const TYPES = {
@@ -27,6 +28,7 @@ const TYPES = {
   uint64: uint64(),
   int32: int32(),
   uint32: uint32(),
+  bool: bool(),
   text: utf8(),
 };
 const LITTLE_ENDIAN = 0;
@@ -94,6 +96,8 @@ function batchOf(columnType, cells) {
   if (columnType === "text") {
     const { bytes, offsets } = texts(cells);
     Object.assign(batch, { values: bytes, offsets });
+  } else if (columnType === "bool") {
+    batch.values = truthBits(cells);
   } else {
     batch.values = numbers(columnType, cells);
   }

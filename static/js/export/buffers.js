@@ -26,6 +26,13 @@ export function numbers(type, cells) {
   return values;
 }
 
+/** Return a bit per cell, least significant bit first, 1 for true; 0 for null. */
+export function truthBits(cells) {
+  const bits = new Uint8Array(Math.ceil(cells.length / 8));
+  for (let i = 0; i < cells.length; i++) if (cells[i]) bits[i >> 3] |= 1 << (i & 7);
+  return bits;
+}
+
 /** Return the cells that have a value. */
 export function present(cells) {
   return cells.filter((cell) => !isNothing(cell));

@@ -58,6 +58,7 @@ const FIELDS = {
   uint64: number,
   int32: number,
   uint32: number,
+  bool: (cell) => (isNothing(cell) ? "" : String(Boolean(cell))),
   text: (cell) => (isNothing(cell) ? "" : textField(cell)),
 };
 

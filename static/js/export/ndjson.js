@@ -74,5 +74,6 @@ const VALUES = {
   uint64: String,
   int32: String,
   uint32: String,
+  bool: (cell) => String(Boolean(cell)),
   text: jsonText,
 };

@@ -3,7 +3,7 @@
 // The pages of a Parquet column: encoded values, compressed by the browser
 // (https://github.com/apache/parquet-format, Encodings.md).
 
-import { joined, numbers, present, texts, validity } from "./buffers.js";
+import { joined, numbers, present, texts, truthBits, validity } from "./buffers.js";
 import { dataPageHeader, dictionaryPageHeader, Encoding } from "./parquet_schema.js";
 import { varint } from "./thrift.js";
 
@@ -20,7 +20,8 @@ export async function columnPages(type, cells) {
   const levels = definitionLevels(cells);
   const values = present(cells);
   if (type !== "text") {
-    const plain = new Uint8Array(numbers(type, values).buffer);
+    const plain =
+      type === "bool" ? truthBits(values) : new Uint8Array(numbers(type, values).buffer);
     const data = await dataPage(cells.length, Encoding.PLAIN, [levels, plain]);
     return { data, dictionary: null, encodings: [Encoding.PLAIN, Encoding.RLE] };
   }

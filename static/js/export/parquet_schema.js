@@ -7,6 +7,7 @@ import { bool, i8, i32, i64, list, struct, text } from "./thrift.js";
 
 /** @import { Item } from "./thrift.js" */
 
+const BOOLEAN = 0;
 const INT32 = 1;
 const INT64 = 2;
 const BYTE_ARRAY = 6;
@@ -27,6 +28,7 @@ const TYPES = {
   uint64: { physical: INT64, converted: 14, logical: integer(64, false) },
   int32: { physical: INT32, converted: 17, logical: integer(32, true) },
   uint32: { physical: INT32, converted: 13, logical: integer(32, false) },
+  bool: { physical: BOOLEAN },
   text: { physical: BYTE_ARRAY, converted: 0, logical: struct({ 1: EMPTY }) },
 };
 

@@ -5,7 +5,7 @@
 import { FilterError, FilterFault, quoted } from "./fault.js";
 import { globMatcher, partMatcher } from "./glob.js";
 import { parseIntervals } from "./interval.js";
-import { numberLiteral, timeLiteral } from "./literals.js";
+import { boolLiteral, numberLiteral, timeLiteral } from "./literals.js";
 import { kindOf, operatorOf } from "./operators.js";
 import { parse } from "./parse.js";
 import { all, any, anyTextTest, not, numberTest, textTest } from "./row_tests.js";
@@ -97,8 +97,11 @@ function columnTest(column, node, numberOf) {
     const intervals = intervalsOf(column, { ...node, operator }, numberOf);
     return any(intervals.map((interval) => numberTest(column, interval)));
   }
-  if (operator === "~" || node.isGlob)
-    return textTest(column.key, byAnyName(column.names, globMatcher(node.value)));
+  if (operator === "~" || node.isGlob) {
+    // A name is a name in any case, with = too.
+    const ignoresCase = operator === "~" || column.names?.all.length > 0;
+    return textTest(column.key, byAnyName(column.names, globMatcher(node.value, ignoresCase)));
+  }
   // Any alias of an error, ignoring case: the row has one of its names.
   const value = column.names?.firstOf(node.value) ?? node.value;
   return textTest(column.key, (text) => text === value);
@@ -109,17 +112,24 @@ function columnTest(column, node, numberOf) {
  * @throws {FilterError}
  */
 export function intervalsOf(column, { operator, value }, numberOf) {
-  const read = kindOf(column) === "time" ? timeLiteral() : numberLiteral(column.unit, numberOf);
-  return parseIntervals(operator, value, read);
+  return parseIntervals(operator, value, literalsOf(column, numberOf));
+}
+
+function literalsOf(column, numberOf) {
+  const kind = kindOf(column);
+  if (kind === "bool") return boolLiteral;
+  return kind === "time" ? timeLiteral() : numberLiteral(column.unit, numberOf, column.type);
 }
 
 function wrongOperator(column, kind, { operator, value, name, start, end }) {
   const fixes =
     kind === "text" ? [] : [{ start, end, insert: `${name}=${value.replaceAll("*", "")}` }];
+  const messages = {
+    text: `${operator} compares numbers, but ${column.title} is text: use = or ~`,
+    bool: `${operator} does not apply to ${column.title}, which is true or false: use =`,
+  };
   const message =
-    kind === "text"
-      ? `${operator} compares numbers, but ${column.title} is text: use = or ~`
-      : `${operator} is for text, but ${column.title} is a ${kind}: use =, < or >`;
+    messages[kind] ?? `${operator} is for text, but ${column.title} is a ${kind}: use =, < or >`;
   return new FilterFault(message, start, end, fixes);
 }
 

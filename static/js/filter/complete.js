@@ -29,7 +29,7 @@ export function complete(text, caret, names, valuesOf) {
   const isWhole = offer.items.some(({ insert }) => insert.toLowerCase() === typed);
   const continues = first?.insert.toLowerCase().startsWith(typed) ?? false;
   // A number is complete at each digit, and so is a value that was seen.
-  const isNumber = first?.kind === "value" && /^[+−-]?[\d.,]*$/.test(typed);
+  const isNumber = first?.kind === "value" && /^[+−-]?(?:[\d.,]*|0x[\da-f]*)$/i.test(typed);
   const isChosen = offer.isAsked && typed !== "" && continues && !isWhole && !isNumber;
   return { ...offer, items: offer.items.filter(({ insert }) => insert !== typed), isChosen };
 }

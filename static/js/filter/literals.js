@@ -8,6 +8,8 @@ import { FilterError, quoted } from "./fault.js";
 
 const NS_PER_UNIT = { ns: 1n, us: 1_000n, ms: 1_000_000n, s: 1_000_000_000n };
 const NUMBER = /^([+-]?)(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d+))?\s*([a-zµμ]*)$/i;
+const HEX = /^([+-]?)0x([0-9a-f]{1,16})$/i;
+const SIGNED_BITS = { int32: 32, int64: 64 };
 const MAX_DIGITS = 30; // no column has more, and longer literals only cost time
 
 /** The units offered after a number, by the column's unit. */
@@ -31,10 +33,13 @@ export function isUnit(word) {
  * @param {?string} unit  the column's unit; `ns` accepts ns, us, µs, ms and s after the number
  * @param {(name: string) => bigint|number|undefined} numberOf  looks up names of numbers; called
  *   with the name as typed, then in upper case
+ * @param {string} [type]  the column's: in a signed one, 0xffffffff is -1, as it is shown
  * @returns {(literal: string) => Literal[]}
  */
-export function numberLiteral(unit, numberOf = undefined) {
+export function numberLiteral(unit, numberOf = undefined, type = undefined) {
   return (literal) => {
+    const hex = HEX.exec(literal.replace("−", "-"));
+    if (hex) return [exactly(hexValue(hex, SIGNED_BITS[type]))];
     const match = numberIn(literal);
     if (!match || match[0].length > MAX_DIGITS) return named(literal, numberOf);
     const [, sign, whole, fraction = "", suffix] = match;
@@ -48,6 +53,26 @@ export function numberLiteral(unit, numberOf = undefined) {
     const last = downwards((2n * digits + 1n) * factor, 2n * scale);
     return [{ low, high, first, last, until: high }];
   };
+}
+
+/** Read a hexadecimal number; one with the sign bit set is negative in a signed column. */
+function hexValue(match, bits) {
+  const [, sign, digits] = match;
+  const value = BigInt(`0x${digits}`);
+  if (sign === "-") return -value;
+  return bits && value < 2n ** BigInt(bits) ? BigInt.asIntN(bits, value) : value;
+}
+
+/**
+ * Read `true` or `false`, or 1 or 0, of a bool column.
+ * @param {string} literal
+ * @returns {Literal[]}
+ * @throws {FilterError}
+ */
+export function boolLiteral(literal) {
+  if (/^(?:true|1)$/i.test(literal)) return [exactly(1n)];
+  if (/^(?:false|0)$/i.test(literal)) return [exactly(0n)];
+  throw new FilterError(`${quoted(literal)} is not true or false`, ["=true", "=false"]);
 }
 
 function numberIn(literal) {

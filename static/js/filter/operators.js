@@ -11,14 +11,14 @@ export const OPERATORS = [
   {
     symbol: "=",
     says: "is",
-    kinds: ["text", "number", "time"],
+    kinds: ["text", "number", "time", "bool"],
     example: "comm=rm",
-    help: "equals this text or number; with * or ?, matches as ~ does; numbers and times also take ranges: pid=10..20, pid=10.., pid=..20",
+    help: "equals this text or number; with * or ?, matches the whole text as ~ does, but not ignoring case; numbers and times also take ranges: pid=10..20, pid=10.., pid=..20",
   },
   {
     symbol: "!=",
     says: "is not",
-    kinds: ["text", "number", "time"],
+    kinds: ["text", "number", "time", "bool"],
     negates: "=",
     example: "comm!=git",
     help: "everything that = does not match, including events without a value",
@@ -134,7 +134,12 @@ export const FORMS = [
   },
   { form: "parentheses", example: "(comm=rm or comm=mv) ret<0", help: "group tests" },
   { form: "lists", example: "comm in (rm, git)", help: "any of these values; also not in" },
-  { form: "names", example: "ret=ENOENT", help: "errors and users (uid=alice) by name" },
+  {
+    form: "names",
+    example: "ret=ENOENT",
+    help: "errors, users (uid=alice) and what a column shows by name; true and false",
+  },
+  { form: "hexadecimal", example: "pid=0x1f", help: "any number may be written with 0x" },
   { form: "units", example: "latency>1.5ms", help: "ns, us or µs, ms, s; ns if omitted" },
 ];
 
@@ -151,8 +156,8 @@ export function isKeyword(text) {
   return KEYWORDS.some(({ word }) => word === lower);
 }
 
-/** @returns {"text"|"time"|"number"} which operators and values a column accepts */
+/** @returns {"text"|"time"|"number"|"bool"} which operators and values a column accepts */
 export function kindOf({ type }) {
-  if (type === "text") return "text";
+  if (type === "text" || type === "bool") return type;
   return type === "timestamp_ns" ? "time" : "number";
 }

@@ -5,6 +5,7 @@
 // of rows that do not match. Rows that are 0 already are skipped.
 
 import { VALUE } from "../data/chunk.js";
+import { BIGINT_TYPES } from "../data/columns.js";
 import { HIGH_WORD, LOW_WORD, signedWordsOf, wordsOf } from "../data/words.js";
 
 /** All tests must match: each sees only the rows that the previous ones have left. */
@@ -81,6 +82,7 @@ const RANGES = {
   int64: [-(2n ** 63n), 2n ** 63n - 1n],
   uint64: [0n, 2n ** 64n - 1n],
   timestamp_ns: [-(2n ** 63n), 2n ** 63n - 1n],
+  bool: [0n, 1n],
 };
 
 /**
@@ -93,7 +95,7 @@ export function numberTest({ key, type }, { low, high }) {
   const from = low === null || low < least ? least : low;
   const to = high === null || high > most ? most : high;
   if (from > to) return (_chunk, _start, rows) => void rows.fill(0);
-  const clear = type.endsWith("32")
+  const clear = !BIGINT_TYPES.has(type)
     ? narrowTest(Number(from), Number(to))
     : wideTest(from, to, least < 0n);
   return (chunk, start, rows) => {

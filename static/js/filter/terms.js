@@ -54,11 +54,12 @@ export function termOf({ operator, value }, column, names, look) {
   return `${names.shortName(column)}${operator}${valueAsText(operator, value, column, look)}`;
 }
 
-function valueAsText(operator, value, column, { numberOf, valueNames = [] }) {
+function valueAsText(operator, value, column, { numberOf, valueNames = [], isHex = false, hover }) {
   if (typeof value === "string") return valueText(operator, value);
   if (kindOf(column) === "time") return utcTime(BigInt(value));
   const named = valueNames.find((name) => BigInt(numberOf(name)) === BigInt(value));
-  if (named !== undefined) return named;
+  if (named !== undefined) return patternOf(named);
+  if (isHex) return hover(value); // 0x1f
   return `${value}${column.unit === "ns" ? "ns" : ""}`;
 }
 

@@ -22,6 +22,7 @@ export function eventJson(fields) {
 function json(type, value) {
   if (value === null) return "null";
   if (type === "timestamp_ns") return jsonText(utcTime(value));
+  if (type === "bool") return String(Boolean(value));
   return type === "text" ? jsonText(value) : String(value);
 }
 

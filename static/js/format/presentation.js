@@ -40,8 +40,27 @@ const number = {
   width: 112,
 };
 
+const TRUTH = ["false", "true"];
+
+/** Return 0 or 1 for a name of a truth value in a filter. */
+function truthOf(name) {
+  const value = TRUTH.indexOf(name.toLowerCase());
+  return value < 0 ? undefined : value;
+}
+
 const BY_TYPE = {
   text,
+  bool: {
+    ...number,
+    parts: (value) => [part(TRUTH[Number(value)])],
+    hover: (value) => TRUTH[Number(value)],
+    full: (value) => [part(TRUTH[Number(value)])],
+    numberOf: truthOf,
+    valueNames: TRUTH,
+    align: "start",
+    width: 84,
+    summary: "top",
+  },
   timestamp_ns: {
     parts: (value) => {
       const shown = localTime(value);
@@ -92,6 +111,38 @@ export function nameUsersBy(source) {
   users = source;
 }
 
+const BITS = { int32: 32, uint32: 32, int64: 64, uint64: 64 };
+
+/** Return the look of a number shown in hexadecimal: a negative one as its two's complement. */
+function hexLook(type) {
+  const written = (value) => `0x${BigInt.asUintN(BITS[type], BigInt(value)).toString(16)}`;
+  return {
+    ...number,
+    parts: (value) => [part(written(value))],
+    hover: written,
+    full: (value) => [part(written(value))],
+    notes: (value) => [`${grouped(value)} in decimal`],
+    isHex: true,
+    width: BITS[type] === 64 ? 152 : 104,
+  };
+}
+
+const BY_HEX = Object.fromEntries(Object.keys(BITS).map((type) => [type, hexLook(type)]));
+
+const path = {
+  ...text,
+  parts: (value) => {
+    const [folder, name] = splitPath(value);
+    return [...visibleParts(folder, "folder"), ...visibleParts(name, "name")];
+  },
+  quick: { label: "This file", operator: "=" },
+  className: "cell--path",
+  width: 240,
+  narrowWidth: 128,
+  grows: true,
+  narrowPlace: 2,
+};
+
 const BY_NAME = {
   probe: {
     ...text,
@@ -133,25 +184,35 @@ const BY_NAME = {
     folds: 1,
   },
   syscall: { ...text, folds: 4 },
+  path,
   filename: {
-    ...text,
-    parts: (value) => {
-      const [folder, name] = splitPath(value);
-      return [...visibleParts(folder, "folder"), ...visibleParts(name, "name")];
-    },
-    quick: { label: "This file", operator: "=" },
-    className: "cell--path",
-    width: 240,
-    narrowWidth: 128,
-    grows: true,
-    narrowPlace: 2,
+    ...path,
     // The call, if there is a column for it, and the detail panel say whether a file was replaced.
     covers: ["replaced"],
   },
 };
 
+const NAMED = " named"; // not the name of a column
+
 /** The same for columns whose values have names: `names` is the column's ValueNames. */
 const BY_NAMES = {
+  // A number shown by its name, such as an enum's, and as a number where it has none.
+  [NAMED]: (names) => ({
+    ...number,
+    parts: (value) => [part(visibleText(names.nameOf(value) ?? String(value)))],
+    hover: (value) =>
+      visibleText([value, names.nameOf(value), names.meaningOf(value)].filter(isThere).join(" ")),
+    full: (value) => [part(visibleText(names.nameOf(value) ?? String(value)))],
+    notes: (value) =>
+      [names.nameOf(value) && String(value), names.meaningOf(value)]
+        .filter(isThere)
+        .map((note) => visibleText(note)),
+    numberOf: (name) => names.valueOf(name),
+    valueNames: names.all,
+    align: "start",
+    width: 140,
+    summary: "top",
+  }),
   ret: (names) => ({
     ...number,
     parts: (value) => {
@@ -196,26 +257,41 @@ function lookByNames(name, names) {
 }
 
 /**
- * @param {{name: string, type: string, unit: ?string, names?: ValueNames}} column
+ * @param {{name: string, type: string, unit: ?string, render?: ?string, names?: ValueNames}} column
  * @returns {{parts: Function, hover: Function, full: Function, notes: Function,
  *   tests: object[], quick?: object, width: number, narrowWidth?: number, align?: string,
  *   grows?: boolean, className?: string, folds?: number, narrowPlace?: number, covers?: string[],
- *   numberOf?: Function, valueNames?: string[], summary?: string}}
+ *   numberOf?: Function, valueNames?: string[], isHex?: boolean, summary?: string}}
  *   `parts(value)` what the cell shows; `hover(value)` the exact value as one line;
  *   `full(value)` the exact value and `notes(value)` its meaning, for the detail panel; `tests` and
  *   `quick` (`{label, operator, value?}`) tests that can be added to the filter; `numberOf(name)`
- *   the number of a name in a filter, `valueNames` the names to complete there; `width` in CSS
+ *   the number of a name in a filter, `valueNames` the names to complete there; `isHex` whether it
+ *   shows numbers in hexadecimal; `width` in CSS
  *   pixels, `narrowWidth` in a narrow table; `narrowPlace` the position in a narrow table; `folds`
  *   the order in which columns are omitted for lack of room, 1 first; `covers` the names of columns
  *   that are redundant beside this one; `summary` is "top" if the summary lists the most frequent
  *   values
  */
 export function presentation(column) {
-  const { name, names } = column;
+  const { name, type, names } = column;
+  if (type === "bool") return BY_TYPE.bool;
+  if (column.render === "hex" && Object.hasOwn(BY_HEX, type)) return BY_HEX[type];
+  if (isNamed(column)) return lookByNames(NAMED, names);
   const isItsType = (column.type === "text") === TEXT_NAMES.has(name);
   if (isItsType && Object.hasOwn(BY_NAME, name)) return BY_NAME[name];
   if (isItsType && Object.hasOwn(BY_NAMES, name)) return lookByNames(name, names ?? NO_NAMES);
   return BY_UNIT[column.unit] ?? BY_TYPE[column.type] ?? number;
+}
+
+/** Whether a column's numbers are shown by name. A result with names of errors has its own look. */
+function isNamed(column) {
+  const { name, type, names } = column;
+  if (type === "text" || !names || names.isEmpty) return false;
+  return !(names.isErrors && name === "ret");
+}
+
+function isThere(word) {
+  return word !== undefined && word !== "";
 }
 
 const TEXT_NAMES = new Set([
@@ -227,6 +303,7 @@ const TEXT_NAMES = new Set([
   "flags",
   "replaced",
   "filename",
+  "path",
   "errno",
 ]);
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Names of a column's values, such as error names, from a table that the service sends
-// (docs/protocol.md, "Names").
+// Names of a column's values, such as error names or a kernel enum's, from a table that the service
+// sends (docs/protocol.md, "Names").
+
+/** The table in which a number may be written by its negative: ENOENT is -2, as is -ENOENT. */
+export const ERRORS = "errors";
 
 const NUMBERED = /^E(\d{1,4})$/i; // how the service writes an error without a name: E600
 const MAX_NUMBERED = 4095;
@@ -9,14 +12,32 @@ const MAX_NUMBERED = 4095;
 export class ValueNames {
   #byValue = new Map();
   #byName = new Map(); // every name, in upper case
+  #isErrors;
 
-  /** @param {{value: number, name: string, aliases: string[], meaning: string}[]} entries */
-  constructor(entries = []) {
-    for (const entry of entries) {
-      this.#byValue.set(entry.value, entry);
-      for (const name of [entry.name, ...entry.aliases])
-        this.#byName.set(name.toUpperCase(), entry);
+  /**
+   * @param {{value: number, name: string, aliases?: string[], meaning?: string}[]} entries
+   * @param {string} table  its name
+   */
+  constructor(entries = [], table = ERRORS) {
+    this.#isErrors = table === ERRORS;
+    for (const { value, name, aliases = [], meaning = "" } of entries) {
+      const entry = { value, name, aliases, meaning };
+      if (!this.#byValue.has(Number(value))) this.#byValue.set(Number(value), entry);
+      for (const each of [name, ...aliases]) {
+        const upper = each.toUpperCase();
+        if (!this.#byName.has(upper)) this.#byName.set(upper, entry);
+      }
     }
+  }
+
+  /** Whether there are names of values. */
+  get isEmpty() {
+    return this.#byValue.size === 0;
+  }
+
+  /** Whether these are the names of errors. */
+  get isErrors() {
+    return this.#isErrors && !this.isEmpty;
   }
 
   /** All names, each number's primary name before its aliases. */
@@ -31,16 +52,17 @@ export class ValueNames {
 
   /** "ENOENT", "enoent" or "-ENOENT" -> -2; undefined for an unknown name. */
   valueOf(name) {
-    const plain = name.replace(/^[-−]/, "");
+    const plain = this.#isErrors ? name.replace(/^[-−]/, "") : name;
     const entry = this.#byName.get(plain.toUpperCase());
     if (entry) return entry.value;
-    const number = this.#byName.size > 0 ? Number(NUMBERED.exec(plain)?.[1] ?? 0) : 0;
+    const number = this.isErrors ? Number(NUMBERED.exec(plain)?.[1] ?? 0) : 0;
     return number > 0 && number <= MAX_NUMBERED ? -number : undefined;
   }
 
   /** "EOPNOTSUPP", "95" or "-95" -> "ENOTSUP", as rows have it; undefined for unknown errors. */
   firstOf(text) {
-    if (/^[-−]?\d{1,4}$/.test(text)) return this.nameOf(-Math.abs(Number(text.replace("−", "-"))));
+    if (this.#isErrors && /^[-−]?\d{1,4}$/.test(text))
+      return this.nameOf(-Math.abs(Number(text.replace("−", "-"))));
     const value = this.valueOf(text);
     return value === undefined ? undefined : (this.nameOf(value) ?? `E${-value}`);
   }

@@ -7,7 +7,7 @@ import { HIGH_WORD, LOW_WORD, wordsOf } from "../words.js";
 import { radixOrder, STEP, textRanks } from "./stepwise.js";
 
 const SIGN = 0x80000000;
-const WORDS = { timestamp_ns: 2, int64: 2, uint64: 2, int32: 1, uint32: 1 };
+const WORDS = { timestamp_ns: 2, int64: 2, uint64: 2, int32: 1, uint32: 1, bool: 1 };
 const IS_SIGNED = { timestamp_ns: true, int64: true, int32: true };
 
 /** Return room for the keys of `count` rows. @param {{type: string}} column of a `ColumnList` */
