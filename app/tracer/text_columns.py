@@ -152,7 +152,7 @@ def _invalid_bytes(
     ends = offsets[1:]
     joined = np.insert(data, ends, ord("\n"))
     decoded = joined.tobytes().decode("utf-8", "surrogateescape")
-    codes = np.frombuffer(decoded.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    codes = np.array([decoded]).view(np.uint32)  # to encode surrogates takes 200 ns for each
     invalid = (codes >= 0xDC80) & (codes <= 0xDCFF)
     lengths = 1 + (codes >= 0x80).view(np.uint8) + (codes >= 0x800) + (codes >= 0x10000)
     lengths[invalid] = 1
