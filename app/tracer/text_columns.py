@@ -198,16 +198,6 @@ def mark_missing(
     return replace(texts, offsets=offsets_of(texts.sizes + added), data=data)
 
 
-def only(texts: Texts, wanted: np.ndarray[Any, Any]) -> Texts:
-    """Return the texts where `wanted`, of shape (n,), is true, and empty ones elsewhere."""
-    if wanted.all():
-        return texts
-    sizes = texts.sizes
-    return replace(
-        texts, offsets=offsets_of(sizes * wanted), data=texts.data[np.repeat(wanted, sizes)]
-    )
-
-
 def offsets_of(sizes: Sizes) -> Sizes:
     """Return where texts of these sizes begin and end, put one after the other: shape (n + 1,)."""
     offsets = np.zeros(len(sizes) + 1, dtype=np.int32)

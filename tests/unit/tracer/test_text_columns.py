@@ -114,16 +114,6 @@ def test_spans_are_gathered_chunk_by_chunk(
         assert found.data.tobytes() == b"".join(wanted)
 
 
-def test_texts_that_are_not_wanted_are_empty() -> None:
-    texts = text_columns.from_matrix(*matrix([b"a", b"bc", b"", b"def"]))
-    for wanted in itertools.product((False, True), repeat=4):
-        found = strings(text_columns.only(texts, np.array(wanted)))
-        assert found == [
-            text if is_wanted else ""
-            for text, is_wanted in zip(strings(texts), wanted, strict=True)
-        ]
-
-
 @pytest.mark.parametrize(
     "rows", [[b"abc", b"xyz", b"123"], [b"", b""], [b"abc"], [b"", b"abc"], [b"x" * 64] * 2]
 )
