@@ -252,7 +252,15 @@ RULES: dict[str, Rule] = {
     # Beside the service.
     "tests.runner": Rule(ours=("app.linux", "app.machine")),
     "benchmarks": Rule(
-        ours=("app.kernel", "app.linux", "app.machine", "tests.support"),
+        ours=(
+            "app.columns",
+            "app.kernel",
+            "app.linux",
+            "app.machine",
+            "app.probes.modes",
+            "app.tracer",
+            "tests.support",
+        ),
         libraries=("bcc", "matplotlib", "numpy"),
     ),
 }

@@ -81,7 +81,7 @@ class Stream:
 
 
 def _arrow_type(column: Column, names: Mapping[int, str] | None) -> Any:
-    """Return a column's type with its metadata (docs/protocol.md, "Columns in Arrow")."""
+    """Return a column's type with its metadata (docs/protocol.md, "Types of columns")."""
     kind = TYPES[column.type][0](nullable=column.nullable)
     metadata = {"names": column.names, "render": column.render}
     if names:

@@ -19,7 +19,7 @@ from app.columns.plan import Output
 from app.tracer import text_columns
 from app.tracer.any_records import Batch, Mask
 from app.tracer.arrow import TYPES, Numbers
-from app.tracer.number_texts import decimal, hex_digits, join
+from app.tracer.number_texts import Spans, decimal, hex_digits, join, spans_of
 from app.tracer.socket_texts import socket_address, socket_pair
 from app.tracer.text_columns import Texts
 
@@ -99,19 +99,19 @@ def _since(batch: Batch, output: Output) -> Column:
 def _device(batch: Batch, output: Output) -> Column:
     """Return `major:minor` of a dev_t."""
     (index,) = output.values
-    return _with(_device_texts(batch, index), batch.readable(output.values))
+    return _with(join(batch.rows, *_device_texts(batch, index)), batch.readable(output.values))
 
 
 def _inode(batch: Batch, output: Output) -> Column:
     """Return `ino on major:minor` of i_ino and s_dev."""
     number, device = output.values
-    texts = join(batch.rows, decimal(batch.value(number)), " on ", _device_texts(batch, device))
+    texts = join(batch.rows, decimal(batch.value(number)), " on ", *_device_texts(batch, device))
     return _with(texts, batch.readable(output.values))
 
 
 def _list(batch: Batch, output: Output) -> Column:
     """Return `[1, 2]` of any number of numbers, signed where their reads are."""
-    pieces: list[Texts | str] = []
+    pieces: list[Spans | str] = []
     for index in output.values:
         values = batch.value(index)
         is_signed = batch.plan.values[index].signed
@@ -138,7 +138,7 @@ def _task(batch: Batch, output: Output) -> Column:
     (tgid,), (comm,) = output.values, output.texts
     raw = batch.raw_text(comm)
     names = text_columns.as_utf8(raw.offsets, raw.data)
-    texts = join(batch.rows, names, " (", decimal(batch.value(tgid).view(np.int64)), ")")
+    texts = join(batch.rows, spans_of(names), " (", decimal(batch.value(tgid).view(np.int64)), ")")
     return _with(texts, _both(raw.valid, batch.readable(output.values)))
 
 
@@ -155,10 +155,10 @@ def _sockaddr(batch: Batch, output: Output) -> Column:
     return socket_address(batch.raw_text(index))
 
 
-def _device_texts(batch: Batch, index: int) -> Texts:
+def _device_texts(batch: Batch, index: int) -> tuple[Spans, str, Spans]:
     devices = batch.value(index).astype(np.uint32)
     minors = devices & np.uint32((1 << MINOR_BITS) - 1)
-    return join(batch.rows, decimal(devices >> np.uint32(MINOR_BITS)), ":", decimal(minors))
+    return decimal(devices >> np.uint32(MINOR_BITS)), ":", decimal(minors)
 
 
 def _with(texts: Texts, valid: Mask | None) -> Texts:

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from app.tracer.number_texts import by_distinct, decimal, join
-from app.tracer.text_columns import Bytes, Sizes, Texts, only
+from app.tracer.number_texts import Spans, by_distinct, decimal, join, repeated
+from app.tracer.text_columns import Bytes, Texts
 
 Numbers64 = np.ndarray[Any, np.dtype[np.uint64]]
 # As in include/linux/socket.h.
@@ -38,10 +38,12 @@ def socket_pair(
     of our address and two of the remote one, or empty on a kernel without IPv6.
     """
     low, half = np.uint64(0xFFFFFFFF), np.uint64(32)
-    ours = _endpoint(family, ports >> np.uint64(16) & np.uint64(0xFFFF), ipv4 >> half, ipv6[:2])
+    our_port = ports >> np.uint64(16) & np.uint64(0xFFFF)
+    ours = _endpoint(family, our_port, ipv4 >> half, ipv6[:2])
     remote = _endpoint(family, _from_network(ports), ipv4 & low, ipv6[2:])
     has_port = _has_port(family, is_ipv6_known=bool(ipv6))
-    return join(len(family), ours, only(join(len(family), " -> ", remote), has_port))
+    rest = (repeated(" -> ", len(family)), *remote)
+    return join(len(family), *ours, *(piece.only(has_port) for piece in rest))
 
 
 def socket_address(raw: Texts) -> Texts:
@@ -49,23 +51,23 @@ def socket_address(raw: Texts) -> Texts:
 
     Those too short for their family are invalid.
     """
-    sizes = np.minimum(raw.sizes, SOCKADDR_BYTES)
-    matrix = _matrix(raw, sizes)
+    matrix = _heads(raw)
     family = matrix[:, :PORT_AT].copy().view("<u2").reshape(-1).astype(np.uint64)
     port = matrix[:, PORT_AT:IPV4_AT].copy().view(">u2").reshape(-1).astype(np.uint64)
     ipv4 = matrix[:, IPV4_AT : IPV4_AT + IPV4_BYTES].copy().view("<u4").reshape(-1)
     ipv6 = matrix[:, IPV6_AT : IPV6_AT + IPV6_BYTES].copy().view("<u8")
-    texts = _endpoint(family, port, ipv4.astype(np.uint64), (ipv6[:, 0], ipv6[:, 1]))
+    ends = _endpoint(family, port, ipv4.astype(np.uint64), (ipv6[:, 0], ipv6[:, 1]))
+    texts = join(len(family), *ends)
     needed = np.full(len(family), PORT_AT)
     needed[family == AF_INET] = IPV4_AT + IPV4_BYTES
     needed[family == AF_INET6] = IPV6_AT + IPV6_BYTES
-    valid = sizes >= needed
+    valid = raw.sizes >= needed
     return Texts(texts.offsets, texts.data, valid if raw.valid is None else valid & raw.valid)
 
 
 def _endpoint(
     family: Numbers64, port: Numbers64, ipv4: Numbers64, ipv6: Sequence[Numbers64]
-) -> Texts:
+) -> tuple[Spans, Spans]:
     """Return address and port; with an empty `ipv6`, AF_INET6 is a family like any other."""
     is_ipv6 = family == AF_INET6
     first = np.where(family == AF_INET, ipv4, 0)
@@ -83,7 +85,7 @@ def _endpoint(
 
     addresses = by_distinct((family, first, second), address)  # many ports, few addresses
     has_port = _has_port(family, is_ipv6_known=bool(ipv6))
-    return join(len(family), addresses, only(decimal(port), has_port))
+    return addresses, decimal(port).only(has_port)
 
 
 def _has_port(family: Numbers64, *, is_ipv6_known: bool) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -98,10 +100,8 @@ def _from_network(ports: Numbers64) -> Numbers64:
     return swapped
 
 
-def _matrix(raw: Texts, sizes: Sizes) -> Bytes:
-    """Return the first `sizes[i]` bytes of each text, padded with zeros to SOCKADDR_BYTES."""
-    matrix = np.zeros((len(sizes), SOCKADDR_BYTES), dtype=np.uint8)
-    rows = np.repeat(np.arange(len(sizes)), sizes)
-    columns = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    matrix[rows, columns] = raw.data[raw.offsets[rows] + columns]
-    return matrix
+def _heads(raw: Texts) -> Bytes:
+    """Return the first SOCKADDR_BYTES of each text, and of a shorter one those that follow it."""
+    padded = np.concatenate([raw.data, np.zeros(SOCKADDR_BYTES, dtype=np.uint8)])
+    heads: Bytes = padded[raw.offsets[:-1, None] + np.arange(SOCKADDR_BYTES)]
+    return heads

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,9 @@ import numpy as np
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 Sizes = np.ndarray[Any, np.dtype[np.int32]]
 ELLIPSIS = "…"
+# Texts are gathered by so many bytes at once, so that the 8 bytes of index for each of them stay in
+# the processor's cache: 60 ns for 22 bytes, where all at once takes 75 to 210.
+CHUNK_BYTES = 1 << 16
 _ELLIPSIS_BYTES = np.frombuffer(ELLIPSIS.encode(), dtype=np.uint8)
 HEX_DIGITS = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
 
@@ -70,9 +74,15 @@ def from_spans(data: Bytes, starts: np.ndarray[Any, Any], sizes: Sizes) -> Texts
     They may be in any order, and are not made UTF-8.
     """
     offsets = offsets_of(sizes)
-    places = np.repeat(starts - offsets[:-1], sizes)
-    places += np.arange(len(places))
-    return Texts(offsets, data[places])
+    found = np.empty(int(offsets[-1]), dtype=np.uint8)
+    shifts = starts - offsets[:-1]
+    bounds = np.searchsorted(offsets, np.arange(0, len(found), CHUNK_BYTES))
+    for first, last in pairwise([*np.unique(bounds).tolist(), len(sizes)]):
+        begin, end = int(offsets[first]), int(offsets[last])
+        places = np.repeat(shifts[first:last], sizes[first:last])
+        places += np.arange(begin, end)
+        found[begin:end] = data[places]
+    return Texts(offsets, found)
 
 
 def _mask(sizes: Sizes) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -142,7 +152,7 @@ def _invalid_bytes(
     ends = offsets[1:]
     joined = np.insert(data, ends, ord("\n"))
     decoded = joined.tobytes().decode("utf-8", "surrogateescape")
-    codes = np.frombuffer(decoded.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    codes = np.array([decoded]).view(np.uint32)  # to encode surrogates takes 200 ns for each
     invalid = (codes >= 0xDC80) & (codes <= 0xDCFF)
     lengths = 1 + (codes >= 0x80).view(np.uint8) + (codes >= 0x800) + (codes >= 0x10000)
     lengths[invalid] = 1
@@ -186,16 +196,6 @@ def mark_missing(
     data = np.insert(texts.data, np.repeat(places, width), np.tile(_ELLIPSIS_BYTES, len(places)))
     added = width * (before.astype(np.int32) + after)
     return replace(texts, offsets=offsets_of(texts.sizes + added), data=data)
-
-
-def only(texts: Texts, wanted: np.ndarray[Any, Any]) -> Texts:
-    """Return the texts where `wanted`, of shape (n,), is true, and empty ones elsewhere."""
-    if wanted.all():
-        return texts
-    sizes = texts.sizes
-    return replace(
-        texts, offsets=offsets_of(sizes * wanted), data=texts.data[np.repeat(wanted, sizes)]
-    )
 
 
 def offsets_of(sizes: Sizes) -> Sizes:

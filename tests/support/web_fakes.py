@@ -38,10 +38,20 @@ MIB = 1 << 20
 
 
 def arrow_batch(
-    columns: Mapping[str, tuple[str, Sequence[Any]]], *, probe: str = "fexit", mode: str = "fexit"
+    columns: Mapping[str, tuple[str, Sequence[Any]]],
+    *,
+    probe: str = "fexit",
+    mode: str = "fexit",
+    metadata: Mapping[str, Mapping[str, str]] | None = None,
 ) -> bytes:
-    """A self-contained Arrow IPC stream; `columns` is name -> (type of columns.py, values)."""
-    types = {name: na.string() if t == "text" else FIXED[t][0] for name, (t, _) in columns.items()}
+    """A self-contained Arrow IPC stream; `columns` is name -> (type of columns.py, values).
+
+    `metadata` is that of the fields, by name.
+    """
+    others = {"text": na.string(), "bool": na.bool_()}
+    types = {name: others.get(t) or FIXED[t][0] for name, (t, _) in columns.items()}
+    for name, members in (metadata or {}).items():
+        types[name] = na.c_schema(types[name]).modify(metadata=members)
     rows = len(next(iter(columns.values()))[1])
     schema = na.c_schema(na.struct(types)).modify(
         metadata={b"probe": probe.encode(), b"mode": mode.encode(), b"run": b"1", b"batch": b"0"}
@@ -59,6 +69,13 @@ def _column(kind: str, values: Sequence[Any]) -> Any:
         validity[index >> 3] |= (value is not None) << (index & 7)
     nulls = sum(value is None for value in values)
     bits = bytes(validity) if nulls else None
+    if kind == "bool":
+        packed = bytearray((len(values) + 7) // 8)
+        for index, value in enumerate(values):
+            packed[index >> 3] |= bool(value) << (index & 7)
+        return na.c_array_from_buffers(
+            na.bool_(), len(values), [bits, bytes(packed)], null_count=nulls
+        )
     if kind != "text":
         arrow_type, code = FIXED[kind]
         data = array.array(code, [value or 0 for value in values])

@@ -66,7 +66,7 @@ def rfc3339(timestamps_ns: Iterable[int]) -> list[str]:
 
 
 class Kind:
-    """A column's Arrow type, and how its numbers are shown (docs/protocol.md, "Columns")."""
+    """A column's Arrow type and rendering (docs/protocol.md, "Types of columns")."""
 
     def __init__(self, field: Any) -> None:
         self.format: str = field.format

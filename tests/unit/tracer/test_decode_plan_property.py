@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 from nanoarrow.ipc import InputStream
 
 from app.columns.plan import ENTRY, Output, Plan, Read
-from app.tracer.any_records import Batch
 from app.tracer.decode_plan import PlanEncoder
 from app.tracer.decoders import DECODERS
 from tests.support.plan_records import Record, column, parts_of, plan_of
@@ -316,14 +315,3 @@ some_records = st.builds(
 @given(st.integers(0, 2**32), st.lists(some_records, max_size=20))
 def test_any_records(seed: int, records: list[Record]) -> None:
     check(random_plan(random.Random(seed), 8, 4), records)
-
-
-def test_texts_beyond_their_area_are_refused() -> None:
-    plan = random_plan(random.Random(1), 0, 2)
-    (part,), _ = parts_of(plan, [Record((), (b"a", b"b"))])
-    part = part.copy()
-    for sizes in ((65, 0), (0, 65), (33, 32), (2**31 - 1, 2**31 - 1)):
-        part["text_size"][0, :2] = sizes
-        batch = Batch(plan, [part], lambda _: 0)
-        with pytest.raises(ValueError, match="longer than its text area"):
-            batch.raw_text(0)

@@ -99,14 +99,19 @@ def test_spans_in_any_order(rows: list[bytes], rng) -> None:  # type: ignore[no-
     assert found.sizes.tolist() == [len(rows[i]) for i in order]
 
 
-def test_texts_that_are_not_wanted_are_empty() -> None:
-    texts = text_columns.from_matrix(*matrix([b"a", b"bc", b"", b"def"]))
-    for wanted in itertools.product((False, True), repeat=4):
-        found = strings(text_columns.only(texts, np.array(wanted)))
-        assert found == [
-            text if is_wanted else ""
-            for text, is_wanted in zip(strings(texts), wanted, strict=True)
-        ]
+@pytest.mark.parametrize("size", [0, 1, 2, 7, 8, 9, 30, 100])
+@pytest.mark.parametrize("rows", [1, 2, 9])
+def test_spans_are_gathered_chunk_by_chunk(
+    size: int, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_columns, "CHUNK_BYTES", 8)
+    data = np.arange(200, dtype=np.uint8)
+    for sizes in ([size] * rows, [size, *[0] * rows], [*[0] * rows, size], [1, size] * rows):
+        starts = np.arange(len(sizes), dtype=np.int64)
+        found = text_columns.from_spans(data, starts, np.array(sizes, dtype=np.int32))
+        raw = data.tobytes()
+        wanted = [raw[start : start + each] for start, each in enumerate(sizes)]
+        assert found.data.tobytes() == b"".join(wanted)
 
 
 @pytest.mark.parametrize(

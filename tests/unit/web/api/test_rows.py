@@ -60,6 +60,40 @@ def test_nulls(kind: str) -> None:
     assert [row["v"] is None for row in rows] == [value is None for value in values]
 
 
+def test_truth_values() -> None:
+    for values in ([True], [False], [True, False, None] * 6, [False] * 8 + [True]):
+        assert [row["v"] for row in rows_of(arrow_batch({"v": ("bool", values)}))] == values
+        part = rows_of(arrow_batch({"v": ("bool", values)}), 1, 12)
+        assert [row["v"] for row in part] == values[1:12]
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "shown"),
+    [
+        ("uint64", [0, 2**53 + 1, 2**64 - 1], ["0x0", "0x20000000000001", "0x" + "f" * 16]),
+        ("int64", [-1, 2**63 - 1, -(2**63)], ["0x" + "f" * 16, "0x7" + "f" * 15, "0x8" + "0" * 15]),
+        ("uint32", [1, 2**32 - 1, None], ["0x1", "0xffffffff", None]),
+        ("int32", [-1, None, -(2**31)], ["0xffffffff", None, "0x80000000"]),
+    ],
+)
+def test_numbers_to_be_shown_in_hexadecimal_are_texts(
+    kind: str, values: list[int | None], shown: list[str | None]
+) -> None:
+    rows = rows_of(arrow_batch({"v": (kind, values)}, metadata={"v": {"render": "hex"}}))
+    assert [row["v"] for row in rows] == shown
+
+
+def test_numbers_with_names_are_shown_by_them() -> None:
+    metadata = {"render": "name", "value_names": '{"-1": "NONE", "7": "CLOSE"}'}
+    batch = arrow_batch({"v": ("int32", [7, 8, None, -1])}, metadata={"v": metadata})
+    assert [row["v"] for row in rows_of(batch)] == ["CLOSE", 8, None, "NONE"]
+
+
+def test_a_reference_to_a_table_changes_nothing() -> None:
+    batch = arrow_batch({"v": ("int64", [-2, 0])}, metadata={"v": {"names": "errors"}})
+    assert [row["v"] for row in rows_of(batch)] == [-2, 0]
+
+
 def test_an_empty_batch_has_no_rows() -> None:
     assert list(rows_of(deletions([]))) == []
 
