@@ -32,6 +32,7 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
     from app.web.routes import (  # noqa: PLC0415
         audit,
         events,
+        functions,
         pages,
         probes,
         reference,
@@ -61,7 +62,7 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
     app.teardown_request(stream_limit.release_at_teardown)
 
     api = ProblemApi(app)
-    for part in (pages, probes, events, stream, users, signing_in, audit, reference):
+    for part in (pages, probes, functions, events, stream, users, signing_in, audit, reference):
         api.register_blueprint(part.blueprint)
     app.register_blueprint(ws.blueprint)
     openapi.describe_websocket(app, api)

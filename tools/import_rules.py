@@ -73,6 +73,7 @@ RULES: dict[str, Rule] = {
             "app.config",
             "app.errors",
             "app.hub",
+            "app.kernel",
             "app.kernel.availability",
             "app.link",
             "app.linux",
@@ -113,6 +114,8 @@ RULES: dict[str, Rule] = {
             "app.access",
             "app.errors",
             "app.hub",
+            "app.kernel",
+            "app.probes",
             "app.probes.spec",
             "app.timestamps",
             "app.version",
@@ -195,6 +198,7 @@ WITHOUT_RULE = ("tests.support",)
 # module imports them. Those with none run before the virtual environment exists.
 PROCESSES: dict[str, tuple[str, ...]] = {
     "app.kernel.__main__": (),
+    "app.kernel.functions_cache": (),
     "app.tracer.compile": ("bcc",),
     "app.tracer.__main__": ("nanoarrow", "numpy"),
     "app.cli.vm": (),
