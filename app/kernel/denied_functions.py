@@ -10,9 +10,6 @@ arrays, clocks, reads of memory, the current task.
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
-
 _RING_BUFFER = "our programs write their events with it: tracing it would trace our own events"
 _MAPS = "our programs read and write their maps with it: each event would cause another"
 _CLOCK = "our programs read the clock with it, also inside interrupts that cannot be interrupted"
@@ -194,7 +191,9 @@ DENIED: tuple[tuple[str, tuple[str, ...]], ...] = (
         (
             "nmi_*",
             "__nmi_*",
-            "*_nmi",
+            "exc_nmi",
+            "asm_exc_nmi",
+            "do_nmi",
             "default_do_nmi",
             "arch_trigger_*",
             "irq_work_*",
@@ -372,14 +371,20 @@ NORETURN = frozenset(
 )
 
 
-@lru_cache(maxsize=1)
-def _pattern() -> re.Pattern[str]:
-    """Return one expression with a group for each reason; all of it is data of this module."""
-    groups = (
-        "|".join(".*".join(re.escape(part) for part in name.split("*")) for name in names)
-        for _, names in DENIED
-    )
-    return re.compile("|".join(f"({group})" for group in groups))
+def _reasons() -> tuple[dict[str, str], dict[str, str]]:
+    """Return the reasons by name, and by the beginning of names."""
+    whole, beginnings = {}, {}
+    for reason, names in DENIED:
+        for name in names:
+            if name.endswith("*"):
+                beginnings[name[:-1]] = reason
+            else:
+                whole[name] = reason
+    return whole, beginnings
+
+
+_BY_NAME, _BY_BEGINNING = _reasons()
+_BEGINNINGS = tuple(_BY_BEGINNING)
 
 
 def why_denied(function: str) -> str | None:
@@ -387,7 +392,9 @@ def why_denied(function: str) -> str | None:
 
     What the compiler made of a function (`name.isra.0`) is denied as the function itself.
     """
-    found = _pattern().fullmatch(function.partition(".")[0])
-    if found is None or found.lastindex is None:
+    name = function.partition(".")[0]
+    if (reason := _BY_NAME.get(name)) is not None:
+        return reason
+    if not name.startswith(_BEGINNINGS):
         return None
-    return DENIED[found.lastindex - 1][0]
+    return next(why for begin, why in _BY_BEGINNING.items() if name.startswith(begin))

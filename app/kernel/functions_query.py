@@ -14,8 +14,10 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import re
-from collections.abc import Collection, Iterable
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from app.kernel.functions import (
     INTEGERS,
@@ -32,7 +34,7 @@ MAX_QUERY = 200  # characters
 MAX_TERMS = 8
 MAX_STARS = 8  # in a pattern
 MAX_NEAR = 5
-_CANDIDATES = 400  # names that difflib compares; it takes 20 us for each
+_CANDIDATES = 200  # names that difflib compares; it takes 20 us for each
 _KEYS = {"takes": TAKES, "returns": RETURNS, "module": OF_MODULE}
 _TERM = re.compile(r'(?:([a-z]+):)?"([^"]*)"|(\S+)')
 _NAME = re.compile(r"[A-Za-z0-9_.$:*?-]+\Z")
@@ -68,20 +70,21 @@ def search(index: FunctionIndex, query: str, kind: str | None, limit: int) -> Hi
         numbers = sorted(posted.intersection(numbers))
     for term in names:
         numbers = _named(index, term, numbers)
-    ordered = _ranked(index, names, numbers)
-    return Hits(len(numbers), tuple(index.entry(number) for number in ordered[:limit]))
+    first = _first(index, names, numbers, limit)
+    return Hits(len(numbers), tuple(index.entry(number) for number in first))
 
 
 def near_names(index: FunctionIndex, name: str, kind: str | None) -> list[str]:
     """Return up to MAX_NEAR names that resemble this one, the most similar first."""
-    all_names, wanted = index.names, name.encode(errors="replace")[:MAX_QUERY]
-    numbers = index.range_of(kind)
-    found: list[int] = []
-    for part in (wanted, wanted[: max(4, len(wanted) * 2 // 3)], wanted[-5:], wanted[:4]):
+    numbers, wanted = index.range_of(kind), name.encode(errors="replace")[:MAX_QUERY]
+    names = index.names[numbers.start : numbers.stop]
+    found: dict[bytes, None] = {}
+    for part in (wanted[: max(4, len(wanted) * 2 // 3)], wanted[-6:], wanted[:4]):
         if part and len(found) < _CANDIDATES:
-            found += [number for number in numbers if part in all_names[number]][:_CANDIDATES]
-    texts = dict.fromkeys(all_names[number].decode(errors="replace") for number in found)
-    return difflib.get_close_matches(name, list(texts)[:_CANDIDATES], n=MAX_NEAR, cutoff=0.5)
+            found |= dict.fromkeys(each for each in names if part in each)
+    nearest = sorted(found, key=lambda each: abs(len(each) - len(wanted)))[:_CANDIDATES]
+    texts = [each.decode(errors="replace") for each in nearest]
+    return difflib.get_close_matches(name, texts, n=MAX_NEAR, cutoff=0.5)
 
 
 def _parse(query: str) -> tuple[list[str], list[tuple[str, str]]]:
@@ -166,22 +169,37 @@ def _named(index: FunctionIndex, term: str, numbers: Collection[int]) -> Collect
     return found
 
 
-def _ranked(index: FunctionIndex, terms: list[str], numbers: Collection[int]) -> list[int]:
-    """Return the numbers in order: equal to the first term, beginning with it, the others."""
-    if not terms:
-        return list(numbers)
-    first, tracepoints = terms[0].encode(), index.range_of(TRACEPOINT).start
-    equal, begin, rest = [], [], []
-    for number in numbers:
-        name = index.names[number]
-        short = name.partition(b":")[2] if number >= tracepoints else name
-        if first in (name, short):
-            equal.append(number)
-        elif name.startswith(first) or short.startswith(first):
-            begin.append(number)
-        else:
-            rest.append(number)
-    return equal + begin + rest
+def _first(
+    index: FunctionIndex, terms: list[str], numbers: Collection[int], limit: int
+) -> list[int]:
+    """Return the first numbers: equal to the first term, beginning with it, then the others."""
+    if not terms or not numbers:
+        return list(islice(numbers, limit))
+    term, chosen = terms[0].encode(), set(numbers)
+    equal: list[int] = []
+    begin: list[int] = []
+    for number in _beginning(index, term):
+        if number in chosen:
+            name = index.names[number]
+            (equal if name == term or name.endswith(b":" + term) else begin).append(number)
+    front = equal + begin
+    rest = chosen.difference(front)
+    others = islice((number for number in numbers if number in rest), max(0, limit - len(front)))
+    return [*front, *others][:limit]
+
+
+def _beginning(index: FunctionIndex, term: bytes) -> Iterator[int]:
+    """Yield the names that begin with a term, of tracepoints also without their category."""
+    names = index.names
+    for kind in KINDS:
+        numbers = index.range_of(kind)
+        if kind == TRACEPOINT:
+            start = b":" + term
+            yield from (n for n in numbers if names[n].startswith(term) or start in names[n])
+            return
+        low = bisect_left(names, term, numbers.start, numbers.stop)
+        high = bisect_left(names, term + b"\xff", low, numbers.stop)
+        yield from range(low, high)
 
 
 def find(index: FunctionIndex, name: str, kind: str | None, module: str | None) -> Entry | None:

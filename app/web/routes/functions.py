@@ -9,7 +9,7 @@ from flask import Response, jsonify
 
 from app.errors import ProbedeckError
 from app.kernel.functions_query import QueryError, find, near_names, search
-from app.probes.function_modes import entry_json
+from app.probes.function_modes import entries_json
 from app.web.api.blueprint import Blueprint
 from app.web.api.function_schemas import (
     MAX_NAME,
@@ -39,7 +39,7 @@ def functions(query: dict[str, Any]) -> Response:
     modes = manager.kernel.modes
     return jsonify(
         {
-            "functions": [entry_json(entry, modes) for entry in hits.entries],
+            "functions": entries_json(hits.entries, modes),
             "total": hits.total,
             "more": hits.total > len(hits.entries),
         }
@@ -67,4 +67,4 @@ def function(query: dict[str, Any], name: str) -> Response:
             f"{name[:MAX_NAME]!r}{where}{guess}",
             near=near,
         )
-    return jsonify(entry_json(entry, manager.kernel.modes))
+    return jsonify(entries_json([entry], manager.kernel.modes)[0])
