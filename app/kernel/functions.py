@@ -176,7 +176,7 @@ class FunctionIndex:
         """
         numbers = self._find(kind, name)
         if kind == TRACEPOINT and not numbers and ":" not in name:
-            end = b":" + name.encode()
+            end = b":" + name.encode(errors="replace")
             numbers = [n for n in self.range_of(kind) if self.names[n].endswith(end)]
             numbers = numbers if len(numbers) == 1 else []
         for number in numbers:

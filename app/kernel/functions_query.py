@@ -82,6 +82,11 @@ def near_names(index: FunctionIndex, name: str, kind: str | None) -> list[str]:
     for part in (wanted[: max(4, len(wanted) * 2 // 3)], wanted[-6:], wanted[:4]):
         if part and len(found) < _CANDIDATES:
             found |= dict.fromkeys(each for each in names if part in each)
+    if len(found) < _CANDIDATES and wanted:  # letters that were swapped
+        begin, size = wanted[:2], len(wanted)
+        found |= dict.fromkeys(
+            each for each in names if each.startswith(begin) and -3 < len(each) - size < 3
+        )
     nearest = sorted(found, key=lambda each: abs(len(each) - len(wanted)))[:_CANDIDATES]
     texts = [each.decode(errors="replace") for each in nearest]
     return difflib.get_close_matches(name, texts, n=MAX_NEAR, cutoff=0.5)
