@@ -149,9 +149,10 @@ def _functions(found: Found, rules: TrampolineRules) -> Iterator[_Row]:
         yield from rows.values()
     if found.symbols is None:
         return
+    left_out = found.symbols.init | found.symbols.not_code
     for key in found.symbols.counts:
         module, name = key
-        if key not in described and (module or name not in found.symbols.init):
+        if key not in described and (module or name not in left_out):
             yield _Row(name, module=module, facts=_facts(found, key))
 
 

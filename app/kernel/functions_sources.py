@@ -21,10 +21,11 @@ DEBUGFS = Path("/sys/kernel/debug")
 _TEXT = frozenset((b"t", b"T", b"w", b"W"))
 # What the compiler, objtool and the kernel's own macros put beside functions: padding before them
 # (__pfx_, __cfi_), cold parts, static calls.
-_BESIDE = (b"__pfx_", b"__cfi_", b"__SCT__", b"__SCK__", b"__bpf_trace_", b"__probestub_", b".L")
+_BESIDE = (b"__pfx_", b"__cfi_", b"__SCT__", b"__SCK__", b".")
 _COLD = b".cold"
 _PSEUDO_MODULE = re.compile(rb"\[(?:bpf|__builtin__\w+)\]")
 # The symbols around code that is freed after the start, and those around what no kprobe may be in.
+_CODE = (b"_stext", b"_etext")
 _INIT = (b"_sinittext", b"_einittext")
 _NO_KPROBES = (
     (b"__kprobes_text_start", b"__kprobes_text_end"),
@@ -39,6 +40,8 @@ class Symbols:
 
     counts: dict[tuple[str, bytes], int] = field(default_factory=dict)  # how many have the name
     everywhere: dict[bytes, int] = field(default_factory=dict)  # the same, modules included
+    # Names of the kernel's own that are not between _stext and _etext. Linux 7 calls variables `t`.
+    not_code: set[bytes] = field(default_factory=set)
     init: set[bytes] = field(default_factory=set)  # freed after the kernel's start
     no_kprobes: set[bytes] = field(default_factory=set)  # in sections without kprobes
 
@@ -46,7 +49,7 @@ class Symbols:
 def parse_symbols(kallsyms: bytes) -> Symbols:
     """Return the functions in /proc/kallsyms: lines of address, type, name and `[module]`."""
     marks = _marks(kallsyms)
-    init = _span(marks, _INIT)
+    code, init = _span(marks, _CODE), _span(marks, _INIT)
     without = [span for each in _NO_KPROBES if (span := _span(marks, each))]
     found = Symbols()
     counts, everywhere = found.counts, found.everywhere
@@ -64,6 +67,8 @@ def parse_symbols(kallsyms: bytes) -> Symbols:
             # Of a fixed width in hexadecimal: in the order of texts.
             if init and init[0] <= address < init[1]:
                 found.init.add(name)
+            elif code and not code[0] <= address < code[1]:
+                found.not_code.add(name)
             for start, end in without:
                 if start <= address < end:
                     found.no_kprobes.add(name)
@@ -75,7 +80,7 @@ def parse_symbols(kallsyms: bytes) -> Symbols:
 def _marks(kallsyms: bytes) -> dict[bytes, bytes]:
     """Return the addresses of the symbols around sections, in hexadecimal."""
     found = {}
-    for name in (name for pair in (_INIT, *_NO_KPROBES) for name in pair):
+    for name in (name for pair in (_CODE, _INIT, *_NO_KPROBES) for name in pair):
         at = kallsyms.find(b" " + name + b"\n")
         if at != -1:
             found[name] = kallsyms[kallsyms.rfind(b"\n", 0, at) + 1 : at].split(b" ")[0]
