@@ -32,12 +32,12 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
     from app.web.routes import (  # noqa: PLC0415
         audit,
         events,
-        functions,
         pages,
         probes,
         reference,
         signing_in,
         stream,
+        traceable,
         users,
         ws,
     )
@@ -62,7 +62,7 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
     app.teardown_request(stream_limit.release_at_teardown)
 
     api = ProblemApi(app)
-    for part in (pages, probes, functions, events, stream, users, signing_in, audit, reference):
+    for part in (pages, probes, traceable, events, stream, users, signing_in, audit, reference):
         api.register_blueprint(part.blueprint)
     app.register_blueprint(ws.blueprint)
     openapi.describe_websocket(app, api)

@@ -15,7 +15,7 @@ from app.config import Settings
 from app.errors import ProbedeckError
 from app.hub import Hub
 from app.probes.describe import describe_service
-from app.probes.functions import Functions
+from app.probes.function_index import Functions
 from app.probes.json_shapes import ProbeJson, ProbesJson
 from app.probes.kernel_check import KernelAnswer, KernelCheck
 from app.probes.launcher import Launcher

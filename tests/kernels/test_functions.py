@@ -17,7 +17,7 @@ from app.kernel.build import running_version_code
 from app.kernel.functions import FUNCTION, SYSCALL, TRACEPOINT, Entry, Facts, FunctionIndex
 from app.kernel.functions_reasons import why_not
 from app.linux import bpf, perf_events, tracefs
-from app.probes.functions import Functions
+from app.probes.function_index import Functions
 from app.probes.spawner import Spawner
 from tests.support import kernel
 from tests.support.fixtures import skip

@@ -48,6 +48,7 @@ def routes() -> list[tuple[str, str]]:
     found = []
     for rule in application().url_map.iter_rules():
         path = re.sub(r"<string:probe_id>", "{id}", rule.rule)
+        path = re.sub(r"/functions/<string:name>", "/functions/{name}", path)
         path = re.sub(r"<path:filename>|(?<=built/)<string:name>", "", path)
         methods = (rule.methods or {"GET"}) - {"HEAD", "OPTIONS"}
         found.extend((method, path) for method in methods)

@@ -134,4 +134,7 @@ class Functions:
         if process.returncode != 0:
             text = errors.decode(errors="backslashreplace").strip()[-2000:]
             raise ValueError(f"status {process.returncode}: {text}")
-        return Path(str(json.loads(output)["folder"]))
+        answer = json.loads(output)
+        if not isinstance(answer, dict) or "folder" not in answer:
+            raise ValueError(f"it printed {output[:200]!r}")
+        return Path(str(answer["folder"]))
