@@ -3,13 +3,23 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from app import ROOT
 from app.kernel import functions_reasons
-from app.kernel.functions import FUNCTION, SYSCALL, TRACEPOINT, Entry, FunctionIndex, Sources
+from app.kernel.functions import (
+    FUNCTION,
+    SIGNATURE_PROBLEMS,
+    SYSCALL,
+    TRACEPOINT,
+    Entry,
+    FunctionIndex,
+    Sources,
+)
 from app.kernel.functions_reasons import AT_RETURN, KPROBES, TRAMPOLINES, looked_at, notes, why_not
 from tests.support.function_index import MODULE, found, write_index
 
@@ -208,3 +218,12 @@ def test_a_twin_is_refused_as_what_it_was_made_of(index: FunctionIndex) -> None:
     assert twin is not None
     assert codes(replace(twin, name="_raw_spin_lock.part.0")) == both("denied")
     assert codes(replace(twin, name="do_exit.part.0"))["kretprobe"] == "noreturn"
+
+
+def test_every_reason_is_documented() -> None:
+    sources = ("app/kernel/functions_reasons.py", "app/probes/function_modes.py")
+    text = "".join((ROOT / source).read_text() for source in sources)
+    given = set(re.findall(r'Refusal\(\s*"(\w+)"', text)) | {*filter(None, SIGNATURE_PROBLEMS)}
+    given |= set(re.findall(r'"(mode_unavailable|lockdown)"', text))
+    section = (ROOT / "docs/functions.md").read_text().split("## Reasons")[1].split("### ")[0]
+    assert set(re.findall(r"^\| `(\w+)`", section, re.MULTILINE)) == given
