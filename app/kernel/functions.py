@@ -54,7 +54,7 @@ class Facts(IntFlag):
     """What was found about a function; what could not be looked at is in `Sources`."""
 
     SYMBOL = 1  # the kernel has a symbol of this name
-    AMBIGUOUS = 2  # several, in the kernel and its modules
+    AMBIGUOUS = 2  # several, in the kernel and its modules, or a variable too
     AMBIGUOUS_HERE = 4  # several in the entry's own module, or in the kernel
     FTRACE = 8  # ftrace can be asked to trace it
     BLACKLISTED = 16  # no kprobe can be set on it

@@ -166,8 +166,10 @@ def _facts(found: Found, key: tuple[str, bytes]) -> int:
     if (symbols := found.symbols) is not None:
         if here := symbols.counts.get(key, 0):
             facts |= _SYMBOL
-            if symbols.everywhere[name] > 1:
-                facts |= _AMBIGUOUS | (_AMBIGUOUS_HERE if here > 1 else 0)
+            # The kernel takes the first symbol of a name, be it a variable's.
+            is_variable = name in symbols.variables
+            if symbols.everywhere[name] > 1 or is_variable:
+                facts |= _AMBIGUOUS | (_AMBIGUOUS_HERE if here > 1 or is_variable else 0)
         if not module:
             if name in symbols.init:
                 facts |= _INIT

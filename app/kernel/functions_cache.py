@@ -31,7 +31,6 @@ from app.linux.process import end_with_parent, set_process_name
 
 PREFIX = "functions-"
 MOST_KEPT = 4  # indexes in the cache: of other kernels, or of other modules
-NICENESS = 5  # below the service and its tracers, above the compiler that nobody waits for
 _HERE = Path(__file__).parent
 
 Value = TypeVar("Value")
@@ -51,7 +50,6 @@ def main(argv: Sequence[str]) -> None:
     options = parser.parse_args(argv)
     end_with_parent(options.parent)
     set_process_name("pd:functions")
-    os.nice(NICENESS)
     gc.disable()  # it makes 500,000 objects and no cycles, and ends soon
     folder = ensure(options.btf_path, options.cache_dir)
     json.dump({"folder": str(folder)}, sys.stdout)

@@ -164,7 +164,7 @@ def _trampoline(entry: Entry) -> Refusal | None:
     if facts & Facts.TWO_IN_BTF:
         return Refusal("ambiguous", f"BTF describes several functions named {name}")
     if facts & Facts.AMBIGUOUS_HERE:
-        what = f"/proc/kallsyms has several functions named {name}, and the kernel would take any"
+        what = f"/proc/kallsyms has several symbols named {name}, and the kernel would take any"
         return Refusal("ambiguous", what)
     if entry.signature_problem:
         text = _SIGNATURES[entry.signature_problem].format(slots=entry.sources.max_slots)
@@ -175,7 +175,7 @@ def _trampoline(entry: Entry) -> Refusal | None:
 def _kprobe(entry: Entry) -> Refusal | None:
     name, facts = entry.name, entry.facts
     if facts & Facts.AMBIGUOUS:
-        what = f"/proc/kallsyms has several functions named {name}, with those of modules"
+        what = f"/proc/kallsyms has several symbols named {name}, with those of modules"
         return Refusal("ambiguous", f"{what}, and a kprobe is set by name")
     if facts & Facts.BLACKLISTED:
         where = "kernel's kprobe blacklist"
@@ -224,7 +224,7 @@ def _findings(entry: Entry) -> Iterator[str]:
         yield "/proc/kallsyms: no such function"
     else:
         several = facts & (Facts.AMBIGUOUS | Facts.AMBIGUOUS_HERE)
-        yield "/proc/kallsyms: " + ("several functions of this name" if several else "found")
+        yield "/proc/kallsyms: " + ("several symbols of this name" if several else "found")
     if sources.ftrace:
         yield f"ftrace's available_filter_functions: not looked at ({sources.ftrace})"
     else:

@@ -40,6 +40,7 @@ class Symbols:
 
     counts: dict[tuple[str, bytes], int] = field(default_factory=dict)  # how many have the name
     everywhere: dict[bytes, int] = field(default_factory=dict)  # the same, modules included
+    variables: set[bytes] = field(default_factory=set)  # names that variables have
     # Names of the kernel's own that are not between _stext and _etext. Linux 7 calls variables `t`.
     not_code: set[bytes] = field(default_factory=set)
     init: set[bytes] = field(default_factory=set)  # freed after the kernel's start
@@ -55,7 +56,10 @@ def parse_symbols(kallsyms: bytes) -> Symbols:
     counts, everywhere = found.counts, found.everywhere
     for line in kallsyms.split(b"\n"):
         address, _, rest = line.partition(b" ")
-        if rest[:1] not in _TEXT or rest.startswith(_BESIDE, 2) or _COLD in rest:
+        if rest[:1] not in _TEXT:
+            found.variables.add(rest[2:].partition(b"\t")[0])
+            continue
+        if rest.startswith(_BESIDE, 2) or _COLD in rest:
             continue
         name, tab, module = rest[2:].partition(b"\t")
         if tab:

@@ -33,6 +33,8 @@ ffffffff81000440 t __pfx_both
 ffffffff81000500 t twice
 ffffffff81000510 t twice
 ffffffff81000520 t two_prototypes
+ffffffff81000530 t watchdog
+ffffffff83000000 d watchdog
 ffffffff81000600 T do_exit
 ffffffff81000610 T migrate_disable
 ffffffff81000620 T _raw_spin_lock
@@ -109,6 +111,7 @@ def kernel_btf() -> BtfBuilder:
     b.function("cut_down", integer, [("file", file)])
     b.function("both", integer, [("file", file)])
     b.function("twice", integer, [("file", file)])
+    b.function("watchdog", integer, [("file", file)])
     b.function("two_prototypes", integer, [("file", file)])
     b.function("two_prototypes", integer, [("count", word)])
     b.function("do_exit", 0, [("code", word)])

@@ -73,6 +73,7 @@ def both(code: str) -> dict[str, str]:
         ("blacklisted_function", dict.fromkeys(KPROBES, "blacklisted")),
         ("cut_down.isra.0", dict.fromkeys(TRAMPOLINES, "no_btf")),
         ("twice", both("ambiguous")),
+        ("watchdog", both("ambiguous")),  # a variable has its name
         ("two_prototypes", dict.fromkeys(TRAMPOLINES, "ambiguous")),
         ("shared_name", dict.fromkeys(KPROBES, "ambiguous")),
         ("do_exit", dict.fromkeys(AT_RETURN, "noreturn")),
