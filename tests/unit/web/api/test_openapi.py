@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+
 from typing import Any
 
 import pytest
@@ -21,8 +23,7 @@ def document(client: FlaskClient) -> Any:
 
 def test_every_http_route_is_in_it(flask_app: Flask, document: Any) -> None:
     rules = {
-        rule.rule.replace("<string:probe_id>", "{probe_id}")
-        for rule in flask_app.url_map.iter_rules()
+        re.sub(r"<string:(\w+)>", r"{\1}", rule.rule) for rule in flask_app.url_map.iter_rules()
     }
     files = {rule for rule in rules if rule.startswith("/static/")}
     assert set(document["paths"]) == rules - files - {"/openapi.json"}
