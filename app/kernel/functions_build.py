@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from app.btf import c_text
 from app.btf.format import MODIFIERS, BtfError, Kind
@@ -31,7 +31,7 @@ from app.kernel.functions import (
     Sources,
     encode_terms,
 )
-from app.kernel.functions_sources import Symbols
+from app.kernel.functions_sources import Symbols, with_aliases
 from app.kernel.tracepoint_format import Field, parse_format
 
 _MAX_DEPTH = 64
@@ -89,6 +89,8 @@ class _Row:
 
 def build(found: Found, sources: Sources, rules: TrampolineRules) -> dict[str, bytes]:
     """Return the files of the index, by name."""
+    if found.ftrace is not None and found.symbols is not None:
+        found = replace(found, ftrace=with_aliases(found.ftrace, found.symbols))
     rows = {
         FUNCTION: list(_functions(found, rules)),
         SYSCALL: list(_syscalls(found.tracepoints)),

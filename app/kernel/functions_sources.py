@@ -40,6 +40,7 @@ class Symbols:
 
     counts: dict[tuple[str, bytes], int] = field(default_factory=dict)  # how many have the name
     everywhere: dict[bytes, int] = field(default_factory=dict)  # the same, modules included
+    addresses: dict[bytes, bytes] = field(default_factory=dict)  # the kernel's own, in hexadecimal
     variables: set[bytes] = field(default_factory=set)  # names that variables have
     # Names of the kernel's own that are not between _stext and _etext. Linux 7 calls variables `t`.
     not_code: set[bytes] = field(default_factory=set)
@@ -68,6 +69,7 @@ def parse_symbols(kallsyms: bytes) -> Symbols:
             key = (module[1:-1].decode(errors="replace"), name)
         else:
             key = ("", name)
+            found.addresses[name] = address
             # Of a fixed width in hexadecimal: in the order of texts.
             if init and init[0] <= address < init[1]:
                 found.init.add(name)
@@ -95,6 +97,14 @@ def _span(marks: dict[bytes, bytes], names: tuple[bytes, bytes]) -> tuple[bytes,
     """Return the addresses between two symbols; None without them, or if they are hidden (0)."""
     start, end = (marks.get(name, b"") for name in names)
     return (start, end) if start and start.strip(b"0") and start < end else None
+
+
+def with_aliases(ftrace: set[tuple[str, bytes]], symbols: Symbols) -> set[tuple[str, bytes]]:
+    """Return ftrace's functions and those at the same addresses: its list has one name for each."""
+    addresses = symbols.addresses
+    listed = {addresses[name] for module, name in ftrace if not module and name in addresses}
+    listed.discard(b"0" * 16)  # hidden
+    return ftrace | {("", name) for name, address in addresses.items() if address in listed}
 
 
 def read_symbols() -> Symbols:

@@ -41,6 +41,7 @@ ffffffff81000620 T _raw_spin_lock
 ffffffff81000630 t notrace_function
 ffffffff81000640 t blacklisted_function
 ffffffff81000650 T assembler
+ffffffff81000000 T second_name
 ffffffff81000700 T __x64_sys_openat
 ffffffff81000710 T shared_name
 ffffffff82000000 T _sinittext
@@ -50,7 +51,7 @@ ffffffffc0000000 t xfs_read\t[xfs]
 ffffffffc0000010 t shared_name\t[xfs]
 ffffffffc0000020 t bpf_prog_1234\t[bpf]
 """
-NOT_IN_FTRACE = (b"notrace_function", b"assembler", b"setup_once")
+NOT_IN_FTRACE = (b"second_name", b"notrace_function", b"assembler", b"setup_once")
 BLACKLIST = b"0xffffffff81000640-0xffffffff81000650\tblacklisted_function\n"
 
 

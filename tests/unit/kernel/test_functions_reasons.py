@@ -71,6 +71,7 @@ def both(code: str) -> dict[str, str]:
         ("notrace_function", both("no_ftrace")),
         ("assembler", both("no_ftrace")),
         ("blacklisted_function", dict.fromkeys(KPROBES, "blacklisted")),
+        ("second_name", dict.fromkeys(TRAMPOLINES, "no_btf")),  # ftrace has one name
         ("cut_down.isra.0", dict.fromkeys(TRAMPOLINES, "no_btf")),
         ("twice", both("ambiguous")),
         ("watchdog", both("ambiguous")),  # a variable has its name
