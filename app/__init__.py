@@ -38,6 +38,7 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
         reference,
         signing_in,
         stream,
+        traceable,
         users,
         ws,
     )
@@ -62,7 +63,8 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
     app.teardown_request(stream_limit.release_at_teardown)
 
     api = ProblemApi(app)
-    for part in (pages, probes, events, fields, stream, users, signing_in, audit, reference):
+    parts = (pages, probes, traceable, fields, events, stream, users, signing_in, audit, reference)
+    for part in parts:
         api.register_blueprint(part.blueprint)
     app.register_blueprint(ws.blueprint)
     openapi.describe_websocket(app, api)

@@ -125,6 +125,7 @@ RULES: dict[str, Rule] = {
             "app.config",
             "app.errors",
             "app.hub",
+            "app.kernel",
             "app.kernel.availability",
             "app.link",
             "app.linux",
@@ -181,6 +182,7 @@ RULES: dict[str, Rule] = {
             "app.filters",
             "app.hub",
             "app.kernel",
+            "app.probes",
             "app.probes.spec",
             "app.timestamps",
             "app.version",
@@ -271,6 +273,7 @@ WITHOUT_RULE = ("tests.support",)
 # module imports them. Those with none run before the virtual environment exists.
 PROCESSES: dict[str, tuple[str, ...]] = {
     "app.kernel.__main__": (),
+    "app.kernel.functions_cache": (),
     "app.tracer.compile": ("bcc",),
     "app.tracer.__main__": ("nanoarrow", "numpy"),
     "app.cli.vm": (),

@@ -242,13 +242,24 @@ class Btf:
             for at in range(3, 3 + 2 * count_of(words[1]), 2)
         ]
 
-    def functions(self) -> Iterator[tuple[int, str]]:
-        """Iterate over id and name of each function, in split BTF of its own only."""
-        words, first = self._words, self._first_id
-        for index in range(1, len(self._starts)):
-            start = self._starts[index]
-            if kind_of(words[start + 1]) == Kind.FUNC:
-                yield first + index - 1, self._string(words[start])
+    def functions(self) -> Iterator[tuple[int, str, int]]:
+        """Iterate over id, name and prototype of each function, in split BTF of its own only."""
+        words, function = self._words, int(Kind.FUNC)
+        for type_id, start in enumerate(self._starts[1:], self._first_id):
+            if words[start + 1] >> 24 & 0x7F == function:  # kind_of, 130,000 times
+                yield type_id, self._string(words[start]), words[start + 2]
+
+    def parameter_words(self, proto_id: int) -> list[int]:
+        """Return what `parameters` does as words: offset of the name, type, offset, type ...
+
+        For passes over all functions, which share most of their names: see `text_at`.
+        """
+        words = self._type(proto_id)
+        return words[3 : 3 + 2 * count_of(words[1])].tolist()
+
+    def text_at(self, offset: int) -> str:
+        """Return the text at an offset of the string section, of the base's too."""
+        return self._string(offset)
 
     def __iter__(self) -> Iterator[int]:
         """Iterate over all type ids except `void`, in split BTF over its own only."""

@@ -24,8 +24,11 @@ DIGEST = "DIGEST"
 _TEMPORARY = ".new-"
 
 
-def ensure(cache_dir: Path, key: str, make: Callable[[], Mapping[str, str]]) -> Path:
-    """Return the folder `cache_dir/key` with the files that `make` returns (text by relative path).
+Files = Mapping[str, str | bytes]  # by relative path
+
+
+def ensure(cache_dir: Path, key: str, make: Callable[[], Files]) -> Path:
+    """Return the folder `cache_dir/key` with the files that `make` returns.
 
     Creates it atomically if it is missing or damaged, also when several processes ask. Raises
     OSError (paths.UnusablePathError), and what `make` raises.
@@ -47,7 +50,7 @@ def ensure(cache_dir: Path, key: str, make: Callable[[], Mapping[str, str]]) -> 
     return tree
 
 
-def _put(cache_dir: Path, tree: Path, files: Mapping[str, str]) -> None:
+def _put(cache_dir: Path, tree: Path, files: Files) -> None:
     """Write the tree to a temporary folder and move it into place; the caller holds the lock."""
     for leftover in cache_dir.glob(_TEMPORARY + "*"):  # of a process that was killed
         shutil.rmtree(leftover)
@@ -93,8 +96,10 @@ def _locked(cache_dir: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def _write(tree: Path, files: Mapping[str, str]) -> None:
-    content = {path: text.encode() for path, text in files.items()}
+def _write(tree: Path, files: Files) -> None:
+    content = {
+        path: text.encode() if isinstance(text, str) else text for path, text in files.items()
+    }
     for path, data in {**content, DIGEST: _digest(content).encode()}.items():
         file = tree / path
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ from app.config import Settings
 from app.errors import ProbedeckError
 from app.hub import Hub
 from app.probes.describe import describe_service
+from app.probes.function_index import Functions
 from app.probes.json_shapes import ProbeJson, ProbesJson
 from app.probes.kernel_check import KernelAnswer, KernelCheck
 from app.probes.launcher import Launcher
@@ -55,7 +56,9 @@ class ProbeManager:
         self._settings = settings
         self._hub = hub
         self._kernel_check = kernel_check or KernelCheck(settings)
-        self._launcher = Launcher(settings, hub, spawner or Spawner())
+        spawner = spawner or Spawner()
+        self._launcher = Launcher(settings, hub, spawner)
+        self.functions = Functions(settings, spawner)
         self._notifier = Notifier(hub, lambda: self.kernel)
         self._probes = {name: Probe(mode) for name, mode in MODES.items()}
         self._filter_numbers = itertools.count(1)
@@ -67,6 +70,7 @@ class ProbeManager:
     def start_service(self) -> None:
         """Check the kernel, precompile the programs and start telling clients of changes."""
         self._launcher.open()
+        self.functions.open()
         self.check_availability()
         self._launcher.precompile(self.kernel)
         self._monitor.start()
@@ -86,6 +90,7 @@ class ProbeManager:
             thread.start()
         for thread in stoppers:
             thread.join()
+        self.functions.close()
         self._launcher.close()
 
     # -- views --------------------------------------------------------------------------------

@@ -10,13 +10,18 @@ from app.btf.format import MAGIC, Kind
 
 
 class BtfBuilder:
-    """A BTF blob under construction; each method adds a type and returns its id."""
+    """A BTF blob under construction; each method adds a type and returns its id.
 
-    def __init__(self, byteorder: str = "little") -> None:
+    With `base` it is split BTF, as a module has it: it continues the ids and strings of its base,
+    whose types and texts it may use.
+    """
+
+    def __init__(self, byteorder: str = "little", base: BtfBuilder | None = None) -> None:
         self._mark = "<" if byteorder == "little" else ">"
-        self._strings = bytearray(b"\0")
+        self._base = base
+        self._strings = bytearray(b"\0" if base is None else b"")
         self._types = bytearray()
-        self._count = 0
+        self._count = 0 if base is None else base._count
 
     def add(
         self,
@@ -41,11 +46,14 @@ class BtfBuilder:
         if not text:
             return 0
         data = text.encode() + b"\0"
-        at = self._strings.find(b"\0" + data)
+        first = 0 if self._base is None else len(self._base._strings)
+        if self._base is not None and (at := self._base._strings.find(b"\0" + data)) != -1:
+            return at + 1
+        at = (b"\0" + self._strings).find(b"\0" + data)
         if at == -1:
-            at = len(self._strings) - 1
+            at = len(self._strings)
             self._strings += data
-        return at + 1
+        return first + at
 
     def integer(self, name: str, size: int, *, signed: bool = False, bits: int = 0) -> int:
         encoding = signed << 24 | (bits or size * 8)

@@ -233,3 +233,91 @@ def test_running_kernel() -> None:
     assert "struct dentry *" in [parameter.type for parameter in found.parameters]
     names = {btf.name(type_id) for type_id in btf if btf.kind(type_id) == Kind.STRUCT}
     assert {"task_struct", "filename", "pt_regs"} <= names
+
+
+def split() -> tuple[Btf, Btf]:
+    """The kernel's BTF, and a module's that continues it."""
+    kernel = deletion()
+    module = BtfBuilder(base=kernel)
+    inode = module.record("inode_of_module", 8, [("name", 1, 0), ("own", 2, 32)])
+    module.function("do_unlinkat", inode, [("dfd", 1), ("own", module.pointer(inode))])
+    base = Btf(kernel.build())
+    return base, Btf(module.build(), base)
+
+
+def test_split_btf_continues_its_base() -> None:
+    base, module = split()
+    assert list(module) == list(range(len(base), len(base) + 4))
+    assert len(module) == len(base) + 4
+    own = module.find(Kind.STRUCT, "inode_of_module")
+    assert own == len(base)
+    assert base.find(Kind.STRUCT, "inode_of_module") is None
+    # Texts of the base and of its own; types of the base.
+    members = module.members(own)
+    assert [(member.name, module.name(member.type_id)) for member in members] == [
+        ("name", "int"),
+        ("own", "char"),
+    ]
+    assert module.find(Kind.STRUCT, "filename") == base.find(Kind.STRUCT, "filename")
+    assert module.size(own) == 8
+
+
+def test_split_btf_finds_its_own_first() -> None:
+    base, module = split()
+    own, other = module.find(Kind.FUNC, "do_unlinkat"), base.find(Kind.FUNC, "do_unlinkat")
+    assert own is not None
+    assert other is not None
+    assert own >= len(base) > other
+    assert [(type_id, name) for type_id, name, _ in module.functions()] == [(own, "do_unlinkat")]
+    assert [(type_id, name) for type_id, name, _ in base.functions()] == [(other, "do_unlinkat")]
+    found = find_function(module, "do_unlinkat")
+    assert found is not None
+    assert found.parameters[1] == Parameter("own", "struct inode_of_module *")
+
+
+def test_split_btf_with_types_beyond_its_end() -> None:
+    _, module = split()
+    with pytest.raises(BtfError, match=f"1 to {len(module) - 1}"):
+        module.kind(len(module))
+
+
+def test_parameters_as_words() -> None:
+    _, module = split()
+    ((_, _, proto),) = module.functions()
+    words = module.parameter_words(proto)
+    texts = [module.text_at(offset) for offset in words[::2]]
+    assert list(zip(texts, words[1::2], strict=True)) == module.parameters(proto)
+
+
+def test_a_longer_header_is_skipped() -> None:
+    """As of 2026, with `layout_off` and `layout_len`: a layout section between the others."""
+    data = deletion().build()
+    mark, version, flags, size, *offsets = struct.unpack_from("<HBBIIIII", data)
+    layout = b"\x04\x00\x00\x00" * 20
+    types_at, types_size, strings_at, strings_size = offsets
+    header = struct.pack(
+        "<HBBIIIIIII",
+        mark,
+        version,
+        flags,
+        size + 8,
+        types_at,
+        types_size,
+        strings_at + len(layout),
+        strings_size,
+        types_size,
+        len(layout),
+    )
+    body = data[size:]
+    longer = Btf(header + body[:types_size] + layout + body[types_size:])
+    assert find_function(longer, "do_unlinkat") == find_function(Btf(data), "do_unlinkat")
+
+
+@running
+def test_the_running_kernel_s_functions() -> None:
+    btf = Btf.load(RUNNING)
+    functions = {name: (type_id, proto) for type_id, name, proto in btf.functions()}
+    assert len(functions) > 10_000
+    type_id, proto = functions["vfs_read"]
+    assert type_id == btf.find(Kind.FUNC, "vfs_read")
+    assert proto == btf.target(type_id)

@@ -82,6 +82,7 @@ RUN_BY = {
     "vm_mode/serving.py": "tests/processes/test_machine.py",
     "vm_mode/terminal.py": "tests/kernels/test_machine.py",
     "web/api/blueprint.py": "tests/unit/web/api/test_openapi.py",
+    "web/api/function_schemas.py": "tests/unit/web/routes/test_traceable.py",
     "web/api/requests.py": "tests/unit/web/routes/test_probes.py",
     "web/context.py": "tests/integration/test_service.py",
     "web/routes/pages.py": "tests/web_server/test_real_http.py",
