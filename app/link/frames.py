@@ -31,7 +31,9 @@ MAX_DESCRIPTORS = 64  # with one frame
 class TracerRequest:
     """Everything a tracer needs. `run` distinguishes the starts of a probe.
 
-    `function` is the kernel's own symbol, or a description of the tracepoints.
+    `function` is the kernel's own symbol, or a description of the tracepoints. With a `plan`
+    (app.columns.plan.Plan as JSON) that is traced, else deletions. `where` is what the programs
+    test at first beside `filter` (a KernelFilter of app.filters as JSON); None is nothing.
     """
 
     probe: str
@@ -44,6 +46,8 @@ class TracerRequest:
     ring_bytes: int
     btf_path: str
     cache_dir: str
+    plan: dict[str, Any] | None = None
+    where: dict[str, Any] | None = None
 
     def encode(self) -> bytes:
         return json.dumps(asdict(self)).encode() + b"\n"

@@ -15,15 +15,17 @@ from app.link.frames import Outbox, ServiceGoneError, TracerRequest
 from app.linux.allocator import keep_freed_memory
 from app.linux.process import end_with_parent, is_child_of, set_process_name
 
+REQUEST_BYTES = 65536  # read at once
+
 
 def read_request(sock: socket.socket) -> TracerRequest:
     """Return the first line on the socket; what follows stays unread. Raises ServiceGoneError."""
     line = b""
     while not line.endswith(b"\n"):
-        byte = sock.recv(1)
-        if not byte:
+        waiting = sock.recv(REQUEST_BYTES, socket.MSG_PEEK)
+        if not waiting:
             raise ServiceGoneError
-        line += byte
+        line += sock.recv(waiting.find(b"\n") + 1 or len(waiting))
     return TracerRequest.decode(line)
 
 

@@ -25,7 +25,7 @@ from app.probes.kernel_check import KernelAnswer, KernelCheck
 from app.probes.manager import ProbeManager
 from app.probes.modes import MODES
 from app.probes.run_end import End
-from app.probes.spec import Filter, ProbeSpec
+from app.probes.spec import Filter, ProbeSpec, Where
 from tests.support.waiting import PATIENCE_S, wait_until
 
 MODE, OTHER, BROKEN = "fexit", "kprobe", "fentry"
@@ -41,6 +41,7 @@ class FakeRun:
         self.function: str | None = None
         self.attached = False
         self.filtered, self.filter, self.filter_by = 0, None, ""
+        self.where: Where | None = None
         self.drops: dict[str, int] = {}
         self.cost = self.ended_s = self.blind = None
         self.end: End | None = None
@@ -152,7 +153,7 @@ class Stage:
 
     def overtake(self, run: FakeRun, call: Callable[[], Any], **facts: Any) -> Any:
         """Report these facts and make this call before the callers that wait for them go on."""
-        with self.manager._probes[MODE].changed:
+        with self.manager._registry.get(MODE).changed:
             run.report(**facts)
             return call()  # which lets the others in only when it waits itself
 
@@ -211,7 +212,7 @@ def test_start_and_stop(stage: Stage) -> None:
     [
         lambda manager: manager.describe("x"),
         lambda manager: manager.start("x", ProbeSpec()),
-        lambda manager: manager.change_filter("x", None),
+        lambda manager: manager.change("x", {"filter": None}),
         lambda manager: manager.stop("x"),
     ],
 )
@@ -260,7 +261,7 @@ def test_a_stop_waits_for_the_start_before_it(stage: Stage) -> None:
 
 def test_no_answer_shows_a_state_that_the_run_has_left(stage: Stage) -> None:
     """The reader has noted a fact and waits for the lock, which the caller holds."""
-    probe = stage.manager._probes[MODE]
+    probe = stage.manager._registry.get(MODE)
     starting = stage.pool.submit(stage.manager.start, MODE, ProbeSpec())
     run = stage.run(1)
     with probe.changed:
@@ -321,7 +322,7 @@ def test_a_filter_is_shown_once_it_is_confirmed(stage: Stage) -> None:
         kind="test", peer="-", probes=None, recent=False, states_in_order=True
     ) as client:
         client.get(0)
-        change = stage.pool.submit(stage.manager.change_filter, MODE, {"pid": 7}, "eve")
+        change = stage.pool.submit(stage.manager.change, MODE, {"filter": {"pid": 7}}, "eve")
         wait_until(lambda: run.sent, "the request")
         assert stage.manager.describe(MODE)["filter"]["pid"] is None
         run.confirm()
@@ -338,7 +339,7 @@ def test_a_change_during_a_stop(stage: Stage) -> None:
     run = stage.start()
     stopping = stage.pool.submit(stage.manager.stop, MODE)
     assert run.asked_to_stop.wait(PATIENCE_S)
-    change = stage.pool.submit(stage.manager.change_filter, MODE, {"pid": 7})
+    change = stage.pool.submit(stage.manager.change, MODE, {"filter": {"pid": 7}})
     run.report(end=STOPPED)
     assert stopping.result(PATIENCE_S)["state"] == "stopped"
     assert problem(change) == (404, "not_running")
@@ -347,7 +348,7 @@ def test_a_change_during_a_stop(stage: Stage) -> None:
 
 def test_a_stop_during_a_change(stage: Stage) -> None:
     run = stage.start()
-    change = stage.pool.submit(stage.manager.change_filter, MODE, {"pid": 7})
+    change = stage.pool.submit(stage.manager.change, MODE, {"filter": {"pid": 7}})
     wait_until(lambda: run.sent, "the request")
     stopping = stage.pool.submit(stage.manager.stop, MODE)
     assert run.asked_to_stop.wait(PATIENCE_S)
@@ -494,7 +495,7 @@ def test_a_start_that_failed_overtaken_by_a_start(stage: Stage) -> None:
 
 def test_a_change_overtaken_by_a_stop(stage: Stage) -> None:
     run = stage.start(filter=Filter(uid=1))
-    change = stage.pool.submit(stage.manager.change_filter, MODE, {"pid": 7}, "eve")
+    change = stage.pool.submit(stage.manager.change, MODE, {"filter": {"pid": 7}}, "eve")
     wait_until(lambda: run.sent, "the request")
 
     def end_it() -> None:
@@ -502,7 +503,7 @@ def test_a_change_overtaken_by_a_stop(stage: Stage) -> None:
         run.report(end=STOPPED)
 
     ending = stage.pool.submit(end_it)
-    with stage.manager._probes[MODE].changed:
+    with stage.manager._registry.get(MODE).changed:
         run.confirm()
         stage.manager.stop(MODE, "bob")
     ending.result(PATIENCE_S)
@@ -519,9 +520,9 @@ def test_a_change_overtaken_by_the_next(stage: Stage) -> None:
     run = stage.start()
     changes = []
     for wanted in ({"pid": 7}, {"uid": 1}):
-        changes.append(stage.pool.submit(stage.manager.change_filter, MODE, wanted))
+        changes.append(stage.pool.submit(stage.manager.change, MODE, {"filter": wanted}))
         wait_until(lambda: len(run.sent) == len(changes), "the request")
-    with stage.manager._probes[MODE].changed:
+    with stage.manager._registry.get(MODE).changed:
         run.confirm(0)
         run.confirm(1)
     shown = [change.result(PATIENCE_S)["filter"] for change in changes]
@@ -540,7 +541,7 @@ def test_a_change_that_was_not_sent_is_not_confirmed_by_the_next(
         return False
 
     monkeypatch.setattr(run, "change_filter", refuse)
-    refused = stage.pool.submit(stage.manager.change_filter, MODE, {"pid": 7})
+    refused = stage.pool.submit(stage.manager.change, MODE, {"filter": {"pid": 7}})
     assert asked.wait(PATIENCE_S)
     run.report(filtered=1 << 30, filter=Filter(uid=1))
     assert problem(refused) == (502, "tracer_failed")
@@ -552,7 +553,7 @@ def test_nobody_is_waited_for_in_the_end(stage: Stage) -> None:
     assert run.asked_to_stop.wait(PATIENCE_S)
     run.report(end=STOPPED)
     stopping.result(PATIENCE_S)
-    assert stage.manager._probes[MODE].moments == []
+    assert stage.manager._registry.get(MODE).moments == []
 
 
 def test_the_end_of_the_service(stage: Stage) -> None:
