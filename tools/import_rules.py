@@ -97,6 +97,7 @@ RULES: dict[str, Rule] = {
             "app.errors",
             "app.hub",
             "app.probes.json_shapes",
+            "app.probes.modes",
             "app.probes.spec",
         ),
         libraries=(

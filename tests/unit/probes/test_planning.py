@@ -108,7 +108,23 @@ def test_names_of_probes(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", ".", "..", ".a", "-a", "_a", "a" * 33, "A", "ä", "\u0661", "a b", "a\n", "a\0", "a/b", "*"],
+    [
+        "",
+        ".",
+        "..",
+        ".a",
+        "-a",
+        "_a",
+        "a" * 33,
+        "A",
+        "ä",
+        "\u0661",
+        "a b",
+        "a\n",
+        "a\0",
+        "a/b",
+        "*",
+    ],
 )
 def test_what_no_probe_is_called(name: str) -> None:
     with pytest.raises(ProbedeckError) as caught:
@@ -143,7 +159,7 @@ class OddPlanner(FakePlanner):
     ],
 )
 def test_a_plan_with_other_names_goes_no_further(odd: dict[str, str]) -> None:
-    with pytest.raises(ValueError, match="no kernel names|a plan for"):
+    with pytest.raises(ValueError, match=r"no kernel names|a plan for"):
         prepare(OddPlanner(**odd), "reads", ProbeSpec(target=READ, mode="kprobe"), ALL)
 
 
