@@ -29,6 +29,7 @@ RUN_BY = {
     "cli/vm.py": "tests/processes/test_machine.py",
     "cli/vm_exec.py": "tests/unit/vm_mode/test_commands.py",
     "columns/column.py": "tests/unit/tracer/test_decode.py",
+    "columns/plan.py": "tests/unit/probes/test_launcher.py",
     "errors.py": "tests/unit/web/api/test_problem.py",
     "hub/items.py": "tests/unit/hub/test_log.py",
     "kernel/__main__.py": "tests/kernels/test_modes.py",
