@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -29,6 +29,16 @@ NAME_RULE = (
 )
 
 
+@dataclass(frozen=True)
+class Resolved:
+    """What a preset traces here: a target that is not a preset, in a mode that suits it."""
+
+    target: Target
+    mode: str
+    columns: tuple[str, ...] | None
+    where: str | None
+
+
 class Planner(Protocol):
     """Knows the kernel's types, functions and tracepoints. Called from any thread.
 
@@ -37,8 +47,8 @@ class Planner(Protocol):
     `unavailable` with `reason` and `hint` for what this kernel does not allow.
     """
 
-    def resolve(self, preset: str) -> tuple[Target, tuple[str, ...] | None, str | None]:
-        """Return what a preset is on this kernel: target, columns and filter."""
+    def resolve(self, preset: str, mode: str | None, working: Collection[str]) -> Resolved:
+        """Return what a preset is on this kernel in this mode; None: the best that is `working`."""
 
     def make_plan(self, target: Target, mode: str, columns: tuple[str, ...] | None) -> Plan:
         """Return the plan for a target, which is not a preset, in this mode."""
@@ -50,7 +60,7 @@ class Planner(Protocol):
 class NoPlanner:
     """For a service that has no planner: no target can be traced."""
 
-    def resolve(self, preset: str) -> tuple[Target, tuple[str, ...] | None, str | None]:
+    def resolve(self, preset: str, _mode: str | None, _working: Collection[str]) -> Resolved:
         raise _no_planner(f"the preset {preset}")
 
     def make_plan(self, target: Target, _mode: str, _columns: tuple[str, ...] | None) -> Plan:
@@ -111,17 +121,18 @@ def prepare(planner: Planner, probe_id: str, spec: ProbeSpec, working: list[str]
 
 
 def _plan(planner: Planner, spec: ProbeSpec, target: Target, working: list[str]) -> Prepared:
-    columns, text = spec.columns, spec.where
+    asked, columns, text = spec.mode, spec.columns, spec.where
     if target.kind == PRESET:
-        target, its_columns, its_where = planner.resolve(target.name)
-        columns = its_columns if columns is None else columns
-        text = its_where if text is None else text
+        found = planner.resolve(target.name, asked, working)
+        target, asked = found.target, found.mode
+        columns = found.columns if columns is None else columns
+        text = found.where if text is None else text
     possible = modes_of(target)
     modes = [mode for mode in possible if mode in working]
-    if spec.mode is None:
+    if asked is None:
         mode, plan = _best(planner, target, columns, modes or possible)
-    elif spec.mode in possible:
-        mode, plan = spec.mode, _planned(planner, target, spec.mode, columns, modes)
+    elif asked in possible:
+        mode, plan = asked, _planned(planner, target, asked, columns, modes)
     else:
         names = ", ".join(possible)
         raise invalid("mode", f"A {target.kind} can be traced in: {names}.")

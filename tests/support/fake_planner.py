@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Collection
 from typing import Any
 
 from app.columns.column import CALLER, Column
 from app.columns.plan import CONTEXT, Hook, Output, Plan, Read
 from app.errors import ProbedeckError
-from app.probes.planning import invalid
+from app.probes.planning import Resolved, invalid, modes_of
 from app.probes.spec import FUNCTION, SYSCALL, TRACEPOINT, Target
 
 KNOWN = {
@@ -27,10 +28,12 @@ class FakePlanner:
     def __init__(self) -> None:
         self.planned: list[tuple[Target, str]] = []
 
-    def resolve(self, preset: str) -> tuple[Target, tuple[str, ...] | None, str | None]:
+    def resolve(self, preset: str, mode: str | None, working: Collection[str]) -> Resolved:
         if preset not in PRESETS:
             raise invalid("preset", f"Unknown preset. Known: {', '.join(PRESETS)}.")
-        return PRESETS[preset]
+        target, columns, where = PRESETS[preset]
+        best = next((each for each in modes_of(target) if each in working), "fexit")
+        return Resolved(target, mode or best, columns, where)
 
     def make_plan(self, target: Target, mode: str, columns: tuple[str, ...] | None) -> Plan:
         if target.name not in KNOWN[target.kind]:
