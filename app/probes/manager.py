@@ -130,11 +130,11 @@ class ProbeManager:
         A name that no probe has yet becomes a probe, which `stop` forgets again.
         Raises ProbedeckError: 404, 409, 422, 429, 501, 502, 503 or 504.
         """
-        deadline = time.monotonic() + self._settings.start_timeout_s
         if spec.target is None:
             self._registry.get(probe_id)  # 404: what has no target yet needs one
         prepared = prepare(self._planner, probe_id, spec, self.kernel.working())
         check_filter(MODES[prepared.mode], spec.filter, prepared.plan)
+        deadline = time.monotonic() + self._settings.start_timeout_s
         while True:
             probe = self._registry.get_or_add(probe_id, prepared.mode)
             with probe.changed:
