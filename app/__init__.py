@@ -59,6 +59,7 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
     app.before_request(target.check_target)
     app.before_request(body.check_body)
     app.before_request(audit.write_down)
+    app.before_request(target.check_no_body)
     app.after_request(audit.write_result)
     app.teardown_request(stream_limit.release_at_teardown)
 

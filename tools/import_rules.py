@@ -159,6 +159,7 @@ RULES: dict[str, Rule] = {
             "app.filters",
             "app.hub",
             "app.probes.json_shapes",
+            "app.probes.modes",
             "app.probes.spec",
         ),
         libraries=(

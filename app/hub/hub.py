@@ -38,10 +38,30 @@ class Hub:
     def begin_run(self, probe: str) -> Ledger:
         """Return a new ledger for a run of this probe that starts now: its counters are zero."""
         with self._lock:
+            self._end_run(self._ledgers.get(probe))
+            self._log.remember(probe)
             self._ledgers[probe] = ledger = Ledger(probe)
             for subscription in self._subscriptions.values():
                 subscription.begin_run(ledger)
             return ledger
+
+    def forget(self, key: str, message: Control, *, probe: str) -> None:
+        """Forget a probe, whose last run has ended: its state under this key, and its ledger.
+
+        The message tells clients so, as of `announce`. Its rows stay in the log until they are
+        evicted.
+        """
+        with self._lock:
+            self._tell(key, message, probe, is_change=True)
+            self._states.pop(key, None)
+            self._end_run(self._ledgers.pop(probe, None))
+            self._log.forget(probe)
+
+    def _end_run(self, ledger: Ledger | None) -> None:
+        if ledger is not None:
+            ledger.is_over = True
+            for subscription in self._subscriptions.values():
+                subscription.end_run(ledger)
 
     def publish(self, ledger: Ledger, rows: int, data: bytes) -> None:
         """Append a batch to the log."""
@@ -82,9 +102,12 @@ class Hub:
         """
         with self._lock:
             self._states[key] = probe, message
-            for subscription in self._subscriptions.values():
-                if probe is None or subscription.reads(probe):
-                    subscription.announce(key, message, is_change=is_change)
+            self._tell(key, message, probe, is_change=is_change)
+
+    def _tell(self, key: str, message: Control, probe: str | None, *, is_change: bool) -> None:
+        for subscription in self._subscriptions.values():
+            if probe is None or subscription.reads(probe):
+                subscription.announce(key, message, is_change=is_change)
 
     def _append_gap(
         self,
@@ -160,6 +183,11 @@ class Hub:
         with self._lock:
             snapshot = self._log.snapshot()
         return snapshot.excerpt(probes, after_row, rows_before or {})
+
+    def holds(self, probe: str) -> bool:
+        """Return whether the log has rows of this probe, which may be forgotten."""
+        with self._lock:
+            return self._log.holds(probe)
 
     @property
     def next_row(self) -> int:

@@ -16,6 +16,7 @@ class Ledger:
     """
 
     probe: str
+    is_over: bool = False  # the probe has a later run, or is forgotten: there will be no more rows
     received: int = 0
     dropped_kernel: int = 0
     dropped_pipe: int = 0
@@ -72,7 +73,11 @@ class ClientLedger:
 
 
 class ClientLedgers:
-    """One client's ledgers by run: rows of an earlier run may be queued when the next begins."""
+    """One client's ledgers by run.
+
+    That of a run that is over is kept only while rows of it are queued, so that many runs of many
+    probes take no room.
+    """
 
     def __init__(self) -> None:
         self._by_run: dict[Ledger, ClientLedger] = {}
@@ -84,9 +89,18 @@ class ClientLedgers:
             ledger = self._by_run[run] = ClientLedger(run)
         return ledger
 
-    def begin_run(self, run: Ledger) -> None:
-        """Begin a ledger for this run; forget the probe's earlier runs with nothing queued."""
-        for old, ledger in list(self._by_run.items()):
-            if old.probe == run.probe and not ledger.queued:
-                del self._by_run[old]
-        self.of(run)
+    def deliver(self, run: Ledger, rows: int) -> None:
+        """Count queued rows of this run as delivered."""
+        self.of(run).deliver(rows)
+        self.tidy(run)
+
+    def drop(self, run: Ledger, rows: int) -> None:
+        """Count queued rows of this run as dropped."""
+        self.of(run).drop(rows)
+        self.tidy(run)
+
+    def tidy(self, run: Ledger) -> None:
+        """Forget the ledger of this run if nothing more happens to it."""
+        ledger = self._by_run.get(run)
+        if ledger is not None and run.is_over and not ledger.queued:
+            del self._by_run[run]

@@ -91,7 +91,7 @@ class Subscription:
     def delivered(self, batch: Batch) -> None:
         """Count the rows of a batch from `get` as delivered: it was written to the client."""
         with self._lock:
-            self._ledgers.of(batch.ledger).deliver(batch.rows)
+            self._ledgers.deliver(batch.ledger, batch.rows)
 
     def _has_something(self) -> bool:
         return bool(self._is_ended or self._gaps or self._states or self.queued_bytes)
@@ -121,7 +121,11 @@ class Subscription:
 
     def begin_run(self, ledger: Ledger) -> None:
         """Begin to count for a new run of a probe."""
-        self._ledgers.begin_run(ledger)
+        self._ledgers.of(ledger)
+
+    def end_run(self, ledger: Ledger) -> None:
+        """The probe has a later run, or is forgotten."""
+        self._ledgers.tidy(ledger)
 
     def appended(self, item: Item) -> None:
         """Queue the log's newest item; drop the oldest queued ones beyond the queue's limit."""
@@ -186,5 +190,5 @@ class Subscription:
         self.queued_bytes -= item.size_bytes
         self._gaps.add(item)
         if isinstance(item, Batch):
-            self._ledgers.of(item.ledger).drop(item.rows)
+            self._ledgers.drop(item.ledger, item.rows)
             item.count_as_dropped()

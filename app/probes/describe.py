@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from app.columns.names import tables_as_json
+from app.columns.plan import Plan
 from app.hub import Hub
 from app.probes.drops import NO_DROPS
-from app.probes.json_shapes import KernelJson, ProbeJson, ProbesJson
+from app.probes.json_shapes import KernelJson, ProbeJson, ProbesJson, TargetJson
 from app.probes.kernel_check import KernelAnswer
 from app.probes.not_seen import not_seen
 from app.probes.probe import Probe, State
+from app.probes.spec import Target
 
 # Members that move all the time: a new value alone is no change of state.
 MOVING = ("counters", "drops", "cost", "clients")
@@ -17,30 +21,56 @@ MOVING = ("counters", "drops", "cost", "clients")
 
 def describe_probe(probe: Probe, kernel: KernelAnswer, hub: Hub) -> ProbeJson:
     """Return everything known of one probe (docs/protocol.md, "A probe"). Needs its lock."""
-    name, run, spec = probe.mode.name, probe.run, probe.spec
-    answer = kernel.modes[name]
+    name, run, spec, plan = probe.id, probe.run, probe.spec, probe.plan
+    mode = probe.mode.name
+    answer = kernel.modes[mode]
+    traced = answer.function if plan is None else plan.hook.name
+    columns = probe.mode.columns if plan is None else [each.column for each in plan.outputs]
+    sees_renames = kernel.rename_function is not None
     return {
         "id": name,
-        "mode": name,
-        "function": (run.function if run else None) or answer.function,
+        "mode": mode,
+        "target": None if spec.target is None else target_as_json(spec.target),
+        "function": (run.function if run else None) or traced,
         "state": probe.state.value,
         "available": answer.available,
         "reason": answer.reason,
         "hint": answer.hint,
         "filter": spec.filter.as_json(),
+        "where": probe.where.text,
+        "where_in_service": probe.where.in_service,
         "duration_s": spec.duration_s,
         "restart": spec.restart,
         "restarts": probe.restarts.count,
         "started_at": probe.started_at,
         "ended": probe.ended,
         "blind": run.blind if run and probe.state is State.RUNNING else None,
-        "not_seen": not_seen(name, kernel.rename_function is not None),
+        "not_seen": not_seen(mode, sees_renames) if plan is None else [],
         "changed_by": probe.changed_by,
-        "columns": [column.as_json() for column in probe.mode.columns],
+        "columns": [column.as_json() for column in columns],
+        "names": {} if plan is None else tables_of(plan),
         "counters": hub.counters(name),
         "drops": {**NO_DROPS, **(run.drops if run else {})},
         "cost": run.cost if run else None,
         "clients": hub.clients(name),
+    }
+
+
+def target_as_json(target: Target) -> TargetJson:
+    return {"kind": target.kind, "name": target.name}
+
+
+def tables_of(plan: Plan) -> dict[str, list[dict[str, Any]]]:
+    """Return the plan's own tables of names, by what its columns call them, as of
+    app.columns.names.
+    """
+    return {
+        output.column.names: [
+            {"value": value, "name": name, "aliases": [], "meaning": ""}
+            for value, name in output.names
+        ]
+        for output in plan.outputs
+        if output.column.names is not None and output.names
     }
 
 

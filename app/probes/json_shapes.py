@@ -46,15 +46,25 @@ class BlindJson(TypedDict):
     hint: str
 
 
+class TargetJson(TypedDict):
+    """What is traced instead of deletions."""
+
+    kind: str  # app.probes.spec.Target
+    name: str
+
+
 class ProbeJson(TypedDict):
     id: str
     mode: str
+    target: TargetJson | None
     function: str | None
     state: str
     available: bool
     reason: str | None
     hint: str | None
     filter: dict[str, Any]  # app.probes.spec.Filter
+    where: Annotated[str | None, "The filter in the language of docs/filters.md"]
+    where_in_service: Annotated[str | None, "The part of it that the kernel does not test"]
     duration_s: float | None
     restart: bool
     restarts: int
@@ -64,6 +74,7 @@ class ProbeJson(TypedDict):
     not_seen: Annotated[list[str], "What the mode does not show"]
     changed_by: ChangeJson | None
     columns: list[dict[str, Any]]  # app.columns.column.Column
+    names: dict[str, list[dict[str, Any]]]  # tables that only this probe's columns refer to
     counters: dict[str, int]  # app.hub.Ledger
     drops: dict[str, int]  # app.probes.drops
     cost: CostJson | None

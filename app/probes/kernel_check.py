@@ -8,7 +8,7 @@ import logging
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,8 +66,11 @@ class KernelCheck:
                 self._was_asked.set()
             return answer
 
-    def require(self, mode: str) -> None:
-        """Raises ProbedeckError 501 if a mode still does not work when it is checked again."""
+    def require(self, mode: str, possible: Collection[str] = PREFERENCE) -> None:
+        """Raises ProbedeckError 501 if a mode still does not work when it is checked again.
+
+        `possible` are the modes that can be proposed instead.
+        """
         if not self.answer.modes[mode].available:
             self.run()  # the cause may have been removed since the last check
         result = self.answer.modes[mode]
@@ -78,7 +81,7 @@ class KernelCheck:
                 f"{mode} does not work here: {result.reason}",
                 reason=result.reason,
                 hint=result.hint,
-                alternatives=self.answer.working(),
+                alternatives=[name for name in self.answer.working() if name in possible],
             )
 
 

@@ -16,9 +16,9 @@ from app.link.compiler import compile_command
 from app.link.frames import TracerRequest
 from app.probes.kernel_check import KernelAnswer
 from app.probes.precompile import Precompiler
+from app.probes.probe import Probe
 from app.probes.run import TracerRun
 from app.probes.spawner import Spawner
-from app.probes.spec import ProbeSpec
 
 log = logging.getLogger(__name__)
 
@@ -57,10 +57,10 @@ class Launcher:
             self._precompiler.close()
         self._spawner.close()
 
-    def make_run(self, probe: str, on_change: Callable[[TracerRun], None]) -> TracerRun:
+    def make_run(self, probe: str, mode: str, on_change: Callable[[TracerRun], None]) -> TracerRun:
         """Return a run whose tracer waits for its request. Raises ProbedeckError 502."""
         if self._precompiler is not None:
-            self._precompiler.cancel(probe)
+            self._precompiler.cancel(mode)
         ledger = self._hub.begin_run(probe)
         try:
             tracer = self._spawner.take()
@@ -71,20 +71,23 @@ class Launcher:
             ) from error
         return TracerRun(tracer, self._hub, ledger, on_change)
 
-    def request(
-        self, mode: str, function: str | None, spec: ProbeSpec, duration_s: float | None
-    ) -> bytes:
-        """Return the request for a tracer; `duration_s` is what is left of the spec's."""
-        settings = self._settings
+    def request(self, probe: Probe, function: str | None, duration_s: float | None) -> bytes:
+        """Return the request for a probe's tracer.
+
+        `function` is where the mode finds deletions; `duration_s` is what is left of the spec's.
+        """
+        settings, plan = self._settings, probe.plan
         return TracerRequest(
-            probe=mode,
-            mode=mode,
-            function=function or "",
+            probe=probe.id,
+            mode=probe.mode.name,
+            function=(function or "") if plan is None else plan.hook.name,
             run=next(self._run_numbers),
             parent_pid=os.getpid(),
-            filter=spec.filter,
+            filter=probe.spec.filter,
             duration_s=duration_s,
             ring_bytes=settings.ring_mib << 20,
             btf_path=str(settings.btf_path),
             cache_dir=str(settings.cache_dir),
+            plan=None if plan is None else plan.as_json(),
+            where=probe.where.kernel,
         ).encode()

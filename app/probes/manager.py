@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The registry of probes: starts, changes, stops and restarts them, one caller at a time each."""
+"""Commands on probes: starts, changes, stops and restarts them, one caller at a time each."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ from app.probes.modes import MODES
 from app.probes.moment import Moment
 from app.probes.monitor import Monitor
 from app.probes.notifier import Notifier
+from app.probes.planning import NoPlanner, Planner, Prepared, compiled, invalid, prepare
 from app.probes.probe import Probe, State, check_filter
+from app.probes.registry import Registry
 from app.probes.restart import Restarts
 from app.probes.run import TracerRun
 from app.probes.run_end import End, filter_not_confirmed, stop_failed
 from app.probes.spawner import Spawner
-from app.probes.spec import ProbeSpec
+from app.probes.spec import ProbeSpec, Where
 from app.timestamps import now
 
 FILTER_TIMEOUT_S = 10.0
@@ -52,6 +54,7 @@ class ProbeManager:
         *,
         spawner: Spawner | None = None,
         kernel_check: KernelCheck | None = None,
+        planner: Planner | None = None,
     ) -> None:
         self._settings = settings
         self._hub = hub
@@ -60,11 +63,12 @@ class ProbeManager:
         self._launcher = Launcher(settings, hub, spawner)
         self.functions = Functions(settings, spawner)
         self._notifier = Notifier(hub, lambda: self.kernel)
-        self._probes = {name: Probe(mode) for name, mode in MODES.items()}
+        self._registry = Registry()
+        self._planner = planner or NoPlanner()
         self._filter_numbers = itertools.count(1)
         self._closing = threading.Event()
         self._monitor = Monitor(
-            self._probes.values(), hub, self._notifier, self._closing, settings.tracer_silence_s
+            self._registry.all, hub, self._notifier, self._closing, settings.tracer_silence_s
         )
 
     def start_service(self) -> None:
@@ -78,13 +82,14 @@ class ProbeManager:
     def close(self) -> None:
         """Stop every probe and refuse further starts."""
         self._closing.set()
-        for probe in self._probes.values():
+        probes = self._registry.all()
+        for probe in probes:
             run = probe.run
             if probe.state is State.STARTING and run is not None:
                 run.kill(End("stopping", "the service stopped", 503))
         stoppers = [
-            threading.Thread(target=self._stop_if_running, args=(name,), name=f"stop-{name}")
-            for name in self._probes
+            threading.Thread(target=self._stop_if_running, args=(each.id,), name=f"stop-{each.id}")
+            for each in probes
         ]
         for thread in stoppers:
             thread.start()
@@ -103,28 +108,23 @@ class ProbeManager:
     def check_availability(self) -> None:
         """Check (again) which modes the kernel allows, and tell clients. Raises ProbedeckError."""
         self._kernel_check.run()
-        for probe in self._probes.values():
+        for probe in self._registry.all():
             with probe.changed:
                 self._notifier.tell(probe)
 
     def describe_all(self) -> ProbesJson:
         """Return all probes and the kernel (docs/protocol.md, "A probe")."""
-        return describe_service([self.describe(name) for name in self._probes], self.kernel)
+        return describe_service(
+            [self._describe(probe) for probe in self._registry.all()], self.kernel
+        )
 
     def describe(self, probe_id: str) -> ProbeJson:
         """Return one probe (docs/protocol.md, "A probe"). Raises ProbedeckError 404."""
-        probe = self._probe(probe_id)
+        return self._describe(self._registry.get(probe_id))
+
+    def _describe(self, probe: Probe) -> ProbeJson:
         with probe.changed:
             return self._notifier.describe(probe)
-
-    def _probe(self, probe_id: str) -> Probe:
-        try:
-            return self._probes[probe_id]
-        except KeyError:
-            known = ", ".join(self._probes)
-            raise ProbedeckError(
-                404, "unknown_probe", f"unknown probe {probe_id!r}: use one of {known}"
-            ) from None
 
     # -- commands -----------------------------------------------------------------------------
     # `actor` is the caller's name, which clients are told.
@@ -132,48 +132,45 @@ class ProbeManager:
     def start(self, probe_id: str, spec: ProbeSpec, actor: str = SERVICE) -> tuple[ProbeJson, bool]:
         """Start a probe and wait until it is attached. Return also whether this call started it.
 
-        Raises ProbedeckError: 404, 409, 422, 501, 502, 503 or 504.
+        A name that no probe has yet becomes a probe, which `stop` forgets again.
+        Raises ProbedeckError: 404, 409, 422, 429, 501, 502, 503 or 504.
         """
-        probe = self._probe(probe_id)
-        check_filter(probe.mode, spec.filter)
+        if spec.target is None:
+            self._registry.get(probe_id)  # 404: what has no target yet needs one
+        prepared = prepare(self._planner, probe_id, spec, self.kernel.working())
+        check_filter(MODES[prepared.mode], spec.filter, prepared.plan)
         deadline = time.monotonic() + self._settings.start_timeout_s
-        with probe.changed:
-            self._settle(probe, deadline)
-            if probe.state is State.RUNNING:
-                if probe.spec == spec:
-                    return self._notifier.describe(probe), False
-                raise ProbedeckError(
-                    409,
-                    "running_differently",
-                    f"{probe_id} runs with another filter or duration; stop it first, "
-                    "or change its filter with PATCH",
-                    running=probe.spec.as_json(),
-                )
-            self._kernel_check.require(probe_id)
-            if self._closing.is_set():
-                raise ProbedeckError(503, "stopping", "the service is stopping")
-            probe.restarts = Restarts(spec.restart, spec.duration_s)
-            probe.note_change(actor, "started")
-            run = self._begin(probe, spec)
-            return self._await_attached(probe, run, deadline), True
+        while True:
+            probe = self._registry.get_or_add(probe_id, prepared.mode)
+            with probe.changed:
+                self._settle(probe, deadline)
+                if not probe.is_forgotten:
+                    return self._start(probe, prepared, actor, deadline)
 
-    def change_filter(
-        self, probe_id: str, changes: Mapping[str, Any] | None, actor: str = SERVICE
-    ) -> ProbeJson:
-        """Merge changes (RFC 7396) into a running probe's filter; None removes all of it.
+    def change(self, probe_id: str, changes: Mapping[str, Any], actor: str = SERVICE) -> ProbeJson:
+        """Change a running probe's `filter`, its `where`, or both, `where` first.
 
-        On return no event passes the old filter, and the counters hold what was lost under it.
-        Raises ProbedeckError: 404, 422, 502 or 504.
+        Changes of `filter` are merged into it (RFC 7396), None removes all of it; `where` is a
+        text or None. On return no event passes what was in force before, and the counters hold
+        what was lost under that. Raises ProbedeckError: 404, 422, 502 or 504.
         """
-        probe = self._probe(probe_id)
+        probe = self._registry.get(probe_id)
         with probe.changed:
             self._settle(probe, time.monotonic() + self._settings.start_timeout_s)
             run = probe.require_run()
+            where = self._changed_where(probe, changes)
             # Merge into the filter that holds once the requests sent before are confirmed.
-            wanted = (run.wanted_filter or probe.spec.filter).merged(changes)
-            check_filter(probe.mode, wanted)
-            number = next(self._filter_numbers)
-            is_sent = run.change_filter(wanted, number, actor)
+            wanted = run.wanted_filter or probe.spec.filter
+            if "filter" in changes:
+                wanted = wanted.merged(changes["filter"])
+                check_filter(probe.mode, wanted, probe.plan)
+            is_sent, number = True, 0
+            if where is not None:
+                number = next(self._filter_numbers)
+                is_sent = run.change_where(where, number, actor)
+            if "filter" in changes and is_sent:
+                number = next(self._filter_numbers)
+                is_sent = run.change_filter(wanted, number, actor)
 
             def is_confirmed() -> bool:
                 return is_sent and run.filtered >= number
@@ -186,13 +183,24 @@ class ProbeManager:
             return confirmed.probe
 
     def stop(self, probe_id: str, actor: str = SERVICE) -> ProbeJson:
-        """Detach, drain, and return the final counters. Raises ProbedeckError 404, 502 or 504."""
-        probe = self._probe(probe_id)
+        """Detach, drain, and return the final counters; forget a probe with a name of its own.
+
+        One that does not run is only forgotten, one that did not stop in order is not.
+        Raises ProbedeckError 404, 502 or 504.
+        """
+        probe = self._registry.get(probe_id)
         timeout_s = self._settings.stop_timeout_s
         with probe.changed:
             self._settle(probe, time.monotonic() + self._settings.start_timeout_s + timeout_s)
+            if probe.is_forgotten:  # by another caller
+                raise ProbedeckError(404, "unknown_probe", f"{probe_id} has been deleted")
             if probe.restarts.is_waiting:
-                return self._cancel_restart(probe, actor)
+                described = self._cancel_restart(probe, actor)
+                self._forget(probe)
+                return described
+            if probe.is_own and not probe.has_live_run:
+                self._forget(probe)
+                return self._notifier.describe(probe)
             run = probe.require_run()
             with self._moment(probe, run, lambda: not probe.has_live_run) as ended:
                 probe.stop()
@@ -204,6 +212,8 @@ class ProbeManager:
                 end = run.end or self._kill_late(probe, run, "stop_timeout", "not drained in time")
             if not end.orderly:
                 raise stop_failed(probe_id, end, ended.probe["counters"])
+            if probe.run is run and not probe.has_live_run:  # not started again since
+                self._forget(probe)
             return ended.probe
 
     def _stop_if_running(self, probe_id: str) -> None:
@@ -214,20 +224,64 @@ class ProbeManager:
 
     # -- everything below needs the probe's lock ------------------------------------------------
 
+    def _start(
+        self, probe: Probe, prepared: Prepared, actor: str, deadline: float
+    ) -> tuple[ProbeJson, bool]:
+        if probe.state is State.RUNNING:
+            if probe.spec == prepared.spec:
+                return self._notifier.describe(probe), False
+            raise ProbedeckError(
+                409,
+                "running_differently",
+                f"{probe.id} runs with another target, filter or duration; stop it first, "
+                "or change its filter with PATCH",
+                running=probe.spec.as_json(),
+            )
+        try:
+            self._kernel_check.require(prepared.mode, prepared.possible)
+            if self._closing.is_set():
+                raise ProbedeckError(503, "stopping", "the service is stopping")
+            run = self._make_run(probe, prepared.mode)
+        except ProbedeckError:
+            if probe.is_own and probe.run is None:
+                self._forget(probe)  # it never ran
+            raise
+        probe.restarts = Restarts(prepared.spec.restart, prepared.spec.duration_s)
+        probe.note_change(actor, "started")
+        probe.prepare(prepared)
+        self._begin(probe, run)
+        return self._await_attached(probe, run, deadline), True
+
+    def _changed_where(self, probe: Probe, changes: Mapping[str, Any]) -> Where | None:
+        """Return the wanted `where` of a change, None if it has none. Raises ProbedeckError 422."""
+        if "where" not in changes:
+            return None
+        if probe.plan is None:
+            raise invalid("where", "Deletions have filters of their own: use `filter`.")
+        return compiled(self._planner, changes["where"], probe.plan)
+
+    def _forget(self, probe: Probe) -> None:
+        """Forget a probe that has ended, if it has a name of its own."""
+        if probe.is_own and not probe.is_forgotten:
+            self._end_unwatched(probe)
+            probe.is_forgotten = True
+            self._notifier.forget(probe)
+            self._registry.remove(probe)
+
     def _settle(self, probe: Probe, deadline: float) -> None:
         """Wait for other callers, and take note of an end that nobody has followed yet."""
         probe.wait_until_settled(deadline)
         if probe.run is not None:
             self._follow(probe, probe.run)
 
-    def _begin(self, probe: Probe, spec: ProbeSpec) -> TracerRun:
-        name = probe.mode.name
-        run = self._launcher.make_run(name, lambda run: self._run_changed(probe, run))
-        probe.start(run, spec)
+    def _make_run(self, probe: Probe, mode: str) -> TracerRun:
+        return self._launcher.make_run(probe.id, mode, lambda run: self._run_changed(probe, run))
+
+    def _begin(self, probe: Probe, run: TracerRun) -> None:
+        probe.start(run, probe.spec)
         self._notifier.tell(probe)
-        function, left_s = self.kernel.modes[name].function, probe.restarts.left_s()
-        run.begin(self._launcher.request(name, function, spec, left_s))
-        return run
+        function, left_s = self.kernel.modes[probe.mode.name].function, probe.restarts.left_s()
+        run.begin(self._launcher.request(probe, function, left_s))
 
     def _await_attached(self, probe: Probe, run: TracerRun, deadline: float) -> ProbeJson:
         timeout_s = self._settings.start_timeout_s
@@ -306,7 +360,7 @@ class ProbeManager:
     def _end_unwatched(self, probe: Probe) -> None:
         """Report the time without an attached program, which ends now, as a gap."""
         if probe.unwatched_since_s is not None:
-            self._hub.unwatched(probe.mode.name, probe.unwatched_since_s, time.time())
+            self._hub.unwatched(probe.id, probe.unwatched_since_s, time.time())
             probe.unwatched_since_s = None
 
     def _schedule_restart(self, probe: Probe, run: TracerRun) -> None:
@@ -316,7 +370,7 @@ class ProbeManager:
             return
         probe.ended["restart_at"] = now(after_s=wait_s)
         timer = threading.Timer(wait_s, self._restart, (probe, run))
-        timer.name, timer.daemon = f"restart-{probe.mode.name}", True
+        timer.name, timer.daemon = f"restart-{probe.id}", True
         timer.start()
 
     def _restart(self, probe: Probe, failed: TracerRun) -> None:
@@ -325,18 +379,19 @@ class ProbeManager:
             if probe.run is not failed or not probe.restarts.is_waiting or self._closing.is_set():
                 return  # stopped or started since
             probe.restarts.begin()
-            log.warning("%s failed and is started again: %s", probe.mode.name, probe.ended)
+            log.warning("%s failed and is started again: %s", probe.id, probe.ended)
             try:
-                run = self._begin(probe, probe.spec)
+                run = self._make_run(probe, probe.mode.name)
             except ProbedeckError as error:  # no process: out of memory, for instance
                 probe.fail(error)
                 self._schedule_restart(probe, failed)
                 self._notifier.tell(probe)
                 return
+            self._begin(probe, run)
             try:
                 self._await_attached(probe, run, time.monotonic() + self._settings.start_timeout_s)
             except ProbedeckError as error:  # clients see `ended`, and the next try is scheduled
-                log.warning("%s was not started again: %s", probe.mode.name, error.detail)
+                log.warning("%s was not started again: %s", probe.id, error.detail)
 
     def _cancel_restart(self, probe: Probe, actor: str) -> ProbeJson:
         """Stop a failed probe that waits for its restart."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Iterable
 
 from app.hub import Hub
 from app.probes.notifier import Notifier
@@ -19,7 +19,7 @@ class Monitor:
 
     def __init__(
         self,
-        probes: Collection[Probe],
+        probes: Callable[[], Iterable[Probe]],
         hub: Hub,
         notifier: Notifier,
         closing: threading.Event,
@@ -40,14 +40,14 @@ class Monitor:
 
     def poll(self) -> None:
         """Check each probe once."""
-        for probe in self._probes:
+        told: dict[str, dict[str, int]] = {}  # without probes that are forgotten
+        for probe in self._probes():
             self._kill_if_hung(probe)
-            name = probe.mode.name
-            counters = self._hub.counters(name)
-            if self._told.get(name) != counters:
-                self._told[name] = counters
+            told[probe.id] = counters = self._hub.counters(probe.id)
+            if self._told.get(probe.id) != counters:
                 with probe.changed:
                     self._notifier.tell(probe)
+        self._told = told
 
     def _kill_if_hung(self, probe: Probe) -> None:
         """Kill an attached tracer that sends nothing, not even that it is alive.

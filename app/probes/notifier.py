@@ -26,8 +26,13 @@ class Notifier:
         return describe_probe(probe, self._kernel(), self._hub)
 
     def tell(self, probe: Probe) -> ProbeJson:
-        """Announce a probe's state and return its description. Needs its lock."""
-        name, described = probe.mode.name, self.describe(probe)
+        """Announce a probe's state and return its description. Needs its lock.
+
+        Of a forgotten probe nothing more is announced.
+        """
+        name, described = probe.id, self.describe(probe)
+        if probe.is_forgotten:
+            return described
         state = {key: value for key, value in described.items() if key not in MOVING}
         is_change = state != self._told.get(name)
         self._told[name] = state
@@ -38,3 +43,9 @@ class Notifier:
             is_change=is_change,
         )
         return described
+
+    def forget(self, probe: Probe) -> None:
+        """Announce that a probe no longer exists, and remember nothing of it. Needs its lock."""
+        self._told.pop(probe.id, None)
+        message = {"type": "forgotten", "probe": probe.id}
+        self._hub.forget(f"state:{probe.id}", message, probe=probe.id)

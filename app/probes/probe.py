@@ -10,13 +10,15 @@ from dataclasses import replace
 from enum import Enum
 from typing import Literal
 
+from app.columns.plan import Plan
 from app.errors import ProbedeckError
 from app.probes.json_shapes import ChangeJson, EndJson
-from app.probes.modes import Mode
+from app.probes.modes import MODES, Mode
 from app.probes.moment import Moment
+from app.probes.planning import Prepared
 from app.probes.restart import Restarts
 from app.probes.run import TracerRun
-from app.probes.spec import Filter, ProbeSpec
+from app.probes.spec import TRACEPOINT, Filter, ProbeSpec, Where
 from app.timestamps import now
 
 
@@ -44,12 +46,21 @@ class TransitionError(Exception):
 
 
 class Probe:
-    """One probe. Every method needs the lock `changed`, which callers also wait on."""
+    """One probe. Every method needs the lock `changed`, which callers also wait on.
 
-    def __init__(self, mode: Mode) -> None:
+    It is named after its mode, or has a name of its own (`is_own`): then it exists from its first
+    start until it `is_forgotten`, and what has the same name later is another probe.
+    """
+
+    def __init__(self, mode: Mode, name: str | None = None) -> None:
+        self.id = name or mode.name
+        self.is_own = name is not None
+        self.is_forgotten = False
         self.mode = mode
         self.changed = threading.Condition()
         self.spec = ProbeSpec()
+        self.plan: Plan | None = None  # None: deletions, by programs of their own
+        self.where = Where()
         self.run: TracerRun | None = None  # the present or last one
         self.started_at: str | None = None
         self.ended: EndJson | None = None
@@ -78,6 +89,11 @@ class Probe:
         """Note who changed it; clients are told with the next state."""
         self.changed_by = {"who": actor, "what": what, "at": now()}
 
+    def prepare(self, prepared: Prepared) -> None:
+        """Take over what is to be traced, before `start`."""
+        self.mode = MODES[prepared.mode]
+        self.spec, self.plan, self.where = prepared.spec, prepared.plan, prepared.where
+
     def start(self, run: TracerRun, spec: ProbeSpec) -> None:
         """Begin a run."""
         self._move_to(State.STARTING)
@@ -101,9 +117,13 @@ class Probe:
     def follow_filter(self) -> bool:
         """Show the filter that the tracer confirmed last; return whether it is another one."""
         run = self.run
-        if run is None or run.filter is None or run.filter == self.spec.filter:
+        if run is None:
             return False
-        self.spec = replace(self.spec, filter=run.filter)
+        wanted, where = run.filter or self.spec.filter, run.where or self.where
+        if wanted == self.spec.filter and where == self.where:
+            return False
+        self.spec = replace(self.spec, filter=wanted, where=where.text)
+        self.where = where
         self.note_change(run.filter_by, "filter")
         return True
 
@@ -127,12 +147,12 @@ class Probe:
     def require_run(self) -> TracerRun:
         """Return the run of a running probe. Raises ProbedeckError 404."""
         if self._state is not State.RUNNING or self.run is None:
-            raise ProbedeckError(404, "not_running", f"{self.mode.name} is not running")
+            raise ProbedeckError(404, "not_running", f"{self.id} is not running")
         return self.run
 
     def _move_to(self, state: State) -> None:
         if state not in TRANSITIONS[self._state]:
-            raise TransitionError(f"{self.mode.name}: {self._state.value} -> {state.value}")
+            raise TransitionError(f"{self.id}: {self._state.value} -> {state.value}")
         self._state = state
         self.changed.notify_all()
 
@@ -145,15 +165,19 @@ class Probe:
             lambda: self.is_settled, max(0.0, deadline - time.monotonic())
         ):
             code = "start_timeout" if self._state is State.STARTING else "stop_timeout"
-            raise ProbedeckError(504, code, f"{self.mode.name} is still {self._state.value}")
+            raise ProbedeckError(504, code, f"{self.id} is still {self._state.value}")
 
 
-def check_filter(mode: Mode, wanted: Filter) -> None:
-    """Raises ProbedeckError 422 for a filter that the mode cannot test."""
-    if wanted.only_failures and not mode.sees_return:
-        raise ProbedeckError(
-            422,
-            "not_at_entry",
+def check_filter(mode: Mode, wanted: Filter, plan: Plan | None = None) -> None:
+    """Raises ProbedeckError 422 for a filter that the mode, or the plan, cannot test."""
+    sees_return = mode.sees_return if plan is None else plan.sees_return
+    if not wanted.only_failures or sees_return:
+        return
+    if plan is not None and plan.hook.kind == TRACEPOINT:
+        detail = f"the tracepoint {plan.hook.name} has no result: only_failures needs one"
+    else:
+        detail = (
             f"{mode.name} sees calls at entry, before they succeed or fail: "
-            "only_failures needs fexit, kretprobe or tracepoint",
+            "only_failures needs fexit, kretprobe or tracepoint"
         )
+    raise ProbedeckError(422, "not_at_entry", detail)

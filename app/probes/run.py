@@ -18,7 +18,7 @@ from app.probes.json_shapes import BlindJson, CostJson
 from app.probes.kernel_ledger import KernelLedger
 from app.probes.run_end import End, end_of
 from app.probes.spawner import Tracer
-from app.probes.spec import Filter
+from app.probes.spec import Filter, Where
 from app.probes.tracer_process import TracerProcess
 from app.timestamps import unix_time
 
@@ -42,15 +42,16 @@ class TracerRun:
         self.function: str | None = None
         self.attached = False
         self.filtered = 0  # number of the last filter that the tracer confirmed
-        self.filter: Filter | None = None  # that filter
-        self.filter_by = ""  # the caller that asked for it
+        self.filter: Filter | None = None  # the last one confirmed
+        self.where: Where | None = None  # likewise
+        self.filter_by = ""  # the caller that asked for the last of both
         self.drops: dict[str, int] = {}
         self.cost: CostJson | None = None
         self.ended_s: float | None = None  # Unix time until which its programs were attached
         self.blind: BlindJson | None = None  # attached, but the kernel does not run the programs
         self.end: End | None = None
         self._blind_since_s = 0.0
-        self._filters: deque[tuple[int, Filter, str]] = deque()  # sent and not confirmed
+        self._filters: deque[tuple[int, Filter | Where, str]] = deque()  # sent, not confirmed
         self._last_word: End | None = None
         self._kernel_ledger: KernelLedger | None = None
         self._reported_s = self._heard_s = time.time()
@@ -73,6 +74,16 @@ class TracerRun:
         lock of the probe: filters are confirmed in the order of these calls.
         """
         message = {"type": "filter", "filter": wanted.as_json(), "number": number}
+        return self._request(message, number, wanted, actor)
+
+    def change_where(self, wanted: Where, number: int, actor: str = "") -> bool:
+        """As `change_filter`, for a filter of the other language; `where` follows the answers."""
+        message = {"type": "where", "where": wanted.kernel, "number": number}
+        return self._request(message, number, wanted, actor)
+
+    def _request(
+        self, message: dict[str, Any], number: int, wanted: Filter | Where, actor: str
+    ) -> bool:
         self._filters.append((number, wanted, actor))
         if not self._process.tell(message):
             self._filters.pop()
@@ -82,10 +93,8 @@ class TracerRun:
     @property
     def wanted_filter(self) -> Filter | None:
         """The filter in force once all requests are confirmed; None if all are confirmed."""
-        try:
-            return self._filters[-1][1]
-        except IndexError:
-            return None
+        asked = (wanted for _, wanted, _ in reversed(list(self._filters)))
+        return next((wanted for wanted in asked if isinstance(wanted, Filter)), None)
 
     def kill(self, why: End | None = None) -> None:
         """Kill the tracer; the kernel detaches its programs. `why` becomes the run's end."""
@@ -174,7 +183,11 @@ class TracerRun:
 
     def _filtered(self, number: int) -> None:
         while self._filters and self._filters[0][0] <= number:
-            _, self.filter, self.filter_by = self._filters.popleft()
+            _, confirmed, self.filter_by = self._filters.popleft()
+            if isinstance(confirmed, Where):
+                self.where = confirmed
+            else:
+                self.filter = confirmed
         self.filtered = number
 
     def _set_blind(self, blind: BlindJson | None) -> None:

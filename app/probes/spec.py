@@ -1,11 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a caller asks of a probe: its filter and how long it runs."""
+"""What a caller asks of a probe: its target, its filter and how long it runs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+FUNCTION, SYSCALL, TRACEPOINT, PRESET = "function", "syscall", "tracepoint", "preset"
+# The modes that can trace each kind of target. What a preset resolves to decides for a preset.
+MODES_OF_KIND: Mapping[str, tuple[str, ...]] = {
+    FUNCTION: ("fentry", "fexit", "kprobe", "kretprobe"),
+    SYSCALL: ("tracepoint",),
+    TRACEPOINT: ("tracepoint",),
+    PRESET: ("fentry", "fexit", "kprobe", "kretprobe", "tracepoint"),
+}
 
 
 @dataclass(frozen=True)
@@ -40,12 +49,53 @@ class Filter:
 
 
 @dataclass(frozen=True)
+class Target:
+    """What to trace: a kernel function, a system call, a tracepoint, or a preset, by its name."""
+
+    kind: str  # a key of MODES_OF_KIND
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+DELETIONS = Target(PRESET, "deletions")  # traced by programs of its own, without a plan
+
+
+@dataclass(frozen=True)
+class Where:
+    """A filter in the language of docs/filters.md, and how it is split.
+
+    `kernel` is the part that the tracer's programs test, as JSON (app.filters), None if they test
+    nothing. `in_service` is the text of what they do not test, None if that is nothing.
+    """
+
+    text: str | None = None
+    kernel: dict[str, Any] | None = None
+    in_service: str | None = None
+
+
+@dataclass(frozen=True)
 class ProbeSpec:
-    """How a probe runs. Starting it again with an equal spec changes nothing."""
+    """How a probe runs. Starting it again with an equal spec changes nothing.
+
+    Without a target it traces deletions. `mode` is None until it is chosen, or for the mode that
+    the probe is named after. `columns` are expressions (docs/columns.md), None for all arguments
+    and the result. `where` is a filter's text.
+    """
 
     filter: Filter = Filter()
     duration_s: float | None = None
     restart: bool = False  # automatically, when its tracer fails
+    target: Target | None = None
+    mode: str | None = None
+    columns: tuple[str, ...] | None = None
+    where: str | None = None
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether the tracer needs a plan: deletions have programs of their own."""
+        return self.target not in (None, DELETIONS)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

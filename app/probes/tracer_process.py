@@ -52,17 +52,23 @@ class TracerProcess:
     def send(self, line: bytes) -> bool:
         """Send one line and return whether the socket took it. Never block.
 
-        A stopped tracer reads nothing. A line fits into one buffer of a Unix socket, which takes
-        it whole or not at all (unix_stream_sendmsg, net/unix/af_unix.c).
+        A stopped tracer reads nothing. A line of up to 32 KiB fits into one buffer of a Unix
+        socket, which takes it whole or not at all; of a longer one, a socket that is nearly full
+        may take a part (unix_stream_sendmsg, net/unix/af_unix.c), after which the tracer, which
+        can read nothing more, is killed.
         """
         with self._lock:
             if self._is_reaped:
                 return False
             try:
-                self._socket.send(line, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+                sent = self._socket.send(line, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
             except (BlockingIOError, BrokenPipeError, ConnectionResetError):
                 return False  # of a dead tracer the reader sees the end of file, and reports it
-            return True
+        if sent < len(line):
+            detail = f"the tracer could not be sent {len(line)} bytes at once, and was killed"
+            self.kill(End("tracer_failed", detail, extra={"reason": "its socket is full"}))
+            return False
+        return True
 
     def kill(self, why: End | None = None) -> None:
         """Kill the process; the kernel detaches its programs. Only the first `why` counts."""

@@ -167,7 +167,7 @@ def test_a_filter_that_is_confirmed_late_is_shown_from_then_on(
 ) -> None:
     actor = start(manager, cast, pool)
     with manager._hub.subscribe(kind="test", peer="-", probes=None, recent=False) as viewer:
-        late = pool.submit(manager.change_filter, MODE, {"comm": "nobody"})
+        late = pool.submit(manager.change, MODE, {"filter": {"comm": "nobody"}})
         assert problem(late) == (502, "tracer_failed")
         assert shown(manager) == {}
         viewer.get(0)
@@ -187,7 +187,7 @@ def test_changes_at_once_are_all_made(
     changes = ({"comm": "rm"}, {"uid": 5}, {"pid": 7}, {"only_failures": True})
     answers, messages = [], []
     for change in changes:
-        answers.append(pool.submit(manager.change_filter, MODE, change))
+        answers.append(pool.submit(manager.change, MODE, {"filter": change}))
         messages.append(actor.hear())
     assert shown(manager) == {}
     actor.confirm(messages[1])  # both
@@ -205,7 +205,7 @@ def test_a_change_after_one_that_was_not_confirmed(
 ) -> None:
     actor = start(manager, cast, pool, filter=Filter(uid=1))
     for change in ({"comm": "a"}, {"pid": 7}):
-        assert problem(pool.submit(manager.change_filter, MODE, change))[0] == 502
+        assert problem(pool.submit(manager.change, MODE, {"filter": change}))[0] == 502
     first, second = actor.hear(), actor.hear()
     actor.confirm(first)
     wait_until(lambda: shown(manager) == {"uid": 1, "comm": "a"}, "the first change")
@@ -221,17 +221,17 @@ def test_a_restarted_tracer_gets_the_filter_that_is_shown(
 ) -> None:
     monkeypatch.setattr("app.probes.restart.FIRST_WAIT_S", 0.0)
     actor = start(manager, cast, pool, restart=True)
-    late = pool.submit(manager.change_filter, MODE, {"comm": "confirmed"})
+    late = pool.submit(manager.change, MODE, {"filter": {"comm": "confirmed"}})
     actor.confirm(actor.hear())
     late.result(PATIENCE_S)
-    assert problem(pool.submit(manager.change_filter, MODE, {"comm": "not"}))[0] == 502
+    assert problem(pool.submit(manager.change, MODE, {"filter": {"comm": "not"}}))[0] == 502
     actor.end()
     following = cast.wait_for(2)
     request = following.hear()
     assert request["filter"]["comm"] == "confirmed" == shown(manager)["comm"]
     following.say(type="attached", function="f")
     wait_until(lambda: manager.describe(MODE)["state"] == "running", "the restart")
-    change = pool.submit(manager.change_filter, MODE, {"uid": 3})
+    change = pool.submit(manager.change, MODE, {"filter": {"uid": 3}})
     message = following.hear()
     assert (message["filter"]["comm"], message["filter"]["uid"]) == ("confirmed", 3)
     following.confirm(message)
@@ -256,7 +256,7 @@ def test_a_run_that_ends_before_it_took_the_filter(
 ) -> None:
     monkeypatch.setattr(manager_module, "FILTER_TIMEOUT_S", PATIENCE_S)
     actor = start(manager, cast, pool)
-    change = pool.submit(manager.change_filter, MODE, {"comm": "x"})
+    change = pool.submit(manager.change, MODE, {"filter": {"comm": "x"}})
     actor.hear()
     if last_word:
         actor.say(**last_word)
@@ -279,7 +279,7 @@ def test_a_tracer_that_dies_with_unread_input(
 ) -> None:
     """The socket says ECONNRESET then; what the tracer had sent is all there before it."""
     actor = start(manager, cast, pool)
-    assert problem(pool.submit(manager.change_filter, MODE, {"comm": "x"}))[0] == 502
+    assert problem(pool.submit(manager.change, MODE, {"filter": {"comm": "x"}}))[0] == 502
     actor.line.sendall(HEADER.pack(3, KIND_BATCH, 7) + b"abc")
     actor.end()
     end = ended(manager)
@@ -409,7 +409,7 @@ def test_a_tracer_that_reads_nothing_holds_nobody_up(
     actor = start(manager, cast, pool)
     for _ in range(3000):
         with pytest.raises(ProbedeckError):
-            manager.change_filter(MODE, {"comm": "x"})
+            manager.change(MODE, {"filter": {"comm": "x"}})
     stopped = pool.submit(manager.stop, MODE)
     actor.wait_until_killed()
     assert problem(stopped) == (504, "stop_timeout")

@@ -21,11 +21,13 @@ from app.config import Settings
 from app.errors import ProbedeckError
 from app.hub import Hub
 from app.probes.drops import NO_DROPS
-from app.probes.modes import MODES
+from app.probes.modes import MODES, PREFERENCE
 from app.probes.not_seen import not_seen
-from app.probes.spec import Filter, ProbeSpec
+from app.probes.planning import prepare
+from app.probes.spec import ProbeSpec
 from app.web.context import Service
 from app.web.stream_limit import StreamLimit
+from tests.support.fake_planner import FakePlanner
 
 FIXED = {
     "timestamp_ns": (na.timestamp("ns", "UTC"), "q"),
@@ -108,7 +110,9 @@ def deletions(names: Sequence[str | bytes | None], *, probe: str = "fexit") -> b
 
 
 class FakeManager:
-    """A fake of app.probes.manager.ProbeManager: five probes that trace nothing."""
+    """A fake of app.probes.manager.ProbeManager: five probes that trace nothing, and those of
+    other names that are started.
+    """
 
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
@@ -127,31 +131,39 @@ class FakeManager:
     def describe_all(self) -> dict[str, Any]:
         kernel = {"release": "6.1.0", "machine": "x86_64", "hostname": "lab"}
         return {
-            "probes": [self.describe(name) for name in MODES],
+            "probes": [self.describe(name) for name in dict.fromkeys((*MODES, *self.specs))],
             "kernel": kernel,
             "names": tables_as_json(),
         }
 
     def describe(self, probe_id: str) -> dict[str, Any]:
-        if probe_id not in MODES:
-            raise ProbedeckError(404, "unknown_probe", f"There is no probe {probe_id!r}.")
         spec = self.specs.get(probe_id)
+        if probe_id not in MODES and spec is None:
+            raise ProbedeckError(404, "unknown_probe", f"There is no probe {probe_id!r}.")
+        given = spec or ProbeSpec()
+        mode = given.mode or probe_id
         return {
             "id": probe_id,
-            "mode": probe_id,
-            "function": "do_unlinkat",
+            "mode": mode,
+            "target": None if given.target is None else asdict(given.target),
+            "function": given.target.name if given.target else "do_unlinkat",
             "state": "running" if spec else "stopped",
             "available": probe_id not in self.unavailable,
             "reason": self.unavailable.get(probe_id),
             "hint": None,
-            **(spec or ProbeSpec()).as_json(),
+            "filter": given.filter.as_json(),
+            "where": given.where,
+            "where_in_service": None,
+            "duration_s": given.duration_s,
+            "restart": given.restart,
             "restarts": 0,
             "started_at": "2026-11-22T10:00:00.123456Z" if spec else None,
             "ended": None,
             "blind": None,
-            "not_seen": not_seen(probe_id, True),
+            "not_seen": not_seen(mode, True),
             "changed_by": self.changed_by.get(probe_id),
-            "columns": [column.as_json() for column in MODES[probe_id].columns],
+            "columns": [column.as_json() for column in MODES[mode].columns],
+            "names": {},
             "counters": self.hub.counters(probe_id),
             "drops": NO_DROPS,
             "cost": None,
@@ -159,7 +171,9 @@ class FakeManager:
         }
 
     def start(self, probe_id: str, spec: ProbeSpec, actor: str = "") -> tuple[dict[str, Any], bool]:
-        self.describe(probe_id)
+        if spec.target is None:
+            self.describe(probe_id)
+        spec = prepare(FakePlanner(), probe_id, spec, list(PREFERENCE)).spec
         if probe_id in self.unavailable:
             raise ProbedeckError(
                 501,
@@ -177,24 +191,26 @@ class FakeManager:
         self._change(probe_id, actor, "started")
         return self.describe(probe_id), running is None
 
-    def change_filter(
-        self, probe_id: str, changes: Mapping[str, Any] | None, actor: str = ""
-    ) -> dict[str, Any]:
-        self.calls.append(("change_filter", probe_id, changes))
+    def change(self, probe_id: str, changes: Mapping[str, Any], actor: str = "") -> dict[str, Any]:
+        self.calls.append(("change", probe_id, changes))
         spec = self._running(probe_id)
-        merged = Filter()
-        if changes is not None:
-            given = {**asdict(spec.filter), **changes}
-            merged = Filter(**{k: v for k, v in given.items() if v is not None})
-        self.specs[probe_id] = replace(spec, filter=merged)
+        if "where" in changes:
+            spec = replace(spec, where=changes["where"])
+        if "filter" in changes:
+            spec = replace(spec, filter=spec.filter.merged(changes["filter"]))
+        self.specs[probe_id] = spec
         self._change(probe_id, actor, "filter")
         return self.describe(probe_id)
 
     def stop(self, probe_id: str, actor: str = "") -> dict[str, Any]:
-        self._running(probe_id)
-        del self.specs[probe_id]
+        spec = self._running(probe_id)
         self._change(probe_id, actor, "stopped")
-        return self.describe(probe_id)
+        stopped = {**self.describe(probe_id), "state": "stopped"}
+        del self.specs[probe_id]
+        if probe_id in MODES:
+            return self.describe(probe_id)
+        assert spec.target is not None
+        return stopped
 
     def _change(self, probe_id: str, who: str, what: str) -> None:
         self.changed_by[probe_id] = {"who": who, "what": what, "at": "2026-11-22T10:00:00.000000Z"}

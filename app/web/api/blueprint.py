@@ -10,7 +10,7 @@ from flask_smorest import Blueprint as SmorestBlueprint
 
 from app.web.api.body import StrictParser
 from app.web.api.problem import CONTENT_TYPE, ProblemSchema
-from app.web.api.target import takes_query
+from app.web.api.target import takes_body, takes_query
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -25,9 +25,8 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]  # flask-smorest carrie
     ) -> Callable[[View], View]:
         """Declare a request's arguments; a query with parameters not in the schema is refused."""
         if location != "query":
-            return super().arguments(  # type: ignore[no-any-return]
-                schema, location=location, required=required, **more
-            )
+            parse = super().arguments(schema, location=location, required=required, **more)
+            return lambda view: takes_body(parse(view))
         declare = super().arguments(schema, location=location, **{"unknown": "raise", **more})
         return lambda view: takes_query(schema)(declare(view))
 

@@ -10,6 +10,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 from flask import Flask, Response, current_app, request
@@ -25,6 +26,7 @@ from app.hub import HubClosedError
 from app.web.api.body import TOO_LARGE
 
 CONTENT_TYPE = "application/problem+json"
+MOST_FAULTS = 64  # that one problem lists
 MAX_PATH = 200  # characters of a path that a problem quotes
 HOW_TO_SIGN_IN = (
     "Send a token as the header `Authorization: Bearer pd_...`. "
@@ -133,7 +135,8 @@ def _from_werkzeug(error: HTTPException) -> WerkzeugResponse:
     messages = (getattr(error, "data", None) or {}).get("messages")  # set by webargs
     if messages:
         # webargs nests the fields under their location (json, query).
-        faults = [fault for place in messages.values() for fault in _flat(place)]
+        found = (fault for place in messages.values() for fault in _flat(place))
+        faults = list(islice(found, MOST_FAULTS))
         problem.extra["errors"] = faults
         problem.detail = " ".join(f"{f['field'] or 'body'}: {f['message']}" for f in faults)
     response = problem_response(problem)

@@ -12,16 +12,22 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, post_load
+from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validates_schema
 from marshmallow.validate import Length, OneOf, Range
 
 from app.filters import MAX_CHARACTERS
-from app.probes.spec import Filter, ProbeSpec
+from app.probes.modes import MODES
+from app.probes.spec import MODES_OF_KIND, Filter, ProbeSpec, Target
 
 MAX_PID = 4194304  # PID_MAX_LIMIT, include/linux/threads.h
 MAX_UID = 2**32 - 2  # (uid_t) -1 means "no user"
 MAX_COMM_BYTES = 15  # TASK_COMM_LEN - 1
 MAX_DURATION_S = 86400
+MAX_KERNEL_NAME = 511  # KSYM_NAME_LEN - 1, include/linux/kallsyms.h since Linux 6.1
+MAX_COLUMNS = 32
+MAX_EXPRESSION = 256
+MAX_WHERE = 4096
+MAX_NAMED_UNKNOWN = 16  # unknown members that an answer says more of
 MAX_LIMIT = 10_000
 DEFAULT_LIMIT = 1_000
 MAX_USERS = 100
@@ -131,6 +137,14 @@ def unknown_field(name: str, known: Iterable[str]) -> str:
     )
 
 
+def unknown_value(value: str, known: Iterable[str]) -> str:
+    """Return the message for a value that is none of the known: the nearest match, and all."""
+    known = list(known)
+    near = difflib.get_close_matches(value, known, n=1)
+    guess = f" Did you mean {near[0]}?" if near else ""
+    return f"Unknown.{guess} Known: {', '.join(known)}."
+
+
 class StrictSchema(Schema):
     error_messages = {"type": "Must be an object."}  # noqa: RUF012 - as marshmallow has it
 
@@ -141,9 +155,51 @@ class StrictSchema(Schema):
         """Name the known fields (a hook of marshmallow, which then raises the error)."""
         if not isinstance(data, Mapping) or not isinstance(error.messages, dict):
             return
-        for name in data.keys() & error.messages.keys():
-            if name not in self.fields:
-                error.messages[name] = [unknown_field(str(name), self.fields)]
+        unknown = [name for name in data if name in error.messages and name not in self.fields]
+        for name in unknown[:MAX_NAMED_UNKNOWN]:
+            error.messages[name] = [unknown_field(str(name), self.fields)]
+
+
+class Expression(fields.String):
+    """A line of text of at most `most` characters: an expression or a filter."""
+
+    def __init__(self, most: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs, validate=Length(1, most))
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
+        text = str(super()._deserialize(value, *args, **kwargs)).strip()
+        if not text.replace("\t", " ").isprintable():
+            raise ValidationError("Must be printable characters, on one line.")
+        return text
+
+
+class BoundedList(fields.List[Any]):
+    """A list whose elements are looked at only if it is not too long."""
+
+    def __init__(self, inner: fields.Field[Any], most: int, **kwargs: Any) -> None:
+        super().__init__(inner, **kwargs, validate=Length(max=most))
+        self._most = most
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        if isinstance(value, list) and len(value) > self._most:
+            raise ValidationError(f"At most {self._most} are possible.")
+        return super()._deserialize(value, *args, **kwargs)
+
+
+def _check_kernel_name(name: str) -> None:
+    """What functions, system calls, events and presets are called; whether there is one is not
+    decided here.
+    """
+    if not re.fullmatch(rf"[A-Za-z0-9_.$:-]{{1,{MAX_KERNEL_NAME}}}", name, re.ASCII):
+        raise ValidationError(
+            f"Must be 1 to {MAX_KERNEL_NAME} of the characters of names in the kernel: "
+            "letters, digits, '_', '.', '$', ':', '-'."
+        )
+
+
+def _check_mode(mode: str) -> None:
+    if mode not in MODES:
+        raise ValidationError(unknown_value(mode, MODES))
 
 
 class FilterSchema(StrictSchema):
@@ -164,17 +220,57 @@ class SpecSchema(StrictSchema):
         allow_none=True, validate=Range(0, MAX_DURATION_S, min_inclusive=False)
     )
     restart = StrictBoolean(load_default=False)
+    mode = fields.String(allow_none=True, validate=_check_mode, metadata={"enum": [*MODES, None]})
+    function = fields.String(allow_none=True, validate=_check_kernel_name)
+    syscall = fields.String(allow_none=True, validate=_check_kernel_name)
+    tracepoint = fields.String(allow_none=True, validate=_check_kernel_name)
+    preset = fields.String(allow_none=True, validate=_check_kernel_name)
+    columns = BoundedList(Expression(MAX_EXPRESSION), MAX_COLUMNS, allow_none=True)
+    where = Expression(MAX_WHERE, allow_none=True)
+
+    @validates_schema
+    def check_target(self, data: dict[str, Any], **_kwargs: Any) -> None:
+        kinds = [kind for kind in MODES_OF_KIND if data.get(kind) is not None]
+        if len(kinds) > 1:
+            message = f"Give only one of {', '.join(kinds)}."
+            raise ValidationError({kind: [message] for kind in kinds})
+        faults = {
+            name: [f"Needs one of {', '.join(MODES_OF_KIND)}."]
+            for name in ("columns", "where")
+            if not kinds and data.get(name) is not None
+        }
+        if kinds and data.get("mode") not in (None, *MODES_OF_KIND[kinds[0]]):
+            possible = ", ".join(MODES_OF_KIND[kinds[0]])
+            faults["mode"] = [f"A {kinds[0]} can be traced in: {possible}."]
+        if faults:
+            raise ValidationError(faults)
 
     @post_load
     def make_spec(self, data: dict[str, Any], **_kwargs: Any) -> ProbeSpec:
         given = {k: v for k, v in (data.get("filter") or {}).items() if v is not None}
-        return ProbeSpec(Filter(**given), data.get("duration_s"), data["restart"])
+        targets = [Target(kind, data[kind]) for kind in MODES_OF_KIND if data.get(kind) is not None]
+        columns = data.get("columns")
+        return ProbeSpec(
+            Filter(**given),
+            data.get("duration_s"),
+            data["restart"],
+            targets[0] if targets else None,
+            data.get("mode"),
+            None if columns is None else tuple(columns),
+            data.get("where"),
+        )
 
 
 class FilterChangeSchema(StrictSchema):
     """The body of a change (RFC 7396): an absent member is not the same as null."""
 
-    filter = fields.Nested(FilterSchema, allow_none=True, required=True)
+    filter = fields.Nested(FilterSchema, allow_none=True)
+    where = Expression(MAX_WHERE, allow_none=True)
+
+    @validates_schema
+    def check_something(self, data: dict[str, Any], **_kwargs: Any) -> None:
+        if not data:
+            raise ValidationError("Give filter, where or both.")
 
 
 class WhereQuerySchema(StrictSchema):

@@ -8,16 +8,21 @@ from typing import Any, TypeVar
 
 from flask import abort, current_app, request
 
-from app.web.api.body import StrictParser
+from app.web.api.body import BODILESS, StrictParser
 from app.web.api.requests import StrictSchema
 
 QUERY_SCHEMA = "query_schema"  # an attribute of views that parse the query themselves
+TAKES_BODY = "takes_body"  # an attribute of views that parse a body
 View = TypeVar("View", bound=Callable[..., Any])
 parser = StrictParser()
 
 
 class NoQuerySchema(StrictSchema):
     """The query of routes that take none."""
+
+
+class NoBodySchema(StrictSchema):
+    """The body of routes that take none: it may be an empty object."""
 
 
 def check_target() -> None:
@@ -34,6 +39,23 @@ def check_target() -> None:
     # Flask itself answers OPTIONS: the view, which would check the query, is not called.
     if schema is None or request.method == "OPTIONS":
         parser.parse(schema or NoQuerySchema, request, location="query", unknown="raise")
+
+
+def check_no_body() -> None:
+    """Raise 422 for a body with members that a route without a body would silently ignore.
+
+    A Flask before_request, after `check_body`.
+    """
+    if request.method in BODILESS or request.routing_exception is not None:
+        return
+    if not getattr(_view(), TAKES_BODY, False):
+        parser.parse(NoBodySchema, request, location="json", unknown="raise")
+
+
+def takes_body(view: View) -> View:
+    """Mark a view that checks the body itself; later decorators keep the mark."""
+    setattr(view, TAKES_BODY, True)
+    return view
 
 
 def takes_query(schema: type) -> Callable[[View], View]:

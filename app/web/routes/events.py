@@ -56,12 +56,17 @@ def events(query: dict[str, Any]) -> Response:
 
 
 def known_probes(service: Service, asked: list[str] | None) -> frozenset[str] | None:
-    """Return the requested probes, None for all; raise 404 `unknown_probe`."""
+    """Return the requested probes, None for all; raise 404 `unknown_probe`.
+
+    A probe that is forgotten is known as long as the log has rows of it.
+    """
     if not asked:
         return None
-    for probe_id in asked:
-        service.manager.describe(probe_id)
-    return frozenset(asked)
+    probes = frozenset(asked)
+    for probe_id in probes:
+        if not service.hub.holds(probe_id):
+            service.manager.describe(probe_id)
+    return probes
 
 
 @dataclass

@@ -51,6 +51,7 @@ class Probe(MethodView):
         {
             404: "unknown_probe",
             409: "running_differently",
+            429: "too_many_probes",
             501: "unavailable",
             502: "tracer_failed",
             503: "stopping",
@@ -58,7 +59,8 @@ class Probe(MethodView):
         }
     )
     def post(self, spec: ProbeSpec, probe_id: str) -> Response:
-        """Start a probe; answers once it is attached."""
+        """Start a probe: of deletions, or of a target, then under any name. Answers once it is
+        attached."""
         description, created = current_service().manager.start(
             probe_id, spec, current_caller().name
         )
@@ -70,16 +72,16 @@ class Probe(MethodView):
 
     @blueprint.arguments(FilterChangeSchema)
     @blueprint.response(200, ProbeSchema)
-    @blueprint.problems({404: "unknown_probe, not_running"})
+    @blueprint.problems({404: "unknown_probe, not_running", 502: "tracer_failed"})
     def patch(self, change: dict[str, Any], probe_id: str) -> Response:
-        """Change a running probe's filter without detaching (RFC 7396: null removes)."""
+        """Change a running probe's filters without detaching (RFC 7396: null removes)."""
         actor = current_caller().name
-        return jsonify(current_service().manager.change_filter(probe_id, change["filter"], actor))
+        return jsonify(current_service().manager.change(probe_id, change, actor))
 
     @blueprint.response(200, ProbeSchema, description="Detached and drained")
     @blueprint.problems(
         {404: "unknown_probe, not_running", 502: "tracer_failed", 504: "stop_timeout"}
     )
     def delete(self, probe_id: str) -> Response:
-        """Stop a probe; answers with its final counters."""
+        """Stop a probe; answers with its final counters. One of a name of its own is forgotten."""
         return jsonify(current_service().manager.stop(probe_id, current_caller().name))

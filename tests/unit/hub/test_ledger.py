@@ -101,3 +101,18 @@ def test_every_row_is_delivered_or_counted_as_dropped(steps: list[tuple[Any, ...
     assert told == offered
     for name in names:
         assert all(client_ledger["queued"] == 0 for client_ledger in hub.clients(name))
+
+
+def test_a_run_that_is_over_counts_until_its_last_row_is_read() -> None:
+    hub = Hub(MIB, MIB)
+    run = hub.begin_run("own")
+    client = subscribe(hub)
+    hub.publish(run, 5, b"x")
+    hub.forget("state:own", {"type": "forgotten", "probe": "own"}, probe="own")
+    assert list(client._ledgers._by_run) == [run]
+    assert rows_of(take_all(client)) == [b"x"]
+    assert list(client._ledgers._by_run) == []
+    assert hub.counters("own")["produced"] == 0
+    with subscribe(hub) as later:  # which reads what the log still has
+        assert rows_of(take_all(later)) == [b"x"]
+        assert list(later._ledgers._by_run) == []

@@ -28,6 +28,7 @@ def running() -> tuple[Probe, Any]:
         attached=True,
         end=None,
         filter=None,
+        where=None,
         blind=BLIND,
         drops={"ring_full": 3},
         cost={"calls": 2, "ns_per_call": 800.0},

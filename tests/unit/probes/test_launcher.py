@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from app.columns.plan import Plan
 from app.config import Settings
 from app.errors import ProbedeckError
 from app.hub import Hub
@@ -20,7 +21,10 @@ from app.probes import launcher as launcher_module
 from app.probes.kernel_check import KernelAnswer
 from app.probes.launcher import Launcher
 from app.probes.modes import MODES
-from app.probes.spec import Filter, ProbeSpec
+from app.probes.planning import prepare
+from app.probes.probe import Probe
+from app.probes.spec import Filter, ProbeSpec, Target
+from tests.support.fake_planner import FakePlanner
 
 SETTINGS = replace(Settings(owner_uid=0), ring_mib=2, btf_path=Path("/b"), cache_dir=Path("/c"))
 
@@ -56,10 +60,9 @@ def launcher() -> Launcher:
 
 def test_the_request(launcher: Launcher) -> None:
     spec = ProbeSpec(Filter(uid=7), 60.0)
-    lines = [
-        launcher.request("fexit", "f", spec, 12.5),
-        launcher.request("fexit", None, spec, None),
-    ]
+    probe = Probe(MODES["fexit"])
+    probe.spec = spec
+    lines = [launcher.request(probe, "f", 12.5), launcher.request(probe, None, None)]
     first, second = map(TracerRequest.decode, lines)
     assert (first.probe, first.mode, first.function, first.filter) == (
         "fexit",
@@ -72,6 +75,25 @@ def test_the_request(launcher: Launcher) -> None:
     assert (second.function, second.duration_s) == ("", None)
     assert second.run == first.run + 1
     assert json.loads(lines[0])["filter"]["uid"] == 7
+    assert (first.plan, first.where) == (None, None)
+
+
+def test_the_request_of_a_target(launcher: Launcher) -> None:
+    spec = ProbeSpec(target=Target("function", "vfs_read"), columns=("count",), where="count>1")
+    probe = Probe(MODES["kprobe"], "reads")
+    probe.prepare(prepare(FakePlanner(), "reads", spec, ["fexit"]))
+    request = TracerRequest.decode(launcher.request(probe, "do_unlinkat", None))
+    assert (request.probe, request.mode, request.function) == ("reads", "fexit", "vfs_read")
+    assert request.plan is not None
+    assert Plan.from_json(request.plan) == probe.plan
+    assert (
+        request.where
+        == probe.where.kernel
+        == {
+            "tests": [{"text": "count>1"}],
+            "clauses": [[1, 1]],
+        }
+    )
 
 
 def test_what_works_is_precompiled_until_it_is_started(
@@ -91,7 +113,7 @@ def test_what_works_is_precompiled_until_it_is_started(
     for mode, command in precompiler.commands.items():
         assert command[-5:] == [mode, "f", str(2 << 20), "/b", "/c"]
     with pytest.raises(ProbedeckError, match="Resource temporarily unavailable") as caught:
-        launcher.make_run("kprobe", lambda _: None)
+        launcher.make_run("deleted", "kprobe", lambda _: None)
     assert (caught.value.status, caught.value.code) == (502, "tracer_failed")
     launcher.close()
     assert precompiler.calls == ["kprobe", "close"]

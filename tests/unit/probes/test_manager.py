@@ -7,9 +7,7 @@ The tracers are fakes: their conversation is tested in tests/integration/test_tr
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,181 +15,21 @@ import pytest
 
 from app.config import Settings
 from app.errors import ProbedeckError
-from app.hub import Hub
-from app.kernel.availability import Availability
-from app.probes import launcher
 from app.probes import manager as manager_module
-from app.probes.kernel_check import KernelAnswer, KernelCheck
 from app.probes.manager import ProbeManager
-from app.probes.modes import MODES
 from app.probes.run_end import End
 from app.probes.spec import Filter, ProbeSpec
+from tests.support.manager_stage import (
+    BROKEN,
+    DIED,
+    MODE,
+    OTHER,
+    STOPPED,
+    Stage,
+    ended_by,
+    problem,
+)
 from tests.support.waiting import PATIENCE_S, wait_until
-
-MODE, OTHER, BROKEN = "fexit", "kprobe", "fentry"
-MIB = 1 << 20
-
-
-class FakeRun:
-    """A fake of app.probes.run.TracerRun: it reports what the test says, from a thread."""
-
-    def __init__(self, _tracer: object, hub: Hub, ledger: Any, on_change: Callable[..., None]):
-        self.hub, self.ledger, self._on_change = hub, ledger, on_change
-        self.silent_polls = 0
-        self.function: str | None = None
-        self.attached = False
-        self.filtered, self.filter, self.filter_by = 0, None, ""
-        self.drops: dict[str, int] = {}
-        self.cost = self.ended_s = self.blind = None
-        self.end: End | None = None
-        self.wanted_filter: Filter | None = None
-        self.begun = threading.Event()
-        self.asked_to_stop = threading.Event()
-        self.killed_for: End | None = None
-        self.sent: list[tuple[int, Filter, str]] = []
-
-    def begin(self, _request: bytes) -> None:
-        self.begun.set()
-
-    def stop(self) -> None:
-        self.asked_to_stop.set()
-
-    def change_filter(self, wanted: Filter, number: int, actor: str = "") -> bool:
-        self.sent.append((number, wanted, actor))
-        return True
-
-    def kill(self, why: End | None = None) -> None:
-        """As of a process that is killed: its end is reported later, by its reader."""
-        if self.killed_for is None and why is not None:
-            self.killed_for = why
-            threading.Thread(target=self.report, kwargs={"end": why}).start()
-
-    def report(self, **facts: Any) -> None:
-        """Note these facts, and tell the manager."""
-        for name, value in facts.items():
-            setattr(self, name, value)
-        self._on_change(self)
-
-    def confirm(self, index: int = -1) -> None:
-        number, wanted, actor = self.sent[index]
-        self.report(filtered=number, filter=wanted, filter_by=actor)
-
-
-class FakeSpawner:
-    """A fake of app.probes.spawner.Spawner, which starts nothing."""
-
-    def __init__(self) -> None:
-        self.problem: OSError | None = None
-        self.closed = False
-
-    def take(self) -> object:
-        if self.problem:
-            raise self.problem
-        return object()
-
-    def close(self) -> None:
-        self.closed = True
-
-
-class Stage:
-    """A manager on fakes, and the runs that it made."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.runs: list[FakeRun] = []
-        self.working = {MODE, OTHER}
-        self.checks = 0
-        monkeypatch.setattr(launcher, "TracerRun", self._make)
-        monkeypatch.setattr(manager_module, "FILTER_TIMEOUT_S", PATIENCE_S)
-        monkeypatch.setattr("app.probes.restart.FIRST_WAIT_S", 0.0)
-        self.settings = Settings(owner_uid=0, start_timeout_s=PATIENCE_S, stop_timeout_s=PATIENCE_S)
-        self.hub, self.spawner = Hub(MIB, MIB), FakeSpawner()
-        self.manager = self.make_manager(self.settings)
-        self.pool = ThreadPoolExecutor(16)
-
-    def make_manager(self, settings: Settings) -> ProbeManager:
-        made = ProbeManager(
-            settings,
-            self.hub,
-            spawner=self.spawner,  # type: ignore[arg-type]
-            kernel_check=KernelCheck(settings, self._ask),
-        )
-        made.check_availability()
-        return made
-
-    def _make(self, *arguments: Any) -> FakeRun:
-        self.runs.append(FakeRun(*arguments))
-        return self.runs[-1]
-
-    def _ask(self, _settings: Settings) -> KernelAnswer:
-        self.checks += 1
-        modes = {
-            name: Availability(True, "f")
-            if name in self.working
-            else Availability(False, None, "x")
-            for name in MODES
-        }
-        return KernelAnswer("6.1", "x86_64", "lab", modes)
-
-    def run(self, count: int) -> FakeRun:
-        wait_until(lambda: len(self.runs) >= count and self.runs[count - 1].begun.is_set(), "a run")
-        return self.runs[count - 1]
-
-    def start(self, **spec: Any) -> FakeRun:
-        """Start MODE and have it attached."""
-        count = len(self.runs) + 1
-        future = self.pool.submit(self.manager.start, MODE, ProbeSpec(**spec), "ann")
-        run = self.run(count)
-        run.report(attached=True, function="g")
-        described, is_new = future.result(PATIENCE_S)
-        assert (described["state"], described["function"], is_new) == ("running", "g", True)
-        return run
-
-    @property
-    def state(self) -> str:
-        return self.manager.describe(MODE)["state"]
-
-    def overtake(self, run: FakeRun, call: Callable[[], Any], **facts: Any) -> Any:
-        """Report these facts and make this call before the callers that wait for them go on."""
-        with self.manager._probes[MODE].changed:
-            run.report(**facts)
-            return call()  # which lets the others in only when it waits itself
-
-    def attach_after(self, call: Future[Any], count: int) -> Future[None]:
-        """Have that run attached once the call has been answered."""
-
-        def attach() -> None:
-            call.exception(PATIENCE_S)
-            self.run(count).report(attached=True)
-
-        return self.pool.submit(attach)
-
-    def wait_for(self, state: str) -> None:
-        wait_until(lambda: self.state == state, state)
-
-
-@pytest.fixture
-def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    stage = Stage(monkeypatch)
-    yield stage
-    for run in stage.runs:
-        run.report(end=run.end or STOPPED)  # so that no restart follows the test
-    stage.pool.shutdown()
-
-
-def problem(call: Future[Any] | Callable[[], Any]) -> tuple[int, str]:
-    with pytest.raises(ProbedeckError) as caught:
-        call.result(PATIENCE_S) if isinstance(call, Future) else call()
-    return caught.value.status, caught.value.code
-
-
-def ended_by(call: Callable[..., Any], *arguments: Any) -> None:
-    """Make a call that may fail."""
-    with suppress(ProbedeckError):
-        call(*arguments)
-
-
-STOPPED = End("requested", "stopped on request")
-DIED = End("tracer_failed", "it died", extra={"reason": "died"})
 
 
 def test_start_and_stop(stage: Stage) -> None:
@@ -211,7 +49,7 @@ def test_start_and_stop(stage: Stage) -> None:
     [
         lambda manager: manager.describe("x"),
         lambda manager: manager.start("x", ProbeSpec()),
-        lambda manager: manager.change_filter("x", None),
+        lambda manager: manager.change("x", {"filter": None}),
         lambda manager: manager.stop("x"),
     ],
 )
@@ -260,7 +98,7 @@ def test_a_stop_waits_for_the_start_before_it(stage: Stage) -> None:
 
 def test_no_answer_shows_a_state_that_the_run_has_left(stage: Stage) -> None:
     """The reader has noted a fact and waits for the lock, which the caller holds."""
-    probe = stage.manager._probes[MODE]
+    probe = stage.manager._registry.get(MODE)
     starting = stage.pool.submit(stage.manager.start, MODE, ProbeSpec())
     run = stage.run(1)
     with probe.changed:
@@ -321,7 +159,7 @@ def test_a_filter_is_shown_once_it_is_confirmed(stage: Stage) -> None:
         kind="test", peer="-", probes=None, recent=False, states_in_order=True
     ) as client:
         client.get(0)
-        change = stage.pool.submit(stage.manager.change_filter, MODE, {"pid": 7}, "eve")
+        change = stage.pool.submit(stage.manager.change, MODE, {"filter": {"pid": 7}}, "eve")
         wait_until(lambda: run.sent, "the request")
         assert stage.manager.describe(MODE)["filter"]["pid"] is None
         run.confirm()
@@ -338,7 +176,7 @@ def test_a_change_during_a_stop(stage: Stage) -> None:
     run = stage.start()
     stopping = stage.pool.submit(stage.manager.stop, MODE)
     assert run.asked_to_stop.wait(PATIENCE_S)
-    change = stage.pool.submit(stage.manager.change_filter, MODE, {"pid": 7})
+    change = stage.pool.submit(stage.manager.change, MODE, {"filter": {"pid": 7}})
     run.report(end=STOPPED)
     assert stopping.result(PATIENCE_S)["state"] == "stopped"
     assert problem(change) == (404, "not_running")
@@ -347,7 +185,7 @@ def test_a_change_during_a_stop(stage: Stage) -> None:
 
 def test_a_stop_during_a_change(stage: Stage) -> None:
     run = stage.start()
-    change = stage.pool.submit(stage.manager.change_filter, MODE, {"pid": 7})
+    change = stage.pool.submit(stage.manager.change, MODE, {"filter": {"pid": 7}})
     wait_until(lambda: run.sent, "the request")
     stopping = stage.pool.submit(stage.manager.stop, MODE)
     assert run.asked_to_stop.wait(PATIENCE_S)
@@ -494,7 +332,7 @@ def test_a_start_that_failed_overtaken_by_a_start(stage: Stage) -> None:
 
 def test_a_change_overtaken_by_a_stop(stage: Stage) -> None:
     run = stage.start(filter=Filter(uid=1))
-    change = stage.pool.submit(stage.manager.change_filter, MODE, {"pid": 7}, "eve")
+    change = stage.pool.submit(stage.manager.change, MODE, {"filter": {"pid": 7}}, "eve")
     wait_until(lambda: run.sent, "the request")
 
     def end_it() -> None:
@@ -502,7 +340,7 @@ def test_a_change_overtaken_by_a_stop(stage: Stage) -> None:
         run.report(end=STOPPED)
 
     ending = stage.pool.submit(end_it)
-    with stage.manager._probes[MODE].changed:
+    with stage.manager._registry.get(MODE).changed:
         run.confirm()
         stage.manager.stop(MODE, "bob")
     ending.result(PATIENCE_S)
@@ -519,9 +357,9 @@ def test_a_change_overtaken_by_the_next(stage: Stage) -> None:
     run = stage.start()
     changes = []
     for wanted in ({"pid": 7}, {"uid": 1}):
-        changes.append(stage.pool.submit(stage.manager.change_filter, MODE, wanted))
+        changes.append(stage.pool.submit(stage.manager.change, MODE, {"filter": wanted}))
         wait_until(lambda: len(run.sent) == len(changes), "the request")
-    with stage.manager._probes[MODE].changed:
+    with stage.manager._registry.get(MODE).changed:
         run.confirm(0)
         run.confirm(1)
     shown = [change.result(PATIENCE_S)["filter"] for change in changes]
@@ -540,7 +378,7 @@ def test_a_change_that_was_not_sent_is_not_confirmed_by_the_next(
         return False
 
     monkeypatch.setattr(run, "change_filter", refuse)
-    refused = stage.pool.submit(stage.manager.change_filter, MODE, {"pid": 7})
+    refused = stage.pool.submit(stage.manager.change, MODE, {"filter": {"pid": 7}})
     assert asked.wait(PATIENCE_S)
     run.report(filtered=1 << 30, filter=Filter(uid=1))
     assert problem(refused) == (502, "tracer_failed")
@@ -552,7 +390,7 @@ def test_nobody_is_waited_for_in_the_end(stage: Stage) -> None:
     assert run.asked_to_stop.wait(PATIENCE_S)
     run.report(end=STOPPED)
     stopping.result(PATIENCE_S)
-    assert stage.manager._probes[MODE].moments == []
+    assert stage.manager._registry.get(MODE).moments == []
 
 
 def test_the_end_of_the_service(stage: Stage) -> None:

@@ -38,7 +38,7 @@ class FakeNotifier:
         self.told: list[str] = []
 
     def tell(self, probe: Probe) -> None:
-        self.told.append(probe.mode.name)
+        self.told.append(probe.id)
 
 
 class Stage:
@@ -46,7 +46,7 @@ class Stage:
         self.hub, self.notifier = Hub(1 << 20, 1 << 20), FakeNotifier()
         self.probe, self.run = Probe(MODES["fexit"]), FakeRun()
         self.monitor = Monitor(
-            [self.probe],
+            lambda: [self.probe],
             self.hub,
             self.notifier,  # type: ignore[arg-type]
             threading.Event(),

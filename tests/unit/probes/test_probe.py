@@ -16,7 +16,7 @@ from app.probes.modes import MODES
 from app.probes.probe import TRANSITIONS, Probe, State, TransitionError, check_filter
 from app.probes.restart import Restarts
 from app.probes.run_end import End
-from app.probes.spec import Filter, ProbeSpec
+from app.probes.spec import Filter, ProbeSpec, Where
 
 REQUESTED = End("requested", "stopped on request")
 DIED = End("tracer_failed", "it died", extra={"reason": "signal 9"})
@@ -29,6 +29,7 @@ class FakeRun:
     attached: bool = False
     end: End | None = None
     filter: Filter | None = None
+    where: Where | None = None
     filter_by: str = ""
 
 

@@ -16,7 +16,7 @@ from app.link.frames import HEADER, KIND_BATCH, KIND_JSON
 from app.probes.run import TracerRun
 from app.probes.run_end import End
 from app.probes.spawner import Tracer
-from app.probes.spec import Filter
+from app.probes.spec import Filter, Where
 from tests.support.waiting import PATIENCE_S, wait_until
 
 KILLED = End("requested", "killed by the test")
@@ -35,6 +35,8 @@ class Stage:
             lambda run: self.changes.append(run.end),
         )
         self.run.begin(b"{}\n")
+        self.heard = self.line.makefile("rb")
+        assert self.heard.readline() == b"{}\n"
 
     def say(self, **message: Any) -> None:
         body = json.dumps(message).encode()
@@ -66,6 +68,7 @@ def stage() -> Iterator[Stage]:
     yield stage
     stage.run.kill(KILLED)
     stage.run.join(PATIENCE_S)
+    stage.heard.close()
     stage.line.close()
 
 
@@ -99,6 +102,29 @@ def test_filters_are_confirmed_in_order(stage: Stage) -> None:
     stage.say(type="filtered", number=3)
     wait_until(lambda: stage.run.filtered == 3, "the last one")
     assert stage.run.wanted_filter is None
+
+
+def test_both_filters_are_confirmed_by_number(stage: Stage) -> None:
+    where = Where("a>1", {"tests": []}, "b=glob*")
+    assert stage.run.change_where(where, 1, "ann")
+    assert stage.run.change_filter(Filter(uid=1), 2, "bob")
+    assert stage.run.wanted_filter == Filter(uid=1)
+    assert stage.run.change_where(Where(), 3, "eve")
+    assert stage.run.wanted_filter == Filter(uid=1)
+    sent = [json.loads(stage.heard.readline()) for _ in range(3)]
+    assert [(each["type"], each["number"]) for each in sent] == [
+        ("where", 1),
+        ("filter", 2),
+        ("where", 3),
+    ]
+    assert (sent[0]["where"], sent[2]["where"]) == ({"tests": []}, None)
+    stage.say(type="filtered", number=1)
+    wait_until(lambda: stage.run.filtered == 1, "the first")
+    assert (stage.run.where, stage.run.filter, stage.run.filter_by) == (where, None, "ann")
+    stage.say(type="filtered", number=3)
+    wait_until(lambda: stage.run.filtered == 3, "the last one")
+    assert (stage.run.where, stage.run.filter) == (Where(), Filter(uid=1))
+    assert (stage.run.filter_by, stage.run.wanted_filter) == ("eve", None)
 
 
 def test_time_without_sight_is_a_gap(stage: Stage) -> None:

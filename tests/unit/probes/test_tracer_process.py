@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from app.probes.planning import MAX_PLAN_BYTES
 from app.probes.run_end import End
 from app.probes.spawner import Tracer
 from app.probes.tracer_process import TracerProcess
@@ -53,6 +54,21 @@ def test_a_message_is_a_line(actor: Actor) -> None:
 def test_a_tracer_that_reads_nothing_blocks_nobody(actor: Actor) -> None:
     while actor.process.tell({"type": "stop"}):
         pass
+
+
+def test_a_long_line_is_sent_whole(actor: Actor) -> None:
+    line = b"x" * (MAX_PLAN_BYTES + 4096) + b"\n"
+    assert actor.process.send(line)
+    received = b""
+    while len(received) < len(line):
+        received += actor.line.recv(1 << 16)
+    assert received == line
+
+
+def test_a_tracer_that_was_sent_a_part_of_a_line_is_killed(actor: Actor) -> None:
+    assert not actor.process.send(b"x" * (8 << 20))
+    killed_for = actor.process.killed_for
+    assert killed_for and killed_for.extra == {"reason": "its socket is full"}
 
 
 def test_a_tracer_that_closed_its_end(actor: Actor) -> None:

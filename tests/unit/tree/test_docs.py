@@ -21,7 +21,7 @@ from app.hub import Hub
 from app.probes.manager import ProbeManager
 from app.probes.modes import MODES
 from app.probes.not_seen import ALL, NOT_SEEN
-from app.probes.spec import Filter, ProbeSpec
+from app.probes.spec import MODES_OF_KIND, Filter, ProbeSpec
 from app.web.api.problem import CODES
 from app.web.api.requests import FilterSchema, SpecSchema
 from app.web.context import Service
@@ -153,8 +153,13 @@ def test_what_is_not_seen() -> None:
 
 
 def test_members_of_a_start() -> None:
-    assert set(SpecSchema().fields) == {field.name for field in fields(ProbeSpec)}
-    assert "| `duration_s` |" in PROTOCOL
+    accepted = set(SpecSchema().fields)
+    in_spec = {field.name for field in fields(ProbeSpec)} - {"target"}
+    assert accepted == in_spec | MODES_OF_KIND.keys()
+    table = PROTOCOL.split("### Starting")[1].split("### A probe")[0]
+    first_cells = "".join(re.findall(r"^\| (`[^|]*) \|", table, re.MULTILINE))
+    documented = {name.split(".")[0] for name in re.findall(r"`([\w.]+)`", first_cells)}
+    assert documented == accepted
 
 
 def queries() -> dict[str, list[str]]:

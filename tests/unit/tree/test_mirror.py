@@ -36,6 +36,7 @@ RUN_BY = {
     "columns/slots.py": "tests/unit/columns/test_planner.py",
     "columns/subject.py": "tests/unit/columns/test_planner.py",
     "columns/trace_target.py": "tests/unit/columns/test_planner.py",
+    "columns/plan.py": "tests/unit/probes/test_launcher.py",
     "errors.py": "tests/unit/web/api/test_problem.py",
     "filters/fault.py": "tests/unit/filters/test_grammar.py",
     "filters/globs.py": "tests/unit/filters/test_row_filter.py",

@@ -13,7 +13,12 @@ RUN = "0a1b2c3d"
 
 @pytest.mark.parametrize(
     ("row", "rows_before"),
-    [(0, {}), (7, {"fexit": 7}), (10**17, {"a.b_c-d": 0, "fentry": 10**17})],
+    [
+        (0, {}),
+        (7, {"*": 7, "fexit": 7}),
+        (9, {"*": 8, "fexit": 7}),
+        (10**17, {"*": 10**17, "a.b_c-d": 0, "fentry": 10**17}),
+    ],
 )
 def test_a_cursor_is_read_back(row: int, rows_before: dict[str, int]) -> None:
     assert read_cursor(cursor_text(row, RUN, rows_before), RUN, row) == (row, rows_before)
@@ -33,6 +38,11 @@ def test_a_cursor_is_read_back(row: int, rows_before: dict[str, int]) -> None:
         f"{RUN}-1,Fexit:1",
         f"{RUN}-1,fexit:-1",
         f"{RUN}-1,fexit:1\n",
+        f"{RUN}-5,fexit:1",  # and none of all probes
+        f"{RUN}-5,*:6",  # more rows than numbers
+        f"{RUN}-5,*:5,a:3,b:3",  # more than of all probes
+        f"{RUN}-5,*:5,a:1,a:1",
+        f"{RUN}-5,**:5",
         f"{RUN}-\u0661",
         f"{RUN}-{'1' * 5000}",
         "0a1b2c3e-1",  # another run

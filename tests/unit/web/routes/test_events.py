@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 
 from app.config import Settings
 from app.hub import Hub
+from app.web.context import Service
 from tests.support.web_fakes import deletions, fake_service, publish
 
 
@@ -217,3 +218,28 @@ def test_a_parameter_of_one_value_is_not_given_twice(client: FlaskClient, query:
         {"field": query.partition("=")[0], "message": "Given more than once."}
     ]
     assert client.get("/events?probe=fexit&probe=kprobe").status_code == 200
+
+
+def test_the_rows_of_a_forgotten_probe_are_there_until_they_are_evicted() -> None:
+    size = len(deletions(["a", "b"]))
+    hub = Hub(4 * size, 4 * size)
+    service = fake_service(Settings(owner_uid=1000))
+    object.__setattr__(service, "hub", hub)
+    client = _client(service)
+    publish(hub, ["a", "b"], "mine")
+    hub.forget("state:mine", {"type": "forgotten", "probe": "mine"}, probe="mine")
+    assert names(client.get("/events?probe=mine")) == "ab"
+    after = client.get("/events?probe=mine&limit=1").json["next"]
+    for _ in range(8):
+        publish(hub, ["x", "y"], "kprobe")
+    answer = client.get("/events?probe=mine")
+    assert (answer.status_code, answer.json["code"]) == (404, "unknown_probe")
+    rest = client.get(f"/events?after={after}").json
+    assert rest["missed"] + len(rest["events"]) == 16
+
+
+@pytest.mark.parametrize("beyond", ["{run}-1", "{run}-0,*:1,fexit:1", "{run}-0,fexit:1"])
+def test_a_cursor_beyond_the_end(client: FlaskClient, service: Service, beyond: str) -> None:
+    after = beyond.format(run=service.run_id)
+    answer = client.get("/events", query_string={"after": after})
+    assert (answer.status_code, answer.json["code"]) == (400, "bad_cursor")

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a target that a caller names to a plan, in a mode that this kernel allows.
+
+The names of a request go no further than here: a plan has names from the kernel's own lists only.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from app.columns.plan import Plan
+from app.errors import ProbedeckError
+from app.probes.modes import MODES, PREFERENCE
+from app.probes.spec import DELETIONS, MODES_OF_KIND, PRESET, ProbeSpec, Target, Where
+
+# A plan is one line to the tracer, which one buffer of the socket must take whole
+# (app.probes.tracer_process). The names of enumerators are most of a long one.
+MAX_PLAN_BYTES = 64 * 1024
+# What symbols, events and modules are called (scripts/kallsyms.c, kernel/trace/trace_probe.h).
+_KERNEL_NAME = re.compile(r"[A-Za-z0-9_.$][A-Za-z0-9_.$-]{0,510}", re.ASCII)
+
+PROBE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}", re.ASCII)
+NAME_RULE = (
+    "Use 1 to 32 lower-case letters, digits, '.', '_' or '-', beginning with a letter or a digit."
+)
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What a preset traces here: a target that is not a preset, in a mode that suits it."""
+
+    target: Target
+    mode: str
+    columns: tuple[str, ...] | None
+    where: str | None
+
+
+class Planner(Protocol):
+    """Knows the kernel's types, functions and tracepoints. Called from any thread.
+
+    Every method raises ProbedeckError: 422 `invalid` with `errors` by field (`function`, `syscall`,
+    `tracepoint`, `preset`, `columns.0`, `where`) for what the caller should correct, and 501
+    `unavailable` with `reason` and `hint` for what this kernel does not allow.
+    """
+
+    def resolve(self, preset: str, mode: str | None, working: Collection[str]) -> Resolved:
+        """Return what a preset is on this kernel in this mode; None: the best that is `working`."""
+
+    def make_plan(self, target: Target, mode: str, columns: tuple[str, ...] | None) -> Plan:
+        """Return the plan for a target, which is not a preset, in this mode."""
+
+    def compile_where(self, text: str, plan: Plan) -> tuple[dict[str, Any] | None, str | None]:
+        """Return what the kernel tests of a filter, as JSON, and the text of the rest."""
+
+
+class NoPlanner:
+    """For a service that has no planner: no target can be traced."""
+
+    def resolve(self, preset: str, _mode: str | None, _working: Collection[str]) -> Resolved:
+        raise _no_planner(f"the preset {preset}")
+
+    def make_plan(self, target: Target, _mode: str, _columns: tuple[str, ...] | None) -> Plan:
+        raise _no_planner(f"the {target}")
+
+    def compile_where(self, _text: str, _plan: Plan) -> tuple[dict[str, Any] | None, str | None]:
+        raise _no_planner("a filter")
+
+
+def _no_planner(what: str) -> ProbedeckError:
+    reason = "this service traces deletions only"
+    return ProbedeckError(
+        501,
+        "unavailable",
+        f"{what} cannot be traced: {reason}",
+        reason=reason,
+        hint="Start one of the modes without a target.",
+        alternatives=[],
+    )
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A spec whose mode is chosen, with the plan and the filter that its tracer gets.
+
+    Deletions have no plan. `possible` are all modes that could trace the target's kind.
+    """
+
+    spec: ProbeSpec
+    mode: str
+    possible: tuple[str, ...] = PREFERENCE
+    plan: Plan | None = None
+    where: Where = Where()
+
+
+def prepare(planner: Planner, probe_id: str, spec: ProbeSpec, working: list[str]) -> Prepared:
+    """Choose the mode of a probe and plan it; `working` are the modes that this kernel allows.
+
+    A mode that the caller asked for is planned even if it is not among them. Raises ProbedeckError
+    as the planner does; a 501 has `alternatives`, the modes that can trace the target.
+    """
+    if probe_id in MODES:
+        if spec.mode not in (None, probe_id):
+            raise invalid("mode", f"Must be {probe_id}, like the probe; or give it another name.")
+        target = None if spec.target == DELETIONS else spec.target
+        spec = replace(spec, mode=probe_id, target=target)
+    elif spec.target is None:
+        raise invalid("function", f"{probe_id} needs one of: {', '.join(MODES_OF_KIND)}.")
+    else:
+        check_name(probe_id)
+    if spec.target is not None and spec.is_planned:
+        return _plan(planner, spec, spec.target, working)
+    for field in ("columns", "where"):
+        if getattr(spec, field) is not None:
+            raise invalid(field, "Deletions have columns and a filter of their own: omit it.")
+    mode = spec.mode or (working or PREFERENCE)[0]
+    return Prepared(replace(spec, mode=mode), mode)
+
+
+def _plan(planner: Planner, spec: ProbeSpec, target: Target, working: list[str]) -> Prepared:
+    asked, columns, text = spec.mode, spec.columns, spec.where
+    if target.kind == PRESET:
+        found = planner.resolve(target.name, asked, working)
+        target, asked = found.target, found.mode
+        columns = found.columns if columns is None else columns
+        text = found.where if text is None else text
+    possible = modes_of(target)
+    modes = [mode for mode in possible if mode in working]
+    if asked is None:
+        mode, plan = _best(planner, target, columns, modes or possible)
+    elif asked in possible:
+        mode, plan = asked, _planned(planner, target, asked, columns, modes)
+    else:
+        names = ", ".join(possible)
+        raise invalid("mode", f"A {target.kind} can be traced in: {names}.")
+    spec = replace(spec, mode=mode, columns=columns, where=text)
+    return Prepared(spec, mode, possible, plan, compiled(planner, text, plan))
+
+
+def modes_of(target: Target) -> tuple[str, ...]:
+    """Return the modes that can trace targets of this kind, the preferred first."""
+    return tuple(mode for mode in PREFERENCE if mode in MODES_OF_KIND[target.kind])
+
+
+def check_name(name: str) -> None:
+    """Raises ProbedeckError 422 for a name that no probe may have."""
+    if not PROBE_NAME.fullmatch(name):
+        raise invalid("id", f"Invalid name of a probe {name[:64]!r}. {NAME_RULE}")
+
+
+def compiled(planner: Planner, text: str | None, plan: Plan) -> Where:
+    """Return a filter as the tracer needs it. Raises ProbedeckError 422."""
+    if text is None:
+        return Where()
+    kernel, rest = planner.compile_where(text, plan)
+    return Where(text, kernel, rest)
+
+
+def invalid(field: str, message: str) -> ProbedeckError:
+    """Return the problem of one field of a body, as validation reports it."""
+    error = {"field": field, "message": message}
+    return ProbedeckError(422, "invalid", f"{field}: {message}", errors=[error])
+
+
+def _best(
+    planner: Planner, target: Target, columns: tuple[str, ...] | None, modes: Iterable[str]
+) -> tuple[str, Plan]:
+    """Return the first of these modes that can trace the target, with its plan."""
+    first: ProbedeckError | None = None
+    for mode in modes:
+        try:
+            return mode, _checked(planner.make_plan(target, mode, columns), mode)
+        except ProbedeckError as error:
+            if error.status != 501:
+                raise
+            first = first or error
+    assert first is not None  # every kind has a mode
+    raise _with_alternatives(first, [])
+
+
+def _planned(
+    planner: Planner,
+    target: Target,
+    mode: str,
+    columns: tuple[str, ...] | None,
+    modes: Iterable[str],
+) -> Plan:
+    try:
+        return _checked(planner.make_plan(target, mode, columns), mode)
+    except ProbedeckError as error:
+        if error.status != 501:
+            raise
+        others = [each for each in modes if each != mode]
+        others = [each for each in others if _can_plan(planner, target, each, columns)]
+        raise _with_alternatives(error, others) from error
+
+
+def _can_plan(planner: Planner, target: Target, mode: str, columns: tuple[str, ...] | None) -> bool:
+    try:
+        planner.make_plan(target, mode, columns)
+    except ProbedeckError:
+        return False  # the caller's own error has been found already
+    return True
+
+
+def _with_alternatives(error: ProbedeckError, modes: list[str]) -> ProbedeckError:
+    error.extra.setdefault("alternatives", modes)
+    error.extra.setdefault("reason", error.detail)
+    error.extra.setdefault("hint", None)
+    return error
+
+
+def _checked(plan: Plan, mode: str) -> Plan:
+    """Return the plan if its names are a kernel's and it is short enough for a tracer."""
+    hook = plan.hook
+    for name in (hook.name, hook.module, hook.category):
+        if name is not None and not _KERNEL_NAME.fullmatch(name):
+            raise ValueError(f"no kernel names anything {name!r}")
+    if plan.mode != mode:
+        raise ValueError(f"a plan for {plan.mode} instead of {mode}")
+    size = len(json.dumps(plan.as_json()))
+    if size > MAX_PLAN_BYTES:
+        message = (
+            f"These columns need a plan of {size // 1024} KiB, and {MAX_PLAN_BYTES // 1024} KiB "
+            "are possible: choose fewer, or none of a type with very many enumerators."
+        )
+        raise invalid("columns", message)
+    return plan

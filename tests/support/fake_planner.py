@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A fake of app.probes.planning.Planner: it knows a few names, and no kernel."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection
+from typing import Any
+
+from app.columns.column import CALLER, Column
+from app.columns.plan import CONTEXT, Hook, Output, Plan, Read
+from app.errors import ProbedeckError
+from app.probes.planning import Resolved, invalid, modes_of
+from app.probes.spec import FUNCTION, SYSCALL, TRACEPOINT, Target
+
+KNOWN = {
+    FUNCTION: ("vfs_read", "vfs_write", "only_by_kprobe"),
+    SYSCALL: ("openat",),
+    TRACEPOINT: ("sched:sched_switch",),
+}
+PRESETS = {"reads": (Target(FUNCTION, "vfs_read"), ("count", "state"), "count>1")}
+STATES = ((0, "RUNNING"), (1, "SLEEPING"))
+
+
+class FakePlanner:
+    """Plans of the columns that are asked for; a `where` with `glob` is not for the kernel."""
+
+    def __init__(self) -> None:
+        self.planned: list[tuple[Target, str]] = []
+
+    def resolve(self, preset: str, mode: str | None, working: Collection[str]) -> Resolved:
+        if preset not in PRESETS:
+            raise invalid("preset", f"Unknown preset. Known: {', '.join(PRESETS)}.")
+        target, columns, where = PRESETS[preset]
+        best = next((each for each in modes_of(target) if each in working), "fexit")
+        return Resolved(target, mode or best, columns, where)
+
+    def make_plan(self, target: Target, mode: str, columns: tuple[str, ...] | None) -> Plan:
+        if target.name not in KNOWN[target.kind]:
+            near = difflib.get_close_matches(target.name, KNOWN[target.kind], n=1)
+            raise invalid(target.kind, f"Unknown {target.kind}. Near: {', '.join(near)}.")
+        if target.name == "only_by_kprobe" and mode not in ("kprobe", "kretprobe"):
+            reason = "it is not in the kernel's BTF"
+            raise ProbedeckError(501, "unavailable", f"{mode}: {reason}", reason=reason, hint="-")
+        for index, text in enumerate(columns or ()):
+            if not text.isidentifier():
+                raise invalid(f"columns.{index}", f"Invalid expression {text!r}.")
+        self.planned.append((target, mode))
+        names = columns if columns is not None else ("count",)
+        made = [
+            Output(
+                Column(name, "int64", name, "", names=name if name == "state" else None),
+                "number",
+                (0,),
+                names=STATES if name == "state" else (),
+            )
+            for name in names
+        ]
+        caller = [Output(column, "head") for column in CALLER]
+        return Plan(
+            Hook(target.kind, target.name.rpartition(":")[2]),
+            mode,
+            sees_return=mode in ("fexit", "kretprobe") or target.kind == SYSCALL,
+            values=(Read("entry", CONTEXT),),
+            texts=(),
+            outputs=(*caller, *made),
+            kernel_offsets={},
+        )
+
+    def compile_where(self, text: str, _plan: Plan) -> tuple[dict[str, Any] | None, str | None]:
+        if text.startswith("!"):
+            raise invalid("where", "Unexpected '!' at 1.")
+        if "glob" in text:
+            return None, text
+        return {"tests": [{"text": text}], "clauses": [[1, 1]]}, None

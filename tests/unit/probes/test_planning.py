@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which mode a target is traced in, and what a caller is told if it cannot be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from app.errors import ProbedeckError
+from app.probes.planning import MAX_PLAN_BYTES, NoPlanner, Prepared, check_name, prepare
+from app.probes.spec import DELETIONS, FUNCTION, PRESET, SYSCALL, TRACEPOINT, ProbeSpec, Target
+from tests.support.fake_planner import FakePlanner
+
+ALL = ["fexit", "kretprobe", "tracepoint", "fentry", "kprobe"]
+READ = Target(FUNCTION, "vfs_read")
+BY_KPROBE = Target(FUNCTION, "only_by_kprobe")
+
+
+def prepared(spec: ProbeSpec, working: list[str] = ALL, name: str = "reads") -> Prepared:
+    return prepare(FakePlanner(), name, spec, working)
+
+
+def refusal(spec: ProbeSpec, working: list[str] = ALL, name: str = "reads") -> ProbedeckError:
+    with pytest.raises(ProbedeckError) as caught:
+        prepared(spec, working, name)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("target", "working", "mode"),
+    [
+        (READ, ALL, "fexit"),
+        (READ, ["tracepoint", "fentry", "kprobe"], "fentry"),
+        (READ, ["tracepoint"], "fexit"),  # which is refused at the start, with the reason
+        (BY_KPROBE, ALL, "kretprobe"),
+        (Target(SYSCALL, "openat"), ALL, "tracepoint"),
+        (Target(TRACEPOINT, "sched:sched_switch"), ["fexit"], "tracepoint"),
+        (Target(PRESET, "reads"), ["kprobe"], "kprobe"),
+        (DELETIONS, ["tracepoint", "fentry"], "tracepoint"),
+        (DELETIONS, [], "fexit"),
+    ],
+)
+def test_the_best_mode_that_the_kernel_allows(
+    target: Target, working: list[str], mode: str
+) -> None:
+    found = prepared(ProbeSpec(target=target), working)
+    assert (found.mode, found.spec.mode, found.spec.target) == (mode, mode, target)
+    assert (found.plan is None) == (target == DELETIONS)
+    assert found.plan is None or found.plan.mode == mode
+    assert mode in found.possible
+
+
+def test_a_mode_that_was_asked_for_is_taken() -> None:
+    assert prepared(ProbeSpec(target=READ, mode="kprobe"), ["fexit"]).mode == "kprobe"
+    assert prepared(ProbeSpec(target=DELETIONS, mode="kprobe")).mode == "kprobe"
+    assert prepared(ProbeSpec(target=READ), name="kprobe").mode == "kprobe"
+
+
+def test_a_preset_gives_what_the_caller_does_not() -> None:
+    preset = ProbeSpec(target=Target(PRESET, "reads"))
+    found = prepared(preset)
+    assert (found.spec.columns, found.spec.where) == (("count", "state"), "count>1")
+    assert found.where.kernel == {"tests": [{"text": "count>1"}], "clauses": [[1, 1]]}
+    other = prepared(replace(preset, columns=("pos",), where="comm=glob*"))
+    assert (other.spec.columns, other.where.in_service) == (("pos",), "comm=glob*")
+    assert other.where.kernel is None
+
+
+def test_a_mode_that_cannot_trace_it_names_those_that_can() -> None:
+    error = refusal(ProbeSpec(target=BY_KPROBE, mode="fexit"))
+    assert (error.status, error.code) == (501, "unavailable")
+    assert error.extra["alternatives"] == ["kretprobe", "kprobe"]
+    assert (error.extra["reason"], error.extra["hint"]) == ("it is not in the kernel's BTF", "-")
+    nothing = refusal(ProbeSpec(target=BY_KPROBE), ["fexit", "fentry"])
+    assert (nothing.status, nothing.extra["alternatives"]) == (501, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "spec", "field"),
+    [
+        ("reads", ProbeSpec(), "function"),
+        ("reads", ProbeSpec(target=Target(FUNCTION, "vfs_raed")), "function"),
+        ("reads", ProbeSpec(target=Target(PRESET, "writes")), "preset"),
+        ("reads", ProbeSpec(target=READ, columns=("a", "b->")), "columns.1"),
+        ("reads", ProbeSpec(target=READ, where="!"), "where"),
+        ("reads", ProbeSpec(target=READ, mode="tracepoint"), "mode"),
+        ("reads", ProbeSpec(target=Target(PRESET, "reads"), mode="tracepoint"), "mode"),
+        ("fentry", ProbeSpec(target=READ, mode="fexit"), "mode"),
+        ("tracepoint", ProbeSpec(target=READ), "mode"),
+        ("fentry", ProbeSpec(target=Target(SYSCALL, "openat")), "mode"),
+        ("fentry", ProbeSpec(target=DELETIONS, columns=("a",)), "columns"),
+        ("reads", ProbeSpec(target=DELETIONS, where="a>1"), "where"),
+        ("Reads", ProbeSpec(target=READ), "id"),
+    ],
+)
+def test_what_the_caller_should_correct(name: str, spec: ProbeSpec, field: str) -> None:
+    error = refusal(spec, name=name)
+    assert (error.status, error.code) == (422, "invalid")
+    assert [each["field"] for each in error.extra["errors"]] == [field]
+
+
+@pytest.mark.parametrize("name", ["a", "0", "a" * 32, "reads-2.b_c", "0..-"])
+def test_names_of_probes(name: str) -> None:
+    check_name(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        ".",
+        "..",
+        ".a",
+        "-a",
+        "_a",
+        "a" * 33,
+        "A",
+        "ä",
+        "\u0661",
+        "a b",
+        "a\n",
+        "a\0",
+        "a/b",
+        "*",
+    ],
+)
+def test_what_no_probe_is_called(name: str) -> None:
+    with pytest.raises(ProbedeckError) as caught:
+        check_name(name)
+    assert caught.value.extra["errors"][0]["field"] == "id"
+
+
+class OddPlanner(FakePlanner):
+    """A fake planner with a defect: its plans have other names, modes or sizes."""
+
+    def __init__(self, **odd: Any) -> None:
+        super().__init__()
+        self.odd = odd
+
+    def make_plan(self, *arguments: Any) -> Any:
+        plan = super().make_plan(*arguments)
+        hook = {name: value for name, value in self.odd.items() if name in vars(plan.hook)}
+        rest = {name: value for name, value in self.odd.items() if name not in hook}
+        return replace(plan, hook=replace(plan.hook, **hook), **rest)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"name": "../../x"},
+        {"name": "a b"},
+        {"name": "vfs_read\n"},
+        {"name": ""},
+        {"category": "sched/.."},
+        {"module": "a\0"},
+        {"mode": "kretprobe"},
+    ],
+)
+def test_a_plan_with_other_names_goes_no_further(odd: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=r"no kernel names|a plan for"):
+        prepare(OddPlanner(**odd), "reads", ProbeSpec(target=READ, mode="kprobe"), ALL)
+
+
+def test_a_plan_that_is_too_long_for_a_line() -> None:
+    planner = OddPlanner(kernel_offsets={"x" * MAX_PLAN_BYTES: 1})
+    with pytest.raises(ProbedeckError) as caught:
+        prepare(planner, "reads", ProbeSpec(target=READ), ALL)
+    assert caught.value.extra["errors"][0]["field"] == "columns"
+
+
+def test_without_a_planner_no_target_is_traced() -> None:
+    for target in (READ, Target(PRESET, "reads")):
+        with pytest.raises(ProbedeckError) as caught:
+            prepare(NoPlanner(), "reads", ProbeSpec(target=target), ALL)
+        assert (caught.value.status, caught.value.code) == (501, "unavailable")
+        assert {"reason", "hint", "alternatives"} <= caught.value.extra.keys()
