@@ -33,6 +33,7 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
         audit,
         events,
         pages,
+        presets,
         probes,
         reference,
         signing_in,
@@ -61,7 +62,7 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
     app.teardown_request(stream_limit.release_at_teardown)
 
     api = ProblemApi(app)
-    for part in (pages, probes, events, stream, users, signing_in, audit, reference):
+    for part in (pages, probes, presets, events, stream, users, signing_in, audit, reference):
         api.register_blueprint(part.blueprint)
     app.register_blueprint(ws.blueprint)
     openapi.describe_websocket(app, api)

@@ -32,6 +32,9 @@ RULES: dict[str, Rule] = {
     "app.btf": Rule(ours=("app.linux",)),
     "app.kernel.availability": Rule(),
     "app.kernel": Rule(ours=("app.btf", "app.errors", "app.kernel.availability", "app.linux")),
+    # Ready-made targets.
+    "app.presets": Rule(),
+    "app.presets.kernel_names": Rule(ours=("app.btf", "app.kernel", "app.linux", "app.presets")),
     # Data that the service, its API and the tracers share.
     "app.probes.drops": Rule(),
     "app.probes.json_shapes": Rule(),
@@ -88,7 +91,15 @@ RULES: dict[str, Rule] = {
         ours=("app.errors", "app.linux", "app.timestamps"), libraries=("_typeshed", "flask")
     ),
     "app.web": Rule(
-        ours=("app.access", "app.config", "app.errors", "app.hub", "app.probes"),
+        ours=(
+            "app.access",
+            "app.config",
+            "app.errors",
+            "app.hub",
+            "app.presets",
+            "app.presets.kernel_names",
+            "app.probes",
+        ),
         libraries=("_typeshed", "flask"),
     ),
     "app.web.api": Rule(
@@ -113,6 +124,7 @@ RULES: dict[str, Rule] = {
             "app.access",
             "app.errors",
             "app.hub",
+            "app.presets",
             "app.probes.spec",
             "app.timestamps",
             "app.version",

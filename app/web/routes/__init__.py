@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The routes: page, probes, events, streams, websocket, users, signing in, audit log."""
+"""The routes: page, probes, presets, events, streams, websocket, users, signing in, audit log."""

@@ -49,6 +49,7 @@ RUN_BY = {
     "linux/syscalls.py": "tests/unit/kernel/test_features.py",
     "linux/tracefs.py": "tests/unit/linux/test_bpf.py",
     "machine/child.py": "tests/processes/test_machine.py",
+    "presets/preset.py": "tests/unit/presets/test_table.py",
     "probes/json_shapes.py": "tests/unit/web/api/test_responses.py",
     "server/arbiter.py": "tests/web_server/test_real_life.py",
     "server/exchange.py": "tests/web_server/test_real_http.py",
