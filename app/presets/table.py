@@ -72,13 +72,13 @@ OPENS = Preset(
         Candidate(
             FUNCTION,
             "do_sys_openat2",
-            ("dfd", "filename", "hex(how->flags) as flags", "hex(how->mode) as mode"),
+            ("dfd", "filename", "hex(how->flags) as flags", "hex(how->mode) as permissions"),
             _IN_KERNEL,
         ),
         Candidate(
             SYSCALL,
             "openat",
-            ("dfd", "filename", "hex(flags) as flags", "hex(mode) as mode"),
+            ("dfd", "filename", "hex(flags) as flags", "hex(mode) as permissions"),
             BY_TRACEPOINT,
         ),
     ),

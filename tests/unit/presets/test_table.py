@@ -25,8 +25,9 @@ CANDIDATES = [
     for preset in PRESETS.values()
     for index, candidate in enumerate(preset.candidates)
 ]
-# What every probe's rows have (app/columns/column.py), beside the columns that are asked for.
-ALWAYS = {"time", "pid", "tid", "uid", "process", "comm", "ret", "errno", "latency_ns"}
+# What every row has (app/columns/column.py, app/web/api/rows.py) beside the columns asked for.
+ALWAYS = {"time", "probe", "mode", "pid", "tid", "uid", "process", "comm"}
+ALWAYS |= {"ret", "errno", "latency_ns"}
 
 
 def column_names(candidate: Candidate) -> list[str]:

@@ -54,7 +54,7 @@ def test_what_is_traced_in_a_mode(client: FlaskClient) -> None:
         "reason": None,
         "kind": "syscall",
         "target": "openat",
-        "columns": ["dfd", "filename", "hex(flags) as flags", "hex(mode) as mode"],
+        "columns": ["dfd", "filename", "hex(flags) as flags", "hex(mode) as permissions"],
         "where": None,
     }
 
