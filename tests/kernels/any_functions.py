@@ -178,7 +178,7 @@ FILES = (
         ret=FAR,
     ),
     Case(
-        ("vfs_fsync_range",),
+        ("noop_fsync",),
         "writes",
         {
             "path": ("path(file)", fact("path")),
@@ -268,12 +268,21 @@ FILES = (
         id="do_sys_openat2-error",
     ),
     Case(
-        ("getname_flags",),
+        ("do_file_open", "do_filp_open"),
         "opens",
-        {"given": ("filename", fact("path")), "made": ("ret", fact("path"))},  # struct filename
-        key=("given",),
+        {
+            "pathname": ("pathname", fact("path")),  # struct filename
+            "opened": ("ret", fact("path")),  # struct file
+        },
+        key=("pathname",),
         ret=ANYTHING,
-        times=None,  # the file is deleted by this name as well
+    ),
+    Case(
+        ("filename_unlinkat", "do_unlinkat"),
+        "opens",
+        {"dfd": ("dfd", -100), "name": ("name", fact("path"))},
+        key=("name",),
+        ret=0,
     ),
     Case(
         ("set_fs_pwd",),
@@ -849,12 +858,13 @@ NETWORK = (
         ret=UDP_BYTES,
     ),
     Case(
-        ("ip_local_out",),
+        ("ip_output",),
         "datagrams",
         {
             "sock": ("sk", here_to_there),
             "len": ("skb->len", UDP_BYTES + 28),
             "type": ("skb->pkt_type", 0),  # a bit-field
+            "protocol": ("skb->protocol", 8),  # ETH_P_IP in network order
         },
         key=("len",),
         ret=0,

@@ -30,7 +30,9 @@ import termios
 from collections.abc import Callable, Iterator
 from typing import Any
 
-COMM = b"any-workload"
+COMM, VICTIM = b"any-workload", b"oom-victim"
+PROGRAM = "/bin/true"
+SECTOR = 16
 LIBC = ctypes.CDLL(None, use_errno=True)
 LIBC.syscall.restype = ctypes.c_long
 LIBC.mmap.restype = ctypes.c_void_p
@@ -365,6 +367,78 @@ def terminals(place: Place) -> dict[str, Any]:
     return {}
 
 
+def programs(place: Place) -> dict[str, Any]:
+    """Run a program, end with a status, and end by a signal: three processes."""
+    runs = os.fork()
+    if runs == 0:
+        os.execv(PROGRAM, ["true", "one", "two"])
+    os.waitpid(runs, 0)
+    ends = os.fork()
+    if ends == 0:
+        os._exit(7)
+    os.waitpid(ends, 0)
+    return {"runs": runs, "ends": ends, "killed": signals(place)["killed"]}
+
+
+def signals(place: Place) -> dict[str, Any]:
+    killed = os.fork()
+    if killed == 0:
+        signal.pause()
+    os.kill(killed, signal.SIGUSR1)
+    os.waitpid(killed, 0)
+    return {"killed": killed}
+
+
+def uncached(place: Place) -> dict[str, Any]:
+    """Read one page of a file on a disk, when it is not in the page cache."""
+    fd = os.open(__file__, os.O_RDONLY)
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)  # no readahead
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.pread(fd, 1, 0)
+    os.close(fd)
+    return facts_of(__file__)
+
+
+def disks(place: Place) -> dict[str, Any]:
+    """Read one block of a loop device, past the page cache."""
+    with place.file() as (path, backing):
+        os.truncate(path, 1 << 20)
+        with open("/dev/loop-control", "rb") as control:
+            number = fcntl.ioctl(control, 0x4C82)  # LOOP_CTL_GET_FREE
+        disk = os.open(f"/dev/loop{number}", os.O_RDWR | os.O_DIRECT)
+        fcntl.ioctl(disk, 0x4C00, backing)  # LOOP_SET_FD
+        with mmap.mmap(-1, 4096) as page:
+            os.preadv(disk, [page], SECTOR * 512)
+        fcntl.ioctl(disk, 0x4C01)  # LOOP_CLR_FD
+        os.close(disk)
+    return {"disk": f"loop{number}"}
+
+
+def out_of_memory(place: Place) -> dict[str, Any]:
+    """Let a process need more memory than its cgroup may have."""
+    root = "/sys/fs/cgroup"
+    path = f"{root}/deck-oom"
+    write(f"{root}/cgroup.subtree_control", b"+memory")
+    os.mkdir(path)
+    write(f"{path}/memory.max", b"16777216")
+    with contextlib.suppress(FileNotFoundError):
+        write(f"{path}/memory.swap.max", b"0")
+    victim = os.fork()
+    if victim == 0:
+        LIBC.prctl(15, ctypes.c_char_p(VICTIM), 0, 0, 0)
+        write(f"{path}/cgroup.procs", b"0")
+        bytearray(1 << 26)
+        os._exit(0)
+    status = os.waitpid(victim, 0)[1]
+    os.rmdir(path)
+    return {"victim": victim, "status": status}
+
+
+def write(path: str, text: bytes) -> None:
+    with open(path, "wb", buffering=0) as file:
+        file.write(text)
+
+
 WORKLOADS: dict[str, Callable[[Place], dict[str, Any]]] = {
     run.__name__: run
     for run in (
@@ -389,6 +463,11 @@ WORKLOADS: dict[str, Callable[[Place], dict[str, Any]]] = {
         cgroups,
         settings,
         terminals,
+        programs,
+        signals,
+        uncached,
+        disks,
+        out_of_memory,
     )
 }
 
