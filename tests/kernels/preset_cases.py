@@ -53,7 +53,7 @@ BY_FUNCTION = (
         "opens",
         "opens",
         (
-            {"dfd": -100, "filename": fact("path"), "flags": 0o2100102, "permissions": 0o100612},
+            {"dfd": -100, "filename": fact("path"), "flags": 0o2100102, "permissions": 0o612},
             {"dfd": -100, "filename": "/dev/shm/missing-deck", "permissions": 0},
         ),
         counted=("pid", fact("pid")),

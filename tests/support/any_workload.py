@@ -102,7 +102,7 @@ def reads(place: Place) -> dict[str, Any]:
             os.pread(fd, 77, -5)
         os.pread(fd, 78, FAR)
         os.lseek(fd, FAR, os.SEEK_SET)
-        return {"fd": fd, **facts_of(path)}
+        return {"fd": fd, "flags": fcntl.fcntl(fd, fcntl.F_GETFL), **facts_of(path)}
 
 
 def writes(place: Place) -> dict[str, Any]:
@@ -144,9 +144,7 @@ def names(place: Place) -> dict[str, Any]:
         os.link(first, place.path("second"))
         os.rename(place.path("second"), place.path("third"))
         os.listdir(place.folder)
-        status = os.umask(0)
-        os.umask(status)
-        found = {"folder": place.folder, "umask": status, **facts_of(place.folder, "folder_")}
+        found = {"folder": place.folder, **facts_of(place.folder, "folder_")}
         os.rmdir(place.path("made"))
         for name in ("link", "node", "third"):
             os.unlink(place.path(name))
@@ -345,9 +343,7 @@ def cgroups(place: Place) -> dict[str, Any]:
         with open(f"{folder}/cgroup.procs", "wb", buffering=0) as members:
             members.write(b"0\n")
     os.rmdir(path)
-    umask = os.umask(0)
-    os.umask(umask)
-    return {"umask": umask}
+    return {}
 
 
 def settings(place: Place) -> dict[str, Any]:
@@ -474,6 +470,7 @@ WORKLOADS: dict[str, Callable[[Place], dict[str, Any]]] = {
 
 def main(folder: str) -> None:
     LIBC.prctl(15, ctypes.c_char_p(COMM), 0, 0, 0)  # PR_SET_NAME
+    os.umask(0)
     place = Place(os.path.realpath(folder))
     print(json.dumps({"pid": os.getpid(), "comm": COMM.decode()}), flush=True)
     for line in sys.stdin:
