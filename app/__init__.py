@@ -34,6 +34,7 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
         events,
         fields,
         pages,
+        presets,
         probes,
         reference,
         signing_in,
@@ -64,7 +65,19 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
     app.teardown_request(stream_limit.release_at_teardown)
 
     api = ProblemApi(app)
-    parts = (pages, probes, traceable, fields, events, stream, users, signing_in, audit, reference)
+    parts = (
+        pages,
+        probes,
+        presets,
+        traceable,
+        fields,
+        events,
+        stream,
+        users,
+        signing_in,
+        audit,
+        reference,
+    )
     for part in parts:
         api.register_blueprint(part.blueprint)
     app.register_blueprint(ws.blueprint)

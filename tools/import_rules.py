@@ -84,6 +84,9 @@ RULES: dict[str, Rule] = {
             "app.columns.types",
         )
     ),
+    # Ready-made targets.
+    "app.presets": Rule(),
+    "app.presets.kernel_names": Rule(ours=("app.btf", "app.kernel", "app.linux", "app.presets")),
     # Data that the service, its API and the tracers share.
     "app.probes.drops": Rule(),
     "app.probes.json_shapes": Rule(),
@@ -147,6 +150,8 @@ RULES: dict[str, Rule] = {
             "app.errors",
             "app.hub",
             "app.kernel",
+            "app.presets",
+            "app.presets.kernel_names",
             "app.probes",
         ),
         libraries=("_typeshed", "flask"),
@@ -184,6 +189,7 @@ RULES: dict[str, Rule] = {
             "app.hub",
             "app.kernel",
             "app.probes",
+            "app.presets",
             "app.probes.spec",
             "app.timestamps",
             "app.version",

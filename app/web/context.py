@@ -14,6 +14,8 @@ from app.access.audit_log import AuditLog
 from app.config import Settings
 from app.hub import Hub
 from app.kernel.kernel_types import KernelTypes
+from app.presets.kernel_names import names_here
+from app.presets.resolve import names_needed
 from app.probes.manager import ProbeManager
 from app.web.stream_limit import StreamLimit
 
@@ -46,6 +48,11 @@ class Service:
     def kernel_types(self) -> KernelTypes:
         """The types of the kernel and its modules, read at the first use."""
         return KernelTypes(self.settings.btf_path)
+
+    @cached_property
+    def preset_names(self) -> frozenset[tuple[str, str]]:
+        """Kinds and names that presets may need, of those that the kernel has. Read once."""
+        return names_here(names_needed(), btf_path=self.settings.btf_path)
 
     def close(self) -> None:
         """Stop all probes, then end the streams, which have the last rows by then. Once only."""

@@ -90,6 +90,34 @@ LevelSchema = Schema.from_dict(
 )
 
 
+class PresetModeSchema(Schema):
+    """What a preset traces in a mode; all null but the reason where it is not available."""
+
+    mode = fields.String(required=True)
+    available = fields.Boolean(required=True)
+    reason = fields.String(required=True, allow_none=True)
+    kind = fields.String(required=True, allow_none=True)
+    target = fields.String(required=True, allow_none=True)
+    columns = fields.List(
+        fields.String(), required=True, metadata={"description": "Expressions, as in a start"}
+    )
+    where = fields.String(required=True, allow_none=True)
+
+
+class PresetSchema(Schema):
+    name = fields.String(required=True)
+    title = fields.String(required=True)
+    help = fields.String(required=True)
+    mode = fields.String(
+        required=True, allow_none=True, metadata={"description": "The best here, if any"}
+    )
+    modes = fields.List(fields.Nested(PresetModeSchema), required=True)
+
+
+class PresetsSchema(Schema):
+    presets = fields.List(fields.Nested(PresetSchema), required=True)
+
+
 class GapSchema(Schema):
     """Something is missing before the event with the index `before` of this answer."""
 

@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The routes: page, probes, fields, events, streams, websocket, users, signing in, audit log."""
+"""The routes: page, probes, presets, functions and their fields, events, streams, websocket, users,
+signing in, audit log."""

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a preset is: a question, and the candidates that answer it on one kernel or another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+FUNCTION, SYSCALL, TRACEPOINT = "function", "syscall", "tracepoint"
+
+# The best first: those that see the return, unless the answer is known at entry.
+AT_RETURN = ("fexit", "kretprobe")
+AT_ENTRY = ("fentry", "kprobe")
+BY_TRACEPOINT = ("tracepoint",)
+# In the order in which the modes are listed everywhere.
+ALL_MODES = ("fentry", "fexit", "kprobe", "kretprobe", "tracepoint")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way to answer a preset's question.
+
+    `name` is a function, a system call (`openat`) or a tracepoint (`sched:sched_process_exec`).
+    `columns` are expressions (`as` names them), `where` a filter over the columns or None.
+    `modes` are those that it suits, the best first. `needs` are members that the expressions use
+    and that not every kernel has: `request.rq_disk` of a struct, `sched:sched_process_exit.prio`
+    of a tracepoint.
+    """
+
+    kind: str
+    name: str
+    columns: tuple[str, ...]
+    modes: tuple[str, ...]
+    where: str | None = None
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A question with a name. `help` is one sentence; `candidates` are tried in order.
+
+    With `has_own_programs` it is started by programs that are written for it, which show more
+    than its candidates say (docs/presets.md).
+    """
+
+    name: str
+    title: str
+    help: str
+    candidates: tuple[Candidate, ...]
+    has_own_programs: bool = False
