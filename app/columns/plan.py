@@ -121,6 +121,11 @@ class Plan:
     outputs: tuple[Output, ...]
     kernel_offsets: Mapping[str, int]
 
+    @property
+    def template(self) -> str:
+        """The name of the template that it fills in (app/tracer/template_source.py)."""
+        return self.mode if self.hook.kind == "function" else self.hook.kind
+
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 

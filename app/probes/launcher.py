@@ -9,10 +9,11 @@ import os
 import time
 from collections.abc import Callable
 
+from app.columns.plan import Plan
 from app.config import Settings
 from app.errors import ProbedeckError
 from app.hub import Hub
-from app.link.compiler import compile_command
+from app.link.compiler import compile_command, template_command
 from app.link.frames import TracerRequest
 from app.probes.kernel_check import KernelAnswer
 from app.probes.precompile import Precompiler
@@ -20,6 +21,11 @@ from app.probes.probe import Probe
 from app.probes.run import TracerRun
 from app.probes.spawner import Spawner
 
+# The templates of each mode (app/tracer/template_source.py).
+TEMPLATES_OF = {
+    **{mode: (mode,) for mode in ("fentry", "fexit", "kprobe", "kretprobe")},
+    "tracepoint": ("syscall", "tracepoint"),
+}
 log = logging.getLogger(__name__)
 
 
@@ -49,6 +55,11 @@ class Launcher:
             )
             for mode in kernel.working()
         }
+        for mode in kernel.working():
+            for template in TEMPLATES_OF[mode]:
+                commands[_job(template)] = template_command(
+                    template, settings.btf_path, settings.cache_dir, precompile=True
+                )
         self._precompiler = Precompiler(self._spawner, commands)
 
     def close(self) -> None:
@@ -57,10 +68,12 @@ class Launcher:
             self._precompiler.close()
         self._spawner.close()
 
-    def make_run(self, probe: str, mode: str, on_change: Callable[[TracerRun], None]) -> TracerRun:
+    def make_run(
+        self, probe: str, mode: str, plan: Plan | None, on_change: Callable[[TracerRun], None]
+    ) -> TracerRun:
         """Return a run whose tracer waits for its request. Raises ProbedeckError 502."""
         if self._precompiler is not None:
-            self._precompiler.cancel(mode)
+            self._precompiler.cancel(mode if plan is None else _job(plan.template))
         ledger = self._hub.begin_run(probe)
         try:
             tracer = self._spawner.take()
@@ -91,3 +104,7 @@ class Launcher:
             plan=None if plan is None else plan.as_json(),
             where=probe.where.kernel,
         ).encode()
+
+
+def _job(template: str) -> str:
+    return f"the template {template}"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from app.columns.plan import Plan
 from app.config import Settings
 from app.errors import ProbedeckError
 from app.hub import Hub
@@ -241,7 +242,7 @@ class ProbeManager:
             self._kernel_check.require(prepared.mode, prepared.possible)
             if self._closing.is_set():
                 raise ProbedeckError(503, "stopping", "the service is stopping")
-            run = self._make_run(probe, prepared.mode)
+            run = self._make_run(probe, prepared.mode, prepared.plan)
         except ProbedeckError:
             if probe.is_own and probe.run is None:
                 self._forget(probe)  # it never ran
@@ -274,8 +275,10 @@ class ProbeManager:
         if probe.run is not None:
             self._follow(probe, probe.run)
 
-    def _make_run(self, probe: Probe, mode: str) -> TracerRun:
-        return self._launcher.make_run(probe.id, mode, lambda run: self._run_changed(probe, run))
+    def _make_run(self, probe: Probe, mode: str, plan: Plan | None) -> TracerRun:
+        return self._launcher.make_run(
+            probe.id, mode, plan, lambda run: self._run_changed(probe, run)
+        )
 
     def _begin(self, probe: Probe, run: TracerRun) -> None:
         probe.start(run, probe.spec)
@@ -381,7 +384,7 @@ class ProbeManager:
             probe.restarts.begin()
             log.warning("%s failed and is started again: %s", probe.id, probe.ended)
             try:
-                run = self._make_run(probe, probe.mode.name)
+                run = self._make_run(probe, probe.mode.name, probe.plan)
             except ProbedeckError as error:  # no process: out of memory, for instance
                 probe.fail(error)
                 self._schedule_restart(probe, failed)

@@ -15,15 +15,16 @@ log = logging.getLogger(__name__)
 
 
 class Precompiler:
-    """Runs the compiler for one mode after the other, in a thread of its own.
+    """Runs the compiler for one job after the other, in a thread of its own.
 
     The compiler has the lowest priority. A start never waits for it: on a busy machine that may
-    take longer than compiling again. So that no mode is compiled twice at the same time, a start
-    cancels the background job of its mode.
+    take longer than compiling again. So that nothing is compiled twice at the same time, a start
+    cancels the background job of what it needs.
     """
 
     def __init__(self, spawner: Spawner, commands: Mapping[str, Sequence[str]]) -> None:
-        """Start compiling: `commands` maps modes to the command lines of their compilers."""
+        """Start compiling: `commands` maps jobs to the command lines of their compilers: a
+        mode for deletions in it, or a template."""
         self._spawner = spawner
         self._lock = threading.Lock()
         self._cancelled: set[str] = set()
@@ -35,11 +36,11 @@ class Precompiler:
         )
         self._thread.start()
 
-    def cancel(self, mode: str) -> None:
-        """Do not compile this mode, or stop compiling it: its start does."""
+    def cancel(self, job: str) -> None:
+        """Do not do this job, or stop doing it: a start does."""
         with self._lock:
-            self._cancelled.add(mode)
-            if self._process is not None and self._current == mode:
+            self._cancelled.add(job)
+            if self._process is not None and self._current == job:
                 self._process.kill()
 
     def close(self) -> None:
@@ -51,13 +52,13 @@ class Precompiler:
         self._thread.join()
 
     def _work(self, commands: Mapping[str, Sequence[str]]) -> None:
-        for mode, command in commands.items():
+        for job, command in commands.items():
             with self._lock:
                 if self._closed:
                     return
-                if mode in self._cancelled:
+                if job in self._cancelled:
                     continue
-                self._current = mode
+                self._current = job
                 try:
                     process = self._process = self._spawner.start(command)
                 except OSError as error:
@@ -66,7 +67,7 @@ class Precompiler:
             output, errors = process.communicate()
             with self._lock:
                 self._process = None  # its PID is free, and must not be killed any more
-                wanted = not self._closed and mode not in self._cancelled
+                wanted = not self._closed and job not in self._cancelled
                 if process.returncode != COMPILED and wanted:
                     text = (errors.strip() or output[:1000]).decode(errors="backslashreplace")
-                    log.warning("precompiling %s: status %d: %s", mode, process.returncode, text)
+                    log.warning("precompiling %s: status %d: %s", job, process.returncode, text)

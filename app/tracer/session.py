@@ -28,7 +28,6 @@ from app.tracer.plan_programs import PlanPrograms
 from app.tracer.programs import Programs
 from app.tracer.records import NAME_BYTES
 from app.tracer.rings import slot_dtype
-from app.tracer.template_source import template_of
 
 
 def prepare() -> None:
@@ -72,7 +71,7 @@ def _trace_deletions(request: TracerRequest, sock: socket.socket, outbox: Outbox
 
 
 def _trace_plan(request: TracerRequest, plan: Plan, sock: socket.socket, outbox: Outbox) -> None:
-    compiled = get_template(template_of(plan), Path(request.btf_path), Path(request.cache_dir))
+    compiled = get_template(plan.template, Path(request.btf_path), Path(request.cache_dir))
     where = KernelFilter() if request.where is None else KernelFilter.from_json(request.where)
     encoder = PlanEncoder(request.probe, request.run, plan)
     with (

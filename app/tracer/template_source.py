@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from app.columns.plan import Plan
 from app.tracer.bpf_source import SOURCES
 
 _ENTRY = ["template/emit_entry.c"]
@@ -28,11 +27,6 @@ _COMMON = [
     "template/rings.c",
     "template/entry.c",
 ]
-
-
-def template_of(plan: Plan) -> str:
-    """Return the name of the template that a plan fills in."""
-    return plan.mode if plan.hook.kind == "function" else plan.hook.kind
 
 
 def template_files(template: str) -> list[str]:

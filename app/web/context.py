@@ -13,9 +13,11 @@ from flask import current_app
 from app.access.audit_log import AuditLog
 from app.config import Settings
 from app.hub import Hub
+from app.kernel.functions import FunctionIndex
 from app.kernel.kernel_types import KernelTypes
 from app.presets.kernel_names import names_here
 from app.presets.resolve import names_needed
+from app.probes.kernel_planner import KernelPlanner
 from app.probes.manager import ProbeManager
 from app.web.stream_limit import StreamLimit
 
@@ -37,7 +39,14 @@ class Service:
     def create(cls, settings: Settings) -> Service:
         """Make a service whose probes are not checked yet; see `ProbeManager.start_service`."""
         hub = Hub(settings.recent_mib * MIB, settings.client_queue_mib * MIB)
-        return cls(settings, hub, ProbeManager(settings, hub), StreamLimit(settings.max_websockets))
+
+        def index() -> FunctionIndex:
+            return manager.functions.current()
+
+        planner = KernelPlanner(lambda: service.kernel_types, lambda: service.preset_names, index)
+        manager = ProbeManager(settings, hub, planner=planner)
+        service = cls(settings, hub, manager, StreamLimit(settings.max_websockets))
+        return service
 
     @cached_property
     def audit(self) -> AuditLog:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import pwd
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
@@ -11,9 +10,8 @@ from typing import Any
 
 from app.columns.column import Column
 from app.filters import FilterFault, RowFilter, Vocabulary, row_filter
+from app.linux.users import user_number
 from app.web.context import Service
-
-MAX_USER_NAME = 256  # LOGIN_NAME_MAX
 
 
 def filter_of(
@@ -52,13 +50,3 @@ def vocabulary_of(probes: Iterable[Mapping[str, Any]]) -> Vocabulary:
                 column = replace(column, names=table)
             columns[column] = None
     return Vocabulary.of(columns, tables, cache(user_number))
-
-
-def user_number(name: str) -> int | None:
-    """Return the number of a user of this machine, from the sources of nsswitch.conf(5)."""
-    if len(name) > MAX_USER_NAME or not name.isprintable():
-        return None
-    try:
-        return pwd.getpwnam(name).pw_uid
-    except KeyError:
-        return None
