@@ -43,6 +43,7 @@ def trace(request: TracerRequest, sock: socket.socket, outbox: Outbox) -> None:
         _trace_deletions(request, sock, outbox)
     else:
         _trace_plan(request, Plan.from_json(request.plan), sock, outbox)
+    outbox.flush()
 
 
 def _trace_deletions(request: TracerRequest, sock: socket.socket, outbox: Outbox) -> None:
