@@ -200,8 +200,9 @@ class ProbeManager:
                 self._forget(probe)
                 return described
             if probe.is_own and not probe.has_live_run:
+                described = self._notifier.describe(probe)  # while its counters are known
                 self._forget(probe)
-                return self._notifier.describe(probe)
+                return described
             run = probe.require_run()
             with self._moment(probe, run, lambda: not probe.has_live_run) as ended:
                 probe.stop()
