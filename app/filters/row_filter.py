@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests rows as JSON has them (app/web/api/rows.py): prepared once for a filter, cheap for a row.
 
-A row is a mapping from column to value: int, bool, str or None; times are RFC 3339 in UTC with
-nine decimals, so that they compare as texts.
+A row is a mapping from column to value: int, bool, str or None. Times are RFC 3339 in UTC with
+nine decimals, so that they compare as texts; a number may be its name, or in hexadecimal.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from app.columns.column import Column
 from app.filters.globs import part_matcher
 from app.filters.grammar import parse
 from app.filters.intervals import Interval
+from app.filters.literals import SIGNED_BITS
 from app.filters.operators import TEXT, TIME, kind_of
 from app.filters.terms import Meaning, TextMeaning, by_any_name, meanings
 from app.filters.tree import And, Node, Not, Or, Word
@@ -22,6 +25,7 @@ from app.filters.vocabulary import Vocabulary
 
 Row = Mapping[str, Any]
 RowFilter = Callable[[Row], bool]
+HEXADECIMAL = re.compile(r"0x[0-9a-f]{1,16}\Z")
 EPOCH = datetime(1970, 1, 1)
 NS_PER_S = 1_000_000_000
 
@@ -97,16 +101,33 @@ def _column_test(meaning: Meaning) -> RowFilter:
         return text_test
     if kind_of(meaning.column) == TIME:
         return _any([_time_test(name, interval) for interval in meaning.intervals])
-    return _any([_number_test(name, each, meaning.names) for each in meaning.intervals])
+    number_of = _number_reader(meaning.column, meaning.names)
+    return _any([_number_test(name, each, number_of) for each in meaning.intervals])
 
 
-def _number_test(name: str, interval: Interval, names: ValueNames | None) -> RowFilter:
+def _number_reader(column: Column, names: ValueNames | None) -> Callable[[str], int | None]:
+    """Return what reads a number that JSON has as a text: a name, or in hexadecimal."""
+    bits = SIGNED_BITS.get(column.type)
+
+    def number_of(text: str) -> int | None:
+        named = names.number_shown(text) if names else None
+        if named is not None or not HEXADECIMAL.match(text):
+            return named
+        value = int(text, 16)  # in two's complement
+        return value - (1 << bits) if bits and value >> (bits - 1) else value
+
+    return number_of
+
+
+def _number_test(
+    name: str, interval: Interval, number_of: Callable[[str], int | None]
+) -> RowFilter:
     low, high = interval.low, interval.high
 
     def test(row: Row) -> bool:
         value = row.get(name)
-        if isinstance(value, str) and names is not None:
-            value = names.number_of(value)
+        if isinstance(value, str):
+            value = number_of(value)
         if not isinstance(value, int):
             return False
         return (low is None or low <= value) and (high is None or value <= high)

@@ -18,11 +18,16 @@ class ValueNames:
 
     def __init__(self, table: Mapping[int, str]) -> None:
         self._by_value = dict(table)
+        self._by_shown = {name: value for value, name in reversed([*table.items()])}
         self._by_name = {name.upper(): value for value, name in reversed([*table.items()])}
 
     def number_of(self, name: str) -> int | None:
         """Return the number of a name in any case, None for an unknown one."""
         return self._by_name.get(name.upper())
+
+    def number_shown(self, name: str) -> int | None:
+        """Return the number that a row shows by this name."""
+        return self._by_shown.get(name)
 
     def shown(self, text: str) -> str | None:
         """Return the name that rows have for what a filter calls `text`; None if unknown."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -245,6 +246,23 @@ def test_client_that_leaves_is_forgotten(idle: Service, probe: str) -> None:
         for client in clients:
             check_ledger(client["counters"])
     wait_until(lambda: not idle.probe(probe)["clients"], "the clients to be forgotten")
+
+
+def test_events_that_pass_a_filter(idle: Service, probe: str, flood: Workload) -> None:
+    """The stream and the recent events have the same ones, all that pass and no other."""
+    idle.start(probe, filter={"pid": flood.pid})
+    cursor = idle.cursor()
+    where = quote(f"pid={flood.pid} filename~*/0-?7-* not filename~*/0-17-*")
+    with Ndjson(idle.port, f"?where={where}") as stream:
+        base = flood.begin("flood", count=100, name_bytes=NAME_BYTES, threads=1)
+        flood.made()
+        names = flood_names(base, 0, 100, NAME_BYTES)
+        expected = [names[step] for step in (27, 37, 47, 57, 67, 77, 87, 97)]
+        stream.wait_for_name(probe, expected[-1])
+        idle.stop(probe)
+        assert [row["filename"] for row in stream.rows] == expected
+    page = idle.expect(200, "GET", f"/events?where={where}&after={cursor}")
+    assert [row["filename"] for row in page["events"]] == expected
 
 
 def test_events_page_by_page(idle: Service, probe: str, flood: Workload) -> None:

@@ -47,7 +47,8 @@ def test_a_time_without_a_zone_is_the_services(zone: str) -> None:
     assert starts("2026-06-15 13:00+01:00") == [NOON_S * NS]
 
 
-def test_today_is_that_of_the_zone_that_is_given(berlin: str) -> None:
+@pytest.mark.usefixtures("berlin")
+def test_today_is_that_of_the_zone_that_is_given() -> None:
     late_s = int(datetime(2026, 6, 15, 23, 30, tzinfo=timezone.utc).timestamp())
     assert starts("01:30", late_s) == [late_s * NS]
     assert starts("23:30Z", late_s) == [late_s * NS]
@@ -62,7 +63,8 @@ def test_a_literal_is_as_long_as_its_last_part() -> None:
         assert found.until == found.last
 
 
-def test_a_local_time_that_occurs_twice_or_never(berlin: str) -> None:
+@pytest.mark.usefixtures("berlin")
+def test_a_local_time_that_occurs_twice_or_never() -> None:
     first = int(datetime(2026, 10, 25, 0, 30, tzinfo=timezone.utc).timestamp()) * NS
     assert starts("2026-10-25T02:30") == [first, first + 3600 * NS]
     with pytest.raises(ValueFault, match="the clocks skipped it"):

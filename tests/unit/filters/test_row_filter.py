@@ -65,6 +65,24 @@ def test_a_name_in_json_is_the_number_it_names() -> None:
     assert word is not None and not word({"state": "WAIT"})
 
 
+def test_numbers_in_hexadecimal_are_what_they_show() -> None:
+    names = Vocabulary.of(
+        [
+            Column("word", "uint64", "Word", "", render="hex"),
+            Column("small", "int32", "Small", "", render="hex"),
+        ],
+        {},
+    )
+    word, small = row_filter("word>=0x8000000000000000", names), row_filter("small=-2..-1", names)
+    assert word and small
+    assert [word({"word": text}) for text in ("0x7fffffffffffffff", "0xffffffffffffffff")] == [
+        False,
+        True,
+    ]
+    shown = ("0xffffffff", "0xfffffffe", "0xfffffffd", "0x1", "0x", "x", None)
+    assert [small({"small": text}) for text in shown] == [True, True, *[False] * 5]
+
+
 def test_columns_of_the_same_name_and_other_types() -> None:
     """The alternatives that accept the value count, and each row is what it is."""
     names = Vocabulary.of(
