@@ -22,10 +22,11 @@ import mmap
 import os
 import struct
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntFlag
+from itertools import accumulate
 from pathlib import Path
 
 from app.linux import paths
@@ -38,6 +39,7 @@ SEPARATOR, PLACE = "\t", "@"
 TAKES, RETURNS, OF_MODULE = "T", "R", "M"
 THE_KERNEL = "vmlinux"  # what belongs to no module
 MAX_TWINS = 8
+MOST_SEARCHED = 5_000  # for more hits in the lines, looking at each name is faster
 # C's integers as programmers write them, and as BTF does (pahole).
 INTEGERS = {
     "short": "short int",
@@ -152,8 +154,10 @@ class FunctionIndex:
         self.modules: tuple[str, ...] = tuple(about["modules"])
         self.sources = Sources(**about["sources"])
         self._begins: dict[str, int] = {kind: int(about["begins"][kind]) for kind in KINDS}
-        names = paths.read_bytes(folder / "names")
-        self.names: list[bytes] = names.split(b"\n")[:-1]
+        self._lines = paths.read_bytes(folder / "names")
+        self.names: list[bytes] = self._lines.split(b"\n")[:-1]
+        sizes = (len(name) + 1 for name in self.names)
+        self._starts = array("I", accumulate(sizes, initial=0))  # of each name in the lines
         self._records = _mapped(folder / "records")
         self._prototypes = _mapped(folder / "prototypes")
         self._terms = _mapped(folder / "terms")
@@ -168,6 +172,19 @@ class FunctionIndex:
             return range(len(self.names))
         later = [self._begins[k] for k in KINDS[KINDS.index(kind) + 1 :]]
         return range(self._begins[kind], later[0] if later else len(self.names))
+
+    def containing(self, part: bytes) -> list[int]:
+        """Return the numbers of the names with this part, which has no line feed, in order."""
+        lines, starts = self._lines, self._starts
+        if not part or lines.count(part) > MOST_SEARCHED:
+            return [number for number, name in enumerate(self.names) if part in name]
+        found = []
+        at = lines.find(part)
+        while at != -1:
+            number = bisect_right(starts, at) - 1
+            found.append(number)
+            at = lines.find(part, starts[number + 1])
+        return found
 
     def lookup(self, kind: str, name: str, module: str | None = None) -> Entry | None:
         """Return the entry of exactly this name; of several, the kernel's, else the first module's.

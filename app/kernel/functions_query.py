@@ -153,25 +153,24 @@ def _similar(name: str, names: list[str]) -> list[str]:
 def _named(index: FunctionIndex, term: str, numbers: Collection[int]) -> Collection[int]:
     """Return the numbers whose name has this part, or matches this pattern."""
     names = index.names
-    if "*" not in term and "?" not in term:
-        part = term.encode()
-        if len(numbers) == len(names):
-            return [number for number, name in enumerate(names) if part in name]
-        return [number for number in numbers if part in names[number]]
+    is_pattern = "*" in term or "?" in term
+    part = max(re.split(r"[*?]+", term), key=len).encode()  # rules out most names of a pattern
+    if isinstance(numbers, range):
+        candidates = [number for number in index.containing(part) if number in numbers]
+    else:
+        candidates = [number for number in numbers if part in names[number]]
+    if not is_pattern:
+        return candidates
     # Only `*` and `?` reach fnmatch (_NAME), whose expressions for `*` do not backtrack into one
-    # another; the longest plain part rules out most names before.
+    # another.
     pattern = re.compile(fnmatch.translate(term).encode())
-    part = max(re.split(r"[*?]+", term), key=len).encode()
-    found = []
     tracepoints = index.range_of(TRACEPOINT).start
-    for number in numbers:
-        name = names[number]
-        if part in name and (
-            pattern.match(name)
-            or (number >= tracepoints and pattern.match(name.partition(b":")[2]))
-        ):
-            found.append(number)
-    return found
+    return [
+        number
+        for number in candidates
+        if pattern.match(names[number])
+        or (number >= tracepoints and pattern.match(names[number].partition(b":")[2]))
+    ]
 
 
 def _first(

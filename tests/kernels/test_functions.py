@@ -23,7 +23,7 @@ from tests.support import kernel
 from tests.support.fixtures import skip
 
 SEED = 11
-DRAWN = 60
+DRAWN = 30
 RETURN_0 = bpf.instruction(0xB7, immediate=0) + bpf.instruction(0x95)
 PATIENCE_S = 600.0  # making an index takes a minute in emulation
 MODULE = "tcp_diag"  # which init loads, and which can be unloaded
@@ -191,7 +191,7 @@ def test_what_was_inlined_has_no_symbol(entries: list[Entry], code: str) -> None
     assert refusals(chosen, "kprobe").keys() == {entry.name for entry in chosen}
 
 
-@pytest.mark.suites("bookworm", "trixie")
+@pytest.mark.suites("trixie")
 def test_functions_of_a_module_come_and_go_with_it(functions: Functions) -> None:
     require("modules")
 

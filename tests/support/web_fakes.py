@@ -11,6 +11,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import nanoarrow as na
@@ -20,7 +21,10 @@ from app.columns.names import tables_as_json
 from app.config import Settings
 from app.errors import ProbedeckError
 from app.hub import Hub
+from app.kernel.availability import Availability
+from app.kernel.functions import FunctionIndex
 from app.probes.drops import NO_DROPS
+from app.probes.kernel_check import KernelAnswer
 from app.probes.modes import MODES, PREFERENCE
 from app.probes.not_seen import not_seen
 from app.probes.planning import prepare
@@ -28,6 +32,7 @@ from app.probes.spec import ProbeSpec
 from app.web.context import Service
 from app.web.stream_limit import StreamLimit
 from tests.support.fake_planner import FakePlanner
+from tests.support.function_index import write_index
 
 FIXED = {
     "timestamp_ns": (na.timestamp("ns", "UTC"), "q"),
@@ -109,6 +114,22 @@ def deletions(names: Sequence[str | bytes | None], *, probe: str = "fexit") -> b
     )
 
 
+class FakeFunctions:
+    """A fake of app.probes.function_index.Functions: the index of a small kernel."""
+
+    def __init__(self) -> None:
+        self.is_ready = True
+        self._index: FunctionIndex | None = None
+
+    def current(self) -> FunctionIndex:
+        if not self.is_ready:
+            raise ProbedeckError(503, "functions_not_ready", "There is no list of functions.")
+        if self._index is None:
+            with TemporaryDirectory() as folder:  # what is mapped remains when the files are gone
+                self._index = write_index(Path(folder, "index"))
+        return self._index
+
+
 class FakeManager:
     """A fake of app.probes.manager.ProbeManager: five probes that trace nothing, and those of
     other names that are started.
@@ -116,6 +137,9 @@ class FakeManager:
 
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
+        self.functions = FakeFunctions()
+        modes = {mode: Availability(True, "do_unlinkat") for mode in MODES}
+        self.kernel = KernelAnswer("6.1.0", "x86_64", "lab", modes)
         self.specs: dict[str, ProbeSpec] = {}
         self.calls: list[tuple[Any, ...]] = []
         self.unavailable: dict[str, str] = {}

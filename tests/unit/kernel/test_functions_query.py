@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.kernel import functions
 from app.kernel.functions import FUNCTION, KINDS, SYSCALL, TRACEPOINT, FunctionIndex
 from app.kernel.functions_query import (
     MAX_QUERY,
@@ -17,7 +20,8 @@ from app.kernel.functions_query import (
     near_names,
     search,
 )
-from tests.support.function_index import write_index
+from app.kernel.functions_sources import parse_symbols
+from tests.support.function_index import found, write_index
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +65,9 @@ def test_what_is_found(index: FunctionIndex, query: str, expected: list[str]) ->
 
 def test_long_types_as_programmers_write_them(index: FunctionIndex) -> None:
     """BTF has `long unsigned int`, a tracepoint's format `unsigned long`."""
-    found = names(index, 'takes:"unsigned long"')
-    assert {"do_exit", "sched:sched_switch"} <= set(found)
-    assert found == names(index, 'takes:"long unsigned int"')
+    hits = names(index, 'takes:"unsigned long"')
+    assert {"do_exit", "sched:sched_switch"} <= set(hits)
+    assert hits == names(index, 'takes:"long unsigned int"')
 
 
 def test_kind(index: FunctionIndex) -> None:
@@ -111,17 +115,28 @@ def test_faults(index: FunctionIndex, query: str, message: str, near: list[str])
 @given(st.text(alphabet='ab_*?:."fsxtakes ', max_size=60))
 def test_any_query_is_answered_or_refused(index: FunctionIndex, query: str) -> None:
     try:
-        found = search(index, query, None, 5)
+        hits = search(index, query, None, 5)
     except QueryError:
         return
-    assert len(found.entries) == min(found.total, 5)
+    assert len(hits.entries) == min(hits.total, 5)
 
 
-def test_a_pattern_made_to_take_long(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_pattern_made_to_take_long(tmp_path: Path) -> None:
     """Stars do not backtrack into one another: this would take minutes."""
-    index = write_index(tmp_path_factory.mktemp("index"))
-    index.names = [b"a" * 500 + b"%d" % number for number in range(len(index.names))]
-    assert search(index, "*a" * MAX_STARS + "b", None, 5).total == 0
+    long = b"".join(b"ffffffff81000000 T %s%d\n" % (b"a" * 500, number) for number in range(200))
+    index = write_index(tmp_path / "index", found(symbols=parse_symbols(long)))
+    assert search(index, "a" * 100, FUNCTION, 5).total == 200
+    assert search(index, "*a" * MAX_STARS + "b", FUNCTION, 5).total == 0
+
+
+@pytest.mark.parametrize("most", [0, 1, 1000])
+def test_each_way_of_searching_finds_the_same(
+    index: FunctionIndex, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(functions, "MOST_SEARCHED", most)
+    for part in (b"", b"a", b"_read", b"vfs_read", b"sched:", b"zz", index.names[-1]):
+        expected = [number for number, name in enumerate(index.names) if part in name]
+        assert index.containing(part) == expected
 
 
 @pytest.mark.parametrize(
@@ -144,8 +159,8 @@ def test_nothing_is_near(index: FunctionIndex) -> None:
 
 def test_a_name_of_several_kinds(index: FunctionIndex) -> None:
     def kind_of(name: str, kind: str | None = None, module: str | None = None) -> str | None:
-        found = find(index, name, kind, module)
-        return found and found.kind
+        entry = find(index, name, kind, module)
+        return entry and entry.kind
 
     assert kind_of("vfs_read") == FUNCTION
     assert kind_of("openat") == SYSCALL

@@ -8,40 +8,8 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from app.errors import ProbedeckError
-from app.kernel.availability import Availability
-from app.kernel.functions import FunctionIndex
-from app.probes.kernel_check import KernelAnswer
-from app.probes.modes import MODES
 from app.web.api.function_schemas import FunctionSchema, FunctionsSchema
-from tests.support.function_index import write_index
 from tests.support.web_fakes import FakeManager
-
-
-class FakeFunctions:
-    """A fake of app.probes.function_index.Functions."""
-
-    def __init__(self, index: FunctionIndex) -> None:
-        self.index: FunctionIndex | None = index
-
-    def current(self) -> FunctionIndex:
-        if self.index is None:
-            raise ProbedeckError(503, "functions_not_ready", "There is no list of functions.")
-        return self.index
-
-
-@pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory) -> FunctionIndex:
-    return write_index(tmp_path_factory.mktemp("index"))
-
-
-@pytest.fixture(autouse=True)
-def functions(manager: FakeManager, index: FunctionIndex) -> FakeFunctions:
-    fake = FakeFunctions(index)
-    modes = {mode: Availability(True, "do_unlinkat") for mode in MODES}
-    kernel = KernelAnswer("6.12.0", "x86_64", "lab", modes)
-    manager.functions, manager.kernel = fake, kernel  # type: ignore[attr-defined]
-    return fake
 
 
 def names(answer: Any) -> list[str]:
@@ -62,9 +30,9 @@ def test_kind(client: FlaskClient) -> None:
     assert names(client.get("/functions?q=openat&kind=syscall")) == ["openat"]
 
 
-def test_without_a_query_everything_is_counted(client: FlaskClient, index: FunctionIndex) -> None:
+def test_without_a_query_everything_is_counted(client: FlaskClient, manager: FakeManager) -> None:
     answer = client.get("/functions?limit=1")
-    assert answer.json["total"] == len(index)
+    assert answer.json["total"] == len(manager.functions.current())
     assert len(names(answer)) == 1
 
 
@@ -137,8 +105,8 @@ def test_faults(client: FlaskClient, query: str, field: str, text: str) -> None:
     assert text in fault["message"]
 
 
-def test_not_ready(client: FlaskClient, functions: FakeFunctions) -> None:
-    functions.index = None
+def test_not_ready(client: FlaskClient, manager: FakeManager) -> None:
+    manager.functions.is_ready = False
     for path in ("/functions", "/functions/vfs_read"):
         answer = client.get(path)
         assert (answer.status_code, answer.json["code"]) == (503, "functions_not_ready")
