@@ -1,104 +1,120 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Planning on the running kernel: its functions, types, tracepoints, and the presets."""
+"""The planner of the running kernel: its index of functions, its types, the filters, the presets.
+
+A name of a request is looked up in the index; what goes on is the index's own name.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import difflib
+from collections.abc import Collection
+from functools import cache, cached_property
 from typing import Any
 
 from app.btf.format import BtfError
+from app.columns import planner, trace_target
 from app.columns.plan import Plan
-from app.columns.planner import plan
-from app.columns.trace_target import Target as TraceTarget
+from app.config import Settings
 from app.errors import ProbedeckError
 from app.filters import FilterFault, split
-from app.kernel.functions import FUNCTION, Entry, FunctionIndex
-from app.kernel.functions_query import find, near_names
+from app.kernel.functions import Entry
+from app.kernel.functions_query import near_names
 from app.kernel.functions_reasons import Refusal, why_not
 from app.kernel.kernel_types import KernelTypes
 from app.linux.users import user_number
-from app.presets.resolve import resolve
+from app.presets.kernel_names import names_here
+from app.presets.resolve import names_needed
+from app.presets.resolve import resolve as resolve_preset
 from app.presets.table import PRESETS
+from app.probes.function_index import Functions
 from app.probes.planning import Resolved, invalid
-from app.probes.spec import Target
+from app.probes.spec import FUNCTION, Target
 
-_TRAMPOLINES = ("fentry", "fexit")
+TRAMPOLINES = ("fentry", "fexit")
 
 
 class KernelPlanner:
-    """The `Planner` of a service. What it needs to know is asked for when it is needed."""
+    """See app.probes.planning.Planner. A request may wait for the index of functions.
 
-    def __init__(
-        self,
-        types: Callable[[], KernelTypes],
-        preset_names: Callable[[], frozenset[tuple[str, str]]],
-        index: Callable[[], FunctionIndex],
-    ) -> None:
-        self._types, self._preset_names, self._index = types, preset_names, index
+    The kernel's types are read at the first use. Also raises ProbedeckError 503
+    `functions_not_ready`.
+    """
+
+    def __init__(self, settings: Settings, functions: Functions, types: KernelTypes) -> None:
+        self._settings, self._functions, self._types = settings, functions, types
 
     def resolve(self, preset: str, mode: str | None, working: Collection[str]) -> Resolved:
-        """Return what a preset is on this kernel. Raises ProbedeckError as `Planner` says."""
         if preset not in PRESETS:
-            raise invalid("preset", f"Unknown preset {preset!r}: use one of {', '.join(PRESETS)}.")
-        names = self._preset_names()
-        found = resolve(preset, mode, lambda kind, name: (kind, name) in names, working)
+            near = difflib.get_close_matches(preset, PRESETS, n=1)
+            guess = f" Did you mean {near[0]}?" if near else ""
+            raise invalid("preset", f"Unknown preset.{guess} Known: {', '.join(PRESETS)}.")
+        found = resolve_preset(preset, mode, self._has, working)
         if found.candidate is None or found.mode is None:
-            raise _unavailable(f"the preset {preset}", found.reason or "nothing here answers it")
+            # In a mode that is off, it is planned nevertheless: the start says why that is off.
+            found = resolve_preset(preset, mode, self._has)
+        if found.candidate is None or found.mode is None:
+            raise _unavailable(f"the preset {preset}", found.reason or "", alternatives=[])
         candidate = found.candidate
         target = Target(candidate.kind, candidate.name)
         return Resolved(target, found.mode, candidate.columns, candidate.where)
 
     def make_plan(self, target: Target, mode: str, columns: tuple[str, ...] | None) -> Plan:
-        """Return the plan for a target. Raises ProbedeckError as `Planner` says."""
         entry = self._entry(target)
-        refusal = why_not(entry, mode) or _not_yet(entry, mode)
-        if refusal is not None:
-            raise _refused(target, mode, refusal)
-        wanted = TraceTarget(entry.kind, entry.full_name, columns, entry.module, entry.function_id)
+        if refusal := why_not(entry, mode) or _not_yet(entry, mode):
+            instead = [
+                {"kind": each.kind, "name": each.name, "note": each.note}
+                for each in refusal.instead
+            ]
+            hint = "; ".join(f"{each['kind']} {each['name']}: {each['note']}" for each in instead)
+            raise _unavailable(str(target), refusal.reason, hint=hint or None, instead=instead)
+        known = trace_target.Target(
+            entry.kind, entry.full_name, module=entry.module, function_id=entry.function_id
+        )
         try:
-            return plan(self._types().btf(entry.module), wanted, mode)
+            btf = self._types.btf(entry.module if entry.kind == FUNCTION else None)
+            return planner.plan(btf, known, mode, columns)
         except (OSError, BtfError) as error:
-            raise _unavailable(f"the {target}", f"its types cannot be read: {error}") from error
+            reason = f"the kernel's types cannot be read: {error}"
+            hint = "It needs a kernel with CONFIG_DEBUG_INFO_BTF, and tracefs for tracepoints."
+            raise _unavailable(str(target), reason, hint=hint) from error
 
     def compile_where(self, text: str, plan: Plan) -> tuple[dict[str, Any] | None, str | None]:
-        """Return what the kernel tests of a filter, and the rest. Raises ProbedeckError 422."""
         try:
-            parts = split(text, plan, user_number)
+            found = split(text, plan, cache(user_number))
         except FilterFault as fault:
-            raise fault.error("where", text) from fault
-        return None if parts.kernel is None else parts.kernel.as_json(), parts.rest
+            raise fault.error("where", text) from None
+        return None if found.kernel is None else found.kernel.as_json(), found.rest
 
     def _entry(self, target: Target) -> Entry:
-        index = self._index()
-        entry = find(index, target.name, target.kind, None)
+        """Return what the index has under this name; raises ProbedeckError 422."""
+        index = self._functions.current()
+        entry = index.lookup(target.kind, target.name)
         if entry is None:
             near = near_names(index, target.name, target.kind)
-            meant = f" Did you mean {' or '.join(near)}?" if near else ""
-            message = f"This kernel has no {target.kind} {target.name!r}.{meant}"
+            guess = f" Did you mean {' or '.join(near)}?" if near else ""
+            message = f"This kernel has no {target.kind} {target.name[:128]}.{guess}"
             error = {"field": target.kind, "message": message, "near": near}
-            detail = f"{target.kind}: {message}"
-            raise ProbedeckError(422, "invalid", detail, errors=[error])
+            raise ProbedeckError(422, "invalid", f"{target.kind}: {message}", errors=[error])
         return entry
+
+    def _has(self, kind: str, name: str) -> bool:
+        return (kind, name) in self._preset_names
+
+    @cached_property
+    def _preset_names(self) -> frozenset[tuple[str, str]]:
+        return names_here(names_needed(), btf_path=self._settings.btf_path)
 
 
 def _not_yet(entry: Entry, mode: str) -> Refusal | None:
-    if entry.kind == FUNCTION and entry.module is not None and mode in _TRAMPOLINES:
-        return Refusal(
-            "module_function",
+    if entry.kind == FUNCTION and entry.module is not None and mode in TRAMPOLINES:
+        reason = (
             f"{entry.name} belongs to the module {entry.module}, and Probedeck attaches trampolines"
-            " to functions of the kernel itself only: use kprobe or kretprobe",
+            " to functions of the kernel itself only: use kprobe or kretprobe"
         )
+        return Refusal("module_function", reason)
     return None
 
 
-def _refused(target: Target, mode: str, refusal: Refusal) -> ProbedeckError:
-    error = _unavailable(f"the {target} in the mode {mode}", refusal.reason)
-    error.extra["instead"] = [
-        {"kind": each.kind, "name": each.name, "note": each.note} for each in refusal.instead
-    ]
-    return error
-
-
-def _unavailable(what: str, reason: str) -> ProbedeckError:
-    detail = f"{what} cannot be traced: {reason}"
-    return ProbedeckError(501, "unavailable", detail, reason=reason, hint=None)
+def _unavailable(what: str, reason: str, hint: str | None = None, **more: Any) -> ProbedeckError:
+    detail = f"{what}: {reason}"
+    return ProbedeckError(501, "unavailable", detail, reason=reason, hint=hint, **more)

@@ -15,16 +15,18 @@ from app.columns.plan import Plan
 from app.config import Settings
 from app.errors import ProbedeckError
 from app.hub import Hub
+from app.kernel.kernel_types import KernelTypes
 from app.probes.describe import describe_service
 from app.probes.function_index import Functions
 from app.probes.json_shapes import ProbeJson, ProbesJson
 from app.probes.kernel_check import KernelAnswer, KernelCheck
+from app.probes.kernel_planner import KernelPlanner
 from app.probes.launcher import Launcher
 from app.probes.modes import MODES
 from app.probes.moment import Moment
 from app.probes.monitor import Monitor
 from app.probes.notifier import Notifier
-from app.probes.planning import NoPlanner, Planner, Prepared, compiled, invalid, prepare
+from app.probes.planning import Planner, Prepared, compiled, invalid, prepare
 from app.probes.probe import Probe, State, check_filter
 from app.probes.registry import Registry
 from app.probes.restart import Restarts
@@ -56,6 +58,7 @@ class ProbeManager:
         spawner: Spawner | None = None,
         kernel_check: KernelCheck | None = None,
         planner: Planner | None = None,
+        types: KernelTypes | None = None,
     ) -> None:
         self._settings = settings
         self._hub = hub
@@ -65,7 +68,8 @@ class ProbeManager:
         self.functions = Functions(settings, spawner)
         self._notifier = Notifier(hub, lambda: self.kernel)
         self._registry = Registry()
-        self._planner = planner or NoPlanner()
+        types = types or KernelTypes(settings.btf_path)
+        self._planner = planner or KernelPlanner(settings, self.functions, types)
         self._filter_numbers = itertools.count(1)
         self._closing = threading.Event()
         self._monitor = Monitor(

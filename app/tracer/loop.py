@@ -133,10 +133,10 @@ class Loop:
             self._programs.set_filter(self._filter)
             drain.report()  # so that the losses under the old filter are known
             self._outbox.message({"type": "filtered", "number": message["number"]})
-        elif message["type"] == "where" and isinstance(message["where"], dict):
-            # Only probes with a plan are told.
-            assert isinstance(self._programs, PlanPrograms)
-            self._programs.set_where(KernelFilter.from_json(message["where"]))
+        elif message["type"] == "where" and isinstance(self._programs, PlanPrograms):
+            where = message["where"]
+            wanted = KernelFilter.from_json(where) if isinstance(where, dict) else KernelFilter()
+            self._programs.set_where(wanted)
             drain.report()
             self._outbox.message({"type": "filtered", "number": message["number"]})
         else:

@@ -13,11 +13,10 @@ from flask import current_app
 from app.access.audit_log import AuditLog
 from app.config import Settings
 from app.hub import Hub
-from app.kernel.functions import FunctionIndex
+from app.kernel.bcc_headers import BTF_PATH
 from app.kernel.kernel_types import KernelTypes
 from app.presets.kernel_names import names_here
 from app.presets.resolve import names_needed
-from app.probes.kernel_planner import KernelPlanner
 from app.probes.manager import ProbeManager
 from app.web.stream_limit import StreamLimit
 
@@ -32,6 +31,7 @@ class Service:
     hub: Hub
     manager: ProbeManager
     stream_limit: StreamLimit
+    kernel_types: KernelTypes = field(default_factory=lambda: KernelTypes(BTF_PATH))
     run_id: str = field(default_factory=lambda: secrets.token_hex(4))
     _closing: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -39,24 +39,15 @@ class Service:
     def create(cls, settings: Settings) -> Service:
         """Make a service whose probes are not checked yet; see `ProbeManager.start_service`."""
         hub = Hub(settings.recent_mib * MIB, settings.client_queue_mib * MIB)
-
-        def index() -> FunctionIndex:
-            return manager.functions.current()
-
-        planner = KernelPlanner(lambda: service.kernel_types, lambda: service.preset_names, index)
-        manager = ProbeManager(settings, hub, planner=planner)
-        service = cls(settings, hub, manager, StreamLimit(settings.max_websockets))
-        return service
+        types = KernelTypes(settings.btf_path)
+        manager = ProbeManager(settings, hub, types=types)
+        limit = StreamLimit(settings.max_websockets)
+        return cls(settings, hub, manager, limit, kernel_types=types)
 
     @cached_property
     def audit(self) -> AuditLog:
         """The log of all changes."""
         return AuditLog(self.settings.audit_log)
-
-    @cached_property
-    def kernel_types(self) -> KernelTypes:
-        """The types of the kernel and its modules, read at the first use."""
-        return KernelTypes(self.settings.btf_path)
 
     @cached_property
     def preset_names(self) -> frozenset[tuple[str, str]]:

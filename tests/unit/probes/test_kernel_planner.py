@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From names of a request to plans of a kernel, whose index and types are made by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.config import Settings
+from app.errors import ProbedeckError
+from app.kernel.functions import FunctionIndex
+from app.kernel.kernel_types import KernelTypes
+from app.probes.kernel_planner import KernelPlanner
+from app.probes.planning import prepare
+from app.probes.spec import FUNCTION, PRESET, SYSCALL, TRACEPOINT, ProbeSpec, Target
+from tests.support.function_index import kernel_btf, write_index
+
+ALL = ["fexit", "kretprobe", "tracepoint", "fentry", "kprobe"]
+READ = Target(FUNCTION, "vfs_read")
+
+
+class FakeFunctions:
+    """A fake of app.probes.function_index.Functions, which has an index already."""
+
+    def __init__(self, index: FunctionIndex) -> None:
+        self.index = index
+
+    def current(self) -> FunctionIndex:
+        return self.index
+
+
+@pytest.fixture
+def planner(tmp_path: Path) -> KernelPlanner:
+    btf_path = tmp_path / "btf" / "vmlinux"
+    btf_path.parent.mkdir()
+    btf_path.write_bytes(kernel_btf().build())
+    settings = replace(Settings(owner_uid=0), btf_path=btf_path)
+    functions = FakeFunctions(write_index(tmp_path / "index"))
+    types = KernelTypes(btf_path)
+    return KernelPlanner(settings, functions, types)  # type: ignore[arg-type]
+
+
+def refusal(planner: KernelPlanner, **spec: Any) -> ProbedeckError:
+    with pytest.raises(ProbedeckError) as caught:
+        prepare(planner, "mine", ProbeSpec(**spec), ALL)
+    return caught.value
+
+
+def test_a_function(planner: KernelPlanner) -> None:
+    spec = ProbeSpec(target=READ, columns=("count", "file->f_flags as flags"), where="count>5")
+    found = prepare(planner, "mine", spec, ALL)
+    assert found.plan is not None
+    assert (found.mode, found.plan.hook.name, found.plan.sees_return) == ("fexit", "vfs_read", True)
+    names = [output.column.name for output in found.plan.outputs]
+    assert names[6:] == ["count", "flags", "ret", "errno", "latency_ns"]
+    assert found.where.kernel is not None
+    assert found.where.in_service is None
+
+
+def test_what_the_kernel_cannot_test_stays_a_text(planner: KernelPlanner) -> None:
+    spec = ProbeSpec(target=READ, columns=("count",), where="count>5 comm~a*b*c")
+    where = prepare(planner, "mine", spec, ALL).where
+    assert (where.kernel is not None, where.in_service) == (True, "comm~a*b*c")
+
+
+@pytest.mark.parametrize(
+    ("spec", "field", "near"),
+    [
+        ({"target": Target(FUNCTION, "vfs_raed")}, "function", "vfs_read"),
+        ({"target": Target(SYSCALL, "opnat")}, "syscall", "openat"),
+        ({"target": Target(TRACEPOINT, "sched:sched_swtch")}, "tracepoint", "sched:sched_switch"),
+        ({"target": Target(PRESET, "open")}, "preset", "opens"),
+        ({"target": READ, "columns": ("cuont",)}, "columns.0", "count"),
+        ({"target": READ, "columns": ("count", "file->f_flag")}, "columns.1", "f_flags"),
+        ({"target": READ, "columns": ("count",), "where": "latncy>5"}, "where", "latency"),
+    ],
+)
+def test_near_misses(planner: KernelPlanner, spec: Any, field: str, near: str) -> None:
+    error = refusal(planner, **spec)
+    assert (error.status, error.code) == (422, "invalid")
+    assert [each["field"] for each in error.extra["errors"]] == [field]
+    assert near in str(error.extra["errors"])
+
+
+def test_why_a_function_cannot_be_traced(planner: KernelPlanner) -> None:
+    error = refusal(planner, target=Target(FUNCTION, "cut_down"))
+    assert (error.status, error.code, error.extra["alternatives"]) == (501, "unavailable", [])
+    assert error.extra["instead"][0]["name"] == "cut_down.isra.0"
+    assert "cut_down.isra.0" in error.extra["hint"]
+    by_kprobe = refusal(planner, target=Target(FUNCTION, "varargs"), mode="fentry")
+    assert by_kprobe.extra["alternatives"] == ["kretprobe", "kprobe"]
+    assert prepare(planner, "mine", ProbeSpec(target=Target(FUNCTION, "varargs")), ALL).mode == (
+        "kretprobe"
+    )
+
+
+def test_types_that_cannot_be_read(planner: KernelPlanner) -> None:
+    planner._settings.btf_path.write_bytes(b"")
+    error = refusal(planner, target=READ)
+    assert (error.status, error.code) == (501, "unavailable")
+    assert "CONFIG_DEBUG_INFO_BTF" in error.extra["hint"]
+
+
+def test_a_preset_that_this_kernel_has_not(planner: KernelPlanner) -> None:
+    planner.__dict__["_preset_names"] = frozenset()
+    error = refusal(planner, target=Target(PRESET, "opens"))
+    assert (error.status, error.code) == (501, "unavailable")
+    assert "do_sys_openat2" in error.extra["reason"]
+
+
+def test_a_preset_is_its_candidate(planner: KernelPlanner) -> None:
+    planner.__dict__["_preset_names"] = frozenset({("syscall", "openat")})
+    found = planner.resolve("opens", None, ALL)
+    assert (found.target, found.mode) == (Target(SYSCALL, "openat"), "tracepoint")
+    off = planner.resolve("opens", None, ["fexit"])  # the start says why it is off
+    assert (off.target, off.mode) == (found.target, "tracepoint")
