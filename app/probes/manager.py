@@ -131,6 +131,11 @@ class ProbeManager:
         with probe.changed:
             return self._notifier.describe(probe)
 
+    def remainder(self, probe_id: str) -> str | None:
+        """Return the part of a probe's `where` that its programs do not test."""
+        probe = self._registry.find(probe_id)
+        return None if probe is None else probe.where.in_service
+
     # -- commands -----------------------------------------------------------------------------
     # `actor` is the caller's name, which clients are told.
 

@@ -27,6 +27,11 @@ class Registry:
         with self._lock:
             return list(self._probes.values())
 
+    def find(self, name: str) -> Probe | None:
+        """Return a probe, None if there is none of this name."""
+        with self._lock:
+            return self._probes.get(name)
+
     def get(self, name: str) -> Probe:
         """Raises ProbedeckError 404 `unknown_probe`."""
         with self._lock:

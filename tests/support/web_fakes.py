@@ -143,6 +143,7 @@ class FakeManager:
         self.specs: dict[str, ProbeSpec] = {}
         self.calls: list[tuple[Any, ...]] = []
         self.unavailable: dict[str, str] = {}
+        self.remainders: dict[str, str] = {}
         self.changed_by: dict[str, dict[str, str]] = {}
         self.closed = False
 
@@ -177,7 +178,7 @@ class FakeManager:
             "hint": None,
             "filter": given.filter.as_json(),
             "where": given.where,
-            "where_in_service": None,
+            "where_in_service": self.remainders.get(probe_id),
             "duration_s": given.duration_s,
             "restart": given.restart,
             "restarts": 0,
@@ -193,6 +194,9 @@ class FakeManager:
             "cost": None,
             "clients": self.hub.clients(probe_id),
         }
+
+    def remainder(self, probe_id: str) -> str | None:
+        return self.remainders.get(probe_id)
 
     def start(self, probe_id: str, spec: ProbeSpec, actor: str = "") -> tuple[dict[str, Any], bool]:
         if spec.target is None:

@@ -39,7 +39,7 @@ def stream(query: dict[str, Any]) -> Response:
     """Live events as they happen; with `recent=1`, the recent ones first."""
     service = current_service()
     probes = known_probes(service, query.get("probe"))
-    passes = filter_of(service, probes, query.get("where"))
+    passes = filter_of(service, probes, query.get("where"), is_live=True)
     service.stream_limit.acquire_for_request(current_caller())
     return StreamResponse(service, probes, current_caller(), passes, recent=query["recent"])
 

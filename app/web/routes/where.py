@@ -15,23 +15,48 @@ from app.web.context import Service
 
 
 def filter_of(
-    service: Service, probes: frozenset[str] | None, where: str | None
+    service: Service, probes: frozenset[str] | None, where: str | None, *, is_live: bool = False
 ) -> RowFilter | None:
-    """Return the test of rows of these probes (None: all) that `where` is; None for no test.
+    """Return the test of rows of these probes (None: all) that `where` is, beside their own.
 
-    Raises ProbedeckError: 422 `invalid`, or 404 for a probe that has been deleted.
+    It is None if it passes all rows; of a live stream it never is, as the probes' own may change.
+    Raises ProbedeckError 422 `invalid`.
     """
+    remainders = Remainders(service)
+    described = [
+        probe
+        for probe in service.manager.describe_all()["probes"]
+        if probes is None or probe["id"] in probes
+    ]
     if where is None:
-        return None
-    described: Iterable[Mapping[str, Any]] = (
-        service.manager.describe_all()["probes"]
-        if probes is None
-        else [service.manager.describe(probe_id) for probe_id in sorted(probes)]
-    )
+        has_remainder = any(probe["where_in_service"] is not None for probe in described)
+        return remainders if is_live or has_remainder else None
     try:
-        return row_filter(where, vocabulary_of(described))
+        asked = row_filter(where, vocabulary_of(described))
     except FilterFault as fault:
         raise fault.error("where", where) from None
+    if asked is None:
+        return remainders
+    return lambda row: asked(row) and remainders(row)
+
+
+class Remainders:
+    """Tests rows by what their probe's programs do not test of its `where`, as that is now."""
+
+    def __init__(self, service: Service) -> None:
+        self._manager = service.manager
+        self._tests: dict[str, tuple[str, RowFilter | None]] = {}
+
+    def __call__(self, row: Mapping[str, Any]) -> bool:
+        probe_id = row["probe"]
+        text = self._manager.remainder(probe_id)
+        if text is None:
+            return True
+        known = self._tests.get(probe_id)
+        if known is None or known[0] != text:
+            test = row_filter(text, vocabulary_of([self._manager.describe(probe_id)]))
+            known = self._tests[probe_id] = (text, test)
+        return known[1] is None or known[1](row)
 
 
 def vocabulary_of(probes: Iterable[Mapping[str, Any]]) -> Vocabulary:

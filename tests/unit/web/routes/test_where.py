@@ -15,10 +15,11 @@ from flask.testing import FlaskClient
 from app.filters import row_filter
 from app.hub import Hub
 from app.probes.modes import MODES
+from app.web.context import Service
 from app.web.routes import events as events_route
 from app.web.routes.stream import items
-from app.web.routes.where import user_number, vocabulary_of
-from tests.support.web_fakes import publish
+from app.web.routes.where import filter_of, vocabulary_of
+from tests.support.web_fakes import FakeManager, publish
 
 
 def names(answer: Any) -> str:
@@ -170,9 +171,30 @@ def test_probes_have_names_of_their_own() -> None:
 
 def test_users_by_name(client: FlaskClient, published: Hub) -> None:
     name = pwd.getpwuid(os.getuid()).pw_name
-    assert user_number(name) == os.getuid()
-    assert user_number("nobody here\n") is None
-    assert user_number("x" * 300) is None
-    assert user_number("no-such-user-1") is None
     assert ask(client, f"uid={name}").status_code == 200
     assert ask(client, 'uid="\\u{0}"').status_code == 422
+
+
+def test_what_the_programs_do_not_test_is_tested_here(
+    client: FlaskClient, published: Hub, manager: FakeManager
+) -> None:
+    manager.remainders["fexit"] = "filename in (a, b)"
+    assert names(client.get("/events")) == "ababaa"
+    assert names(ask(client, "filename!=b")) == "aaaa"
+    manager.remainders["fexit"] = "filename=h"
+    assert names(client.get("/events?limit=1")) == "h"
+    del manager.remainders["fexit"]
+    assert names(client.get("/events?limit=1")) == "a"
+
+
+def test_a_stream_follows_what_the_programs_do_not_test(
+    service: Service, hub: Hub, manager: FakeManager
+) -> None:
+    passes = filter_of(service, None, None, is_live=True)
+    assert passes is not None
+    row = {"probe": "fexit", "filename": "a"}
+    assert passes(row)
+    manager.remainders["fexit"] = "filename=b"
+    assert not passes(row)
+    manager.remainders["fexit"] = "filename=a"
+    assert passes(row)
