@@ -59,12 +59,12 @@ RULES: dict[str, Rule] = {
             "app.linux",
         )
     ),
-    "app.columns.path_offsets": Rule(ours=("app.btf", "app.columns.subject")),
+    "app.columns.kernel_offsets": Rule(ours=("app.btf", "app.columns.subject")),
     "app.columns.planner": Rule(
         ours=(
             "app.btf",
             "app.columns",
-            "app.columns.path_offsets",
+            "app.columns.kernel_offsets",
             "app.columns.rendering",
             "app.columns.slots",
             "app.columns.starts",

@@ -21,7 +21,7 @@ from app.kernel.functions import Entry
 from app.kernel.functions_query import near_names
 from app.kernel.functions_reasons import Refusal, why_not
 from app.kernel.kernel_types import KernelTypes
-from app.linux.users import user_number
+from app.linux.user_names import user_number
 from app.presets.kernel_names import names_here
 from app.presets.resolve import names_needed
 from app.presets.resolve import resolve as resolve_preset

@@ -23,6 +23,7 @@ from app.errors import ProbedeckError
 from app.hub import Hub
 from app.kernel.availability import Availability
 from app.kernel.functions import FunctionIndex
+from app.kernel.kernel_types import KernelTypes
 from app.probes.drops import NO_DROPS
 from app.probes.kernel_check import KernelAnswer
 from app.probes.modes import MODES, PREFERENCE
@@ -289,7 +290,8 @@ def fake_service(settings: Settings | None = None) -> Service:
         settings = replace(settings, audit_log=Path("/dev/null"))  # not this machine's
     hub = Hub(settings.recent_mib * MIB, settings.client_queue_mib * MIB)
     limit = StreamLimit(settings.max_websockets)
-    return Service(settings, hub, FakeManager(hub), limit)  # type: ignore[arg-type]
+    types = KernelTypes(settings.btf_path)
+    return Service(settings, hub, FakeManager(hub), limit, types)  # type: ignore[arg-type]
 
 
 def publish(hub: Hub, names: Sequence[str | bytes | None], probe: str = "fexit") -> None:

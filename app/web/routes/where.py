@@ -10,7 +10,7 @@ from typing import Any
 
 from app.columns.column import Column
 from app.filters import FilterFault, RowFilter, Vocabulary, row_filter
-from app.linux.users import user_number
+from app.linux.user_names import user_number
 from app.web.context import Service
 
 

@@ -109,11 +109,15 @@ def test_what_works_is_precompiled_until_it_is_started(
     modes = {name: Availability(name in ("fexit", "kprobe"), "f") for name in MODES}
     launcher.precompile(KernelAnswer("6.1", "x86_64", "lab", modes))
     (precompiler,) = made
-    assert list(precompiler.commands) == ["fexit", "kprobe"]  # the preferred first
-    for mode, command in precompiler.commands.items():
-        assert command[-5:] == [mode, "f", str(2 << 20), "/b", "/c"]
+    modes_first = ["fexit", "kprobe"]  # the preferred first
+    templates = {"the template fexit": "fexit", "the template kprobe": "kprobe"}
+    assert list(precompiler.commands) == [*modes_first, *templates]
+    for mode in modes_first:
+        assert precompiler.commands[mode][-5:] == [mode, "f", str(2 << 20), "/b", "/c"]
+    for job, template in templates.items():
+        assert precompiler.commands[job][-4:] == ["--template", template, "/b", "/c"]
     with pytest.raises(ProbedeckError, match="Resource temporarily unavailable") as caught:
-        launcher.make_run("deleted", "kprobe", lambda _: None)
+        launcher.make_run("deleted", "kprobe", None, lambda _: None)
     assert (caught.value.status, caught.value.code) == (502, "tracer_failed")
     launcher.close()
     assert precompiler.calls == ["kprobe", "close"]

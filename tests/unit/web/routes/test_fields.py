@@ -12,6 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.web.api.responses import LevelSchema
+from app.kernel.kernel_types import KernelTypes
 from app.web.context import Service
 from tests.support.small_kernel import SmallKernel
 
@@ -22,7 +23,9 @@ def types(flask_app: Flask, service: Service, tmp_path: Path) -> Path:
     path = tmp_path / "vmlinux"
     path.write_bytes(SmallKernel().builder.build())
     settings = replace(service.settings, btf_path=path)
-    flask_app.extensions["probedeck"] = replace(service, settings=settings)
+    flask_app.extensions["probedeck"] = replace(
+        service, settings=settings, kernel_types=KernelTypes(path)
+    )
     return path
 
 

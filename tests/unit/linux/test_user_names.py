@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 import pwd
 
-from app.linux.users import user_number
+from app.linux.user_names import user_number
 
 
 def test_numbers_of_users() -> None:
