@@ -13,7 +13,7 @@ const MODES_OF_KIND = {
 };
 
 /** Return the modes for a kind of target, those that see results first. */
-export function modesFor(kind) {
+function modesFor(kind) {
   return MODES_OF_KIND[kind] ?? [];
 }
 
