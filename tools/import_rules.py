@@ -28,6 +28,7 @@ RULES: dict[str, Rule] = {
     "app.config": Rule(),
     "app.linux": Rule(),
     "app.columns": Rule(),
+    "app.filters": Rule(ours=("app.columns", "app.errors")),
     # The kernel.
     "app.btf": Rule(ours=("app.linux",)),
     "app.kernel.availability": Rule(),
@@ -95,6 +96,7 @@ RULES: dict[str, Rule] = {
         ours=(
             "app.columns",
             "app.errors",
+            "app.filters",
             "app.hub",
             "app.probes.json_shapes",
             "app.probes.spec",
@@ -111,7 +113,9 @@ RULES: dict[str, Rule] = {
     "app.web.routes": Rule(
         ours=(
             "app.access",
+            "app.columns",
             "app.errors",
+            "app.filters",
             "app.hub",
             "app.probes.spec",
             "app.timestamps",

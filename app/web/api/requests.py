@@ -15,6 +15,7 @@ from typing import Any
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load
 from marshmallow.validate import Length, Range
 
+from app.filters import MAX_CHARACTERS
 from app.probes.spec import Filter, ProbeSpec
 
 MAX_PID = 4194304  # PID_MAX_LIMIT, include/linux/threads.h
@@ -174,23 +175,31 @@ class FilterChangeSchema(StrictSchema):
     filter = fields.Nested(FilterSchema, allow_none=True, required=True)
 
 
-class StreamQuerySchema(StrictSchema):
-    """Which events a stream carries: `probe` may be repeated; live events only by default."""
+class WhereQuerySchema(StrictSchema):
+    """Which events: those of some probes (`probe` may be repeated) that pass a filter."""
 
     probe = fields.List(fields.String())
+    where = fields.String(
+        validate=Length(max=MAX_CHARACTERS), metadata={"description": "See docs/filters.md"}
+    )
+
+
+class StreamQuerySchema(WhereQuerySchema):
+    """Which events a stream carries: live ones only by default."""
+
     recent = QueryBoolean(load_default=False)
 
 
-class WebsocketQuerySchema(StreamQuerySchema):
-    """The same for a websocket, which starts with the recent events."""
+class WebsocketQuerySchema(StrictSchema):
+    """Which events a websocket carries; it starts with the recent ones by default."""
 
+    probe = fields.List(fields.String())
     recent = QueryBoolean(load_default=True)
 
 
-class EventsQuerySchema(StrictSchema):
+class EventsQuerySchema(WhereQuerySchema):
     """Which of the recent events."""
 
-    probe = fields.List(fields.String())
     limit = QueryInteger(load_default=DEFAULT_LIMIT, validate=Range(1, MAX_LIMIT))
     after = fields.String()
 

@@ -92,6 +92,10 @@ class EventsSchema(Schema):
         required=True,
         metadata={"description": "Rows of these probes after the cursor that were evicted"},
     )
+    examined = fields.Integer(
+        required=True,
+        metadata={"description": "Rows that were tested by `where`; without it, those of `events`"},
+    )
 
 
 class AuditSchema(Schema):

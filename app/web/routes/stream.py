@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from flask import Response
 
 from app.access.caller import Caller, current_caller
+from app.filters import RowFilter
 from app.hub import Batch, HubClosedError, Subscription
 from app.web.api.blueprint import Blueprint
 from app.web.api.requests import StreamQuerySchema
 from app.web.api.rows import rows_of
 from app.web.context import Service, current_service
 from app.web.routes.events import known_probes
+from app.web.routes.where import filter_of
 from app.web.sockets import bound_waits, hang_up, has_left, peer_name
 
 if TYPE_CHECKING:
@@ -37,8 +39,9 @@ def stream(query: dict[str, Any]) -> Response:
     """Live events as they happen; with `recent=1`, the recent ones first."""
     service = current_service()
     probes = known_probes(service, query.get("probe"))
+    passes = filter_of(service, probes, query.get("where"))
     service.stream_limit.acquire_for_request(current_caller())
-    return StreamResponse(service, probes, current_caller(), recent=query["recent"])
+    return StreamResponse(service, probes, current_caller(), passes, recent=query["recent"])
 
 
 class StreamResponse(Response):
@@ -49,9 +52,16 @@ class StreamResponse(Response):
     """
 
     def __init__(
-        self, service: Service, probes: frozenset[str] | None, caller: Caller, *, recent: bool
+        self,
+        service: Service,
+        probes: frozenset[str] | None,
+        caller: Caller,
+        passes: RowFilter | None = None,
+        *,
+        recent: bool,
     ) -> None:
         super().__init__(content_type="application/x-ndjson")
+        self._passes = passes
         self._service, self._probes, self._recent = service, probes, recent
         self._caller = caller
 
@@ -79,7 +89,9 @@ class StreamResponse(Response):
             ) as subscription:
                 # Send the head now: a client that has received it misses no event.
                 write(b"")
-                for lines, batch in items(subscription, lambda: self._is_over(connection)):
+                for lines, batch in items(
+                    subscription, lambda: self._is_over(connection), self._passes
+                ):
                     write(lines)
                     if batch is not None:
                         subscription.delivered(batch)
@@ -91,9 +103,12 @@ class StreamResponse(Response):
 
 
 def items(
-    subscription: Subscription, left: Callable[[], bool]
+    subscription: Subscription, left: Callable[[], bool], passes: RowFilter | None = None
 ) -> Iterator[tuple[bytes, Batch | None]]:
-    """Yield lines with the batch they are from, until the client leaves or the hub closes."""
+    """Yield lines with the batch they are from, until the client leaves or the hub closes.
+
+    Rows that do not pass have no line, and their batch counts as delivered.
+    """
     while not left():
         try:
             received = subscription.get(POLL_EVERY_S)
@@ -101,7 +116,8 @@ def items(
             return
         for item in received:
             if isinstance(item, Batch):
-                yield _lines(rows_of(item.data)), item
+                rows = rows_of(item.data)
+                yield _lines(filter(passes, rows) if passes else rows), item
             else:
                 yield _lines((item,)), None
 

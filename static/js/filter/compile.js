@@ -97,8 +97,11 @@ function columnTest(column, node, numberOf) {
     const intervals = intervalsOf(column, { ...node, operator }, numberOf);
     return any(intervals.map((interval) => numberTest(column, interval)));
   }
-  if (operator === "~" || node.isGlob)
-    return textTest(column.key, byAnyName(column.names, globMatcher(node.value)));
+  if (operator === "~" || node.isGlob) {
+    // A name is a name in any case, with = too.
+    const ignoresCase = operator === "~" || column.names?.all.length > 0;
+    return textTest(column.key, byAnyName(column.names, globMatcher(node.value, ignoresCase)));
+  }
   // Any alias of an error, ignoring case: the row has one of its names.
   const value = column.names?.firstOf(node.value) ?? node.value;
   return textTest(column.key, (text) => text === value);

@@ -163,6 +163,8 @@ function ofText(node, column) {
   }
   if (isQuoted || isPattern) {
     const regex = /^\/(.+)\/$/.exec(value)?.[1] ?? (/^\^|\$$|\.\*/.test(value) ? value : null);
+    if (regex === null && node.isGlob && value.toLowerCase() !== value.toUpperCase())
+      return form("= compares case, in a pattern too", `${negation}~${patternOf(value)}`);
     if (regex === null) return [];
     return form(
       "regular expressions are not supported: * matches any characters",

@@ -13,7 +13,7 @@ export const OPERATORS = [
     says: "is",
     kinds: ["text", "number", "time", "bool"],
     example: "comm=rm",
-    help: "equals this text or number; with * or ?, matches as ~ does; numbers and times also take ranges: pid=10..20, pid=10.., pid=..20",
+    help: "equals this text or number; with * or ?, matches the whole text as ~ does, but not ignoring case; numbers and times also take ranges: pid=10..20, pid=10.., pid=..20",
   },
   {
     symbol: "!=",

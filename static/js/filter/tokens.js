@@ -12,9 +12,13 @@ const WRITTEN_SYMBOL = WRITTEN.map((symbol) => symbol.replace(/[|~]/g, "\\$&")).
 const NAME = new RegExp(`([A-Za-z_]\\w*)(?=\\s*(?:${WRITTEN_SYMBOL}))`, "y");
 const OPERATOR = new RegExp(WRITTEN_SYMBOL, "y");
 const SYMBOL = new RegExp(SYMBOLS.join("|"), "y");
-// Only for a known column: comm:rm, comm in (rm, git).
-const NAME_AND_COLON = /([A-Za-z_]\w*)(?=:[^\s:])/y;
-const NAME_AND_IN = /([A-Za-z_]\w*)(?=\s+(?:not\s+)?in(?:$|[\s("]))/iy;
+// Only for a known column: sk.num>5, comm:rm, comm in (rm, git).
+const PATH = "([A-Za-z_]\\w*(?:\\.\\w+|\\[\\d+\\])*)";
+const KNOWN_NAMES = [
+  new RegExp(`${PATH}(?=\\s*(?:${WRITTEN_SYMBOL}))`, "y"),
+  new RegExp(`${PATH}(?=:[^\\s:])`, "y"),
+  new RegExp(`${PATH}(?=\\s+(?:not\\s+)?in(?:$|[\\s("]))`, "iy"),
+];
 const IN = /(not\s+)?in(?=$|[\s("])/iy;
 const JOIN = /&&|\|\|/y;
 const NOT = /!(?![=~])/y;
@@ -70,10 +74,11 @@ function tokenAt(source, start, before, names) {
 }
 
 function nameAt(source, start, names) {
-  const name = match(NAME, source, start)?.[1];
-  if (name) return name;
-  const known = (match(NAME_AND_COLON, source, start) ?? match(NAME_AND_IN, source, start))?.[1];
-  return known && names?.find(known).length > 0 ? known : null;
+  for (const pattern of names ? KNOWN_NAMES : []) {
+    const known = match(pattern, source, start)?.[1];
+    if (known && names.find(known).length > 0) return known;
+  }
+  return match(NAME, source, start)?.[1] ?? null;
 }
 
 /** Read the operator after a name, which is a name because an operator follows. */

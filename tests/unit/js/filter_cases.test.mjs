@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The page's evaluation of tests/vectors/filters.json, the one file of filter cases.
+// The page's evaluation of tests/vectors/filter_cases.json, the one file of filter cases.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -15,22 +15,9 @@ import { hintsOf } from "../../../static/js/filter/hints.js";
 import { parse } from "../../../static/js/filter/parse.js";
 import { print } from "../../../static/js/filter/print.js";
 import { presentation } from "../../../static/js/format/presentation.js";
-import { NO_NAMES } from "../../../static/js/format/value_names.js";
+import { NO_NAMES, ValueNames } from "../../../static/js/format/value_names.js";
 import { batchOf } from "./batches.mjs";
 import { CASES, ERRORS } from "./filters.mjs";
-
-const COLUMNS = CASES.columns.map((column) => ({
-  ...column,
-  key: columnKey(column.name, column.type),
-  help: "",
-  names: column.names === "errors" ? ERRORS : NO_NAMES,
-}));
-const NAMES = new ColumnNames(COLUMNS);
-
-function look(column) {
-  const shown = presentation(column);
-  return column.name === "uid" ? { ...shown, numberOf: (name) => CASES.users[name] } : shown;
-}
 
 const NS_PER_S = 1_000_000_000n;
 
@@ -42,45 +29,79 @@ function nanoseconds(time) {
 function cellOf({ type }, value) {
   if (value === null || type === "text") return value;
   if (type === "timestamp_ns") return nanoseconds(value);
+  if (type === "bool") return Number(value);
   return type.endsWith("64") ? BigInt(value) : value;
 }
 
-/** Each row in a batch of its own, so that it has the columns that its probe has. */
-function storeOfRows() {
-  const store = new EventStore();
-  for (const row of CASES.rows) {
-    const columns = COLUMNS.filter(({ name }) => name in row && name !== "probe");
-    const values = columns.map((column) => [
-      column.name,
-      [column.type, [cellOf(column, row[column.name])]],
-    ]);
-    store.append(batchOf(Object.fromEntries(values), { probe: row.probe }));
+/** Columns and rows of the file, and filters of them. */
+class Table {
+  constructor({ columns, names = {}, users, rows }) {
+    const tables = { errors: ERRORS };
+    for (const [name, entries] of Object.entries(names))
+      tables[name] = new ValueNames(entries, name);
+    this.columns = columns.map((column) => ({
+      ...column,
+      key: columnKey(column.name, column.type),
+      help: "",
+      names: tables[column.names] ?? NO_NAMES,
+    }));
+    this.names = new ColumnNames(this.columns);
+    this.users = users;
+    this.store = this.storeOf(rows);
   }
-  return store;
+
+  /** Each row in a batch of its own, so that it has the columns that its probe has. */
+  storeOf(rows) {
+    const store = new EventStore();
+    for (const row of rows) {
+      const columns = this.columns.filter(({ name }) => name in row && name !== "probe");
+      const values = columns.map((column) => [
+        column.name,
+        [column.type, [cellOf(column, row[column.name])]],
+      ]);
+      store.append(batchOf(Object.fromEntries(values), { probe: row.probe }));
+    }
+    return store;
+  }
+
+  look = (column) => {
+    const shown = presentation(column);
+    return column.name === "uid" ? { ...shown, numberOf: (name) => this.users[name] } : shown;
+  };
+
+  compiled(text) {
+    return compileFilter(text, this.names, this.look);
+  }
+
+  passing(filter) {
+    const view = new View(this.store, filter);
+    view.advance();
+    return Array.from({ length: view.length }, (_, place) => view.at(place));
+  }
 }
 
-const store = storeOfRows();
-const compiled = (text) => compileFilter(text, NAMES, look);
+const DELETIONS = new Table(CASES);
+const TYPED = new Table(CASES.typed);
+const compiled = (text) => DELETIONS.compiled(text);
+const passing = (filter) => DELETIONS.passing(filter);
+const both = (kind) => [
+  ...CASES[kind].map((each) => ({ ...each, table: DELETIONS })),
+  ...CASES.typed[kind].map((each) => ({ ...each, table: TYPED })),
+];
 
-function passing(filter) {
-  const view = new View(store, filter);
-  view.advance();
-  return Array.from({ length: view.length }, (_, place) => view.at(place));
-}
-
-for (const { filter, rows } of CASES.passes) {
+for (const { filter, rows, table } of both("passes")) {
   test(`${filter} lets rows ${rows} through`, () => {
-    const made = compiled(filter);
+    const made = table.compiled(filter);
     assert.deepEqual(made.faults, []);
-    assert.deepEqual(passing(made), rows);
-    const printed = print(parse(filter, NAMES));
-    assert.deepEqual(passing(compiled(printed)), rows, `printed as ${printed}`);
+    assert.deepEqual(table.passing(made), rows);
+    const printed = print(parse(filter, table.names));
+    assert.deepEqual(table.passing(table.compiled(printed)), rows, `printed as ${printed}`);
   });
 }
 
-for (const { filter, message, part, fixes } of CASES.faults) {
+for (const { filter, message, part, fixes, table } of both("faults")) {
   test(`${filter} is refused: ${message}`, () => {
-    const { faults, active } = compiled(filter);
+    const { faults, active } = table.compiled(filter);
     assert.equal(faults.length, 1);
     assert.equal(active, false);
     const [fault] = faults;
@@ -97,7 +118,7 @@ for (const { filter, message, fixes } of CASES.hints) {
   test(`${filter} is ${message ? `explained: ${message}` : "not explained"}`, () => {
     const made = compiled(filter);
     assert.deepEqual(made.faults, []);
-    const hints = hintsOf(made, NAMES, look, passing(made).length === 0);
+    const hints = hintsOf(made, DELETIONS.names, DELETIONS.look, passing(made).length === 0);
     if (message === undefined) return assert.deepEqual(hints, []);
     const hint = hints.find((it) => it.message.includes(message));
     assert.ok(hint, JSON.stringify(hints));
@@ -118,7 +139,7 @@ test("what is offered in place of a fault or beside a filter is a filter", () =>
 test("whatever lets nothing through is explained", () => {
   for (const { filter, rows } of CASES.passes) {
     if (rows.length > 0) continue;
-    const hints = hintsOf(compiled(filter), NAMES, look, true);
+    const hints = hintsOf(compiled(filter), DELETIONS.names, DELETIONS.look, true);
     assert.ok(hints.length > 0, filter);
   }
 });

@@ -16,7 +16,7 @@ const recorded = (name) =>
   JSON.parse(readFileSync(new URL(`../../vectors/${name}.json`, import.meta.url), "utf8"));
 
 /** The filters that every evaluator must agree on; see tests/vectors/README.md. */
-export const CASES = recorded("filters");
+export const CASES = recorded("filter_cases");
 
 /** The tables of names that the service sends. */
 export const TABLES = recorded("names");

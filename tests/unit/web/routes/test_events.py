@@ -182,8 +182,8 @@ def test_queries_that_are_refused(client: FlaskClient, query: str, field: str) -
         ("/audit?limit=x", "Must be a whole number from 1 to 10000."),
         ("/users?uid=-1", "Must be a whole number from 0 to 4294967294."),
         ("/events/stream?recent=true", "Must be 1 or 0."),
-        ("/events?limt=5", "Unknown field. Did you mean limit? Known: probe, limit, after."),
-        ("/events/stream?zzz=1", "Unknown field. Known: probe, recent."),
+        ("/events?limt=5", "Unknown field. Did you mean limit? Known: probe, where, limit, after."),
+        ("/events/stream?zzz=1", "Unknown field. Known: probe, where, recent."),
     ],
 )
 def test_a_refusal_says_what_would_be_taken(client: FlaskClient, path: str, message: str) -> None:
