@@ -273,7 +273,7 @@ class Console {
 
   #render() {
     this.#filters.know(this.#store);
-    if (this.#isFilterNew) this.#view.refilter(this.#filters.valid);
+    if (this.#isFilterNew) this.#view.refilter(this.#filters.inView);
     this.#isFilterNew = false;
     const isFrozen = this.#table.catchUp();
     this.#counters.show(this.#store, this.#view, this.#onlyHere);

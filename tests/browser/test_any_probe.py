@@ -145,6 +145,21 @@ def test_card_of_a_probe_of_its_own_name(reads: Page, fake: FakeService) -> None
     expect_counts(reads, "3", "3")  # its rows stay
 
 
+def test_what_the_kernel_does_not_test_is_tested_here(reads: Page, fake: FakeService) -> None:
+    fake.start("fexit")
+    fake.emit("fexit", {"comm": [b"rmdir"]})
+    expect_counts(reads, "4", "4")
+    fake.change_where("reads", "path~*passwd", "lab")
+    expect_counts(reads, "4", "2")  # the rows of other probes stay
+    chip = reads.locator(".chip--kernel")
+    expect(chip).to_contain_text("path~*passwd")
+    expect(chip).to_contain_text("partly in the kernel for everyone on reads")
+    chip.get_by_role("button").click()
+    expect(chip).to_have_count(0)
+    expect_counts(reads, "4", "4")
+    assert fake.calls[-1] == ("PATCH", "reads", {"where": None})
+
+
 def test_a_probe_comes_and_goes_while_the_page_is_open(page: Page, fake: FakeService) -> None:
     read_probe(fake)
     expect(card(page, "reads")).to_be_visible()

@@ -15,6 +15,9 @@ export const stopProbe = (id) => call("DELETE", probePath(id));
 
 export const changeFilter = (id, filter) => call("PATCH", probePath(id), { filter });
 
+/** @param {string} id  @param {?string} where  a filter; null for none */
+export const changeWhere = (id, where) => call("PATCH", probePath(id), { where });
+
 /**
  * Search functions, system calls and tracepoints.
  * @param {string} q  in the language of docs/functions.md  @param {string} kind
