@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { restInView } from "../../../static/js/filter/kernel.js";
 import { problemError } from "../../../static/js/net/problem.js";
 import { bestProbe } from "../../../static/js/probes/choice.js";
 import { functionsOf, insteadOf, modesOf } from "../../../static/js/probes/functions.js";
@@ -166,4 +167,17 @@ test("deletions are watched by a mode that is free", () => {
     bestProbe([mode("kprobe"), mode("fexit", { ...busy, state: "stopped" })]).id,
     "fexit",
   );
+});
+
+test("what the kernel does not test of a probe's filter concerns its rows alone", () => {
+  const probes = [
+    { id: "fexit", where_in_service: null },
+    { id: "reads", where_in_service: "path~*a* or path~*b*" },
+    { id: "x", where_in_service: "n=1" },
+  ];
+  assert.equal(
+    restInView(probes),
+    "(not probe=reads or (path~*a* or path~*b*)) and (not probe=x or (n=1))",
+  );
+  assert.equal(restInView(probes.slice(0, 1)), "");
 });
