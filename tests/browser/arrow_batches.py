@@ -46,7 +46,7 @@ def encode(
 
 def _numbers(column_type: str, values: Any) -> Any:
     arrow, dtype = TYPES[column_type]
-    if any(value is None for value in values):
+    if isinstance(values, list) and None in values:
         is_value = np.array([value is not None for value in values])
         valid = np.packbits(is_value, bitorder="little")
         values = [value or 0 for value in values]

@@ -45,7 +45,10 @@ export class TraceDialog {
   #id = input("trace-id", { maxLength: 32 });
   #signature = el("p", { class: "trace__signature", role: "status" });
   #search = new FunctionSearch(this.#name, () => this.#kind.value, {
-    found: () => this.#showFound(),
+    found: () => {
+      this.#showFound();
+      this.#showInstead();
+    },
     failed: (words) => setText(this.#noList, words ? `No suggestions: ${sentence(words)}` : ""),
   });
   #noList = el("p", { class: "field__note" });
@@ -158,14 +161,16 @@ export class TraceDialog {
     setText(this.#signature, visibleText(found?.signature ?? ""));
     this.#mode.show(modesOf(this.#kind.value, found, this.#on.probes()));
     if (!this.#isIdOwn) this.#id.value = proposedId(this.#name.value.trim(), this.#taken);
-    const instead = insteadOf(found);
-    if (instead.length > 0) {
-      const fixes = instead.map(({ kind, name }) => ({
-        words: name,
-        act: () => this.#take({ kind, name }),
-      }));
-      this.#fields.name.show("No mode can trace it. Instead", fixes);
-    } else if (found) this.#fields.name.show("");
+  }
+
+  /** Offer what can be traced if no mode can trace what was typed. */
+  #showInstead() {
+    const fixes = insteadOf(this.#search.chosen).map(({ kind, name }) => ({
+      words: name,
+      act: () => this.#take({ kind, name }),
+    }));
+    const message = "No mode can trace it. Trace this instead.";
+    this.#fields.name.show(fixes.length > 0 ? message : "", fixes);
   }
 
   #take({ kind, name }) {

@@ -72,6 +72,7 @@ export class FunctionSearch {
   }
 
   async #ask(isOffered) {
+    if (!this.#input.value.trim()) return;
     const call = new AbortController();
     this.#call = call;
     const text = this.#input.value.trim();
