@@ -19,6 +19,7 @@ import { Audit } from "./ui/dialogs/audit.js";
 import { Detail } from "./ui/dialogs/detail.js";
 import { ExportDialog } from "./ui/dialogs/export.js";
 import { Help } from "./ui/dialogs/help.js";
+import { TraceDialog } from "./ui/dialogs/trace.js";
 import { Filters } from "./ui/filter/filters.js";
 import { Address } from "./ui/page/address.js";
 import { Announcer } from "./ui/page/announcer.js";
@@ -62,6 +63,12 @@ class Console {
     answer: (probes) => this.#takeAnswer(probes),
     availability: (probes) => this.#takeProbes(probes),
     found: (words) => this.#news.add(words, null, "kernel support"),
+    forgotten: (id) => this.#forget(id),
+    traceAgain: (probe) => this.#trace.openFor(probe),
+  });
+  #trace = new TraceDialog({
+    probes: () => this.#bar.probes,
+    answer: (probes) => this.#takeAnswer(probes),
   });
   #incidents = new Incidents(byId("incidents"), {
     startAgain: (probe) => this.#bar.startAgain(probe),
@@ -105,7 +112,10 @@ class Console {
     narrow: (test) => this.#filters.narrow(test),
     address: this.#address,
   });
-  #empty = new Empty(() => this.#filters.clear());
+  #empty = new Empty({
+    clearFilters: () => this.#filters.clear(),
+    trace: () => this.#trace.open(),
+  });
   #session = new Session(
     {
       intake: this.#intake,
@@ -140,6 +150,7 @@ class Console {
   #takeList({ probes, kernel, names }) {
     this.#store.columns.name(names);
     this.#hostname = kernel.hostname;
+    if (!this.#session.isLive) this.#keepOnly(probes);
     setText(byId("host"), `${kernel.hostname} · Linux ${kernel.release} · ${kernel.machine}`);
     this.#takeAnswer(probes);
   }
@@ -152,13 +163,17 @@ class Console {
         this.#filters,
         this.#incidents,
         this.#caller,
+        this.#trace,
         changes,
       ])
         part.allow(message.caller);
       this.#store.columns.name(message.names);
+      this.#keepOnly(message.probes);
       this.#takeProbes(message.probes);
     } else if (message.type === "state") {
       this.#takeProbes([message.probe]);
+    } else if (message.type === "forgotten") {
+      this.#forget(message.probe);
     } else if (message.type === "gap") {
       this.#intake.gap(message);
       this.#showWatching();
@@ -169,6 +184,21 @@ class Console {
   /** Take the answer to a call, unless the websocket is open: it may have sent a newer state. */
   #takeAnswer(probes) {
     if (!this.#session.isLive) this.#takeProbes(probes);
+  }
+
+  /** Forget the probes that are not in a complete list. */
+  #keepOnly(probes) {
+    const ids = new Set(probes.map(({ id }) => id));
+    for (const { id } of this.#bar.probes) if (!ids.has(id)) this.#forget(id);
+  }
+
+  /** A probe no longer exists; its rows stay. */
+  #forget(id) {
+    this.#bar.remove(id);
+    this.#intake.forget(id);
+    this.#filters.probes(this.#bar.probes);
+    this.#showWatching();
+    this.#renderLoop.stream();
   }
 
   #takeProbes(probes) {
@@ -243,7 +273,7 @@ class Console {
 
   #render() {
     this.#filters.know(this.#store);
-    if (this.#isFilterNew) this.#view.refilter(this.#filters.valid);
+    if (this.#isFilterNew) this.#view.refilter(this.#filters.inView);
     this.#isFilterNew = false;
     const isFrozen = this.#table.catchUp();
     this.#counters.show(this.#store, this.#view, this.#onlyHere);

@@ -19,6 +19,7 @@ TYPES = {
     "int32": (na.int32(), np.int32),
     "uint64": (na.uint64(), np.uint64),
     "int64": (na.int64(), np.int64),
+    "bool": (na.bool_(), np.uint8),
 }
 
 
@@ -45,7 +46,16 @@ def encode(
 
 def _numbers(column_type: str, values: Any) -> Any:
     arrow, dtype = TYPES[column_type]
-    return na.c_array_from_buffers(arrow, len(values), [None, np.asarray(values, dtype)])
+    if isinstance(values, list) and None in values:
+        is_value = np.array([value is not None for value in values])
+        valid = np.packbits(is_value, bitorder="little")
+        values = [value or 0 for value in values]
+    else:
+        valid = None
+    if column_type == "bool":
+        bits = np.packbits(np.asarray(values, bool), bitorder="little")
+        return na.c_array_from_buffers(arrow, len(values), [valid, bits])
+    return na.c_array_from_buffers(arrow, len(values), [valid, np.asarray(values, dtype)])
 
 
 def _text(values: Sequence[bytes | None]) -> Any:

@@ -82,6 +82,7 @@ def _type_name(data_type: DataType) -> str:
         "int32": DataType.int32(),
         "uint64": DataType.uint64(),
         "int64": DataType.int64(),
+        "bool": DataType.bool(),
         "text": DataType.string(),
     }
     return next((name for name, known in names.items() if known == data_type), str(data_type))

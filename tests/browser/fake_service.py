@@ -23,6 +23,7 @@ from werkzeug.serving import make_server
 
 from app.access.sessions import Sessions
 from app.access.tokens import TokenFile
+from app.columns.column import CALLER, RESULT, Column
 from app.columns.names import tables_as_json
 from app.kernel.traced_calls import DELETION_SYSCALLS, RENAME_SYSCALLS
 from app.probes.modes import MODES
@@ -46,6 +47,59 @@ REFUSED = {
     "hint": "Run in the virtual machine, ./run --vm, or on a kernel that allows tracing programs",
 }
 
+KINDS = ("function", "syscall", "tracepoint")
+
+
+def function(kind: str, name: str, signature: str, **refused: str) -> dict[str, Any]:
+    """An entry of `GET /functions`; `refused` has the reasons of modes that cannot trace it."""
+    modes = ("fentry", "fexit", "kprobe", "kretprobe") if kind == "function" else ("tracepoint",)
+    return {
+        "name": name,
+        "kind": kind,
+        "category": None,
+        "module": None,
+        "signature": signature,
+        "returns": None,
+        "parameters": None,
+        "modes": {
+            mode: {
+                "available": mode not in refused,
+                "code": "no_trampoline" if mode in refused else None,
+                "reason": refused.get(mode),
+                "hint": None,
+                "instead": [{"kind": "syscall", "name": "read", "note": "calls it"}]
+                if mode in refused
+                else [],
+            }
+            for mode in modes
+        },
+        "twins": [],
+        "notes": [],
+        "looked_at": [],
+    }
+
+
+VARIADIC = "it takes a variable number of arguments"
+FUNCTIONS = (
+    function(
+        "function",
+        "vfs_read",
+        "ssize_t vfs_read(struct file *file, char *buf, size_t count, loff_t *pos)",
+    ),
+    function("function", "vfs_readv", "ssize_t vfs_readv(struct file *file, int flags)"),
+    function(
+        "function", "_printk", "int _printk(const char *fmt, ...)", fentry=VARIADIC, fexit=VARIADIC
+    ),
+    function(
+        "function",
+        "inlined_read",
+        "int inlined_read(void)",
+        **dict.fromkeys(("fentry", "fexit", "kprobe", "kretprobe"), "it was inlined"),
+    ),
+    function("syscall", "read", "read(unsigned int fd, char *buf, size_t count)"),
+    function("tracepoint", "sched:sched_switch", "sched_switch(char[16] prev_comm, …)"),
+)
+
 
 @dataclass
 class FakeProbe:
@@ -66,6 +120,7 @@ class FakeService:
     next_problem: tuple[int, dict[str, Any]] | None = None
     caller: dict[str, str] = field(default_factory=lambda: {"name": "uid 0", "role": "operator"})
     recent_bytes: int | None = None
+    functions: list[dict[str, Any]] | None = field(default_factory=lambda: list(FUNCTIONS))
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -89,6 +144,9 @@ class FakeService:
                 "available": not refused,
                 "reason": REFUSED["reason"] if refused else None,
                 "hint": REFUSED["hint"] if refused else None,
+                "target": None,
+                "where": None,
+                "where_in_service": None,
                 "filter": dict(NO_FILTER),
                 "duration_s": None,
                 "restart": False,
@@ -99,6 +157,7 @@ class FakeService:
                 "changed_by": None,
                 "blind": None,
                 "columns": [column.as_json() for column in mode.columns],
+                "names": {},
                 "counters": dict.fromkeys(COUNTERS, 0),
                 "drops": {},
                 "cost": None,
@@ -107,6 +166,38 @@ class FakeService:
             self.probes[name] = FakeProbe(record)
 
     # What a test does
+
+    def add_probe(
+        self,
+        name: str,
+        columns: tuple[Column, ...],
+        *,
+        target: dict[str, str],
+        mode: str = "fexit",
+        **members: Any,
+    ) -> dict[str, Any]:
+        """A probe with a name of its own, which runs; `columns` are those it has of its own."""
+        has_result = mode in ("fexit", "kretprobe", "tracepoint")
+        described = (*CALLER, *columns, *(RESULT if has_result else ()))
+        record = {
+            **self.probes[mode].record,
+            "id": name,
+            "mode": mode,
+            "target": target,
+            "function": target["name"],
+            "not_seen": [],
+            "changed_by": None,
+            "counters": dict.fromkeys(COUNTERS, 0),
+            "columns": [column.as_json() for column in described],
+            "names": {},
+            **members,
+        }
+        self.probes[name] = FakeProbe(record)
+        return self.start(name)
+
+    def forget(self, name: str) -> None:
+        del self.probes[name]
+        self.send(json.dumps({"type": "forgotten", "probe": name}), recent=False)
 
     def start(
         self, name: str, spec: dict[str, Any] | None = None, who: str | None = None
@@ -126,12 +217,38 @@ class FakeService:
         return probe.record
 
     def stop(self, name: str, who: str | None = None) -> dict[str, Any]:
-        self.probes[name].record.update(
+        record = self.probes[name].record
+        record.update(
             state="stopped",
             ended={"code": "requested", "detail": "stopped on request", "at": now()},
         )
         self._change(name, who, "stopped")
-        return self.probes[name].record
+        if name not in MODES:
+            self.forget(name)
+        return record
+
+    def start_target(self, name: str, spec: dict[str, Any], who: str) -> dict[str, Any]:
+        """As the service, a probe for each argument of a made-up function: a file and a count."""
+        kind = next(kind for kind in KINDS if kind in spec)
+        columns = [
+            Column(text, "uint64", text, f"The expression {text}")
+            for text in spec.get("columns") or ("file", "count")
+        ]
+        mode = spec.get("mode") or ("fexit" if kind == "function" else "tracepoint")
+        target = {"kind": kind, "name": spec[kind]}
+        record = self.add_probe(
+            name, tuple(columns), target=target, mode=mode, where=spec.get("where")
+        )
+        self._change(name, who, "started")
+        return record
+
+    def change_where(self, name: str, text: str | None, who: str) -> dict[str, Any]:
+        """A text with `~*` in it is tested in the service, as the kernel has no such test."""
+        record = self.probes[name].record
+        record["where"] = text
+        record["where_in_service"] = text if text and "~*" in text else None
+        self._change(name, who, "filter")
+        return record
 
     def change_filter(self, name: str, change: dict[str, Any], who: str | None = None) -> Any:
         record = self.probes[name].record
@@ -159,11 +276,16 @@ class FakeService:
         """The probe's next batch, counted as sent: to be sent after those made before it."""
         probe = self.probes[name]
         rows = len(next(iter(values.values())))
-        columns = MODES[name].columns
+        columns = [Column(**each) for each in probe.record["columns"]]
         if "comm" in values:  # of the only thread of its process
             values = {"process": values["comm"], **values}
         values = {**plausible(rows), **values}
-        metadata = {"probe": name, "mode": name, "run": str(probe.run), "batch": str(probe.batch)}
+        metadata = {
+            "probe": name,
+            "mode": probe.record["mode"],
+            "run": str(probe.run),
+            "batch": str(probe.batch),
+        }
         probe.batch += 1
         probe.record["counters"]["produced"] += rows
         probe.record["counters"]["delivered"] += rows
@@ -336,6 +458,15 @@ def create_app(fake: FakeService, root: str) -> Flask:
                 found.append({**user, "aliases": aliases})
         return {"users": found}
 
+    @app.get("/functions")
+    def functions() -> Any:
+        fake.calls.append(("GET", "functions", request.args.to_dict()))
+        if fake.functions is None:
+            return fake.problem(404, code="not_found", detail="There is no /functions.")
+        text, kind = request.args["q"], request.args.get("kind")
+        found = [it for it in fake.functions if it["kind"] == kind and text in it["name"]]
+        return {"functions": found, "total": len(found), "more": False}
+
     @app.route("/probes/<name>", methods=["POST", "PATCH", "DELETE"])
     def probe(name: str) -> Any:
         spec: Any = request.get_json(silent=True)
@@ -346,8 +477,12 @@ def create_app(fake: FakeService, root: str) -> Flask:
             return fake.problem(status, **members)
         if request.method == "DELETE":
             return fake.stop(name, fake.caller["name"])
+        if request.method == "PATCH" and "where" in spec:
+            return fake.change_where(name, spec["where"], fake.caller["name"])
         if request.method == "PATCH":
             return fake.change_filter(name, spec["filter"], fake.caller["name"])
+        if any(kind in (spec or {}) for kind in KINDS):
+            return fake.start_target(name, spec, fake.caller["name"]), 201
         return fake.start(name, spec, fake.caller["name"]), 201
 
     @sock.route("/ws")

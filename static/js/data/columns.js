@@ -192,7 +192,10 @@ export class ColumnList {
     const described = this.#described.get(key);
     const title = titleOf(described) ?? name;
     const isSame = (other) => other.toLowerCase() === title.toLowerCase();
-    const others = [...this.#described].filter(([, other]) => isSame(titleOf(other) ?? other.name));
+    const inTable = new Set([key, ...this.#columns.map((column) => column.key)]);
+    const others = [...this.#described].filter(
+      ([otherKey, other]) => inTable.has(otherKey) && isSame(titleOf(other) ?? other.name),
+    );
     const [first] = others;
     if (!first || first[0] === key) return title;
     const isTypeUnique = others.filter(([, other]) => other.type === type).length <= 1;

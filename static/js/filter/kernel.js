@@ -143,6 +143,18 @@ export function kernelTests(running) {
   return [...tests.values()];
 }
 
+/**
+ * Return the filter for what the kernel does not test of probes' own filters, "" for nothing: it
+ * concerns the rows of its probe alone.
+ * @param {Probe[]} probes
+ */
+export function restInView(probes) {
+  return probes
+    .filter(({ where_in_service: rest }) => rest)
+    .map(({ id, where_in_service: rest }) => `(not probe=${textOf(id)} or (${rest}))`)
+    .join(" and ");
+}
+
 /** Return the PATCH that removes a test from the kernel. */
 export function withoutMember(member) {
   return { [member]: null };

@@ -15,6 +15,17 @@ export const stopProbe = (id) => call("DELETE", probePath(id));
 
 export const changeFilter = (id, filter) => call("PATCH", probePath(id), { filter });
 
+/** @param {string} id  @param {?string} where  a filter; null for none */
+export const changeWhere = (id, where) => call("PATCH", probePath(id), { where });
+
+/**
+ * Search functions, system calls and tracepoints.
+ * @param {string} q  in the language of docs/functions.md  @param {string} kind
+ * @param {AbortSignal} signal
+ */
+export const searchFunctions = (q, kind, limit, signal) =>
+  call("GET", `/functions?${new URLSearchParams({ q, kind, limit })}`, undefined, { signal });
+
 /** Re-check which modes the kernel supports. */
 export const askAvailability = () => call("POST", "/availability");
 
@@ -36,25 +47,29 @@ function probePath(id) {
   return `/probes/${encodeURIComponent(id)}`;
 }
 
-async function call(method, path, body, isRetry = false) {
+/**
+ * @param {string} method  @param {string} path  @param {object} [body]
+ * @param {{isRetry?: boolean, signal?: AbortSignal}} [options]
+ */
+async function call(method, path, body, { isRetry = false, signal } = {}) {
   const headers = { Accept: "application/json", ...(await credentials.authorization()) };
-  const response = await send(method, path, headers, body);
+  const response = await send(method, path, headers, body, signal);
   const type = response.headers.get("Content-Type") ?? "";
   const answer = /^application\/(problem\+)?json\b/.test(type) ? await readJson(response) : null;
   // The call was refused before it had any effect, so a retry is safe for every method.
   if (answer?.code === "session_over" && !isRetry) {
     credentials.leave(headers.Authorization);
-    return call(method, path, body, true);
+    return call(method, path, body, { isRetry: true, signal });
   }
   if (!response.ok) throw problemError(response.status, answer);
   if (!answer) throw new CallError(`The response to ${method} ${path} is not JSON.`);
   return answer;
 }
 
-async function send(method, path, headers, body) {
+async function send(method, path, headers, body, signal) {
   // Bypass the cache: it may hold answers of another program that once used this port.
   /** @type {any} */
-  const options = { method, headers, redirect: "error", cache: "no-store" };
+  const options = { method, headers, redirect: "error", cache: "no-store", signal };
   if (body !== undefined) {
     options.headers["Content-Type"] = "application/json";
     options.body = JSON.stringify(body);

@@ -4,12 +4,19 @@
 
 /** A failed call; `message` is for the user, `code` is the problem's. */
 export class CallError extends Error {
-  constructor(message, { status = 0, code = "unreachable", notes = [] } = {}) {
+  constructor(
+    message,
+    { status = 0, code = "unreachable", notes = [], errors = [], alternatives = [] } = {},
+  ) {
     super(message);
     this.status = status;
     this.code = code;
     /** More sentences: the kernel's reason, the hint, the error of each field. */
     this.notes = notes;
+    /** The problem's `errors`: `{field, message, near?, position?}`. */
+    this.errors = errors;
+    /** The modes that work instead. */
+    this.alternatives = alternatives;
   }
 }
 
@@ -27,7 +34,13 @@ export function problemError(status, problem) {
   if (problem.alternatives?.length)
     notes.push(`Available here: ${problem.alternatives.join(", ")}.`);
   notes.push(...faults);
-  return new CallError(message, { status, code: problem.code, notes });
+  return new CallError(message, {
+    status,
+    code: problem.code,
+    notes,
+    errors: problem.errors ?? [],
+    alternatives: problem.alternatives ?? [],
+  });
 }
 
 /** Return one of `errors` as text; without a field it is about the whole body. */

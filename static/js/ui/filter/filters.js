@@ -3,10 +3,12 @@
 // The filter's controls: the bar, the boxes under the headings, the tests as chips, the address and
 // the kernel filters all change one state (filter/state.js) and display it.
 
+import { compileFilter } from "../../filter/compile.js";
 import { complete } from "../../filter/complete.js";
 import { fixed } from "../../filter/fault.js";
 import { hintsOf } from "../../filter/hints.js";
 import { History as FilterHistory } from "../../filter/history.js";
+import { restInView } from "../../filter/kernel.js";
 import { offersOf } from "../../filter/offers.js";
 import { describe } from "../../filter/print.js";
 import { FilterState } from "../../filter/state.js";
@@ -35,6 +37,7 @@ export class Filters {
   #bar;
   #line;
   #columnsVersion = -1;
+  #rest = ""; // what the kernel does not test of the probes' own filters
   #kind = DECIDED; // how a change enters the history
 
   /**
@@ -82,10 +85,20 @@ export class Filters {
     return this.#state.valid;
   }
 
+  /** The active filter, and what the kernel does not test of the filters of probes, compiled. */
+  get inView() {
+    const { names, valid } = this.#state;
+    if (!this.#rest) return valid;
+    const text = valid.tree ? `(${valid.text}) and ${this.#rest}` : this.#rest;
+    const both = compileFilter(text, names, this.#look);
+    return both.faults.length > 0 ? valid : both;
+  }
+
   /** Update the known columns before rows are shown: the filter may name new ones. */
   know({ columns }) {
     if (columns.version === this.#columnsVersion) return;
     this.#columnsVersion = columns.version;
+    if (this.#rest) this.#on.change();
     this.#as(ADDED, () => this.#state.know(columns.known));
   }
 
@@ -111,6 +124,10 @@ export class Filters {
   probes(probes) {
     this.#kernel.probes(probes);
     this.#showLine();
+    const rest = restInView(probes);
+    if (rest === this.#rest) return;
+    this.#rest = rest;
+    this.#on.change();
   }
 
   /** The text of a column's box was changed. */

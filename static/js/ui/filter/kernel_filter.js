@@ -3,7 +3,7 @@
 // The kernel filters of the running probes: their tests as removable chips, and adding to them.
 
 import { kernelTests, planMove, withoutMember } from "../../filter/kernel.js";
-import { changeFilter } from "../../net/api.js";
+import { changeFilter, changeWhere } from "../../net/api.js";
 import { CallError } from "../../net/problem.js";
 import { changes as ownChanges } from "../../probes/changes.js";
 
@@ -44,7 +44,10 @@ export class KernelFilter {
   /** @returns {object[]} the kernel's current tests, for `FilterLine` */
   chips() {
     const isForAll = ({ probes }) => probes.length > 1 && probes.length === this.#running.length;
-    return kernelTests(this.#running).map((test) => ({
+    const wheres = this.#running
+      .filter(({ where }) => where)
+      .map((probe) => this.#whereChip(probe));
+    const tests = kernelTests(this.#running).map((test) => ({
       text: test.text,
       place: "kernel",
       where: isForAll(test)
@@ -55,6 +58,24 @@ export class KernelFilter {
         this.mayChange &&
         (() => this.#change(test.probes.map((id) => [id, withoutMember(test.member)]))),
     }));
+    return [...tests, ...wheres];
+  }
+
+  /** Return the chip of the filter that a probe was started with. */
+  #whereChip({ id, where, where_in_service: rest }) {
+    const place = rest ? "partly in the kernel" : "in the kernel";
+    return {
+      text: where,
+      place: "kernel",
+      where: `${place} for everyone on ${id}`,
+      title: rest ? `For ${id}; the kernel does not test ${rest}, this page does` : `For ${id}`,
+      remove: this.mayChange && (() => this.#removeWhere(id)),
+    };
+  }
+
+  async #removeWhere(id) {
+    this.#notices.clear();
+    await this.#call(id, () => changeWhere(id, null));
   }
 
   /**
@@ -76,9 +97,14 @@ export class KernelFilter {
     return done.every(Boolean);
   }
 
-  async #patch(id, filter) {
+  #patch(id, filter) {
+    return this.#call(id, () => changeFilter(id, filter));
+  }
+
+  /** @param {string} id  @param {() => Promise<Probe>} change */
+  async #call(id, change) {
     try {
-      this.#onAnswer([await ownChanges.during(id, () => changeFilter(id, filter))]);
+      this.#onAnswer([await ownChanges.during(id, change)]);
       return true;
     } catch (error) {
       if (!(error instanceof CallError)) throw error;

@@ -9,6 +9,7 @@ import { counted, rate } from "../../format/number.js";
 import { sentence, visibleText } from "../../format/text.js";
 import { isActive } from "../../probes/choice.js";
 import { filterWords } from "../../probes/spec.js";
+import { isMode, ownColumns, targetWords } from "../../probes/target.js";
 import { el, setAttribute, setText } from "../page/dom.js";
 
 /** The id of the element that explains why a viewer's buttons are disabled. */
@@ -18,6 +19,8 @@ export class Card {
   #name = el("h3", { class: "card__name" });
   #state = el("span", { class: "state" });
   #function = el("p", { class: "card__function" });
+  #columns = el("p", { class: "card__columns" });
+  #where = el("p", { class: "card__where" });
   #facts = el("p", { class: "card__facts" });
   #reason = el("p", { class: "card__reason" });
   #hint = el("p", { class: "card__hint" });
@@ -27,7 +30,8 @@ export class Card {
   #everyone = el("span", { class: "card__everyone" }, "for everyone");
 
   /**
-   * @param {{start: Function, stop: Function, options: Function, notSeen: Function}} on
+   * @param {{start: Function, stop: Function, options: Function, notSeen: Function,
+   *   forget: Function}} on
    *   each is called with the probe
    */
   constructor(id, on) {
@@ -36,26 +40,33 @@ export class Card {
     this.element = el(
       "li",
       { class: `card ${hueClass(id)}` },
-      el("div", { class: "card__head" }, this.#name, this.#state),
+      el(
+        "div",
+        { class: "card__head" },
+        this.#name,
+        el("p", { class: "card__status" }, this.#state, this.#everyone),
+      ),
       this.#function,
+      this.#columns,
+      this.#where,
       this.#facts,
       this.#reason,
       this.#hint,
-      el(
-        "div",
-        { class: "card__actions" },
-        this.#main,
-        this.#options,
-        this.#notSeen,
-        this.#everyone,
-      ),
+      el("div", { class: "card__actions" }, this.#main, this.#options, this.#notSeen),
     );
     this.#main.addEventListener("click", () =>
       isActive(this.probe) ? on.stop(this.probe) : on.start(this.probe),
     );
-    this.#options.addEventListener("click", () => on.options(this.probe));
+    this.#options.addEventListener("click", () =>
+      this.#isForgettable ? on.forget(this.probe) : on.options(this.probe),
+    );
     this.#notSeen.setAttribute("aria-label", `Caveats of ${id}`);
     this.#notSeen.addEventListener("click", () => on.notSeen(this.probe));
+  }
+
+  /** Whether the probe has ended, and has a name of its own: it can be deleted. */
+  get #isForgettable() {
+    return !isActive(this.probe) && !isMode(this.probe);
   }
 
   /**
@@ -72,7 +83,7 @@ export class Card {
     const state = probe.state === "running" && probe.blind ? "blind" : probe.state;
     setText(this.#state, usable ? (STATES[state] ?? state) : "not available");
     this.#state.dataset.state = usable ? state : "unavailable";
-    setText(this.#function, probe.function ?? "no function available");
+    this.#showTarget(probe);
     this.#function.title = this.#function.textContent;
     setText(
       this.#reason,
@@ -80,6 +91,18 @@ export class Card {
     );
     setText(this.#hint, usable || !probe.hint ? "" : sentence(probe.hint));
     this.#showButtons(probe, active, usable, isBusy, mayChange);
+  }
+
+  #showTarget(probe) {
+    const words = targetWords(probe) || (probe.function ?? "no function available");
+    setText(this.#function, visibleText(words));
+    const columns = probe.target ? ownColumns(probe) : [];
+    setText(this.#columns, visibleText(columns.join(", ")));
+    this.#columns.title = this.#columns.textContent;
+    setText(this.#where, probe.where ? visibleText(`where ${probe.where}`) : "");
+    this.#where.title = probe.where_in_service
+      ? visibleText(`The kernel does not test ${probe.where_in_service}; this page does`)
+      : "";
   }
 
   /** @param {number} perSecond  events that reach this page  @param {number} lost */
@@ -104,12 +127,17 @@ export class Card {
       "aria-label",
       active ? `Stop ${probe.id} for everyone` : `Start ${probe.id}`,
     );
-    setText(this.#options, active ? "Filter…" : "Options…");
+    const isForgettable = this.#isForgettable;
+    setText(this.#options, active ? "Filter…" : isForgettable ? "Delete" : "Options…");
     this.#options.hidden = active && probe.state === "failed"; // waiting for its restart: it has no filter
+    const ofStopped = isForgettable
+      ? `Delete ${probe.id} for everyone`
+      : `Start ${probe.id} with options`;
     this.#options.setAttribute(
       "aria-label",
-      active ? `Change the filter of ${probe.id} for everyone` : `Start ${probe.id} with options`,
+      active ? `Change the filter of ${probe.id} for everyone` : ofStopped,
     );
+    this.#notSeen.hidden = (probe.not_seen ?? []).length === 0;
     for (const button of [this.#main, this.#options]) {
       button.disabled = waits || !usable || !mayChange;
       setAttribute(button, "aria-describedby", mayChange ? null : VIEWS_ONLY_ID);

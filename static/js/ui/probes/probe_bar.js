@@ -8,6 +8,7 @@ import { askAvailability, changeFilter, startProbe, stopProbe } from "../../net/
 import { CallError } from "../../net/problem.js";
 import { changes } from "../../probes/changes.js";
 import { bestProbe, isActive } from "../../probes/choice.js";
+import { isMode, tracesDeletions } from "../../probes/target.js";
 import { byId, LOW, NARROW, setAttribute, setText } from "../page/dom.js";
 import { remember, remembered } from "../page/preferences.js";
 import { Card, VIEWS_ONLY_ID } from "./card.js";
@@ -36,8 +37,10 @@ export class ProbeBar {
   /**
    * @param {Notices} notices  where errors are shown
    * @param {{answer: (probes: Probe[]) => void, availability: (probes: Probe[]) => void,
-   *   found: (words: string) => void}} on
-   *   `answer`: to a start, a stop or a change of the filter, which the websocket reports too;
+   *   found: (words: string) => void, forgotten: (id: string) => void,
+   *   traceAgain: (probe: Probe) => void}} on
+   *   `forgotten`: a probe was deleted by this page; `traceAgain`: a probe with a target is to be
+   *   started again; `answer`: to a start, a stop or a change of the filter, which the websocket reports too;
    *   `found`: the result of a re-check of kernel support, as text
    */
   constructor(notices, on) {
@@ -84,17 +87,32 @@ export class ProbeBar {
           stop: (it) => this.#stop(it),
           options: (it) => this.dialog.open(it),
           notSeen: (it) => this.#notSeen.open(it),
+          forget: (it) => this.#forget(it),
         });
         this.#cards.set(probe.id, card);
-        this.#list.append(card.element);
+        // Probes with names of their own come before the modes.
+        const [mode] = [...this.#cards.values()].filter((it) => it.probe && isMode(it.probe));
+        this.#list.insertBefore(card.element, isMode(probe) ? null : (mode?.element ?? null));
       }
       card.show(probe, this.#busy.has(probe.id), this.#mayChange);
     }
     this.#showLead();
   }
 
+  /** Remove the card of a probe that no longer exists. */
+  remove(id) {
+    const card = this.#cards.get(id);
+    if (!card) return;
+    const hadFocus = card.element.contains(document.activeElement);
+    card.element.remove();
+    this.#cards.delete(id);
+    if (hadFocus) this.#fold.focus();
+    this.#showLead();
+  }
+
   /** Restart a probe with its previous filter, duration and restart option. */
   startAgain(probe) {
+    if (!tracesDeletions(probe)) return void this.#on.traceAgain(probe);
     const { filter, duration_s, restart } = probe;
     const spec = { filter, restart, ...(duration_s ? { duration_s } : {}) };
     return this.#call(probe, `${probe.id} was not started`, () => startProbe(probe.id, spec));
@@ -116,12 +134,15 @@ export class ProbeBar {
   #showLead() {
     const { probes } = this;
     const running = probes.filter(isActive);
+    const deletions = running.filter(tracesDeletions);
     const best = bestProbe(probes);
     this.#showUnavailable(probes.filter((probe) => !probe.available && !isActive(probe)));
-    setText(this.#watch, running.length > 0 ? "Stop watching for everyone" : "Watch deletions");
+    const isOnly = deletions.length === running.length;
+    const stop = isOnly ? "Stop watching for everyone" : "Stop watching deletions for everyone";
+    setText(this.#watch, deletions.length > 0 ? stop : "Watch deletions");
     this.#watch.classList.toggle("button--primary", running.length === 0);
     this.#watch.disabled =
-      !this.#mayChange || this.#busy.size > 0 || (running.length === 0 && !best);
+      !this.#mayChange || this.#busy.size > 0 || (deletions.length === 0 && !best);
     const failed = probes.filter(({ state }) => state === "failed");
     const ids = (list) => list.map(({ id }) => id).join(", ");
     const parts = [];
@@ -151,18 +172,31 @@ export class ProbeBar {
   }
 
   async #watchOrStop() {
-    const running = this.probes.filter(isActive);
+    const running = this.probes.filter((probe) => isActive(probe) && tracesDeletions(probe));
     const best = bestProbe(this.probes);
     if (running.length > 0) await Promise.all(running.map((probe) => this.#stop(probe)));
     else if (best) await this.#start(best);
   }
 
   #start(probe) {
+    if (!isMode(probe)) return void this.#on.traceAgain(probe);
     return this.#call(probe, `${probe.id} was not started`, () => startProbe(probe.id));
   }
 
   #stop(probe) {
     return this.#call(probe, `${probe.id} was not stopped`, () => stopProbe(probe.id));
+  }
+
+  /** Delete a probe that has ended. */
+  async #forget(probe) {
+    this.#notices.clear();
+    try {
+      await this.#whileBusy(probe, () => stopProbe(probe.id));
+      this.#on.forgotten(probe.id);
+    } catch (error) {
+      if (!(error instanceof CallError)) throw error;
+      this.#notices.add(`${probe.id} was not deleted`, error);
+    }
   }
 
   /** Send what the dialog submits; the dialog shows the error itself. */
@@ -190,7 +224,8 @@ export class ProbeBar {
       return await changes.during(probe.id, call);
     } finally {
       this.#busy.delete(probe.id);
-      this.update([this.#cards.get(probe.id).probe]);
+      const card = this.#cards.get(probe.id); // none if the probe was forgotten meanwhile
+      if (card) this.update([card.probe]);
     }
   }
 

@@ -6,6 +6,7 @@ import { isWatching } from "../../data/watching.js";
 import { counted } from "../../format/number.js";
 import { bestProbe, isActive } from "../../probes/choice.js";
 import { filterWords } from "../../probes/spec.js";
+import { targetWords, tracesDeletions } from "../../probes/target.js";
 import { byId, setText } from "../page/dom.js";
 
 export class Empty {
@@ -15,9 +16,12 @@ export class Empty {
   #command = byId("empty-command");
   #clear = byId("empty-clear");
 
-  /** @param {() => void} onClearFilters */
-  constructor(onClearFilters) {
-    this.#clear.addEventListener("click", onClearFilters);
+  #trace = byId("empty-trace");
+
+  /** @param {{clearFilters: () => void, trace: () => void}} on  `trace`: trace a function */
+  constructor(on) {
+    this.#clear.addEventListener("click", on.clearFilters);
+    this.#trace.addEventListener("click", on.trace);
   }
 
   /**
@@ -39,7 +43,13 @@ export class Empty {
     setText(this.#command, command);
     this.#command.hidden = !command;
     this.#clear.hidden = !offersClear;
+    this.#trace.hidden = offersClear || probes.length === 0;
   }
+}
+
+function calls(on, narrowed) {
+  const which = on.map((probe) => targetWords(probe) || "deletions").join("; ");
+  return `${narrowed ? "Calls that match the filter in the kernel" : "Calls"} will appear here: ${which}.`;
 }
 
 function words(held, isFiltered, probes, cleared) {
@@ -61,7 +71,9 @@ function words(held, isFiltered, probes, cleared) {
     };
   }
   if (on.length > 0) {
-    const narrowed = on.filter(({ filter }) => filterWords(filter).length > 0).length === on.length;
+    const narrowed = on.every(({ filter, where }) => filterWords(filter).length > 0 || where);
+    if (!on.every(tracesDeletions))
+      return { title: "Watching. No events yet", text: calls(on, narrowed) };
     return {
       title: "Watching. No events yet",
       text: narrowed

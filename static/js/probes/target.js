@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// What a probe traces: deletions, or a target of a user's choice (docs/protocol.md, "A probe").
+
+/** The kinds of targets, in the order of the form. */
+export const KINDS = [
+  { kind: "function", title: "Function", words: (name) => name },
+  { kind: "syscall", title: "System call", words: (name) => `system call ${name}` },
+  { kind: "tracepoint", title: "Tracepoint", words: (name) => `tracepoint ${name}` },
+];
+
+/** The columns that every probe has: who made the call, and when. */
+const CALLER = new Set(["time", "pid", "tid", "uid", "process", "comm"]);
+
+const MAX_ID = 32;
+
+/** Whether a probe is one of the modes; the others have names of their own. */
+export function isMode({ id, mode }) {
+  return id === mode;
+}
+
+/** Whether a probe traces deletions. */
+export function tracesDeletions({ target }) {
+  return !target;
+}
+
+/** Describe what a probe traces: "vfs_read, fexit". */
+export function targetWords({ id, mode, target }) {
+  if (!target) return "";
+  const known = KINDS.find(({ kind }) => kind === target.kind);
+  const what = known ? known.words(target.name) : `${target.kind} ${target.name}`;
+  return id === mode ? what : `${what}, ${mode}`;
+}
+
+/** The names of a probe's columns, without those that every probe has. */
+export function ownColumns({ columns }) {
+  return columns.map(({ name }) => name).filter((name) => !CALLER.has(name));
+}
+
+/**
+ * Propose a name for a probe of a function, system call or tracepoint: its own, as far as names of
+ * probes allow, with a number if that is taken.
+ * @param {string} name  @param {Set<string>} taken
+ */
+export function proposedId(name, taken) {
+  const plain = name
+    .toLowerCase()
+    .replace(/[^a-z0-9._-]+/g, "-")
+    .replace(/^[^a-z0-9]+|[^a-z0-9]+$/g, "");
+  if (!plain) return "";
+  for (let number = 1; ; number++) {
+    const end = number === 1 ? "" : `-${number}`;
+    const id = plain.slice(0, MAX_ID - end.length) + end;
+    if (!taken.has(id)) return id;
+  }
+}
