@@ -52,13 +52,26 @@ def test_hangs(service):
     while True:
         time.sleep(500)
 """
+# A child whose parent has ended, and that is gone, not a zombie, once it ends itself.
+ORPHANED = """
+import subprocess
+from pathlib import Path
+from tests.support.waiting import wait_until
+
+def test_an_orphan_is_reaped():
+    started = subprocess.run(
+        ["setsid", "sh", "-c", "sleep 0.2 >/dev/null 2>&1 & echo $!"],
+        check=True, capture_output=True, text=True,
+    )
+    orphan = Path("/proc", started.stdout.strip())
+    wait_until(lambda: not orphan.exists(), "the orphan to be gone", 20)
+"""
 IGNORE = "signal.signal(signal.SIGINT, signal.SIG_IGN)"
 
 
-def start(folder: Path, kind: str) -> subprocess.Popen[str]:
-    case = CASE.replace("STUBBORN", IGNORE if kind == "stubborn" else "pass")
+def start(folder: Path, case: str, kind: str = "obedient") -> subprocess.Popen[str]:
     (folder / "test_case.py").write_text(case)
-    runner = subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "-c", RUNNER, str(folder), kind],
         cwd=ROOT,
         stdout=subprocess.PIPE,
@@ -66,6 +79,10 @@ def start(folder: Path, kind: str) -> subprocess.Popen[str]:
         text=True,
         start_new_session=True,
     )
+
+
+def start_hanging(folder: Path, kind: str) -> subprocess.Popen[str]:
+    runner = start(folder, CASE.replace("STUBBORN", IGNORE if kind == "stubborn" else "pass"), kind)
     wait_until((folder / "service").exists, "the test to run")
     return runner
 
@@ -84,7 +101,7 @@ def alive(folder: Path) -> list[str]:
 def test_whatever_interrupts_it_leaves_no_process(
     tmp_path: Path, sig: signal.Signals, kind: str
 ) -> None:
-    runner = start(tmp_path, kind)
+    runner = start_hanging(tmp_path, kind)
     assert alive(tmp_path) == ["pytest", "service", "orphan"]
     runner.send_signal(sig)
     said, _ = runner.communicate(timeout=PATIENCE_S)
@@ -96,8 +113,13 @@ def test_whatever_interrupts_it_leaves_no_process(
 
 
 def test_what_a_finished_pytest_leaves_is_ended_too(tmp_path: Path) -> None:
-    runner = start(tmp_path, "obedient")
+    runner = start_hanging(tmp_path, "obedient")
     os.kill(int((tmp_path / "pytest").read_text()), signal.SIGKILL)
     said, _ = runner.communicate(timeout=PATIENCE_S)
     assert alive(tmp_path) == []
     assert (runner.returncode, said.splitlines()[-1]) == (1, "0 passed, 1 failed")
+
+
+def test_what_loses_its_parent_is_reaped_when_it_ends(tmp_path: Path) -> None:
+    said, _ = start(tmp_path, ORPHANED).communicate(timeout=PATIENCE_S)
+    assert said.splitlines()[-1] == "1 passed, 0 failed", said

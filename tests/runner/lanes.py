@@ -49,7 +49,7 @@ class Job:
 
     part: str
     output: IO[bytes]
-    count: Count = field(default_factory=Count)
+    count: Count = field(default_factory=lambda: Count(failures=["it could not be started"]))
     took_s: float = 0.0
     done: threading.Event = field(default_factory=threading.Event)
 

@@ -28,6 +28,7 @@ PART_TIMEOUT_S = 2400.0
 # For an interrupted pytest, to tear down its fixtures; then it is killed with all it started.
 UNWIND_TIMEOUT_S = 30.0
 KILL_TIMEOUT_S = 10.0
+REAP_EVERY_S = 0.05
 # Enough for what runs here to go first, and not so much that a machine does not boot beside it.
 NICENESS = 5
 
@@ -62,9 +63,13 @@ def command(argv: Sequence[str], timeout_s: float = PART_TIMEOUT_S, **environmen
         process = subprocess.Popen(
             argv, cwd=ROOT, env={**os.environ, **environment}, start_new_session=True
         )
+    deadline = time.monotonic() + timeout_s
     try:
-        return process.wait(timeout_s)
-    except subprocess.TimeoutExpired:
+        while time.monotonic() < deadline:
+            if _wait(process, REAP_EVERY_S):
+                return process.returncode
+            if _adopting:
+                _reap(process.pid)
         say(f"{argv[0]}: not done within {timeout_s:g} s")
         return 124
     except BaseException:
@@ -81,11 +86,20 @@ def command(argv: Sequence[str], timeout_s: float = PART_TIMEOUT_S, **environmen
             kill_descendants()
 
 
-def _wait(process: subprocess.Popen[bytes], timeout_s: float) -> None:
+def _wait(process: subprocess.Popen[bytes], timeout_s: float) -> bool:
+    """Return whether the process has ended within that time."""
     try:
         process.wait(timeout_s)
     except subprocess.TimeoutExpired:
-        pass  # the caller kills it
+        return False
+    return True
+
+
+def _reap(running: int) -> None:
+    """Reap adopted processes that have ended, as process 1 would: a test may wait for that."""
+    with _lock:
+        for pid in children(os.getpid()) - _others - {running}:
+            os.waitpid(pid, os.WNOHANG)
 
 
 def kill_descendants() -> None:
