@@ -27,14 +27,14 @@ from tests.runner import processes
 from tests.runner.junit import Count
 
 MACHINE_MIB = 2048  # what a machine has (app/machine/qemu.py)
-RESERVED_MIB = 4096  # for Chromium, the service and the machines' own QEMU and virtiofsd
+RESERVED_MIB = 2048  # for Chromium, the service and what QEMU takes beyond that
 SHOW_EVERY_S = 0.2
 
 
 def lanes(cpus: int, memory_mib: int) -> tuple[int, int]:
     """Return how many machines run beside the parts here, and how many once those are done."""
-    after = max(1, min(cpus, (memory_mib - RESERVED_MIB) // MACHINE_MIB))
-    return min(1, after - 1), after
+    fitting = min(cpus, (memory_mib - RESERVED_MIB) // MACHINE_MIB)
+    return int(cpus > 1 and fitting > 0), max(1, fitting)
 
 
 def lanes_here() -> tuple[int, int]:

@@ -106,10 +106,10 @@ def test_an_interruption_ends_the_jobs_that_run_and_starts_no_other(folder: Path
     [
         (1, 64000, (0, 1)),
         (2, 64000, (1, 2)),
-        (2, 8192, (1, 2)),
-        (2, 7000, (0, 1)),
+        (2, 7000, (1, 2)),
+        (2, 6000, (1, 1)),
         (2, 2000, (0, 1)),
-        (8, 16384, (1, 6)),
+        (8, 16384, (1, 7)),
     ],
 )
 def test_a_lane_needs_a_processor_and_memory(
