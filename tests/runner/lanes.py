@@ -29,6 +29,8 @@ from tests.runner.junit import Count
 MACHINE_MIB = 2048  # what a machine has (app/machine/qemu.py)
 RESERVED_MIB = 2048  # for Chromium, the service and what QEMU takes beyond that
 SHOW_EVERY_S = 0.2
+# Enough for what runs here to go first, and not so much that a machine does not boot beside it.
+NICE = ["nice", "-n", "5"]
 
 
 def lanes(cpus: int, memory_mib: int) -> tuple[int, int]:
@@ -70,6 +72,8 @@ class Lanes:
         parts: Sequence[str],
         count: tuple[int, int] | None = None,
         command: Callable[[str, str], Sequence[str]] = job_command,
+        *,
+        alone: bool = False,
     ) -> None:
         self._beside, self._after = count or lanes_here()
         self._command = command
@@ -80,7 +84,9 @@ class Lanes:
             self.jobs[part] = Job(part, self._files.enter_context(output))
         self._waiting = list(self.jobs.values())
         self._lock = threading.Lock()
-        self._alone = threading.Event()  # no part runs here any more
+        self._alone = threading.Event()  # no part runs here, or not any more
+        if alone:
+            self._alone.set()
         self._stopped = threading.Event()
         self._threads = [
             threading.Thread(target=self._run, args=(number,), name=f"lane {number}")
@@ -139,6 +145,8 @@ class Lanes:
     def _count(self, job: Job) -> Count:
         with tempfile.NamedTemporaryFile(prefix="probedeck-count-") as written:
             argv = self._command(job.part, written.name)
+            if not self._alone.is_set():
+                argv = [*NICE, *argv]
             with processes.beside(argv, job.output) as process:
                 while process.poll() is None and not self._stopped.is_set():
                     self._stopped.wait(SHOW_EVERY_S)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from app import ROOT
 from app.linux import signals
-from app.linux.process import end_with_parent
+from app.linux.process import end_with_parent, keep_niceness
 from app.machine import kernels, qemu
 from app.machine.machine import SHARE, LostMachineError, Machine, with_second_try
 from tests.runner import bytecode, junit, node, processes
@@ -217,7 +217,8 @@ def run(chosen: Sequence[str]) -> list[Result]:
         before = results[part]
         results[part] = Result(part, together(before.count, count), before.took_s + took_s)
 
-    with Lanes([part for part in chosen if part in IN_MACHINES]) as lanes:
+    alone = not any(part in HERE for part in chosen)
+    with Lanes([part for part in chosen if part in IN_MACHINES], alone=alone) as lanes:
         for part in chosen:
             if part in HERE:
                 say(f"== {part}")
@@ -239,7 +240,7 @@ def write(data: bytes) -> None:
 def run_beside(part: str, written: Path) -> None:
     """Run a part's virtual machine for the `Lanes` of another process, and write its count."""
     end_with_parent()
-    processes.yield_to_others()
+    keep_niceness()
     write_count(written, IN_MACHINES[part]())
 
 

@@ -21,7 +21,6 @@ from typing import IO
 
 from app import ROOT
 from app.linux.libc import prctl
-from app.linux.process import keep_niceness
 
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 PART_TIMEOUT_S = 2400.0
@@ -29,8 +28,6 @@ PART_TIMEOUT_S = 2400.0
 UNWIND_TIMEOUT_S = 30.0
 KILL_TIMEOUT_S = 10.0
 REAP_EVERY_S = 0.05
-# Enough for what runs here to go first, and not so much that a machine does not boot beside it.
-NICENESS = 5
 
 _lock = threading.Lock()
 _adopting = False
@@ -161,9 +158,3 @@ def beside(argv: Sequence[str], output: IO[bytes]) -> Iterator[subprocess.Popen[
         process.wait()
         with _lock:
             _others.discard(process.pid)
-
-
-def yield_to_others() -> None:
-    """Let other processes go before this one and all that it starts."""
-    os.nice(NICENESS)
-    keep_niceness()

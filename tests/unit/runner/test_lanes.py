@@ -21,7 +21,7 @@ from pathlib import Path
 from tests.runner.junit import Count
 from tests.runner.lanes import write_count
 folder, part, written = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
-print(part, "begins", flush=True)
+print(part, "begins", os.getpriority(os.PRIO_PROCESS, 0), flush=True)
 (folder / f"{part}.pid.new").write_text(str(os.getpid()))
 (folder / f"{part}.pid.new").rename(folder / f"{part}.pid")
 while not (folder / f"{part}.end").exists():
@@ -37,11 +37,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(folder: Path, *parts: str, count: tuple[int, int]) -> Lanes:
+def run(folder: Path, *parts: str, count: tuple[int, int], alone: bool = False) -> Lanes:
     def command(part: str, written: str) -> Sequence[str]:
         return [sys.executable, "-c", JOB, str(folder), part, written]
 
-    return Lanes(parts, count, command)
+    return Lanes(parts, count, command, alone=alone)
 
 
 def begun(folder: Path) -> set[str]:
@@ -67,7 +67,21 @@ def test_one_beside_the_parts_here_and_more_after_them(folder: Path) -> None:
         running.show("c", shown.append)
     # In this order, whatever the order in which they ended.
     lines = b"".join(shown).decode().splitlines()
-    assert lines == [f"{part} {does}" for part in "abc" for does in ("begins", "ends")]
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    beside, after = min(own + 5, 19), own
+    assert lines == [
+        *(f"a begins {beside}", "a ends", f"b begins {beside}", "b ends"),
+        *(f"c begins {after}", "c ends"),
+    ]
+
+
+def test_with_no_part_here_all_lanes_are_used_at_once(folder: Path) -> None:
+    shown: list[bytes] = []
+    with run(folder, "a", "b", count=(0, 2), alone=True) as running:
+        wait_until(lambda: begun(folder) == {"a", "b"}, "both to begin")
+        end(folder, "a", "b")
+        running.show("a", shown.append)
+    assert f"a begins {os.getpriority(os.PRIO_PROCESS, 0)}" in b"".join(shown).decode()
 
 
 def test_none_beside_the_parts_here_without_a_lane_for_it(folder: Path) -> None:
