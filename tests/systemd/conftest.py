@@ -91,8 +91,7 @@ def systemd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Systemd]:
         skip("systemd is not installed")
     with running_systemd(tmp_path_factory.mktemp("systemd") / "systemd.log") as running:
         running.run("mkdir", "--parents", str(PROJECT))
-        # With what tests/runner/bytecode.py has mounted there.
-        running.run("mount", "--rbind", str(ROOT), str(PROJECT))
+        running.run("mount", "--bind", str(ROOT), str(PROJECT))
         yield running
 
 
