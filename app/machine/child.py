@@ -18,7 +18,7 @@ from pathlib import Path
 from app import ROOT
 from app.linux import namespaces
 from app.linux.namespaces import CLONE_NEWNS, MS_BIND, MS_PRIVATE, MS_REC
-from app.linux.process import end_with_parent
+from app.linux.process import end_with_parent, keep_niceness
 
 # The folder that the guest sees as its root, in virtiofsd's own mount namespace.
 GUEST_ROOT = "/run/root"
@@ -104,6 +104,7 @@ def main(text: str) -> None:
     share = values.pop("share")
     child = Child(**values, share=Share(**share) if share else None)
     end_with_parent(child.parent_pid)
+    keep_niceness()
     if child.network is not None:
         namespaces.enter(child.network)
         os.close(child.network)

@@ -16,6 +16,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# Only decides when to give up, as in tests/support/waiting.py: a busy machine loads a page late.
+PATIENCE_MS = 120_000
 
 
 def chromium_path() -> str:

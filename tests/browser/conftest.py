@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from app import ROOT
-from tests.browser.chromium import FLAGS, chromium_path
+from tests.browser.chromium import FLAGS, PATIENCE_MS, chromium_path
 from tests.browser.fake_service import FakeService, Server
 from tests.support.fixtures import (  # noqa: F401  fixtures
     cache,
@@ -29,7 +29,6 @@ RECORD_VIOLATIONS = """
     document.addEventListener("securitypolicyviolation", (event) =>
         window.violations.push(`${event.violatedDirective} ${event.blockedURI}`));
 """
-PATIENCE_MS = 30_000
 
 expect.set_options(timeout=PATIENCE_MS)
 

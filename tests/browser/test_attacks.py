@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Frame, Page, expect
 
-from tests.browser.chromium import FLAGS, chromium_path
+from tests.browser.chromium import FLAGS, PATIENCE_MS, chromium_path
 from tests.support.figures import figure
 from tests.support.service import Service, running_service
 from tests.support.waiting import wait_until
@@ -132,6 +132,7 @@ def reckless(browser: Browser) -> Iterator[Browser]:
 @contextmanager
 def opened(browser: Browser, url: str) -> Iterator[Page]:
     context = browser.new_context()
+    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     page.goto(url)
     yield page
@@ -210,6 +211,7 @@ def test_a_sandboxed_frame_has_no_origin(
 def rebound(browser: Browser, port: int) -> Iterator[Page]:
     """A page of evil.test on this port, loaded while that name was somebody else's."""
     context = browser.new_context()
+    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     page.route(
         f"http://{EVIL}:{port}/first",

@@ -332,11 +332,15 @@ def test_other_peoples_sockets_cost_nothing(owned: Service) -> None:
         return int(dict(line.split(": ") for line in lines)["rchar"])
 
     def cost() -> int:
+        """The least of several times: the service may be reading the kernel's types meanwhile."""
         owned.expect(200, "GET", "/probes")
-        before = read_bytes()
-        for _ in range(20):
-            owned.expect(200, "GET", "/probes")
-        return read_bytes() - before
+        found = []
+        for _ in range(5):
+            before = read_bytes()
+            for _ in range(20):
+                owned.expect(200, "GET", "/probes")
+            found.append(read_bytes() - before)
+        return min(found)
 
     few = cost()
     with ExitStack() as stack:

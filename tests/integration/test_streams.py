@@ -49,7 +49,7 @@ def test_late_clients_get_recent_then_live(idle: Service, probe: str, flood: Wor
     """Clients that connect during a flood get each of its calls once, in order."""
     begun = now()
     idle.start(probe, filter={"pid": flood.pid})
-    recording = Recording(idle, [probe])
+    recording = Recording(idle, [probe], filtered=True)
     base = flood.begin("flood", count=10**9, name_bytes=NAME_BYTES, threads=1, pause_every=10)
     recording.wait_for_name(flood_names(base, 0, 1, NAME_BYTES)[0])
     with ExitStack() as stack:

@@ -253,18 +253,22 @@ def test_the_service_command_is_explained_with_nothing_installed(
 
 @pytest.fixture
 def stubbed(tmp_path: Path) -> Path:
-    """A project whose `run` is the real one, and installs nothing but says what it would."""
-    (tmp_path / "run").write_bytes((ROOT / "run").read_bytes())
-    (tmp_path / "run").chmod(0o755)
-    (tmp_path / "app").symlink_to(ROOT / "app")
+    """A project whose `run` and `test` are real, and install nothing but say what they would."""
+    for name in ("run", "test"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+        (tmp_path / name).chmod(0o755)
+    for name in ("app", "tests"):
+        (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "tools").mkdir()
     (tmp_path / "tools/install.sh").write_text(
         f'. "{INSTALL}"\ninstall_packages() {{ echo "packages: $*"; }}\n'
         'make_environment() { echo "environment: $*"; }\n'
+        'make_node_tools() { echo "tools: $*"; }\n'
     )
-    (tmp_path / ".venv/bin").mkdir(parents=True)
-    (tmp_path / ".venv/bin/python").write_text('#!/bin/sh\nprintf "%s|" "$@"\nexit 7\n')
-    (tmp_path / ".venv/bin/python").chmod(0o755)
+    for name in (".venv", ".cache/test-venv"):
+        (tmp_path / name / "bin").mkdir(parents=True)
+        (tmp_path / name / "bin/python").write_text('#!/bin/sh\nprintf "%s|" "$@"\nexit 7\n')
+        (tmp_path / name / "bin/python").chmod(0o755)
     return tmp_path
 
 
@@ -323,6 +327,36 @@ def test_run_installs_nothing_for_the_rest(
     assert words in done.stdout + done.stderr
     assert "packages:" not in done.stdout
     assert "environment:" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["nonsense"], 2, "unknown part: nonsense"),
+        (["unit", "--nonsense"], 2, "unrecognized arguments: --nonsense"),
+        (["--help"], 0, "kernel-bullseye"),
+    ],
+)
+def test_test_installs_nothing_for_what_it_does_not_run(
+    stubbed: Path, arguments: list[str], status: int, words: str
+) -> None:
+    done = subprocess.run(
+        [stubbed / "test", *arguments], capture_output=True, encoding="utf-8", check=False
+    )
+    assert done.returncode == status
+    assert words in done.stdout + done.stderr
+    assert "packages:" not in done.stdout
+
+
+def test_test_installs_and_hands_over(stubbed: Path) -> None:
+    done = subprocess.run(
+        [stubbed / "test", "unit", "web"], capture_output=True, encoding="utf-8", check=False
+    )
+    *_, environment, tools, handed_over = done.stdout.splitlines()
+    assert environment == "environment: .cache/test-venv requirements-test.txt"
+    assert tools == "tools: .cache/node-tools tools"
+    assert handed_over == "-m|tests.runner.parts|unit|web|"
+    assert (done.returncode, done.stderr) == (7, "")
 
 
 def test_relative_paths_count_from_the_callers_folder(stubbed: Path, tmp_path: Path) -> None:

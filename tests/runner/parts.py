@@ -1,62 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`./test`: runs the parts of the tests in turn and sums them up.
+"""`./test`: runs the parts of the tests and sums them up.
 
-A failed part does not keep the next from running. The last line is `N passed, M failed`.
+What runs on this machine runs in turn; virtual machines run beside it (tests/runner/lanes.py). A
+failed part does not keep the next from running. The last line is `N passed, M failed`.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import re
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from app import ROOT
 from app.linux import signals
+from app.linux.process import end_with_parent, keep_niceness
 from app.machine import kernels, qemu
 from app.machine.machine import SHARE, LostMachineError, Machine, with_second_try
-from tests.runner import junit
+from tests.runner import bytecode, junit, node, processes
 from tests.runner.junit import Count
+from tests.runner.lanes import Lanes, write_count
+from tests.runner.processes import PART_TIMEOUT_S, command, say
+from tests.runner.results import Result, account, confirmed, together
 
 RESULTS = ROOT / "test-results"
 SCRIPTS = ["run", "test", "bench", ".ci/run", "tools/install.sh", "app/machine/init"]
 SCRIPTS += ["tools/pin_requirements"]
-PART_TIMEOUT_S = 2400.0
+BOOT_TIMEOUT_S = 600.0  # beside other parts
 SYSTEMD_SUITE = "trixie"
+TREE = "tree"  # in the folder shared with a machine
 # hypothesis would store examples in the tree, which is read-only in a machine.
 IN_MACHINE = ["-v", "-p", "no:hypothesispytest"]
-
-
-def say(text: str) -> None:
-    """Print a line and flush it, as the output may be a pipe."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
-
-
-def command(argv: Sequence[str], timeout_s: float = PART_TIMEOUT_S, **environment: str) -> int:
-    """Run a program at the root of the tree; return its exit status, 124 after a time-out."""
-    process = subprocess.Popen(
-        argv, cwd=ROOT, env={**os.environ, **environment}, start_new_session=True
-    )
-    try:
-        return process.wait(timeout_s)
-    except subprocess.TimeoutExpired:
-        say(f"{argv[0]}: not done within {timeout_s:g} s")
-        return 124
-    finally:
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass  # no process of the group is left, as it should be
-        process.wait()
 
 
 def check(name: str, argv: Sequence[str]) -> Count:
@@ -77,22 +56,6 @@ def pytest_command(report: Path) -> list[str]:
     return [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}"]
 
 
-def confirmed(count: Count, status: int) -> Count:
-    """Return the count, with a failure added when pytest failed and its report has none."""
-    if status != 0 and not count.failures:
-        count.failures.append(f"pytest ended with status {status}")
-    return count
-
-
-def together(*counts: Count) -> Count:
-    """Return the sum of several counts."""
-    return Count(
-        sum(count.passed for count in counts),
-        [failure for count in counts for failure in count.failures],
-        [skip for count in counts for skip in count.skips],
-    )
-
-
 def lint() -> Count:
     """Run ruff, mypy, vulture and shellcheck; biome and tsc on the page's modules."""
     python = [sys.executable, "-m"]
@@ -110,40 +73,7 @@ def lint() -> Count:
 
 def unit() -> Count:
     """Run the unit tests of Python and of the page's modules."""
-    return together(pytest("unit", "tests/unit"), node())
-
-
-def node() -> Count:
-    """Run the tests of the page's modules under Node's test runner."""
-    files = sorted(str(path) for path in (ROOT / "tests/unit/js").glob("*.test.*js"))
-    try:
-        done = subprocess.run(
-            ["node", "--test", "--test-reporter=tap", *files],
-            cwd=ROOT,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=PART_TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        return Count(failures=[str(error)])
-    count = count_tap(done.stdout)
-    if done.returncode != 0 or count.failures:
-        say(done.stdout + done.stderr)
-    else:
-        say(f"node --test: {count.passed} passed")
-    return confirmed(count, done.returncode)
-
-
-def count_tap(report: str) -> Count:
-    """Count the tests from the totals at the end of a TAP report of Node."""
-    totals = {name: int(n) for name, n in re.findall(r"^# (\w+) (\d+)$", report, re.MULTILINE)}
-    failed = totals.get("fail", 0) + totals.get("cancelled", 0)
-    count = Count(totals.get("pass", 0), ["node --test"] * failed)
-    count.skips = ["node --test"] * (totals.get("skipped", 0) + totals.get("todo", 0))
-    if not totals.get("tests"):
-        count.failures.append("node ran no test")
-    return count
+    return together(pytest("unit", "tests/unit"), node.run())
 
 
 def web() -> Count:
@@ -151,7 +81,7 @@ def web() -> Count:
     return pytest("web", "tests/web_server")
 
 
-def processes() -> Count:
+def other_processes() -> Count:
     """Run the installer and the programs that boot machines, with fakes of what they start."""
     return pytest("processes", "tests/processes")
 
@@ -184,10 +114,13 @@ def browser() -> Count:
 
 
 def systemd() -> Count:
-    """Run the service under systemd, on this machine's kernel and on one with every mode."""
-    return together(
-        pytest("systemd", "tests/systemd"), in_machine(SYSTEMD_SUITE, "systemd", "tests/systemd")
-    )
+    """Run the service under systemd on this machine's kernel."""
+    return pytest("systemd", "tests/systemd")
+
+
+def systemd_in_machine() -> Count:
+    """Run the service under systemd on a kernel with every mode."""
+    return in_machine(SYSTEMD_SUITE, "systemd", "tests/systemd")
 
 
 def in_machine(
@@ -208,10 +141,12 @@ def in_machine(
 
     def boot(host: qemu.Host) -> int:
         with tempfile.TemporaryDirectory(prefix="probedeck-test-") as share:
+            bytecode.compile_tree(Path(share, TREE), tests)
+            argv = [*pytest_command(Path(SHARE, report)), *IN_MACHINE, tests]
             machine = Machine(
                 kernel,
                 Path(share),
-                [*pytest_command(Path(SHARE, report)), *IN_MACHINE, tests],
+                bytecode.mounted(f"{SHARE}/{TREE}", argv),
                 environment={
                     "PROBEDECK_KERNEL_TESTS": "force",
                     "PROBEDECK_KERNEL_SUITE": suite,
@@ -224,7 +159,7 @@ def in_machine(
                 host=host,
             )
             with machine:
-                status = machine.wait(timeout_s=PART_TIMEOUT_S)
+                status = machine.wait(PART_TIMEOUT_S, BOOT_TIMEOUT_S)
             written = Path(share, report)
             if written.exists():
                 shutil.copyfile(written, RESULTS / report)
@@ -243,19 +178,24 @@ def everything(suite: str) -> Count:
     return in_machine(suite, "everything", PROBEDECK_KERNEL_EVERYWHERE="1")
 
 
-PARTS: dict[str, Callable[[], Count]] = {
+# A part has tests on this machine, in a virtual one, or both.
+HERE: dict[str, Callable[[], Count]] = {
     "lint": lint,
     "unit": unit,
     "web": web,
-    "processes": processes,
+    "processes": other_processes,
     "integration": integration,
     "kernel-native": kernel_native,
     "browser": browser,
     "systemd": systemd,
     "soak": soak,
+}
+IN_MACHINES: dict[str, Callable[[], Count]] = {
+    "systemd": systemd_in_machine,
     **{f"kernel-{suite}": lambda suite=suite: in_machine(suite) for suite in kernels.SUITES},
     **{f"everything-{suite}": lambda suite=suite: everything(suite) for suite in kernels.SUITES},
 }
+PARTS = [*HERE, *(part for part in IN_MACHINES if part not in HERE)]
 WITHOUT_ROOT = {"lint", "unit", "web", "processes"}
 GROUPS = {
     "all": [part for part in PARTS if part != "soak" and not part.startswith("everything-")],
@@ -264,28 +204,44 @@ GROUPS = {
 }
 
 
-@dataclass(frozen=True)
-class Result:
-    """The outcome of a part; `took_s` is in seconds."""
+def run(chosen: Sequence[str]) -> list[Result]:
+    """Run parts, and return their results in this order.
 
-    part: str
-    count: Count
-    took_s: float
+    Output of virtual machines follows that of the parts that run here.
+    """
+    results = {part: Result(part, Count(), 0.0) for part in chosen}
+    for part in chosen:
+        (RESULTS / f"{part}.xml").unlink(missing_ok=True)  # a report of an earlier run
+
+    def add(part: str, count: Count, took_s: float) -> None:
+        before = results[part]
+        results[part] = Result(part, together(before.count, count), before.took_s + took_s)
+
+    alone = not any(part in HERE for part in chosen)
+    with Lanes([part for part in chosen if part in IN_MACHINES], alone=alone) as lanes:
+        for part in chosen:
+            if part in HERE:
+                say(f"== {part}")
+                start = time.monotonic()
+                add(part, HERE[part](), time.monotonic() - start)
+        for part in lanes.jobs:
+            say(f"== {part}, in a virtual machine" if part in HERE else f"== {part}")
+            job = lanes.show(part, write)
+            add(part, job.count, job.took_s)
+    return list(results.values())
 
 
-def account(results: Sequence[Result]) -> str:
-    """Return a table of all parts, the failures, and the line that sums them up."""
-    lines = [f"{'part':24} {'passed':>7} {'failed':>7} {'skipped':>8} {'seconds':>8}"]
-    for result in results:
-        count = result.count
-        lines.append(
-            f"{result.part:24} {count.passed:7} {count.failed:7} {len(count.skips):8}"
-            f" {result.took_s:8.1f}"
-        )
-    for result in results:
-        lines += [f"FAILED {result.part}: {failure}" for failure in result.count.failures]
-    total = together(*(result.count for result in results))
-    return "\n".join([*lines, f"{total.passed} passed, {total.failed} failed"])
+def write(data: bytes) -> None:
+    """Pass on output of another process."""
+    sys.stdout.buffer.write(data)
+    sys.stdout.flush()
+
+
+def run_beside(part: str, written: Path) -> None:
+    """Run a part's virtual machine for the `Lanes` of another process, and write its count."""
+    end_with_parent()
+    keep_niceness()
+    write_count(written, IN_MACHINES[part]())
 
 
 def main(argv: Sequence[str]) -> int:
@@ -295,7 +251,11 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "parts", nargs="*", default=["all"], metavar="PART", help=f"one of: {', '.join(names)}"
     )
-    wanted = parser.parse_args(argv).parts
+    # For `test`, before it installs anything; and for tests/runner/lanes.py.
+    parser.add_argument("--check", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--beside", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args(argv)
+    wanted = options.parts
     signals.restore()
     if unknown := [part for part in wanted if part not in names]:
         parser.error(f"unknown part: {', '.join(unknown)} (choose from: {', '.join(names)})")
@@ -303,18 +263,27 @@ def main(argv: Sequence[str]) -> int:
     if os.geteuid() != 0 and not set(chosen) <= WITHOUT_ROOT:
         sys.stderr.write("These tests load BPF programs, which needs root; run: sudo ./test\n")
         return 1
-    # Unwind on SIGTERM, without a summary.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if options.check:
+        return 0
+    # Unwind on SIGTERM and on the end of the terminal, without a summary.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
     RESULTS.mkdir(exist_ok=True)
-    results = []
-    for part in dict.fromkeys(chosen):
-        say(f"== {part}")
-        (RESULTS / f"{part}.xml").unlink(missing_ok=True)  # a report of an earlier run
-        start = time.monotonic()
-        results.append(Result(part, PARTS[part](), time.monotonic() - start))
+    if options.beside:
+        run_beside(*chosen, options.beside)
+        return 0
+    processes.adopt_orphans()
+    try:
+        results = run(list(dict.fromkeys(chosen)))
+    finally:
+        processes.kill_descendants()  # of interrupted machines
     say("\n" + account(results))
     return 1 if any(result.count.failures for result in results) else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -56,7 +56,9 @@ def occupy(server: Server, clients: ExitStack) -> None:
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_the_end_waits_for_nobody(tmp_path: Path, sig: signal.Signals) -> None:
     hangup = inheriting_hangup(signal.SIG_DFL)  # also when the tests run under nohup
-    with hangup, running(tmp_path / "run") as server, ExitStack() as clients:
+    # The stalled client is not dropped before the end, however long the others take to be served.
+    stalled = ("--stalled-after", f"{PATIENCE_S:.0f}")
+    with hangup, running(tmp_path / "run", *stalled) as server, ExitStack() as clients:
         occupy(server, clients)
         (worker,) = server.workers()
         # gunicorn would wait for 15 s here and then kill the worker, which it says on stderr

@@ -9,8 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from app import ROOT
-from app.linux.process import is_child_of
+from app.linux.process import AUTOGROUP, is_child_of
 from tests.support.waiting import PATIENCE_S, wait_until
 
 # Prints its child's pid, and waits to be killed.
@@ -34,6 +36,13 @@ try:
     end_with_parent(1 << 30)
 except ProcessLookupError as error:
     print(error)
+"""
+NICED = """
+import os
+from app.linux.process import AUTOGROUP, keep_niceness
+niceness = os.nice(3)
+os.setsid()
+print(keep_niceness(), niceness, AUTOGROUP.read_text().split()[-1])
 """
 NAMED = """
 from pathlib import Path
@@ -80,3 +89,9 @@ def test_a_parent_that_has_ended_is_noticed() -> None:
 
 def test_a_name_is_cut_after_15_bytes() -> None:
     assert output_of(NAMED) == "a name that is \n"
+
+
+@pytest.mark.skipif(not os.access(AUTOGROUP, os.W_OK), reason="no CONFIG_SCHED_AUTOGROUP")
+def test_a_new_session_is_as_nice_as_its_first_process() -> None:
+    kept, niceness, of_session = output_of(NICED).split()
+    assert (kept, of_session) == ("True", niceness)

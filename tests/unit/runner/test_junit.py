@@ -9,7 +9,8 @@ import pytest
 
 from tests.runner import junit, parts
 from tests.runner.junit import Count
-from tests.runner.parts import Result, account, confirmed, count_tap
+from tests.runner.node import count_tap
+from tests.runner.results import Result, account, confirmed
 
 REPORT = """<testsuites><testsuite>
 <testcase classname="a" name="good"/>
