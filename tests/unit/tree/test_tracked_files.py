@@ -58,7 +58,9 @@ def licence(path: Path) -> str | None:
 def test_every_source_names_its_licence() -> None:
     """BPF programs are GPL-2.0, as the kernel's helpers require; all else is Apache-2.0."""
     sources = [path for path in outside_vendor() if path.suffix in SOURCES and path.stat().st_size]
-    is_bpf = {path: path.is_relative_to(ROOT / "bpf") or path.name in BPF_IN_TESTS for path in sources}
+    is_bpf = {
+        path: path.is_relative_to(ROOT / "bpf") or path.name in BPF_IN_TESTS for path in sources
+    }
     assert any(is_bpf.values())
     found = {path: licence(path) for path in sources}
     assert found == {path: "GPL-2.0" if bpf else "Apache-2.0" for path, bpf in is_bpf.items()}

@@ -11,8 +11,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.web.api.responses import LevelSchema
 from app.kernel.kernel_types import KernelTypes
+from app.web.api.responses import LevelSchema
 from app.web.context import Service
 from tests.support.small_kernel import SmallKernel
 
