@@ -112,7 +112,7 @@ def test_columns_and_their_order(planned: Callable[..., Plan]) -> None:
     found = planned("mixed", ["b", "t.tv_nsec as ns", "hex(a)"])
     assert names(found) == [*CALLER, "b", "ns", "a", "ret", "errno", "latency_ns"]
     assert found.values[0] == Read(RETURN, RESULT, size=0, left=32, right=32, signed=True)
-    assert found.hook == Hook(FUNCTION, "mixed", found.hook.function_id)
+    assert found.hook == Hook(FUNCTION, "mixed", found.hook.function_id, argument_words=4)
     assert found.hook.function_id > 0
     by_name = {each.column.name: each for each in found.outputs}
     (index,) = by_name["ns"].values
@@ -252,7 +252,7 @@ def test_context_columns(planned: Callable[..., Plan]) -> None:
 
 
 def test_offsets_for_walking_paths(planned: Callable[..., Plan]) -> None:
-    assert planned("takes inode *").kernel_offsets == {}
+    assert planned("takes inode *").kernel_offsets.keys() == TASK_OFFSETS.keys()
     for name in ("takes file *", "takes path *"):
         offsets = planned(name).kernel_offsets
         assert offsets.keys() == (PATH_OFFSETS | TASK_OFFSETS).keys()
@@ -340,7 +340,7 @@ def test_expressions_of_the_running_kernel() -> None:
         "file->f_path.dentry->d_name.name",
         "file->f_inode->i_sb->s_id",
         "current->real_parent->real_parent->tgid as grandparent",
-        "cast(struct inode, file->f_inode)->i_mode as mode",
+        "cast(struct inode, file->f_inode)->i_mode as permissions",
         "ppid",
         "pcomm",
     )
