@@ -22,7 +22,7 @@ from app.linux import signals
 from app.linux.process import end_with_parent, keep_niceness
 from app.machine import kernels, qemu
 from app.machine.machine import SHARE, LostMachineError, Machine, with_second_try
-from tests.runner import bytecode, junit, node, processes
+from tests.runner import bytecode, junit, node, processes, templates
 from tests.runner.junit import Count
 from tests.runner.lanes import Lanes, write_count
 from tests.runner.processes import PART_TIMEOUT_S, command, say
@@ -33,7 +33,7 @@ SCRIPTS = ["run", "test", "bench", ".ci/run", "tools/install.sh", "app/machine/i
 SCRIPTS += ["tools/pin_requirements"]
 BOOT_TIMEOUT_S = 600.0  # beside other parts
 SYSTEMD_SUITE = "trixie"
-TREE = "tree"  # in the folder shared with a machine
+TREE, TEMPLATES = "tree", "templates"  # in the folder shared with a machine
 # hypothesis would store examples in the tree, which is read-only in a machine.
 IN_MACHINE = ["-v", "-p", "no:hypothesispytest"]
 
@@ -142,6 +142,7 @@ def in_machine(
     def boot(host: qemu.Host) -> int:
         with tempfile.TemporaryDirectory(prefix="probedeck-test-") as share:
             bytecode.compile_tree(Path(share, TREE), tests)
+            templates.compile_into(Path(share, TEMPLATES))
             argv = [*pytest_command(Path(SHARE, report)), *IN_MACHINE, tests]
             machine = Machine(
                 kernel,
@@ -150,6 +151,7 @@ def in_machine(
                 environment={
                     "PROBEDECK_KERNEL_TESTS": "force",
                     "PROBEDECK_KERNEL_SUITE": suite,
+                    templates.GIVEN: f"{SHARE}/{TEMPLATES}",
                     "PYTHONDONTWRITEBYTECODE": "1",
                     "PYTHONUNBUFFERED": "1",
                     "TMPDIR": "/dev/shm",  # in the guest's own memory, which is cheap

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,7 +30,11 @@ def skip(reason: str) -> None:
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache folder shared by all services of the session."""
-    return tmp_path_factory.mktemp("cache")
+    folder = tmp_path_factory.mktemp("cache")
+    folder.chmod(0o700)
+    if given := os.environ.get("PROBEDECK_TEST_TEMPLATES"):  # tests/runner/templates.py
+        shutil.copytree(given, folder, dirs_exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")
