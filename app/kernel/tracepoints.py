@@ -16,12 +16,17 @@ _MAX_FORMAT_BYTES = 1 << 20
 
 
 def syscall_fields(tracefs: Path, name: str) -> tuple[Field, ...]:
-    """Return a system call's arguments; raises ProbedeckError 422 `invalid`, OSError."""
+    """Return a system call's arguments, as the caller passes them.
+
+    The first field is the call's number. Newer kernels add copies of what arguments point to, such
+    as `__filename_val`, which are not arguments. Raises ProbedeckError 422 `invalid`, OSError.
+    """
     folder = tracefs / "events" / "syscalls"
     if not _is_name(name) or not (folder / f"{_ENTER}{name}").is_dir():
         known = (each.name for each in folder.iterdir() if each.name.startswith(_ENTER))
         raise _unknown("syscall", name, [each.removeprefix(_ENTER) for each in known])
-    return _fields(folder / f"{_ENTER}{name}")[1:]  # the first is the call's number
+    fields = _fields(folder / f"{_ENTER}{name}")[1:]
+    return tuple(field for field in fields if not field.is_data_loc)
 
 
 def tracepoint_fields(tracefs: Path, name: str) -> tuple[str, str, tuple[Field, ...]]:

@@ -12,6 +12,7 @@ from app.kernel.tracepoints import syscall_fields, tracepoint_fields
 
 FORMAT = "\tfield:int __syscall_nr;\toffset:8;\tsize:4;\tsigned:1;\n"
 FORMAT += "\tfield:int fd;\toffset:16;\tsize:8;\tsigned:0;\n"
+FORMAT += "\tfield:__data_loc char[] __fd_val;\toffset:24;\tsize:4;\tsigned:0;\n"
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def tracefs(tmp_path: Path) -> Path:
 def test_fields(tracefs: Path) -> None:
     assert [field.name for field in syscall_fields(tracefs, "close")] == ["fd"]
     category, event, fields = tracepoint_fields(tracefs, "open")
-    assert (category, event, len(fields)) == ("vfs", "open", 2)
+    assert (category, event, len(fields)) == ("vfs", "open", 3)
 
 
 @pytest.mark.parametrize(
