@@ -125,8 +125,8 @@ def test_exports_each_type(reads: Page, tmp_path: Path) -> None:
 
 def test_columns_of_one_name_are_told_apart(reads: Page, fake: FakeService) -> None:
     """Deletions have flags too, as text."""
-    fake.start("fexit")
-    fake.emit("fexit", {"flags": [b"AT_REMOVEDIR"], "comm": [b"rmdir"]})
+    fake.start("tracepoint")
+    fake.emit("tracepoint", {"flags": [b"AT_REMOVEDIR"], "comm": [b"rmdir"]})
     expect_counts(reads, "4", "4")
     expect(reads.get_by_role("columnheader", name="flags (uint32)")).to_be_visible()
     reads.locator("#text-filter").fill("flags=0x8000 or flags=AT_REMOVEDIR")

@@ -88,6 +88,8 @@ export class TraceDialog {
       this.#search.reset();
       this.#showFound();
     });
+    // Before what the search shows of the new name.
+    this.#name.addEventListener("input", () => this.#fields.name.show(""), { capture: true });
     this.#id.addEventListener("input", () => {
       this.#isIdOwn = this.#id.value !== "";
     });
@@ -169,8 +171,8 @@ export class TraceDialog {
       words: name,
       act: () => this.#take({ kind, name }),
     }));
-    const message = "No mode can trace it. Trace this instead.";
-    this.#fields.name.show(fixes.length > 0 ? message : "", fixes);
+    if (fixes.length > 0)
+      this.#fields.name.show("No mode can trace it. Trace this instead.", fixes);
   }
 
   #take({ kind, name }) {
