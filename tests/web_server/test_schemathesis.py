@@ -61,6 +61,8 @@ OPERATIONS = [
     ("POST", "/probes/{probe_id}"),
     ("PATCH", "/probes/{probe_id}"),
     ("DELETE", "/probes/{probe_id}"),
+    ("GET", "/functions"),
+    ("GET", "/functions/{name}"),
     ("GET", "/events"),
     ("GET", "/events/stream"),
     ("GET", "/users"),
@@ -74,6 +76,8 @@ OPERATIONS = [
 TAKE_SOMETHING = [
     ("POST", "/probes/{probe_id}"),
     ("PATCH", "/probes/{probe_id}"),
+    ("GET", "/functions"),
+    ("GET", "/functions/{name}"),
     ("GET", "/events"),
     ("GET", "/events/stream"),
     ("GET", "/users"),
