@@ -850,7 +850,7 @@ NETWORK = (
         "datagrams_v6",
         {
             "sock": ("sk", lambda facts: f"[::1]:{facts['here_port']} -> [::1]:{facts['port']}"),
-            "words": ("sk->__sk_common.skc_v6_daddr.in6_u.u6_addr32", "0, 0, 0, 16777216"),
+            "words": ("sk->__sk_common.skc_v6_daddr.in6_u.u6_addr32", "[0, 0, 0, 16777216]"),
             "octets": ("bytes(sk->__sk_common.skc_v6_daddr, 16)", "00" * 15 + "01"),
             "len": ("len", UDP_BYTES),
         },
@@ -1199,7 +1199,7 @@ TRACEPOINTS = (
             "new": ("newstate", 2),
             "dport": ("dport", fact("port")),  # u16
             "family": ("family", 2),
-            "daddr": ("daddr", "127, 0, 0, 1"),  # u8[4]
+            "daddr": ("daddr", "[127, 0, 0, 1]"),  # u8[4]
         },
         key=("old", "new"),
         kind=TRACEPOINT,

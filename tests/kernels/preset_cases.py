@@ -128,7 +128,7 @@ BY_TRACEPOINT = (
     PresetCase(
         "tcp-connects",
         "connections",
-        ({"pid": fact("pid"), "dport": fact("port"), "family": 2, "daddr": "127, 0, 0, 1"},),
+        ({"pid": fact("pid"), "dport": fact("port"), "family": 2, "daddr": "[127, 0, 0, 1]"},),
     ),
     PresetCase("tcp-accepts", "connections", ({"sport": fact("port"), "family": 2},)),
     PresetCase(
