@@ -87,7 +87,7 @@ class KernelPlanner:
 
     def _entry(self, target: Target) -> Entry:
         """Return what the index has under this name; raises ProbedeckError 422."""
-        index = self._functions.current()
+        index = self._functions.current(self._settings.start_timeout_s)
         entry = index.lookup(target.kind, target.name)
         if entry is None:
             near = near_names(index, target.name, target.kind)

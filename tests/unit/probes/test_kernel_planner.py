@@ -28,7 +28,8 @@ class FakeFunctions:
     def __init__(self, index: FunctionIndex) -> None:
         self.index = index
 
-    def current(self) -> FunctionIndex:
+    def current(self, timeout_s: float) -> FunctionIndex:
+        assert timeout_s > 0
         return self.index
 
 
