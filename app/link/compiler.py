@@ -11,6 +11,11 @@ from pathlib import Path
 COMPILED, REFUSED, NOT_CACHED = 0, 3, 4
 PRECOMPILE = "--precompile"  # at the lowest priority
 TEMPLATE = "--template"
+# The templates of each mode (app/tracer/template_source.py).
+TEMPLATES_OF = {
+    **{mode: (mode,) for mode in ("fentry", "fexit", "kprobe", "kretprobe")},
+    "tracepoint": ("syscall", "tracepoint"),
+}
 
 
 def compile_command(

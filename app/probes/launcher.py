@@ -13,7 +13,7 @@ from app.columns.plan import Plan
 from app.config import Settings
 from app.errors import ProbedeckError
 from app.hub import Hub
-from app.link.compiler import compile_command, template_command
+from app.link.compiler import TEMPLATES_OF, compile_command, template_command
 from app.link.frames import TracerRequest
 from app.probes.kernel_check import KernelAnswer
 from app.probes.precompile import Precompiler
@@ -21,11 +21,6 @@ from app.probes.probe import Probe
 from app.probes.run import TracerRun
 from app.probes.spawner import Spawner
 
-# The templates of each mode (app/tracer/template_source.py).
-TEMPLATES_OF = {
-    **{mode: (mode,) for mode in ("fentry", "fexit", "kprobe", "kretprobe")},
-    "tracepoint": ("syscall", "tracepoint"),
-}
 log = logging.getLogger(__name__)
 
 

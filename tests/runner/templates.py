@@ -15,8 +15,7 @@ from pathlib import Path
 
 from app import ROOT
 from app.kernel.bcc_headers import BTF_PATH
-from app.link.compiler import template_command
-from app.probes.launcher import TEMPLATES_OF
+from app.link.compiler import TEMPLATES_OF, template_command
 from tests.runner.processes import command, say
 
 FOLDER = ROOT / ".cache/templates"
