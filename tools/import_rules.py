@@ -265,7 +265,7 @@ RULES: dict[str, Rule] = {
     ),
     "app.__main__": Rule(ours=("app.cli", "app.linux")),
     # Beside the service.
-    "tests.runner": Rule(ours=("app.kernel.bcc_headers", "app.link", "app.linux", "app.machine")),
+    "tests.runner": Rule(ours=("app.kernel", "app.link", "app.linux", "app.machine")),
     "benchmarks": Rule(
         ours=(
             "app.columns",
