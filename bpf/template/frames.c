@@ -87,8 +87,8 @@ static __always_inline int is_over(struct call *c, u64 frame)
 // it comes back as a number.
 static __always_inline u64 own_frame(struct draft *d, u64 frame)
 {
-    *(volatile u64 *)&d->frame = frame;
-    return *(volatile u64 *)&d->frame;
+    write_address(&d->frame, frame);
+    return read_address(&d->frame);
 }
 
 // Return an entry for a call, inserting it if need be; NULL when there is no room.

@@ -73,6 +73,10 @@ struct draft {
     u32 end;                  // bytes of texts so far
     u32 retry;                // a text may be readable at the return only
     u32 path_at;              // where in `path` the path begins so far
+    u64 mnt;                  // the struct vfsmount and the dentry that the walk has reached
+    u64 dentry;
+    u64 root_mnt;             // and those of the process's root
+    u64 root_dentry;
     u64 frame;                // see own_frame
     u32 next;                 // the filter's test to be made
     u64 mask;                 // of its tests that hold
@@ -98,6 +102,16 @@ static __always_inline u32 read_number(u32 *place)
 static __always_inline void write_number(u32 *place, u32 number)
 {
     *(volatile u32 *)place = number;
+}
+
+static __always_inline u64 read_address(u64 *place)
+{
+    return *(volatile u64 *)place;
+}
+
+static __always_inline void write_address(u64 *place, u64 address)
+{
+    *(volatile u64 *)place = address;
 }
 
 static __always_inline char *texts_of(struct record *r)
