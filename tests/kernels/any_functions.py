@@ -131,7 +131,7 @@ FILES = (
             "ino": ("file->f_inode->i_ino", fact("ino")),
             "superblock": ("file->f_inode->i_sb", fact("device")),
             "size": ("file->f_inode->i_size", FILE_BYTES),  # s64
-            "bits": ("file->f_inode->i_mode", 0o100644),  # u16
+            "bits": ("file->f_inode->i_mode", 0o100666),  # u16
         },
         key=("count",),
         ret=READ_BYTES,
