@@ -33,6 +33,7 @@ from app.linux.process import end_with_parent, set_process_name
 from app.tracer.bpf_source import compiler_flags, source
 from app.tracer.causes import log_and_describe
 from app.tracer.compiled_object import CompiledObject, MapSpec, ObjectError, ProgramSpec, symbolic
+from app.tracer.loop_edges import with_jumps_in_loops
 from app.tracer.object_cache import FILE, find_object, object_key, template_key
 from app.tracer.template_source import template_flags, template_source
 
@@ -91,7 +92,11 @@ def _compile(text: str, flags: list[str], mode: str) -> CompiledObject:
     return CompiledObject(
         tuple(_map_spec(name.decode(), fd) for name, fd in zip(tables, descriptors, strict=True)),
         tuple(
-            _program_spec(mode, name.decode(), symbolic(compiler.dump_func(name), indexes))
+            _program_spec(
+                mode,
+                name.decode(),
+                symbolic(with_jumps_in_loops(compiler.dump_func(name)), indexes),
+            )
             for name in functions
         ),
     )

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 # Increment when the text's layout or what is taken from BCC changes: part of the cache key.
-FORMAT = 1
+FORMAT = 2
 
 _INSTRUCTION = struct.Struct(
     "<BBhi"
