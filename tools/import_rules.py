@@ -246,7 +246,7 @@ RULES: dict[str, Rule] = {
     ),
     # Virtual machines, and the system's service manager.
     "app.systemd": Rule(ours=("app.config",)),
-    "app.machine": Rule(ours=("app.linux",)),
+    "app.machine": Rule(ours=("app.link", "app.linux")),
     "app.vm_mode": Rule(ours=("app.linux", "app.machine")),
     # The command line.
     "app.cli": Rule(
@@ -265,7 +265,7 @@ RULES: dict[str, Rule] = {
     ),
     "app.__main__": Rule(ours=("app.cli", "app.linux")),
     # Beside the service.
-    "tests.runner": Rule(ours=("app.kernel", "app.link", "app.linux", "app.machine")),
+    "tests.runner": Rule(ours=("app.linux", "app.machine")),
     "benchmarks": Rule(
         ours=(
             "app.columns",

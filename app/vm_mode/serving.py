@@ -17,8 +17,8 @@ from app.linux import namespaces
 from app.linux.sock_diag import has_sock_diag, open_diag
 from app.linux.socket_owner import PROC_NET
 from app.linux.standard_streams import say
-from app.machine import kernels, qemu
-from app.machine.machine import Machine, with_second_try
+from app.machine import kernels, qemu, templates
+from app.machine.machine import SHARE, Machine, with_second_try
 from app.vm_mode.commands import address
 from app.vm_mode.host_side import HostSide
 from app.vm_mode.relay import Relay
@@ -26,6 +26,7 @@ from app.vm_mode.terminal import Terminal
 
 # In QEMU's user network, every forwarded connection comes from this address.
 RELAY_SEEN_BY_GUEST = "10.0.2.2"
+TEMPLATES = "templates"  # in the folder shared with the machine
 # Compiling a probe takes 10 s and more in emulation, and several times that on a busy host.
 EMULATED_START_TIMEOUT_S = 300
 
@@ -52,6 +53,7 @@ class Serving:
             network = namespaces.new_network()
             stack.callback(os.close, network)
             share = stack.enter_context(tempfile.TemporaryDirectory(prefix="probedeck-vm-"))
+            templates.compile_into(Path(share, TEMPLATES), say)
             agent, agent_inside = (stack.enter_context(end) for end in socket.socketpair())
             line, line_inside = (stack.enter_context(end) for end in socket.socketpair())
             on_terminal = sys.stdin.isatty() and sys.stdout.isatty()
@@ -102,7 +104,8 @@ class Serving:
         if not host.kvm:
             patience = ["--start-timeout-s", str(EMULATED_START_TIMEOUT_S)]
             patience += ["--tracer-silence-s", str(EMULATED_START_TIMEOUT_S)]
-        service = [*python, "app", *patience, *self.arguments, "--listen", "0.0.0.0"]
+        cache = ["--cache-dir", f"{SHARE}/{TEMPLATES}"]  # with what the host has compiled
+        service = [*python, "app", *patience, *cache, *self.arguments, "--listen", "0.0.0.0"]
         return [*python, "app.vm_mode.guest", *service, "--trusted-peer", RELAY_SEEN_BY_GUEST]
 
 

@@ -7,7 +7,7 @@ The cases are data (tests/kernels/any_functions.py).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -27,6 +27,7 @@ from tests.support.any_calls import AnyCalls, any_calls
 from tests.support.batches import Row
 from tests.support.fixtures import skip
 from tests.support.service import Service
+from tests.support.suites import in_turn
 
 PROBE = "any-case"
 AT_ENTRY = ("fentry", "kprobe")
@@ -148,9 +149,9 @@ def can_find_its_rows(case: Case, mode: str) -> bool:
 @pytest.mark.parametrize(
     ("case", "mode"),
     [
-        pytest.param(case, mode, id=f"{case.label}-{mode}")
-        for case in FUNCTIONS
-        for mode in FUNCTION_MODES
+        pytest.param(case, mode, id=f"{case.label}-{mode}", marks=in_turn(number + place))
+        for number, case in enumerate(FUNCTIONS)
+        for place, mode in enumerate(FUNCTION_MODES)
         if can_find_its_rows(case, mode)
     ],
 )
@@ -168,7 +169,15 @@ def test_a_function(
     check(case, mode, rows, facts)
 
 
-@pytest.mark.parametrize("case", SYSTEM_CALLS, ids=lambda case: case.label)
+def shared_out(cases: Sequence[Case]) -> list[Any]:
+    """Return the cases as parameters, each for one machine."""
+    return [
+        pytest.param(case, id=case.label, marks=in_turn(number))
+        for number, case in enumerate(cases)
+    ]
+
+
+@pytest.mark.parametrize("case", shared_out(SYSTEM_CALLS))
 def test_a_system_call(case: Case, idle: Service, modes: tuple[str, ...], calls: AnyCalls) -> None:
     assert case.kind == SYSCALL
     if "tracepoint" not in modes:
@@ -177,7 +186,7 @@ def test_a_system_call(case: Case, idle: Service, modes: tuple[str, ...], calls:
     check(case, "tracepoint", rows, facts)
 
 
-@pytest.mark.parametrize("case", TRACEPOINTS, ids=lambda case: case.label)
+@pytest.mark.parametrize("case", shared_out(TRACEPOINTS))
 def test_a_tracepoint(case: Case, idle: Service, modes: tuple[str, ...], calls: AnyCalls) -> None:
     if "tracepoint" not in modes:
         skip("this kernel does not allow tracepoints")

@@ -22,6 +22,7 @@ from tests.support import kernel
 from tests.support.any_calls import AnyCalls, any_calls
 from tests.support.fixtures import skip
 from tests.support.service import Service
+from tests.support.suites import in_turn
 
 PROBE = "preset-case"
 MODULES = Path("/run/vm/kernel")
@@ -89,8 +90,14 @@ def check(service: Service, case: PresetCase, mode: str, calls: AnyCalls) -> Non
         assert len([row for row in rows if row[name] == value]) == len(case.events)
 
 
-@pytest.mark.parametrize("mode", FUNCTION_MODES)
-@pytest.mark.parametrize("case", BY_FUNCTION, ids=lambda case: case.preset)
+@pytest.mark.parametrize(
+    ("case", "mode"),
+    [  # each preset on each kernel, in another mode
+        pytest.param(case, mode, id=f"{case.preset}-{mode}", marks=in_turn(number + place))
+        for number, case in enumerate(BY_FUNCTION)
+        for place, mode in enumerate(FUNCTION_MODES)
+    ],
+)
 def test_its_events_by_function(
     case: PresetCase, mode: str, idle: Service, modes: tuple[str, ...], calls: AnyCalls
 ) -> None:

@@ -16,7 +16,9 @@ from tests.support.waiting import PATIENCE_S, wait_until
 
 # ./test with one part, whose pytest is given less time to end in order.
 RUNNER = """
+import signal
 import sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # as a terminal has it; under nohup it is ignored
 from pathlib import Path
 from tests.runner import parts, processes
 folder = Path(sys.argv[1])

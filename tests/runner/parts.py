@@ -20,9 +20,9 @@ from pathlib import Path
 from app import ROOT
 from app.linux import signals
 from app.linux.process import end_with_parent, keep_niceness
-from app.machine import kernels, qemu
+from app.machine import kernels, qemu, templates
 from app.machine.machine import SHARE, LostMachineError, Machine, with_second_try
-from tests.runner import bytecode, junit, node, processes, templates
+from tests.runner import bytecode, junit, node, processes
 from tests.runner.junit import Count
 from tests.runner.lanes import Lanes, write_count
 from tests.runner.processes import PART_TIMEOUT_S, command, say
@@ -34,6 +34,7 @@ SCRIPTS += ["tools/pin_requirements"]
 BOOT_TIMEOUT_S = 600.0  # beside other parts
 SYSTEMD_SUITE = "trixie"
 TREE, TEMPLATES = "tree", "templates"  # in the folder shared with a machine
+GIVEN_TEMPLATES = "PROBEDECK_TEST_TEMPLATES"  # where tests find them (tests/support/fixtures.py)
 # hypothesis would store examples in the tree, which is read-only in a machine.
 IN_MACHINE = ["-v", "-p", "no:hypothesispytest"]
 
@@ -142,7 +143,7 @@ def in_machine(
     def boot(host: qemu.Host) -> int:
         with tempfile.TemporaryDirectory(prefix="probedeck-test-") as share:
             bytecode.compile_tree(Path(share, TREE), tests)
-            templates.compile_into(Path(share, TEMPLATES))
+            templates.compile_into(Path(share, TEMPLATES), say)
             argv = [*pytest_command(Path(SHARE, report)), *IN_MACHINE, tests]
             machine = Machine(
                 kernel,
@@ -151,7 +152,7 @@ def in_machine(
                 environment={
                     "PROBEDECK_KERNEL_TESTS": "force",
                     "PROBEDECK_KERNEL_SUITE": suite,
-                    templates.GIVEN: f"{SHARE}/{TEMPLATES}",
+                    GIVEN_TEMPLATES: f"{SHARE}/{TEMPLATES}",
                     "PYTHONDONTWRITEBYTECODE": "1",
                     "PYTHONUNBUFFERED": "1",
                     "TMPDIR": "/dev/shm",  # in the guest's own memory, which is cheap

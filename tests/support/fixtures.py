@@ -32,7 +32,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache folder shared by all services of the session."""
     folder = tmp_path_factory.mktemp("cache")
     folder.chmod(0o700)
-    if given := os.environ.get("PROBEDECK_TEST_TEMPLATES"):  # tests/runner/templates.py
+    if given := os.environ.get("PROBEDECK_TEST_TEMPLATES"):  # app/machine/templates.py
         shutil.copytree(given, folder, dirs_exist_ok=True)
     return folder
 
