@@ -19,7 +19,7 @@ from app import ROOT
 from tests.browser.chromium import FLAGS, chromium_path
 
 PICTURES = ROOT / "docs/img"
-START_TIMEOUT_MS = 300_000  # a mode's first start compiles it, in the machine under emulation
+START_TIMEOUT_MS = 300_000  # deletions may have to be compiled, in the machine under emulation
 ROUNDS = 8
 DELETIONS = """
 mkdir -p /tmp/build/cache && cd /tmp/build
