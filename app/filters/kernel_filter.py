@@ -2,7 +2,7 @@
 """A filter as the BPF programs run it: tests of a record, and what combinations of them pass.
 
 The record's fixed part is the head, 96 bytes, and a u64 for each value of the plan; all of it is
-little-endian (bpf/any_record.h).
+little-endian (bpf/template/layout.c).
 """
 
 from __future__ import annotations

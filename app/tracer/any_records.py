@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The layout of the records that any plan's programs write (bpf/any_*.c), and batches of them.
+"""The layout of the records that any plan's programs write (bpf/template/), and batches of them.
 
 After the fixed head come the numbers of `Plan.values`, 8 bytes each, then an area with the bytes
 of the texts of `Plan.texts`, packed one after the other without NUL. Each ring has an area of one

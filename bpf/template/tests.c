@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// The filter in force, and its tests of a record (app/tracer/test_map.py has the same layout).
+// The filter in force, and its tests of a record (app/tracer/filter_tests.py has the same layout).
 //
 // What the tests found is kept in memory, not in registers (see read_number).
 

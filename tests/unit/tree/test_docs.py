@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import fields
@@ -18,12 +19,13 @@ from flask import Flask
 from app import ROOT, create_app
 from app.config import Settings, as_text
 from app.hub import Hub
+from app.presets.table import PRESETS
 from app.probes.manager import ProbeManager
 from app.probes.modes import MODES
 from app.probes.not_seen import ALL, NOT_SEEN
 from app.probes.spec import MODES_OF_KIND, Filter, ProbeSpec
 from app.web.api.problem import CODES
-from app.web.api.requests import FilterSchema, SpecSchema
+from app.web.api.requests import FilterChangeSchema, FilterSchema, SpecSchema
 from app.web.context import Service
 from app.web.stream_limit import StreamLimit
 
@@ -108,6 +110,15 @@ def test_no_route_is_documented_that_is_not_there() -> None:
     assert set(documented) <= set(routes())
 
 
+def test_each_row_is_there_once() -> None:
+    """Of the tables of calls and codes, to which several branches add."""
+    calls = re.findall(r"^\| `([A-Z]+ [^`?]*)", PROTOCOL, re.MULTILINE)
+    codes = re.findall(r"^\| ([0-9]+ \| `[a-z_]+`)", PROTOCOL, re.MULTILINE)
+    for rows in (calls, codes):
+        assert len(rows) > 10
+        assert sorted(rows) == sorted(set(rows))
+
+
 def test_codes() -> None:
     table = documented_codes()
     raised = list(raised_codes())
@@ -160,6 +171,20 @@ def test_members_of_a_start() -> None:
     first_cells = "".join(re.findall(r"^\| (`[^|]*) \|", table, re.MULTILINE))
     documented = {name.split(".")[0] for name in re.findall(r"`([\w.]+)`", first_cells)}
     assert documented == accepted
+
+
+def test_starts_in_the_readme() -> None:
+    """The bodies that it sends are ones that the service takes."""
+    calls = re.findall(r"-X (POST|PATCH) [^']*'[^']*' \\\n *-d '([^']*)'", README)
+    assert len(calls) >= 7
+    schemas = {"POST": SpecSchema(), "PATCH": FilterChangeSchema()}
+    for method, body in calls:
+        schemas[method].load(json.loads(body))  # raises for others
+
+
+def test_presets_in_the_readme() -> None:
+    table = README.split("localhost:5000/presets |")[1].split("```")[0]
+    assert re.findall(r"^([a-z-]+)\t", table, re.MULTILINE) == list(PRESETS)
 
 
 def queries() -> dict[str, list[str]]:
