@@ -83,8 +83,11 @@ def fact(name: str) -> Callable[[Facts], Any]:
 
 
 def in_file_system(facts: Facts) -> str:
-    """The folder of `path`, from the root of the file system at /dev/shm."""
-    return str(facts["path"].rpartition("/")[0].removeprefix("/dev/shm"))
+    """The folder of `path`, from the root of the file system at /dev/shm.
+
+    Its mount is not known: neither the process's folder nor its root is on that file system.
+    """
+    return "…" + str(facts["path"].rpartition("/")[0].removeprefix("/dev/shm"))
 
 
 def inode(number: str = "ino") -> Callable[[Facts], str]:

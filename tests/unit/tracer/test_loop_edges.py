@@ -52,7 +52,7 @@ def run(code: bytes) -> list[int]:
     """Interpret additions, jumps and exit; return the values that were added, in order."""
     at, value, added = 0, 0, []
     for _ in range(500):
-        op, registers, offset, immediate = struct.unpack_from("<BBhi", code, at * 8)
+        op, _, offset, immediate = struct.unpack_from("<BBhi", code, at * 8)
         if op == 0x95:
             break
         if op == 0x18:
