@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Probes of system calls and tracepoints in the real service, with what hostile processes pass."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.support.service import Service
+from tests.support.waiting import wait_until
+
+NAME = "any"
+AT_FDCWD, EFAULT = -100, 14
+NOT_MAPPED = 8  # an address of user memory
+libc = ctypes.CDLL(None, use_errno=True)
+libc.unlink.argtypes = [ctypes.c_void_p]
+libc.openat.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_int]
+
+
+@contextmanager
+def probed(service: Service, body: dict[str, Any], name: str = NAME) -> Iterator[None]:
+    service.expect(201, "POST", f"/probes/{name}", body)
+    try:
+        yield
+    finally:
+        service.expect(200, "DELETE", f"/probes/{name}")
+
+
+def rows(service: Service, count: int, name: str = NAME) -> list[dict[str, Any]]:
+    """Wait for a number of rows of a probe, and return them."""
+
+    def events() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = service.expect(200, "GET", f"/events?probe={name}")["events"]
+        return found
+
+    wait_until(lambda: len(events()) >= count, f"{count} rows of {name}")
+    return events()
+
+
+def kernel_address() -> int:
+    """Return where the kernel's code begins."""
+    with open("/proc/kallsyms") as symbols:
+        for line in symbols:
+            address, _, name = line.split()[:3]
+            if name == "_stext" and int(address, 16):
+                return int(address, 16)
+    pytest.fail("/proc/kallsyms has no address of _stext")
+
+
+def test_no_process_shows_us_the_kernels_memory(idle: Service) -> None:
+    """A system call's pointers lead to user memory, whatever address a process passes."""
+    columns = ["filename", "bytes(filename, 8) as head", "filename[0] as first", "pcomm"]
+    body = {"syscall": "openat", "columns": columns, "filter": {"pid": os.getpid()}}
+    name = "kernel-pointers"
+    with probed(idle, body, name):
+        for address in (kernel_address(), NOT_MAPPED, (1 << 64) - 1, 1 << 63):
+            assert libc.openat(AT_FDCWD, address, os.O_RDONLY) == -1
+            assert ctypes.get_errno() == EFAULT
+        found = [row for row in rows(idle, 4, name) if row["ret"] == -EFAULT]
+    assert [(row["filename"], row["head"], row["first"]) for row in found] == 4 * [(None,) * 3]
+    assert all(row["pcomm"] for row in found)  # which is in the kernel's memory
+
+
+def test_no_deletion_shows_us_the_kernels_memory(idle: Service) -> None:
+    body = {"preset": "deletions", "mode": "tracepoint", "filter": {"pid": os.getpid()}}
+    name = "kernel-names"
+    with probed(idle, body, name):
+        assert libc.unlink(kernel_address()) == -1
+        assert [row["filename"] for row in rows(idle, 1, name)] == [None]
