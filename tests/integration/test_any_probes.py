@@ -7,6 +7,7 @@ import ctypes
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,7 +45,7 @@ def rows(service: Service, count: int, name: str = NAME) -> list[dict[str, Any]]
 
 def kernel_address() -> int:
     """Return where the kernel's code begins."""
-    with open("/proc/kallsyms") as symbols:
+    with Path("/proc/kallsyms").open() as symbols:
         for line in symbols:
             address, _, name = line.split()[:3]
             if name == "_stext" and int(address, 16):
@@ -72,3 +73,23 @@ def test_no_deletion_shows_us_the_kernels_memory(idle: Service) -> None:
     with probed(idle, body, name):
         assert libc.unlink(kernel_address()) == -1
         assert [row["filename"] for row in rows(idle, 1, name)] == [None]
+
+
+def test_rows_of_a_deleted_probe_can_be_filtered(idle: Service, tmp_path: Path) -> None:
+    """By its columns; and what its own filter hid while it ran stays hidden."""
+    name = "deleted"
+    body = {
+        "syscall": "openat",
+        "columns": ["filename", "flags as how"],
+        "filter": {"pid": os.getpid()},
+        "where": f"filename~{tmp_path}/*.LOG",  # ignoring case, which the kernel cannot
+    }
+    with probed(idle, body, name):
+        assert idle.probes()[name]["where_in_service"] == body["where"]
+        for file in ("a.log", "a.txt", "b.log"):
+            libc.openat(AT_FDCWD, ctypes.c_char_p(bytes(tmp_path / file)), os.O_RDONLY)
+        before = rows(idle, 2, name)
+    assert [Path(row["filename"]).name for row in before] == ["a.log", "b.log"]
+    assert rows(idle, 2, name) == before
+    query = f"/events?probe={name}&where=how=0+filename=*b.log"
+    assert idle.expect(200, "GET", query)["events"] == before[1:]
