@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,8 @@ def rows(service: Service, count: int, name: str = NAME) -> list[dict[str, Any]]
     """Wait for a number of rows of a probe, and return them."""
 
     def events() -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = service.expect(200, "GET", f"/events?probe={name}")["events"]
+        query = f"/events?probe={name}&limit=10000"
+        found: list[dict[str, Any]] = service.expect(200, "GET", query)["events"]
         return found
 
     wait_until(lambda: len(events()) >= count, f"{count} rows of {name}")
@@ -93,3 +94,43 @@ def test_rows_of_a_deleted_probe_can_be_filtered(idle: Service, tmp_path: Path) 
     assert rows(idle, 2, name) == before
     query = f"/events?probe={name}&where=how=0+filename=*b.log"
     assert idle.expect(200, "GET", query)["events"] == before[1:]
+
+
+def is_ours(row: dict[str, Any]) -> bool:
+    return str(row["filename"]).startswith("/nx/")
+
+
+def key(row: dict[str, Any]) -> tuple[int, str, int]:
+    return row["dfd"], row["filename"], row["flags"]
+
+
+def shown(service: Service) -> list[tuple[int, str, int]]:
+    found = service.expect(200, "GET", "/events?probe=filtered&limit=10000")["events"]
+    return [key(row) for row in found if is_ours(row)]
+
+
+def test_a_changed_filter_holds_from_its_answer_on(idle: Service) -> None:
+    """While calls go on: what is shown of each round of calls is what its filter passes."""
+    columns = ["dfd", "filename", "flags"]
+    body = {"syscall": "openat", "columns": columns, "filter": {"pid": os.getpid()}}
+    filters: dict[str | None, Callable[[dict[str, Any]], bool]] = {
+        "flags=1": lambda row: row["flags"] == 1,
+        "filename!=/nx/odd*": lambda row: not row["filename"].startswith("/nx/odd"),
+        "not (flags=1 or filename=/nx/even-1*)": lambda row: (
+            row["flags"] != 1 and not row["filename"].startswith("/nx/even-1")
+        ),
+        "filename=/nx/odd-7* ret=ENOENT": lambda row: row["filename"].startswith("/nx/odd-7"),
+        "flags=2": lambda _row: False,
+        None: lambda _row: True,
+    }
+    with probed(idle, body, "unfiltered"), probed(idle, body, "filtered"):
+        for number, where in enumerate(filters):
+            changed = idle.expect(200, "PATCH", "/probes/filtered", {"where": where})
+            assert (changed["where"], changed["where_in_service"]) == (where, None)
+            for call in range(100):
+                name = f"/nx/{('even', 'odd')[call % 2]}-{call}".encode()
+                libc.openat(number, ctypes.c_char_p(name), call % 2)
+        calls = [each for each in rows(idle, 100 * len(filters), "unfiltered") if is_ours(each)]
+        wanted = [row for row in calls if [*filters.values()][row["dfd"]](row)]
+        wait_until(lambda: shown(idle) == [key(row) for row in wanted], "the rows that pass")
+    assert len(calls) == 100 * len(filters)
