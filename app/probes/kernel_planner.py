@@ -7,6 +7,7 @@ A name of a request is looked up in the index; what goes on is the index's own n
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection
 from functools import cache, cached_property
 from typing import Any
@@ -17,7 +18,7 @@ from app.columns.plan import Plan
 from app.config import Settings
 from app.errors import ProbedeckError
 from app.filters import FilterFault, split
-from app.kernel.functions import Entry
+from app.kernel.functions import KINDS, Entry, FunctionIndex
 from app.kernel.functions_query import near_names
 from app.kernel.functions_reasons import Refusal, why_not
 from app.kernel.kernel_types import KernelTypes
@@ -28,9 +29,11 @@ from app.presets.resolve import resolve as resolve_preset
 from app.presets.table import PRESETS
 from app.probes.function_index import Functions
 from app.probes.planning import Resolved, invalid
-from app.probes.spec import FUNCTION, Target
+from app.probes.spec import FUNCTION, SYSCALL, TRACEPOINT, Target
 
 TRAMPOLINES = ("fentry", "fexit")
+# A tracepoint of a system call, which is not traced by itself: with or without its category.
+_SYSCALL_EVENT = re.compile(r"(?:syscalls:)?sys_(?:enter|exit)_(.+)")
 
 
 class KernelPlanner:
@@ -90,8 +93,11 @@ class KernelPlanner:
         index = self._functions.current(self._settings.start_timeout_s)
         entry = index.lookup(target.kind, target.name)
         if entry is None:
-            near = near_names(index, target.name, target.kind)
-            guess = f" Did you mean {' or '.join(near)}?" if near else ""
+            if other := _other_kind(index, target):
+                near, guess = [], f" Did you mean the {other.kind} {other.full_name}?"
+            else:
+                near = near_names(index, target.name, target.kind)
+                guess = f" Did you mean {' or '.join(near)}?" if near else ""
             message = f"This kernel has no {target.kind} {target.name[:128]}.{guess}"
             error = {"field": target.kind, "message": message, "near": near}
             raise ProbedeckError(422, "invalid", f"{target.kind}: {message}", errors=[error])
@@ -103,6 +109,15 @@ class KernelPlanner:
     @cached_property
     def _preset_names(self) -> frozenset[tuple[str, str]]:
         return names_here(names_needed(), btf_path=self._settings.btf_path)
+
+
+def _other_kind(index: FunctionIndex, target: Target) -> Entry | None:
+    """Return what has this name, but is of another kind; of a system call's two tracepoints, it."""
+    call = _SYSCALL_EVENT.fullmatch(target.name)
+    if call and target.kind == TRACEPOINT:
+        return index.lookup(SYSCALL, call[1])
+    others = (kind for kind in KINDS if kind != target.kind)
+    return next((found for kind in others if (found := index.lookup(kind, target.name))), None)
 
 
 def _not_yet(entry: Entry, mode: str) -> Refusal | None:

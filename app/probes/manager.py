@@ -127,13 +127,22 @@ class ProbeManager:
         """Return one probe (docs/protocol.md, "A probe"). Raises ProbedeckError 404."""
         return self._describe(self._registry.get(probe_id))
 
+    def describe_last(self, probe_id: str) -> ProbeJson | None:
+        """Return one probe, or the forgotten one whose rows clients may still ask for."""
+        probe = self._registry.find_last(probe_id)
+        return None if probe is None else self._describe(probe)
+
+    def describe_forgotten(self) -> list[ProbeJson]:
+        """Return the probes forgotten last, whose rows clients may still ask for."""
+        return [self._describe(probe) for probe in self._registry.removed()]
+
     def _describe(self, probe: Probe) -> ProbeJson:
         with probe.changed:
             return self._notifier.describe(probe)
 
     def remainder(self, probe_id: str) -> str | None:
-        """Return the part of a probe's `where` that its programs do not test."""
-        probe = self._registry.find(probe_id)
+        """Return the part of a probe's `where` that its programs do not test, or did not."""
+        probe = self._registry.find_last(probe_id)
         return None if probe is None else probe.where.in_service
 
     # -- commands -----------------------------------------------------------------------------

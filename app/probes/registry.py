@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 
 from app.errors import ProbedeckError
 from app.probes.modes import MODES
 from app.probes.probe import Probe
 
 MAX_OWN_PROBES = 32
+MAX_REMOVED = 64  # probes whose rows can still be filtered, if the log has any
 
 
 class Registry:
@@ -21,16 +23,22 @@ class Registry:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._probes = {name: Probe(mode) for name, mode in MODES.items()}
+        self._removed: OrderedDict[str, Probe] = OrderedDict()  # the last of each name
 
     def all(self) -> list[Probe]:
         """Return all probes: the modes first, then the others in the order of their start."""
         with self._lock:
             return list(self._probes.values())
 
-    def find(self, name: str) -> Probe | None:
-        """Return a probe, None if there is none of this name."""
+    def removed(self) -> list[Probe]:
+        """Return the probes removed last, unless there is another of that name."""
         with self._lock:
-            return self._probes.get(name)
+            return list(self._removed.values())
+
+    def find_last(self, name: str) -> Probe | None:
+        """Return a probe, or the one that had this name last, None if there was none."""
+        with self._lock:
+            return self._probes.get(name) or self._removed.get(name)
 
     def get(self, name: str) -> Probe:
         """Raises ProbedeckError 404 `unknown_probe`."""
@@ -60,9 +68,12 @@ class Registry:
                     "DELETE one, running or not.",
                 )
             probe = self._probes[name] = Probe(MODES[mode], name)
+            self._removed.pop(name, None)
             return probe
 
     def remove(self, probe: Probe) -> None:
         """Take away a probe with a name of its own; the name is free from now on."""
         with self._lock:
-            del self._probes[probe.id]
+            self._removed[probe.id] = self._probes.pop(probe.id)
+            while len(self._removed) > MAX_REMOVED:
+                self._removed.popitem(last=False)

@@ -28,6 +28,7 @@ def source_files(mode: str, follows_renames: bool) -> list[str]:
     """
     sees_return = MODES[mode].sees_return
     return [
+        "memory.c",
         "user_names.c" if mode == "tracepoint" else "kernel_names.c",
         "record.c",
         "counters.c",

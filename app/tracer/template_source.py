@@ -18,6 +18,7 @@ _FILES = {
 }
 TEMPLATES = tuple(_FILES)
 _COMMON = [
+    "memory.c",
     "template/layout.c",
     "counters.c",
     "template/values.c",
@@ -43,4 +44,5 @@ def template_source(template: str) -> str:
 
 def template_flags(template: str) -> list[str]:
     """Return the macros that the C text needs."""
-    return ["-DSEES_RETURN"] if "template/emit_return.c" in _FILES[template] else []
+    flags = ["-DSEES_RETURN"] if "template/emit_return.c" in _FILES[template] else []
+    return [*flags, "-DARGUMENTS_OF_USER"] if template == "syscall" else flags

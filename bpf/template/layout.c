@@ -7,7 +7,8 @@
 // loads the object. So the verifier knows it, and drops the branches that this plan does not take.
 // BCC rewrites map calls in the main file only, so app/tracer/template_source.py concatenates the
 // files of a mode; it also defines
-//   SEES_RETURN  in modes that emit at a call's return
+//   SEES_RETURN        in modes that emit at a call's return
+//   ARGUMENTS_OF_USER  where arguments come from a process: they point to its memory only
 //
 // Return values of programs: see bpf/record.c.
 

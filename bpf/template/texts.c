@@ -17,15 +17,15 @@ static __always_inline void end_text(struct draft *d, const int i, long size)
 }
 
 // `max` is at most TEXT_MAX, with a NUL.
-static __always_inline void read_string(struct draft *d, const int i, u64 max,
-                                        u64 address)
+static __always_inline void read_string(struct draft *d, const int i, u64 max, u64 address,
+                                        int in_kernel)
 {
     char *texts = texts_of(&d->whole.r);
     u32 at = d->end & (TEXTS_MAX - 1);
     long copied;
     char next = 0;
 
-    if ((s64)address < 0)
+    if (in_kernel)
         copied = bpf_probe_read_kernel_str(&texts[at], max, (void *)address);
     else
         copied = bpf_probe_read_user_str(&texts[at], max, (void *)address);
@@ -38,7 +38,7 @@ static __always_inline void read_string(struct draft *d, const int i, u64 max,
     if (copied < (long)max)
         return;
     // It has written a NUL at the end. Did the text end there too?
-    read_memory(&next, 1, address + max - 1);
+    read_memory(&next, 1, address + max - 1, in_kernel);
     if (next)
         d->whole.r.head.flags |= TEXT_CUT << i;
 }
@@ -70,8 +70,8 @@ static __always_inline void read_path(struct draft *d, const int i, u64 max,
     end_text(d, i, size);
 }
 
-static __always_inline void read_text(struct draft *d, const int i, u64 kind,
-                                      u64 max, u64 address, u64 *words)
+static __always_inline void read_text(struct draft *d, const int i, u64 kind, u64 max, u64 base,
+                                      u64 address, u64 *words)
 {
     SLOT(path_mnt, 0x7000000000000300);
     SLOT(path_dentry, 0x7000000000000301);
@@ -94,10 +94,11 @@ static __always_inline void read_text(struct draft *d, const int i, u64 kind,
     else if (kind == TEXT_BYTES) {
         char *texts = texts_of(&d->whole.r);
         u32 at = d->end & (TEXTS_MAX - 1);
+        long failed = read_memory(&texts[at], max, address, IN_KERNEL(base, address));
 
-        end_text(d, i, read_memory(&texts[at], max, address) ? TEXT_UNREADABLE : (long)max);
+        end_text(d, i, failed ? TEXT_UNREADABLE : (long)max);
     } else
-        read_string(d, i, max, address);
+        read_string(d, i, max, address, IN_KERNEL(base, address));
 }
 
 #define TEXT(X, i)                                                                                 \
@@ -106,6 +107,7 @@ static __always_inline void read_text(struct draft *d, const int i, u64 kind,
         if (use == moment) {                                                                       \
             SLOT(kind, X##d);                                                                      \
             SLOT(max, X##e);                                                                       \
+            SLOT(from, X##1);                                                                      \
             u64 address;                                                                           \
             long failed;                                                                           \
             OBTAIN(X, address, failed)                                                             \
@@ -113,7 +115,7 @@ static __always_inline void read_text(struct draft *d, const int i, u64 kind,
             if (failed)                                                                            \
                 d->whole.r.head.text_size[i] = TEXT_UNREADABLE;                                              \
             else                                                                                   \
-                read_text(d, i, kind, max, address, words);                                  \
+                read_text(d, i, kind, max, from, address, words);                            \
         }                                                                                          \
     }
 
@@ -148,13 +150,14 @@ static __always_inline int wants_retry(struct draft *d)
         if (use == AT_ENTRY) {                                                                     \
             SLOT(kind, X##d);                                                                      \
             SLOT(max, X##e);                                                                       \
-            complete_text(d, i, kind, max, &kept, addresses[i]);                                   \
+            SLOT(base, X##1);                                                                      \
+            complete_text(d, i, kind, max, base, &kept, addresses[i]);                             \
         }                                                                                          \
     }
 
 // Copy a text that was read at entry, or read it now. `*kept` is where it is, if it was.
 static __always_inline void complete_text(struct draft *d, const int i, u64 kind, u64 max,
-                                          u64 *kept, u64 address)
+                                          u64 base, u64 *kept, u64 address)
 {
     char *texts = texts_of(&d->whole.r);
     u32 at = d->end & (TEXTS_MAX - 1);
@@ -168,7 +171,7 @@ static __always_inline void complete_text(struct draft *d, const int i, u64 kind
         *kept += size;
         d->end += size;
     } else if (kind == TEXT_STRING)
-        read_string(d, i, max, address);
+        read_string(d, i, max, address, IN_KERNEL(base, address));
 }
 
 // At the return: put together the texts that were read at entry and those to be read now.

@@ -3,10 +3,17 @@
 // Obtaining a number as a `Read` of the plan says.
 
 // Kernel or user memory: BTF does not tell, so the address decides. Kernel addresses have their
-// top bit set on 64-bit machines.
-static __always_inline long read_memory(void *to, u64 size, u64 address)
+// top bit set on 64-bit machines. What a system call is given comes from a process, which must not
+// make us read the kernel's memory for it: there the base of the read decides.
+#ifdef ARGUMENTS_OF_USER
+#define IN_KERNEL(base, address) ((base) == TASK)
+#else
+#define IN_KERNEL(base, address) ((s64)(address) < 0)
+#endif
+
+static __always_inline long read_memory(void *to, u64 size, u64 address, int in_kernel)
 {
-    if ((s64)address < 0)
+    if (in_kernel)
         return bpf_probe_read_kernel(to, size, (void *)address);
     return bpf_probe_read_user(to, size, (void *)address);
 }
@@ -42,13 +49,14 @@ static __always_inline long read_memory(void *to, u64 size, u64 address)
         _Pragma("clang loop unroll(disable)") for (u64 k = 0; k < derefs; k++)                     \
         {                                                                                          \
             u64 loaded = 0;                                                                        \
-            error |= read_memory(&loaded, sizeof(loaded), v + places[k]);                          \
+            error |= read_memory(&loaded, sizeof(loaded), v + places[k],                           \
+                                 IN_KERNEL(base, v + places[k]));                                  \
             v = loaded;                                                                            \
         }                                                                                          \
         v += offset;                                                                               \
         if (size) {                                                                                \
             u64 loaded = 0;                                                                        \
-            error |= read_memory(&loaded, size, v);                                                \
+            error |= read_memory(&loaded, size, v, IN_KERNEL(base, v));                            \
             v = loaded;                                                                            \
         }                                                                                          \
         if (left)                                                                                  \

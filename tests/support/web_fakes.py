@@ -196,6 +196,12 @@ class FakeManager:
             "clients": self.hub.clients(probe_id),
         }
 
+    def describe_forgotten(self) -> list[dict[str, Any]]:
+        return []
+
+    def describe_last(self, probe_id: str) -> dict[str, Any]:
+        return self.describe(probe_id)
+
     def remainder(self, probe_id: str) -> str | None:
         return self.remainders.get(probe_id)
 

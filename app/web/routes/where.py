@@ -23,9 +23,11 @@ def filter_of(
     Raises ProbedeckError 422 `invalid`.
     """
     remainders = Remainders(service)
+    manager = service.manager
+    forgotten = [each for each in manager.describe_forgotten() if service.hub.holds(each["id"])]
     described = [
         probe
-        for probe in service.manager.describe_all()["probes"]
+        for probe in (*manager.describe_all()["probes"], *forgotten)
         if probes is None or probe["id"] in probes
     ]
     if where is None:
@@ -54,7 +56,8 @@ class Remainders:
             return True
         known = self._tests.get(probe_id)
         if known is None or known[0] != text:
-            test = row_filter(text, vocabulary_of([self._manager.describe(probe_id)]))
+            described = self._manager.describe_last(probe_id)
+            test = row_filter(text, vocabulary_of([described] if described else []))
             known = self._tests[probe_id] = (text, test)
         return known[1] is None or known[1](row)
 

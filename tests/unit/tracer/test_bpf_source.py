@@ -31,7 +31,7 @@ def test_a_mode_that_follows_renames_needs_all_its_other_files_too(mode: str) ->
 
 def test_messages_name_the_file_and_line() -> None:
     text = source("fentry", follows_renames=False)
-    assert text.startswith('#line 1 "bpf/kernel_names.c"\n// SPDX')
+    assert text.startswith('#line 1 "bpf/memory.c"\n// SPDX')
     assert text.count("#line 1 ") == len(source_files("fentry", False))
 
 

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Probes of system calls and tracepoints in the real service, with what hostile processes pass."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.service import Service
+from tests.support.waiting import wait_until
+
+NAME = "any"
+AT_FDCWD, EFAULT = -100, 14
+NOT_MAPPED = 8  # an address of user memory
+libc = ctypes.CDLL(None, use_errno=True)
+libc.unlink.argtypes = [ctypes.c_void_p]
+libc.openat.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_int]
+
+
+@contextmanager
+def probed(service: Service, body: dict[str, Any], name: str = NAME) -> Iterator[None]:
+    service.expect(201, "POST", f"/probes/{name}", body)
+    try:
+        yield
+    finally:
+        service.expect(200, "DELETE", f"/probes/{name}")
+
+
+def rows(service: Service, count: int, name: str = NAME) -> list[dict[str, Any]]:
+    """Wait for a number of rows of a probe, and return them."""
+
+    def events() -> list[dict[str, Any]]:
+        query = f"/events?probe={name}&limit=10000"
+        found: list[dict[str, Any]] = service.expect(200, "GET", query)["events"]
+        return found
+
+    wait_until(lambda: len(events()) >= count, f"{count} rows of {name}")
+    return events()
+
+
+def kernel_address() -> int:
+    """Return where the kernel's code begins."""
+    with Path("/proc/kallsyms").open() as symbols:
+        for line in symbols:
+            address, _, name = line.split()[:3]
+            if name == "_stext" and int(address, 16):
+                return int(address, 16)
+    pytest.fail("/proc/kallsyms has no address of _stext")
+
+
+def test_no_process_shows_us_the_kernels_memory(idle: Service) -> None:
+    """A system call's pointers lead to user memory, whatever address a process passes."""
+    columns = ["filename", "bytes(filename, 8) as head", "filename[0] as first", "pcomm"]
+    body = {"syscall": "openat", "columns": columns, "filter": {"pid": os.getpid()}}
+    name = "kernel-pointers"
+    with probed(idle, body, name):
+        for address in (kernel_address(), NOT_MAPPED, (1 << 64) - 1, 1 << 63):
+            assert libc.openat(AT_FDCWD, address, os.O_RDONLY) == -1
+            assert ctypes.get_errno() == EFAULT
+        found = [row for row in rows(idle, 4, name) if row["ret"] == -EFAULT]
+    assert [(row["filename"], row["head"], row["first"]) for row in found] == 4 * [(None,) * 3]
+    assert all(row["pcomm"] for row in found)  # which is in the kernel's memory
+
+
+def test_no_deletion_shows_us_the_kernels_memory(idle: Service) -> None:
+    body = {"preset": "deletions", "mode": "tracepoint", "filter": {"pid": os.getpid()}}
+    name = "kernel-names"
+    with probed(idle, body, name):
+        assert libc.unlink(kernel_address()) == -1
+        assert [row["filename"] for row in rows(idle, 1, name)] == [None]
+
+
+def test_rows_of_a_deleted_probe_can_be_filtered(idle: Service, tmp_path: Path) -> None:
+    """By its columns; and what its own filter hid while it ran stays hidden."""
+    name = "deleted"
+    body = {
+        "syscall": "openat",
+        "columns": ["filename", "flags as how"],
+        "filter": {"pid": os.getpid()},
+        "where": f"filename~{tmp_path}/*.LOG",  # ignoring case, which the kernel cannot
+    }
+    with probed(idle, body, name):
+        assert idle.probes()[name]["where_in_service"] == body["where"]
+        for file in ("a.log", "a.txt", "b.log"):
+            libc.openat(AT_FDCWD, ctypes.c_char_p(bytes(tmp_path / file)), os.O_RDONLY)
+        before = rows(idle, 2, name)
+    assert [Path(row["filename"]).name for row in before] == ["a.log", "b.log"]
+    assert rows(idle, 2, name) == before
+    query = f"/events?probe={name}&where=how=0+filename=*b.log"
+    assert idle.expect(200, "GET", query)["events"] == before[1:]
+
+
+def is_ours(row: dict[str, Any]) -> bool:
+    return str(row["filename"]).startswith("/nx/")
+
+
+def key(row: dict[str, Any]) -> tuple[int, str, int]:
+    return row["dfd"], row["filename"], row["flags"]
+
+
+def shown(service: Service) -> list[tuple[int, str, int]]:
+    found = service.expect(200, "GET", "/events?probe=filtered&limit=10000")["events"]
+    return [key(row) for row in found if is_ours(row)]
+
+
+def test_a_changed_filter_holds_from_its_answer_on(idle: Service) -> None:
+    """While calls go on: what is shown of each round of calls is what its filter passes."""
+    columns = ["dfd", "filename", "flags"]
+    body = {"syscall": "openat", "columns": columns, "filter": {"pid": os.getpid()}}
+    filters: dict[str | None, Callable[[dict[str, Any]], bool]] = {
+        "flags=1": lambda row: row["flags"] == 1,
+        "filename!=/nx/odd*": lambda row: not row["filename"].startswith("/nx/odd"),
+        "not (flags=1 or filename=/nx/even-1*)": lambda row: (
+            row["flags"] != 1 and not row["filename"].startswith("/nx/even-1")
+        ),
+        "filename=/nx/odd-7* ret=ENOENT": lambda row: row["filename"].startswith("/nx/odd-7"),
+        "flags=2": lambda _row: False,
+        None: lambda _row: True,
+    }
+    with probed(idle, body, "unfiltered"), probed(idle, body, "filtered"):
+        for number, where in enumerate(filters):
+            changed = idle.expect(200, "PATCH", "/probes/filtered", {"where": where})
+            assert (changed["where"], changed["where_in_service"]) == (where, None)
+            for call in range(100):
+                name = f"/nx/{('even', 'odd')[call % 2]}-{call}".encode()
+                libc.openat(number, ctypes.c_char_p(name), call % 2)
+        calls = [each for each in rows(idle, 100 * len(filters), "unfiltered") if is_ours(each)]
+        wanted = [row for row in calls if [*filters.values()][row["dfd"]](row)]
+        wait_until(lambda: shown(idle) == [key(row) for row in wanted], "the rows that pass")
+    assert len(calls) == 100 * len(filters)
