@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,15 +29,22 @@ from tests.support.waiting import wait_until
 
 ALL, FEW = "filter-all", "filter-few"
 OPENAT: dict[str, Any] = {
+    "mode": "tracepoint",
     "syscall": "openat",
     "columns": ["dfd", "filename", "flags", "mode as bits"],
 }
-READ: dict[str, Any] = {"syscall": "read", "columns": ["fd", "count", "hex(buf) as address"]}
+READ: dict[str, Any] = {
+    "mode": "tracepoint",
+    "syscall": "read",
+    "columns": ["fd", "count", "hex(buf) as address"],
+}
+VFS_READ: dict[str, Any] = {"function": "vfs_read", "columns": ["path(file) as file", "count"]}
 SYS_READ = 0  # x86-64
 COMM = "pd-filtered"
 LONG = "/" + "n" * 63  # the longest pattern
 BLOCKED_S, SLOW = 0.5, "250ms"
 MARK_BYTES = itertools.count(70_001)
+MEMBERS = ("uid", "comm", "process", "only_failures")
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 OPENS = [
@@ -94,6 +102,20 @@ READS = [
     "errno=EBADF or count=7",
     "errno~* count!=7 count<1000",
     "count=1 or count=2 or count=3 or count=4 or count=7 or count=100",
+]
+FILE_READS = [
+    "file=/dev/zero",
+    "file!=/dev/zero",
+    "not file=*zero",
+    "file=/dev/n*",
+    "file=/dev/zero count>=1000",
+    "file=/dev/null or count in (7, 100)",
+    "count=7..100",
+    "ret=0",
+    "ret>0 ret<100",
+    "errno=EFAULT",
+    "errno~* or count=7",
+    f"comm={COMM}-b not file=/dev/zero",
 ]
 SLOWLY = [f"latency>{SLOW}", f"latency<={SLOW}", f"latency>{SLOW} or count=7"]
 
@@ -171,7 +193,7 @@ class Pair:
     def __init__(self, service: Service, target: dict[str, Any]) -> None:
         self.service = service
         for probe in (ALL, FEW):
-            started = service.start(probe, mode="tracepoint", **target, filter={"pid": os.getpid()})
+            started = service.start(probe, **target, filter={"pid": os.getpid()})
         self.vocabulary = vocabulary_of([started])
 
     def change(self, **body: Any) -> Any:
@@ -213,47 +235,69 @@ def plain(rows: list[Row], tids: set[int]) -> Counter[str]:
     )
 
 
-def check(pair: Pair, body: Callable[[], None], text: str | None, **change: Any) -> int:
-    """Compare both probes' rows of this workload; return how many pass."""
-    kernel = change.pop("filter", None) or {}
-    changed = pair.change(where=text, filter={"pid": os.getpid(), **kernel})
-    assert changed["where_in_service"] is None, text
+def passed(
+    pair: Pair, body: Callable[[], None], cases: list[tuple[dict[str, Any], str | None]]
+) -> list[int]:
+    """Run this once for each members of `filter` and `where`, and compare both probes' rows.
+
+    Returns how many rows passed each time.
+    """
     cursor = pair.service.cursor()
-    tids = in_threads(body)
-    pair.change(where=None, filter=dict.fromkeys(kernel) | {"pid": os.getpid()})
+    threads = []
+    for members, text in cases:
+        others = dict.fromkeys(MEMBERS) | {"pid": os.getpid()} | members
+        changed = pair.change(where=text, filter=others)
+        assert changed["where_in_service"] is None, text
+        threads.append(in_threads(body))
+    pair.change(where=None, filter=dict.fromkeys(MEMBERS) | {"pid": os.getpid()})
     everything, few = pair.drained(cursor)
-    everything = [row for row in everything if row["tid"] in tids]
+    return [
+        compare(pair, everything, few, tids, case)
+        for tids, case in zip(threads, cases, strict=True)
+    ]
+
+
+def compare(
+    pair: Pair,
+    everything: list[Row],
+    few: list[Row],
+    tids: set[int],
+    case: tuple[dict[str, Any], str | None],
+) -> int:
+    members, text = case
     test = row_filter(text, pair.vocabulary) if text else None
-    wanted = [row for row in everything if passes_members(row, kernel) and (not test or test(row))]
+    own = [row for row in everything if row["tid"] in tids]
+    wanted = [row for row in own if passes_members(row, members) and (not test or test(row))]
     expected, shown = plain(wanted, tids), plain(few, tids)
-    assert shown == expected, (text, kernel, shown - expected, expected - shown)
-    assert len(everything) > len(wanted), f"{text} {kernel} passes everything"
+    assert shown == expected, (case, shown - expected, expected - shown)
+    assert len(own) > len(wanted), f"{case} passes everything"
     return len(wanted)
 
 
 def passes_members(row: Row, members: dict[str, Any]) -> bool:
     if members.get("only_failures") and row["ret"] >= 0:
         return False
-    return all(
-        row[name] == members[name] for name in ("pid", "uid", "comm", "process") if name in members
-    )
+    return all(row[name] == members[name] for name in members if name != "only_failures")
 
 
 @contextmanager
 def pair_of(service: Service, modes: tuple[str, ...], target: dict[str, Any]) -> Iterator[Pair]:
-    if "tracepoint" not in modes:
-        skip("this kernel does not allow tracepoints")
+    if target["mode"] not in modes:
+        skip(f"this kernel does not allow {target['mode']}")
     yield Pair(service, target)
     for probe in (ALL, FEW):
         assert service.stop(probe)["counters"]["dropped_kernel"] == 0
 
 
+@pytest.mark.suites("bullseye", "trixie-backports")
 @pytest.mark.parametrize(
     ("target", "body", "texts"),
     [
         pytest.param(OPENAT, open_files, OPENS, id="openat"),
         pytest.param(READ, read_files, READS, id="read"),
         pytest.param(READ, read_slowly, SLOWLY, id="latency"),
+        pytest.param({"mode": "fexit", **VFS_READ}, read_files, FILE_READS, id="fexit"),
+        pytest.param({"mode": "kretprobe", **VFS_READ}, read_files, FILE_READS, id="kretprobe"),
     ],
 )
 def test_a_filter_shows_what_it_passes(
@@ -264,8 +308,8 @@ def test_a_filter_shows_what_it_passes(
     texts: list[str],
 ) -> None:
     with pair_of(idle, modes, target) as pair:
-        passed = {text: check(pair, body, text) for text in texts}
-    assert [text for text, rows in passed.items() if not rows] == []
+        counts = passed(pair, body, [({}, text) for text in texts])
+    assert [text for text, rows in zip(texts, counts, strict=True) if not rows] == []
 
 
 def test_with_members_of_filter(idle: Service, modes: tuple[str, ...]) -> None:
@@ -280,63 +324,55 @@ def test_with_members_of_filter(idle: Service, modes: tuple[str, ...]) -> None:
         ({"process": process, "uid": os.getuid()}, "flags>=0x80000 filename=*null"),
     ]
     with pair_of(idle, modes, OPENAT) as pair:
-        passed = [check(pair, open_files, text, filter=members) for members, text in cases]
-        assert all(passed)
-        nothing = [({"uid": 54321}, "ret<0"), ({"process": "pd-nobody"}, "ret<0")]
+        assert all(passed(pair, open_files, cases))
+        nothing: list[tuple[dict[str, Any], str | None]] = []
+        nothing += [({"uid": 54321}, "ret<0"), ({"process": "pd-nobody"}, "ret<0")]
         nothing.append(({"comm": f"{COMM}-a"}, f"comm={COMM}-b"))
-        passed = [check(pair, open_files, text, filter=members) for members, text in nothing]
-        assert not any(passed)
+        assert not any(passed(pair, open_files, nothing))
 
 
 def own_comm() -> str:
-    with open("/proc/self/comm", encoding="utf-8") as file:  # noqa: PTH123
-        return file.read().rstrip("\n")
+    return Path("/proc/self/comm").read_text().rstrip("\n")
 
 
-@pytest.mark.parametrize(
-    ("at_entry", "then", "is_shown"),
-    [
+def test_changed_while_a_call_is_in_progress(idle: Service, modes: tuple[str, ...]) -> None:
+    """A call that returns after the change is shown if it passes the new filter."""
+    cases = [
         ("count=123", "count=123 ret=1", True),
         ("count=123", "count=124", False),
         ("count=123", "ret<0", False),
         ("ret<0", "ret=1", True),
         (None, "comm=pd-nobody", False),
         (None, f"comm={COMM} count>100", True),
-    ],
-)
-def test_changed_while_a_call_is_in_progress(
-    idle: Service, modes: tuple[str, ...], at_entry: str | None, then: str, *, is_shown: bool
-) -> None:
-    """A call that returns after the change is shown if it passes the new filter."""
+    ]
     with pair_of(idle, modes, READ) as pair:
-        pair.change(where=at_entry)
         cursor = idle.cursor()
-        reader, writer = os.pipe()
-        entered = threading.Event()
-
-        def body() -> None:
-            LIBC.prctl(15, COMM.encode(), 0, 0, 0)
-            entered.set()
-            call_read(reader, ctypes.create_string_buffer(123), 123)
-
-        thread = threading.Thread(target=body)
-        thread.start()
-        entered.wait()
-        blocked = f"/proc/self/task/{thread.native_id}/syscall"
-        wait_until(lambda: first_word(blocked) == str(SYS_READ), "the call to block")
-        pair.change(where=then)
-        os.write(writer, b"x")
-        thread.join()
-        os.close(reader)
-        os.close(writer)
+        threads = [change_during_a_read(pair, before, then) for before, then, _ in cases]
         pair.change(where=None)
         everything, few = pair.drained(cursor)
-        assert thread.native_id
-        tids = {thread.native_id}
-        assert plain(everything, tids).total() == 1
-        assert plain(few, tids) == (plain(everything, tids) if is_shown else Counter())
+    for tid, (before, then, is_shown) in zip(threads, cases, strict=True):
+        calls = plain(everything, {tid})
+        assert calls.total() == 1
+        assert plain(few, {tid}) == (calls if is_shown else Counter()), (before, then)
 
 
-def first_word(path: str) -> str:
-    with open(path, encoding="utf-8") as file:  # noqa: PTH123
-        return file.read().split()[0]
+def change_during_a_read(pair: Pair, before: str | None, then: str) -> int:
+    """Change the filter while a thread is in a call of 123 bytes; return the thread's id."""
+    pair.change(where=before)
+    reader, writer = os.pipe()
+
+    def body() -> None:
+        LIBC.prctl(15, COMM.encode(), 0, 0, 0)
+        call_read(reader, ctypes.create_string_buffer(123), 123)
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    state = Path(f"/proc/self/task/{thread.native_id}/syscall")
+    wait_until(lambda: state.read_text().split()[0] == str(SYS_READ), "the call to block")
+    pair.change(where=then)
+    os.write(writer, b"x")
+    thread.join()
+    os.close(reader)
+    os.close(writer)
+    assert thread.native_id
+    return thread.native_id

@@ -124,25 +124,6 @@ def test_calls_nest(idle: Service, modes: tuple[str, ...], calls: Calls) -> None
     assert failed["errno"]
 
 
-@pytest.mark.suites("trixie")
-def test_a_blocked_call_outlasts_many_threads(
-    idle: Service, modes: tuple[str, ...], calls: Calls
-) -> None:
-    """All calls are kept until they return, when the latency is tested."""
-    probes = Probes(
-        idle, exit_modes(modes), function="vfs_read", columns=["count"], where="latency>1s"
-    )
-    blocked = calls.ask(f"block {PASSERS}")
-    stopped, shown = probes.stop()
-    for mode, rows in shown.items():
-        found = [row for row in rows if row["count"] == BLOCKED_BYTES]
-        assert [row["tid"] for row in found] == [blocked["tid"]], mode
-        assert found[0]["ret"] == 1
-        assert blocked["least_ns"] <= found[0]["latency_ns"] <= blocked["most_ns"], mode
-        drops = stopped[mode]["drops"]
-        assert drops["stash_full"] == drops["missed_return"] == drops["ring_full"] == 0, drops
-
-
 def test_a_killed_call_is_counted(idle: Service, modes: tuple[str, ...], calls: Calls) -> None:
     """A killed thread never returns from get_signal, in which it ends. Twice: nothing is kept."""
     if "kretprobe" not in modes:
@@ -172,3 +153,22 @@ def check_killed(stopped: dict[str, Any], rows: list[Row], count: int) -> None:
     assert stopped["drops"]["unfinished"] == 0
     assert stopped["counters"]["delivered"] == 0
     assert stopped["counters"]["produced"] == count
+
+
+@pytest.mark.suites("trixie")
+def test_a_blocked_call_outlasts_many_threads(
+    idle: Service, modes: tuple[str, ...], calls: Calls
+) -> None:
+    """All calls are kept until they return, when the latency is tested."""
+    probes = Probes(
+        idle, exit_modes(modes), function="vfs_read", columns=["count"], where="latency>1s"
+    )
+    blocked = calls.ask(f"block {PASSERS}")
+    stopped, shown = probes.stop()
+    for mode, rows in shown.items():
+        found = [row for row in rows if row["count"] == BLOCKED_BYTES]
+        assert [row["tid"] for row in found] == [blocked["tid"]], mode
+        assert found[0]["ret"] == 1
+        assert blocked["least_ns"] <= found[0]["latency_ns"] <= blocked["most_ns"], mode
+        drops = stopped[mode]["drops"]
+        assert drops["stash_full"] == drops["missed_return"] == drops["ring_full"] == 0, drops

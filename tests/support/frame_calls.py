@@ -7,7 +7,7 @@ namespace of this process and go with it.
 """
 
 # The calls themselves matter here, so pathlib does not make them:
-# ruff: noqa: PTH102, PTH108, PTH123
+# ruff: noqa: PTH102, PTH108
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 COMM = b"pd-frames"
@@ -86,7 +87,8 @@ def block(_folder: str, passers: int) -> dict[str, Any]:
     begun = time.monotonic_ns()
     reading = threading.Thread(target=os.read, args=(reader, BLOCKED_BYTES))
     reading.start()
-    while open(f"/proc/self/task/{reading.native_id}/syscall").read().split()[0] != "0":
+    state = Path(f"/proc/self/task/{reading.native_id}/syscall")
+    while state.read_text().split()[0] != "0":  # read, x86-64
         time.sleep(0.01)
     entered = time.monotonic_ns()
     null = os.open("/dev/null", os.O_RDONLY)
