@@ -27,6 +27,8 @@ from tests.support.fixtures import skip
 from tests.support.service import Service
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.suites("trixie")
+
 ALL, FEW = "filter-all", "filter-few"
 OPENAT: dict[str, Any] = {
     "mode": "tracepoint",
@@ -289,7 +291,6 @@ def pair_of(service: Service, modes: tuple[str, ...], target: dict[str, Any]) ->
         assert service.stop(probe)["counters"]["dropped_kernel"] == 0
 
 
-@pytest.mark.suites("bullseye", "trixie-backports")
 @pytest.mark.parametrize(
     ("target", "body", "texts"),
     [

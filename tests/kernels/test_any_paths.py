@@ -24,6 +24,8 @@ from tests.support.fixtures import skip, stop_all
 from tests.support.path_calls import COMM, PATH_BYTES, STEPS
 from tests.support.service import Service
 
+pytestmark = pytest.mark.suites("trixie")
+
 SCRIPT = ROOT / "tests/support/path_calls.py"
 CUT = "…"
 PROBES = {

@@ -24,6 +24,8 @@ from tests.support.fixtures import skip
 from tests.support.frame_calls import BLOCKED_BYTES, COMM, FAILS
 from tests.support.service import Service
 
+pytestmark = pytest.mark.suites("trixie")
+
 SCRIPT = ROOT / "tests/support/frame_calls.py"
 EXIT_MODES = ("fexit", "kretprobe")
 THREADS, FILES = 8, 40
@@ -155,7 +157,6 @@ def check_killed(stopped: dict[str, Any], rows: list[Row], count: int) -> None:
     assert stopped["counters"]["produced"] == count
 
 
-@pytest.mark.suites("trixie")
 def test_a_blocked_call_outlasts_many_threads(
     idle: Service, modes: tuple[str, ...], calls: Calls
 ) -> None:

@@ -22,6 +22,8 @@ from app.probes.spawner import Spawner
 from tests.support import kernel
 from tests.support.fixtures import skip
 
+pytestmark = pytest.mark.suites("trixie")
+
 SEED = 11
 DRAWN = 30
 RETURN_0 = bpf.instruction(0xB7, immediate=0) + bpf.instruction(0x95)
@@ -191,7 +193,6 @@ def test_what_was_inlined_has_no_symbol(entries: list[Entry], code: str) -> None
     assert refusals(chosen, "kprobe").keys() == {entry.name for entry in chosen}
 
 
-@pytest.mark.suites("trixie")
 def test_functions_of_a_module_come_and_go_with_it(functions: Functions) -> None:
     require("modules")
 

@@ -21,6 +21,8 @@ from app.linux import tracefs
 from app.web.routes.fields import find_subject
 from tests.support.running_types import RUNNING, running_btf
 
+pytestmark = pytest.mark.suites("bullseye", "trixie-backports")
+
 DEPTH = 5
 
 
