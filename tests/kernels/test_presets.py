@@ -83,7 +83,7 @@ def check(service: Service, case: PresetCase, mode: str, calls: AnyCalls) -> Non
     for event in case.events:
         wanted = {name: expected_of(expected, facts) for name, expected in event.items()}
         found = [row for row in rows if all(is_shown(row[name], wanted[name]) for name in wanted)]
-        assert len(found) == 1, f"{len(found)} of {len(rows)} rows are {wanted}"
+        assert len(found) == 1, f"{len(found)} rows are {wanted}: {rows[:20]}"
     if case.counted is not None:
         name, expected = case.counted
         value = expected_of(expected, facts)
