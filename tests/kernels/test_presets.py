@@ -22,7 +22,7 @@ from tests.support import kernel
 from tests.support.any_calls import AnyCalls, any_calls
 from tests.support.fixtures import skip
 from tests.support.service import Service
-from tests.support.suites import in_turn
+from tests.support.suites import SHARING, in_turn
 
 PROBE = "preset-case"
 MODULES = Path("/run/vm/kernel")
@@ -111,6 +111,7 @@ def test_its_events_by_function(
     check(idle, case, mode, calls)
 
 
+@pytest.mark.suites(*SHARING)
 @pytest.mark.parametrize("case", BY_TRACEPOINT, ids=lambda case: case.preset)
 def test_its_events_by_tracepoint(
     case: PresetCase, idle: Service, modes: tuple[str, ...], calls: AnyCalls

@@ -8,9 +8,14 @@ import pytest
 from app.machine.kernels import SUITES
 
 
+# Kernels, old and new, whose machines take a share in `./test`; `./test long` runs all on each.
+SHARING = ("bookworm", "trixie-backports")
+
+
 def in_turn(number: int) -> pytest.MarkDecorator:
-    """Mark a test to run in the machine of one suite, of each in turn by this number."""
-    return pytest.mark.suites(tuple(SUITES)[number % len(SUITES)])
+    """Mark a test by this number: those of every other kernel in turn run in `./test`."""
+    suite = tuple(SUITES)[number % len(SUITES)]
+    return pytest.mark.suites(*([suite] if suite in SHARING else []))
 
 
 def oldest_in_turn(number: int) -> pytest.MarkDecorator:
