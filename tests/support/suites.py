@@ -7,7 +7,6 @@ import pytest
 
 from app.machine.kernels import SUITES
 
-
 # Kernels, old and new, whose machines take a share in `./test`; `./test long` runs all on each.
 SHARING = ("bookworm", "trixie-backports")
 
