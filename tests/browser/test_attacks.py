@@ -143,7 +143,7 @@ def routes(service: Service, mode: str) -> list[tuple[str, str]]:
     """Every method and path of the OpenAPI document, and what is not in there."""
     paths = service.expect(200, "GET", "/openapi.json")["paths"]
     found = [
-        (method.upper(), path.replace("{probe_id}", mode))
+        (method.upper(), path.replace("{probe_id}", mode).replace("{name}", "openat"))
         for path, operations in paths.items()
         for method in operations
         if method in ("get", "post", "patch", "delete", "put", "head")
