@@ -57,31 +57,6 @@ class Planner(Protocol):
         """Return what the kernel tests of a filter, as JSON, and the text of the rest."""
 
 
-class NoPlanner:
-    """For a service that has no planner: no target can be traced."""
-
-    def resolve(self, preset: str, _mode: str | None, _working: Collection[str]) -> Resolved:
-        raise _no_planner(f"the preset {preset}")
-
-    def make_plan(self, target: Target, _mode: str, _columns: tuple[str, ...] | None) -> Plan:
-        raise _no_planner(f"the {target}")
-
-    def compile_where(self, _text: str, _plan: Plan) -> tuple[dict[str, Any] | None, str | None]:
-        raise _no_planner("a filter")
-
-
-def _no_planner(what: str) -> ProbedeckError:
-    reason = "this service traces deletions only"
-    return ProbedeckError(
-        501,
-        "unavailable",
-        f"{what} cannot be traced: {reason}",
-        reason=reason,
-        hint="Start one of the modes without a target.",
-        alternatives=[],
-    )
-
-
 @dataclass(frozen=True)
 class Prepared:
     """A spec whose mode is chosen, with the plan and the filter that its tracer gets.

@@ -46,27 +46,40 @@ def filter_struct(wanted: Filter, enabled: bool) -> FilterStruct:
     )
 
 
-class FilterSwitch:
-    """Replaces the filter in force: double-buffered, so that no program sees half of one."""
+class DoubleBuffer:
+    """A map of two slots and one that says which is in force, so that no program sees half a value.
 
-    def __init__(self, maps: Mapping[str, LoadedMap]) -> None:
-        self._filters, self._active = maps["filters"], maps["active_filter"]
-        self._generation = 0  # its lowest bit is the slot in force
+    The lowest bit of the number in `active` is the slot in force (bpf/filter.c).
+    """
 
-    def set(self, wanted: Filter, *, enabled: bool) -> None:
-        """Switch to another filter; on return no program tests the old one any more.
+    def __init__(self, slots: LoadedMap, active: LoadedMap) -> None:
+        self._slots, self._active = slots, active
+        self._generation = 0
 
-        The first filter is not waited for, as the programs let nothing through before it. Raises
+    def set(self, value: bytes) -> None:
+        """Switch to another value; on return no program uses the old one any more.
+
+        The first value is not waited for, as the programs let nothing through before it. Raises
         OSError.
         """
         is_first = self._generation == 0
         generation = self._generation + 1
-        slot = _u32(generation & 1)
-        self._filters.set(slot, bytes(filter_struct(wanted, enabled)))
+        self._slots.set(_u32(generation & 1), value)
         self._active.set(_u32(0), _u32(generation & 0xFFFFFFFF))
         self._generation = generation
         if not is_first:
             wait_for_running_programs()
+
+
+class FilterSwitch:
+    """Replaces the filter in force."""
+
+    def __init__(self, maps: Mapping[str, LoadedMap]) -> None:
+        self._buffer = DoubleBuffer(maps["filters"], maps["active_filter"])
+
+    def set(self, wanted: Filter, *, enabled: bool) -> None:
+        """Switch to another filter, as `DoubleBuffer.set` does."""
+        self._buffer.set(bytes(filter_struct(wanted, enabled)))
 
 
 def _u32(number: int) -> bytes:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import ctypes
-import struct
 from collections.abc import Mapping
 
 from app.columns.plan import RESULT, RETURN, Plan
@@ -25,8 +24,8 @@ from app.filters.kernel_filter import (
     TextTest,
 )
 from app.filters.kernel_filter import RETURN as RETURN_PHASE
-from app.linux.syscalls import wait_for_running_programs
 from app.probes.spec import Filter
+from app.tracer.filter_map import DoubleBuffer
 from app.tracer.loader import LoadedMap
 
 NUMBER_TESTS, TEXT_TESTS, CLAUSES, PATTERN_BYTES, GROUPS = 20, 20, 8, 64, 4
@@ -188,22 +187,11 @@ def _text(test: Test) -> _Text:
 
 
 class FilterTestsSwitch:
-    """Replaces the filter in force: double-buffered, so that no program sees half of one."""
+    """Replaces the filter in force."""
 
     def __init__(self, maps: Mapping[str, LoadedMap]) -> None:
-        self._tests, self._active = maps["all_tests"], maps["active_tests"]
-        self._generation = 0  # its lowest bit is the slot in force
+        self._buffer = DoubleBuffer(maps["all_tests"], maps["active_tests"])
 
     def set(self, wanted: KernelFilter, *, enabled: bool) -> None:
-        """Switch to another filter, as `FilterSwitch.set` does; raises OSError, ValueError."""
-        is_first = self._generation == 0
-        generation = self._generation + 1
-        self._tests.set(_u32(generation & 1), bytes(kernel_form(wanted, enabled=enabled)))
-        self._active.set(_u32(0), _u32(generation & 0xFFFFFFFF))
-        self._generation = generation
-        if not is_first:
-            wait_for_running_programs()
-
-
-def _u32(number: int) -> bytes:
-    return struct.pack("=I", number)
+        """Switch to another filter, as `DoubleBuffer.set` does; also raises ValueError."""
+        self._buffer.set(bytes(kernel_form(wanted, enabled=enabled)))

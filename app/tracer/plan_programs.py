@@ -3,21 +3,16 @@
 
 from __future__ import annotations
 
-import struct
-import time
-from collections.abc import Mapping
-
 from app.columns.plan import Plan
 from app.errors import ProbedeckError
 from app.filters.kernel_filter import KernelFilter
 from app.kernel.feature_probes import describe_error
 from app.kernel.hints import is_switched_off
 from app.linux import tracefs
-from app.linux.bpf import ProgInfo
-from app.linux.syscalls import wait_for_running_programs
 from app.probes.drops import PROGRAM_DROPS, RECURSION
 from app.probes.spec import Filter
 from app.tracer import any_records, template
+from app.tracer.attached_programs import AttachedPrograms, run_time_ns
 from app.tracer.compiled_object import CompiledObject
 from app.tracer.cost import RunTime
 from app.tracer.filter_tests import FilterTestsSwitch, joined
@@ -27,7 +22,7 @@ from app.tracer.records import CALLS_ENTERED, CALLS_LEFT
 ENTRY, RETURN, THREAD_EXIT = "any_entry", "any_return", "raw_tracepoint__sched_process_exit"
 
 
-class PlanPrograms:
+class PlanPrograms(AttachedPrograms):
     """A plan's programs in the kernel. A context manager: leaving it detaches and unloads.
 
     As with `Programs`, they are attached disabled, and `set_filter` lets events through.
@@ -52,12 +47,6 @@ class PlanPrograms:
             raise ProbedeckError(
                 502, "tracer_failed", f"the kernel refused the programs: {describe_error(error)}"
             ) from error
-
-    def __enter__(self) -> PlanPrograms:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._object.__exit__(*exc)
 
     def _attach(self) -> None:
         """Attach exits of threads before returns, and returns before entries, so that whatever is
@@ -130,7 +119,7 @@ class PlanPrograms:
     def run_time(self) -> RunTime:
         """Return the time in all programs and the calls that entered, while the kernel measured."""
         infos = self._object.infos()
-        return RunTime(_run_time_ns(infos), infos[ENTRY].run_cnt)
+        return RunTime(run_time_ns(infos), infos[ENTRY].run_cnt)
 
     def silent_hooks(self) -> list[str]:
         """Return what the kernel does not run, in words: a switch for all such programs is off.
@@ -138,25 +127,3 @@ class PlanPrograms:
         There are no canaries, as an arbitrary function cannot be called.
         """
         return [self._plan.hook.name] if is_switched_off(self._plan.mode) else []
-
-    def calls_in_progress(self) -> int:
-        """Return how many calls were seen at entry but not yet at return; 0 in entry modes."""
-        return self._count(CALLS_ENTERED) - self._count(CALLS_LEFT)
-
-    def _count(self, index: int) -> int:
-        return self._object.maps["counts"].sum(struct.pack("=I", index))
-
-    def wait_for_returns(self, timeout_s: float) -> None:
-        """After disabling: let calls in progress return and be emitted."""
-        deadline = time.monotonic() + timeout_s
-        while self.calls_in_progress() and time.monotonic() < deadline:
-            time.sleep(0.002)
-
-    def detach(self) -> None:
-        """Detach the programs and wait for those running; the maps stay until the context exits."""
-        self._object.detach()
-        wait_for_running_programs()
-
-
-def _run_time_ns(infos: Mapping[str, ProgInfo]) -> int:
-    return sum(info.run_time_ns for info in infos.values())

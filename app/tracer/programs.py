@@ -3,18 +3,16 @@
 
 from __future__ import annotations
 
-import struct
-import time
 from collections.abc import Mapping
 
 from app.errors import ProbedeckError
 from app.kernel.feature_probes import describe_error
 from app.kernel.renames import INNER
 from app.linux.bpf import ProgInfo
-from app.linux.syscalls import wait_for_running_programs
 from app.probes.drops import PROGRAM_DROPS, RECURSION
 from app.probes.spec import Filter
 from app.tracer import canary
+from app.tracer.attached_programs import AttachedPrograms, run_time_ns
 from app.tracer.attachments import attach
 from app.tracer.compiled_object import CompiledObject
 from app.tracer.cost import RunTime
@@ -47,11 +45,7 @@ def runs_at_entry(infos: Mapping[str, ProgInfo]) -> int:
     )
 
 
-def _run_time_ns(infos: Mapping[str, ProgInfo]) -> int:
-    return sum(info.run_time_ns for info in infos.values())
-
-
-class Programs:
+class Programs(AttachedPrograms):
     """A mode's programs in the kernel. A context manager: leaving it detaches and unloads.
 
     They are attached disabled, and `set_filter` lets events through: so every call seen at entry
@@ -76,12 +70,6 @@ class Programs:
             raise ProbedeckError(
                 502, "tracer_failed", f"the kernel refused the programs: {describe_error(error)}"
             ) from error
-
-    def __enter__(self) -> Programs:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._object.__exit__(*exc)
 
     def rings(self) -> dict[str, tuple[int, int]]:
         """Return descriptor and size in bytes of each ring, by name."""
@@ -140,7 +128,7 @@ class Programs:
         infos = self._object.infos()
         canaries = self._count(CANARIES)
         return RunTime(
-            round(_run_time_ns(infos) - self._canaries_ns),
+            round(run_time_ns(infos) - self._canaries_ns),
             runs_at_entry(infos) - canaries,
             canaries - self._canaries,
             self._canary_ns or 0.0,
@@ -166,27 +154,9 @@ class Programs:
     ) -> None:
         self._canaries += count
         runs = runs_at_entry(after) - runs_at_entry(before)
-        time_ns = _run_time_ns(after) - _run_time_ns(before)
+        time_ns = run_time_ns(after) - run_time_ns(before)
         if 0 < runs == count:  # the kernel is measuring, and nothing else was called
             self._canaries_ns += time_ns
             self._canary_ns = min(time_ns / count, self._canary_ns or time_ns / count)
         elif runs:
             self._canaries_ns += count * (self._canary_ns or time_ns / runs)
-
-    def calls_in_progress(self) -> int:
-        """Return how many calls were seen at entry but not yet at return; 0 in entry modes."""
-        return self._count(CALLS_ENTERED) - self._count(CALLS_LEFT)
-
-    def _count(self, index: int) -> int:
-        return self._object.maps["counts"].sum(struct.pack("=I", index))
-
-    def wait_for_returns(self, timeout_s: float) -> None:
-        """After disabling: let calls in progress return and be emitted."""
-        deadline = time.monotonic() + timeout_s
-        while self.calls_in_progress() and time.monotonic() < deadline:
-            time.sleep(0.002)
-
-    def detach(self) -> None:
-        """Detach the programs and wait for those running; the maps stay until the context exits."""
-        self._object.detach()
-        wait_for_running_programs()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.errors import ProbedeckError
-from app.probes.planning import MAX_PLAN_BYTES, NoPlanner, Prepared, check_name, prepare
+from app.probes.planning import MAX_PLAN_BYTES, Prepared, check_name, prepare
 from app.probes.spec import DELETIONS, FUNCTION, PRESET, SYSCALL, TRACEPOINT, ProbeSpec, Target
 from tests.support.fake_planner import FakePlanner
 
@@ -168,11 +168,3 @@ def test_a_plan_that_is_too_long_for_a_line() -> None:
     with pytest.raises(ProbedeckError) as caught:
         prepare(planner, "reads", ProbeSpec(target=READ), ALL)
     assert caught.value.extra["errors"][0]["field"] == "columns"
-
-
-def test_without_a_planner_no_target_is_traced() -> None:
-    for target in (READ, Target(PRESET, "reads")):
-        with pytest.raises(ProbedeckError) as caught:
-            prepare(NoPlanner(), "reads", ProbeSpec(target=target), ALL)
-        assert (caught.value.status, caught.value.code) == (501, "unavailable")
-        assert {"reason", "hint", "alternatives"} <= caught.value.extra.keys()

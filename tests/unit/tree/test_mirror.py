@@ -75,6 +75,7 @@ RUN_BY = {
     "server/server_log.py": "tests/unit/server/test_announce.py",
     "server/worker.py": "tests/web_server/test_real_http.py",
     "tracer/__main__.py": "tests/integration/test_tracer_talk.py",
+    "tracer/attached_programs.py": "tests/unit/tracer/test_programs.py",
     "tracer/plan_programs.py": "tests/kernels/test_any_functions.py",
     "tracer/records.py": "tests/unit/tracer/test_decode.py",
     "tracer/template_source.py": "tests/unit/tracer/test_template.py",
