@@ -196,9 +196,9 @@ class TracerRun:
             self._end_blindness()
         else:
             since, reason = blind["since"], blind["reason"]
-            since_s = unix_time(since)
-            self._end_blindness()  # that was for another reason
-            self.blind, self._blind_since_s = blind, since_s
+            if self.blind is None:
+                self._blind_since_s = unix_time(since)
+            self.blind = blind
             log.warning("%s is blind since %s: %s", self.ledger.probe, since, reason)
         self._on_change(self)
 

@@ -130,7 +130,8 @@ class Sight:
             self._misses, self._seen_at, self.blind = 0, checked_at, None
         else:
             self._misses += 1
-            if self._misses >= MISSES and was is None:
+            if self._misses >= MISSES:
+                # Each time, as a switch may have been turned on and off again meanwhile.
                 reason, hint = why_silent(self._mode, missing)
                 self.blind = {"since": self._seen_at, "reason": reason, "hint": hint}
         return was != self.blind

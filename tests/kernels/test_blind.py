@@ -96,6 +96,15 @@ def test_a_mode_that_does_not_run_is_unavailable(
     idle.stop(silenced[0])
 
 
+def blind_for(service: Service, mode: str, word: str) -> dict[str, str] | None:
+    """Return the probe's blindness if its reason has this word.
+
+    It may have been told with another one: `can_be_switched_off` blinds it for a moment, too.
+    """
+    blind: dict[str, str] | None = service.probe(mode)["blind"]
+    return blind if blind and word in blind["reason"] else None
+
+
 def states(stream: Websocket, mode: str) -> list[bool]:
     """Return whether the probe was blind in each state message, without repetitions."""
     found: list[bool] = []
@@ -118,8 +127,9 @@ def test_a_probe_that_is_silenced_says_so(
     with tracing.websocket("?recent=0") as stream:
         with switched_off(switch):
             for mode in silenced:
-                blind = wait_until(lambda m=mode: tracing.probe(m)["blind"], f"{mode} to be blind")
-                assert word in blind["reason"]
+                blind = wait_until(
+                    lambda m=mode: blind_for(tracing, m, word), f"{mode} to be blind for {word}"
+                )
                 assert switch.name in blind["hint"]
                 assert blind["since"] >= tracing.probe(mode)["started_at"]
                 assert tracing.probe(mode)["state"] == "running"

@@ -55,6 +55,8 @@ class Client:
     def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
         self.port = port
         self.tls = tls
+        # How many calls the kernel said that it hid, by each run of a probe that was answered.
+        self.skips: dict[tuple[str, str], int] = {}
 
     def connection(self) -> http.client.HTTPConnection:
         """Return a new connection, with TLS where the service uses it."""
@@ -86,7 +88,16 @@ class Client:
         """Return the JSON of the answer, which must have this status."""
         answer = self.request(method, path, body)
         assert answer.status == status, f"{method} {path}: {answer.status} {answer.body!r}"
-        return answer.json
+        found = answer.json
+        if path.startswith("/probes"):
+            self._note_skips(found.get("probes", [found]))
+        return found
+
+    def _note_skips(self, probes: Iterable[Any]) -> None:
+        for probe in probes:
+            if drops := probe.get("drops"):
+                run = (probe["id"], probe["started_at"])
+                self.skips[run] = drops["recursion"] + drops["missed_return"]
 
     def probes(self) -> dict[str, Any]:
         """Every probe by its id."""

@@ -137,6 +137,17 @@ def test_time_without_sight_is_a_gap(stage: Stage) -> None:
     assert stage.run.blind is None
 
 
+def test_another_reason_is_no_other_gap(stage: Stage) -> None:
+    blind = {"since": "2026-01-01T00:00:00.000000Z", "reason": "why", "hint": "what"}
+    stage.say(type="sight", blind=blind)
+    other = {**blind, "reason": "switched off"}
+    stage.say(type="sight", blind=other)
+    wait_until(lambda: stage.run.blind == other, "the second report")
+    assert stage.gaps() == []
+    stage.end()
+    assert stage.gaps() == [("unwatched", None)]
+
+
 @pytest.mark.parametrize(
     "message",
     [

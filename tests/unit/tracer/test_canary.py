@@ -104,7 +104,8 @@ class Checks:
         self.missing = list(missing)
         self.seconds = 0
         monkeypatch.setattr(canary, "now", self.now)
-        monkeypatch.setattr(canary, "why_silent", lambda mode, missing: ("why", "how"))
+        self.reason = "why"
+        monkeypatch.setattr(canary, "why_silent", lambda mode, missing: (self.reason, "how"))
         monkeypatch.setattr(canary.time, "sleep", lambda seconds: None)
 
     def now(self) -> str:
@@ -138,6 +139,17 @@ def test_blind_since_it_last_saw_until_it_sees(monkeypatch: pytest.MonkeyPatch) 
         sight.check()
     assert sight.blind == {"since": "second 10", "reason": "why", "hint": "how"}
     assert sight.interval_s == INTERVAL_S
+
+
+def test_the_reason_is_that_of_the_last_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    checks = Checks(monkeypatch, *[True] * (MISSES + 2))
+    sight = Sight("kprobe", checks.send)
+    assert [sight.check() for _ in range(MISSES)] == [False, False, True]
+    before = sight.blind
+    checks.reason = "switched off now"
+    assert [sight.check(), sight.check()] == [True, False]
+    assert before
+    assert sight.blind == {**before, "reason": "switched off now"}
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,11 @@ from app import ROOT
 UNIT = ROOT / "tests/unit"
 TREE = UNIT / "tree"
 # Folders of tests/unit whose modules are not in app/.
-ELSEWHERE = {"benchmarks": ROOT / "benchmarks", "runner": ROOT / "tests/runner"}
+ELSEWHERE = {
+    "benchmarks": ROOT / "benchmarks",
+    "runner": ROOT / "tests/runner",
+    "support": ROOT / "tests/support",
+}
 
 # Modules of app/ without a unit test file of their own, and the test that runs them. Most talk to
 # the kernel, to a process or to a socket; the others are data.
