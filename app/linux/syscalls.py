@@ -14,6 +14,7 @@ from app.linux.libc import check, libc
 _NUMBERS = {
     "x86_64": {
         "bpf": 321,
+        "clone": 56,
         "membarrier": 324,
         "perf_event_open": 298,
         "rename": 82,
@@ -25,6 +26,7 @@ _NUMBERS = {
     },
     "aarch64": {
         "bpf": 280,
+        "clone": 220,
         "membarrier": 283,
         "perf_event_open": 241,
         "renameat": 38,
@@ -128,7 +130,12 @@ def detached_mount(kind: str) -> int:
 
 def syscall(name: str, *arguments: object, about: str | None = None) -> int:
     """Make a system call by name. Raises OSError, with the file that it is `about`."""
+    return check(libc.syscall(ctypes.c_long(number_of(name)), *arguments), about)
+
+
+def number_of(name: str) -> int:
+    """Return a system call's number on this machine; raises OSError."""
     numbers = {**_EVERYWHERE, **_NUMBERS.get(_MACHINE, {})}
     if name not in numbers:
-        raise OSError(None, f"the system call number of {name} is not known for {_MACHINE}")
-    return check(libc.syscall(ctypes.c_long(numbers[name]), *arguments), about)
+        raise OSError(errno.ENOSYS, f"the number of {name} is not known for {_MACHINE}")
+    return numbers[name]

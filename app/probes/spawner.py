@@ -7,6 +7,7 @@ PR_SET_PDEATHSIG): a child started by a request's thread would be killed with th
 
 from __future__ import annotations
 
+import logging
 import os
 import queue
 import socket
@@ -16,31 +17,47 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import IO, Protocol, TypeVar
 
 from app import ROOT
+from app.probes.tracer_forker import TracerForker
+
+TRACER = [sys.executable, "-m", "app.tracer"]
+log = logging.getLogger(__name__)
 
 Made = TypeVar("Made")
+
+
+class TracerChild(Protocol):
+    """What is used of a tracer's subprocess.Popen, or of a ForkedProcess."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def stderr(self) -> IO[bytes] | None: ...
+
+    def wait(self) -> int: ...
 
 
 @dataclass(frozen=True)
 class Tracer:
     """A tracer process and our end of its socket; the caller that takes it ends both."""
 
-    process: subprocess.Popen[bytes]
+    process: TracerChild
     socket: socket.socket
 
 
 class Spawner:
-    """One permanent thread that starts processes, and one spare tracer.
+    """One permanent thread that starts processes.
 
-    The spare tracer has loaded numpy and Arrow, which is more than half of a probe's start, and
-    waits for its request. It costs some memory and no CPU.
+    Tracers are forked by a process that has loaded numpy and Arrow, which is more than half of a
+    probe's start. Where that cannot be, each loads them itself.
     """
 
     def __init__(self) -> None:
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._spare: Tracer | None = None
+        self._forker: TracerForker | None = None
         self._thread = threading.Thread(target=self._work, name="spawner", daemon=True)
 
     def open(self) -> None:
@@ -59,7 +76,7 @@ class Spawner:
         return self._do(lambda: _start(command))
 
     def close(self) -> None:
-        """End the spare tracer; nothing can be taken or started any more."""
+        """End the process that forks tracers; nothing can be taken or started any more."""
         self._jobs.put(None)
         if self._thread.ident is not None:
             self._thread.join()
@@ -78,40 +95,69 @@ class Spawner:
         return future.result()
 
     def _work(self) -> None:
-        self._spare = _start_spare()
+        self._renew_forker()
         while (job := self._jobs.get()) is not None:
             job()
-            if self._spare is None:
-                self._spare = _start_spare()
-        if self._spare is not None:
-            _end(self._spare)
+        self._end_forker()
 
     def _take(self) -> Tracer:
-        spare, self._spare = self._spare, None
-        if spare is not None and spare.process.poll() is not None:
-            _end(spare)  # it was killed
-            spare = None
-        return spare or start_tracer()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                return Tracer(self._fork(theirs) or start_tracer(theirs), ours)
+            except BaseException:
+                ours.close()
+                raise
+
+    def _fork(self, theirs: socket.socket) -> TracerChild | None:
+        """Return a tracer, or None if it must be started otherwise."""
+        for _ in range(2):  # the process may have been killed
+            if self._forker is None:
+                self._renew_forker()
+            if self._forker is None:
+                return None
+            try:
+                return self._forker.fork(theirs)
+            except (ConnectionError, TimeoutError) as error:
+                log.warning("the process that forks tracers is started again: %s", error)
+                self._end_forker()
+            except OSError as error:
+                log.warning("no tracer can be forked: %s", error)
+                return None
+        return None
+
+    def _renew_forker(self) -> None:
+        try:
+            self._forker = TracerForker(start_forker)
+        except OSError as error:
+            log.warning("no process to fork tracers: %s", error)
+
+    def _end_forker(self) -> None:
+        if self._forker is not None:
+            self._forker.close()
+            self._forker = None
 
 
-def start_tracer() -> Tracer:
-    """Start a tracer with a socket as standard input and a pipe as standard error.
+def start_tracer(theirs: socket.socket) -> subprocess.Popen[bytes]:
+    """Start a tracer with this socket as standard input and a pipe as standard error.
 
     It gets no other descriptor of ours. Raises OSError.
     """
-    ours, theirs = socket.socketpair()
-    with theirs:
-        try:
-            command = [sys.executable, "-m", "app.tracer"]
-            process = _start(command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL)
-        except BaseException:
-            ours.close()
-            raise
-    return Tracer(process, ours)
+    return _start(TRACER, stdin=theirs.fileno(), stdout=subprocess.DEVNULL)
+
+
+def start_forker(theirs: socket.socket) -> subprocess.Popen[bytes]:
+    """Start a process that forks tracers; its standard error is ours. Raises OSError."""
+    command = [*TRACER, "--forks"]
+    return _start(command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, stderr=None)
 
 
 def _start(
-    command: Sequence[str], *, stdin: int = subprocess.DEVNULL, stdout: int = subprocess.PIPE
+    command: Sequence[str],
+    *,
+    stdin: int = subprocess.DEVNULL,
+    stdout: int = subprocess.PIPE,
+    stderr: int | None = subprocess.PIPE,
 ) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         command,
@@ -119,23 +165,9 @@ def _start(
         env=child_environment(),
         stdin=stdin,
         stdout=stdout,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         start_new_session=True,  # so that Ctrl-C reaches the service only
     )
-
-
-def _start_spare() -> Tracer | None:
-    try:
-        return start_tracer()
-    except OSError:
-        return None  # the next `take` tries again, and raises
-
-
-def _end(tracer: Tracer) -> None:
-    tracer.socket.close()
-    tracer.process.kill()
-    with tracer.process:
-        pass  # closes its pipe and waits
 
 
 def child_environment() -> dict[str, str]:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m app.tracer`: trace for the service, whose socket is standard input.
 
-It imports everything before it waits for its request, so that the service can keep one ready.
+It imports everything before it waits for its request. With `--forks` it does so once, and then
+forks tracers (app/tracer/forks.py).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from collections.abc import Sequence
 
 from app.errors import ProbedeckError
 from app.link.frames import Outbox, ServiceGoneError, TracerRequest
@@ -29,15 +31,22 @@ def read_request(sock: socket.socket) -> TracerRequest:
     return TracerRequest.decode(line)
 
 
-def main() -> int:
+def main(argv: Sequence[str]) -> int:
     end_with_parent()  # the parent is the service's spawning thread
     set_process_name("pd:waiting")
     keep_freed_memory()
 
     from app.tracer.causes import log_and_describe  # noqa: PLC0415
+    from app.tracer.forks import serve  # noqa: PLC0415
     from app.tracer.session import prepare, trace  # noqa: PLC0415 - named first, as importing takes long
 
     prepare()
+    if "--forks" in argv:
+        try:
+            serve(socket.socket(fileno=os.dup(0)))
+        except ServiceGoneError:
+            return 3
+        end_with_parent()  # the service is the parent of each tracer, too
 
     with socket.socket(fileno=os.dup(0)) as sock:
         outbox = Outbox(sock)
@@ -71,4 +80,4 @@ def report_failure(outbox: Outbox, error: ProbedeckError) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

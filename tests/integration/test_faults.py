@@ -259,22 +259,26 @@ def test_a_stopped_arbiter_does_not_matter(patient: Service, mode: str) -> None:
         patient.process.send_signal(signal.SIGCONT)
 
 
-def waiting_tracers(service: Service) -> list[kernel.Process]:
-    """Return the spare tracers that are ready; one that dies before that is replaced."""
+def forkers(service: Service) -> list[kernel.Process]:
+    """Return the process that forks tracers, once it is ready."""
     return [
         process
         for process in kernel.descendants(service.worker().pid)
-        if "app.tracer" in process.command
+        if "--forks" in process.command
         and "unix_stream" in Path(f"/proc/{process.pid}/wchan").read_text()
     ]
 
 
 def test_no_memory_for_a_tracer(patient: Service, mode: str) -> None:
-    """Limit the spare tracer's memory: mapping the rings fails in it, not in the service."""
-    for process in wait_until(lambda: waiting_tracers(patient), "a tracer to wait for a start"):
-        used = int(Path(f"/proc/{process.pid}/statm").read_text().split()[0]) * 4096
-        resource.prlimit(process.pid, resource.RLIMIT_AS, (used + (4 << 20),) * 2)
-    answer = patient.request("POST", f"/probes/{mode}")
+    """Limit a tracer's memory: mapping the rings fails in it, not in the service."""
+    (forker,) = wait_until(lambda: forkers(patient), "the process that forks tracers")
+    used = int(Path(f"/proc/{forker.pid}/statm").read_text().split()[0]) * 4096
+    limit = resource.prlimit(forker.pid, resource.RLIMIT_AS)
+    resource.prlimit(forker.pid, resource.RLIMIT_AS, (used + (4 << 20), limit[1]))
+    try:
+        answer = patient.request("POST", f"/probes/{mode}")
+    finally:
+        resource.prlimit(forker.pid, resource.RLIMIT_AS, limit)
     assert (answer.status, answer.json["code"]) == (502, "tracer_failed")
     # The cause goes to the caller, the traceback to the log.
     for told in (answer.json, patient.probe(mode)["ended"]):
@@ -284,6 +288,21 @@ def test_no_memory_for_a_tracer(patient: Service, mode: str) -> None:
     assert "Traceback" in patient.log.read_text()
     gone_from_kernel(patient, "a tracer without memory")
     patient.start(mode)
+    patient.stop(mode)
+
+
+def test_the_process_that_forks_tracers_is_killed(patient: Service, mode: str) -> None:
+    """The tracers that it has forked trace on, and the next start has another."""
+    (forker,) = wait_until(lambda: forkers(patient), "the process that forks tracers")
+    started = patient.start(mode)
+    os.kill(forker.pid, signal.SIGKILL)
+    cursor = patient.cursor()
+    wait_until_shown(patient, cursor, [mode], mark())
+    assert patient.probe(mode)["started_at"] == started["started_at"]
+    patient.stop(mode)
+    patient.start(mode)
+    (other,) = wait_until(lambda: forkers(patient), "another process")
+    assert other.pid != forker.pid
     patient.stop(mode)
 
 

@@ -113,7 +113,7 @@ def test_nothing_grows(soaked: Service, modes: tuple[str, ...]) -> None:
     # The first third warms up: pools of threads, caches, the log of recent events.
     third = len(rests) // 3
     middle, last = rests[third : 2 * third], rests[2 * third :]
-    # A spare tracer is started at any time: one process and its descriptors, more or less.
+    # The index of functions or a compiler may be at work: a process and its descriptors.
     for name, slack in (("descriptors", 4), ("processes", 1), ("bpf_objects", 0)):
         before = statistics.median(getattr(rest, name) for rest in middle)
         after = statistics.median(getattr(rest, name) for rest in last)

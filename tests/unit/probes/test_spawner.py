@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The thread that starts processes, and its spare tracer."""
+"""The thread that starts processes. The process that forks tracers, and these, are fakes."""
 
 from __future__ import annotations
 
@@ -15,72 +15,124 @@ from app.probes.spawner import Spawner, Tracer, child_environment
 from tests.support.waiting import wait_until
 
 
-class FakeTracers:
-    """In place of start_tracer: processes that wait for their input to end."""
+def cat(theirs: socket.socket) -> subprocess.Popen[bytes]:
+    """In place of a tracer: a process that waits for its input to end."""
+    return subprocess.Popen(["cat"], stdin=theirs.fileno(), stderr=subprocess.PIPE)
+
+
+class FakeForkers:
+    """In place of TracerForker; `problems` are what the next ones do when told to fork."""
 
     def __init__(self) -> None:
-        self.made: list[Tracer] = []
+        self.made = 0
+        self.closed = 0
+        self.forked = 0
+        self.problems: list[OSError] = []
+        self.cannot_start: OSError | None = None
+
+    def __call__(self, start: object) -> FakeForkers:
+        if self.cannot_start:
+            raise self.cannot_start
+        self.made += 1
+        return self
+
+    def fork(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
+        if self.problems:
+            raise self.problems.pop(0)
+        self.forked += 1
+        return cat(theirs)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class FakeTracers:
+    """In place of start_tracer."""
+
+    def __init__(self) -> None:
+        self.made = 0
         self.problem: OSError | None = None
 
-    def start(self) -> Tracer:
+    def __call__(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
         if self.problem:
             raise self.problem
-        ours, theirs = socket.socketpair()
-        with theirs:
-            process = subprocess.Popen(["cat"], stdin=theirs.fileno(), stderr=subprocess.PIPE)
-        self.made.append(Tracer(process, ours))
-        return self.made[-1]
+        self.made += 1
+        return cat(theirs)
 
-    def end(self, tracer: Tracer) -> None:
-        tracer.socket.close()
-        with tracer.process:
-            tracer.process.kill()
+
+@pytest.fixture
+def forkers(monkeypatch: pytest.MonkeyPatch) -> FakeForkers:
+    forkers = FakeForkers()
+    monkeypatch.setattr(spawner_module, "TracerForker", forkers)
+    return forkers
 
 
 @pytest.fixture
 def tracers(monkeypatch: pytest.MonkeyPatch) -> FakeTracers:
     tracers = FakeTracers()
-    monkeypatch.setattr(spawner_module, "start_tracer", tracers.start)
+    monkeypatch.setattr(spawner_module, "start_tracer", tracers)
     return tracers
 
 
 @pytest.fixture
-def spawner(tracers: FakeTracers) -> Iterator[Spawner]:
+def spawner(forkers: FakeForkers, tracers: FakeTracers) -> Iterator[Spawner]:
     spawner = Spawner()
     spawner.open()
     yield spawner
     spawner.close()
-    assert all(tracer.process.returncode is not None for tracer in tracers.made)
+    assert forkers.made == forkers.closed
 
 
-def test_a_spare_tracer_is_taken_and_replaced(spawner: Spawner, tracers: FakeTracers) -> None:
-    wait_until(lambda: tracers.made, "the spare tracer")
-    taken = spawner.take()
-    assert taken is tracers.made[0]
-    wait_until(lambda: len(tracers.made) == 2, "the next one")
-    tracers.end(taken)
+def end(tracer: Tracer) -> None:
+    tracer.socket.close()
+    assert tracer.process.wait() == 0
+    assert tracer.process.stderr
+    tracer.process.stderr.close()
 
 
-def test_a_spare_tracer_that_died_is_not_handed_out(spawner: Spawner, tracers: FakeTracers) -> None:
-    wait_until(lambda: tracers.made, "the spare tracer")
-    tracers.made[0].process.kill()
-    tracers.made[0].process.wait()
-    taken = spawner.take()
-    assert taken is not tracers.made[0]
-    assert tracers.made[0].socket.fileno() == -1  # closed
-    tracers.end(taken)
+def test_tracers_are_forked_by_one_process(
+    spawner: Spawner, forkers: FakeForkers, tracers: FakeTracers
+) -> None:
+    wait_until(lambda: forkers.made, "the process, before it is needed")
+    for _ in range(3):
+        end(spawner.take())
+    assert (forkers.made, forkers.forked, tracers.made) == (1, 3, 0)
 
 
-def test_a_tracer_that_cannot_be_started(spawner: Spawner, tracers: FakeTracers) -> None:
-    wait_until(lambda: tracers.made, "the spare tracer")
-    tracers.problem = OSError(12, "Cannot allocate memory")
-    taken = spawner.take()
+@pytest.mark.parametrize("problem", [ConnectionError("it ended"), TimeoutError("it is stuck")])
+def test_a_process_of_no_use_is_replaced(
+    spawner: Spawner, forkers: FakeForkers, tracers: FakeTracers, problem: OSError
+) -> None:
+    forkers.problems = [problem]
+    end(spawner.take())
+    assert (forkers.made, forkers.forked, tracers.made) == (2, 1, 0)
+
+
+@pytest.mark.parametrize(
+    "problems",
+    [[OSError(38, "Function not implemented")], [ConnectionError("it ended")] * 2],
+)
+def test_a_tracer_that_cannot_be_forked_is_started(
+    spawner: Spawner, forkers: FakeForkers, tracers: FakeTracers, problems: list[OSError]
+) -> None:
+    forkers.problems = [*problems]
+    end(spawner.take())
+    assert (forkers.forked, tracers.made) == (0, 1)
+    end(spawner.take())
+    assert (forkers.forked, tracers.made) == (1, 1)
+
+
+def test_a_tracer_that_cannot_be_started_either(
+    spawner: Spawner, forkers: FakeForkers, tracers: FakeTracers
+) -> None:
+    wait_until(lambda: forkers.made, "the process")
+    forkers.problems = [ConnectionError("it ended")]
+    forkers.cannot_start = tracers.problem = OSError(12, "Cannot allocate memory")
     with pytest.raises(OSError, match="Cannot allocate memory"):
         spawner.take()
-    tracers.problem = None
-    again = spawner.take()
-    for tracer in (taken, again):
-        tracers.end(tracer)
+    forkers.cannot_start = tracers.problem = None
+    end(spawner.take())
+    assert (forkers.made, forkers.forked) == (2, 1)
 
 
 def test_another_process(spawner: Spawner) -> None:
