@@ -32,6 +32,7 @@ RESULTS = ROOT / "test-results"
 SCRIPTS = ["run", "test", "bench", ".ci/run", "tools/install.sh", "app/machine/init"]
 SCRIPTS += ["tools/pin_requirements"]
 BOOT_TIMEOUT_S = 600.0  # beside other parts
+MACHINE_TIMEOUT_S = 3600.0  # for all its tests, beside other parts
 SYSTEMD_SUITE = "trixie"
 TREE, TEMPLATES = "tree", "templates"  # in the folder shared with a machine
 GIVEN_TEMPLATES = "PROBEDECK_TEST_TEMPLATES"  # where tests find them (tests/support/fixtures.py)
@@ -162,7 +163,7 @@ def in_machine(
                 host=host,
             )
             with machine:
-                status = machine.wait(PART_TIMEOUT_S, BOOT_TIMEOUT_S)
+                status = machine.wait(MACHINE_TIMEOUT_S, BOOT_TIMEOUT_S)
             written = Path(share, report)
             if written.exists():
                 shutil.copyfile(written, RESULTS / report)
