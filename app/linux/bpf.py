@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from app.linux.bpf_attr import (
+    BtfInfoLayout,
     Command,
     EnableStats,
     Id,
@@ -48,6 +49,7 @@ MAP_TYPE_RINGBUF = 27
 STATS_RUN_TIME = 0
 
 _LOG_SIZE = 1 << 16
+_MODULE_NAME_BYTES = 64  # MODULE_NAME_LEN is less
 
 
 class ProgramRefusedError(OSError):
@@ -190,8 +192,13 @@ def load_program(
     kernel_version: int = 0,
     attach_type: int = 0,
     attach_btf_id: int = 0,
+    attach_btf_fd: int = 0,
 ) -> int:
-    """Load a GPL program and return its descriptor; raises ProgramRefusedError."""
+    """Load a GPL program and return its descriptor; raises ProgramRefusedError.
+
+    `attach_btf_fd` is of a module's BTF (`module_btf`); without it, `attach_btf_id` is a type of
+    the kernel's own.
+    """
     code = ctypes.create_string_buffer(instructions, len(instructions))
     terms = ctypes.create_string_buffer(b"GPL")
     attributes = ProgLoad(
@@ -203,6 +210,7 @@ def load_program(
         prog_name=name.encode()[:15],
         expected_attach_type=attach_type,
         attach_btf_id=attach_btf_id,
+        attach_btf_obj_fd=attach_btf_fd,
     )
     try:
         return _bpf(Command.PROG_LOAD, attributes)
@@ -273,6 +281,36 @@ def enable_run_time_stats() -> int:
     Raises OSError; EINVAL before Linux 5.8.
     """
     return _bpf(Command.ENABLE_STATS, EnableStats(STATS_RUN_TIME))
+
+
+@contextmanager
+def module_btf(module: str) -> Iterator[int]:
+    """Open the BTF of a loaded module.
+
+    Raises OSError: ENOENT if it has none, as before Linux 5.11, or is not loaded.
+    """
+    for btf_id in _ids(Command.BTF_GET_NEXT_ID):
+        try:
+            fd = _bpf(Command.BTF_GET_FD_BY_ID, Id(btf_id))
+        except OSError as error:
+            if error.errno == errno.ENOENT:  # it has gone since
+                continue
+            raise
+        try:
+            if _kernel_btf_name(fd) == module:
+                yield fd
+                return
+        finally:
+            os.close(fd)
+    raise FileNotFoundError(errno.ENOENT, "the module has no BTF", module)
+
+
+def _kernel_btf_name(fd: int) -> str | None:
+    """Return the name of the module, or `vmlinux`, whose BTF this is; None for a program's."""
+    name = ctypes.create_string_buffer(_MODULE_NAME_BYTES)
+    info = BtfInfoLayout(name=ctypes.addressof(name), name_len=_MODULE_NAME_BYTES)
+    _bpf(Command.OBJ_GET_INFO_BY_FD, InfoByFd(fd, ctypes.sizeof(info), ctypes.addressof(info)))
+    return name.value.decode() if info.kernel_btf else None
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from app.linux.libc import check, libc, prctl
 # Numbers from linux/capability.h, and what each is needed for.
 KEPT = {
     "CAP_DAC_READ_SEARCH": 2,  # read the project and its environment in a home that is private
-    "CAP_SYS_ADMIN": 21,  # tracefs (fsmount); the kernel's time per program (BPF_ENABLE_STATS)
+    "CAP_SYS_ADMIN": 21,  # tracefs (fsmount); BPF_ENABLE_STATS; BPF_BTF_GET_FD_BY_ID
     "CAP_SYS_RESOURCE": 24,  # locked memory for BPF maps, before Linux 5.11
     "CAP_PERFMON": 38,  # attach to kernel functions and tracepoints
     "CAP_BPF": 39,  # load programs, make maps, read their counters

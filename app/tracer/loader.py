@@ -59,12 +59,16 @@ class LoadedMap:
 class LoadedObject:
     """Maps and programs of a compiled object. A context manager that unloads all on exit.
 
-    `finish` makes the last change to each program's instructions. Raises OSError
-    (bpf.ProgramRefusedError for a program) if the kernel refuses.
+    `finish` makes the last change to each program's instructions; tracing programs' functions are
+    of `module`, or of the kernel itself. Raises OSError (bpf.ProgramRefusedError for a program) if
+    the kernel refuses.
     """
 
     def __init__(
-        self, compiled: CompiledObject, finish: Callable[[bytes], bytes] | None = None
+        self,
+        compiled: CompiledObject,
+        finish: Callable[[bytes], bytes] | None = None,
+        module: str | None = None,
     ) -> None:
         self._programs: dict[str, tuple[int, ProgramSpec]] = {}
         self.maps: dict[str, LoadedMap] = {}
@@ -83,6 +87,8 @@ class LoadedObject:
                 stack.callback(os.close, fd)
                 self.maps[spec.name] = LoadedMap(fd, spec)
             descriptors = [self.maps[spec.name].fd for spec in compiled.maps]
+            # It is open while programs are loaded, which then hold the module themselves.
+            btf_fd = 0 if module is None else stack.enter_context(bpf.module_btf(module))
             for program in compiled.programs:
                 instructions = relocated(program.instructions, descriptors)
                 fd = bpf.load_program(
@@ -92,6 +98,7 @@ class LoadedObject:
                     kernel_version=running_version_code(),
                     attach_type=program.attach_type,
                     attach_btf_id=program.attach_btf_id,
+                    attach_btf_fd=btf_fd if program.attach_btf_id else 0,
                 )
                 stack.callback(os.close, fd)
                 self._programs[program.name] = fd, program

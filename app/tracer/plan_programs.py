@@ -19,6 +19,7 @@ from app.tracer.filter_tests import FilterTestsSwitch, joined
 from app.tracer.loader import LoadedObject
 from app.tracer.records import CALLS_ENTERED, CALLS_LEFT
 
+TRAMPOLINES = ("fentry", "fexit")
 ENTRY, RETURN, THREAD_EXIT = "any_entry", "any_return", "raw_tracepoint__sched_process_exit"
 
 
@@ -36,7 +37,11 @@ class PlanPrograms(AttachedPrograms):
         numbers = template.constants(plan)
         adapted = template.adapted(compiled, plan, ring_bytes)
         try:
-            self._object = LoadedObject(adapted, lambda code: template.filled(code, numbers))
+            self._object = LoadedObject(
+                adapted,
+                lambda code: template.filled(code, numbers),
+                plan.hook.module if plan.mode in TRAMPOLINES else None,
+            )
             self._switch = FilterTestsSwitch(self._object.maps)
             try:
                 self._attach()
@@ -58,7 +63,7 @@ class PlanPrograms(AttachedPrograms):
                 THREAD_EXIT, THREAD_EXIT.removeprefix("raw_tracepoint__")
             )
             names.remove(THREAD_EXIT)
-        if mode in ("fentry", "fexit"):
+        if mode in TRAMPOLINES:
             for name in names:
                 programs.attach_tracing(name)
         elif hook.kind == "function":

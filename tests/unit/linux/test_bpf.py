@@ -19,7 +19,7 @@ from app.kernel import feature_probes
 from app.kernel.hints import may_trace
 from app.linux import bpf, tracefs
 from app.linux.bpf import ProgramRefusedError
-from app.linux.bpf_attr import MapInfoLayout, ProgInfoLayout, ProgLoad
+from app.linux.bpf_attr import BtfInfoLayout, MapInfoLayout, ProgInfoLayout, ProgLoad
 from tests.support.waiting import wait_until
 
 needs_bpf = pytest.mark.skipif(not may_trace(), reason="needs the capabilities to use BPF")
@@ -51,7 +51,9 @@ def test_layouts_are_the_kernels() -> None:
     """Offsets from include/uapi/linux/bpf.h."""
     load, info = ProgLoad, ProgInfoLayout
     assert (load.kern_version.offset, load.expected_attach_type.offset) == (40, 68)
-    assert (load.attach_btf_id.offset, info.name.offset) == (108, 64)
+    assert (load.attach_btf_id.offset, load.attach_btf_obj_fd.offset) == (108, 112)
+    assert info.name.offset == 64
+    assert (BtfInfoLayout.name.offset, BtfInfoLayout.kernel_btf.offset) == (16, 28)
     assert MapInfoLayout.name.offset == 24
     assert (info.run_time_ns.offset, info.recursion_misses.offset) == (192, 208)
 
@@ -174,3 +176,11 @@ def test_the_limit_on_locked_memory_is_lifted() -> None:
         "assert soft == hard, (soft, hard)"
     )
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
+
+
+@needs_bpf
+def test_the_btf_of_what_is_no_module() -> None:
+    with bpf.module_btf("vmlinux") as fd:
+        assert os.get_inheritable(fd) is False
+    with pytest.raises(FileNotFoundError), bpf.module_btf("nonesuch"):
+        pass
