@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from app.columns.plan import Plan
 from app.errors import ProbedeckError
 from app.filters.kernel_filter import KernelFilter
@@ -23,6 +25,14 @@ TRAMPOLINES = ("fentry", "fexit")
 ENTRY, RETURN, THREAD_EXIT = "any_entry", "any_return", "raw_tracepoint__sched_process_exit"
 
 
+def loaded_module(name: str) -> int | None:
+    """Return what tells this time that a module is loaded from any other; None if it is not."""
+    try:
+        return Path("/sys/module", name).stat().st_ino
+    except FileNotFoundError:
+        return None
+
+
 class PlanPrograms(AttachedPrograms):
     """A plan's programs in the kernel. A context manager: leaving it detaches and unloads.
 
@@ -34,6 +44,7 @@ class PlanPrograms(AttachedPrograms):
     ) -> None:
         self._plan = plan
         self._filter, self._where = Filter(), where
+        self._module = None if plan.hook.module is None else loaded_module(plan.hook.module)
         numbers = template.constants(plan)
         adapted = template.adapted(compiled, plan, ring_bytes)
         try:
@@ -127,8 +138,14 @@ class PlanPrograms(AttachedPrograms):
         return RunTime(run_time_ns(infos), infos[ENTRY].run_cnt)
 
     def silent_hooks(self) -> list[str]:
-        """Return what the kernel does not run, in words: a switch for all such programs is off.
+        """Return what the kernel does not run, in words: a switch for all such programs is off, or
+        the function's module has been unloaded, which ends a kprobe for ever.
 
         There are no canaries, as an arbitrary function cannot be called.
         """
-        return [self._plan.hook.name] if is_switched_off(self._plan.mode) else []
+        hook = self._plan.hook
+        if is_switched_off(self._plan.mode):
+            return [hook.name]
+        if hook.module is not None and loaded_module(hook.module) != self._module:
+            return [f"{hook.name}: its module {hook.module} was unloaded"]
+        return []
