@@ -102,6 +102,7 @@ class Hook:
     module: str | None = None
     category: str | None = None
     argument_words: int = 0
+    user_words: int = 0
 
 
 @dataclass(frozen=True)

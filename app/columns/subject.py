@@ -18,6 +18,7 @@ from app.columns.expression import Cast, Element, ExpressionError, Member, Name,
 from app.columns.plan import Hook
 from app.columns.starts import Start
 from app.columns.trace_target import FUNCTION, KINDS, SYSCALL, TRACEPOINT, Target
+from app.columns.user_pointers import words_from_user
 from app.errors import ProbedeckError
 from app.kernel import tracepoints
 from app.linux import tracefs
@@ -138,7 +139,19 @@ def _function(paths: Paths, target: Target, mode: str) -> Subject:
         raise BtfError(f"function {target.name} has no prototype")
     arguments, result = starts.of_function(paths, prototype, mode)
     words = starts.argument_words(paths, prototype)
-    hook = Hook(FUNCTION, target.name, function_id, target.module, argument_words=words)
+    given = [
+        (start.name, start.place.type.type_id, start.place.base)
+        for start in arguments
+        if start.place is not None
+    ]
+    hook = Hook(
+        FUNCTION,
+        target.name,
+        function_id,
+        target.module,
+        argument_words=words,
+        user_words=words_from_user(paths.btf, target.name, given),
+    )
     return Subject(paths, hook, mode, mode in RETURN_MODES, tuple(arguments), result)
 
 

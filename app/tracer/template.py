@@ -61,7 +61,7 @@ _OFFSETS = {
 } | {"TASK_GROUP_LEADER": 0x420, "TASK_COMM": 0x421}
 _TEXTS_AT, _HAS_TEXTS, _KEPT_BYTES, _RETURN_TEXTS = 0x400, 0x401, 0x402, 0x403
 _RECORD_BYTES = 0x410  # of the first ring; one slot for each
-_USED_WORDS, _RESULT_PLACE, _WORDS_BYTES = 0x440, 0x441, 0x442
+_USED_WORDS, _RESULT_PLACE, _WORDS_BYTES, _USER_WORDS = 0x440, 0x441, 0x442, 0x443
 
 _MOMENTS = {"entry": 1, "return": 2}
 _KINDS = {STRING: 1, BYTES: 2, PATH: 3, DENTRY: 4, DATA_LOC: 5}
@@ -99,6 +99,7 @@ def constants(plan: Plan) -> dict[int, int]:
         _USED_WORDS: _used_words(plan),
         _RESULT_PLACE: plan.hook.argument_words,
         _WORDS_BYTES: 8 * _argument_words(plan),
+        _USER_WORDS: plan.hook.user_words,
     }
     for place, size in enumerate(TEXT_BYTES.values()):
         found[_RECORD_BYTES + place] = record_bytes(plan, size if plan.texts else 0)

@@ -3,12 +3,20 @@
 // Obtaining a number as a `Read` of the plan says.
 
 // Kernel or user memory: BTF does not tell, so the address decides. Kernel addresses have their
-// top bit set on 64-bit machines. What a system call is given comes from a process, which must not
-// make us read the kernel's memory for it: there the base of the read decides.
+// top bit set on 64-bit machines. But what a process gives must not make us read the kernel's
+// memory for it: all that a system call is given, and of a function the words of this mask
+// (app/columns/user_pointers.py). There the base of the read decides.
 #ifdef ARGUMENTS_OF_USER
 #define IN_KERNEL(base, address) ((base) == TASK)
 #else
-#define IN_KERNEL(base, address) ((s64)(address) < 0)
+static __always_inline int is_of_process(u64 base)
+{
+    SLOT(user_words, 0x7000000000000443);
+
+    return user_words >> (base & (WORDS - 1)) & 1;
+}
+
+#define IN_KERNEL(base, address) (!is_of_process(base) && (s64)(address) < 0)
 #endif
 
 static __always_inline long read_memory(void *to, u64 size, u64 address, int in_kernel)
