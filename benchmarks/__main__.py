@@ -15,7 +15,6 @@ from app.linux import signals
 from benchmarks import (
     comparison,
     delays,
-    firsts,
     footprint,
     native,
     options,
@@ -30,7 +29,6 @@ from benchmarks import (
 from benchmarks.comparison import UNTRACED
 from benchmarks.found import Found, machine
 from benchmarks.report import report
-from benchmarks.targets import EVERYWHERE
 from benchmarks.workload import Load, compile_workload
 from tests.support.service import Service
 
@@ -68,12 +66,6 @@ def measure_with_viewer(
                 tracers = native.tracers(bench, service, viewers, mode, function, load)
                 runs = comparison.measure(tracers, bench.workload, wanted.rounds, say)
                 found.compare[mode] = comparison.summaries(runs)
-            for name, target in EVERYWHERE.items():
-                say(f"== compare: {name}, {load.calls:,} calls")
-                others = native.target_tracers(service, viewers, target, load.calls)
-                found.targets[name] = comparison.summaries(
-                    comparison.measure(others, bench.workload, wanted.rounds, say)
-                )
         if "runtime" in wanted.parts:
             for mode, function in modes.items():
                 say(f"== runtime: {mode}")
@@ -93,7 +85,6 @@ def measure_alone(
     if "start" in wanted.parts and (function := modes.get("tracepoint")):
         say("== start")
         found.start = starts.measure(bench, service, function, 2 * wanted.rounds + 1)
-        found.firsts = firsts.measure(bench, 1 if wanted.quick else 3)
     if "delay" in wanted.parts and "tracepoint" in modes:
         say("== delay")
         busy = int(delays.BUSY_HZ * (1 if wanted.quick else 8))

@@ -21,17 +21,12 @@ from benchmarks.scale import Point
 
 @dataclass
 class Found:
-    """Results by part of `./bench`; dictionaries are keyed by mode, then by tracer.
-
-    `targets` are by the name of the target, `firsts` in milliseconds by what was measured.
-    """
+    """Results by part of `./bench`; dictionaries are keyed by mode, then by tracer."""
 
     machine: dict[str, str]
     compare: dict[str, dict[str, Summary]] = field(default_factory=dict)
-    targets: dict[str, dict[str, Summary]] = field(default_factory=dict)
     run_time: dict[str, dict[str, Programs]] = field(default_factory=dict)
     start: dict[str, Spread] = field(default_factory=dict)
-    firsts: dict[str, Spread] = field(default_factory=dict)
     footprint: Footprint | None = None
     idle: dict[str, float] = field(default_factory=dict)
     delays: dict[str, Delays] = field(default_factory=dict)

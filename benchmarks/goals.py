@@ -6,10 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from benchmarks import firsts, starts
+from benchmarks import starts
 from benchmarks.comparison import OURS, PRINTK, TEXT
 from benchmarks.found import Found
-from benchmarks.guest_figures import added
 from benchmarks.tables import number, table
 
 MIB = 1 << 20
@@ -32,7 +31,7 @@ class Goal:
 def goals(found: Found) -> list[Goal]:
     """Return the goals of the parts that were run."""
     parts: list[Callable[[Found], Iterator[Goal]]] = [
-        *(_compared, _targets, _started, _in_kernel, _memory, _idle, _viewers, _delays)
+        *(_compared, _started, _in_kernel, _memory, _idle, _viewers, _delays)
     ]
     return [goal for part in parts for goal in part(found)]
 
@@ -50,18 +49,6 @@ def _compared(found: Found) -> Iterator[Goal]:
         by_text = us.reader_us.median / text.reader_us.median
         yield Goal(f"{mode}: reader CPU by bpftrace's", by_text, 0.1, "x")
         yield Goal(f"{mode}: lost, worst round", max(us.lost.high, us.missing.high), 0, "%")
-        yield Goal(f"{mode}: bytes a row to each viewer", us.row_bytes.median, 60, "bytes")
-
-
-def _targets(found: Found) -> Iterator[Goal]:
-    for name, by_tracer in found.targets.items():
-        us, text = by_tracer[OURS], by_tracer[TEXT]
-        extra = (us.cpu_slowdown.median - 1) / (text.cpu_slowdown.median - 1)
-        yield Goal(f"{name}: CPU added to a call by bpftrace's", extra, 1 / 3, "x")
-        by_text = us.reader_us.median / text.reader_us.median
-        yield Goal(f"{name}: reader CPU by bpftrace's", by_text, 0.1, "x")
-        yield Goal(f"{name}: lost, worst round", max(us.lost.high, us.missing.high), 0, "%")
-        yield Goal(f"{name}: bytes a row to each viewer", us.row_bytes.median, 60, "bytes")
 
 
 def _started(found: Found) -> Iterator[Goal]:
@@ -69,11 +56,6 @@ def _started(found: Found) -> Iterator[Goal]:
         us = found.start[starts.OURS].median
         for name in (starts.SAME, starts.ONE):
             yield Goal(f"start by {name}", us / found.start[name].median, 0.9, "x")
-        new = found.start[starts.NEW].median
-        yield Goal("start of a system call never traced before", new, 60, "ms")
-    if found.firsts:
-        for name, limit in ((firsts.START, 1500), (firsts.FIRST, 1000), (firsts.AGAIN, 50)):
-            yield Goal(name, found.firsts[name].median, limit, "ms")
 
 
 def _in_kernel(found: Found) -> Iterator[Goal]:
@@ -87,15 +69,6 @@ def _in_kernel(found: Found) -> Iterator[Goal]:
                 limit = found.vm.added(mode, name)
                 what = f"{mode}: instructions added to a call, {name} below"
                 yield Goal(what, found.vm.added(mode, OURS), limit)
-    for mode, limit in (("fentry", 900), ("fexit", 1300)):
-        if mode in found.vm.costs:
-            yield Goal(f"{mode}: instructions added to a call", found.vm.added(mode, OURS), limit)
-    for name, costs in found.vm.targets.items():
-        if {OURS, TEXT} <= costs.keys():
-            us, text = added(costs, OURS), added(costs, TEXT)
-            yield Goal(f"{name}: instructions added by bpftrace's", us / text, 1 / 3, "x")
-            reader = costs[OURS].reader / costs[TEXT].reader
-            yield Goal(f"{name}: the reader's by bpftrace's", reader, 0.1, "x")
 
 
 def _memory(found: Found) -> Iterator[Goal]:

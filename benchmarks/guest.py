@@ -11,8 +11,7 @@ import json
 import platform
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import native, ours, run_time
@@ -22,8 +21,7 @@ from benchmarks.guest_figures import Cost, GuestFigures
 from benchmarks.native import Bench
 from benchmarks.results import Run
 from benchmarks.scale import BEST_FIRST
-from benchmarks.targets import BY_FUNCTION, EVERYWHERE
-from benchmarks.workload import Load, Workload
+from benchmarks.workload import Load
 
 
 def cost(runs: Sequence[Run], programs: run_time.Programs | None) -> Cost:
@@ -42,50 +40,32 @@ def cost(runs: Sequence[Run], programs: run_time.Programs | None) -> Cost:
     )
 
 
-@dataclass
-class Measuring:
-    """What is measured so far; a tracer that fails is noted with its reason."""
-
-    bench: Bench
-    rounds: int
-    failed: dict[str, str] = field(default_factory=dict)
-
-    def costs(self, what: str, tracers: Mapping[str, Callable[[Workload], Run]]) -> dict[str, Cost]:
-        """Return the cost of each tracer that works."""
-        found: dict[str, Cost] = {}
-        for name, way in tracers.items():
-            print(f"{what}: {name}", flush=True)
-            try:
-                runs = []
-                for _ in range(self.rounds):
-                    with self.bench.workload() as workload:
-                        runs.append(way(workload))
-                programs = None
-                if name != UNTRACED:
-                    new = lambda: self.bench.workload_of(run_time.CountingWorkload)  # noqa: E731
-                    programs = run_time.measure({name: way}, new)[name]
-            except RuntimeError as error:  # bpftrace or BCC does not know this kernel
-                self.failed[f"{what}, {name}"] = str(error)
-                continue
-            found[name] = cost(runs, programs)
-            print(f"  {found[name]}", flush=True)
-        return found
-
-
 def measure(bench: Bench, calls: int, rounds: int) -> GuestFigures:
     """Measure every tracer in every mode; one that fails is reported with its reason."""
     load = Load(calls)
     costs: dict[str, dict[str, Cost]] = {}
-    measuring = Measuring(bench, rounds)
+    failed: dict[str, str] = {}
     with native.prepared(bench) as service, ours.Viewers(service.port) as viewers:
-        targets = {
-            name: measuring.costs(name, native.target_tracers(service, viewers, target, calls))
-            for name, target in {**EVERYWHERE, **BY_FUNCTION}.items()
-        }
         for mode, function in native.modes(service).items():
-            tracers = native.tracers(bench, service, viewers, mode, function, load)
-            del tracers[JSON]  # in the kernel, the same as its text output
-            costs[mode] = measuring.costs(mode, tracers)
+            costs[mode] = {}
+            for name, way in native.tracers(bench, service, viewers, mode, function, load).items():
+                if name == JSON:
+                    continue  # in the kernel, the same as its text output
+                print(f"{mode}: {name}", flush=True)
+                try:
+                    runs = []
+                    for _ in range(rounds):
+                        with bench.workload() as workload:
+                            runs.append(way(workload))
+                    programs = None
+                    if name != UNTRACED:
+                        new = lambda: bench.workload_of(run_time.CountingWorkload)  # noqa: E731
+                        programs = run_time.measure({name: way}, new)[name]
+                except RuntimeError as error:  # bpftrace or BCC does not know this kernel
+                    failed[f"{mode}, {name}"] = str(error)
+                    continue
+                costs[mode][name] = cost(runs, programs)
+                print(f"  {costs[mode][name]}", flush=True)
         together: dict[str, Cost] = {}
         names = [mode for mode in BEST_FIRST if mode in costs]
         for count in range(2, len(names) + 1):
@@ -94,7 +74,7 @@ def measure(bench: Bench, calls: int, rounds: int) -> GuestFigures:
             together[" ".join(names[:count])] = cost([run], None)
             print(f"{count} probes at once: {cost([run], None)}", flush=True)
     release = ".".join(platform.release().split(".")[:2])
-    return GuestFigures(release, calls, costs, measuring.failed, together, targets)
+    return GuestFigures(release, calls, costs, failed, together)
 
 
 def main() -> None:

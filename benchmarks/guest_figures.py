@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from benchmarks.comparison import UNTRACED
@@ -31,8 +31,7 @@ class Cost:
 class GuestFigures:
     """Costs by mode, then by tracer; for a tracer that failed, `failed` has the reason.
 
-    `together` has Probedeck with several probes at once, keyed by their names joined by spaces;
-    `targets` has what is no deletion (benchmarks/targets.py), by name, then by tracer.
+    `together` has Probedeck with several probes at once, keyed by their names joined by spaces.
     """
 
     release: str
@@ -40,11 +39,10 @@ class GuestFigures:
     costs: dict[str, dict[str, Cost]]
     failed: dict[str, str]
     together: dict[str, Cost]
-    targets: dict[str, dict[str, Cost]] = field(default_factory=dict)
 
     def added(self, mode: str, tracer: str) -> float:
-        """Return the instructions that a tracer adds to a deletion by the traced thread."""
-        return added(self.costs[mode], tracer)
+        """Return the instructions that a tracer adds to a call of the traced thread."""
+        return self.costs[mode][tracer].loop - self.costs[mode][UNTRACED].loop
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -52,18 +50,9 @@ class GuestFigures:
     @classmethod
     def from_json(cls, members: Mapping[str, Any]) -> GuestFigures:
         """Return the figures that `as_json` returned."""
-        costs, targets = (
-            {
-                mode: {name: Cost(**cost) for name, cost in by_tracer.items()}
-                for mode, by_tracer in members[which].items()
-            }
-            for which in ("costs", "targets")
-        )
+        costs = {
+            mode: {name: Cost(**cost) for name, cost in by_tracer.items()}
+            for mode, by_tracer in members["costs"].items()
+        }
         together = {names: Cost(**cost) for names, cost in members["together"].items()}
-        release, calls, failed = members["release"], members["calls"], dict(members["failed"])
-        return cls(release, calls, costs, failed, together, targets)
-
-
-def added(costs: Mapping[str, Cost], tracer: str) -> float:
-    """Return the instructions that a tracer adds to a call of the traced thread."""
-    return costs[tracer].loop - costs[UNTRACED].loop
+        return cls(members["release"], members["calls"], costs, dict(members["failed"]), together)

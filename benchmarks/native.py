@@ -12,7 +12,6 @@ from typing import TypeVar
 from benchmarks import bpftrace, ours, printk
 from benchmarks.comparison import JSON, OURS, PRINTK, TEXT, UNTRACED
 from benchmarks.results import Run
-from benchmarks.targets import Target
 from benchmarks.workload import Load, Workload
 from tests.support.service import Service, running_service
 from tests.support.waiting import wait_until
@@ -49,18 +48,6 @@ def tracers(
         TEXT: lambda it: bpftrace.run("text", mode, function, it, load),
         JSON: lambda it: bpftrace.run("json", mode, function, it, load),
         PRINTK: lambda it: printk.run(mode, function, bench.cache, it, load),
-    }
-
-
-def target_tracers(
-    service: Service, viewers: ours.Viewers, target: Target, calls: int
-) -> dict[str, Callable[[Workload], Run]]:
-    """Return the tracers of what is no deletion, as `tracers` does."""
-    load = Load(calls, call=target.call)
-    return {
-        UNTRACED: lambda it: Run(it.loop(load)),
-        OURS: lambda it: ours.run(service, viewers, it, load, ("bench",), target.spec),
-        TEXT: lambda it: bpftrace.run_script("text", target.script(it.pid), it, load),
     }
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 PARTS = {
     "compare": "all tracers in turn on the same loop: slow-down, reader CPU, losses, bytes",
     "runtime": "time inside the BPF programs, as measured by the kernel",
-    "start": "time until attached, beside bpftrace's; the first start and answer of a service",
+    "start": "time from the request until attached, beside bpftrace's start",
     "memory": "memory by process: before, peak, steady, after stop; CPU of an idle probe",
     "delay": "time from a call to the websocket frame with its row",
     "scale": "viewers, probes, threads, long names, filters in the kernel",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,16 +81,17 @@ def role(service: Service, pid: int) -> str:
     return "waiting tracer" if name == "pd:waiting" else "tracer"
 
 
-def start(service: Service, probe: str, **spec: Any) -> int:
+def start(service: Service, mode: str, **spec: Any) -> int:
     """Start a probe; return the nanoseconds from the request until it was attached."""
-    wait_until(lambda: any_waiting(service), "the process that forks tracers")
+    # The service replaces its idle tracer shortly after each start.
+    wait_until(lambda: any_waiting(service), "a tracer to wait for its request")
     begin_ns = time.monotonic_ns()
-    service.start(probe, **spec)
+    service.start(mode, **spec)
     return time.monotonic_ns() - begin_ns
 
 
 def any_waiting(service: Service) -> bool:
-    """Return whether the process that forks tracers has loaded its modules."""
+    """Return whether an idle tracer has loaded its modules and waits for a request."""
     # unix_stream_read_generic; unix_stream_data_wait on older kernels
     return any(
         name == "pd:waiting" and "unix_stream" in waits_in
@@ -125,24 +126,23 @@ def run(
     viewers: Viewers,
     workload: Workload,
     load: Load,
-    probes: Sequence[str],
-    target: Mapping[str, Any] | None = None,
+    modes: Sequence[str],
     **spec: Any,
 ) -> Run:
-    """Trace one loop with all of `probes` at once, filtered by the workload's pid.
+    """Trace one loop with all of `modes` at once, filtered by the workload's pid.
 
-    `target` says what they trace: deletions in their mode, if None. `spec` may add a `comm` to the
-    filter, which then passes `load.passing` calls. Waits until every row has arrived or was
-    reported lost; CPU time is that of all the service's processes.
+    `spec` may add a `comm` to the filter, which then passes `load.passing` calls. Waits until
+    every row has arrived or was reported lost; CPU time is that of all the service's processes.
     """
     wanted = {"pid": workload.pid, **spec}
-    start_ns = sum(start(service, probe, **(target or {}), filter=wanted) for probe in probes)
+    start_ns = sum(start(service, mode, filter=wanted) for mode in modes)
     try:
+        wait_until(lambda: any_waiting(service), "the next tracer to be loaded")
         before = viewers.count()
         meter = CpuMeter(process.pid for process in service.processes())
         client = CpuMeter([viewers.pid])
         took = workload.loop(load)
-        expected = (load.passing if spec else load.total) * len(probes)
+        expected = (load.passing if spec else load.total) * len(modes)
         after = viewers.wait_for(expected, before)
         used, client_ns = meter.used_ns(), client.total_ns()
         reader_user_ns = meter.total_user_ns()
@@ -151,7 +151,7 @@ def run(
             name = role(service, pid)
             parts[name] = parts.get(name, 0) + ns
     finally:
-        ended = [service.stop(probe)["counters"] for probe in probes]
+        ended = [service.stop(mode)["counters"] for mode in modes]
     lost = sum(one["dropped_kernel"] + one["dropped_pipe"] for one in ended)
     return Run(
         took,

@@ -10,7 +10,7 @@ from benchmarks.comparison import UNTRACED
 from benchmarks.footprint import Footprint
 from benchmarks.found import Found
 from benchmarks.goals import MIB, goal_table, goals
-from benchmarks.guest_figures import GuestFigures, added
+from benchmarks.guest_figures import GuestFigures
 from benchmarks.processes import Memory
 from benchmarks.tables import number, shown, table
 
@@ -20,8 +20,6 @@ def report(found: Found) -> Iterator[str]:
     yield ", ".join(f"{name}: {value}" for name, value in found.machine.items())
     for mode, by_tracer in found.compare.items():
         yield f"### The loop, {mode}\n\n{tables.comparison(by_tracer)}"
-    for name, by_tracer in found.targets.items():
-        yield f"### {name}\n\n{tables.comparison(by_tracer)}"
     for mode, programs in found.run_time.items():
         rows = [
             [name, number(it.ns_per_call), number(it.ns_per_run), number(it.runs / it.calls)]
@@ -30,8 +28,8 @@ def report(found: Found) -> Iterator[str]:
         head = ["", "ns a call", "ns a run", "runs a call"]
         yield f"### Inside the BPF programs, {mode}\n\n{table(head, rows)}"
     if found.start:
-        rows = [[name, shown(it)] for name, it in {**found.start, **found.firsts}.items()]
-        yield "### Start\n\n" + table(["", "ms"], rows)
+        rows = [[name, shown(it)] for name, it in found.start.items()]
+        yield "### Start\n\n" + table(["", "ms until attached"], rows)
     if found.footprint:
         yield "### Memory, MiB\n\n" + memory_table(found.footprint)
     if found.idle:
@@ -89,12 +87,12 @@ def scale_table(found: Found) -> str:
 
 def guest_tables(found: GuestFigures) -> Iterator[str]:
     """Yield tables of instructions per call, mode by mode."""
-    for mode, costs in {**found.costs, **found.targets}.items():
+    for mode, costs in found.costs.items():
         rows = []
         for name, it in costs.items():
-            more = "" if name == UNTRACED else number(added(costs, name))
+            added = "" if name == UNTRACED else number(found.added(mode, name))
             rest = (it.programs, it.reader, it.elapsed, it.rows, it.lost)
-            rows.append([name, number(it.loop), more, *map(number, rest)])
+            rows.append([name, number(it.loop), added, *map(number, rest)])
         head = ["instructions a call", "loop's thread", "added", "in programs", "reader"]
         head += ["all until the end", "rows %", "lost %"]
         yield f"### Linux {found.release}, {mode}, {found.calls:,} calls\n\n{table(head, rows)}"

@@ -13,20 +13,10 @@ from benchmarks.native import Bench
 from tests.support.service import Service
 
 OURS, SAME, ONE = "probedeck", "bpftrace, same tracepoints", "bpftrace, unlinkat only"
-NEW = "probedeck, a system call never traced before"
-# Each is traced once: enough of them for every round.
-NEVER_TRACED = (
-    *("access", "alarm", "chdir", "chmod", "chown", "dup", "dup2", "fchdir", "fchmod", "fchown"),
-    *("fsync", "getcwd", "getgid", "getpgid", "getpid", "getppid", "getuid", "link", "mkdir"),
-    *("mknod", "pause", "pipe", "readlink", "rmdir", "symlink", "sync", "times", "umask", "uname"),
-)
 
 
 def measure(bench: Bench, service: Service, function: str, rounds: int) -> dict[str, Spread]:
-    """Return milliseconds by name. ONE does less: the others trace unlink and rmdir too.
-
-    There are at most as many rounds as NEVER_TRACED has calls.
-    """
+    """Return milliseconds by name. ONE does less: the others trace unlink and rmdir too."""
     with bench.workload() as workload:
         condition = f"pid == {workload.pid}"
 
@@ -35,25 +25,17 @@ def measure(bench: Bench, service: Service, function: str, rounds: int) -> dict[
             service.stop("tracepoint")
             return took_ns / 1e6
 
-        untraced = iter(NEVER_TRACED)
-
-        def request_new() -> float:
-            took_ns = ours.start(service, "bench", syscall=next(untraced))
-            service.stop("bench")
-            return took_ns / 1e6
-
         def whole(text: str) -> float:
             with bpftrace.Bpftrace("text", text) as tracer:
                 return tracer.start_ns / 1e6
 
         ways: dict[str, Callable[[], float]] = {
             OURS: request,
-            NEW: request_new,
             SAME: lambda: whole(three_calls(condition)),
             ONE: lambda: whole(script("tracepoint", function, condition)),
         }
         found: dict[str, list[float]] = {name: [] for name in ways}
-        for number in range(min(rounds, len(NEVER_TRACED))):
+        for number in range(rounds):
             for name in rotated(list(ways), number):
                 found[name].append(ways[name]())
     return {name: spread(values) for name, values in found.items()}

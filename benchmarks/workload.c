@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The traced process: makes a system call again and again and reports how long it took.
+// The traced process: deletes a missing file again and again and reports how long it took.
 // benchmarks/workload.py compiles and commands it: it answers each line on standard input with
 // one line of JSON, after a first line that says that it is ready.
 //
-//   loop CALL CALLS THREADS NAME_BYTES PASS_EVERY   CALLS calls by each thread, as fast as possible
-//   paced CALLS RATE FILE                           CALLS calls, RATE a second; FILE gets their times
+//   loop CALLS THREADS NAME_BYTES PASS_EVERY   CALLS calls by each thread, as fast as possible
+//   paced CALLS RATE FILE                      CALLS calls, RATE per second; FILE gets their times
 //
-// CALL is unlinkat or openat, of a missing file, or pread, of a byte of this program's own file.
 // With PASS_EVERY, one of so many calls is made under the thread name "pass", for filters.
 
 #define _GNU_SOURCE
@@ -31,8 +30,7 @@ struct work {
     uint64_t calls;
     uint64_t pass_every;
     uint64_t cpu_ns;
-    uint64_t failures; // calls that did not end as they must
-    char call;         // the first letter of its name
+    uint64_t failures; // calls that did not fail with ENOENT
     char name[MAX_NAME_BYTES + 1];
 };
 
@@ -57,25 +55,9 @@ static void make_name(char *name, size_t bytes)
     name[bytes] = '\0';
 }
 
-static int make_call(const struct work *work, int file)
-{
-    char byte;
-
-    switch (work->call) {
-    case 'u':
-        return unlinkat(AT_FDCWD, work->name, 0) == -1 && errno == ENOENT;
-    case 'o':
-        return openat(AT_FDCWD, work->name, O_RDONLY) == -1 && errno == ENOENT;
-    case 'p':
-        return pread(file, &byte, 1, 0) == 1;
-    }
-    return 0;
-}
-
 static void *loop(void *argument)
 {
     struct work *work = argument;
-    int file = open("/proc/self/exe", O_RDONLY);
 
     pthread_barrier_wait(&barrier);
     uint64_t start_ns = now_ns(CLOCK_THREAD_CPUTIME_ID);
@@ -84,17 +66,16 @@ static void *loop(void *argument)
 
         if (passes)
             prctl(PR_SET_NAME, "pass");
-        if (!make_call(work, file))
+        if (unlinkat(AT_FDCWD, work->name, 0) != -1 || errno != ENOENT)
             work->failures++;
         if (passes)
             prctl(PR_SET_NAME, "workload");
     }
     work->cpu_ns = now_ns(CLOCK_THREAD_CPUTIME_ID) - start_ns;
-    close(file);
     return NULL;
 }
 
-static void run_loop(char call, uint64_t calls, int threads, size_t name_bytes, uint64_t pass_every)
+static void run_loop(uint64_t calls, int threads, size_t name_bytes, uint64_t pass_every)
 {
     uint64_t cpu_ns = 0, failures = 0;
 
@@ -102,7 +83,6 @@ static void run_loop(char call, uint64_t calls, int threads, size_t name_bytes, 
         exit(2);
     pthread_barrier_init(&barrier, NULL, threads + 1);
     for (int i = 0; i < threads; i++) {
-        works[i].call = call;
         works[i].calls = calls;
         works[i].pass_every = pass_every;
         works[i].failures = 0;
@@ -156,7 +136,7 @@ static void run_paced(uint64_t calls, double rate, const char *path)
 
 int main(void)
 {
-    char line[4352], path[4096], call[16];
+    char line[4352], path[4096];
     unsigned long long calls, pass_every;
     size_t name_bytes;
     double rate;
@@ -166,9 +146,8 @@ int main(void)
     printf("{\"pid\": %d}\n", getpid());
     fflush(stdout);
     while (fgets(line, sizeof(line), stdin)) {
-        if (sscanf(line, "loop %15s %llu %d %zu %llu", call, &calls, &threads, &name_bytes,
-                   &pass_every) == 5)
-            run_loop(call[0], calls, threads, name_bytes, pass_every);
+        if (sscanf(line, "loop %llu %d %zu %llu", &calls, &threads, &name_bytes, &pass_every) == 4)
+            run_loop(calls, threads, name_bytes, pass_every);
         else if (sscanf(line, "paced %llu %lf %4095s", &calls, &rate, path) == 3)
             run_paced(calls, rate, path);
         else
