@@ -134,7 +134,8 @@ def run(
 
     `bodies` has what is traced by each of `modes`, which are then names of probes; otherwise they
     trace deletions. `spec` may add a `comm` to the filter, which then passes `load.passing` calls.
-    Waits until every row has arrived or was reported lost; CPU time is that of all the service's processes.
+    Waits until every row has arrived or was reported lost; CPU time is that of all processes of the
+    service.
     """
     wanted = {"pid": workload.pid, **spec}
     start_ns = sum(
