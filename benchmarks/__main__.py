@@ -13,6 +13,7 @@ from pathlib import Path
 
 from app.linux import signals
 from benchmarks import (
+    answers,
     comparison,
     delays,
     footprint,
@@ -24,6 +25,7 @@ from benchmarks import (
     run_time,
     scale,
     starts,
+    traced,
     vm,
 )
 from benchmarks.comparison import UNTRACED
@@ -66,6 +68,12 @@ def measure_with_viewer(
                 tracers = native.tracers(bench, service, viewers, mode, function, load)
                 runs = comparison.measure(tracers, bench.workload, wanted.rounds, say)
                 found.compare[mode] = comparison.summaries(runs)
+        if "traced" in wanted.parts and "tracepoint" in modes:
+            one = traced.OPENAT
+            say(f"== traced: {one.title}")
+            tracers = native.tracers_of(service, viewers, one, load)
+            runs = comparison.measure(tracers, bench.workload, wanted.rounds, say)
+            found.traced[one.title] = comparison.summaries(runs)
         if "runtime" in wanted.parts:
             for mode, function in modes.items():
                 say(f"== runtime: {mode}")
@@ -85,6 +93,9 @@ def measure_alone(
     if "start" in wanted.parts and (function := modes.get("tracepoint")):
         say("== start")
         found.start = starts.measure(bench, service, function, 2 * wanted.rounds + 1)
+    if "answers" in wanted.parts and "tracepoint" in modes:
+        say("== answers")
+        found.answers = answers.measure(bench, service)
     if "delay" in wanted.parts and "tracepoint" in modes:
         say("== delay")
         busy = int(delays.BUSY_HZ * (1 if wanted.quick else 8))

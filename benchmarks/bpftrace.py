@@ -105,8 +105,12 @@ class Bpftrace:
 
 
 def run(form: str, mode: str, function: str, workload: Workload, load: Load) -> Run:
-    """Trace one loop, filtered by the workload's pid, as Probedeck is."""
-    text = script(mode, function, f"pid == {workload.pid}")
+    """Trace one loop of deletions, filtered by the workload's pid, as Probedeck is."""
+    return run_script(form, script(mode, function, f"pid == {workload.pid}"), workload, load)
+
+
+def run_script(form: str, text: str, workload: Workload, load: Load) -> Run:
+    """Trace one loop with a program of bpftrace's language."""
     with Bpftrace(form, text, load.name_bytes) as tracer:
         before = tracer.size_bytes()
         meter = CpuMeter([tracer.pid])

@@ -49,6 +49,37 @@ def script(mode: str, function: str, condition: str) -> str:
     )
 
 
+# What bpftrace can say of a file is the last component of its path: it allows path() in a few
+# functions only, and vfs_read is none of them (btf_allowlist_d_path, kernel/trace/bpf_trace.c).
+CALLED = r'printf("%lld %d %d %d %s %d %s %d %lld\n", @start[tid], pid, tid, uid, comm, '
+CLEAR_START = "END { clear(@start); }\n"
+
+
+def of_vfs_read(condition: str) -> str:
+    """Return a program for vfs_read: file, count, return value and latency."""
+    return (
+        BEGIN
+        + f"kfunc:vfs_read /{condition}/ {{ @start[tid] = nsecs; }}\n"
+        + f"kretfunc:vfs_read /@start[tid]/ {{ {CALLED}args->count, "
+        + "str(args->file->f_path.dentry->d_name.name), retval, nsecs - @start[tid]);"
+        + " delete(@start[tid]); }\n"
+        + CLEAR_START
+    )
+
+
+def of_openat(condition: str) -> str:
+    """Return a program for the tracepoints of openat: flags, name, return value and latency."""
+    return (
+        BEGIN
+        + f"tracepoint:syscalls:sys_enter_openat /{condition}/ {{ @start[tid] = nsecs; "
+        + "@flags[tid] = args->flags; @name[tid] = args->filename; }\n"
+        + f"tracepoint:syscalls:sys_exit_openat /@start[tid]/ {{ {CALLED}@flags[tid], "
+        + "str(@name[tid]), args->ret, nsecs - @start[tid]);"
+        + " delete(@start[tid]); delete(@flags[tid]); delete(@name[tid]); }\n"
+        + "END { clear(@start); clear(@flags); clear(@name); }\n"
+    )
+
+
 def three_calls(condition: str) -> str:
     """Return a program for the tracepoints of all system calls that delete."""
     parts = [BEGIN]

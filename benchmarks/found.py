@@ -21,12 +21,18 @@ from benchmarks.scale import Point
 
 @dataclass
 class Found:
-    """Results by part of `./bench`; dictionaries are keyed by mode, then by tracer."""
+    """Results by part of `./bench`; dictionaries are keyed by mode, then by tracer.
+
+    `traced` has functions beside deletions, keyed by benchmarks.traced.Traced.title. `answers` has
+    milliseconds of starts and of answers by name (benchmarks.answers).
+    """
 
     machine: dict[str, str]
     compare: dict[str, dict[str, Summary]] = field(default_factory=dict)
+    traced: dict[str, dict[str, Summary]] = field(default_factory=dict)
     run_time: dict[str, dict[str, Programs]] = field(default_factory=dict)
     start: dict[str, Spread] = field(default_factory=dict)
+    answers: dict[str, Spread] = field(default_factory=dict)
     footprint: Footprint | None = None
     idle: dict[str, float] = field(default_factory=dict)
     delays: dict[str, Delays] = field(default_factory=dict)

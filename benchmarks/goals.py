@@ -6,12 +6,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from benchmarks import starts
+from benchmarks import answers, starts, traced
 from benchmarks.comparison import OURS, PRINTK, TEXT
 from benchmarks.found import Found
 from benchmarks.tables import number, table
 
 MIB = 1 << 20
+# Instructions that deletions may add to a call in these modes.
+ADDED = {"fentry": 900, "fexit": 1300}
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Goal:
 def goals(found: Found) -> list[Goal]:
     """Return the goals of the parts that were run."""
     parts: list[Callable[[Found], Iterator[Goal]]] = [
-        *(_compared, _started, _in_kernel, _memory, _idle, _viewers, _delays)
+        *(_compared, _traced, _started, _answered, _in_kernel, _memory, _idle, _viewers, _delays)
     ]
     return [goal for part in parts for goal in part(found)]
 
@@ -46,9 +48,27 @@ def _compared(found: Found) -> Iterator[Goal]:
         extra = (us.cpu_slowdown.median - 1) / (text.cpu_slowdown.median - 1)
         yield Goal(f"{mode}: CPU added to a call by bpftrace's", extra, 0.2, "x")
         yield Goal(f"{mode}: reader CPU an event", us.reader_us.median, 0.4, "us")
+        yield Goal(f"{mode}: bytes a row to a viewer", us.row_bytes.median, 60, "bytes")
         by_text = us.reader_us.median / text.reader_us.median
         yield Goal(f"{mode}: reader CPU by bpftrace's", by_text, 0.1, "x")
         yield Goal(f"{mode}: lost, worst round", max(us.lost.high, us.missing.high), 0, "%")
+
+
+def _traced(found: Found) -> Iterator[Goal]:
+    for title, by_tracer in found.traced.items():
+        us, text = by_tracer[OURS], by_tracer[TEXT]
+        extra = (us.cpu_slowdown.median - 1) / (text.cpu_slowdown.median - 1)
+        yield Goal(f"{title}: CPU added to a call by bpftrace's", extra, 1 / 3, "x")
+        by_text = us.reader_us.median / text.reader_us.median
+        yield Goal(f"{title}: reader CPU by bpftrace's", by_text, 0.1, "x")
+        yield Goal(f"{title}: lost, worst round", max(us.lost.high, us.missing.high), 0, "%")
+        yield Goal(f"{title}: bytes a row to a viewer", us.row_bytes.median, 60, "bytes")
+
+
+def _answered(found: Found) -> Iterator[Goal]:
+    for name, limit_ms in answers.LIMITS_MS.items():
+        if name in found.answers:
+            yield Goal(name, found.answers[name].median, limit_ms, "ms")
 
 
 def _started(found: Found) -> Iterator[Goal]:
@@ -69,6 +89,16 @@ def _in_kernel(found: Found) -> Iterator[Goal]:
                 limit = found.vm.added(mode, name)
                 what = f"{mode}: instructions added to a call, {name} below"
                 yield Goal(what, found.vm.added(mode, OURS), limit)
+        if mode in ADDED and OURS in tracers:
+            what = f"{mode}: instructions added to a call"
+            yield Goal(what, found.vm.added(mode, OURS), ADDED[mode])
+    for one in traced.ALL:
+        tracers = found.vm.costs.get(one.title, {})
+        if OURS in tracers and TEXT in tracers:
+            ratio = found.vm.added(one.title, OURS) / found.vm.added(one.title, TEXT)
+            yield Goal(f"{one.title}: instructions added by bpftrace's", ratio, 1 / 3, "x")
+            ratio = tracers[OURS].reader / tracers[TEXT].reader
+            yield Goal(f"{one.title}: reader's instructions by bpftrace's", ratio, 0.1, "x")
 
 
 def _memory(found: Found) -> Iterator[Goal]:

@@ -11,17 +11,17 @@ import json
 import platform
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import native, ours, run_time
+from benchmarks import native, ours, run_time, traced
 from benchmarks.comparison import JSON, UNTRACED
 from benchmarks.figures import spread
 from benchmarks.guest_figures import Cost, GuestFigures
 from benchmarks.native import Bench
 from benchmarks.results import Run
 from benchmarks.scale import BEST_FIRST
-from benchmarks.workload import Load
+from benchmarks.workload import Load, Workload
 
 
 def cost(runs: Sequence[Run], programs: run_time.Programs | None) -> Cost:
@@ -40,34 +40,46 @@ def cost(runs: Sequence[Run], programs: run_time.Programs | None) -> Cost:
     )
 
 
+def one_cost(bench: Bench, name: str, way: Callable[[Workload], Run], rounds: int) -> Cost:
+    """Measure one tracer, then the time in its programs. Raises RuntimeError if it cannot run."""
+    runs = []
+    for _ in range(rounds):
+        with bench.workload() as workload:
+            runs.append(way(workload))
+    if name == UNTRACED:
+        return cost(runs, None)
+    programs = run_time.measure({name: way}, lambda: bench.workload_of(run_time.CountingWorkload))
+    return cost(runs, programs[name])
+
+
 def measure(bench: Bench, calls: int, rounds: int) -> GuestFigures:
     """Measure every tracer in every mode; one that fails is reported with its reason."""
     load = Load(calls)
     costs: dict[str, dict[str, Cost]] = {}
     failed: dict[str, str] = {}
     with native.prepared(bench) as service, ours.Viewers(service.port) as viewers:
-        for mode, function in native.modes(service).items():
+        modes = native.modes(service)
+        ways = {
+            mode: native.tracers(bench, service, viewers, mode, function, load)
+            for mode, function in modes.items()
+        }
+        for one in traced.ALL:
+            if one.mode in modes:
+                ways[one.title] = native.tracers_of(service, viewers, one, load)
+        for mode, tracers in ways.items():
             costs[mode] = {}
-            for name, way in native.tracers(bench, service, viewers, mode, function, load).items():
+            for name, way in tracers.items():
                 if name == JSON:
                     continue  # in the kernel, the same as its text output
                 print(f"{mode}: {name}", flush=True)
                 try:
-                    runs = []
-                    for _ in range(rounds):
-                        with bench.workload() as workload:
-                            runs.append(way(workload))
-                    programs = None
-                    if name != UNTRACED:
-                        new = lambda: bench.workload_of(run_time.CountingWorkload)  # noqa: E731
-                        programs = run_time.measure({name: way}, new)[name]
+                    costs[mode][name] = one_cost(bench, name, way, rounds)
                 except RuntimeError as error:  # bpftrace or BCC does not know this kernel
                     failed[f"{mode}, {name}"] = str(error)
                     continue
-                costs[mode][name] = cost(runs, programs)
                 print(f"  {costs[mode][name]}", flush=True)
         together: dict[str, Cost] = {}
-        names = [mode for mode in BEST_FIRST if mode in costs]
+        names = [mode for mode in BEST_FIRST if mode in modes]
         for count in range(2, len(names) + 1):
             with bench.workload() as workload:
                 run = ours.run(service, viewers, workload, load, names[:count])

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 from benchmarks import bpftrace, ours, printk
 from benchmarks.comparison import JSON, OURS, PRINTK, TEXT, UNTRACED
 from benchmarks.results import Run
+from benchmarks.traced import Traced
 from benchmarks.workload import Load, Workload
 from tests.support.service import Service, running_service
 from tests.support.waiting import wait_until
@@ -48,6 +49,20 @@ def tracers(
         TEXT: lambda it: bpftrace.run("text", mode, function, it, load),
         JSON: lambda it: bpftrace.run("json", mode, function, it, load),
         PRINTK: lambda it: printk.run(mode, function, bench.cache, it, load),
+    }
+
+
+def tracers_of(
+    service: Service, viewers: ours.Viewers, traced: Traced, load: Load
+) -> dict[str, Callable[[Workload], Run]]:
+    """Return the tracers of any function by name, as `tracers` does."""
+    names = (traced.probe,)
+    bodies = {traced.probe: traced.body}
+    its = replace(load, call=traced.call)
+    return {
+        UNTRACED: lambda it: Run(it.loop(its)),
+        OURS: lambda it: ours.run(service, viewers, it, its, names, bodies),
+        TEXT: lambda it: bpftrace.run_script("text", traced.script(f"pid == {it.pid}"), it, its),
     }
 
 

@@ -11,15 +11,17 @@ from pathlib import Path
 
 PARTS = {
     "compare": "all tracers in turn on the same loop: slow-down, reader CPU, losses, bytes",
+    "traced": "openat by system call, beside bpftrace's program for the same",
     "runtime": "time inside the BPF programs, as measured by the kernel",
     "start": "time from the request until attached, beside bpftrace's start",
+    "answers": "starts of system calls never traced before; the index of functions",
     "memory": "memory by process: before, peak, steady, after stop; CPU of an idle probe",
     "delay": "time from a call to the websocket frame with its row",
     "scale": "viewers, probes, threads, long names, filters in the kernel",
     "page": "the page in Chromium (what ./test browser installs must be there)",
     "vm": "all modes on a Debian kernel under QEMU, in instructions",
 }
-NATIVE = ("compare", "runtime", "start", "memory", "delay", "scale")
+NATIVE = ("compare", "traced", "runtime", "start", "answers", "memory", "delay", "scale")
 GROUPS = {"native": NATIVE, "quick": NATIVE, "all": tuple(PARTS)}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,12 +81,12 @@ def role(service: Service, pid: int) -> str:
     return "waiting tracer" if name == "pd:waiting" else "tracer"
 
 
-def start(service: Service, mode: str, **spec: Any) -> int:
+def start(service: Service, probe: str, **spec: Any) -> int:
     """Start a probe; return the nanoseconds from the request until it was attached."""
     # The service replaces its idle tracer shortly after each start.
     wait_until(lambda: any_waiting(service), "a tracer to wait for its request")
     begin_ns = time.monotonic_ns()
-    service.start(mode, **spec)
+    service.start(probe, **spec)
     return time.monotonic_ns() - begin_ns
 
 
@@ -127,15 +127,20 @@ def run(
     workload: Workload,
     load: Load,
     modes: Sequence[str],
+    bodies: Mapping[str, Mapping[str, Any]] | None = None,
     **spec: Any,
 ) -> Run:
     """Trace one loop with all of `modes` at once, filtered by the workload's pid.
 
-    `spec` may add a `comm` to the filter, which then passes `load.passing` calls. Waits until
-    every row has arrived or was reported lost; CPU time is that of all the service's processes.
+    `bodies` has what is traced by each of `modes`, which are then names of probes; otherwise they
+    trace deletions. `spec` may add a `comm` to the filter, which then passes `load.passing` calls.
+    Waits until every row has arrived or was reported lost; CPU time is that of all processes of the
+    service.
     """
     wanted = {"pid": workload.pid, **spec}
-    start_ns = sum(start(service, mode, filter=wanted) for mode in modes)
+    start_ns = sum(
+        start(service, mode, filter=wanted, **(bodies or {}).get(mode, {})) for mode in modes
+    )
     try:
         wait_until(lambda: any_waiting(service), "the next tracer to be loaded")
         before = viewers.count()

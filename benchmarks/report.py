@@ -20,6 +20,8 @@ def report(found: Found) -> Iterator[str]:
     yield ", ".join(f"{name}: {value}" for name, value in found.machine.items())
     for mode, by_tracer in found.compare.items():
         yield f"### The loop, {mode}\n\n{tables.comparison(by_tracer)}"
+    for title, by_tracer in found.traced.items():
+        yield f"### The loop, {title}\n\n{tables.comparison(by_tracer)}"
     for mode, programs in found.run_time.items():
         rows = [
             [name, number(it.ns_per_call), number(it.ns_per_run), number(it.runs / it.calls)]
@@ -30,6 +32,9 @@ def report(found: Found) -> Iterator[str]:
     if found.start:
         rows = [[name, shown(it)] for name, it in found.start.items()]
         yield "### Start\n\n" + table(["", "ms until attached"], rows)
+    if found.answers:
+        rows = [[name, shown(it)] for name, it in found.answers.items()]
+        yield "### Starts of any function, and the index\n\n" + table(["", "ms"], rows)
     if found.footprint:
         yield "### Memory, MiB\n\n" + memory_table(found.footprint)
     if found.idle:

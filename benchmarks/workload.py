@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The traced process: a C program that calls unlinkat in a tight loop."""
+"""The traced process: a C program that makes one call in a tight loop."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ Stamps = np.ndarray[Any, np.dtype[np.uint64]]
 class Load:
     """A tight loop: `calls` by each of `threads`, with a name of `name_bytes` bytes.
 
-    With `pass_every`, every so many calls one is made under the thread name PASSING_COMM.
+    `call` is `unlinkat`, `openat` or `pread` (benchmarks/workload.c). With `pass_every`, every so
+    many calls one is made under the thread name PASSING_COMM.
     """
 
     calls: int
     threads: int = 1
     name_bytes: int = SHORT_NAME_BYTES
     pass_every: int = 0
+    call: str = "unlinkat"
 
     @property
     def total(self) -> int:
@@ -76,9 +78,12 @@ class Workload(Child):
 
     def loop(self, load: Load) -> Took:
         """Make the calls, wait for their end, and return what they took."""
-        answer = self.ask(f"loop {load.calls} {load.threads} {load.name_bytes} {load.pass_every}")
+        numbers = f"{load.calls} {load.threads} {load.name_bytes} {load.pass_every}"
+        answer = self.ask(f"loop {load.call} {numbers}")
         if answer["failures"]:
-            raise RuntimeError(f"{answer['failures']} calls did not fail with ENOENT")
+            raise RuntimeError(
+                f"{answer['failures']} calls of {load.call} ended otherwise than they should"
+            )
         return Took(answer["calls"], answer["elapsed_ns"], answer["cpu_ns"])
 
     def paced(self, calls: int, rate_hz: float, path: Path) -> Stamps:

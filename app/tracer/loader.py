@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 
 from app.kernel import kretprobe
@@ -56,6 +58,19 @@ class LoadedMap:
             )
 
 
+def _load(program: ProgramSpec, code: bytes, btf_fd: int) -> int:
+    """Load a program and return its descriptor; raises OSError."""
+    return bpf.load_program(
+        program.type,
+        code,
+        name=program.name,
+        kernel_version=running_version_code(),
+        attach_type=program.attach_type,
+        attach_btf_id=program.attach_btf_id,
+        attach_btf_fd=btf_fd if program.attach_btf_id else 0,
+    )
+
+
 class LoadedObject:
     """Maps and programs of a compiled object. A context manager that unloads all on exit.
 
@@ -89,19 +104,20 @@ class LoadedObject:
             descriptors = [self.maps[spec.name].fd for spec in compiled.maps]
             # It is open while programs are loaded, which then hold the module themselves.
             btf_fd = 0 if module is None else stack.enter_context(bpf.module_btf(module))
-            for program in compiled.programs:
-                instructions = relocated(program.instructions, descriptors)
-                fd = bpf.load_program(
-                    program.type,
-                    finish(instructions) if finish else instructions,
-                    name=program.name,
-                    kernel_version=running_version_code(),
-                    attach_type=program.attach_type,
-                    attach_btf_id=program.attach_btf_id,
-                    attach_btf_fd=btf_fd if program.attach_btf_id else 0,
+            code = [relocated(program.instructions, descriptors) for program in compiled.programs]
+            if finish:
+                code = [finish(instructions) for instructions in code]
+            # At the same time, as verifying a large program takes the kernel 10 ms and more.
+            with ThreadPoolExecutor(len(code)) as pool:
+                loads = list(
+                    map(pool.submit, repeat(_load), compiled.programs, code, repeat(btf_fd))
                 )
-                stack.callback(os.close, fd)
-                self._programs[program.name] = fd, program
+            for load, program in zip(loads, compiled.programs, strict=True):
+                if not load.exception():
+                    stack.callback(os.close, load.result())
+                    self._programs[program.name] = load.result(), program
+            for load in loads:
+                load.result()
             self._stack = stack.pop_all()
 
     def __enter__(self) -> LoadedObject:

@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks.bpftrace_output import Printed, read_json, read_text
 from benchmarks.bpftrace_script import script, three_calls
+from benchmarks.traced import ALL, Traced
 
 TEXT = """Attaching 4 probes...
 attached
@@ -24,12 +25,27 @@ JSON = r"""{"type": "attached_probes", "data": {"probes": 4}}
 {"type": "lost_events", "data": {"events": 40}}
 {"type": "printf", "data": "593877839283 6370 6370 0 python3 4 zz -2 2524\n"}
 {"type": "printf", "data": "5938778"""
+READ_TEXT = "attached\n1 2 3 0 cat 16 no-xxxx 16 900\nLost 2 events\n"
 ENTRY_TEXT = "attached\n1 2 3 0 rm -100 /tmp/x\n1 2 3 0 rm -100 \n"
 
 
 def test_text() -> None:
     assert read_text(TEXT) == Printed(rows=3, lost=15)
     assert read_text(ENTRY_TEXT) == Printed(rows=2, lost=0)
+
+
+def test_text_of_another_function() -> None:
+    assert read_text(READ_TEXT) == Printed(rows=1, lost=2)
+
+
+@pytest.mark.parametrize("traced", ALL, ids=lambda it: it.probe)
+def test_scripts_of_other_functions(traced: Traced) -> None:
+    text = traced.script("pid == 7")
+    assert text.count("/pid == 7/") == text.count("/@start[tid]/") == 1
+    assert text.count("{") == text.count("}")
+    assert text.count(f"{traced.probe} /") == 2
+    row = text[text.index('printf("%lld') :]
+    assert row.partition('"')[2].partition('"')[0].count("%") == 9
 
 
 def test_json_with_a_last_line_that_is_cut() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks import options, starts
+from benchmarks import answers, options, starts, traced
 from benchmarks.comparison import ORDER, OURS, PRINTK, TEXT, UNTRACED, rotated, summaries
 from benchmarks.delays import Delays
 from benchmarks.figures import spread
@@ -112,7 +112,31 @@ def test_what_a_probe_adds_in_the_kernel() -> None:
     assert [(goal.reached, goal.limit, goal.met) for goal in found] == [
         (500, 3000, True),
         (500, 400, False),
+        (500, 1300, True),
     ]
+
+
+def test_what_a_function_adds_by_what_bpftrace_adds() -> None:
+    title = traced.VFS_READ.title
+    costs = {title: guest().costs["fexit"]}
+    costs[title][TEXT] = replace(costs[title][TEXT], loop=2250, reader=1000)
+    found = by_name(Found({}, vm=replace(guest(), costs=costs)))
+    assert found[f"{title}: instructions added by bpftrace's"].reached == pytest.approx(0.4)
+    assert found[f"{title}: reader's instructions by bpftrace's"].reached == pytest.approx(0.05)
+
+
+def test_goals_of_a_traced_function() -> None:
+    found = by_name(Found({}, traced={"f": compared(reader_ns=300).compare["tracepoint"]}))
+    assert found["f: CPU added to a call by bpftrace's"].reached == pytest.approx(0.25 / 9)
+    assert found["f: reader CPU by bpftrace's"].met
+    assert found["f: bytes a row to a viewer"].reached == 44
+    assert found["f: lost, worst round"].met
+
+
+def test_answers_have_a_limit_each() -> None:
+    found = by_name(Found({}, answers={name: spread([1e4]) for name in answers.LIMITS_MS}))
+    assert found.keys() == answers.LIMITS_MS.keys()
+    assert not any(goal.met for goal in found.values())
 
 
 def test_guest_figures_survive_the_way_out_of_the_machine() -> None:
@@ -122,10 +146,14 @@ def test_guest_figures_survive_the_way_out_of_the_machine() -> None:
 def test_report_has_each_part_that_was_run() -> None:
     found = compared()
     found.vm = guest()
+    found.traced = {traced.OPENAT.title: found.compare["tracepoint"]}
+    found.answers = {answers.NEVER_TRACED: spread([20.0])}
     found.delays = {"busy": Delays(10, 1, 2, 3), "quiet": Delays(10, 1, 2, 3)}
     text = "\n".join(report(found))
     for words in (
         "### The loop, tracepoint",
+        "### The loop, openat, tracepoint",
+        "### Starts of any function",
         "### Linux 6.12, fexit",
         "### Goals",
         "did not run",
