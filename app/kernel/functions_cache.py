@@ -79,7 +79,8 @@ def make(blobs: dict[str, bytes | str]) -> dict[str, bytes]:
     ftrace, ftrace_problem = _try(kernel.read_ftrace)
     blacklist, blacklist_problem = _try(kernel.read_blacklist)
     tracepoints, tracepoints_problem = _try(kernel.read_tracepoints)
-    rules = TrampolineRules.of(running_version_code())
+    version_code = running_version_code()
+    rules = TrampolineRules.of(version_code)
     found = Found(base, modules, symbols, ftrace, blacklist, tracepoints or {})
     sources = Sources(
         btf_problem,
@@ -88,6 +89,7 @@ def make(blobs: dict[str, bytes | str]) -> dict[str, bytes]:
         blacklist_problem,
         tracepoints_problem,
         rules.max_slots,
+        version_code,
     )
     return build(found, sources, rules)
 

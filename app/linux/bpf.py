@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from app.linux.bpf_attr import (
+    BtfInfoLayout,
     Command,
     EnableStats,
     Id,
@@ -48,6 +49,7 @@ MAP_TYPE_RINGBUF = 27
 STATS_RUN_TIME = 0
 
 _LOG_SIZE = 1 << 16
+_MODULE_NAME = 64  # bytes; the kernel's MODULE_NAME_LEN, with the NUL, is 56
 
 
 class ProgramRefusedError(OSError):
@@ -190,8 +192,12 @@ def load_program(
     kernel_version: int = 0,
     attach_type: int = 0,
     attach_btf_id: int = 0,
+    attach_btf_fd: int = 0,
 ) -> int:
-    """Load a GPL program and return its descriptor; raises ProgramRefusedError."""
+    """Load a GPL program and return its descriptor; raises ProgramRefusedError.
+
+    `attach_btf_id` is a number in the BTF of `attach_btf_fd`, a module's; in the kernel's for 0.
+    """
     code = ctypes.create_string_buffer(instructions, len(instructions))
     terms = ctypes.create_string_buffer(b"GPL")
     attributes = ProgLoad(
@@ -203,6 +209,7 @@ def load_program(
         prog_name=name.encode()[:15],
         expected_attach_type=attach_type,
         attach_btf_id=attach_btf_id,
+        attach_btf_obj_fd=attach_btf_fd,
     )
     try:
         return _bpf(Command.PROG_LOAD, attributes)
@@ -283,6 +290,35 @@ def program(prog_id: int) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
+
+
+@contextmanager
+def module_btf(module: str) -> Iterator[int]:
+    """Open the BTF of a loaded module, which needs Linux 5.11.
+
+    Raises OSError: FileNotFoundError where no BTF has the name (the module was unloaded, or has
+    none).
+    """
+    for btf_id in _ids(Command.BTF_GET_NEXT_ID):
+        try:
+            fd = _bpf(Command.BTF_GET_FD_BY_ID, Id(btf_id))
+        except FileNotFoundError:  # unloaded since
+            continue
+        try:
+            if _kernel_btf_name(fd) == module:
+                yield fd
+                return
+        finally:
+            os.close(fd)
+    raise FileNotFoundError(errno.ENOENT, f"the kernel has no BTF of a module {module}")
+
+
+def _kernel_btf_name(fd: int) -> str | None:
+    """Return the module whose BTF this is, `vmlinux` for the kernel's; None for a program's."""
+    name = ctypes.create_string_buffer(_MODULE_NAME)
+    info = BtfInfoLayout(name=ctypes.addressof(name), name_len=_MODULE_NAME)
+    _bpf(Command.OBJ_GET_INFO_BY_FD, InfoByFd(fd, ctypes.sizeof(info), ctypes.addressof(info)))
+    return name.value.decode("utf-8", "replace") if info.kernel_btf else None
 
 
 def _ids(command: Command) -> Iterator[int]:

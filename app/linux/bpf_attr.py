@@ -23,6 +23,8 @@ class Command(IntEnum):
     PROG_GET_FD_BY_ID = 13
     OBJ_GET_INFO_BY_FD = 15
     RAW_TRACEPOINT_OPEN = 17
+    BTF_GET_FD_BY_ID = 19
+    BTF_GET_NEXT_ID = 23
     LINK_GET_NEXT_ID = 31
     ENABLE_STATS = 32
 
@@ -54,7 +56,7 @@ class MapElement(ctypes.Structure):
 
 
 class ProgLoad(ctypes.Structure):
-    """BPF_PROG_LOAD, up to attach_btf_id."""
+    """BPF_PROG_LOAD, up to attach_btf_obj_fd."""
 
     _fields_ = (
         ("prog_type", ctypes.c_uint32),
@@ -77,6 +79,7 @@ class ProgLoad(ctypes.Structure):
         ("line_info", ctypes.c_void_p),
         ("line_info_cnt", ctypes.c_uint32),
         ("attach_btf_id", ctypes.c_uint32),
+        ("attach_btf_obj_fd", ctypes.c_uint32),  # 0 for the kernel itself; Linux 5.11
     )
 
 
@@ -109,6 +112,19 @@ class InfoByFd(ctypes.Structure):
         ("bpf_fd", ctypes.c_uint32),
         ("info_len", ctypes.c_uint32),
         ("info", ctypes.c_void_p),
+    )
+
+
+class BtfInfoLayout(ctypes.Structure):
+    """struct bpf_btf_info; its name and `kernel_btf` since Linux 5.11."""
+
+    _fields_ = (
+        ("btf", ctypes.c_void_p),
+        ("btf_size", ctypes.c_uint32),
+        ("id", ctypes.c_uint32),
+        ("name", ctypes.c_void_p),
+        ("name_len", ctypes.c_uint32),
+        ("kernel_btf", ctypes.c_uint32),
     )
 
 

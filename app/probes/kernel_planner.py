@@ -20,7 +20,7 @@ from app.errors import ProbedeckError
 from app.filters import FilterFault, split
 from app.kernel.functions import KINDS, Entry, FunctionIndex
 from app.kernel.functions_query import near_names
-from app.kernel.functions_reasons import Refusal, why_not
+from app.kernel.functions_reasons import why_not
 from app.kernel.kernel_types import KernelTypes
 from app.linux.user_names import user_number
 from app.presets.kernel_names import names_here
@@ -31,7 +31,6 @@ from app.probes.function_index import Functions
 from app.probes.planning import Resolved, invalid
 from app.probes.spec import FUNCTION, SYSCALL, TRACEPOINT, Target
 
-TRAMPOLINES = ("fentry", "fexit")
 # A tracepoint of a system call, which is not traced by itself: with or without its category.
 _SYSCALL_EVENT = re.compile(r"(?:syscalls:)?sys_(?:enter|exit)_(.+)")
 
@@ -63,7 +62,7 @@ class KernelPlanner:
 
     def make_plan(self, target: Target, mode: str, columns: tuple[str, ...] | None) -> Plan:
         entry = self._entry(target)
-        if refusal := why_not(entry, mode) or _not_yet(entry, mode):
+        if refusal := why_not(entry, mode):
             instead = [
                 {"kind": each.kind, "name": each.name, "note": each.note}
                 for each in refusal.instead
@@ -118,16 +117,6 @@ def _other_kind(index: FunctionIndex, target: Target) -> Entry | None:
         return index.lookup(SYSCALL, call[1])
     others = (kind for kind in KINDS if kind != target.kind)
     return next((found for kind in others if (found := index.lookup(kind, target.name))), None)
-
-
-def _not_yet(entry: Entry, mode: str) -> Refusal | None:
-    if entry.kind == FUNCTION and entry.module is not None and mode in TRAMPOLINES:
-        reason = (
-            f"{entry.name} belongs to the module {entry.module}, and Probedeck attaches trampolines"
-            " to functions of the kernel itself only: use kprobe or kretprobe"
-        )
-        return Refusal("module_function", reason)
-    return None
 
 
 def _unavailable(what: str, reason: str, hint: str | None = None, **more: Any) -> ProbedeckError:

@@ -59,12 +59,16 @@ class LoadedMap:
 class LoadedObject:
     """Maps and programs of a compiled object. A context manager that unloads all on exit.
 
-    `finish` makes the last change to each program's instructions. Raises OSError
+    `finish` makes the last change to each program's instructions. `attach_btf_fd` is the BTF of the
+    module whose functions tracing programs are for, 0 for the kernel's. Raises OSError
     (bpf.ProgramRefusedError for a program) if the kernel refuses.
     """
 
     def __init__(
-        self, compiled: CompiledObject, finish: Callable[[bytes], bytes] | None = None
+        self,
+        compiled: CompiledObject,
+        finish: Callable[[bytes], bytes] | None = None,
+        attach_btf_fd: int = 0,
     ) -> None:
         self._programs: dict[str, tuple[int, ProgramSpec]] = {}
         self.maps: dict[str, LoadedMap] = {}
@@ -92,6 +96,7 @@ class LoadedObject:
                     kernel_version=running_version_code(),
                     attach_type=program.attach_type,
                     attach_btf_id=program.attach_btf_id,
+                    attach_btf_fd=attach_btf_fd if program.attach_btf_id else 0,
                 )
                 stack.callback(os.close, fd)
                 self._programs[program.name] = fd, program

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
 from app.columns.plan import Plan
 from app.errors import ProbedeckError
 from app.filters.kernel_filter import KernelFilter
 from app.kernel.feature_probes import describe_error
 from app.kernel.hints import is_switched_off
-from app.linux import tracefs
+from app.linux import bpf, tracefs
 from app.probes.drops import PROGRAM_DROPS, RECURSION
 from app.probes.spec import Filter
 from app.tracer import any_records, template
@@ -36,7 +39,10 @@ class PlanPrograms(AttachedPrograms):
         numbers = template.constants(plan)
         adapted = template.adapted(compiled, plan, ring_bytes)
         try:
-            self._object = LoadedObject(adapted, lambda code: template.filled(code, numbers))
+            with _attached_to(plan) as btf_fd:
+                self._object = LoadedObject(
+                    adapted, lambda code: template.filled(code, numbers), btf_fd
+                )
             self._switch = FilterTestsSwitch(self._object.maps)
             try:
                 self._attach()
@@ -127,3 +133,24 @@ class PlanPrograms(AttachedPrograms):
         There are no canaries, as an arbitrary function cannot be called.
         """
         return [self._plan.hook.name] if is_switched_off(self._plan.mode) else []
+
+
+@contextmanager
+def _attached_to(plan: Plan) -> Iterator[int]:
+    """Hold the BTF of the module whose function trampolines are for; 0 for the kernel's.
+
+    The kernel takes the module itself while it loads a program for it, and a trampoline holds it
+    from then on. Raises ProbedeckError where the module was unloaded since the plan was made.
+    """
+    module = plan.hook.module
+    if plan.mode not in ("fentry", "fexit") or module is None:
+        yield 0
+        return
+    with ExitStack() as stack:
+        try:
+            btf_fd = stack.enter_context(bpf.module_btf(module))
+        except FileNotFoundError:
+            raise ProbedeckError(
+                502, "tracer_failed", f"the module {module} is not loaded any more"
+            ) from None
+        yield btf_fd
