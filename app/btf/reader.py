@@ -35,6 +35,7 @@ VOID = 0
 # The kernel allows 32 modifiers and typedefs in a row (MAX_RESOLVE_DEPTH in kernel/bpf/btf.c).
 _MAX_DEPTH = 64
 
+_KINDS = {int(kind): kind for kind in Kind}  # an enum's own look-up takes ten times as long
 _SIZED = frozenset({Kind.INT, Kind.STRUCT, Kind.UNION, Kind.ENUM, Kind.FLOAT, Kind.ENUM64})
 
 
@@ -127,7 +128,7 @@ class Btf:
         """Return a type's kind; None for `void`."""
         if type_id == VOID:
             return None
-        return Kind(kind_of(self._type(type_id)[1]))
+        return _KINDS[kind_of(self._type(type_id)[1])]  # others are refused at first (`starts`)
 
     def name(self, type_id: int) -> str:
         """Return a type's name, empty if it has none."""

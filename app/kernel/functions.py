@@ -86,6 +86,7 @@ class Sources:
     blacklist: str | None = None
     tracepoints: str | None = None
     max_slots: int = 12  # words of arguments that a trampoline takes on this kernel
+    version_code: int = 0xFFFFFF  # LINUX_VERSION_CODE
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,10 @@ from app.kernel.build import running_build_id, running_version_code
 from app.kernel.functions import Sources
 from app.kernel.functions_build import Found, TrampolineRules, build
 from app.linux import paths
-from app.linux.process import end_with_parent, set_process_name
+from app.linux.process import end_with_parent, keep_niceness, set_process_name
 
 PREFIX = "functions-"
+NICENESS = 10  # requests and tracers come first
 MOST_KEPT = 4  # indexes in the cache: of other kernels, or of other modules
 _HERE = Path(__file__).parent
 
@@ -50,6 +51,8 @@ def main(argv: Sequence[str]) -> None:
     options = parser.parse_args(argv)
     end_with_parent(options.parent)
     set_process_name("pd:functions")
+    os.nice(NICENESS)
+    keep_niceness()
     gc.disable()  # it makes 500,000 objects and no cycles, and ends soon
     folder = ensure(options.btf_path, options.cache_dir)
     json.dump({"folder": str(folder)}, sys.stdout)
@@ -79,7 +82,8 @@ def make(blobs: dict[str, bytes | str]) -> dict[str, bytes]:
     ftrace, ftrace_problem = _try(kernel.read_ftrace)
     blacklist, blacklist_problem = _try(kernel.read_blacklist)
     tracepoints, tracepoints_problem = _try(kernel.read_tracepoints)
-    rules = TrampolineRules.of(running_version_code())
+    version_code = running_version_code()
+    rules = TrampolineRules.of(version_code)
     found = Found(base, modules, symbols, ftrace, blacklist, tracepoints or {})
     sources = Sources(
         btf_problem,
@@ -88,6 +92,7 @@ def make(blobs: dict[str, bytes | str]) -> dict[str, bytes]:
         blacklist_problem,
         tracepoints_problem,
         rules.max_slots,
+        version_code,
     )
     return build(found, sources, rules)
 

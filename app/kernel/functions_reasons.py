@@ -16,6 +16,10 @@ from app.kernel.functions import FUNCTION, SYSCALL, Entry, Facts
 TRAMPOLINES, KPROBES = ("fentry", "fexit"), ("kprobe", "kretprobe")
 AT_RETURN = ("fexit", "kretprobe")
 LOADED_MODULES = Path("/sys/module")
+# LINUX_VERSION_CODE since which the kernel has BTF of modules (CONFIG_DEBUG_INFO_BTF_MODULES), and
+# since which it searches a module's own symbols for its functions (bpf_check_attach_target in
+# kernel/bpf/verifier.c; before, kallsyms_lookup_name).
+_MODULE_BTF, _MODULE_SYMBOLS = 0x050B00, 0x060400
 
 
 @dataclass(frozen=True)
@@ -155,20 +159,37 @@ def _without_symbol(entry: Entry) -> Refusal:
 
 
 def _trampoline(entry: Entry) -> Refusal | None:
-    name, facts = entry.name, entry.facts
-    if entry.sources.btf:
-        return Refusal("no_btf", f"the kernel's BTF cannot be used: {entry.sources.btf}")
+    if refusal := _without_btf(entry) or _one_of_several(entry):
+        return refusal
+    if entry.signature_problem:
+        text = _SIGNATURES[entry.signature_problem].format(slots=entry.sources.max_slots)
+        return Refusal(entry.signature_problem, f"{entry.name}: {text}")
+    return None
+
+
+def _without_btf(entry: Entry) -> Refusal | None:
+    name, sources = entry.name, entry.sources
+    if sources.btf:
+        return Refusal("no_btf", f"the kernel's BTF cannot be used: {sources.btf}")
+    if entry.module and sources.version_code < _MODULE_BTF:
+        what = f"Linux before 5.11 has no BTF of modules, and {name} is of {entry.module}"
+        return Refusal("no_btf", f"{what}; a kprobe needs no BTF")
     if not entry.function_id:
         what = f"the BTF of {entry.module or 'the kernel'} does not describe {name}"
         return Refusal("no_btf", f"{what}; a kprobe needs no BTF")
+    return None
+
+
+def _one_of_several(entry: Entry) -> Refusal | None:
+    name, facts = entry.name, entry.facts
     if facts & Facts.TWO_IN_BTF:
         return Refusal("ambiguous", f"BTF describes several functions named {name}")
     if facts & Facts.AMBIGUOUS_HERE:
         what = f"/proc/kallsyms has several symbols named {name}, and the kernel would take any"
         return Refusal("ambiguous", what)
-    if entry.signature_problem:
-        text = _SIGNATURES[entry.signature_problem].format(slots=entry.sources.max_slots)
-        return Refusal(entry.signature_problem, f"{name}: {text}")
+    if entry.module and facts & Facts.AMBIGUOUS and entry.sources.version_code < _MODULE_SYMBOLS:
+        what = f"/proc/kallsyms has several symbols named {name}, with those of modules"
+        return Refusal("ambiguous", f"{what}, and Linux before 6.4 takes the first of all")
     return None
 
 

@@ -20,7 +20,7 @@ from app.kernel.functions_sources import modules_state
 from app.probes.spawner import Spawner
 
 BUILD_TIMEOUT_S = 300.0  # 1 to 2 s on a real computer, a minute in emulation
-WAIT_S = 30.0  # for a request
+WAIT_S = 0.7  # for a request: it is answered within a second
 RETRY_S = 5.0  # after a failure
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Functions:
 
     Its first index is made when the service starts. Each request compares the modules that are
     loaded with those of the index (two reads in /proc and /sys), and waits for a new index if they
-    are others.
+    are others. Not for long: within a second the answer is from what is there, or "ask again".
     """
 
     def __init__(
@@ -85,10 +85,14 @@ class Functions:
                     break
             if self._index is not None:
                 return self._index
-            why = self._problem or "it is being made: ask again in a moment"
-            raise ProbedeckError(
-                503, "functions_not_ready", f"There is no list of functions: {why}."
-            )
+            raise _not_ready(self._problem)
+
+    def check_current(self) -> None:
+        """Raise ProbedeckError 503 while an index is made for other modules than those of the
+        index: what that does not have, the new one may have."""
+        with self._changed:
+            if self._thread is not None and self._state() != self._modules:
+                raise _not_ready("")
 
     def _may_retry(self) -> bool:
         return time.monotonic() - self._failed_s >= RETRY_S
@@ -138,3 +142,13 @@ class Functions:
         if not isinstance(answer, dict) or "folder" not in answer:
             raise ValueError(f"it printed {output[:200]!r}")
         return Path(str(answer["folder"]))
+
+
+def _not_ready(problem: str) -> ProbedeckError:
+    why = problem or "it is being made: ask again in a moment"
+    return ProbedeckError(
+        503,
+        "functions_not_ready",
+        f"There is no list of functions: {why}.",
+        retry_after_s=RETRY_S if problem else 1.0,
+    )

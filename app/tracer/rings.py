@@ -87,11 +87,12 @@ class Ring:
             count=count,
             offset=PAGE_BYTES + start % self._size_bytes,
         )
-        unexpected = np.flatnonzero(slots["length"] != self._record_bytes)
+        lengths = slots["length"].copy()  # another CPU may finish a record between two looks at it
+        unexpected = np.flatnonzero(lengths != self._record_bytes)
         if unexpected.size:
             first = int(unexpected[0])
-            if not int(slots["length"][first]) & BUSY:
-                length = int(slots["length"][first])
+            length = int(lengths[first])
+            if not length & BUSY:
                 raise CorruptRingError(
                     f"a record of length {length:#x} instead of {self._record_bytes:#x}"
                 )

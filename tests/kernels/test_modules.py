@@ -56,8 +56,11 @@ def test_a_function_of_a_module(idle: Service, modes: tuple[str, ...], mode: str
     if not Path("/sys/kernel/btf", MODULE).exists():  # before Linux 5.11
         assert platform.release().startswith("5.10.")
         answer = idle.request("POST", f"/probes/{PROBE}", {**spec, "columns": columns})
-        assert answer.status in (422, 501), answer.json
-        assert f"BTF of {MODULE}" in str(answer.json)
+        if mode in ("fentry", "fexit"):
+            assert answer.status == 501
+            assert "5.11" in answer.json["reason"]
+        else:  # a kprobe could attach, but nothing describes the columns
+            assert answer.status in (422, 501), answer.json
         return
     assert idle.start(PROBE, **spec, columns=columns)["target"]["name"] == FUNCTION
     cursor = idle.cursor()

@@ -163,8 +163,9 @@ def write_index(
     version: tuple[int, int] = (6, 12),
 ) -> FunctionIndex:
     """Make the index of a kernel in a folder, and open it."""
-    rules = TrampolineRules.of(version[0] << 16 | version[1] << 8)
-    sources = sources or Sources(max_slots=rules.max_slots)
+    version_code = version[0] << 16 | version[1] << 8
+    rules = TrampolineRules.of(version_code)
+    sources = sources or Sources(max_slots=rules.max_slots, version_code=version_code)
     folder.mkdir(exist_ok=True)
     folder.chmod(0o755)
     for name, data in build(kernel or found(), sources, rules).items():

@@ -120,15 +120,22 @@ class FakeFunctions:
 
     def __init__(self) -> None:
         self.is_ready = True
+        self.is_made_again = False
         self._index: FunctionIndex | None = None
 
     def current(self) -> FunctionIndex:
         if not self.is_ready:
-            raise ProbedeckError(503, "functions_not_ready", "There is no list of functions.")
+            detail = "There is no list of functions."
+            raise ProbedeckError(503, "functions_not_ready", detail, retry_after_s=0.5)
         if self._index is None:
             with TemporaryDirectory() as folder:  # what is mapped remains when the files are gone
                 self._index = write_index(Path(folder, "index"))
         return self._index
+
+    def check_current(self) -> None:
+        if self.is_made_again:
+            detail = "There is no list of functions."
+            raise ProbedeckError(503, "functions_not_ready", detail, retry_after_s=0.5)
 
 
 class FakeManager:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from itertools import islice
@@ -123,6 +124,8 @@ def problem_response(error: ProbedeckError) -> Response:
     response = Response(problem_document(error), status=error.status, content_type=CONTENT_TYPE)
     if error.status == 401:  # RFC 9110, 11.6.1
         response.headers["WWW-Authenticate"] = "Bearer"
+    if "retry_after_s" in error.extra:
+        response.headers["Retry-After"] = str(math.ceil(error.extra["retry_after_s"]))
     return response
 
 

@@ -34,6 +34,7 @@ def functions(query: dict[str, Any]) -> Response:
     try:
         hits = search(index, query["q"], query.get("kind"), query["limit"])
     except QueryError as error:
+        manager.functions.check_current()
         fault = {"field": "q", "message": str(error), "near": error.near}
         raise ProbedeckError(422, "invalid", f"q: {error}", errors=[fault]) from error
     modes = manager.kernel.modes
@@ -57,6 +58,7 @@ def function(query: dict[str, Any], name: str) -> Response:
     kind, module = query.get("kind"), query.get("module")
     entry = find(index, name, kind, module) if len(name) <= MAX_NAME else None
     if entry is None:
+        manager.functions.check_current()
         near = near_names(index, name[:MAX_NAME], kind)
         where = f" in the module {module!r}" if module else ""
         guess = f"; did you mean {' or '.join(near)}?" if near else ""

@@ -116,6 +116,30 @@ def test_what_a_trampoline_passes_on_depends_on_the_version(
         assert "at most 6 words" in refusal.reason
 
 
+@pytest.mark.parametrize(
+    ("version", "name", "code", "because"),
+    [
+        ((5, 10), "xfs_read", "no_btf", "before 5.11"),
+        ((5, 11), "xfs_read", None, ""),
+        ((6, 3), "shared_name", "ambiguous", "before 6.4"),
+        ((6, 4), "shared_name", None, ""),
+    ],
+)
+def test_trampolines_of_a_module_depend_on_the_version(
+    tmp_path: Path, version: tuple[int, int], name: str, code: str | None, because: str
+) -> None:
+    entry = write_index(tmp_path / "index", version=version).lookup(FUNCTION, name, MODULE)
+    assert entry is not None
+    for mode in TRAMPOLINES:
+        refusal = why_not(entry, mode)
+        assert (refusal and refusal.code) == code
+        if refusal:
+            assert because in refusal.reason
+            assert name in refusal.reason
+    if name == "xfs_read":
+        assert why_not(entry, "kprobe") is None
+
+
 def test_what_to_trace_instead(index: FunctionIndex) -> None:
     def instead(kind: str, name: str, mode: str) -> list[tuple[str, str]]:
         entry = index.lookup(kind, name)

@@ -160,6 +160,29 @@ def test_a_caller_does_not_wait_for_ever(functions: Functions, spawner: FakeSpaw
         functions.current(0.01)
     assert raised.value.code == "functions_not_ready"
     assert "ask again" in raised.value.detail
+    assert raised.value.extra["retry_after_s"] == 1
+
+
+def test_a_request_waits_for_less_than_a_second(functions: Functions, spawner: FakeSpawner) -> None:
+    spawner.code = "import time; time.sleep(1000)"
+    assert subject.WAIT_S < 1
+    with pytest.raises(ProbedeckError):
+        functions.current()
+
+
+def test_while_modules_change_the_index_before_answers(
+    functions: Functions, spawner: FakeSpawner, modules: Modules, tmp_path: Path
+) -> None:
+    write_index(tmp_path / "index")
+    spawner.prints(tmp_path / "index")
+    index = functions.current(PATIENCE_S)
+    functions.check_current()
+    modules.loaded = ("vmlinux", "xfs")
+    spawner.code = "import time; time.sleep(1000)"
+    assert functions.current(0.01) is index
+    with pytest.raises(ProbedeckError) as raised:
+        functions.check_current()
+    assert raised.value.code == "functions_not_ready"
 
 
 def test_closing_ends_the_child_and_its_callers(functions: Functions, spawner: FakeSpawner) -> None:

@@ -110,3 +110,15 @@ def test_not_ready(client: FlaskClient, manager: FakeManager) -> None:
     for path in ("/functions", "/functions/vfs_read"):
         answer = client.get(path)
         assert (answer.status_code, answer.json["code"]) == (503, "functions_not_ready")
+        assert answer.headers["Retry-After"] == "1"
+
+
+def test_what_is_not_found_while_modules_change_may_come(
+    client: FlaskClient, manager: FakeManager
+) -> None:
+    manager.functions.is_made_again = True
+    assert client.get("/functions/vfs_read").status_code == 200
+    assert client.get("/functions?q=module:xfs").status_code == 200
+    for path in ("/functions?q=module:veth", "/functions/veth_xmit"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
