@@ -108,7 +108,7 @@ RULES: dict[str, Rule] = {
             "app.probes.spec",
             "app.timestamps",
         ),
-        libraries=("nanoarrow", "numpy"),
+        libraries=("numpy",),
     ),
     "app.tracer.compile": Rule(
         ours=(
@@ -288,7 +288,7 @@ PROCESSES: dict[str, tuple[str, ...]] = {
     "app.kernel.__main__": (),
     "app.kernel.functions_cache": (),
     "app.tracer.compile": ("bcc",),
-    "app.tracer.__main__": ("nanoarrow", "numpy"),
+    "app.tracer.__main__": ("numpy",),
     "app.cli.vm": (),
     "app.cli.vm_exec": (),
     "app.vm_mode.guest": (),

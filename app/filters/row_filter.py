@@ -65,18 +65,21 @@ def _not(test: RowFilter) -> RowFilter:
 
 
 def _word(node: Word, names: Vocabulary) -> RowFilter:
-    """Test any text, or an alias of a value's name."""
+    """Test any text, an alias of a value's name, or the name of a number."""
     matches = part_matcher(node.text)
     kinds: dict[str, set[str]] = {}
     for column in names.columns:
         kinds.setdefault(column.name, set()).add(kind_of(column))
-    # Times and names of numbers are texts in JSON, but not columns of texts.
+    # Times and numbers in hexadecimal are texts in JSON, but not columns of texts.
     others = {name for name, found in kinds.items() if TEXT not in found}
-    named = {
-        column.name: by_any_name(names.names_of(column), matches)
-        for column in names.columns
-        if column.names is not None
-    }
+    named: dict[str, Callable[[str], bool]] = {}
+    for column in names.columns:
+        table = names.names_of(column)
+        if table is not None and kind_of(column) == TEXT:
+            named[column.name] = by_any_name(table, matches)
+        elif table is not None and column.render == "name" and column.name in others:
+            named[column.name] = _names_test(table, matches)
+    others -= named.keys()
 
     def test(row: Row) -> bool:
         for name, value in row.items():
@@ -87,6 +90,11 @@ def _word(node: Word, names: Vocabulary) -> RowFilter:
         return False
 
     return test
+
+
+def _names_test(table: ValueNames, matches: Callable[[str], bool]) -> Callable[[str], bool]:
+    """Return the test of a text that may be a number's name, or a number in hexadecimal."""
+    return lambda text: table.number_shown(text) is not None and matches(text)
 
 
 def _column_test(meaning: Meaning) -> RowFilter:

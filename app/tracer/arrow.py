@@ -1,33 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Columns to Arrow: the types of columns, their metadata, and batches as self-contained streams."""
+"""Columns to Arrow: the types of columns, their metadata, and batches as self-contained streams.
+
+Each batch is as small as Arrow's own types make it: numbers are of the narrowest type that holds
+all of the batch, and texts of few distinct values are in a dictionary.
+"""
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import nanoarrow as na
 import numpy as np
-from nanoarrow.ipc import StreamWriter
 
 from app.columns.column import Column
-from app.tracer.text_columns import Texts
+from app.tracer import arrow_ipc
+from app.tracer.arrow_ipc import Cells, Field
+from app.tracer.text_columns import Coded, Texts
 
 Validity = np.ndarray[Any, np.dtype[np.bool_]]
 
 # Column type -> Arrow type, and the numpy type of its values; that of a text is None.
-TYPES: dict[str, tuple[Any, Any]] = {
-    "timestamp_ns": (lambda **kw: na.timestamp("ns", "UTC", **kw), np.int64),
-    "uint32": (na.uint32, np.uint32),
-    "int32": (na.int32, np.int32),
-    "uint64": (na.uint64, np.uint64),
-    "int64": (na.int64, np.int64),
-    "bool": (na.bool_, np.bool_),
-    "text": (na.string, None),
+TYPES: dict[str, tuple[arrow_ipc.Type, Any]] = {
+    "timestamp_ns": (arrow_ipc.TIME, np.int64),
+    "uint32": (arrow_ipc.integer(32, signed=False), np.uint32),
+    "int32": (arrow_ipc.integer(32, signed=True), np.int32),
+    "uint64": (arrow_ipc.integer(64, signed=False), np.uint64),
+    "int64": (arrow_ipc.integer(64, signed=True), np.int64),
+    "bool": (arrow_ipc.TRUTH, np.bool_),
+    "text": (arrow_ipc.TEXT, None),
 }
+# By whether they are signed: the narrower types.
+NARROW: dict[bool, tuple[Any, ...]] = {
+    False: (np.uint8, np.uint16, np.uint32),
+    True: (np.int8, np.int16, np.int32),
+}
+INTEGERS = {
+    np.dtype(dtype): arrow_ipc.integer(8 * np.dtype(dtype).itemsize, signed=signed)
+    for signed, dtypes in NARROW.items()
+    for dtype in dtypes
+}
+# What a batch must save: the bytes of the metadata `type`, and of a dictionary's messages.
+NARROW_COST = 80
+DICTIONARY_COST = 320
 
 
 @dataclass(frozen=True)
@@ -52,57 +68,114 @@ class Stream:
         self._metadata = metadata
         self._columns = columns
         self._batch = 0
-        self._use_names([None] * len(columns))
+        self._names: list[Mapping[int, str] | None] = [None] * len(columns)
+        self._value_names = [""] * len(columns)
+        self._fields: list[Field] = []
+        self._digits = 0
+        self._around_number = (b"", b"")
 
-    def write(self, rows: int, values: Sequence[Numbers | Texts]) -> bytes:
+    def write(self, rows: int, values: Sequence[Numbers | Texts | Coded]) -> bytes:
         """Return a batch; `values` are those of each column, in order."""
-        names = [column.names if isinstance(column, Numbers) else None for column in values]
-        if any(new is not old for new, old in zip(names, self._names, strict=True)):
-            self._use_names(names)
-        children = [
-            _array(kind, column, column_values, rows)
-            for kind, column, column_values in zip(self._types, self._columns, values, strict=True)
-        ]
-        schema = self._schema.modify(metadata={**self._metadata, "batch": str(self._batch)})
+        fields, cells = [], []
+        for place, (column, given) in enumerate(zip(self._columns, values, strict=True)):
+            names = self._names_of(place, given)
+            field, found = _encoded(column, given, names, rows)
+            fields.append(field)
+            cells.append(found)
+        schema = self._schema(fields)
         self._batch += 1
-        sink = io.BytesIO()
-        with StreamWriter.from_writable(sink) as writer:
-            writer.write_stream(
-                na.c_array_from_buffers(schema, rows, [None], null_count=0, children=children)
-            )
-        return sink.getvalue()
+        return schema + arrow_ipc.batch_messages(rows, cells)
 
-    def _use_names(self, names: Sequence[Mapping[int, str] | None]) -> None:
-        """Make the schema with these names of each column's numbers."""
-        self._names = names
-        self._types = [_arrow_type(*each) for each in zip(self._columns, names, strict=True)]
-        members = dict(zip((c.name for c in self._columns), self._types, strict=True))
-        self._schema = na.c_schema(na.struct(members, nullable=False))
+    def _schema(self, fields: list[Field]) -> bytes:
+        """Return the schema's message, made again only when more than the batch's number changes.
+
+        The number is the last text in it.
+        """
+        number = str(self._batch)
+        if fields != self._fields or len(number) != self._digits:
+            self._fields, self._digits = fields, len(number)
+            metadata = {**self._metadata, "batch": number}
+            message = arrow_ipc.schema_message(fields, metadata)
+            end = message.rindex(number.encode())
+            self._around_number = message[:end], message[end + len(number) :]
+        return number.encode().join(self._around_number)
+
+    def _names_of(self, place: int, values: Numbers | Texts | Coded) -> str:
+        """Return the names of a column's numbers as JSON, written again only when they change."""
+        names = values.names if isinstance(values, Numbers) else None
+        if names is not self._names[place]:
+            self._names[place] = names
+            texts = {str(value): name for value, name in (names or {}).items()}
+            self._value_names[place] = json.dumps(texts) if texts else ""
+        return self._value_names[place]
 
 
-def _arrow_type(column: Column, names: Mapping[int, str] | None) -> Any:
-    """Return a column's type with its metadata (docs/protocol.md, "Types of columns")."""
-    kind = TYPES[column.type][0](nullable=column.nullable)
-    metadata = {"names": column.names, "render": column.render}
-    if names:
-        metadata["value_names"] = json.dumps({str(value): name for value, name in names.items()})
-    metadata = {key: value for key, value in metadata.items() if value}
-    return na.c_schema(kind).modify(metadata=metadata) if metadata else kind
-
-
-def _array(kind: Any, column: Column, values: Numbers | Texts, rows: int) -> Any:
-    validity, nulls = None, 0
-    if column.nullable and values.valid is not None:
-        nulls = rows - int(np.count_nonzero(values.valid))
-        if nulls:
-            validity = _bits(values.valid)
+def _encoded(
+    column: Column, values: Numbers | Texts | Coded, value_names: str, rows: int
+) -> tuple[Field, Cells]:
+    """Return a column's field and cells; docs/protocol.md, "Types of columns", has its metadata."""
+    kind, dtype = TYPES[column.type]
+    index = dictionary = None
+    validity, nulls = _validity(column, values.valid, rows)
+    buffers: list[np.ndarray[Any, Any]]
+    if isinstance(values, Coded):
+        codes = _index(values, rows)
+        if codes is None:
+            values = values.expanded()
+        else:
+            index, buffers = INTEGERS[codes.dtype], [codes]
+            dictionary = (_buffer(values.table.offsets, np.int32), values.table.data)
     if isinstance(values, Texts):
         buffers = [_buffer(values.offsets, np.int32), _buffer(values.data, np.uint8)]
-    elif column.type == "bool":
+    elif isinstance(values, Numbers) and column.type == "bool":
         buffers = [_bits(values.values)]
-    else:
-        buffers = [_buffer(values.values, TYPES[column.type][1])]
-    return na.c_array_from_buffers(kind, rows, [validity, *buffers], null_count=nulls)
+    elif isinstance(values, Numbers):
+        numbers = _buffer(values.values, dtype)
+        narrow = numbers if column.type == "timestamp_ns" else _narrowest(numbers)
+        kind = kind if narrow is numbers else INTEGERS[narrow.dtype]
+        buffers = [narrow]
+    metadata = {
+        "type": column.type if kind is not TYPES[column.type][0] else None,
+        "names": column.names,
+        "render": column.render,
+        "value_names": value_names,
+    }
+    told = {key: value for key, value in metadata.items() if value}
+    field = Field(column.name, kind, column.nullable, told, index)
+    return field, Cells(nulls, [validity, *buffers], dictionary)
+
+
+def _validity(
+    column: Column, valid: Validity | None, rows: int
+) -> tuple[np.ndarray[Any, Any] | None, int]:
+    if not column.nullable or valid is None:
+        return None, 0
+    nulls = rows - int(np.count_nonzero(valid))
+    return (_bits(valid), nulls) if nulls else (None, 0)
+
+
+def _index(texts: Coded, rows: int) -> np.ndarray[Any, Any] | None:
+    """Return the numbers of a dictionary's texts; None if the texts themselves take less room."""
+    count = len(texts.table.sizes)
+    dtype = np.int8 if count <= 1 << 7 else np.int16 if count <= 1 << 15 else np.int32
+    width = np.dtype(dtype).itemsize
+    in_dictionary = rows * width + 4 * count + len(texts.table.data) + DICTIONARY_COST
+    plain = 4 * rows + int(texts.table.sizes[texts.codes].sum())
+    return texts.codes.astype(dtype) if in_dictionary < plain else None
+
+
+def _narrowest(numbers: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return the numbers in the narrowest type that holds them, if that saves anything."""
+    if numbers.nbytes <= NARROW_COST:
+        return numbers
+    low, high = int(numbers.min()), int(numbers.max())
+    for dtype in NARROW[numbers.dtype.kind == "i"]:
+        saved = numbers.nbytes - len(numbers) * np.dtype(dtype).itemsize
+        if saved <= NARROW_COST:
+            break
+        if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
+            return numbers.astype(dtype)
+    return numbers
 
 
 def _bits(values: Validity) -> np.ndarray[Any, np.dtype[np.uint8]]:

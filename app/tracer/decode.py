@@ -12,9 +12,9 @@ from app.columns.column import Column
 from app.tracer import text_columns
 from app.tracer.any_records import Records, WallOffset
 from app.tracer.arrow import Numbers, Stream
-from app.tracer.decoders import error_names, terminated
+from app.tracer.decoders import error_names
 from app.tracer.records import CALL_MASK, CALLS, FIRST_RENAME, NAME_CUT, REPLACES
-from app.tracer.text_columns import Texts
+from app.tracer.text_columns import Coded, Texts
 
 _CALL_NAMES = text_columns.Table(CALLS)
 _REPLACED = text_columns.Table(("", "unknown", "yes"))
@@ -35,12 +35,12 @@ class Encoder:
         wanted = [values[column.name] for column in self._columns]
         return self._stream.write(
             len(values["time"]),
-            [each if isinstance(each, Texts) else Numbers(each) for each in wanted],
+            [Numbers(each) if isinstance(each, np.ndarray) else each for each in wanted],
         )
 
 
 def to_columns(parts: Sequence[Records], wall_offset_ns: WallOffset) -> dict[str, Any]:
-    """Return all columns that records can yield: arrays of shape (n,), or `Texts`."""
+    """Return all columns that records can yield: arrays of shape (n,), `Texts` or `Coded`."""
     entry = np.concatenate([part["entry_ns"] for part in parts])
     in_order = bool((entry[1:] >= entry[:-1]).all())
     order = None if in_order else np.argsort(entry, kind="stable")
@@ -54,7 +54,6 @@ def to_columns(parts: Sequence[Records], wall_offset_ns: WallOffset) -> dict[str
     flags, ret = column("flags"), column("ret")
     call = flags & CALL_MASK
     replaced = np.where(call < FIRST_RENAME, 0, np.where(flags & REPLACES, 2, 1))
-    replaced_names = _REPLACED.take(replaced)
     sizes = [part["name_size"] for part in parts]
     readable = put_in_order(np.concatenate(sizes)) >= 0
     filename = text_columns.from_parts(
@@ -69,29 +68,31 @@ def to_columns(parts: Sequence[Records], wall_offset_ns: WallOffset) -> dict[str
         "pid": column("pid"),
         "tid": column("tid"),
         "uid": column("uid"),
-        "process": terminated(column("process")),
-        "comm": terminated(column("comm")),
-        "syscall": _CALL_NAMES.take(call),
+        "process": text_columns.distinct(column("process")),
+        "comm": text_columns.distinct(column("comm")),
+        "syscall": _CALL_NAMES.coded(call),
         "flags": _flag_names(call, column("call_flags")),
         "dfd": column("dfd"),
         "filename": Texts(filename.offsets, filename.data, readable),
-        "replaced": Texts(replaced_names.offsets, replaced_names.data, replaced > 0),
+        "replaced": _REPLACED.coded(replaced, replaced > 0),
         "ret": ret,
         "errno": error_names(ret),
         "latency_ns": column("latency_ns"),
     }
 
 
-def _flag_names(call: np.ndarray[Any, Any], flags: np.ndarray[Any, Any]) -> Texts:
+def _flag_names(call: np.ndarray[Any, Any], flags: np.ndarray[Any, Any]) -> Coded:
     """Return the names of each call's flags, or a number for unknown ones; null without flags."""
+    is_set = flags != 0
+    if not is_set.any():
+        return text_columns.Table(("",)).coded(np.zeros(len(flags), dtype=np.int32), is_set)
     kinds, codes = np.unique(
         call.astype(np.uint64) << np.uint64(32) | flags, return_inverse=True
     )  # few, as programs rarely pass flags that are not defined
     table = text_columns.Table(
         tuple(_flag_text(int(kind) >> 32, int(kind) & 0xFFFFFFFF) for kind in kinds)
     )
-    names = table.take(codes.reshape(-1))
-    return Texts(names.offsets, names.data, flags != 0)
+    return table.coded(codes.reshape(-1), is_set)
 
 
 def _flag_text(call: int, flags: int) -> str:

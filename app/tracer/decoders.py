@@ -21,9 +21,9 @@ from app.tracer.any_records import Batch, Mask
 from app.tracer.arrow import TYPES, Numbers
 from app.tracer.number_texts import Spans, decimal, hex_digits, join, spans_of
 from app.tracer.socket_texts import socket_address, socket_pair
-from app.tracer.text_columns import Texts
+from app.tracer.text_columns import Coded, Texts
 
-Column = Numbers | Texts  # the cells of one column
+Column = Numbers | Texts | Coded  # the cells of one column
 Decoder = Callable[[Batch, Output], Column]
 
 ERROR_NAMES = text_columns.Table(("", *(error_name(code) for code in range(1, MAX_ERRNO + 1))))
@@ -32,16 +32,10 @@ SHORT_TABLE = 64
 MINOR_BITS = 20  # of a dev_t in the kernel (include/linux/kdev_t.h)
 
 
-def terminated(matrix: np.ndarray[Any, Any]) -> Texts:
-    """Return texts that end with a NUL, from a matrix of shape (n, width)."""
-    return text_columns.from_matrix(matrix, (matrix == 0).argmax(axis=1).astype(np.int32))
-
-
-def error_names(results: np.ndarray[Any, Any], valid: Mask | None = None) -> Texts:
+def error_names(results: np.ndarray[Any, Any], valid: Mask | None = None) -> Coded:
     """Return the names of negated errno values among int64 numbers; others are invalid."""
     codes = np.where((results < 0) & (results >= -MAX_ERRNO), -results, 0)
-    names = ERROR_NAMES.take(codes)
-    return Texts(names.offsets, names.data, _both(codes > 0, valid))
+    return ERROR_NAMES.coded(codes, _both(codes > 0, valid))
 
 
 def _head(batch: Batch, output: Output) -> Column:
@@ -177,8 +171,8 @@ _HEAD: dict[str, Callable[[Batch], Column]] = {
         name: partial(lambda batch, name: Numbers(batch.head(name)), name=name)
         for name in ("pid", "tid", "uid", "cpu", "ret", "latency_ns")
     },
-    "process": lambda batch: terminated(batch.head("process")),
-    "comm": lambda batch: terminated(batch.head("comm")),
+    "process": lambda batch: text_columns.distinct(batch.head("process")),
+    "comm": lambda batch: text_columns.distinct(batch.head("comm")),
     "errno": lambda batch: error_names(batch.head("ret")),
 }
 DECODERS: dict[str, Decoder] = {

@@ -9,11 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from app.tracer.text_columns import HEX_DIGITS, Bytes, Sizes, Texts, from_spans
-
-# Multipliers of `unique_rows`: any odd numbers do; these differ in each process, so that nobody
-# can choose numbers that collide.
-_MULTIPLIERS = np.random.default_rng().integers(0, 2**63, 16, dtype=np.uint64) * 2 + 1
+from app.tracer.text_columns import HEX_DIGITS, Bytes, Sizes, Texts, from_spans, unique_rows
 
 
 @dataclass(frozen=True)
@@ -99,23 +95,3 @@ def by_distinct(columns: Sequence[np.ndarray[Any, Any]], text: Callable[..., str
     sizes = np.array([len(each) for each in texts], dtype=np.int32)
     starts = np.cumsum(sizes, dtype=np.int64) - sizes
     return Spans(np.frombuffer(b"".join(texts), dtype=np.uint8), starts[codes], sizes[codes])
-
-
-def unique_rows(
-    columns: Sequence[np.ndarray[Any, Any]],
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Return the places of the first of each distinct row, and for each row which of them it is.
-
-    Sorts a hash of each row instead of rows, which takes a tenth of the time.
-    """
-    mixed = np.zeros(len(columns[0]), dtype=np.uint64)
-    for column, multiplier in zip(columns, _MULTIPLIERS, strict=False):
-        mixed = (mixed ^ column) * multiplier
-        mixed ^= mixed >> np.uint64(32)
-    _, first, codes = np.unique(mixed, return_index=True, return_inverse=True)
-    if all((column[first][codes] == column).all() for column in columns):
-        return first, codes
-    _, first, codes = np.unique(  # two rows have one hash: never seen, yet possible
-        np.stack(columns, axis=1), axis=0, return_index=True, return_inverse=True
-    )
-    return first, codes.reshape(-1)

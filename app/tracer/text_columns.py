@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -11,12 +12,18 @@ import numpy as np
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 Sizes = np.ndarray[Any, np.dtype[np.int32]]
+Valid = np.ndarray[Any, np.dtype[np.bool_]]
 ELLIPSIS = "…"
 # Texts are gathered by so many bytes at once, so that the 8 bytes of index for each of them stay in
 # the processor's cache: 60 ns for 22 bytes, where all at once takes 75 to 210.
 CHUNK_BYTES = 1 << 16
 _ELLIPSIS_BYTES = np.frombuffer(ELLIPSIS.encode(), dtype=np.uint8)
 HEX_DIGITS = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
+
+# Multipliers of `unique_rows`: any odd numbers do; these differ in each process, so that nobody
+# can choose numbers that collide.
+_MULTIPLIERS = np.random.default_rng().integers(0, 2**63, 17, dtype=np.uint64) * 2 + 1
+HASH_BITS = 20
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,21 @@ class Texts:
     def sizes(self) -> Sizes:
         """Bytes of each text, of shape (n,)."""
         return np.diff(self.offsets)
+
+
+@dataclass(frozen=True)
+class Coded:
+    """`n` texts, each one of a table: `codes` has shape (n,), `valid` too, or is None."""
+
+    codes: np.ndarray[Any, np.dtype[np.int32]]
+    table: Texts
+    valid: Valid | None = None
+
+    def expanded(self) -> Texts:
+        """Return the texts one after the other."""
+        starts = self.table.offsets[self.codes].astype(np.int64)
+        found = from_spans(self.table.data, starts, self.table.sizes[self.codes])
+        return replace(found, valid=self.valid)
 
 
 def from_matrix(matrix: Bytes, sizes: Sizes) -> Texts:
@@ -111,16 +133,32 @@ class Table:
     """A short list of ASCII texts that columns refer to by index."""
 
     def __init__(self, texts: tuple[str, ...]) -> None:
-        self._matrix = np.zeros((len(texts), max(map(len, texts), default=0)), dtype=np.uint8)
-        self._sizes = np.array([len(entry) for entry in texts], dtype=np.int32)
-        for row, entry in enumerate(texts):
-            self._matrix[row, : len(entry)] = np.frombuffer(entry.encode("ascii"), dtype=np.uint8)
+        sizes = np.array([len(entry) for entry in texts], dtype=np.int32)
+        data = np.frombuffer("".join(texts).encode("ascii"), dtype=np.uint8)
+        self._texts = Texts(offsets_of(sizes), data)
 
-    def take(self, codes: np.ndarray[Any, Any]) -> Texts:
-        """Return the text of each code."""
-        sizes = self._sizes[codes]
-        width = int(sizes.max(initial=0))
-        return Texts(offsets_of(sizes), _heads(self._matrix[:, :width][codes], sizes))
+    def coded(self, codes: np.ndarray[Any, Any], valid: Valid | None = None) -> Coded:
+        """Return the text of each code, with the texts in use alone in the table."""
+        is_used = np.zeros(len(self._texts.sizes), dtype=np.bool_)
+        is_used[codes] = True
+        used = np.flatnonzero(is_used)
+        places = np.empty(len(is_used), dtype=np.int32)
+        places[used] = np.arange(len(used))
+        starts = self._texts.offsets[used].astype(np.int64)
+        table = from_spans(self._texts.data, starts, self._texts.sizes[used])
+        return Coded(places[codes], table, valid)
+
+
+def distinct(matrix: Bytes) -> Coded:
+    """Return texts of up to 15 bytes that end with a NUL, from a matrix of shape (n, 16).
+
+    The table has each text once, and once more for each other content after its NUL.
+    """
+    words = np.ascontiguousarray(matrix).view(np.uint64)
+    places, codes = unique_rows([words[:, 0], words[:, 1]])
+    heads = matrix[places]
+    table = from_matrix(heads, (heads == 0).argmax(axis=1).astype(np.int32))
+    return Coded(codes.astype(np.int32, copy=False), table)
 
 
 def as_utf8(offsets: Sizes, data: Bytes) -> Texts:
@@ -203,3 +241,30 @@ def offsets_of(sizes: Sizes) -> Sizes:
     offsets = np.zeros(len(sizes) + 1, dtype=np.int32)
     np.cumsum(sizes, out=offsets[1:])
     return offsets
+
+
+def unique_rows(
+    columns: Sequence[np.ndarray[Any, Any]],
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return the places of the first of each distinct row, and for each row which of them it is.
+
+    Finds rows by a hash of each, and sorts rows only if two different ones have the same hash.
+    """
+    mixed = np.zeros(len(columns[0]), dtype=np.uint64)
+    for column, multiplier in zip(columns, _MULTIPLIERS, strict=False):
+        mixed = (mixed ^ column) * multiplier
+        mixed ^= mixed >> np.uint64(32)
+    mixed *= _MULTIPLIERS[-1]
+    slots = (mixed >> np.uint64(64 - HASH_BITS)).astype(np.intp)
+    numbers = np.arange(len(slots), dtype=np.int32)
+    row_in = np.empty(1 << HASH_BITS, dtype=np.int32)  # only what is written is read
+    row_in[slots[::-1]] = numbers[::-1]  # the first row of a slot is written last
+    first_of = row_in[slots]
+    if all((column[first_of] == column).all() for column in columns):
+        is_first = first_of == numbers
+        codes = np.cumsum(is_first, dtype=np.int32)[first_of] - np.int32(1)
+        return np.flatnonzero(is_first), codes
+    _, first, codes = np.unique(
+        np.stack(columns, axis=1), axis=0, return_index=True, return_inverse=True
+    )
+    return first, codes.reshape(-1)

@@ -49,15 +49,20 @@ def _table(members: Mapping[str, Any]) -> Table:
     )
     wide = {column.name for column in columns if column.type in WIDE}
 
+    tables = {
+        name: {entry["value"]: entry["name"] for entry in entries}
+        for name, entries in members.get("names", {}).items()
+    }
+    named = {c.name: tables[c.names] for c in columns if c.render == "name" and c.names}
+
     def cell(name: str, value: Any) -> Any:
+        if name in named:
+            return named[name].get(value, value)
         return int(value) if name in wide and value is not None else value
 
     return Table(
         columns,
-        {
-            name: {entry["value"]: entry["name"] for entry in entries}
-            for name, entries in members.get("names", {}).items()
-        },
+        tables,
         members["users"],
         tuple(
             {"mode": MODE, **{name: cell(name, value) for name, value in row.items()}}
@@ -104,6 +109,8 @@ def pack(row: Row, plan: Plan) -> tuple[bytes, list[bytes | None]]:
             unreadable |= 1 << output.values[0]
             values[output.values[0]] = 0xDEAD
         elif output.values:
+            if isinstance(cell, str):
+                cell = {name: value for value, name in output.names}[cell]
             # A bool is any number but 0.
             values[output.values[0]] = 6 if cell is True else int(cell) & (2**64 - 1)
     sizes = [-1 if text is None else len(text) for text in texts]

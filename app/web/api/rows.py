@@ -18,8 +18,10 @@ from nanoarrow.ipc import InputStream
 
 EPOCH = datetime(1970, 1, 1)
 NS_PER_S = 1_000_000_000
-# Arrow's formats of integers, and the bits of their two's complement.
-MASKS = {"I": 2**32 - 1, "i": 2**32 - 1, "L": 2**64 - 1, "l": 2**64 - 1}
+INTEGERS = "cCsSiIlL"  # Arrow's formats of integers, of 8 to 64 bits
+# The bits of a two's complement, by the column's type.
+MASKS = {"uint32": 2**32 - 1, "int32": 2**32 - 1, "uint64": 2**64 - 1, "int64": 2**64 - 1}
+TYPES = {"I": "uint32", "i": "int32", "L": "uint64", "l": "int64"}
 CONSTANTS = ("probe", "mode")  # the same for all rows of a batch: metadata of its schema
 
 
@@ -70,7 +72,9 @@ class Kind:
 
     def __init__(self, field: Any) -> None:
         self.format: str = field.format
+        self.is_coded = field.dictionary is not None
         metadata = _metadata(field)
+        self.type = metadata.get("type") or TYPES.get(self.format, "")
         names = json.loads(metadata.get("value_names", "{}"))
         self.names = {int(value): name for value, name in names.items()}
         self.is_hex = metadata.get("render") == "hex"
@@ -78,7 +82,7 @@ class Kind:
     def shown(self, numbers: list[int]) -> Sequence[Any]:
         """Return numbers as JSON has them: digits beyond 2^53 survive where they are texts."""
         if self.is_hex:
-            mask = MASKS[self.format]
+            mask = MASKS[self.type]
             return [f"{number & mask:#x}" for number in numbers]
         return [self.names.get(number, number) for number in numbers] if self.names else numbers
 
@@ -90,12 +94,16 @@ def _metadata(schema: Any) -> dict[str, str]:
 
 def _values(view: Any, kind: Kind, first: int, last: int) -> Sequence[Any]:
     first, last = first + view.offset, last + view.offset
-    if kind.format == "u":
-        values: Sequence[Any] = _texts(view, first, last)
-    elif kind.format in MASKS:
-        values = kind.shown(memoryview(view.buffer(1))[first:last].tolist())
+    values: Sequence[Any]
+    if kind.is_coded:
+        texts = _texts(view.dictionary, 0, view.dictionary.length)
+        values = [texts[code] for code in _numbers(view, first, last)]
+    elif kind.format == "u":
+        values = _texts(view, first, last)
+    elif kind.format in INTEGERS:
+        values = kind.shown(_numbers(view, first, last))
     elif kind.format == "tsn:UTC":
-        values = rfc3339(memoryview(view.buffer(1))[first:last].tolist())
+        values = rfc3339(_numbers(view, first, last))
     elif kind.format == "b":
         bits = memoryview(view.buffer(1))
         values = [bool(bits[i >> 3] >> (i & 7) & 1) for i in range(first, last)]
@@ -107,6 +115,11 @@ def _values(view: Any, kind: Kind, first: int, last: int) -> Sequence[Any]:
     return [
         value if validity[i >> 3] >> (i & 7) & 1 else None for i, value in enumerate(values, first)
     ]
+
+
+def _numbers(view: Any, first: int, last: int) -> list[int]:
+    numbers: list[int] = memoryview(view.buffer(1))[first:last].tolist()
+    return numbers
 
 
 def _texts(view: Any, first: int, last: int) -> list[str]:

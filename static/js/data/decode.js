@@ -4,6 +4,8 @@
 // schema comes with the batch; no column is known by name here.
 
 import { Type, tableFromIPC } from "../../vendor/flechette.mjs";
+import { ARRAYS } from "./chunk.js";
+import { HIGH_WORD, LOW_WORD, wordsOf } from "./words.js";
 
 // ignoreBOM keeps U+FEFF at the beginning of a name.
 const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -40,14 +42,19 @@ export function decodeBatch(bytes) {
 }
 
 function readColumn(field, data, rows) {
-  const type = columnType(field.type);
+  const type = columnType(field);
   const column = { name: field.name, type, valid: null };
   if (rows === 0 || !data) return column;
   if (data.nullCount > 0) column.valid = (row) => data.isValid(row);
   if (type === "bool") {
     column.values = truths(data, rows);
   } else if (type !== "text") {
-    column.values = data.values.subarray(0, rows);
+    column.values = widened(data.values.subarray(0, rows), ARRAYS[type]);
+  } else if (field.type.typeId === Type.Dictionary) {
+    const codes = data.values;
+    const texts = dictionaryTexts(data.dictionary);
+    column.text = (row) => texts[codes[row]];
+    column.repeats = (row) => row > 0 && codes[row] === codes[row - 1];
   } else if (field.type.typeId === Type.Utf8) {
     const { values, offsets } = data;
     column.text = textReader(values, offsets, rows);
@@ -80,8 +87,34 @@ function textReader(values, offsets, rows) {
   return (row) => UTF8.decode(values.subarray(offsets[row], offsets[row + 1]));
 }
 
-/** Return the column type's name in docs/protocol.md; other types are shown as text. */
-function columnType(type) {
+/** Return the texts of a batch's dictionary. */
+function dictionaryTexts(dictionary) {
+  return dictionary.data.flatMap(({ values, offsets, length }) => {
+    const text = textReader(values, offsets, length);
+    return Array.from({ length }, (_, row) => text(row));
+  });
+}
+
+/** Return numbers of a narrower type in arrays of another: bigints are never made one by one. */
+function widened(values, Wide) {
+  if (values instanceof Wide) return values;
+  if (Wide.BYTES_PER_ELEMENT < 8) return new Wide(values);
+  const wide = new Wide(values.length);
+  const words = wordsOf(wide);
+  for (let row = 0; row < values.length; row++) {
+    words[2 * row + LOW_WORD] = values[row];
+    if (values[row] < 0) words[2 * row + HIGH_WORD] = -1;
+  }
+  return wide;
+}
+
+/**
+ * Return the column type's name in docs/protocol.md: of numbers in a narrower type the field says
+ * it. Other types are shown as text.
+ */
+function columnType({ type, metadata }) {
+  const told = metadata?.get("type");
+  if (type.typeId === Type.Int && Object.hasOwn(ARRAYS, told ?? "")) return told;
   if (type.typeId === Type.Int && type.bitWidth >= 32) {
     return `${type.signed ? "" : "u"}int${type.bitWidth}`;
   }

@@ -2,6 +2,7 @@
 
 // Compiles a filter's text into a test of rows, which runs over the columns of a chunk.
 
+import { inColumnType } from "../data/columns.js";
 import { FilterError, FilterFault, quoted } from "./fault.js";
 import { globMatcher, partMatcher } from "./glob.js";
 import { parseIntervals } from "./interval.js";
@@ -58,11 +59,17 @@ function testOf(node, context) {
   return termTest(node, context);
 }
 
-/** Test for a word in any text, or in an alias of a value's name. */
+/** Test for a word in any text, in an alias of a value's name, or in the name of a number. */
 function wordTest({ text }, { names }) {
   const matches = partMatcher(text);
   const tables = new Map(names.columns.map((column) => [column.key, column.names]));
-  return anyTextTest((key) => byAnyName(tables.get(key), matches));
+  const numbers = names.columns
+    .filter(({ type, render }) => type !== "text" && render === "name")
+    .map(({ key, type, names: table }) => [
+      key,
+      new Set(table.valuesOf(matches).map((value) => inColumnType(type, value))),
+    ]);
+  return anyTextTest((key) => byAnyName(tables.get(key), matches), new Map(numbers));
 }
 
 function byAnyName(table, matches) {

@@ -53,15 +53,29 @@ export function textTest(key, matches) {
   };
 }
 
-/** Test the text of any column. @param {(key: string) => (text: string) => boolean} matchesOf */
-export function anyTextTest(matchesOf) {
+/**
+ * Test the text of any column, and the names of the numbers that are shown by name.
+ * @param {(key: string) => (text: string) => boolean} matchesOf
+ * @param {Map<string, Set<number|bigint>>} numbers  by the column's key: those with a name that
+ *   matches
+ */
+export function anyTextTest(matchesOf, numbers) {
   return (chunk, start, rows) => {
     const passed = new Uint8Array(rows.length);
     for (const [key, column] of chunk.columns) {
       if (column.texts) markMatches(column, matchesOf(key), start, rows, passed);
+      else if (numbers.has(key)) markNumbers(column, numbers.get(key), start, rows, passed);
     }
     rows.set(passed);
   };
+}
+
+function markNumbers({ values, states }, wanted, start, rows, passed) {
+  if (wanted.size === 0) return;
+  for (let i = 0; i < rows.length; i++) {
+    if (rows[i] === 0 || states[start + i] !== VALUE) continue;
+    if (wanted.has(values[start + i])) passed[i] = 1;
+  }
 }
 
 function markMatches({ codes, texts }, matches, start, rows, passed) {

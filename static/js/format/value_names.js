@@ -50,6 +50,13 @@ export class ValueNames {
     return this.#byValue.get(Number(value))?.name;
   }
 
+  /** Return the values with a name that passes. @param {(name: string) => boolean} passes */
+  valuesOf(passes) {
+    return [...this.#byValue.values()]
+      .filter(({ name, aliases }) => [name, ...aliases].some(passes))
+      .map(({ value }) => value);
+  }
+
   /** "ENOENT", "enoent" or "-ENOENT" -> -2; undefined for an unknown name. */
   valueOf(name) {
     const plain = this.#isErrors ? name.replace(/^[-−]/, "") : name;

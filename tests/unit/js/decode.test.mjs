@@ -112,3 +112,47 @@ test("a batch without its metadata is refused", () => {
 test("bytes that are no Arrow stream are refused", () => {
   assert.throws(() => decodeBatch(new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8])));
 });
+
+const TOLD = { ret: "int64", latency_ns: "uint64", dfd: "int32", uid: "uint32", odd: "float" };
+
+test("numbers of a narrower type become those of their column", () => {
+  const columns = {
+    ret: [arrow.int8(), [-128, 0, 127]],
+    latency_ns: [arrow.uint32(), [2 ** 32 - 1, 0, 1]],
+    dfd: [arrow.int16(), [-100, null, 300]],
+    uid: [arrow.uint8(), [255, 0, 1]],
+    odd: [arrow.int32(), [1, 2, 3]],
+  };
+  const table = arrow.tableFromColumns(
+    Object.entries(columns).map(([name, [type, values]]) => [
+      name,
+      arrow.columnFromArray(values, type),
+    ]),
+  );
+  table.schema.metadata = new Map(Object.entries(METADATA));
+  for (const field of table.schema.fields) field.metadata = new Map([["type", TOLD[field.name]]]);
+  const store = new EventStore();
+  store.append(decodeBatch(arrow.tableToIPC(table, { format: "stream" })));
+  const cells = (key) => [0, 1, 2].map((row) => store.valueAt(row, key));
+  assert.deepEqual(cells("ret:int64"), [-128n, 0n, 127n]);
+  assert.deepEqual(cells("latency_ns:uint64"), [2n ** 32n - 1n, 0n, 1n]);
+  assert.deepEqual(cells("dfd:int32"), [-100, 0, 300]);
+  assert.equal(store.stateAt(1, "dfd:int32"), 1);
+  assert.deepEqual(cells("uid:uint32"), [255, 0, 1]);
+  assert.deepEqual(cells("odd:int32"), [1, 2, 3]);
+});
+
+test("texts of a dictionary are texts", () => {
+  const texts = ["\ufeffrm", "naïve", null, "\ufeffrm", "\ufeffrm", ""];
+  const bytes = encode({ comm: [arrow.dictionary(arrow.utf8(), arrow.int8()), texts] });
+  const batch = decodeBatch(bytes);
+  const [comm] = batch.columns;
+  assert.equal(comm.type, "text");
+  assert.deepEqual([0, 1, 4].map(comm.repeats), [false, false, true]);
+  const store = new EventStore();
+  store.append(batch);
+  for (const [row, text] of texts.entries()) {
+    if (text === null) assert.equal(store.stateAt(row, "comm:text"), 1);
+    else assert.equal(store.valueAt(row, "comm:text"), text);
+  }
+});

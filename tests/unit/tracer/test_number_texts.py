@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.tracer import number_texts
+from app.tracer import text_columns
 from app.tracer.number_texts import (
     Spans,
     by_distinct,
@@ -18,9 +18,8 @@ from app.tracer.number_texts import (
     hex_digits,
     join,
     spans_of,
-    unique_rows,
 )
-from app.tracer.text_columns import Texts, from_matrix
+from app.tracer.text_columns import Texts, from_matrix, unique_rows
 from tests.unit.tracer.test_text_columns import matrix, strings
 
 WIDTHS = {"i1": 8, "i2": 16, "i4": 32, "i8": 64, "u1": 8, "u2": 16, "u4": 32, "u8": 64}
@@ -82,7 +81,7 @@ def test_distinct_rows(rows: list[tuple[int, ...]]) -> None:
 
 
 def test_rows_of_one_hash_are_still_distinct(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(number_texts, "_MULTIPLIERS", np.zeros(16, dtype=np.uint64))
+    monkeypatch.setattr(text_columns, "_MULTIPLIERS", np.zeros(17, dtype=np.uint64))
     check_distinct([(1, 2, 3), (4, 5, 6), (1, 2, 3), (0, 0, 0)])
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.tracer import text_columns
-from app.tracer.text_columns import Texts
+from app.tracer.text_columns import Coded, Texts
 
 ODD = [
     b"plain",
@@ -35,7 +35,9 @@ def matrix(rows: list[bytes], width: int = 64) -> tuple[text_columns.Bytes, text
     return out, np.array([len(row) for row in rows], dtype=np.int32)
 
 
-def strings(texts: Texts) -> list[str]:
+def strings(texts: Texts | Coded) -> list[str]:
+    if isinstance(texts, Coded):
+        texts = texts.expanded()
     raw = texts.data.tobytes()
     return [raw[a:b].decode() for a, b in zip(texts.offsets[:-1], texts.offsets[1:], strict=True)]
 
@@ -68,7 +70,7 @@ def test_parts_of_several_widths_in_any_order(narrow: list[bytes], wide: list[by
 
 
 def test_table() -> None:
-    assert strings(text_columns.Table(("", "ENOENT", "EIO")).take(np.array([1, 0, 2, 1]))) == [
+    assert strings(text_columns.Table(("", "ENOENT", "EIO")).coded(np.array([1, 0, 2, 1]))) == [
         "ENOENT",
         "",
         "EIO",
@@ -130,5 +132,5 @@ def test_parts_as_they_are() -> None:
 def test_a_table_by_codes() -> None:
     table = text_columns.Table(("", "one", "three"))
     for codes in ([0, 0], [1, 1], [2, 0, 1], []):
-        shown = strings(table.take(np.array(codes, dtype=np.int64)))
+        shown = strings(table.coded(np.array(codes, dtype=np.int64)))
         assert shown == [("", "one", "three")[code] for code in codes]
