@@ -26,6 +26,9 @@ from app.linux import tracefs
 FUNCTION_MODES = ("fentry", "fexit", "kprobe", "kretprobe")
 MODES_OF = {FUNCTION: FUNCTION_MODES, SYSCALL: ("tracepoint",), TRACEPOINT: ("tracepoint",)}
 RETURN_MODES = ("fexit", "kretprobe")
+# System calls that end their thread (kernel/exit.c): a row at entry, by the tracepoint there. The
+# address decides whose memory a tracepoint's pointer is in; theirs take none, only an `int`.
+NEVER_RETURN = ("exit", "exit_group")
 CONTEXT_NAMES = ("ppid", "pcomm", "cgroup", "cpu")
 OpenTracefs = Callable[[], AbstractContextManager[Path]]
 _MAX_PATHS = 8  # the kernel and the latest modules
@@ -113,13 +116,18 @@ def subject_of(
     if target.kind == FUNCTION:
         return _function(paths, target, mode)
     with open_tracefs() as folder:
-        if target.kind == SYSCALL:
+        if target.kind == SYSCALL and target.name not in NEVER_RETURN:
             fields = tracepoints.syscall_fields(folder, target.name)
             arguments, result = starts.of_syscall(paths, fields)
             hook = Hook(SYSCALL, target.name)
             return Subject(paths, hook, mode, True, tuple(arguments), result)
-        category, name, fields = tracepoints.tracepoint_fields(folder, target.name)
-    hook = Hook(TRACEPOINT, name, category=category)
+        event = target.name
+        if target.kind == SYSCALL:
+            event = f"syscalls:sys_enter_{target.name}"
+        category, name, fields = tracepoints.tracepoint_fields(folder, event)
+        if target.kind == SYSCALL:
+            fields = tuple(field for field in fields if field.name != "__syscall_nr")
+    hook = Hook(TRACEPOINT, name, category=category)  # also of a call in NEVER_RETURN
     return Subject(paths, hook, mode, False, tuple(starts.of_tracepoint(paths, fields)), None)
 
 

@@ -25,7 +25,8 @@ from pathlib import Path
 
 MOST_LINKS = 40  # the kernel's own limit (path_resolution(7))
 ROOM_BYTES = 16 * 1024  # free space that a folder needs for the service to start
-CACHE_ROOM_BYTES = 512 * 1024  # include tree and compiled objects of one kernel: 150 KiB
+# Of one kernel: the index of functions (5 MB), the include tree and compiled objects (150 KiB).
+CACHE_ROOM_BYTES = 8 * 1024 * 1024
 MISSING = f"is missing: {os.strerror(errno.ENOENT)}"
 WRITABLE_BY_OTHERS = 0o022
 OPEN_TO_OTHERS = 0o077

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -13,7 +14,28 @@ from app.kernel.symbols import TextSymbols
 from app.kernel.tracepoint_format import parse_format
 from app.linux import tracefs
 from app.presets.preset import FUNCTION, SYSCALL, TRACEPOINT
-from app.presets.resolve import FIELD
+from app.presets.resolve import FIELD, names_needed
+
+
+class PresetNames:
+    """Which of the names that presets need the kernel has: read once, at the first use.
+
+    Any thread may ask.
+    """
+
+    def __init__(self, btf_path: Path) -> None:
+        self._btf_path = btf_path
+        self._lock = threading.Lock()
+        self._names: frozenset[tuple[str, str]] | None = None
+
+    def has(self, kind: str, name: str) -> bool:
+        """Return whether the kernel has a function, a system call's tracepoints, a tracepoint or a
+        field (`resolve.names_needed`).
+        """
+        with self._lock:
+            if self._names is None:
+                self._names = names_here(names_needed(), btf_path=self._btf_path)
+            return (kind, name) in self._names
 
 
 def names_here(

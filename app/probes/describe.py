@@ -32,6 +32,7 @@ def describe_probe(probe: Probe, kernel: KernelAnswer, hub: Hub) -> ProbeJson:
         "mode": mode,
         "target": None if spec.target is None else target_as_json(spec.target),
         "function": (run.function if run else None) or traced,
+        "expressions": None if spec.columns is None else list(spec.columns),
         "state": probe.state.value,
         "available": answer.available,
         "reason": answer.reason,

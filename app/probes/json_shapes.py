@@ -58,6 +58,11 @@ class ProbeJson(TypedDict):
     mode: str
     target: TargetJson | None
     function: str | None
+    expressions: Annotated[
+        list[str] | None,
+        "The expressions (docs/columns.md) that `columns` are made of; null without a target, or "
+        "for all arguments",
+    ]
     state: str
     available: bool
     reason: str | None

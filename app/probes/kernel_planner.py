@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection
-from functools import cache, cached_property
+from functools import cache
 from typing import Any
 
 from app.btf.format import BtfError
@@ -23,13 +23,14 @@ from app.kernel.functions_query import near_names
 from app.kernel.functions_reasons import why_not
 from app.kernel.kernel_types import KernelTypes
 from app.linux.user_names import user_number
-from app.presets.kernel_names import names_here
-from app.presets.resolve import names_needed
+from app.presets.kernel_names import PresetNames
+from app.presets.preset import Candidate
 from app.presets.resolve import resolve as resolve_preset
 from app.presets.table import PRESETS
 from app.probes.function_index import Functions
-from app.probes.planning import Resolved, invalid
-from app.probes.spec import FUNCTION, SYSCALL, TRACEPOINT, Target
+from app.probes.modes import MODES
+from app.probes.planning import MAX_OTHERS, Other, Resolved, invalid
+from app.probes.spec import FUNCTION, PRESET, SYSCALL, TRACEPOINT, Target
 
 # A tracepoint of a system call, which is not traced by itself: with or without its category.
 _SYSCALL_EVENT = re.compile(r"(?:syscalls:)?sys_(?:enter|exit)_(.+)")
@@ -42,20 +43,28 @@ class KernelPlanner:
     `functions_not_ready`.
     """
 
-    def __init__(self, settings: Settings, functions: Functions, types: KernelTypes) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        functions: Functions,
+        types: KernelTypes,
+        preset_names: PresetNames,
+    ) -> None:
         self._settings, self._functions, self._types = settings, functions, types
+        self._preset_names = preset_names
 
     def resolve(self, preset: str, mode: str | None, working: Collection[str]) -> Resolved:
         if preset not in PRESETS:
             near = difflib.get_close_matches(preset, PRESETS, n=1)
             guess = f" Did you mean {near[0]}?" if near else ""
             raise invalid("preset", f"Unknown preset.{guess} Known: {', '.join(PRESETS)}.")
-        found = resolve_preset(preset, mode, self._has, working)
+        has = self._preset_names.has
+        found = resolve_preset(preset, mode, has, working)
         if found.candidate is None or found.mode is None:
             # In a mode that is off, it is planned nevertheless: the start says why that is off.
-            found = resolve_preset(preset, mode, self._has)
+            found = resolve_preset(preset, mode, has)
         if found.candidate is None or found.mode is None:
-            raise _unavailable(f"the preset {preset}", found.reason or "", alternatives=[])
+            raise _unavailable(f"the preset {preset}", found.reason or "")
         candidate = found.candidate
         target = Target(candidate.kind, candidate.name)
         return Resolved(target, found.mode, candidate.columns, candidate.where)
@@ -63,12 +72,7 @@ class KernelPlanner:
     def make_plan(self, target: Target, mode: str, columns: tuple[str, ...] | None) -> Plan:
         entry = self._entry(target)
         if refusal := why_not(entry, mode):
-            instead = [
-                {"kind": each.kind, "name": each.name, "note": each.note}
-                for each in refusal.instead
-            ]
-            hint = "; ".join(f"{each['kind']} {each['name']}: {each['note']}" for each in instead)
-            raise _unavailable(str(target), refusal.reason, hint=hint or None, instead=instead)
+            raise _unavailable(str(target), refusal.reason)
         known = trace_target.Target(
             entry.kind, entry.full_name, module=entry.module, function_id=entry.function_id
         )
@@ -79,6 +83,23 @@ class KernelPlanner:
             reason = f"the kernel's types cannot be read: {error}"
             hint = "It needs a kernel with CONFIG_DEBUG_INFO_BTF, and tracefs for tracepoints."
             raise _unavailable(str(target), reason, hint=hint) from error
+
+    def others(self, target: Target) -> list[Other]:
+        index = self._functions.current(self._settings.start_timeout_s)
+        entry = index.lookup(target.kind, target.name) if target.kind != PRESET else None
+        if entry is None:
+            return []  # a preset is all of its candidates
+        refusals = (why_not(entry, mode) for mode in MODES)
+        found = {
+            Target(each.kind, each.name): each.note
+            for refusal in refusals
+            if refusal
+            for each in refusal.instead
+        }
+        for preset in PRESETS.values():
+            if any(_is_of(candidate, entry) for candidate in preset.candidates):
+                found[Target(PRESET, preset.name)] = preset.help
+        return [Other(each, note) for each, note in found.items()][:MAX_OTHERS]
 
     def compile_where(self, text: str, plan: Plan) -> tuple[dict[str, Any] | None, str | None]:
         try:
@@ -102,13 +123,6 @@ class KernelPlanner:
             raise ProbedeckError(422, "invalid", f"{target.kind}: {message}", errors=[error])
         return entry
 
-    def _has(self, kind: str, name: str) -> bool:
-        return (kind, name) in self._preset_names
-
-    @cached_property
-    def _preset_names(self) -> frozenset[tuple[str, str]]:
-        return names_here(names_needed(), btf_path=self._settings.btf_path)
-
 
 def _other_kind(index: FunctionIndex, target: Target) -> Entry | None:
     """Return what has this name, but is of another kind; of a system call's two tracepoints, it."""
@@ -119,6 +133,11 @@ def _other_kind(index: FunctionIndex, target: Target) -> Entry | None:
     return next((found for kind in others if (found := index.lookup(kind, target.name))), None)
 
 
-def _unavailable(what: str, reason: str, hint: str | None = None, **more: Any) -> ProbedeckError:
+def _is_of(candidate: Candidate, entry: Entry) -> bool:
+    names = (entry.full_name, entry.twin_of, *entry.twins)
+    return candidate.kind == entry.kind and candidate.name in names
+
+
+def _unavailable(what: str, reason: str, hint: str | None = None) -> ProbedeckError:
     detail = f"{what}: {reason}"
-    return ProbedeckError(501, "unavailable", detail, reason=reason, hint=hint, **more)
+    return ProbedeckError(501, "unavailable", detail, reason=reason, hint=hint)

@@ -16,6 +16,7 @@ from app.config import Settings
 from app.errors import ProbedeckError
 from app.hub import Hub
 from app.kernel.kernel_types import KernelTypes
+from app.presets.kernel_names import PresetNames
 from app.probes.describe import describe_service
 from app.probes.function_index import Functions
 from app.probes.json_shapes import ProbeJson, ProbesJson
@@ -26,7 +27,7 @@ from app.probes.modes import MODES
 from app.probes.moment import Moment
 from app.probes.monitor import Monitor
 from app.probes.notifier import Notifier
-from app.probes.planning import Planner, Prepared, compiled, invalid, prepare
+from app.probes.planning import Planner, Prepared, add_alternatives, compiled, invalid, prepare
 from app.probes.probe import Probe, State, check_filter
 from app.probes.registry import Registry
 from app.probes.restart import Restarts
@@ -59,6 +60,7 @@ class ProbeManager:
         kernel_check: KernelCheck | None = None,
         planner: Planner | None = None,
         types: KernelTypes | None = None,
+        preset_names: PresetNames | None = None,
     ) -> None:
         self._settings = settings
         self._hub = hub
@@ -69,7 +71,8 @@ class ProbeManager:
         self._notifier = Notifier(hub, lambda: self.kernel)
         self._registry = Registry()
         types = types or KernelTypes(settings.btf_path)
-        self._planner = planner or KernelPlanner(settings, self.functions, types)
+        names = preset_names or PresetNames(settings.btf_path)
+        self._planner = planner or KernelPlanner(settings, self.functions, types, names)
         self._filter_numbers = itertools.count(1)
         self._closing = threading.Event()
         self._monitor = Monitor(
@@ -159,12 +162,18 @@ class ProbeManager:
         prepared = prepare(self._planner, probe_id, spec, self.kernel.working())
         check_filter(MODES[prepared.mode], spec.filter, prepared.plan)
         deadline = time.monotonic() + self._settings.start_timeout_s
-        while True:
-            probe = self._registry.get_or_add(probe_id, prepared.mode)
-            with probe.changed:
-                self._settle(probe, deadline)
-                if not probe.is_forgotten:
-                    return self._start(probe, prepared, actor, deadline)
+        try:
+            while True:
+                probe = self._registry.get_or_add(probe_id, prepared.mode)
+                with probe.changed:
+                    self._settle(probe, deadline)
+                    if not probe.is_forgotten:
+                        return self._start(probe, prepared, actor, deadline)
+        except ProbedeckError as error:
+            if error.status == 501 and prepared.plan is not None:
+                working = self.kernel.working()
+                add_alternatives(error, self._planner, spec, working, prepared.mode)
+            raise
 
     def change(self, probe_id: str, changes: Mapping[str, Any], actor: str = SERVICE) -> ProbeJson:
         """Change a running probe's `filter`, its `where`, or both, `where` first.

@@ -20,6 +20,7 @@ from app.probes.spec import DELETIONS, MODES_OF_KIND, PRESET, ProbeSpec, Target,
 # A plan is one line to the tracer, which one buffer of the socket must take whole
 # (app.probes.tracer_process). The names of enumerators are most of a long one.
 MAX_PLAN_BYTES = 64 * 1024
+MAX_OTHERS = 12  # targets that are planned to find out whether they can be offered
 # What symbols, events and modules are called (scripts/kallsyms.c, kernel/trace/trace_probe.h).
 _KERNEL_NAME = re.compile(r"[A-Za-z0-9_.$][A-Za-z0-9_.$-]{0,510}", re.ASCII)
 
@@ -39,6 +40,14 @@ class Resolved:
     where: str | None
 
 
+@dataclass(frozen=True)
+class Other:
+    """Something that can be traced instead, and what is different about it."""
+
+    target: Target
+    note: str
+
+
 class Planner(Protocol):
     """Knows the kernel's types, functions and tracepoints. Called from any thread.
 
@@ -52,6 +61,11 @@ class Planner(Protocol):
 
     def make_plan(self, target: Target, mode: str, columns: tuple[str, ...] | None) -> Plan:
         """Return the plan for a target, which is not a preset, in this mode."""
+
+    def others(self, target: Target) -> list[Other]:
+        """Return what may answer the same question as a target, if it works: its system call or
+        function, what the compiler made of it, presets. At most `MAX_OTHERS`.
+        """
 
     def compile_where(self, text: str, plan: Plan) -> tuple[dict[str, Any] | None, str | None]:
         """Return what the kernel tests of a filter, as JSON, and the text of the rest."""
@@ -75,7 +89,7 @@ def prepare(planner: Planner, probe_id: str, spec: ProbeSpec, working: list[str]
     """Choose the mode of a probe and plan it; `working` are the modes that this kernel allows.
 
     A mode that the caller asked for is planned even if it is not among them. Raises ProbedeckError
-    as the planner does; a 501 has `alternatives`, the modes that can trace the target.
+    as the planner does; a 501 has `alternatives` (`add_alternatives`).
     """
     if probe_id in MODES:
         if spec.mode not in (None, probe_id):
@@ -87,7 +101,12 @@ def prepare(planner: Planner, probe_id: str, spec: ProbeSpec, working: list[str]
     else:
         check_name(probe_id)
     if spec.target is not None and spec.is_planned:
-        return _plan(planner, spec, spec.target, working)
+        try:
+            return _plan(planner, spec, spec.target, working)
+        except ProbedeckError as error:
+            if error.status == 501:
+                add_alternatives(error, planner, spec, working, spec.mode)
+            raise
     for field in ("columns", "where"):
         if getattr(spec, field) is not None:
             raise invalid(field, "Deletions have columns and a filter of their own: omit it.")
@@ -107,7 +126,7 @@ def _plan(planner: Planner, spec: ProbeSpec, target: Target, working: list[str])
     if asked is None:
         mode, plan = _best(planner, target, columns, modes or possible)
     elif asked in possible:
-        mode, plan = asked, _planned(planner, target, asked, columns, modes)
+        mode, plan = asked, _checked(planner.make_plan(target, asked, columns), asked)
     else:
         names = ", ".join(possible)
         raise invalid("mode", f"A {target.kind} can be traced in: {names}.")
@@ -153,39 +172,45 @@ def _best(
                 raise
             first = first or error
     assert first is not None  # every kind has a mode
-    raise _with_alternatives(first, [])
+    raise first
 
 
-def _planned(
-    planner: Planner,
-    target: Target,
-    mode: str,
-    columns: tuple[str, ...] | None,
-    modes: Iterable[str],
-) -> Plan:
-    try:
-        return _checked(planner.make_plan(target, mode, columns), mode)
-    except ProbedeckError as error:
-        if error.status != 501:
-            raise
-        others = [each for each in modes if each != mode]
-        others = [each for each in others if _can_plan(planner, target, each, columns)]
-        raise _with_alternatives(error, others) from error
+def add_alternatives(
+    error: ProbedeckError, planner: Planner, spec: ProbeSpec, working: list[str], failed: str | None
+) -> None:
+    """Add to a 501 what works instead of a spec in the mode that `failed`.
 
-
-def _can_plan(planner: Planner, target: Target, mode: str, columns: tuple[str, ...] | None) -> bool:
-    try:
-        planner.make_plan(target, mode, columns)
-    except ProbedeckError:
-        return False  # the caller's own error has been found already
-    return True
-
-
-def _with_alternatives(error: ProbedeckError, modes: list[str]) -> ProbedeckError:
-    error.extra.setdefault("alternatives", modes)
+    `alternatives` are the modes in which the same spec can be started, then other targets as
+    `KIND NAME`; `instead` has those with their notes. All of them have been planned.
+    """
+    assert spec.target is not None
+    modes = [
+        mode
+        for mode in modes_of(spec.target)
+        if mode in working and mode != failed and _works(planner, replace(spec, mode=mode), working)
+    ]
+    others = [
+        each
+        for each in planner.others(spec.target)
+        if _works(planner, ProbeSpec(target=each.target), working)
+    ]
+    error.extra["alternatives"] = [*modes, *(str(each.target) for each in others)]
+    error.extra["instead"] = [
+        {"kind": each.target.kind, "name": each.target.name, "note": each.note} for each in others
+    ]
     error.extra.setdefault("reason", error.detail)
-    error.extra.setdefault("hint", None)
-    return error
+    if error.extra.get("hint") is None:
+        error.extra["hint"] = "; ".join(f"{each.target}: {each.note}" for each in others) or None
+
+
+def _works(planner: Planner, spec: ProbeSpec, working: list[str]) -> bool:
+    assert spec.target is not None
+    if not spec.is_planned:  # deletions
+        return bool(working)
+    try:
+        return _plan(planner, spec, spec.target, working).mode in working
+    except ProbedeckError:
+        return False  # for the same reason, or another
 
 
 def _checked(plan: Plan, mode: str) -> Plan:

@@ -15,8 +15,7 @@ from app.config import Settings
 from app.hub import Hub
 from app.kernel.bcc_headers import BTF_PATH
 from app.kernel.kernel_types import KernelTypes
-from app.presets.kernel_names import names_here
-from app.presets.resolve import names_needed
+from app.presets.kernel_names import PresetNames
 from app.probes.manager import ProbeManager
 from app.web.stream_limit import StreamLimit
 
@@ -32,6 +31,7 @@ class Service:
     manager: ProbeManager
     stream_limit: StreamLimit
     kernel_types: KernelTypes = field(default_factory=lambda: KernelTypes(BTF_PATH))
+    preset_names: PresetNames = field(default_factory=lambda: PresetNames(BTF_PATH))
     run_id: str = field(default_factory=lambda: secrets.token_hex(4))
     _closing: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -40,19 +40,15 @@ class Service:
         """Make a service whose probes are not checked yet; see `ProbeManager.start_service`."""
         hub = Hub(settings.recent_mib * MIB, settings.client_queue_mib * MIB)
         types = KernelTypes(settings.btf_path)
-        manager = ProbeManager(settings, hub, types=types)
+        names = PresetNames(settings.btf_path)
+        manager = ProbeManager(settings, hub, types=types, preset_names=names)
         limit = StreamLimit(settings.max_websockets)
-        return cls(settings, hub, manager, limit, kernel_types=types)
+        return cls(settings, hub, manager, limit, kernel_types=types, preset_names=names)
 
     @cached_property
     def audit(self) -> AuditLog:
         """The log of all changes."""
         return AuditLog(self.settings.audit_log)
-
-    @cached_property
-    def preset_names(self) -> frozenset[tuple[str, str]]:
-        """Kinds and names that presets may need, of those that the kernel has. Read once."""
-        return names_here(names_needed(), btf_path=self.settings.btf_path)
 
     def close(self) -> None:
         """Stop all probes, then end the streams, which have the last rows by then. Once only."""

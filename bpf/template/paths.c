@@ -73,6 +73,12 @@ static __always_inline void start_walk(struct draft *d, u64 mnt, u64 dentry)
     write_address(&d->dentry, dentry);
 }
 
+static __always_inline int is_at_root(struct draft *d)
+{
+    return read_address(&d->dentry) == read_address(&d->root_dentry) &&
+           read_address(&d->mnt) == read_address(&d->root_mnt);
+}
+
 static __always_inline int walk_step(struct draft *d)
 {
     SLOT(mnt_root, 0x7000000000000302);
@@ -84,7 +90,7 @@ static __always_inline int walk_step(struct draft *d)
     SLOT(d_len, 0x7000000000000308);
     u64 mnt = read_address(&d->mnt), dentry = read_address(&d->dentry);
 
-    if (dentry == read_address(&d->root_dentry) && mnt == read_address(&d->root_mnt))
+    if (is_at_root(d))
         return WALK_ENDS;
     if (mnt && dentry == pointer_at(mnt + mnt_root)) {
         u64 mount = mnt - m_mnt, up = pointer_at(mount + m_parent);
@@ -122,5 +128,5 @@ static __always_inline int walk_path(struct draft *d, u64 mnt, u64 dentry)
             end_path(d);
         return end == WALK_IS_OPEN;
     }
-    return 1;
+    return !is_at_root(d); // which the last step may have reached
 }

@@ -145,6 +145,7 @@ class FakeService:
                 "reason": REFUSED["reason"] if refused else None,
                 "hint": REFUSED["hint"] if refused else None,
                 "target": None,
+                "expressions": None,
                 "where": None,
                 "where_in_service": None,
                 "filter": dict(NO_FILTER),
@@ -237,7 +238,12 @@ class FakeService:
         mode = spec.get("mode") or ("fexit" if kind == "function" else "tracepoint")
         target = {"kind": kind, "name": spec[kind]}
         record = self.add_probe(
-            name, tuple(columns), target=target, mode=mode, where=spec.get("where")
+            name,
+            tuple(columns),
+            target=target,
+            mode=mode,
+            where=spec.get("where"),
+            expressions=spec.get("columns"),
         )
         self._change(name, who, "started")
         return record

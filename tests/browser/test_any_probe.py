@@ -369,7 +369,8 @@ def test_a_failed_probe_starts_again_as_it_was(
     form.get_by_role("button", name="Start").click()
     body = {"function": "vfs_read", "columns": ["count"]}
     expect(card(page, "vfs_read")).to_contain_text("running")
-    assert sent(fake) == [("POST", "vfs_read", body)] * 2
+    again = {**body, "mode": "fexit"}  # as the service described the probe
+    assert sent(fake) == [("POST", "vfs_read", body), ("POST", "vfs_read", again)]
 
 
 def test_a_viewer_cannot_start_one(

@@ -76,6 +76,36 @@ def test_no_deletion_shows_us_the_kernels_memory(idle: Service) -> None:
         assert [row["filename"] for row in rows(idle, 1, name)] == [None]
 
 
+def test_a_call_that_never_returns_has_a_row_at_entry(idle: Service) -> None:
+    name = "exits"
+    with probed(idle, {"syscall": "exit_group"}, name):
+        if (child := os.fork()) == 0:
+            os._exit(77)
+        os.waitpid(child, 0)
+        (row,) = [row for row in rows(idle, 1, name) if row["pid"] == child]
+        described = idle.probes()[name]
+    assert row["error_code"] == 77
+    assert not {"ret", "latency_ns"} & {column["name"] for column in described["columns"]}
+    assert described["drops"]["missed_return"] == 0
+
+
+def test_what_is_offered_works(idle: Service) -> None:
+    """Where a mode is refused, each alternative that is offered can be started."""
+    body: dict[str, Any] = {"function": "do_sys_openat2", "mode": "fexit"}
+    answer = idle.request("POST", "/probes/offered", body)
+    if answer.status == 201:
+        idle.expect(200, "DELETE", "/probes/offered")
+        pytest.skip("this kernel allows fexit")
+    problem = answer.json
+    assert (problem["status"], problem["code"]) == (501, "unavailable")
+    assert "preset opens" in problem["alternatives"]
+    for offer in problem["alternatives"]:
+        kind, _, name = offer.partition(" ")
+        body = {kind: name} if name else {"function": "do_sys_openat2", "mode": kind}
+        with probed(idle, body, "offered"):
+            assert idle.probes()["offered"]["state"] == "running"
+
+
 def test_rows_of_a_deleted_probe_can_be_filtered(idle: Service, tmp_path: Path) -> None:
     """By its columns; and what its own filter hid while it ran stays hidden."""
     name = "deleted"

@@ -92,6 +92,7 @@ def seen(session_service: Service, modes: tuple[str, ...]) -> Iterator[Seen]:
         "source of a bind mount",
         "bind mount of a file",
         "44 levels",
+        "64 steps",
         "overlayfs, lower",
         "overlayfs, upper",
         "deleted",
@@ -116,6 +117,12 @@ def test_a_walk_of_too_many_steps_shows_its_end(seen: Seen) -> None:
     names = path.split("/")[-STEPS:]
     assert path.count("/") > STEPS
     assert seen.path_of_read("80 levels") == CUT + "".join(f"/{name}" for name in names)
+
+
+def test_a_walk_of_one_step_too_many_lacks_its_beginning(seen: Seen) -> None:
+    path = seen.read["65 steps"]["path"]
+    shown = seen.path_of_read("65 steps")
+    assert shown == CUT + path[path.index("/", 1) :]
 
 
 def test_a_path_of_too_many_bytes_shows_its_end(seen: Seen) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 from app.columns.column import CALLER, Column
 from app.columns.plan import CONTEXT, Hook, Output, Plan, Read
 from app.errors import ProbedeckError
-from app.probes.planning import Resolved, invalid, modes_of
-from app.probes.spec import FUNCTION, SYSCALL, TRACEPOINT, Target
+from app.probes.planning import Other, Resolved, invalid, modes_of
+from app.probes.spec import FUNCTION, PRESET, SYSCALL, TRACEPOINT, Target
 
 KNOWN = {
     FUNCTION: ("vfs_read", "vfs_write", "only_by_kprobe"),
@@ -66,6 +66,13 @@ class FakePlanner:
             outputs=(*caller, *made),
             kernel_offsets={},
         )
+
+    def others(self, target: Target) -> list[Other]:
+        return [
+            Other(preset, f"instead of {target.name}")
+            for name, (traced, _, _) in PRESETS.items()
+            if traced == target and (preset := Target(PRESET, name)) != target
+        ]
 
     def compile_where(self, text: str, _plan: Plan) -> tuple[dict[str, Any] | None, str | None]:
         if text.startswith("!"):

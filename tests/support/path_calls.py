@@ -54,7 +54,7 @@ def create(path: str) -> str:
     return path
 
 
-def read_deep(case: str, folder: str, name: str, levels: int) -> None:
+def read_deep(case: str, folder: str, name: str, levels: int, *, is_open: bool = False) -> None:
     """Read a file in so many folders in each other, whose path may be longer than PATH_MAX."""
     before = os.open(".", os.O_PATH)
     os.chdir(folder)
@@ -63,7 +63,7 @@ def read_deep(case: str, folder: str, name: str, levels: int) -> None:
         os.chdir(name)
     path = "/".join([folder, *[name] * levels, "f"])
     fd = os.open(create("f"), os.O_RDONLY)
-    is_long = len(path) > PATH_BYTES or path.count("/") > STEPS
+    is_long = is_open or len(path) > PATH_BYTES or path.count("/") > STEPS
     read(case, fd, path, is_open=is_long)
     os.close(fd)
     os.fchdir(before)
@@ -155,9 +155,14 @@ def everything(folder: str) -> None:
     create(f"{folder}/file-target")
     mount(f"{folder}/f", f"{folder}/file-target", "", MS_BIND)
     read_file("bind mount of a file", f"{folder}/file-target")
-    for name in ("levels", "steps", "long"):
+    for name in ("levels", "full", "over", "steps", "long"):
         os.mkdir(f"{folder}/{name}")
     read_deep("44 levels", f"{folder}/levels", "d", 44)
+    # A step for each name and for each mount that is crossed, such as /dev/shm.
+    above = folder.split("/")[1:]
+    mounts = sum(os.path.ismount("/" + "/".join(above[: i + 1])) for i in range(len(above)))
+    read_deep("64 steps", f"{folder}/full", "d", STEPS - mounts - len(above) - len(["full", "f"]))
+    read_deep("65 steps", f"{folder}/over", "d", STEPS - mounts - len(above) - 1, is_open=True)
     read_deep("80 levels", f"{folder}/steps", "e", 80)
     read_deep("above 4,096 bytes", f"{folder}/long", "l" * 255, 20)
     overlay(folder)

@@ -180,6 +180,7 @@ class FakeManager:
             "mode": mode,
             "target": None if given.target is None else asdict(given.target),
             "function": given.target.name if given.target else "do_unlinkat",
+            "expressions": None if given.columns is None else list(given.columns),
             "state": "running" if spec else "stopped",
             "available": probe_id not in self.unavailable,
             "reason": self.unavailable.get(probe_id),

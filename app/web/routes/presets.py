@@ -38,9 +38,7 @@ def refusals_of_modes(service: Service) -> dict[str, str]:
 
 
 def describe(preset: Preset, service: Service, refusals: dict[str, str]) -> dict[str, Any]:
-    def has(kind: str, name: str) -> bool:
-        return (kind, name) in service.preset_names
-
+    has = service.preset_names.has
     allowed = [mode for mode in ALL_MODES if mode not in refusals]
     return {
         "name": preset.name,

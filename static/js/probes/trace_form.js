@@ -88,8 +88,9 @@ export function faultsOf(error, typed, freeId) {
     const message = `A probe named ${typed.id.trim()} is running already.`;
     return [{ field: "id", message, fixes: [{ words: freeId, text: freeId }] }];
   }
-  if (error.alternatives?.length > 0 && typed.mode) {
-    const fixes = error.alternatives.map((mode) => ({ words: mode, text: mode }));
+  const modes = (error.alternatives ?? []).filter((each) => !each.includes(" ")); // not KIND NAME
+  if (modes.length > 0 && typed.mode) {
+    const fixes = modes.map((mode) => ({ words: mode, text: mode }));
     return [{ field: "mode", message: `${typed.mode} is not available.`, fixes }];
   }
   return [];

@@ -52,6 +52,9 @@ ENTER = """\tfield:int __syscall_nr;\toffset:8;\tsize:4;\tsigned:1;
 \tfield:const char * filename;\toffset:24;\tsize:8;\tsigned:0;
 \tfield:struct sockaddr * address;\toffset:32;\tsize:8;\tsigned:0;
 """
+EXIT = """\tfield:int __syscall_nr;\toffset:8;\tsize:4;\tsigned:1;
+\tfield:int error_code;\toffset:16;\tsize:8;\tsigned:0;
+"""
 SWITCH = """\tfield:char prev_comm[16];\toffset:8;\tsize:16;\tsigned:0;
 \tfield:int pid;\toffset:24;\tsize:4;\tsigned:1;
 \tfield:__data_loc char[] filename;\toffset:28;\tsize:4;\tsigned:0;
@@ -69,6 +72,7 @@ def planned(btf: Btf, tmp_path: Path) -> Callable[..., Plan]:
     for where, fields in {
         "syscalls/sys_enter_openat": ENTER,
         "syscalls/sys_enter_openat2": ENTER,
+        "syscalls/sys_enter_exit_group": EXIT,
         "sched/sched_switch": SWITCH,
         "one/twice": SWITCH,
         "two/twice": SWITCH,
@@ -279,6 +283,20 @@ def test_system_calls(planned: Callable[..., Plan]) -> None:
     (fault,) = faults(lambda: planned("open_at", kind=SYSCALL))
     assert fault["near"] == ["openat", "openat2"]
     assert faults(lambda: planned("../sched/sched_switch", kind=SYSCALL))[0]["field"] == "syscall"
+
+
+def test_system_calls_that_never_return(planned: Callable[..., Plan]) -> None:
+    """A row at entry, without the columns of the return."""
+    found = planned("exit_group", kind=SYSCALL)
+    assert found.hook == Hook(TRACEPOINT, "sys_enter_exit_group", category="syscalls")
+    assert (found.sees_return, shown(found)) == (False, {"error_code": "number"})
+    assert found.values == (Read(ENTRY, CONTEXT, (), 16, 4, 32, 32, signed=True),)
+    (fault,) = faults(lambda: planned("exit_group", ["ret"], kind=SYSCALL))
+    assert "return" in str(fault["message"])
+    # Its argument is a number that a process passed: it is not made an address.
+    for text in ("cast(struct sock, error_code)->__sk_common", "str(cast(char *, error_code))"):
+        with pytest.raises(ProbedeckError, match="fewer bytes"):
+            planned("exit_group", [text], kind=SYSCALL)
 
 
 def test_tracepoints(planned: Callable[..., Plan]) -> None:

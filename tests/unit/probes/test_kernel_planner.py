@@ -13,6 +13,8 @@ from app.config import Settings
 from app.errors import ProbedeckError
 from app.kernel.functions import FunctionIndex
 from app.kernel.kernel_types import KernelTypes
+from app.presets import kernel_names
+from app.presets.kernel_names import PresetNames
 from app.probes.kernel_planner import KernelPlanner
 from app.probes.planning import prepare
 from app.probes.spec import FUNCTION, PRESET, SYSCALL, TRACEPOINT, ProbeSpec, Target
@@ -41,7 +43,8 @@ def planner(tmp_path: Path) -> KernelPlanner:
     settings = replace(Settings(owner_uid=0), btf_path=btf_path)
     functions = FakeFunctions(write_index(tmp_path / "index"))
     types = KernelTypes(btf_path)
-    return KernelPlanner(settings, functions, types)  # type: ignore[arg-type]
+    names = PresetNames(btf_path)
+    return KernelPlanner(settings, functions, types, names)  # type: ignore[arg-type]
 
 
 def refusal(planner: KernelPlanner, **spec: Any) -> ProbedeckError:
@@ -96,14 +99,28 @@ def test_near_misses(planner: KernelPlanner, spec: Any, field: str, near: str) -
 
 def test_why_a_function_cannot_be_traced(planner: KernelPlanner) -> None:
     error = refusal(planner, target=Target(FUNCTION, "cut_down"))
-    assert (error.status, error.code, error.extra["alternatives"]) == (501, "unavailable", [])
-    assert error.extra["instead"][0]["name"] == "cut_down.isra.0"
-    assert "cut_down.isra.0" in error.extra["hint"]
+    assert (error.status, error.code) == (501, "unavailable")
+    assert "cut_down.isra.0" in error.extra["reason"]
+    # It has no types of its own, so it cannot be planned, and is not offered.
+    assert planner.others(Target(FUNCTION, "cut_down"))[0].target.name == "cut_down.isra.0"
+    assert (error.extra["alternatives"], error.extra["hint"]) == ([], None)
     by_kprobe = refusal(planner, target=Target(FUNCTION, "varargs"), mode="fentry")
     assert by_kprobe.extra["alternatives"] == ["kretprobe", "kprobe"]
     assert prepare(planner, "mine", ProbeSpec(target=Target(FUNCTION, "varargs")), ALL).mode == (
         "kretprobe"
     )
+
+
+def test_what_answers_the_same_question(
+    planner: KernelPlanner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A function's system call and presets; each is offered only where it works."""
+    kernel_has(monkeypatch, ("syscall", "openat"))
+    entry, openat = Target(FUNCTION, "__x64_sys_openat"), Target(SYSCALL, "openat")
+    assert [each.target for each in planner.others(entry)] == [openat]
+    assert [each.target for each in planner.others(openat)] == [entry, Target(PRESET, "opens")]
+    assert planner.others(Target(PRESET, "opens")) == []
+    assert planner.others(Target(FUNCTION, "nothing")) == []
 
 
 def test_types_that_cannot_be_read(planner: KernelPlanner) -> None:
@@ -113,15 +130,21 @@ def test_types_that_cannot_be_read(planner: KernelPlanner) -> None:
     assert "CONFIG_DEBUG_INFO_BTF" in error.extra["hint"]
 
 
-def test_a_preset_that_this_kernel_has_not(planner: KernelPlanner) -> None:
-    planner.__dict__["_preset_names"] = frozenset()
+def kernel_has(monkeypatch: pytest.MonkeyPatch, *names: tuple[str, str]) -> None:
+    monkeypatch.setattr(kernel_names, "names_here", lambda wanted, btf_path: frozenset(names))
+
+
+def test_a_preset_that_this_kernel_has_not(
+    planner: KernelPlanner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel_has(monkeypatch)
     error = refusal(planner, target=Target(PRESET, "opens"))
     assert (error.status, error.code) == (501, "unavailable")
     assert "do_sys_openat2" in error.extra["reason"]
 
 
-def test_a_preset_is_its_candidate(planner: KernelPlanner) -> None:
-    planner.__dict__["_preset_names"] = frozenset({("syscall", "openat")})
+def test_a_preset_is_its_candidate(planner: KernelPlanner, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel_has(monkeypatch, ("syscall", "openat"))
     found = planner.resolve("opens", None, ALL)
     assert (found.target, found.mode) == (Target(SYSCALL, "openat"), "tracepoint")
     off = planner.resolve("opens", None, ["fexit"])  # the start says why it is off

@@ -57,6 +57,7 @@ def test_it_exists_from_its_start_to_its_stop(stage: Stage) -> None:
     assert (described["id"], described["mode"], described["available"]) == (NAME, MODE, True)
     assert described["target"] == {"kind": "function", "name": "vfs_read"}
     assert (described["where"], described["where_in_service"]) == ("count>1", None)
+    assert described["expressions"] == ["count", "state"]
     assert [column["name"] for column in described["columns"]][-2:] == ["count", "state"]
     assert [(each["value"], each["name"]) for each in described["names"]["state"]] == [
         (0, "RUNNING"),
@@ -136,7 +137,10 @@ def test_a_mode_that_this_kernel_does_not_allow(stage: Stage) -> None:
     with pytest.raises(ProbedeckError) as caught:
         stage.manager.start(NAME, ProbeSpec(target=READ, mode="fentry"))
     assert (caught.value.status, caught.value.code) == (501, "unavailable")
-    assert caught.value.extra["alternatives"] == ["fexit", "kprobe"]
+    assert caught.value.extra["alternatives"] == ["fexit", "kprobe", "preset reads"]
+    assert caught.value.extra["instead"] == [
+        {"kind": "preset", "name": "reads", "note": "instead of vfs_read"}
+    ]
     sched = ProbeSpec(target=Target("tracepoint", "sched:sched_switch"))
     with pytest.raises(ProbedeckError) as none:
         stage.manager.start(NAME, sched)

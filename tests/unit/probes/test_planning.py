@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.errors import ProbedeckError
-from app.probes.planning import MAX_PLAN_BYTES, Prepared, check_name, prepare
+from app.probes.planning import MAX_PLAN_BYTES, Prepared, add_alternatives, check_name, prepare
 from app.probes.spec import DELETIONS, FUNCTION, PRESET, SYSCALL, TRACEPOINT, ProbeSpec, Target
 from tests.support.fake_planner import FakePlanner
 
@@ -75,6 +75,27 @@ def test_a_mode_that_cannot_trace_it_names_those_that_can() -> None:
     assert (error.extra["reason"], error.extra["hint"]) == ("it is not in the kernel's BTF", "-")
     nothing = refusal(ProbeSpec(target=BY_KPROBE), ["fexit", "fentry"])
     assert (nothing.status, nothing.extra["alternatives"]) == (501, [])
+
+
+def test_what_works_instead_is_planned_first() -> None:
+    """Only with what the caller wants of it, only in modes that this kernel allows."""
+
+    def offered(target: Target, failed: str, working: list[str], **more: Any) -> ProbedeckError:
+        error = ProbedeckError(501, "unavailable", "no")
+        spec = ProbeSpec(target=target, **more)
+        add_alternatives(error, FakePlanner(), spec, working, failed)
+        return error
+
+    error = offered(READ, "fexit", ["kprobe", "fexit", "tracepoint"])
+    assert error.extra["alternatives"] == ["kprobe", "preset reads"]
+    instead = {"kind": "preset", "name": "reads", "note": "instead of vfs_read"}
+    assert (error.extra["instead"], error.extra["reason"]) == ([instead], "no")
+    assert error.extra["hint"] == "preset reads: instead of vfs_read"
+    none = offered(READ, "fexit", ["tracepoint"])  # nor does the preset work
+    assert (none.extra["alternatives"], none.extra["hint"]) == ([], None)
+    assert offered(READ, "fexit", ["kprobe"], columns=("a-",)).extra["alternatives"] == [
+        "preset reads"
+    ]
 
 
 @pytest.mark.parametrize(

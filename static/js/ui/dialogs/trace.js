@@ -23,7 +23,6 @@ const NAMES = ["name", "mode", "columns", "where", "duration", "id"];
 export class TraceDialog {
   #on;
   #isIdOwn = false; // whether the user typed the probe's name
-  #sent = new Map(); // id -> what was typed when it was started
   #again = null; // the id of the probe to start again
   #opener = byId("trace-open");
   #kind = el(
@@ -112,8 +111,10 @@ export class TraceDialog {
   /** Open the form to start a probe again that has a target. @param {Probe} probe */
   openFor(probe) {
     const { kind, name } = probe.target;
-    const { id, mode, where } = probe;
-    this.#fill(this.#sent.get(id) ?? { kind, name, mode, where: where ?? "", id });
+    const { id, mode, where, expressions, duration_s: seconds } = probe;
+    const columns = (expressions ?? []).join("\n");
+    const duration = seconds === null ? "" : String(seconds);
+    this.#fill({ kind, name, mode, columns, where: where ?? "", duration, id });
     this.#again = id;
     this.#isIdOwn = true;
     this.#show();
@@ -205,7 +206,6 @@ export class TraceDialog {
     this.#submit.disabled = true;
     try {
       const probe = await changes.during(id, () => startProbe(id, body));
-      this.#sent.set(id, typed);
       this.#on.answer([probe]);
       this.#dialog.close();
       this.#fill({});

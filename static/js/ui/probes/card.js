@@ -99,10 +99,10 @@ export class Card {
     const columns = probe.target ? ownColumns(probe) : [];
     setText(this.#columns, visibleText(columns.join(", ")));
     this.#columns.title = this.#columns.textContent;
-    setText(this.#where, probe.where ? visibleText(`where ${probe.where}`) : "");
-    this.#where.title = probe.where_in_service
-      ? visibleText(`The kernel does not test ${probe.where_in_service}; this page does`)
-      : "";
+    const { where, where_in_service: rest } = probe;
+    const note = rest ? ` (not in the kernel: ${rest})` : "";
+    setText(this.#where, where ? visibleText(`where ${where}${note}`) : "");
+    this.#where.title = rest ? visibleText(`The kernel does not test ${rest}; this page does`) : "";
   }
 
   /** @param {number} perSecond  events that reach this page  @param {number} lost */

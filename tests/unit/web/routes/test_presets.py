@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from app.presets import kernel_names
 from app.presets.preset import ALL_MODES, BY_TRACEPOINT
 from app.presets.resolve import names_needed
 from app.presets.table import PRESETS
-from app.web import context
 from app.web.api.responses import PresetsSchema
 from tests.support.web_fakes import FakeManager
 
@@ -20,7 +20,7 @@ from tests.support.web_fakes import FakeManager
 def kernel(monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, str]]:
     """The kernel's names: all that are needed."""
     names = set(names_needed())
-    monkeypatch.setattr(context, "names_here", lambda wanted, btf_path: names)
+    monkeypatch.setattr(kernel_names, "names_here", lambda wanted, btf_path: names)
     return names
 
 
@@ -81,11 +81,7 @@ def test_a_function_that_the_kernel_lacks(
     assert mode_of(preset, "fexit")["reason"] == "this kernel has no function tcp_connect"
 
 
-def test_the_kernel_is_read_once(client: FlaskClient, kernel: set[tuple[str, str]]) -> None:
+def test_the_kernel_is_read_once(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     asked(client)
-    kernel_names = context.names_here
-    context.names_here = None  # type: ignore[assignment]
-    try:
-        asked(client)
-    finally:
-        context.names_here = kernel_names
+    monkeypatch.setattr(kernel_names, "names_here", None)
+    asked(client)
