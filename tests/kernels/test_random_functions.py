@@ -19,6 +19,7 @@ from app.kernel.denied_functions import why_denied
 from app.kernel.functions import FUNCTION
 from app.kernel.functions_reasons import why_not
 from app.linux import tracefs
+from app.machine.kernels import SUITES
 from tests.support import kernel
 from tests.support.any_calls import AnyCalls, any_calls
 from tests.support.any_workload import WORKLOADS
@@ -27,7 +28,6 @@ from tests.support.function_tracer import function_tracer
 from tests.support.random_functions import COUNT, Lists, draw, others, possible
 from tests.support.refusal_checks import RefusalChecks
 from tests.support.running_types import RUNNING, running_btf
-from tests.support.suites import oldest_in_turn
 from tests.support.waiting import wait_until
 
 KALLSYMS = Path("/proc/kallsyms")
@@ -141,10 +141,16 @@ def attach(
 
 
 def shared_out(count: int) -> list[object]:
+    """Return batches, each with a mode in turn; in `./test` every machine has one of its own."""
+    suites = tuple(SUITES)
     return [
-        pytest.param(number, mode, id=f"{number}-{mode}", marks=oldest_in_turn(4 * number + place))
+        pytest.param(
+            number,
+            MODES[number % len(MODES)],
+            id=f"{number}-{MODES[number % len(MODES)]}",
+            marks=pytest.mark.suites(*suites[number : number + 1]),
+        )
         for number in range(-(-count // AT_ONCE))
-        for place, mode in enumerate(MODES)
     ]
 
 
