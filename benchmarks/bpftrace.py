@@ -53,12 +53,13 @@ class Bpftrace:
         self.start_ns = time.monotonic_ns() - begin_ns
 
     def _is_attached(self) -> bool:
-        said = self._said()
+        said = self.said()
         if self._process.poll() is not None:
             raise RuntimeError(f"bpftrace ended: {said}")
         return f"\n{ATTACHED}" in said or f'"{ATTACHED}\\n"' in said
 
-    def _said(self) -> str:
+    def said(self) -> str:
+        """Return what it has written so far."""
         return Path(self._output.name).read_text(errors="backslashreplace")
 
     def __enter__(self) -> Bpftrace:
@@ -84,7 +85,7 @@ class Bpftrace:
             self._process.wait()
 
     def printed(self) -> Printed:
-        return (read_json if self._form == "json" else read_text)(self._said())
+        return (read_json if self._form == "json" else read_text)(self.said())
 
     def wait_until_drained(self) -> None:
         """Wait until bpftrace has neither written nor used CPU time for QUIET_S."""

@@ -84,7 +84,7 @@ why() {
     systemd) say "runs the service in the tests of its unit" ;;
     curl) say "calls the service as another user in the tests" ;;
     gcc) say "compiles generated headers in the unit tests, and what the benchmark traces" ;;
-    bpftrace) say "is compared with Probedeck in the benchmark" ;;
+    bpftrace) say "is compared with Probedeck in tests and benchmark" ;;
     shellcheck) say "checks the shell scripts" ;;
     npm) say "installs the checkers of the page's modules" ;;
     esac
@@ -110,7 +110,7 @@ machine_packages() {
 
 bench_packages() { echo bpftrace gcc; }
 
-test_packages() { echo openssl gcc shellcheck nodejs npm chromium fonts-dejavu-core systemd curl; }
+test_packages() { echo openssl gcc bpftrace shellcheck nodejs npm chromium fonts-dejavu-core systemd curl; }
 
 # install_packages PACKAGE...: install those that are missing.
 install_packages() {

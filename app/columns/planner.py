@@ -37,7 +37,7 @@ from app.columns.rendering import Rendering
 from app.columns.slots import FullError, Slots, at_entry_first
 from app.columns.starts import Start
 from app.columns.subject import CONTEXT_NAMES, OpenTracefs, Subject, refused, subject_of
-from app.columns.trace_target import Target
+from app.columns.trace_target import FUNCTION, Target
 from app.columns.types import by_renderer, by_type, has_fields
 from app.errors import ProbedeckError
 from app.linux import tracefs
@@ -233,6 +233,9 @@ class _Builder:
             raise ExpressionError(
                 f"{self.subject.hook.name} returns no errors by its type", value.position
             )
+        hook = self.subject.hook
+        if value.name == "ret" and hook.kind == FUNCTION and not hook.function_id:
+            raise ExpressionError(f"no BTF says what {hook.name} returns", value.position)
         if value.name == "ret" and self.subject.result is None:
             raise ExpressionError(
                 f"{self.subject.hook.name} returns nothing (void)", value.position

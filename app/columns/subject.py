@@ -138,6 +138,9 @@ def _paths_of(btf: Btf) -> Paths:
 
 
 def _function(paths: Paths, target: Target, mode: str) -> Subject:
+    if target.is_undescribed and mode in ("kprobe", "kretprobe"):
+        hook = Hook(FUNCTION, target.name, module=target.module)
+        return Subject(paths, hook, mode, mode in RETURN_MODES, (), None)
     function_id = target.function_id or paths.find(Kind.FUNC, target.name)
     if not function_id or paths.btf.name(function_id) != target.name:
         where = f"module {target.module}" if target.module else "the kernel"

@@ -15,7 +15,8 @@ class Target:
 
     `columns` are expressions (docs/columns.md); None for each argument and the return value.
     `module` is that of a function whose types are in a module's BTF, and `function_id` its number
-    there; 0 to search for it.
+    there; 0 to search for it. One that is known to exist and that no BTF describes
+    `is_undescribed`: kprobes need none.
     """
 
     kind: str
@@ -23,3 +24,4 @@ class Target:
     columns: tuple[str, ...] | None = None
     module: str | None = None
     function_id: int = 0
+    is_undescribed: bool = False

@@ -74,10 +74,14 @@ class KernelPlanner:
         if refusal := why_not(entry, mode):
             raise _unavailable(str(target), refusal.reason)
         known = trace_target.Target(
-            entry.kind, entry.full_name, module=entry.module, function_id=entry.function_id
+            entry.kind,
+            entry.full_name,
+            module=entry.module,
+            function_id=entry.function_id,
+            is_undescribed=entry.kind == FUNCTION and not entry.function_id,
         )
         try:
-            btf = self._types.btf(entry.module if entry.kind == FUNCTION else None)
+            btf = self._types.btf(entry.module if entry.function_id else None)
             return planner.plan(btf, known, mode, columns)
         except (OSError, BtfError) as error:
             reason = f"the kernel's types cannot be read: {error}"

@@ -48,7 +48,7 @@ UID, GID = 1234567, 4000000000  # the group's is above 2^31
 ABOVE_2_63 = 2**63 + 5
 MAX_U64 = 2**64 - 1
 XATTR = b"trusted.deck"
-SYS_NANOSLEEP, SYS_FCNTL, SYS_PRCTL, SYS_TGKILL = 35, 72, 157, 234  # x86-64
+SYS_READ, SYS_NANOSLEEP, SYS_FCNTL, SYS_PRCTL, SYS_TGKILL = 0, 35, 72, 157, 234  # x86-64
 SYS_ADD_KEY, SYS_KEYCTL, SYS_EPOLL_CTL, SYS_OPENAT = 248, 250, 233, 257
 MS_NOSUID, MS_NODEV, MS_REC, MS_PRIVATE = 2, 4, 1 << 14, 1 << 18
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
@@ -56,6 +56,10 @@ SO_NO_CHECK, SO_MARK = 11, 36
 UDP_BYTES = 333
 TCP_BYTES = 2222
 MARK = 0xDEADBEEF
+COMPARED_BYTES = 100_000  # and more: what two tracers are to agree on
+
+
+BUFFER = ctypes.create_string_buffer(2 * COMPARED_BYTES)
 
 
 class Place:
@@ -410,6 +414,55 @@ def disks(place: Place) -> dict[str, Any]:
     return {"disk": f"loop{number}"}
 
 
+def compared(place: Place) -> dict[str, Any]:
+    """Make calls of five kinds with many values, and report each, for two tracers to agree on."""
+    unlinked = [f"deleted {number} \u00e9" + "n" * (3 * number) for number in range(12)]
+    opened, reads = [], []
+    for name in unlinked:
+        fd = os.open(place.path(name), os.O_CREAT | os.O_RDWR)
+        opened.append([fd, place.path(name)])
+        os.write(fd, b"d" * 100 * len(name))
+        for at in (0, 50, 10_000):
+            os.lseek(fd, at, os.SEEK_SET)
+            count = COMPARED_BYTES + len(reads)
+            to = BUFFER if len(reads) % 5 else 8  # every fifth to where it may not write
+            reads.append([count, system_call(SYS_READ, fd, to, count)])
+        os.close(fd)
+        os.unlink(place.path(name))
+    for path in ("/", "/pd-none", "/dev/null/below", ""):
+        fd = system_call(SYS_OPENAT, -100, ctypes.c_char_p(path.encode()), 0, 0)
+        opened.append([fd, path])
+        if fd >= 0:
+            os.close(fd)
+    started = []
+    for _ in range(3):
+        child = os.fork()
+        if child == 0:
+            os.execv(PROGRAM, ["true"])
+        os.waitpid(child, 0)
+        started.append([child, PROGRAM])
+    connected = []
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port = listening.getsockname()[1]
+        for backlog in (5, None, 5):
+            if backlog:
+                listening.listen(backlog)
+            for here in (socket.socket(), socket.socket()):
+                with here:
+                    here.bind(("127.0.0.1", 0))
+                    here.connect_ex(("127.0.0.1", port if backlog else 1))  # refused: no listener
+                    there = socket.htons(port if backlog else 1)
+                    connected.append([here.getsockname()[1], there])
+    return {
+        "reads": reads,
+        "unlinked": unlinked,
+        "opened": opened,
+        "started": started,
+        "connected": connected,
+    }
+
+
 def out_of_memory(place: Place) -> dict[str, Any]:
     """Let a process need more memory than its cgroup may have."""
     root = "/sys/fs/cgroup"
@@ -463,6 +516,7 @@ WORKLOADS: dict[str, Callable[[Place], dict[str, Any]]] = {
         signals,
         uncached,
         disks,
+        compared,
         out_of_memory,
     )
 }

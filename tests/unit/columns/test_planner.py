@@ -112,6 +112,17 @@ def faults(make: Callable[[], object]) -> list[dict[str, object]]:
     return found
 
 
+def test_a_function_that_no_btf_describes(btf: Btf) -> None:
+    """A kprobe needs no BTF: what the compiler made of a function, such as `mixed.part.0`."""
+    target = Target(FUNCTION, "mixed.part.0", is_undescribed=True)
+    assert names(plan(btf, target, "kprobe")) == CALLER
+    assert names(plan(btf, target, "kretprobe")) == [*CALLER, "latency_ns"]
+    with pytest.raises(ProbedeckError, match=r"no BTF says what mixed\.part\.0"):
+        plan(btf, target, "kretprobe", ["ret"])
+    with pytest.raises(ProbedeckError, match=r"has no function 'mixed\.part\.0'"):
+        plan(btf, target, "fentry")
+
+
 def test_columns_and_their_order(planned: Callable[..., Plan]) -> None:
     found = planned("mixed", ["b", "t.tv_nsec as ns", "hex(a)"])
     assert names(found) == [*CALLER, "b", "ns", "a", "ret", "errno", "latency_ns"]
