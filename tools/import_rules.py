@@ -48,12 +48,14 @@ RULES: dict[str, Rule] = {
             "app.kernel",
         )
     ),
+    "app.columns.user_pointers": Rule(ours=("app.btf",)),
     "app.columns.slots": Rule(ours=("app.columns", "app.columns.rendering")),
     "app.columns.subject": Rule(
         ours=(
             "app.btf",
             "app.columns",
             "app.columns.starts",
+            "app.columns.user_pointers",
             "app.errors",
             "app.kernel",
             "app.linux",
@@ -156,7 +158,6 @@ RULES: dict[str, Rule] = {
             "app.errors",
             "app.hub",
             "app.kernel",
-            "app.presets",
             "app.presets.kernel_names",
             "app.probes",
         ),

@@ -101,9 +101,9 @@ def test_why_a_function_cannot_be_traced(planner: KernelPlanner) -> None:
     error = refusal(planner, target=Target(FUNCTION, "cut_down"))
     assert (error.status, error.code) == (501, "unavailable")
     assert "cut_down.isra.0" in error.extra["reason"]
-    # It has no types of its own, so it cannot be planned, and is not offered.
     assert planner.others(Target(FUNCTION, "cut_down"))[0].target.name == "cut_down.isra.0"
-    assert (error.extra["alternatives"], error.extra["hint"]) == ([], None)
+    assert error.extra["alternatives"] == ["function cut_down.isra.0"]
+    assert "function cut_down.isra.0: " in error.extra["hint"]
     by_kprobe = refusal(planner, target=Target(FUNCTION, "varargs"), mode="fentry")
     assert by_kprobe.extra["alternatives"] == ["kretprobe", "kprobe"]
     assert prepare(planner, "mine", ProbeSpec(target=Target(FUNCTION, "varargs")), ALL).mode == (
