@@ -22,13 +22,13 @@ BPF_ARRAY(canary, struct canary, 1);
 // address in the kernel's half nor an error pointer while the call runs.
 static __always_inline int is_canary(s32 dfd, const char *name)
 {
-    u64 comm[2] = {};
+    u64 comm[2];
     u32 token;
     int zero = 0;
 
     if (!canary_token(dfd, name, &token))
         return 0;
-    bpf_get_current_comm(comm, sizeof(comm));
+    read_comm(comm);
     if ((comm[0] & 0xffffff) != TRACER_PREFIX)
         return 0;
     count(CANARIES);

@@ -10,32 +10,19 @@ BPF_PERCPU_ARRAY(scratch, struct long_record, 2);
 #define SCRATCH_RENAME 1
 
 // Fill everything but the stamps and the name.
-static __always_inline void fill_head(struct record *head, u64 pid_tgid, u32 uid, s32 dfd,
+static __always_inline void fill_head(struct head *head, u64 pid_tgid, u32 uid, s32 dfd,
                                       u32 flags, u32 call_flags)
 {
-    u64 *comm = (u64 *)head->comm, *process = (u64 *)head->process;
-
-    head->latency_ns = 0;
-    head->ret = 0;
-    head->pid = pid_tgid >> 32;
-    head->tid = pid_tgid;
-    head->uid = uid;
+    fill_caller(head, pid_tgid, uid);
     head->dfd = dfd;
     head->flags = flags;
     head->call_flags = call_flags;
     head->unused = 0;
-    comm[0] = comm[1] = process[0] = process[1] = 0;
-    bpf_get_current_comm(&head->comm, sizeof(head->comm));
-    if (head->pid == head->tid) { // the leader itself
-        process[0] = comm[0];
-        process[1] = comm[1];
-    } else
-        read_process(head->process);
 }
 
 // Read a name into `to`, which has room for `size` bytes with the NUL, and set `name_size`.
 // Returns false when the name may be longer.
-static __always_inline int read_name(struct record *head, char *to, u32 size, const char *name)
+static __always_inline int read_name(struct head *head, char *to, u32 size, const char *name)
 {
     long copied = READ_NAME(to, size, name);
 

@@ -18,11 +18,15 @@
 #include <linux/sched.h> // struct task_struct
 #include <uapi/linux/ptrace.h>
 
+// Where a member of struct task_struct is, as the kernel's headers say; a plan has a slot for it.
+#define TASK_MEMBER(name, slot) u64 name = __builtin_offsetof(struct task_struct, name)
+
 #define NAME_SHORT 64
 #define NAME_MEDIUM 256
+#define NAME_LARGE 1024
 #define NAME_LONG 4096 // PATH_MAX, with the terminating NUL
 
-struct record {
+struct head {
     u64 entry_ns;   // CLOCK_MONOTONIC at entry
     u64 latency_ns; // entry to return; 0 in entry modes
     s64 ret;        // return value; 0 in entry modes
@@ -36,7 +40,6 @@ struct record {
     u32 unused;       // explicit padding, always 0
     char comm[16];    // the thread's name
     char process[16]; // the name of its thread group's leader
-    char name[];
 };
 
 #define NAME_UNREADABLE (-1)
@@ -54,14 +57,30 @@ struct record {
 #define PENDING 0x400  // a rename not yet known to replace a file; such a record is never sent
 
 struct short_record {
-    struct record head;
+    struct head head;
     char name[NAME_SHORT];
 };
 struct medium_record {
-    struct record head;
+    struct head head;
     char name[NAME_MEDIUM];
 };
+struct large_record {
+    struct head head;
+    char name[NAME_LARGE];
+};
 struct long_record {
-    struct record head;
+    struct head head;
     char name[NAME_LONG];
 };
+
+// A call remembered from entry to return. Keyed by task_struct: the kernel's own identity of a
+// thread, which is not reused before the thread has ended, and stays when an execve by one of
+// several threads changes its id. The traced functions do not call themselves, so a thread is in one
+// call at most.
+struct call {
+    u32 temporary;  // this entry is removed at the call's return
+    u32 generation; // of the filter that the call passed at entry
+    u64 name;       // its address at entry: read again where NAME_MAY_BE_PAGED_OUT
+    struct medium_record r; // r.head.entry_ns is 0 while the thread is in no call
+};
+#define CALL_KEY u64

@@ -66,6 +66,21 @@ static __always_inline int begin_call(s32 dfd, const char *name, u32 flags, u32 
     return 0;
 }
 
+// Whether a record about to be sent passes the filter in force now. The filter may have changed
+// since the entry, which passed the one of `generation`; no event passes a filter that was
+// replaced.
+static __always_inline int passes_now(struct head *head, u32 entry_generation)
+{
+    u32 generation;
+    struct filter *f = current_filter(&generation);
+
+    if (!f)
+        return 0;
+    if (entry_generation != generation && !record_passes(f, head))
+        return 0;
+    return !(f->tests & TEST_FAILURE) || head->ret < 0;
+}
+
 static __always_inline void send_call(u64 *task, struct call *c)
 {
     struct medium_record *r = &c->r;
@@ -76,7 +91,7 @@ static __always_inline void send_call(u64 *task, struct call *c)
 
         if (whole) {
             whole->head = r->head;
-            send_long(whole);
+            send_longer(whole);
         }
     } else if (NAME_MAY_BE_PAGED_OUT && size == NAME_UNREADABLE) {
         int slot = SCRATCH_DELETION;

@@ -101,12 +101,12 @@ def unseen(mode: str, seen: Mapping[str, Seen], in_progress: int) -> list[str]:
 class Sight:
     """Checks regularly whether a probe's programs run.
 
-    `send_canaries` makes the canaries and returns which of them went unseen, in words.
+    `unseen` returns which do not, in words; deletions' make canaries for that.
     """
 
-    def __init__(self, mode: str, send_canaries: Callable[[], list[str]]) -> None:
+    def __init__(self, mode: str, unseen: Callable[[], list[str]]) -> None:
         self._mode = mode
-        self._send_canaries = send_canaries
+        self._unseen = unseen
         self._misses = 0
         self._seen_at = now()
         self.blind: dict[str, str] | None = None
@@ -114,7 +114,7 @@ class Sight:
     def check_attached(self) -> tuple[str, str] | None:
         """Check right after attaching; return why the programs do not run and a hint, or None."""
         for _ in range(MISSES):
-            missing = self._send_canaries()
+            missing = self._unseen()
             if not missing:
                 self._seen_at = now()
                 return None
@@ -125,7 +125,7 @@ class Sight:
         """Check once; return whether `blind` has changed."""
         was = self.blind
         checked_at = now()  # before the calls, which say nothing of what comes after them
-        missing = self._send_canaries()
+        missing = self._unseen()
         if not missing:
             self._misses, self._seen_at, self.blind = 0, checked_at, None
         else:

@@ -17,13 +17,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from app.tracer.instructions import (
+    INSTRUCTION_BYTES,
+    LD_IMM64,
+    Instruction,
+    TruncatedError,
+    walk,
+)
+
 # Increment when the text's layout or what is taken from BCC changes: part of the cache key.
 FORMAT = 2
 
-_INSTRUCTION = struct.Struct(
-    "<BBhi"
-)  # code, registers (source << 4 | destination), offset, immediate
-LD_IMM64 = 0x18
 _CALL, _CALL_BY_REGISTER = 0x85, 0x8D
 _PSEUDO_MAP_FD = 1
 
@@ -117,47 +121,39 @@ def _replace_maps(instructions: bytes, replacements: Mapping[int, int]) -> bytes
     result = bytearray(instructions)
     for at, map_number in _map_references(instructions):
         if map_number not in replacements:
-            raise ObjectError(f"instruction {at // 8} refers to an unknown map ({map_number})")
+            raise ObjectError(
+                f"instruction {at // INSTRUCTION_BYTES} refers to an unknown map ({map_number})"
+            )
         struct.pack_into("<i", result, at + 4, replacements[map_number])
     return bytes(result)
 
 
 def _map_references(instructions: bytes) -> Iterator[tuple[int, int]]:
     """Yield the offset in bytes and the number of each map reference; raises ObjectError."""
-    if not instructions or len(instructions) % _INSTRUCTION.size:
-        raise ObjectError(f"{len(instructions)} bytes are not a program")
-    for at in places(instructions, _CALL_BY_REGISTER):
-        raise ObjectError(f"instruction {at // 8} calls something other than a helper")
-    for at in places(instructions, _CALL):
-        if instructions[at + 1] >> 4:
-            raise ObjectError(f"instruction {at // 8} calls something other than a helper")
-    for at in places(instructions, LD_IMM64):
-        _, registers, offset, immediate = _INSTRUCTION.unpack_from(instructions, at)
-        source = registers >> 4
-        if at + 16 > len(instructions):
-            raise ObjectError(f"instruction {at // 8} is truncated")
-        *rest, upper = _INSTRUCTION.unpack_from(instructions, at + 8)
-        if offset or rest != [0, 0, 0]:
-            raise ObjectError(f"instruction {at // 8} is not a 64-bit load")
-        if source == _PSEUDO_MAP_FD and upper == 0:
-            yield at, immediate
-        # Else a constant. A compiler does not load zero this way: it is the address of a global
-        # variable, which a linker would have to fill in.
-        elif source or not (immediate or upper):
-            raise ObjectError(f"instruction {at // 8} refers to something other than a map")
+    try:
+        for each in walk(instructions, (_CALL, _CALL_BY_REGISTER, LD_IMM64)):
+            if _refers_to_map(each):
+                yield each.at, each.immediate
+    except TruncatedError as error:
+        raise ObjectError(str(error)) from error
 
 
-def places(instructions: bytes, code: int) -> Iterator[int]:
-    """Yield the offset in bytes of each instruction with this code.
-
-    The second half of a 64-bit load counts as one of code 0. Looking at each of a template's
-    thousands of instructions in Python would be a tenth of a probe's start.
-    """
-    codes = instructions[::8]
-    place = codes.find(code)
-    while place >= 0:
-        yield place * 8
-        place = codes.find(code, place + 1)
+def _refers_to_map(instruction: Instruction) -> bool:
+    code, source, place = instruction.code, instruction.source, instruction.at // INSTRUCTION_BYTES
+    if code == _CALL_BY_REGISTER or (code == _CALL and source):
+        raise ObjectError(f"instruction {place} calls something other than a helper")
+    if instruction.upper is None:
+        return False
+    *rest, upper = instruction.upper
+    if instruction.offset or rest != [0, 0, 0]:
+        raise ObjectError(f"instruction {place} is not a 64-bit load")
+    if source == _PSEUDO_MAP_FD and upper == 0:
+        return True
+    # Else a constant. A compiler does not load zero this way: it is the address of a global
+    # variable, which a linker would have to fill in.
+    if source or not instruction.constant:
+        raise ObjectError(f"instruction {place} refers to something other than a map")
+    return False
 
 
 def _map_spec(members: Any) -> MapSpec:

@@ -190,7 +190,7 @@ class FilterTestsSwitch:
     """Replaces the filter in force."""
 
     def __init__(self, maps: Mapping[str, LoadedMap]) -> None:
-        self._buffer = DoubleBuffer(maps["all_tests"], maps["active_tests"])
+        self._buffer = DoubleBuffer(maps["filters"], maps["active_filter"])
 
     def set(self, wanted: KernelFilter, *, enabled: bool) -> None:
         """Switch to another filter, as `DoubleBuffer.set` does; also raises ValueError."""

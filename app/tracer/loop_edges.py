@@ -9,14 +9,13 @@ followed by its condition, to which the entry jumps.
 
 from __future__ import annotations
 
-import struct
 from itertools import accumulate
 
-_INSTRUCTION = struct.Struct("<BBhi")
-_LD_IMM64 = 0x18
+from app.tracer.instructions import INSTRUCTION_BYTES, Instruction, walk
+
 _CLASS, _JUMP, _JUMP_32 = 0x07, 0x05, 0x06
 _OPERATION, _CALL, _EXIT = 0xF0, 0x80, 0x90
-_NEXT = _INSTRUCTION.pack(_JUMP, 0, 0, 0)  # goto +0, which the verifier removes in the end
+_NEXT = Instruction(0, _JUMP, 0, 0, 0).encode(0)  # goto +0, which the verifier removes in the end
 
 
 def with_jumps_in_loops(instructions: bytes) -> bytes:
@@ -25,15 +24,9 @@ def with_jumps_in_loops(instructions: bytes) -> bytes:
 
     Raises ValueError if a jump would be too far.
     """
-    count = len(instructions) // _INSTRUCTION.size
-    decoded = [_INSTRUCTION.unpack_from(instructions, at * 8) for at in range(count)]
-    wide = {at for at in range(count) if decoded[at][0] == _LD_IMM64}
-    halves = {at + 1 for at in wide}
-    jumps = {
-        at: at + 1 + offset
-        for at, (code, _, offset, _) in enumerate(decoded)
-        if at not in halves and _is_jump(code)
-    }
+    program = {each.at // INSTRUCTION_BYTES: each for each in walk(instructions)}
+    count = len(instructions) // INSTRUCTION_BYTES
+    jumps = {at: at + 1 + each.offset for at, each in program.items() if _is_jump(each.code)}
     opened = [0] * (count + 1)  # by instruction, how many loops begin less how many have ended
     for at, target in jumps.items():
         if target <= at:
@@ -41,7 +34,7 @@ def with_jumps_in_loops(instructions: bytes) -> bytes:
             opened[at + 1] -= 1
     is_in_loop = [loops > 0 for loops in accumulate(opened)]
     targets = {
-        target for target in jumps.values() if is_in_loop[target] and _falls_into(decoded, target)
+        target for target in jumps.values() if is_in_loop[target] and _falls_into(program, target)
     }
     places, place = [], 0
     for at in range(count):
@@ -49,15 +42,15 @@ def with_jumps_in_loops(instructions: bytes) -> bytes:
         places.append(place)  # of the instruction itself, after what is inserted before it
         place += 1
     result = bytearray()
-    for at in range(count):
+    for at, each in program.items():
         if at in targets:
             result += _NEXT
-        code, registers, offset, immediate = decoded[at]
+        offset = each.offset
         if at in jumps:
             offset = places[jumps[at]] - places[at] - 1
             if not -(1 << 15) <= offset < 1 << 15:
                 raise ValueError(f"instruction {at} jumps too far")
-        result += _INSTRUCTION.pack(code, registers, offset, immediate)
+        result += each.encode(offset)
     return bytes(result)
 
 
@@ -65,12 +58,12 @@ def _is_jump(code: int) -> bool:
     return code & _CLASS in (_JUMP, _JUMP_32) and code & _OPERATION not in (_CALL, _EXIT)
 
 
-def _falls_into(decoded: list[tuple[int, int, int, int]], target: int) -> bool:
+def _falls_into(program: dict[int, Instruction], target: int) -> bool:
     """Return whether the instruction before goes on to this one without being a jump."""
     if target == 0:
         return False
-    code = decoded[target - 1][0]
-    if target >= 2 and decoded[target - 2][0] == _LD_IMM64:
+    if target - 1 not in program:  # the second half of a 64-bit load
         return True
+    code = program[target - 1].code
     is_exit = code & _CLASS in (_JUMP, _JUMP_32) and code & _OPERATION == _EXIT
     return not _is_jump(code) and not is_exit

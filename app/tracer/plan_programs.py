@@ -6,20 +6,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from app.columns.plan import Plan
-from app.errors import ProbedeckError
 from app.filters.kernel_filter import KernelFilter
-from app.kernel.feature_probes import describe_error
 from app.kernel.hints import is_switched_off
 from app.linux import tracefs
-from app.probes.drops import PROGRAM_DROPS, RECURSION
 from app.probes.spec import Filter
 from app.tracer import any_records, template
 from app.tracer.attached_programs import AttachedPrograms, run_time_ns
 from app.tracer.compiled_object import CompiledObject
 from app.tracer.cost import RunTime
 from app.tracer.filter_tests import FilterTestsSwitch, joined
-from app.tracer.loader import LoadedObject
-from app.tracer.records import CALLS_ENTERED, CALLS_LEFT
 
 TRAMPOLINES = ("fentry", "fexit")
 ENTRY, RETURN, THREAD_EXIT = "any_entry", "any_return", "raw_tracepoint__sched_process_exit"
@@ -34,10 +29,7 @@ def loaded_module(name: str) -> int | None:
 
 
 class PlanPrograms(AttachedPrograms):
-    """A plan's programs in the kernel. A context manager: leaving it detaches and unloads.
-
-    As with `Programs`, they are attached disabled, and `set_filter` lets events through.
-    """
+    """A plan's programs in the kernel."""
 
     def __init__(
         self, plan: Plan, compiled: CompiledObject, ring_bytes: int, where: KernelFilter
@@ -46,23 +38,13 @@ class PlanPrograms(AttachedPrograms):
         self._filter, self._where = Filter(), where
         self._module = None if plan.hook.module is None else loaded_module(plan.hook.module)
         numbers = template.constants(plan)
-        adapted = template.adapted(compiled, plan, ring_bytes)
-        try:
-            self._object = LoadedObject(
-                adapted,
-                lambda code: template.filled(code, numbers),
-                plan.hook.module if plan.mode in TRAMPOLINES else None,
-            )
-            self._switch = FilterTestsSwitch(self._object.maps)
-            try:
-                self._attach()
-            except BaseException:
-                self._object.__exit__()
-                raise
-        except OSError as error:
-            raise ProbedeckError(
-                502, "tracer_failed", f"the kernel refused the programs: {describe_error(error)}"
-            ) from error
+        super().__init__(
+            template.adapted(compiled, plan, ring_bytes),
+            any_records.slots(plan),
+            lambda code: template.filled(code, numbers),
+            plan.hook.module if plan.mode in TRAMPOLINES else None,
+        )
+        self._switch = FilterTestsSwitch(self._object.maps)
 
     def _attach(self) -> None:
         """Attach exits of threads before returns, and returns before entries, so that whatever is
@@ -94,30 +76,10 @@ class PlanPrograms(AttachedPrograms):
         assert hook.category is not None
         return hook.category, hook.name
 
-    def rings(self) -> dict[str, tuple[int, int]]:
-        """Return descriptor and size in bytes of each ring that is used, by name."""
-        maps = self._object.maps
-        return {
-            name: (maps[name].fd, maps[name].spec.max_entries)
-            for name in any_records.text_areas(self._plan)
-        }
-
-    def account(self) -> tuple[dict[str, object], list[int]]:
-        """Return the message `maps` and its descriptors, as `Programs.account` does."""
-        message = {
-            "type": "maps",
-            "rings": [slot.itemsize for slot in any_records.slots(self._plan).values()],
-            "drops": {kind: index for index, kind in enumerate(PROGRAM_DROPS)},
-            "entered": CALLS_ENTERED,
-            "left": CALLS_LEFT,
-            "canary_missed_at": None,
-        }
-        rings = [fd for fd, _ in self.rings().values()]
-        counts = self._object.maps["counts"].fd
-        return message, [*rings, counts, self._object.programs()[ENTRY]]
+    def _entry_programs(self) -> list[str]:
+        return [ENTRY]
 
     def set_filter(self, wanted: Filter, *, enabled: bool = True) -> None:
-        """Switch to another filter, as `Programs.set_filter` does; `where` stays in force."""
         self._switch.set(joined(wanted, self._where, self._plan), enabled=enabled)
         self._filter = wanted
 
@@ -126,23 +88,13 @@ class PlanPrograms(AttachedPrograms):
         self._switch.set(joined(self._filter, wanted, self._plan), enabled=True)
         self._where = wanted
 
-    def drops(self) -> dict[str, int]:
-        """Return how many events passed the filter and were lost in the kernel, by cause."""
-        result = {kind: self._count(index) for index, kind in enumerate(PROGRAM_DROPS)}
-        result[RECURSION] = self._object.infos()[ENTRY].recursion_misses or 0
-        return result
-
     def run_time(self) -> RunTime:
-        """Return the time in all programs and the calls that entered, while the kernel measured."""
         infos = self._object.infos()
         return RunTime(run_time_ns(infos), infos[ENTRY].run_cnt)
 
-    def silent_hooks(self) -> list[str]:
-        """Return what the kernel does not run, in words: a switch for all such programs is off, or
-        the function's module has been unloaded, which ends a kprobe for ever.
-
-        There are no canaries, as an arbitrary function cannot be called.
-        """
+    def unseen(self) -> list[str]:
+        # A switch for all such programs is off, or the function's module has been unloaded, which
+        # ends a kprobe for ever. There are no canaries, as an arbitrary function cannot be called.
         hook = self._plan.hook
         if is_switched_off(self._plan.mode):
             return [hook.name]

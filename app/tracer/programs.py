@@ -5,11 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from app.errors import ProbedeckError
-from app.kernel.feature_probes import describe_error
 from app.kernel.renames import INNER
 from app.linux.bpf import ProgInfo
-from app.probes.drops import PROGRAM_DROPS, RECURSION
 from app.probes.spec import Filter
 from app.tracer import canary
 from app.tracer.attached_programs import AttachedPrograms, run_time_ns
@@ -17,14 +14,7 @@ from app.tracer.attachments import attach
 from app.tracer.compiled_object import CompiledObject
 from app.tracer.cost import RunTime
 from app.tracer.filter_map import FilterSwitch
-from app.tracer.loader import LoadedObject
-from app.tracer.records import (
-    CALLS_ENTERED,
-    CALLS_LEFT,
-    CANARIES,
-    CANARY_MISSED_AT,
-    NAME_BYTES,
-)
+from app.tracer.records import CANARIES, NAME_BYTES
 from app.tracer.rings import slot_dtype
 
 
@@ -46,85 +36,31 @@ def runs_at_entry(infos: Mapping[str, ProgInfo]) -> int:
 
 
 class Programs(AttachedPrograms):
-    """A mode's programs in the kernel. A context manager: leaving it detaches and unloads.
-
-    They are attached disabled, and `set_filter` lets events through: so every call seen at entry
-    is also seen at return, and no event passes the wrong filter.
-    """
+    """Deletions' programs of a mode in the kernel."""
 
     def __init__(self, mode: str, function: str, compiled: CompiledObject) -> None:
-        self.mode = mode
+        self.mode, self._function = mode, function
         self._canaries = 0  # of ours that the programs saw
         self._canaries_ns = 0.0  # their share of the time that the kernel measured
         self._canary_ns: float | None = None  # the shortest, in all programs together
-        try:
-            self._object = LoadedObject(compiled)
-            self._filter = FilterSwitch(self._object.maps)
-            self._canary_calls = canary.calls_of(mode, self._object.program_names())
-            try:
-                attach(self._object, mode, function)
-            except BaseException:
-                self._object.__exit__()
-                raise
-        except OSError as error:
-            raise ProbedeckError(
-                502, "tracer_failed", f"the kernel refused the programs: {describe_error(error)}"
-            ) from error
+        super().__init__(compiled, {name: slot_dtype(size) for name, size in NAME_BYTES.items()})
+        self._filter = FilterSwitch(self._object.maps)
+        self._canary_calls = canary.calls_of(mode, self._object.program_names())
 
-    def rings(self) -> dict[str, tuple[int, int]]:
-        """Return descriptor and size in bytes of each ring, by name."""
-        maps = self._object.maps
-        return {name: (maps[name].fd, maps[name].spec.max_entries) for name in NAME_BYTES}
+    def _attach(self) -> None:
+        attach(self._object, self.mode, self._function)
 
-    def account(self) -> tuple[dict[str, object], list[int]]:
-        """Return the message `maps` (docs/protocol.md) and its descriptors, in the order it says.
-
-        With these the service reads the totals of this run after this process has died.
-        """
-        rings = [self._object.maps[name].fd for name in NAME_BYTES]
-        message = {
-            "type": "maps",
-            "rings": [slot_dtype(size).itemsize for size in NAME_BYTES.values()],
-            "drops": {kind: index for index, kind in enumerate(PROGRAM_DROPS)},
-            "entered": CALLS_ENTERED,
-            "left": CALLS_LEFT,
-            "canary_missed_at": CANARY_MISSED_AT,
-        }
-        at_entry = [fd for name, fd in self._object.programs().items() if _is_at_entry(name)]
-        maps = self._object.maps
-        return message, [*rings, maps["counts"].fd, maps["canary"].fd, *at_entry]
+    def _entry_programs(self) -> list[str]:
+        return [name for name in self._object.program_names() if _is_at_entry(name)]
 
     def set_filter(self, wanted: Filter, *, enabled: bool = True) -> None:
-        """Switch to another filter; on return no program tests the old one any more.
-
-        A call in progress at the switch is shown if it passes both filters: the old one at its
-        entry and the new one at its return.
-        """
         self._filter.set(wanted, enabled=enabled)
 
-    def drops(self) -> dict[str, int]:
-        """Return how many events passed the filter and were lost in the kernel, by cause."""
-        result = {kind: self._count(index) for index, kind in enumerate(PROGRAM_DROPS)}
-        result[RECURSION] = self._recursion_misses()
-        return result
-
     def _recursion_misses(self) -> int:
-        """Return how many calls the kernel did not show our programs at entry.
-
-        If a task preempts a running program and calls the same function on the same CPU, the
-        kernel does not run the program again there (bpf_prog_enter, kernel/bpf/trampoline.c).
-        Misses at return are not added: such a call is already counted as `missed_return` or
-        `unfinished`.
-        """
-        misses = _misses_at_entry(self._object.infos())
-        return misses - canary.missed(self._object.maps["canary"])
+        return super()._recursion_misses() - canary.missed(self._object.maps["canary"])
 
     def run_time(self) -> RunTime:
-        """Return the time in all programs and the calls that entered, while the kernel measured.
-
-        Only differences are meaningful, as canaries of all tracers are counted even when the
-        kernel is not measuring.
-        """
+        # Canaries of all tracers are counted even when the kernel is not measuring.
         infos = self._object.infos()
         canaries = self._count(CANARIES)
         return RunTime(
@@ -134,7 +70,7 @@ class Programs(AttachedPrograms):
             self._canary_ns or 0.0,
         )
 
-    def send_canaries(self) -> list[str]:
+    def unseen(self) -> list[str]:
         """Call the traced functions, and return which programs did not run, in words.
 
         These calls are in no count. Raises OSError.

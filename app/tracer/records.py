@@ -41,4 +41,4 @@ HEAD = [
 HEAD_BYTES = 88
 
 # Ring (map) name -> bytes of name in its records.
-NAME_BYTES = {"ring_short": 64, "ring_medium": 256, "ring_long": 4096}
+NAME_BYTES = {"ring_short": 64, "ring_medium": 256, "ring_large": 1024, "ring_long": 4096}

@@ -29,7 +29,8 @@ from app.columns.plan import (
 )
 from app.linux import bpf
 from app.tracer.any_records import HEAD_BYTES, TEXT_BYTES, text_areas, text_limits
-from app.tracer.compiled_object import LD_IMM64, CompiledObject, MapSpec, ProgramSpec, places
+from app.tracer.compiled_object import CompiledObject, MapSpec, ProgramSpec
+from app.tracer.instructions import LD_IMM64, walk
 
 # A slot is a constant whose upper bits are these and whose lower 16 bits are its number.
 _SLOT, _SLOT_MASK = 0x7000000000000000, 0xFFFFFFFFFFFF0000
@@ -147,13 +148,9 @@ def filled(instructions: bytes, numbers: Mapping[int, int]) -> bytes:
 
 def _slots(instructions: bytes) -> Iterator[tuple[int, int]]:
     """Yield the offset in bytes and the number of each slot."""
-    for at in places(instructions, LD_IMM64):
-        lower, upper = (
-            struct.unpack_from("<I", instructions, place)[0] for place in (at + 4, at + 12)
-        )
-        constant = upper << 32 | lower
-        if not instructions[at + 1] >> 4 and constant & _SLOT_MASK == _SLOT:
-            yield at, constant & 0xFFFF
+    for each in walk(instructions, (LD_IMM64,)):
+        if not each.source and each.constant & _SLOT_MASK == _SLOT:
+            yield each.at, each.constant & 0xFFFF
 
 
 def adapted(template: CompiledObject, plan: Plan, ring_bytes: int) -> CompiledObject:

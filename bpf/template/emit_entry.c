@@ -6,7 +6,7 @@ static __always_inline int enter_call(u64 *words, u64 frame)
 {
     u32 generation;
     u64 now_ns = bpf_ktime_get_ns();
-    struct tests *f = current_tests(&generation);
+    struct filter *f = current_filter(&generation);
     struct draft *d = get_draft(AT_ENTRY);
 
     if (!f || !f->enabled || !d || !make_record(d, f, words))

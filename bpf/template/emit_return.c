@@ -6,7 +6,7 @@ static __always_inline int enter_call(u64 *words, u64 frame)
 {
     SLOT(kept_bytes, 0x7000000000000402);
     u32 generation;
-    struct tests *f = current_tests(&generation);
+    struct filter *f = current_filter(&generation);
     struct draft *d = get_draft(AT_ENTRY);
     struct call_key key = {bpf_get_current_task(), 0};
 
@@ -46,7 +46,7 @@ static __always_inline int passes_now(struct call *c, struct record *r, u64 text
                                       struct draft *d)
 {
     u32 generation;
-    struct tests *f = current_tests(&generation);
+    struct filter *f = current_filter(&generation);
 
     if (!f)
         return 0;

@@ -2,46 +2,16 @@
 //
 // At a call's entry: making its record.
 
-static __always_inline void read_leader(char *to)
-{
-    SLOT(group_leader, 0x7000000000000420);
-    SLOT(comm, 0x7000000000000421);
-    const char *task = (const char *)bpf_get_current_task(), *leader = NULL;
-
-    bpf_probe_read_kernel(&leader, sizeof(leader), task + group_leader);
-    bpf_probe_read_kernel_str(to, 16, leader + comm);
-}
-
-static __always_inline void fill_caller(struct head *head)
-{
-    u64 pid_tgid = bpf_get_current_pid_tgid();
-    u64 *comm = (u64 *)head->comm, *process = (u64 *)head->process;
-
-    head->latency_ns = 0;
-    head->ret = 0;
-    head->pid = pid_tgid >> 32;
-    head->tid = pid_tgid;
-    head->uid = bpf_get_current_uid_gid();
-    head->cpu = bpf_get_smp_processor_id();
-    head->flags = 0;
-    head->unreadable = 0;
-    // Zeroed, as older kernels may not write what follows the NUL (bpf/filter.c).
-    comm[0] = comm[1] = process[0] = process[1] = 0;
-    bpf_get_current_comm(&head->comm, sizeof(head->comm));
-    if (head->pid == head->tid) { // the leader itself
-        process[0] = comm[0];
-        process[1] = comm[1];
-    } else
-        read_leader(head->process);
-}
-
 // Fill a draft with what is known at entry. Returns false when the filter does not let it pass.
-static __always_inline int make_record(struct draft *d, struct tests *f, u64 *words)
+static __always_inline int make_record(struct draft *d, struct filter *f, u64 *words)
 {
     SLOT(has_texts, 0x7000000000000401);
     struct record *r = &d->whole.r;
 
-    fill_caller(&r->head);
+    fill_caller(&r->head, bpf_get_current_pid_tgid(), bpf_get_current_uid_gid());
+    r->head.cpu = bpf_get_smp_processor_id();
+    r->head.flags = 0;
+    r->head.unreadable = 0;
     if (!caller_passes(f, d, r))
         return 0;
     obtain_values(r, words, AT_ENTRY);

@@ -20,6 +20,9 @@
     u64 name;                                                                                      \
     asm volatile("%0 = " #number " ll" : "=r"(name))
 
+// Where a member of struct task_struct is.
+#define TASK_MEMBER(name, slot) SLOT(name, slot)
+
 #define VALUES 16
 #define TEXTS 4
 #define TEXT_MAX 4096  // of one text, with the NUL that the helper writes
@@ -63,6 +66,23 @@ struct whole_record {
     struct record r;
     char texts[TEXTS_MAX];
 };
+
+// A call remembered from entry to return.
+struct call {
+    u64 frame;      // 0 while there is no call
+    u32 temporary;  // this entry is removed at the call's return
+    u32 generation; // of the filter that the call passed at entry
+    u32 end;        // bytes of texts; more than KEPT_MAX are in `long_calls`
+    u32 retry;      // a text in user memory could not be read: its page may be there at the return
+    u64 mask;       // of the tests that held at entry
+    u64 address[TEXTS]; // of the texts
+    struct kept_record kept;
+};
+struct call_key {
+    u64 task; // as in bpf/record.c
+    u64 depth;
+};
+#define CALL_KEY struct call_key
 
 // Where a record is made: too large for the stack. One for programs at entry and one for those at
 // return, as these may preempt one another; a program never preempts itself.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// The filter in force, and its tests of a record (app/tracer/filter_tests.py has the same layout).
+// A filter's tests of a record (app/tracer/filter_tests.py has the same layout).
 //
 // What the tests found is kept in memory, not in registers (see read_number).
 
@@ -48,7 +48,7 @@ struct clause {
 #define OF_RETURN 3
 #define GROUPS 4
 
-struct tests {
+struct filter {
     u32 enabled;
     u32 clause_count; // 0: everything passes
     u32 number_ends[GROUPS];
@@ -59,24 +59,7 @@ struct tests {
     struct text_test texts[TEXT_TESTS];
 };
 
-// Double-buffered, as `filters` are (bpf/filter.c).
-BPF_ARRAY(all_tests, struct tests, 2);
-BPF_ARRAY(active_tests, u32, 1);
-
-static __always_inline struct tests *current_tests(u32 *generation)
-{
-    int zero = 0;
-    u32 *active = active_tests.lookup(&zero);
-
-    if (!active)
-        return NULL;
-    *generation = *active;
-    int slot = *generation & 1;
-
-    return all_tests.lookup(&slot);
-}
-
-static __always_inline void make_number_tests(struct tests *f, u32 begin, u32 end, struct draft *d,
+static __always_inline void make_number_tests(struct filter *f, u32 begin, u32 end, struct draft *d,
                                               struct record *r)
 {
     write_number(&d->next, begin);
@@ -124,7 +107,7 @@ static __always_inline void find_texts(struct draft *d, struct record *r, u64 te
     }
 }
 
-static __always_inline void make_text_tests(struct tests *f, u32 begin, u32 end, struct draft *d)
+static __always_inline void make_text_tests(struct filter *f, u32 begin, u32 end, struct draft *d)
 {
     write_number(&d->next, begin);
     for (int n = 0; n < TEXT_TESTS; n++) {
@@ -153,7 +136,7 @@ static __always_inline void make_text_tests(struct tests *f, u32 begin, u32 end,
 }
 
 // Whether a record can still pass when this group's tests have been made.
-static __always_inline int may_pass(struct tests *f, const int group, struct draft *d)
+static __always_inline int may_pass(struct filter *f, const int group, struct draft *d)
 {
     u64 known = f->known[group];
 
@@ -171,7 +154,7 @@ static __always_inline int may_pass(struct tests *f, const int group, struct dra
 }
 
 // Make the tests of what is known of the caller.
-static __always_inline int caller_passes(struct tests *f, struct draft *d, struct record *r)
+static __always_inline int caller_passes(struct filter *f, struct draft *d, struct record *r)
 {
     d->mask = 0;
     if (!f->known[OF_CALLER])
@@ -184,7 +167,7 @@ static __always_inline int caller_passes(struct tests *f, struct draft *d, struc
     return may_pass(f, OF_CALLER, d);
 }
 
-static __always_inline int values_pass(struct tests *f, struct draft *d, struct record *r)
+static __always_inline int values_pass(struct filter *f, struct draft *d, struct record *r)
 {
     if (f->number_ends[OF_VALUES] == f->number_ends[OF_CALLER])
         return 1;
@@ -192,7 +175,7 @@ static __always_inline int values_pass(struct tests *f, struct draft *d, struct 
     return may_pass(f, OF_VALUES, d);
 }
 
-static __always_inline int texts_pass(struct tests *f, struct draft *d, struct record *r, u64 texts)
+static __always_inline int texts_pass(struct filter *f, struct draft *d, struct record *r, u64 texts)
 {
     if (f->text_ends[OF_TEXTS] == f->text_ends[OF_CALLER])
         return 1;
@@ -202,7 +185,7 @@ static __always_inline int texts_pass(struct tests *f, struct draft *d, struct r
 }
 
 // Make the tests of a record that is complete: all, or only those that could not be made at entry.
-static __always_inline int return_passes(struct tests *f, struct draft *d, struct record *r,
+static __always_inline int return_passes(struct filter *f, struct draft *d, struct record *r,
                                          u64 texts, int is_again)
 {
     u32 numbers = 0, first_text = 0;

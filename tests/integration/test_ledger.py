@@ -231,8 +231,8 @@ def test_every_row_is_delivered_or_told_to_be_missing(
 
 # --- However a tracer ends ---
 
-# Short, medium and long names each have a ring of their own; the kernel takes 4,095 bytes.
-NAMES = st.sampled_from([1, 64, 65, 256, 257, 4095, 4200])
+# Short, medium, large and long names each have a ring of their own; the kernel takes 4,095 bytes.
+NAMES = st.sampled_from([1, 64, 65, 256, 257, 1024, 1025, 4095, 4200])
 CALLS = st.tuples(st.sampled_from([0, 1, 7, 400, 4000]), NAMES)
 
 

@@ -26,9 +26,9 @@ from tests.support.recording import (
 from tests.support.service import Service
 from tests.support.waiting import wait_until
 
-# Longer than the 256 bytes of the medium records: these go through the ring of whole paths,
+# Longer than the 1,024 bytes of the large records: these go through the ring of whole paths,
 # which holds the fewest.
-NAME_BYTES = 300
+NAME_BYTES = 1100
 FLOOD_PER_THREAD = 1500
 
 

@@ -177,20 +177,19 @@ def test_batches_carry_their_origin_and_number() -> None:
 
 
 def test_layout_is_that_of_the_c_text() -> None:
-    """Field order and sizes of `struct record`, and the constants, agree with the C text."""
+    """Field order and sizes of `struct head`, and the constants, agree with the C text."""
     sizes = {"u64": 8, "s64": 8, "u32": 4, "s32": 4, "char": 1}
-    body = re.search(r"struct record \{(.*?)\n\};", RECORD_C, re.S)
+    body = re.search(r"struct head \{(.*?)\n\};", RECORD_C, re.S)
     assert body
     fields, offset = {}, 8  # after the ring buffer's header
     for kind, name, count in re.findall(r"^\s+(\w+) (\w+)(?:\[(\d*)\])?;", body[1], re.M):
         fields[name] = offset
-        offset += sizes[kind] * int(count or (0 if name == "name" else 1))
+        offset += sizes[kind] * int(count or 1)
     dtype = slot_dtype(64)
     assert {name: dtype.fields[name][1] for name in fields} == fields  # type: ignore[index]
     assert offset == 8 + HEAD_BYTES
-    for ring, define in (("short", "NAME_SHORT"), ("medium", "NAME_MEDIUM"), ("long", "NAME_LONG")):
-        value = re.search(rf"#define {define} (\d+)", RECORD_C)
-        assert value and int(value[1]) == NAME_BYTES[f"ring_{ring}"]
+    sizes_in_c = re.findall(r"#define NAME_([A-Z]+) (\d+)(?![x\d])", RECORD_C)
+    assert {f"ring_{ring.lower()}": int(size) for ring, size in sizes_in_c} == NAME_BYTES
     counted = re.search(r"enum counter \{(.*?)\}", COUNTERS_C, re.S)
     assert counted
     names = [name.strip() for name in re.sub("//.*", "", counted[1]).split(",") if name.strip()]

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// Who calls, for deletions and for plans. Both have a `struct head` with these members, and a
+// TASK_MEMBER that tells where a member of struct task_struct is.
+
+// Read the name of the current thread group's leader into 16 bytes.
+static __always_inline void read_process(char *to)
+{
+    TASK_MEMBER(group_leader, 0x7000000000000420);
+    TASK_MEMBER(comm, 0x7000000000000421);
+    const char *task = (const char *)bpf_get_current_task(), *leader = NULL;
+
+    bpf_probe_read_kernel(&leader, sizeof(leader), task + group_leader);
+    bpf_probe_read_kernel_str(to, 16, leader + comm);
+}
+
+// Read the name of the current thread into two words. Zeroed: before Linux kernel commit
+// f3f213497797 ("bpf: ensure all memory is initialized in bpf_get_current_comm", v6.4) the helper
+// may not write what follows the NUL.
+static __always_inline void read_comm(u64 *to)
+{
+    to[0] = to[1] = 0;
+    bpf_get_current_comm(to, 16);
+}
+
+static __always_inline void fill_caller(struct head *head, u64 pid_tgid, u32 uid)
+{
+    u64 *comm = (u64 *)head->comm, *process = (u64 *)head->process;
+
+    head->latency_ns = 0;
+    head->ret = 0;
+    head->pid = pid_tgid >> 32;
+    head->tid = pid_tgid;
+    head->uid = uid;
+    read_comm(comm);
+    process[0] = process[1] = 0;
+    if (head->pid == head->tid) { // the leader itself
+        process[0] = comm[0];
+        process[1] = comm[1];
+    } else
+        read_process(head->process);
+}
