@@ -8,12 +8,13 @@ program with the last descriptor.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import repeat
+from functools import partial
 from pathlib import Path
+from threading import Thread
 
 from app.kernel import kretprobe
 from app.kernel.build import running_version_code
@@ -71,6 +72,35 @@ def _load(program: ProgramSpec, code: bytes, btf_fd: int) -> int:
     )
 
 
+def _at_once(jobs: Sequence[Callable[[], int]]) -> list[Future[int]]:
+    """Do jobs at the same time, as far as there are threads, and return what each came to.
+
+    Verifying a large program takes the kernel 10 ms and more.
+    """
+    results: list[Future[int]] = [Future() for _ in jobs]
+    threads = []
+    first, *others = zip(jobs, results, strict=True)
+    for job, result in others:
+        thread = Thread(target=_do, args=(job, result))
+        try:
+            thread.start()
+        except RuntimeError:  # no memory for its stack
+            _do(job, result)
+        else:
+            threads.append(thread)
+    _do(*first)
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def _do(job: Callable[[], int], result: Future[int]) -> None:
+    try:
+        result.set_result(job())
+    except BaseException as error:  # noqa: BLE001 - of whatever kind, for the caller
+        result.set_exception(error)
+
+
 class LoadedObject:
     """Maps and programs of a compiled object. A context manager that unloads all on exit.
 
@@ -107,11 +137,12 @@ class LoadedObject:
             code = [relocated(program.instructions, descriptors) for program in compiled.programs]
             if finish:
                 code = [finish(instructions) for instructions in code]
-            # At the same time, as verifying a large program takes the kernel 10 ms and more.
-            with ThreadPoolExecutor(len(code)) as pool:
-                loads = list(
-                    map(pool.submit, repeat(_load), compiled.programs, code, repeat(btf_fd))
-                )
+            loads = _at_once(
+                [
+                    partial(_load, program, instructions, btf_fd)
+                    for program, instructions in zip(compiled.programs, code, strict=True)
+                ]
+            )
             for load, program in zip(loads, compiled.programs, strict=True):
                 if not load.exception():
                     stack.callback(os.close, load.result())

@@ -340,7 +340,7 @@ def test_a_full_disk(modes: tuple[str, ...], tmp_path: Path, mode: str) -> None:
     small = tmp_path / "small"
     small.mkdir()
     # Mounted before the service starts; reached from here through /proc/PID/root.
-    prefix = in_namespace(f"mount -t tmpfs -o size=1m probedeck-test '{small}'")
+    prefix = in_namespace(f"mount -t tmpfs -o size=16m probedeck-test '{small}'")
     options = ("--audit-log", str(small / "audit.jsonl"))
     with running_service(tmp_path, small / "cache", *options, prefix=prefix) as service:
         inside = Path(f"/proc/{service.process.pid}/root{small}")
@@ -361,7 +361,7 @@ def _fill(file: Path) -> None:
     with file.open("ab", buffering=0) as stream:
         try:
             while True:
-                stream.write(bytes(1024))
+                stream.write(bytes(4096))
         except OSError:
             pass  # full, as intended
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import struct
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from app.errors import ProbedeckError
 from app.kernel.hints import may_trace
 from app.linux import bpf
 from app.linux.bpf import ProgramRefusedError, instruction
+from app.tracer import loader
 from app.tracer.compiled_object import CompiledObject, MapSpec, ProgramSpec
 from app.tracer.loader import LoadedObject
 from app.tracer.programs import Programs
@@ -84,3 +86,17 @@ def test_the_verifiers_complaint_is_told() -> None:
 def test_a_tracepoint_that_is_not_there(tmp_path: Path) -> None:
     with LoadedObject(OBJECT) as loaded, pytest.raises(FileNotFoundError):
         loaded.attach_tracepoint("first", tmp_path, "syscalls", "sys_enter_nothing")
+
+
+def test_programs_are_loaded_without_memory_for_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cannot_start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    def refuse() -> int:
+        raise OSError(1, "no")
+
+    for _ in range(2):
+        results = loader._at_once([lambda: 1, refuse, lambda: 3])
+        assert isinstance(results[1].exception(), OSError)
+        assert (results[0].result(), results[2].result()) == (1, 3)
+        monkeypatch.setattr(threading.Thread, "start", cannot_start)
