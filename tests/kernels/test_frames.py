@@ -138,7 +138,7 @@ def test_a_killed_call_is_counted(idle: Service, modes: tuple[str, ...], calls: 
         idle.wait_until_gone_from_kernel()
 
 
-def test_a_system_call_that_ends_the_process_is_counted(
+def test_a_system_call_that_ends_its_thread_is_shown_at_entry(
     idle: Service, modes: tuple[str, ...], calls: Calls
 ) -> None:
     if "tracepoint" not in modes:
@@ -146,7 +146,11 @@ def test_a_system_call_that_ends_the_process_is_counted(
     probes = Probes(idle, ("tracepoint",), syscall="exit", columns=["error_code"])
     calls.ask("delete 5 1")
     stopped, shown = probes.stop()
-    check_killed(stopped["tracepoint"], shown["tracepoint"], 5)
+    rows, ended = shown["tracepoint"], stopped["tracepoint"]
+    assert [row["error_code"] for row in rows] == [0] * 5
+    assert not {"ret", "errno", "latency_ns"} & set(rows[0])
+    assert ended["drops"]["missed_return"] == ended["drops"]["unfinished"] == 0
+    assert ended["counters"]["produced"] == ended["counters"]["delivered"] == 5
 
 
 def check_killed(stopped: dict[str, Any], rows: list[Row], count: int) -> None:
