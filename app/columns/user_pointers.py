@@ -14,13 +14,16 @@ from collections.abc import Iterable, Sequence
 from app.btf.format import BtfError, Kind
 from app.btf.reader import Btf
 
-# The layer right below the system calls' entries; SYSCALL_DEFINEx of include/linux/syscalls.h, and
-# functions of fs/, net/ and kernel/ that take its arguments as they are.
+# The system calls' own functions: SYSCALL_DEFINEx of include/linux/syscalls.h, and those that take
+# their arguments as they are.
 _SYSTEM_CALLS = re.compile(
-    r"_*(?:(?:x64|ia32|arm64|se|do|compat)_)*_*sys_\w+|k(?:compat_)?sys_\w+|_*do_sys_?\w+"
-    r"|compat_\w+|getname(?:_\w+)?|strn(?:cpy_from|len)_user\w*|_*copy_(?:from|to)_user\w*"
-    r"|user_path\w*|do_(?:linkat|mkdirat|mknodat|symlinkat|readlinkat|fchmodat|fchownat|utimes)"
-    r"|do_(?:faccessat|mount|execve\w*|epoll_\w+|futex|msg\w+|shm\w+|sem\w+|statx|vfs_ioctl)"
+    r"_*(?:(?:x64|ia32|arm64|se|do|compat)_)*_*sys_\w+|k(?:compat_)?sys_\w+|_*do_sys_?\w+|compat_\w+"
+)
+# Functions below them, of fs/, net/ and kernel/, that are given such an argument.
+_BELOW = re.compile(
+    r"getname(?:_\w+)?|strn(?:cpy_from|len)_user\w*|_*copy_(?:from|to)_user\w*|user_path\w*"
+    r"|do_(?:linkat|mkdirat|mknodat|symlinkat|readlinkat|fchmodat|fchownat|utimes|faccessat|mount)"
+    r"|do_(?:execve\w*|futex|msg\w+|shm\w+|sem\w+|statx|vfs_ioctl)"
     r"|vfs_(?:read|write|readv|writev|ioctl|statx|fstatat)|import_(?:iovec|ubuf|single_range)\w*"
 )
 # Functions of these names are given copies that the kernel has made.
@@ -33,11 +36,13 @@ _NAMES = re.compile(
 )
 # And for the kernel's own, also where all others are of processes.
 _OWN_NAMES = re.compile(r"p?pos|off|offset|dst|to|\w+_page|kernel_\w+|k\w*buf")
-# Structs that processes have; the first ones wherever they are.
+# Structs that processes have: wherever they are, in all these functions, and in system calls' only,
+# as further down it is the kernel's copy that has the same type.
 _COMPAT = re.compile(r"compat_\w+|user_msghdr")
+_VECTORS = re.compile(r"iovec|pollfd")
 _STRUCTS = re.compile(
-    r"sockaddr|iovec|m?msghdr|pollfd|epoll_event|__kernel_\w+|old_\w+|new_\w+|utimbuf|rusage"
-    r"|rlimit(?:64)?|stat(?:fs(?:64)?|x)?|sig(?:action|info|set|altstack|event)|clone_args|bpf_attr"
+    r"sockaddr|mmsghdr|epoll_event|__kernel_\w+|old_\w+|new_\w+|utimbuf|rusage|rlimit(?:64)?"
+    r"|stat(?:fs(?:64)?|x)?|sig(?:action|info|set|altstack|event)|clone_args|bpf_attr"
 )
 
 
@@ -46,7 +51,8 @@ def words_from_user(btf: Btf, function: str, arguments: Iterable[tuple[str, int,
     given = [(name, _target(btf, type_id), word) for name, type_id, word in arguments]
     if _OF_KERNEL.fullmatch(function):
         return 0
-    is_of_call = _SYSTEM_CALLS.fullmatch(function) is not None
+    is_call = _SYSTEM_CALLS.fullmatch(function) is not None
+    is_below = is_call or _BELOW.fullmatch(function) is not None
     is_file_operation = _is_file_operation(btf, [target for _, target, _ in given])
     mask = 0
     for number, (name, target, word) in enumerate(given):
@@ -54,10 +60,11 @@ def words_from_user(btf: Btf, function: str, arguments: Iterable[tuple[str, int,
             continue
         is_plain = btf.kind(target) in (None, Kind.INT)  # void, bytes, numbers
         struct = "" if is_plain else btf.name(target)
-        is_named = is_of_call or _NAMES.fullmatch(name) is not None
+        is_named = is_below or _NAMES.fullmatch(name) is not None
         if (
             _COMPAT.fullmatch(struct)
-            or (is_named and (is_plain or _STRUCTS.fullmatch(struct)))
+            or (is_named and (is_plain or _VECTORS.fullmatch(struct)))
+            or (is_call and _STRUCTS.fullmatch(struct))
             or (is_file_operation and is_plain and number == 1)
         ):
             mask |= 1 << word

@@ -20,7 +20,6 @@ from app.kernel.denied_functions import why_denied
 from app.kernel.functions import FUNCTION
 from app.kernel.functions_reasons import why_not
 from app.linux import tracefs
-from app.machine.kernels import SUITES
 from tests.support import kernel
 from tests.support.any_calls import AnyCalls, any_calls
 from tests.support.any_workload import WORKLOADS
@@ -155,14 +154,13 @@ def attach(
 
 
 def shared_out(count: int) -> list[object]:
-    """Return batches, each with a mode in turn; in `./test` every machine has one of its own."""
-    suites = tuple(SUITES)
+    """Return batches, each with a mode in turn, for `./test long`."""
     return [
         pytest.param(
             number,
             MODES[number % len(MODES)],
             id=f"{number}-{MODES[number % len(MODES)]}",
-            marks=pytest.mark.suites(*suites[number : number + 1]),
+            marks=pytest.mark.suites(),
         )
         for number in range(-(-count // AT_ONCE))
     ]

@@ -20,6 +20,7 @@ from app.filters.kernel_filter import KernelFilter
 from app.kernel import functions_cache
 from app.kernel.functions import FUNCTION, FunctionIndex
 from app.kernel.kernel_types import KernelTypes
+from app.presets.kernel_names import PresetNames
 from app.probes.kernel_planner import KernelPlanner
 from app.probes.spec import Filter, Target
 from app.tracer import any_records
@@ -41,7 +42,12 @@ class Plans:
         self.index = FunctionIndex(functions_cache.ensure(RUNNING, cache_dir))
         self._types = KernelTypes(RUNNING)
         settings = replace(Settings(owner_uid=0), btf_path=RUNNING, cache_dir=cache_dir)
-        self._planner = KernelPlanner(settings, self, self._types)  # type: ignore[arg-type]
+        self._planner = KernelPlanner(
+            settings,
+            self,  # type: ignore[arg-type]
+            self._types,
+            PresetNames(RUNNING),
+        )
         self.template = cache(self._template)
 
     def current(self, timeout_s: float) -> FunctionIndex:

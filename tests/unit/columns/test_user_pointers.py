@@ -50,6 +50,8 @@ def from_user(function: str, **types: int) -> list[str]:
         ("__sys_connect", {"fd": CHAR, "uservaddr": 13}, ["uservaddr"]),
         ("strncpy_from_user", {"dst": 11, "src": 11, "count": CHAR}, ["src"]),
         # What the kernel has made.
+        ("inet_stream_connect", {"sock": 14, "uaddr": 13}, []),
+        ("do_epoll_ctl", {"epfd": CHAR, "op": CHAR, "epds": 13}, []),
         ("getname_kernel", {"filename": 11}, []),
         ("kernel_read", {"file": 12, "buf": 10, "count": CHAR, "pos": 11}, []),
         ("do_filp_open", {"dfd": CHAR, "pathname": 14, "op": 14}, []),
