@@ -83,15 +83,14 @@ def role(service: Service, pid: int) -> str:
 
 def start(service: Service, probe: str, **spec: Any) -> int:
     """Start a probe; return the nanoseconds from the request until it was attached."""
-    # The service replaces its idle tracer shortly after each start.
-    wait_until(lambda: any_waiting(service), "a tracer to wait for its request")
+    wait_until(lambda: any_waiting(service), "the process that forks tracers")
     begin_ns = time.monotonic_ns()
     service.start(probe, **spec)
     return time.monotonic_ns() - begin_ns
 
 
 def any_waiting(service: Service) -> bool:
-    """Return whether an idle tracer has loaded its modules and waits for a request."""
+    """Return whether the process that forks tracers has loaded their modules."""
     # unix_stream_read_generic; unix_stream_data_wait on older kernels
     return any(
         name == "pd:waiting" and "unix_stream" in waits_in
@@ -142,7 +141,6 @@ def run(
         start(service, mode, filter=wanted, **(bodies or {}).get(mode, {})) for mode in modes
     )
     try:
-        wait_until(lambda: any_waiting(service), "the next tracer to be loaded")
         before = viewers.count()
         meter = CpuMeter(process.pid for process in service.processes())
         client = CpuMeter([viewers.pid])

@@ -93,7 +93,8 @@ class Hook:
 
     `kind` is function, syscall or tracepoint. `function_id` is a function's number in the BTF of
     the kernel, or of `module`; 0 where the mode does not need it. `argument_words` is the number
-    of words of its arguments. `category` is a tracepoint's.
+    of words of its arguments. `category` is a tracepoint's. `user_words` is a mask of the words
+    that are pointers of a process: what they lead to is read from its memory only.
     """
 
     kind: str
