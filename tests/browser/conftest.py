@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ from tests.support.fixtures import (  # noqa: F401  fixtures
 )
 
 RESULTS = ROOT / "test-results"
+# How many times slower scripts of the pages run: what a test reads without waiting is then
+# not there yet. For use by hand: PROBEDECK_TEST_SLOW_PAGE=8 ./test browser.
+SLOWER = float(os.environ.get("PROBEDECK_TEST_SLOW_PAGE", "1"))
 # Recorded from the start of each page: a policy violation is a defect in any test.
 RECORD_VIOLATIONS = """
     window.violations = [];
@@ -52,6 +56,9 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         context.add_init_script(RECORD_VIOLATIONS)
         page = context.new_page()
         page.set_default_timeout(PATIENCE_MS)
+        if SLOWER > 1:
+            session = context.new_cdp_session(page)
+            session.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
         page.on("pageerror", lambda error: errors.append(error.stack or error.message))
         page.goto(url)
         pages.append(page)

@@ -193,14 +193,11 @@ def test_running_card_keeps_its_layout(open_page: Callable[..., Page], server: S
     server.fake.start("fexit")
     for width in (1440, 1100, 760):
         page.set_viewport_size({"width": width, "height": 900})
-        tops = (
-            card(page, "fexit")
-            .locator(".card__actions .button")
-            .evaluate_all(
-                "(buttons) => buttons.map((button) => button.getBoundingClientRect().top)"
-            )
+        buttons = card(page, "fexit").locator(".card__actions .button")
+        expect(buttons).to_have_count(3)
+        tops = buttons.evaluate_all(
+            "(buttons) => buttons.map((button) => button.getBoundingClientRect().top)"
         )
-        assert len(tops) == 3
         assert len(set(tops)) == 1, width
         expect(card(page, "fexit").get_by_text("for everyone")).to_be_visible()
 
