@@ -16,7 +16,7 @@ static __always_inline struct call *get_call(u64 *task, int slot)
     if (c)
         return c;
 
-    struct call *empty = (struct call *)scratch.lookup(&slot);
+    struct call *empty = (struct call *)get_scratch(slot);
 
     if (empty)
         empty->r.head.entry_ns = 0;
@@ -40,7 +40,7 @@ static __always_inline void end_call(u64 *task, struct call *c)
 // As end_call, for one whose name may be in `long_names`.
 static __always_inline void forget_call(u64 *task, struct call *c)
 {
-    if (c->r.head.name_size >= NAME_MEDIUM)
+    if (text_size(&c->r.head) >= NAME_MEDIUM)
         long_names.delete(task);
     end_call(task, c);
 }
@@ -48,7 +48,7 @@ static __always_inline void forget_call(u64 *task, struct call *c)
 // Count a call whose return will not be seen.
 static __always_inline void give_up_call(u64 *task, struct head *head)
 {
-    if (head->name_size >= NAME_MEDIUM)
+    if (text_size(head) >= NAME_MEDIUM)
         long_names.delete(task);
     if (head->flags & PENDING)
         return;

@@ -10,19 +10,22 @@ static __always_inline int enter_deletion(s32 dfd, const char *name)
 
     u32 uid, generation;
     struct filter *f = current_filter(&generation);
-    int slot = SCRATCH_DELETION;
 
     if (!f || !f->enabled)
         return 0;
 
+    WANTS_PATH(wants_path);
     u64 pid_tgid = bpf_get_current_pid_tgid();
-    struct long_record *r = scratch.lookup(&slot);
+    struct long_record *r = get_scratch(SCRATCH_DELETION);
 
     if (!r || !passes_at_entry(f, pid_tgid, &uid))
         return 0;
     r->head.entry_ns = bpf_ktime_get_ns();
     fill_head(&r->head, pid_tgid, uid, dfd, 0, 0);
-    read_long_name(r, name);
+    if (wants_path)
+        read_path(r, SCRATCH_DELETION, dfd, name);
+    else
+        read_long_name(r, name);
     send(r);
     return 0;
 }

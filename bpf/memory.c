@@ -6,6 +6,9 @@
 // which has no CAP_SYSLOG. Those helpers read kernel memory if they are given its address, whatever
 // they were meant to read: any process could show us the kernel's memory by a system call.
 
+#include <linux/types.h>
+#include <uapi/linux/ptrace.h>
+
 #undef bpf_probe_read_kernel
 #undef bpf_probe_read_kernel_str
 #undef bpf_probe_read_user

@@ -35,9 +35,9 @@ struct head {
     u32 uid;
     s32 dfd;
     s32 name_size;    // bytes of name without its NUL, or NAME_UNREADABLE
-    u32 flags;        // a CALL_* number, NAME_CUT, REPLACES, PENDING
+    u32 flags;        // a CALL_* number, NAME_CUT, REPLACES, PENDING, NO_FOLDER, FOLDER_OPEN
     u32 call_flags;   // as passed: AT_REMOVEDIR, RENAME_*
-    u32 unused;       // explicit padding, always 0
+    u32 folder_size;  // bytes of the folder before the name, with its last slash; 0 for none
     char comm[16];    // the thread's name
     char process[16]; // the name of its thread group's leader
 };
@@ -55,7 +55,10 @@ struct head {
 #define NAME_CUT 0x100 // the name is longer than NAME_LONG
 #define REPLACES 0x200 // a rename whose new name belonged to a file
 #define PENDING 0x400  // a rename not yet known to replace a file; such a record is never sent
+#define NO_FOLDER 0x800    // a relative name, and its folder could not be found
+#define FOLDER_OPEN 0x1000 // the folder's beginning is missing
 
+// In each record, `name` is what is read of the folder, if paths are wanted, then the name.
 struct short_record {
     struct head head;
     char name[NAME_SHORT];
@@ -84,3 +87,9 @@ struct call {
     struct medium_record r; // r.head.entry_ns is 0 while the thread is in no call
 };
 #define CALL_KEY u64
+
+// Bytes of the folder and the name.
+static __always_inline u32 text_size(struct head *head)
+{
+    return head->folder_size + (head->name_size > 0 ? head->name_size : 0);
+}

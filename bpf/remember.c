@@ -2,20 +2,26 @@
 //
 // Remembering a call at its entry, and sending what was remembered.
 
-// Put a name that does not fit into `calls` into `long_names`. Returns false when there is no
-// room.
+// Read a name that may not fit into `calls`, with its folder if paths are wanted; into
+// `long_names` if need be. Returns false when there is no room.
 static __always_inline int stash_long_name(u64 *task, int slot, struct medium_record *r,
                                            const char *name)
 {
-    struct long_record *whole = scratch.lookup(&slot);
+    WANTS_PATH(wants_path);
+    struct long_record *whole = get_scratch(slot);
 
     if (!whole)
         return 0;
     whole->head.flags = r->head.flags;
-    read_long_name(whole, name);
+    whole->head.folder_size = 0;
+    if (wants_path)
+        read_path(whole, slot, r->head.dfd, name);
+    else
+        read_long_name(whole, name);
     r->head.flags = whole->head.flags;
     r->head.name_size = whole->head.name_size;
-    if (r->head.name_size >= NAME_MEDIUM)
+    r->head.folder_size = whole->head.folder_size;
+    if (text_size(&r->head) >= NAME_MEDIUM)
         return !long_names.update(task, whole);
     // User memory may have changed since the first read: the name is shorter now, or unreadable.
     __builtin_memcpy(r->name, whole->name, sizeof(r->name));
@@ -54,7 +60,8 @@ static __always_inline int begin_call(s32 dfd, const char *name, u32 flags, u32 
     fill_head(&c->r.head, pid_tgid, uid, dfd, flags, call_flags);
     c->generation = generation;
     c->name = (u64)name;
-    if (!read_name(&c->r.head, c->r.name, sizeof(c->r.name), name) &&
+    WANTS_PATH(wants_path);
+    if ((wants_path || !read_name(&c->r.head, c->r.name, sizeof(c->r.name), name)) &&
         !stash_long_name(&task, slot, &c->r, name)) {
         count(DROP_STASH_FULL);
         end_call(&task, c);
@@ -84,23 +91,27 @@ static __always_inline int passes_now(struct head *head, u32 entry_generation)
 static __always_inline void send_call(u64 *task, struct call *c)
 {
     struct medium_record *r = &c->r;
-    s32 size = r->head.name_size;
+    u32 size = text_size(&r->head);
 
-    if (size >= NAME_MEDIUM) {
+    if (NAME_MAY_BE_PAGED_OUT && r->head.name_size == NAME_UNREADABLE) {
+        WANTS_PATH(wants_path);
+        struct long_record *whole = get_scratch(SCRATCH_DELETION);
+
+        if (whole) {
+            whole->head = r->head;
+            whole->head.flags &= ~(NO_FOLDER | FOLDER_OPEN);
+            if (wants_path)
+                read_path(whole, SCRATCH_DELETION, r->head.dfd, (const char *)c->name);
+            else
+                read_long_name(whole, (const char *)c->name);
+            send(whole);
+        }
+    } else if (size >= NAME_MEDIUM) {
         struct long_record *whole = long_names.lookup(task);
 
         if (whole) {
             whole->head = r->head;
             send_longer(whole);
-        }
-    } else if (NAME_MAY_BE_PAGED_OUT && size == NAME_UNREADABLE) {
-        int slot = SCRATCH_DELETION;
-        struct long_record *whole = scratch.lookup(&slot);
-
-        if (whole) {
-            whole->head = r->head;
-            read_long_name(whole, (const char *)c->name);
-            send(whole);
         }
     } else if (size <= NAME_SHORT)
         send_short((struct short_record *)r);

@@ -38,10 +38,10 @@ static __always_inline void send_long(struct long_record *r)
         count(DROP_RING_FULL);
 }
 
-// A record whose name is longer than NAME_MEDIUM.
+// A record whose text is longer than NAME_MEDIUM.
 static __always_inline void send_longer(struct long_record *r)
 {
-    if (r->head.name_size <= NAME_LARGE)
+    if (text_size(&r->head) <= NAME_LARGE)
         send_large((struct large_record *)r);
     else
         send_long(r);
@@ -49,9 +49,9 @@ static __always_inline void send_longer(struct long_record *r)
 
 static __always_inline void send(struct long_record *r)
 {
-    if (r->head.name_size <= NAME_SHORT)
+    if (text_size(&r->head) <= NAME_SHORT)
         send_short((struct short_record *)r);
-    else if (r->head.name_size <= NAME_MEDIUM)
+    else if (text_size(&r->head) <= NAME_MEDIUM)
         send_medium((struct medium_record *)r);
     else
         send_longer(r);

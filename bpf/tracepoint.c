@@ -6,8 +6,6 @@
 // program of its own, as one may read only as many arguments as its tracepoint has
 // (perf_event_set_bpf_prog).
 
-#define AT_FDCWD -100
-
 // As in tracefs' events/syscalls/*/format: the layout is part of the tracepoints' interface.
 struct enter_context {
     u64 common;

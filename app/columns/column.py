@@ -58,6 +58,16 @@ ARGUMENTS = (
         nullable=True,
     ),
 )
+PATH = (
+    Column(
+        "path",
+        "text",
+        "Path",
+        "Absolute path: the folder that the call's name begins at, as the process sees it, and the "
+        "name as it was passed; null if either could not be read",
+        nullable=True,
+    ),
+)
 REPLACED = (
     Column(
         "replaced",

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from app.btf.type_paths import PathError, Paths
 from app.columns.subject import refused
 
@@ -29,6 +31,16 @@ PATH_OFFSETS = {
     "FS_ROOT": ("fs_struct", "root"),
     "FS_PWD": ("fs_struct", "pwd"),
 }
+# Those of the walk that need a dentry's mount to be found.
+_OF_DENTRY_ALONE = ("D_INODE", "S_ROOT")
+FOLDER_OFFSETS = {
+    **{name: where for name, where in PATH_OFFSETS.items() if name not in _OF_DENTRY_ALONE},
+    "TASK_FILES": ("task_struct", "files"),
+    "FILES_TABLE": ("files_struct", "fdt"),
+    "TABLE_SIZE": ("fdtable", "max_fds"),
+    "TABLE_FILES": ("fdtable", "fd"),
+    "FILE_PATH": ("file", "f_path"),
+}
 
 
 def kernel_offsets(paths: Paths, *, needs_walk: bool) -> dict[str, int]:
@@ -36,7 +48,19 @@ def kernel_offsets(paths: Paths, *, needs_walk: bool) -> dict[str, int]:
 
     Raises ProbedeckError 422 if this kernel has no such fields.
     """
-    wanted = TASK_OFFSETS | PATH_OFFSETS if needs_walk else TASK_OFFSETS
+    return _offsets(paths, TASK_OFFSETS | PATH_OFFSETS if needs_walk else TASK_OFFSETS)
+
+
+def folder_offsets(paths: Paths) -> dict[str, int]:
+    """Return what deletions' programs need for the column `path`: where a process has its current
+    folder and its open files, and how to walk to a path.
+
+    Raises ProbedeckError 422 if this kernel has no such fields.
+    """
+    return _offsets(paths, FOLDER_OFFSETS)
+
+
+def _offsets(paths: Paths, wanted: Mapping[str, tuple[str, str]]) -> dict[str, int]:
     try:
         return {name: paths.offset(*where) for name, where in wanted.items()}
     except PathError as error:

@@ -33,7 +33,9 @@ class TracerRequest:
 
     `function` is the kernel's own symbol, or a description of the tracepoints. With a `plan`
     (app.columns.plan.Plan as JSON) that is traced, else deletions. `where` is what the programs
-    test at first beside `filter` (a KernelFilter of app.filters as JSON); None is nothing.
+    test at first beside `filter` (a KernelFilter of app.filters as JSON); None is nothing. Of
+    deletions, `columns` are the names of those that were chosen (app.probes.modes), and
+    `path_offsets` is what the column `path` needs (app.columns.kernel_offsets.folder_offsets).
     """
 
     probe: str
@@ -48,6 +50,8 @@ class TracerRequest:
     cache_dir: str
     plan: dict[str, Any] | None = None
     where: dict[str, Any] | None = None
+    columns: list[str] | None = None
+    path_offsets: dict[str, int] | None = None
 
     def encode(self) -> bytes:
         return json.dumps(asdict(self)).encode() + b"\n"

@@ -25,7 +25,8 @@ def describe_probe(probe: Probe, kernel: KernelAnswer, hub: Hub) -> ProbeJson:
     mode = probe.mode.name
     answer = kernel.modes[mode]
     traced = answer.function if plan is None else plan.hook.name
-    columns = probe.mode.columns if plan is None else [each.column for each in plan.outputs]
+    chosen = probe.mode.chosen(spec.columns)
+    columns = chosen if plan is None else [each.column for each in plan.outputs]
     sees_renames = kernel.rename_function is not None
     return {
         "id": name,

@@ -13,7 +13,9 @@ from functools import cache
 from typing import Any
 
 from app.btf.format import BtfError
+from app.btf.type_paths import Paths
 from app.columns import planner, trace_target
+from app.columns.kernel_offsets import folder_offsets
 from app.columns.plan import Plan
 from app.config import Settings
 from app.errors import ProbedeckError
@@ -84,9 +86,13 @@ class KernelPlanner:
             btf = self._types.btf(entry.module if entry.function_id else None)
             return planner.plan(btf, known, mode, columns)
         except (OSError, BtfError) as error:
-            reason = f"the kernel's types cannot be read: {error}"
-            hint = "It needs a kernel with CONFIG_DEBUG_INFO_BTF, and tracefs for tracepoints."
-            raise _unavailable(str(target), reason, hint=hint) from error
+            raise _no_types(str(target), error) from error
+
+    def path_offsets(self) -> dict[str, int]:
+        try:
+            return folder_offsets(Paths(self._types.btf()))
+        except (OSError, BtfError) as error:
+            raise _no_types("the column path", error) from error
 
     def others(self, target: Target) -> list[Other]:
         index = self._functions.current(self._settings.start_timeout_s)
@@ -140,6 +146,12 @@ def _other_kind(index: FunctionIndex, target: Target) -> Entry | None:
 def _is_of(candidate: Candidate, entry: Entry) -> bool:
     names = (entry.full_name, entry.twin_of, *entry.twins)
     return candidate.kind == entry.kind and candidate.name in names
+
+
+def _no_types(what: str, error: Exception) -> ProbedeckError:
+    reason = f"the kernel's types cannot be read: {error}"
+    hint = "It needs a kernel with CONFIG_DEBUG_INFO_BTF, and tracefs for tracepoints."
+    return _unavailable(what, reason, hint=hint)
 
 
 def _unavailable(what: str, reason: str, hint: str | None = None) -> ProbedeckError:

@@ -98,6 +98,8 @@ class Launcher:
             cache_dir=str(settings.cache_dir),
             plan=None if plan is None else plan.as_json(),
             where=probe.where.kernel,
+            columns=None if probe.spec.columns is None else list(probe.spec.columns),
+            path_offsets=probe.path_offsets,
         ).encode()
 
 

@@ -6,6 +6,7 @@ The names of a request go no further than here: a plan has names from the kernel
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections.abc import Collection, Iterable
@@ -14,7 +15,7 @@ from typing import Any, Protocol
 
 from app.columns.plan import Plan
 from app.errors import ProbedeckError
-from app.probes.modes import MODES, PREFERENCE
+from app.probes.modes import MODES, PATH_COLUMN, PREFERENCE
 from app.probes.spec import DELETIONS, MODES_OF_KIND, PRESET, ProbeSpec, Target, Where
 
 # A plan is one line to the tracer, which one buffer of the socket must take whole
@@ -62,6 +63,9 @@ class Planner(Protocol):
     def make_plan(self, target: Target, mode: str, columns: tuple[str, ...] | None) -> Plan:
         """Return the plan for a target, which is not a preset, in this mode."""
 
+    def path_offsets(self) -> dict[str, int]:
+        """Return what the column `path` of deletions needs (app.columns.kernel_offsets)."""
+
     def others(self, target: Target) -> list[Other]:
         """Return what may answer the same question as a target, if it works: its system call or
         function, what the compiler made of it, presets. At most `MAX_OTHERS`.
@@ -75,7 +79,8 @@ class Planner(Protocol):
 class Prepared:
     """A spec whose mode is chosen, with the plan and the filter that its tracer gets.
 
-    Deletions have no plan. `possible` are all modes that could trace the target's kind.
+    Deletions have no plan, but `path_offsets` if their column `path` is wanted. `possible` are all
+    modes that could trace the target's kind.
     """
 
     spec: ProbeSpec
@@ -83,6 +88,7 @@ class Prepared:
     possible: tuple[str, ...] = PREFERENCE
     plan: Plan | None = None
     where: Where = Where()
+    path_offsets: dict[str, int] | None = None
 
 
 def prepare(planner: Planner, probe_id: str, spec: ProbeSpec, working: list[str]) -> Prepared:
@@ -107,11 +113,26 @@ def prepare(planner: Planner, probe_id: str, spec: ProbeSpec, working: list[str]
             if error.status == 501:
                 add_alternatives(error, planner, spec, working, spec.mode)
             raise
-    for field in ("columns", "where"):
-        if getattr(spec, field) is not None:
-            raise invalid(field, "Deletions have columns and a filter of their own: omit it.")
-    mode = spec.mode or (working or PREFERENCE)[0]
-    return Prepared(replace(spec, mode=mode), mode)
+    return _deletions(planner, spec, spec.mode or (working or PREFERENCE)[0])
+
+
+def _deletions(planner: Planner, spec: ProbeSpec, mode: str) -> Prepared:
+    if spec.where is not None:
+        raise invalid("where", "Deletions have filters of their own: use `filter`.")
+    offsets = None
+    if spec.columns is not None:
+        known = [column.name for column in MODES[mode].call]
+        for place, name in enumerate(spec.columns):
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                guess = f" Did you mean {near[0]}?" if near else ""
+                message = f"Deletions have no column {name[:64]!r} in mode {mode}.{guess}"
+                raise invalid(f"columns.{place}", f"{message} Known: {', '.join(known)}.")
+        if len(set(spec.columns)) < len(spec.columns):
+            raise invalid("columns", "A column is named twice.")
+        if PATH_COLUMN in spec.columns:
+            offsets = planner.path_offsets()
+    return Prepared(replace(spec, mode=mode), mode, path_offsets=offsets)
 
 
 def _plan(planner: Planner, spec: ProbeSpec, target: Target, working: list[str]) -> Prepared:

@@ -61,6 +61,7 @@ class Probe:
         self.spec = ProbeSpec()
         self.plan: Plan | None = None  # None: deletions, by programs of their own
         self.where = Where()
+        self.path_offsets: dict[str, int] | None = None  # for deletions' column `path`
         self.run: TracerRun | None = None  # the present or last one
         self.started_at: str | None = None
         self.ended: EndJson | None = None
@@ -93,6 +94,7 @@ class Probe:
         """Take over what is to be traced, before `start`."""
         self.mode = MODES[prepared.mode]
         self.spec, self.plan, self.where = prepared.spec, prepared.plan, prepared.where
+        self.path_offsets = prepared.path_offsets
 
     def start(self, run: TracerRun, spec: ProbeSpec) -> None:
         """Begin a run."""

@@ -81,7 +81,8 @@ class ProbeSpec:
 
     Without a target it traces deletions. `mode` is None until it is chosen, or for the mode that
     the probe is named after. `columns` are expressions (docs/columns.md), None for all arguments
-    and the result. `where` is a filter's text.
+    and the result; of deletions, names of a mode's own (app.probes.modes). `where` is a filter's
+    text.
     """
 
     filter: Filter = Filter()

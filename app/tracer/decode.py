@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,15 @@ from app.tracer import text_columns
 from app.tracer.any_records import Records, WallOffset
 from app.tracer.arrow import Numbers, Stream
 from app.tracer.decoders import error_names
-from app.tracer.records import CALL_MASK, CALLS, FIRST_RENAME, NAME_CUT, REPLACES
+from app.tracer.records import (
+    CALL_MASK,
+    CALLS,
+    FIRST_RENAME,
+    FOLDER_OPEN,
+    NAME_CUT,
+    NO_FOLDER,
+    REPLACES,
+)
 from app.tracer.text_columns import Coded, Texts
 
 _CALL_NAMES = text_columns.Table(CALLS)
@@ -54,14 +63,8 @@ def to_columns(parts: Sequence[Records], wall_offset_ns: WallOffset) -> dict[str
     flags, ret = column("flags"), column("ret")
     call = flags & CALL_MASK
     replaced = np.where(call < FIRST_RENAME, 0, np.where(flags & REPLACES, 2, 1))
-    sizes = [part["name_size"] for part in parts]
-    readable = put_in_order(np.concatenate(sizes)) >= 0
-    filename = text_columns.from_parts(
-        [(part["name"], np.maximum(size, 0)) for part, size in zip(parts, sizes, strict=True)],
-        order,
-    )
-    cut = flags & NAME_CUT != 0
-    filename = text_columns.mark_missing(filename, before=np.zeros_like(cut), after=cut)
+    readable = column("name_size") >= 0
+    filename, path = _names(parts, order, flags, column("folder_size"))
     stamps = put_in_order(entry).astype(np.int64)
     return {
         "time": stamps + wall_offset_ns(stamps),
@@ -73,12 +76,42 @@ def to_columns(parts: Sequence[Records], wall_offset_ns: WallOffset) -> dict[str
         "syscall": _CALL_NAMES.coded(call),
         "flags": _flag_names(call, column("call_flags")),
         "dfd": column("dfd"),
-        "filename": Texts(filename.offsets, filename.data, readable),
+        "filename": replace(filename, valid=readable),
+        "path": replace(path, valid=readable & (flags & NO_FOLDER == 0)),
         "replaced": _REPLACED.coded(replaced, replaced > 0),
         "ret": ret,
         "errno": error_names(ret),
         "latency_ns": column("latency_ns"),
     }
+
+
+def _names(
+    parts: Sequence[Records],
+    order: np.ndarray[Any, Any] | None,
+    flags: np.ndarray[Any, Any],
+    folder_sizes: np.ndarray[Any, Any],
+) -> tuple[Texts, Texts]:
+    """Return each call's name as it was passed, and with its folder before it.
+
+    `flags` and `folder_sizes` are in `order`, as the result is.
+    """
+    both = text_columns.raw_parts(
+        [
+            (part["name"], part["folder_size"].astype(np.int32) + np.maximum(part["name_size"], 0))
+            for part in parts
+        ],
+        order,
+    )
+    heads = folder_sizes.astype(np.int32)
+    has_folders = bool(heads.any())
+    names = text_columns.without_heads(both, heads) if has_folders else both
+    cut, is_open = flags & NAME_CUT != 0, flags & FOLDER_OPEN != 0
+    name = text_columns.as_utf8(names.offsets, names.data)
+    name = text_columns.mark_missing(name, before=np.zeros_like(cut), after=cut)
+    if not has_folders and not is_open.any():
+        return name, name
+    path = text_columns.as_utf8(both.offsets, both.data)
+    return name, text_columns.mark_missing(path, before=is_open, after=cut)
 
 
 def _flag_names(call: np.ndarray[Any, Any], flags: np.ndarray[Any, Any]) -> Coded:

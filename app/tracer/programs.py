@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from app.kernel.renames import INNER
 from app.linux.bpf import ProgInfo
 from app.probes.spec import Filter
-from app.tracer import canary
+from app.tracer import canary, template
 from app.tracer.attached_programs import AttachedPrograms, run_time_ns
 from app.tracer.attachments import attach
 from app.tracer.compiled_object import CompiledObject
@@ -38,12 +38,25 @@ def runs_at_entry(infos: Mapping[str, ProgInfo]) -> int:
 class Programs(AttachedPrograms):
     """Deletions' programs of a mode in the kernel."""
 
-    def __init__(self, mode: str, function: str, compiled: CompiledObject) -> None:
+    def __init__(
+        self,
+        mode: str,
+        function: str,
+        compiled: CompiledObject,
+        path_offsets: Mapping[str, int] | None = None,
+    ) -> None:
+        """With `path_offsets` (app.columns.kernel_offsets.folder_offsets), records have the folder
+        of each relative name."""
         self.mode, self._function = mode, function
         self._canaries = 0  # of ours that the programs saw
         self._canaries_ns = 0.0  # their share of the time that the kernel measured
         self._canary_ns: float | None = None  # the shortest, in all programs together
-        super().__init__(compiled, {name: slot_dtype(size) for name, size in NAME_BYTES.items()})
+        numbers = template.folder_constants(path_offsets)
+        super().__init__(
+            compiled,
+            {name: slot_dtype(size) for name, size in NAME_BYTES.items()},
+            lambda code: template.filled(code, numbers),
+        )
         self._filter = FilterSwitch(self._object.maps)
         self._canary_calls = canary.calls_of(mode, self._object.program_names())
 

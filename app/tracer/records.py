@@ -9,6 +9,8 @@ from __future__ import annotations
 NAME_UNREADABLE = -1
 NAME_CUT = 0x100
 REPLACES = 0x200
+NO_FOLDER = 0x800
+FOLDER_OPEN = 0x1000
 CALL_MASK = 0xFF
 CALLS = ("", "unlink", "unlinkat", "rmdir", "rename", "renameat", "renameat2")
 FIRST_RENAME = 4
@@ -34,7 +36,7 @@ HEAD = [
     ("name_size", "<i4"),
     ("flags", "<u4"),
     ("call_flags", "<u4"),
-    ("unused", "<u4"),
+    ("folder_size", "<u4"),
     ("comm", "u1", (16,)),
     ("process", "u1", (16,)),
 ]

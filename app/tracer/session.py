@@ -56,9 +56,9 @@ def _loaded(
     mode, btf_path, cache_dir = request.mode, Path(request.btf_path), Path(request.cache_dir)
     if request.plan is None:
         compiled = get_object(mode, request.function, request.ring_bytes, btf_path, cache_dir)
-        columns = MODES[mode].columns
+        columns = MODES[mode].chosen(request.columns)
         encoder = Encoder(request.probe, mode, request.run, columns)
-        return Programs(mode, request.function, compiled), encoder
+        return Programs(mode, request.function, compiled, request.path_offsets), encoder
     plan = Plan.from_json(request.plan)
     compiled = get_template(plan.template, btf_path, cache_dir)
     where = KernelFilter() if request.where is None else KernelFilter.from_json(request.where)

@@ -4,7 +4,7 @@
 Each mode is compiled once, whatever is traced. Wherever its C text has a slot, the byte code loads
 a 64-bit constant of a reserved range, and a slot's number is in that constant; here the plan's
 number takes its place. Only integers get into byte code, and the verifier treats them as the
-constants that they are.
+constants that they are. Deletions' programs have a few slots too, for the column `path`.
 """
 
 from __future__ import annotations
@@ -59,6 +59,13 @@ _OFFSETS = {
         )
     )
 } | {"TASK_GROUP_LEADER": 0x420, "TASK_COMM": 0x421}
+_WANTS_PATH = 0x450
+_FOLDER_OFFSETS = {
+    name: _WANTS_PATH + 1 + place
+    for place, name in enumerate(
+        ("TASK_FILES", "FILES_TABLE", "TABLE_SIZE", "TABLE_FILES", "FILE_PATH")
+    )
+}
 _TEXTS_AT, _HAS_TEXTS, _KEPT_BYTES, _RETURN_TEXTS = 0x400, 0x401, 0x402, 0x403
 _RECORD_BYTES = 0x410  # of the first ring; one slot for each
 _USED_WORDS, _RESULT_PLACE, _WORDS_BYTES, _USER_WORDS = 0x440, 0x441, 0x442, 0x443
@@ -104,6 +111,17 @@ def constants(plan: Plan) -> dict[int, int]:
     for place, size in enumerate(TEXT_BYTES.values()):
         found[_RECORD_BYTES + place] = record_bytes(plan, size if plan.texts else 0)
     return found
+
+
+def folder_constants(offsets: Mapping[str, int] | None) -> dict[int, int]:
+    """Return the numbers of the slots of bpf/folder.c and bpf/paths.c that are not 0.
+
+    `offsets` are those of app.columns.kernel_offsets.folder_offsets; None if no paths are wanted.
+    """
+    if offsets is None:
+        return {}
+    places = {**_OFFSETS, **_FOLDER_OFFSETS}
+    return {_WANTS_PATH: 1, **{places[name]: offset for name, offset in offsets.items()}}
 
 
 def _read(at: int, read: Read) -> dict[int, int]:

@@ -19,11 +19,12 @@ _FILES = {
 TEMPLATES = tuple(_FILES)
 _COMMON = [
     "memory.c",
+    "slots.c",
+    "paths.c",
     "template/layout.c",
     "counters.c",
     "caller.c",
     "template/values.c",
-    "template/paths.c",
     "template/texts.c",
     "template/tests.c",
     "active_filter.c",

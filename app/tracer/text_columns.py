@@ -65,17 +65,21 @@ def from_parts(parts: list[tuple[Bytes, Sizes]], order: np.ndarray[Any, Any] | N
 
     `order[i]` is the row, counted through all parts, at position i; None keeps the order.
     """
+    found = raw_parts(parts, order)
+    return as_utf8(found.offsets, found.data)
+
+
+def raw_parts(parts: list[tuple[Bytes, Sizes]], order: np.ndarray[Any, Any] | None) -> Texts:
+    """As `from_parts`, with the bytes as they are."""
     if len(parts) == 1:
         matrix, sizes = parts[0]
-        return (
-            from_matrix(matrix, sizes)
-            if order is None
-            else from_matrix(matrix[order], sizes[order])
-        )
+        if order is not None:
+            matrix, sizes = matrix[order], sizes[order]
+        return Texts(offsets_of(sizes), _heads(matrix, sizes))
     all_sizes = np.concatenate([sizes for _, sizes in parts])
     if order is None:
         data = np.concatenate([_heads(matrix, sizes) for matrix, sizes in parts])
-        return as_utf8(offsets_of(all_sizes), data)
+        return Texts(offsets_of(all_sizes), data)
     offsets = offsets_of(all_sizes[order])
     data = np.empty(int(offsets[-1]), dtype=np.uint8)
     position = np.empty(len(order), dtype=np.int64)
@@ -87,7 +91,13 @@ def from_parts(parts: list[tuple[Bytes, Sizes]], order: np.ndarray[Any, Any] | N
         targets = starts[:, None] + np.arange(mask.shape[1])
         data[targets[mask]] = matrix[:, : mask.shape[1]][mask]
         first += len(sizes)
-    return as_utf8(offsets, data)
+    return Texts(offsets, data)
+
+
+def without_heads(texts: Texts, heads: Sizes) -> Texts:
+    """Return the texts without the first `heads[i]` bytes of each. They are not made UTF-8."""
+    starts = texts.offsets[:-1].astype(np.int64) + heads
+    return from_spans(texts.data, starts, texts.sizes - heads)
 
 
 def from_spans(data: Bytes, starts: np.ndarray[Any, Any], sizes: Sizes) -> Texts:

@@ -12,14 +12,6 @@
 //
 // Return values of programs: see bpf/record.c.
 
-#include <linux/types.h>
-#include <uapi/linux/ptrace.h>
-
-// Loading a constant by inline assembly keeps the compiler from computing with the placeholder.
-#define SLOT(name, number)                                                                         \
-    u64 name;                                                                                      \
-    asm volatile("%0 = " #number " ll" : "=r"(name))
-
 // Where a member of struct task_struct is.
 #define TASK_MEMBER(name, slot) SLOT(name, slot)
 
@@ -89,15 +81,10 @@ struct call_key {
 struct draft {
     struct whole_record whole;
     char room[TEXT_MAX * 2];  // for the end of one more text, as far as the verifier sees
-    char path[TEXT_MAX * 2 + 256]; // written back to front, from the middle
     u64 address[TEXTS];       // of the texts
     u32 end;                  // bytes of texts so far
     u32 retry;                // a text may be readable at the return only
-    u32 path_at;              // where in `path` the path begins so far
-    u64 mnt;                  // the struct vfsmount and the dentry that the walk has reached
-    u64 dentry;
-    u64 root_mnt;             // and those of the process's root
-    u64 root_dentry;
+    struct walk walk;         // to a path
     u64 frame;                // see own_frame
     u32 next;                 // the filter's test to be made
     u64 mask;                 // of its tests that hold
@@ -111,28 +98,6 @@ static __always_inline struct draft *get_draft(int moment)
     int slot = moment - 1;
 
     return drafts.lookup(&slot);
-}
-
-// What the verifier knows of a number in a register, it follows through every branch and turn of a
-// loop; in memory, it knows nothing of it. So such numbers are read and written by these.
-static __always_inline u32 read_number(u32 *place)
-{
-    return *(volatile u32 *)place;
-}
-
-static __always_inline void write_number(u32 *place, u32 number)
-{
-    *(volatile u32 *)place = number;
-}
-
-static __always_inline u64 read_address(u64 *place)
-{
-    return *(volatile u64 *)place;
-}
-
-static __always_inline void write_address(u64 *place, u64 address)
-{
-    *(volatile u64 *)place = address;
 }
 
 static __always_inline char *texts_of(struct record *r)

@@ -54,9 +54,9 @@ static __always_inline void read_path(struct draft *d, const int i, u64 max,
         end_text(d, i, TEXT_UNREADABLE);
         return;
     }
-    is_open = walk_path(d, mnt, dentry);
-    from = read_number(&d->path_at);
-    size = TEXT_MAX - from;
+    is_open = walk_path(&d->walk, mnt, dentry);
+    from = read_number(&d->walk.path_at);
+    size = PATH_BYTES - from;
     if (size > max) { // its end says most
         from += size - max;
         size = max;
@@ -66,7 +66,7 @@ static __always_inline void read_path(struct draft *d, const int i, u64 max,
         d->whole.r.head.flags |= PATH_OPEN << i;
     asm volatile("" : "+r"(size)); // the bound belongs right before its use
     size &= TEXT_MAX * 2 - 1;
-    bpf_probe_read_kernel(&texts[at], size, (char *)d->path + from);
+    bpf_probe_read_kernel(&texts[at], size, (char *)d->walk.path + from);
     end_text(d, i, size);
 }
 
