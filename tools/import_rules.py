@@ -129,6 +129,7 @@ RULES: dict[str, Rule] = {
         ours=(
             "app.btf",
             "app.columns",
+            "app.columns.kernel_offsets",
             "app.columns.planner",
             "app.config",
             "app.errors",

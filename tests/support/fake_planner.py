@@ -35,6 +35,9 @@ class FakePlanner:
         best = next((each for each in modes_of(target) if each in working), "fexit")
         return Resolved(target, mode or best, columns, where)
 
+    def path_offsets(self) -> dict[str, int]:
+        return {"TASK_FS": 8}
+
     def make_plan(self, target: Target, mode: str, columns: tuple[str, ...] | None) -> Plan:
         if target.name not in KNOWN[target.kind]:
             near = difflib.get_close_matches(target.name, KNOWN[target.kind], n=1)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from app.errors import ProbedeckError
+from app.probes.modes import MODES
 from app.probes.planning import MAX_PLAN_BYTES, Prepared, add_alternatives, check_name, prepare
 from app.probes.spec import DELETIONS, FUNCTION, PRESET, SYSCALL, TRACEPOINT, ProbeSpec, Target
 from tests.support.fake_planner import FakePlanner
@@ -56,6 +57,16 @@ def test_a_mode_that_was_asked_for_is_taken() -> None:
     assert prepared(ProbeSpec(target=READ, mode="kprobe"), ["fexit"]).mode == "kprobe"
     assert prepared(ProbeSpec(target=DELETIONS, mode="kprobe")).mode == "kprobe"
     assert prepared(ProbeSpec(target=READ), name="kprobe").mode == "kprobe"
+
+
+def test_the_path_of_deletions_is_chosen() -> None:
+    assert prepared(ProbeSpec(target=DELETIONS, columns=("dfd",))).path_offsets is None
+    found = prepared(ProbeSpec(target=DELETIONS, mode="fexit", columns=("path", "dfd")))
+    assert found.path_offsets == FakePlanner().path_offsets()
+    assert [each.name for each in MODES["fexit"].chosen(found.spec.columns)] == [
+        *("time", "pid", "tid", "uid", "process", "comm", "dfd", "path"),
+        *("ret", "errno", "latency_ns"),
+    ]
 
 
 def test_a_preset_gives_what_the_caller_does_not() -> None:
@@ -111,7 +122,10 @@ def test_what_works_instead_is_planned_first() -> None:
         ("fentry", ProbeSpec(target=READ, mode="fexit"), "mode"),
         ("tracepoint", ProbeSpec(target=READ), "mode"),
         ("fentry", ProbeSpec(target=Target(SYSCALL, "openat")), "mode"),
-        ("fentry", ProbeSpec(target=DELETIONS, columns=("a",)), "columns"),
+        ("fentry", ProbeSpec(target=DELETIONS, columns=("a",)), "columns.0"),
+        ("fexit", ProbeSpec(columns=("path", "syscall")), "columns.1"),
+        ("tracepoint", ProbeSpec(columns=("path", "time")), "columns.1"),
+        ("tracepoint", ProbeSpec(columns=("path", "dfd", "path")), "columns"),
         ("reads", ProbeSpec(target=DELETIONS, where="a>1"), "where"),
         ("Reads", ProbeSpec(target=READ), "id"),
     ],

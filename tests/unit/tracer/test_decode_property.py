@@ -17,9 +17,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.columns.column import Column
 from app.probes.modes import MODES
 from app.tracer.decode import Encoder
-from app.tracer.records import CALLS, FIRST_RENAME, NAME_BYTES, NAME_CUT, NAME_UNREADABLE, REPLACES
+from app.tracer.records import (
+    CALLS,
+    FIRST_RENAME,
+    FOLDER_OPEN,
+    NAME_BYTES,
+    NAME_CUT,
+    NAME_UNREADABLE,
+    NO_FOLDER,
+    REPLACES,
+)
 from app.tracer.rings import slot_dtype
 from tests.unit.tracer.test_decode import decode
 
@@ -42,10 +52,17 @@ class Call:
     cut: bool = False
     replaces: bool = False
     call_flags: int = 0
+    folder: bytes = b""
+    is_open: bool = False
+    has_no_folder: bool = False
+
+    @property
+    def text(self) -> bytes:
+        return self.folder + (self.name or b"")
 
     @property
     def ring(self) -> str:
-        size = len(self.name or b"")
+        size = len(self.text)
         return next(ring for ring, room in NAME_BYTES.items() if size <= room)
 
 
@@ -54,18 +71,22 @@ def records(calls: list[Call], ring: str) -> np.ndarray[Any, np.dtype[np.void]]:
     slots = np.zeros(len(calls), dtype=slot_dtype(NAME_BYTES[ring]))
     slots["name"] = ord("#")
     for slot, call in zip(slots, calls, strict=True):
-        name = call.name or b""
         slot["entry_ns"] = call.entry_us * 1000
         slot["latency_ns"] = call.entry_us + 1
         slot["ret"] = call.ret
         slot["pid"] = slot["tid"] = slot["uid"] = call.pid
         slot["dfd"] = -call.pid
         slot["flags"] = (
-            call.call | (NAME_CUT if call.cut else 0) | (REPLACES if call.replaces else 0)
+            call.call
+            | NAME_CUT * call.cut
+            | REPLACES * call.replaces
+            | FOLDER_OPEN * call.is_open
+            | NO_FOLDER * call.has_no_folder
         )
         slot["call_flags"] = call.call_flags
-        slot["name_size"] = NAME_UNREADABLE if call.name is None else len(name)
-        slot["name"][: len(name)] = np.frombuffer(name, dtype=np.uint8)
+        slot["name_size"] = NAME_UNREADABLE if call.name is None else len(call.name)
+        slot["folder_size"] = len(call.folder)
+        slot["name"][: len(call.text)] = np.frombuffer(call.text, dtype=np.uint8)
         slot["comm"][: len(call.comm)] = np.frombuffer(call.comm, dtype=np.uint8)
         slot["process"][: len(call.comm)] = np.frombuffer(call.comm[::-1], dtype=np.uint8)
     return slots
@@ -88,6 +109,7 @@ FLAGS = {
 
 def expected(mode: str, call: Call) -> dict[str, Any]:
     error = -call.ret if -4095 <= call.ret < 0 else 0
+    path = "…" * call.is_open + text(call.text) + "…" * call.cut
     row = {
         "time": call.entry_us + OFFSET_NS // 1000,
         **dict.fromkeys(("pid", "tid", "uid"), call.pid),
@@ -98,18 +120,24 @@ def expected(mode: str, call: Call) -> dict[str, Any]:
         "replaced": ("yes" if call.replaces else "unknown") if call.call >= FIRST_RENAME else None,
         "dfd": -call.pid,
         "filename": None if call.name is None else text(call.name) + "…" * call.cut,
+        "path": None if call.name is None or call.has_no_folder else path,
         "ret": call.ret,
         "errno": errno.errorcode.get(error, f"E{error}") if error else None,
         "latency_ns": call.entry_us + 1,
     }
-    return {column.name: row[column.name] for column in MODES[mode].columns}
+    return {column.name: row[column.name] for column in columns(mode)}
+
+
+def columns(mode: str) -> tuple[Column, ...]:
+    """All that a mode has."""
+    return MODES[mode].chosen([column.name for column in MODES[mode].call])
 
 
 def check(mode: str, calls: list[Call]) -> None:
     """Encode the calls, each in its ring, in their order there, and compare every row."""
     by_ring = {ring: [call for call in calls if call.ring == ring] for ring in NAME_BYTES}
     parts = [records(some, ring) for ring, some in by_ring.items() if some or not calls]
-    data = Encoder(mode, mode, 1, MODES[mode].columns).encode(parts, lambda _: OFFSET_NS)
+    data = Encoder(mode, mode, 1, columns(mode)).encode(parts, lambda _: OFFSET_NS)
     rows, _ = decode(data)
     for row in rows:
         row["time"] = round(row["time"].timestamp() * 1_000_000)
@@ -165,6 +193,20 @@ def test_names_that_were_cut(mode: str, piece: bytes) -> None:
     check(mode, [Call(0, named(4095, piece), cut=True)])
 
 
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("piece", PIECES)
+def test_folders(mode: str, piece: bytes) -> None:
+    """Of any width, with names of any width behind them, in all rows or in some."""
+    folders = [b"", b"/", *(named(width, piece) + b"/" for width in (1, 62, 63, 254, 255, 2047))]
+    calls = [
+        Call(i, name, folder=folder, is_open=not i % 3, has_no_folder=not i % 5)
+        for i, (folder, name) in enumerate(itertools.product(folders, (None, b"", b"f", piece * 9)))
+    ]
+    check(mode, calls)
+    for call in calls:
+        check(mode, [call])
+
+
 names = st.one_of(
     st.none(),
     st.binary(max_size=8).map(lambda raw: raw.replace(b"\0", b"0")),
@@ -178,7 +220,10 @@ some_calls = st.builds(
     st.sampled_from((0, 1, -1, -2, -36, -4095, -4096, 2**62, -(2**62))),
     st.integers(0, len(CALLS) - 1),
     st.integers(0, 2**31 - 1),
-)
+    folder=st.one_of(st.just(b""), st.builds(named, st.integers(1, 300), st.sampled_from(PIECES))),
+    is_open=st.booleans(),
+    has_no_folder=st.booleans(),
+).filter(lambda call: len(call.text) <= NAME_BYTES["ring_long"])
 
 
 @settings(deadline=None)

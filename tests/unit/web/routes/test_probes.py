@@ -282,7 +282,7 @@ def test_a_target_reaches_the_manager(
         ("mine", {**READS, "where": {"a": 1}}, ["where"]),
         ("mine", {**READS, "where": "!"}, ["where"]),
         ("mine", {"preset": "deletions", "where": "a>1"}, ["where"]),
-        ("fexit", {"columns": ["count"], "where": "a"}, ["columns", "where"]),
+        ("fexit", {"columns": ["count"], "where": "a"}, ["where"]),
         ("fexit", {"mode": "kprobe"}, ["mode"]),
         ("fexit", {**READS, "mode": "fentry"}, ["mode"]),
         ("fexit", {"syscall": "openat"}, ["mode"]),
