@@ -127,7 +127,8 @@ def _number_forms(literal: str) -> list[str]:
     if matched:
         return [f"={matched[1]}..{matched[2]}"]
     parts = [part for part in re.split(r"[,;|]", literal) if part]
-    return [f" in ({', '.join(parts)})"] if len(parts) > 1 else []
+    is_list = len(parts) > 1 and not re.search(r"[<>=~!]", literal)  # 0|ret>5 holds a test
+    return [f" in ({', '.join(parts)})"] if is_list else []
 
 
 def _unit_factor(unit: str | None, suffix: str) -> int:
@@ -165,7 +166,7 @@ def time_literal(now_s: float | None = None) -> Read:
         if not match:
             raise ValueFault(f"{quoted(literal)} is not a time such as 10:15:20")
         year, month, day, hour, minute, second, fraction, zone = match.groups()
-        offset_s = None if zone is None else _zone_seconds(zone)
+        offset_s = None if zone is None else _zone_seconds(literal, zone)
         if year is None:
             date = _today(time.time() if now_s is None else now_s, offset_s)
         else:
@@ -220,12 +221,14 @@ def _local_offset_s(instant_s: float) -> int:
     return time.localtime(instant_s).tm_gmtoff
 
 
-def _zone_seconds(zone: str) -> int:
+def _zone_seconds(literal: str, zone: str) -> int:
     if zone in "Zz":
         return 0
     digits = zone[1:].replace(":", "")
-    minutes = 60 * int(digits[:2]) + int(digits[2:])
-    return 60 * minutes * (1 if zone[0] == "+" else -1)
+    hours, minutes = int(digits[:2]), int(digits[2:])
+    if hours > 23 or minutes > 59:
+        raise ValueFault(f"{quoted(literal)} is not a time: zones range from -23:59 to +23:59")
+    return 60 * (60 * hours + minutes) * (1 if zone[0] == "+" else -1)
 
 
 def _today(now_s: float, offset_s: int | None) -> tuple[int, int, int]:

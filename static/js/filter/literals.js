@@ -99,7 +99,8 @@ function numberForms(literal) {
   const range = /^([+-]?[\d.]+[a-zµμ]*)(?:-|–|:|\.{3}|to)([+-]?[\d.]+[a-zµμ]*)$/i.exec(literal);
   if (range) return [`=${range[1]}..${range[2]}`];
   const parts = literal.split(/[,;|]/).filter(Boolean);
-  return parts.length > 1 ? [` in (${parts.join(", ")})`] : [];
+  const isList = parts.length > 1 && !/[<>=~!]/.test(literal); // 0|ret>5 holds a test
+  return isList ? [` in (${parts.join(", ")})`] : [];
 }
 
 function unitFactor(unit, suffix) {
@@ -151,8 +152,9 @@ export function timeLiteral(now = () => new Date()) {
     const match = TIME.exec(literal);
     if (!match) throw new FilterError(`${quoted(literal)} is not a time such as 10:15:20`);
     const [, year, month, day, hour, minute, second, fraction = "", zone] = match;
-    const date = year ? [year, month, day].map(Number) : today(now(), zone);
-    const starts = startsOf(literal, date, [hour, minute, second ?? 0].map(Number), zone);
+    const offset = zone === undefined ? null : zoneMinutes(literal, zone);
+    const date = year ? [year, month, day].map(Number) : today(now(), offset);
+    const starts = startsOf(literal, date, [hour, minute, second ?? 0].map(Number), offset);
     const length = second === undefined ? NS_PER_MINUTE : 10n ** BigInt(9 - fraction.length);
     return starts.map((startMs) => {
       const first = BigInt(startMs) * NS_PER_MS + BigInt(fraction.padEnd(9, "0"));
@@ -164,9 +166,10 @@ export function timeLiteral(now = () => new Date()) {
 
 /**
  * Return the instants of a date and time, in milliseconds; earliest first.
- * @param {string} literal  @param {number[]} date  @param {number[]} time  @param {string} [zone]
+ * @param {string} literal  @param {number[]} date  @param {number[]} time
+ * @param {?number} offset  in minutes, of the literal's zone
  */
-function startsOf(literal, date, time, zone) {
+function startsOf(literal, date, time, offset) {
   const [year, month, day] = date;
   const [hour, minute, second] = time;
   const utcMs = Date.UTC(year, month - 1, day, hour, minute, second);
@@ -177,27 +180,32 @@ function startsOf(literal, date, time, zone) {
   const days = new Date(Date.UTC(year, month, 0)).getUTCDate();
   if (day < 1 || day > days)
     throw wrong(`${String(year).padStart(4, "0")}-${twoDigits(month)} has ${days} days`);
-  if (zone) return [utcMs - zoneMinutes(zone) * MS_PER_MINUTE];
+  if (offset !== null) return [utcMs - offset * MS_PER_MINUTE];
   // The clocks may change that day: try the offsets before and after it.
   const offsets = [utcMs - MS_PER_DAY, utcMs + MS_PER_DAY].map((ms) =>
     new Date(ms).getTimezoneOffset(),
   );
   const starts = [...new Set(offsets)]
-    .map((offset) => utcMs + offset * MS_PER_MINUTE)
+    .map((minutes) => utcMs + minutes * MS_PER_MINUTE)
     .filter((ms) => ms === utcMs + new Date(ms).getTimezoneOffset() * MS_PER_MINUTE);
   if (starts.length === 0) throw wrong("the clocks skipped it");
   return starts.sort((a, b) => a - b);
 }
 
-function zoneMinutes(zone) {
+function zoneMinutes(literal, zone) {
   if (/^z$/i.test(zone)) return 0;
   const [, sign, hours, minutes] = /^(.)(\d\d):?(\d\d)$/.exec(zone);
+  if (Number(hours) > 23 || Number(minutes) > 59)
+    throw new FilterError(`${quoted(literal)} is not a time: zones range from -23:59 to +23:59`);
   return (sign === "+" ? 1 : -1) * (60 * Number(hours) + Number(minutes));
 }
 
-/** Return the current year, month and day in a zone, by default the local one. */
-function today(now, zone) {
-  const offset = zone ? zoneMinutes(zone) : -now.getTimezoneOffset();
-  const date = new Date(now.getTime() + offset * MS_PER_MINUTE);
+/**
+ * Return the current year, month and day in a zone, by default the local one.
+ * @param {Date} now  @param {?number} offset  in minutes
+ */
+function today(now, offset) {
+  const minutes = offset ?? -now.getTimezoneOffset();
+  const date = new Date(now.getTime() + minutes * MS_PER_MINUTE);
   return [date.getUTCFullYear(), date.getUTCMonth() + 1, date.getUTCDate()];
 }
