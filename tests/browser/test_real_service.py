@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from app.columns.column import PATH
+from app.probes.modes import MODES
 from tests.browser.console_page import card, filter_box, row, rows
 from tests.support.fixtures import skip
 from tests.support.service import Service, running_service
@@ -188,6 +190,31 @@ def test_a_filter_given_at_the_start_holds_in_the_kernel(
     page.get_by_label("Filter", exact=True).fill(str(tmp_path))
     expect(row(page, "/fails")).to_be_visible()
     assert [Path(it["File"]).name for it in rows(page)] == ["fails"]
+
+
+def test_paths_are_asked_for_at_the_start(
+    console: Page, idle: Service, modes: tuple[str, ...], tmp_path: Path, results: Path
+) -> None:
+    if "tracepoint" not in modes:
+        skip("this kernel refuses tracepoint mode")
+    page = console
+    opener = page.get_by_role("button", name="Start tracepoint with options")
+    opener.click()
+    page.get_by_role("dialog").get_by_label("Absolute paths").check()
+    page.get_by_role("dialog").get_by_role("button", name="Start").click()
+    expect(card(page, "tracepoint").locator(".state")).to_have_text("running")
+    described = idle.probes()["tracepoint"]
+    columns = {column["name"] for column in described["columns"]}
+    assert columns == {column.name for column in (*MODES["tracepoint"].columns, *PATH)}
+    subprocess.run(["sh", "-c", "touch relative && rm relative"], cwd=tmp_path, check=True)
+    page.get_by_label("Filter", exact=True).fill(f"path={tmp_path}/relative")
+    expect(row(page, "relative")).to_be_visible()
+    assert [(it["File"], it["Path"]) for it in rows(page)] == [("relative", f"{tmp_path}/relative")]
+    page.screenshot(path=results / "paths-of-deletions.png")
+    idle.stop("tracepoint")
+    expect(card(page, "tracepoint").locator(".state")).to_have_text("stopped")
+    opener.click()
+    expect(page.get_by_role("dialog").get_by_label("Absolute paths")).to_be_checked()
 
 
 def test_a_filter_is_moved_into_the_kernel_and_taken_out_again(

@@ -37,6 +37,12 @@ export function ownColumns({ columns }) {
   return columns.map(({ name }) => name).filter((name) => !CALLER.has(name));
 }
 
+/** The columns of deletions in a mode between those of the caller and the result, with `path`. */
+export function columnsWithPath(mode) {
+  const ofCall = mode === "tracepoint" ? ["syscall", "flags"] : [];
+  return [...ofCall, "dfd", "filename", "path", "replaced"];
+}
+
 /**
  * Propose a name for a probe of a function, system call or tracepoint: its own, as far as names of
  * probes allow, with a number if that is taken.

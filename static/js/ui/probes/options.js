@@ -6,6 +6,7 @@ import { sentence } from "../../format/text.js";
 import { CallError } from "../../net/problem.js";
 import { isActive } from "../../probes/choice.js";
 import { parseOptions, seesReturn } from "../../probes/spec.js";
+import { columnsWithPath } from "../../probes/target.js";
 import { byId, setAttribute, setText } from "../page/dom.js";
 
 const TEXT_FIELDS = ["pid", "uid", "process", "comm", "duration"];
@@ -44,12 +45,17 @@ export class OptionsDialog {
     elements.duration.closest(".field").hidden = active;
     elements.restart.checked = false;
     byId("options-restart").hidden = active;
+    elements.paths.checked = probe.expressions?.includes("path") ?? false;
+    byId("options-paths").hidden = active;
     this.#showErrors({});
     this.#dialog.showModal();
   }
 
   async #send() {
-    const { spec, errors } = parseOptions(this.#typed());
+    const { spec: parsed, errors } = parseOptions(this.#typed());
+    const spec = this.#form.elements.paths.checked
+      ? { ...parsed, columns: columnsWithPath(this.#probe.mode) }
+      : parsed;
     this.#showErrors(errors);
     if (Object.keys(errors).length > 0) return;
     this.#submit.disabled = true;
