@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The routes, one module for each subject: the page, probes, functions, events, users and others."""
+"""The routes, one module for each subject: page, probes, functions, events, users and others."""
