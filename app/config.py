@@ -2,8 +2,8 @@
 """Every setting of Probedeck, with its default, check and help text in one place.
 
 Imports the standard library only: `./run --help` and the refusal without root work before
-anything is installed. The command line (`app.__main__`) turns options into a `Settings`, and hands
-it over to `wsgi.py`, which gunicorn's worker loads.
+anything is installed. The command `serve` (app/cli/serve.py) turns options into a `Settings`, and
+hands it over to `wsgi.py`, which gunicorn's worker loads.
 """
 
 from __future__ import annotations

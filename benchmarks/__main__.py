@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from app.linux import signals
+from app.probes.modes import PREFERENCE
 from benchmarks import (
     answers,
     comparison,
@@ -104,7 +105,7 @@ def measure_alone(
         found.delays["quiet"] = delays.measure(bench, service, quiet, delays.QUIET_HZ)
     if "scale" in wanted.parts:
         say("== scale")
-        best = [mode for mode in scale.BEST_FIRST if mode in modes]
+        best = [mode for mode in PREFERENCE if mode in modes]
         points = list(scale.points(wanted.calls // 2, best))
         found.scale = scale.measure(bench, service, points, 1 if wanted.quick else 3, say)
 

@@ -14,13 +14,13 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from app.probes.modes import PREFERENCE
 from benchmarks import native, ours, run_time, traced
 from benchmarks.comparison import JSON, UNTRACED
 from benchmarks.figures import spread
 from benchmarks.guest_figures import Cost, GuestFigures
 from benchmarks.native import Bench
 from benchmarks.results import Run
-from benchmarks.scale import BEST_FIRST
 from benchmarks.workload import Load, Workload
 
 
@@ -79,7 +79,7 @@ def measure(bench: Bench, calls: int, rounds: int) -> GuestFigures:
                     continue
                 print(f"  {costs[mode][name]}", flush=True)
         together: dict[str, Cost] = {}
-        names = [mode for mode in BEST_FIRST if mode in modes]
+        names = [mode for mode in PREFERENCE if mode in modes]
         for count in range(2, len(names) + 1):
             with bench.workload() as workload:
                 run = ours.run(service, viewers, workload, load, names[:count])

@@ -14,8 +14,6 @@ from benchmarks.results import Run
 from benchmarks.workload import PASSING_COMM, Load
 from tests.support.service import Service
 
-# Modes that see the return value first, then the cheaper ones.
-BEST_FIRST = ("fexit", "kretprobe", "tracepoint", "fentry", "kprobe")
 VIEWERS = (1, 10, 50)
 THREADS = (1, 2, 4)
 NAME_BYTES = (12, 60, 250, 1000, 4000)

@@ -75,7 +75,10 @@ def packages() -> str:
     for name, path in find_modules().items():
         if path.name == "__init__.py" and name.startswith("app."):
             text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-            lines.append(f"| `{name.replace('.', '/')}/` | {text.splitlines()[0]} |")
+            first, _, rest = text.partition("\n")
+            if rest and not rest.startswith("\n"):
+                raise ValueError(f"{path}: the docstring's first sentence must fit on one line")
+            lines.append(f"| `{name.replace('.', '/')}/` | {first} |")
     return "\n".join(lines)
 
 

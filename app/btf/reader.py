@@ -186,7 +186,11 @@ class Btf:
         return bool(self._type(type_id)[3] >> 24 & 1)
 
     def enum_is_signed(self, type_id: int) -> bool:
-        """Return whether an enum is signed. Before Linux 6.0 every enum is marked as unsigned."""
+        """Return whether an enum is signed.
+
+        Linux kernel commit 6089fb325cf7 ("bpf: Add btf enum64 support", v6.0) added the mark:
+        before it, every enum reads as unsigned.
+        """
         return flag_of(self._type(type_id)[1])
 
     def enumerators(self, type_id: int) -> list[Enumerator]:

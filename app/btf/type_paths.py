@@ -206,8 +206,8 @@ class Paths:
     def enum_is_signed(self, type_id: int) -> bool:
         """Return whether an enum has negative constants.
 
-        Before Linux 6.0 BTF marks every enum as unsigned; then constants close to 2^32 are the
-        negative ones.
+        Before Linux kernel commit 6089fb325cf7 ("bpf: Add btf enum64 support", v6.0) every enum
+        reads as unsigned; then constants close to 2^32 are the negative ones.
         """
         if self.btf.enum_is_signed(type_id):
             return True

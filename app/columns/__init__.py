@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Columns of events as data: their types and help texts, and names for their numbers.
+"""Columns of events: declarations, expressions, and the plan made of these and the kernel's BTF.
 
-Imports the standard library only.
+Declarations, names of numbers and the grammar of expressions import the standard library only;
+the other modules have rules of their own in tools/import_rules.py.
 """

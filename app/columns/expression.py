@@ -216,7 +216,7 @@ class _Parser:
         token = self._next()
         self._nesting += 1
         if self._nesting > MAX_NESTING:
-            raise ExpressionError(f"more than {MAX_NESTING} brackets in each other", token.position)
+            raise ExpressionError(f"more than {MAX_NESTING} nested brackets", token.position)
         value: Value
         if token.text == "(":
             value = self.value()

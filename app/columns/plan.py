@@ -3,8 +3,8 @@
 
 A plan is made from a target, a mode and the kernel's BTF (app/columns/planner.py), fills in a
 template of byte code (app/tracer/template.py) and says how to decode its records
-(app/tracer/decode_plan.py). It is the only layout there is: nothing behind it knows a column's
-name. It travels from the service to the tracer as JSON.
+(app/tracer/decode_plan.py). It is the only layout there is: no later step knows a column
+by name. It travels from the service to the tracer as JSON.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class Plan:
 
     Texts that are read at entry come before those read at return. `kernel_offsets` are in bytes:
     TASK_GROUP_LEADER and TASK_COMM always, and those that walking a path needs
-    (app/columns/planner.py) where a text is a path.
+    (app/columns/kernel_offsets.py) where a text is a path.
     """
 
     hook: Hook

@@ -67,5 +67,5 @@ def _index(items: list[_Item], item: _Item, limit: int, what: str) -> int:
 
 def _within(read: Read) -> Read:
     if len(read.derefs) > MAX_DEREFS:
-        raise FullError(f"it follows {len(read.derefs)} pointers, and at most {MAX_DEREFS} can be")
+        raise FullError(f"it follows {len(read.derefs)} pointers; the limit is {MAX_DEREFS}")
     return read

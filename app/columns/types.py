@@ -182,7 +182,7 @@ def _path(paths: Paths, place: Place, at: str) -> Rendering:
         for each in (paths.fields(record) if paths.kind(record.type) in RECORD_KINDS else ())
         if _leads_to_path(paths, each.place)
     ]
-    guess = f"; of its fields, {', '.join(near[:5])} can be taken" if near else ""
+    guess = f"; use one of its fields: {', '.join(near[:5])}" if near else ""
     raise PathError(
         f"path() takes a struct file, path or dentry, not `{paths.text(place.type)}`{guess}",
         tuple(near[:5]),

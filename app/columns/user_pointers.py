@@ -80,7 +80,7 @@ def _is_file_operation(btf: Btf, targets: Sequence[int | None]) -> bool:
 
 
 def _target(btf: Btf, type_id: int) -> int | None:
-    """Return the type that a pointer leads to, 0 for void; None for what is no pointer."""
+    """Return the type that a pointer leads to, 0 for void; None if it is not a pointer."""
     try:
         plain = btf.resolve(type_id)
         return btf.resolve(btf.target(plain)) if btf.kind(plain) == Kind.PTR else None

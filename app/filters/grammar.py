@@ -275,7 +275,7 @@ class _Parser:
 
 
 def _separated(text: str) -> list[str]:
-    """Split what stands between parentheses by commas, bars, spaces and `or`."""
+    """Split the text between parentheses by commas, bars, spaces and `or`."""
     words = re.split(r"[\s,|]+", text)
     return [word for word in words if word and word.lower() != "or"]
 

@@ -149,7 +149,7 @@ def _identity(blobs: dict[str, bytes | str]) -> str:
 
 
 def _evict(cache_dir: Path, used: Path) -> None:
-    """Remove all but the indexes used last; whoever has one open keeps its files."""
+    """Remove all but the indexes used last; a process that has one open keeps its files."""
     lock = paths.open_file(cache_dir / ".lock", os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -64,7 +64,8 @@ class ProgInfo:
     enabled (`enable_run_time_stats`, or kernel.bpf_stats_enabled).
 
     `recursion_misses` counts runs that the kernel skipped because the program was already
-    running on that CPU; None before Linux 5.12, which does not count them.
+    running on that CPU; None before Linux kernel commit 9ed9e9ba2337 ("bpf: Count the number of
+    times recursion was prevented", v5.12).
     """
 
     id: int
@@ -287,7 +288,8 @@ def enable_run_time_stats() -> int:
 def module_btf(module: str) -> Iterator[int]:
     """Open the BTF of a loaded module.
 
-    Raises OSError: ENOENT if it has none, as before Linux 5.11, or is not loaded.
+    Raises OSError: ENOENT if it is not loaded or has none, as before Linux kernel commit
+    36e68442d1af ("bpf: Load and verify kernel module BTFs", v5.11).
     """
     for btf_id in _ids(Command.BTF_GET_NEXT_ID):
         try:

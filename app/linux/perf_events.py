@@ -12,7 +12,8 @@ from pathlib import Path
 
 from app.linux.syscalls import perf_event_open
 
-# The dynamic performance unit for kprobes, since Linux 4.17 (CONFIG_KPROBE_EVENTS).
+# The dynamic performance unit for kprobes (CONFIG_KPROBE_EVENTS), since Linux kernel commit
+# e12f03d7031a ("perf/core: Implement the 'perf_kprobe' PMU", v4.17).
 KPROBE_PMU = Path("/sys/bus/event_source/devices/kprobe")
 ONLINE_CPUS = Path("/sys/devices/system/cpu/online")
 

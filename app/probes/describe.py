@@ -15,7 +15,7 @@ from app.probes.not_seen import not_seen
 from app.probes.probe import Probe, State
 from app.probes.spec import Target
 
-# Members that move all the time: a new value alone is no change of state.
+# Members that change all the time: a new value alone is not a change of state.
 MOVING = ("counters", "drops", "cost", "clients")
 
 

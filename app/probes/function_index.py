@@ -104,7 +104,7 @@ class Functions:
             self._thread.start()
 
     def _make(self) -> None:
-        modules = self._state()  # before the child reads: what changes meanwhile is noticed
+        modules = self._state()  # before the child reads: so a change during its work is noticed
         try:
             index = FunctionIndex(self._folder())
         except (OSError, ValueError, KeyError, subprocess.TimeoutExpired) as error:

@@ -239,7 +239,7 @@ def _checked(plan: Plan, mode: str) -> Plan:
     hook = plan.hook
     for name in (hook.name, hook.module, hook.category):
         if name is not None and not _KERNEL_NAME.fullmatch(name):
-            raise ValueError(f"no kernel names anything {name!r}")
+            raise ValueError(f"{name!r} is not the name of a symbol, module or tracepoint category")
     if plan.mode != mode:
         raise ValueError(f"a plan for {plan.mode} instead of {mode}")
     size = len(json.dumps(plan.as_json()))

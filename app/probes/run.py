@@ -92,7 +92,7 @@ class TracerRun:
 
     @property
     def wanted_filter(self) -> Filter | None:
-        """The filter in force once all requests are confirmed; None if all are confirmed."""
+        """The active filter once all requests are confirmed; None if all are confirmed."""
         asked = (wanted for _, wanted, _ in reversed(list(self._filters)))
         return next((wanted for wanted in asked if isinstance(wanted, Filter)), None)
 

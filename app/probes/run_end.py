@@ -28,7 +28,7 @@ class End:
         return self.code in ("requested", "duration")
 
     def problem(self) -> ProbedeckError:
-        """Return the error for a caller that expected the run to go on."""
+        """Return the error for a caller that expected the run to continue."""
         return ProbedeckError(self.status, self.code, self.detail, **self.extra)
 
 

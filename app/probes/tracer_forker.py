@@ -68,7 +68,7 @@ class TracerForker:
         return ForkedProcess(pid, stderr)
 
     def close(self) -> None:
-        """End the process; tracers go on."""
+        """End the process; tracers continue."""
         self._control.close()
         self._process.kill()
         self._process.wait()

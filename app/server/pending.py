@@ -232,7 +232,7 @@ class PendingConnections:
                 return
 
     def _add(self, pending: PendingConnection, data: bytes) -> bool:
-        """Append received data; return whether to go on reading."""
+        """Append received data; return whether to continue reading."""
         try:
             pending.incoming.add(data)
         except ProbedeckError as error:

@@ -181,7 +181,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         self._send_or_close(conn, is_kept=False)
 
     def finish_request(self, conn: Connection, fs: Future[Next]) -> None:
-        """Go on with a connection whose thread has finished with it."""
+        """Continue with a connection whose thread has finished with it."""
         if error := fs.exception():
             self.log.error("A connection failed", exc_info=error)
         conn.next = Next.CLOSE if error else fs.result()

@@ -86,7 +86,7 @@ def unseen(mode: str, seen: Mapping[str, Seen], in_progress: int) -> list[str]:
     """Return which programs did not run, in words.
 
     `in_progress` calls have entered and not returned. A kretprobe follows a limited number of
-    concurrent calls, so a return may go unseen meanwhile; that is counted as `missed_return`.
+    concurrent calls, so a return may go unseen; that is counted as `missed_return`.
     """
     sees_return = MODES[mode].sees_return and not (mode == "kretprobe" and in_progress)
     return [
@@ -131,7 +131,7 @@ class Sight:
         else:
             self._misses += 1
             if self._misses >= MISSES:
-                # Each time, as a switch may have been turned on and off again meanwhile.
+                # Each time, as a switch may have been turned on and off since.
                 reason, hint = why_silent(self._mode, missing)
                 self.blind = {"since": self._seen_at, "reason": reason, "hint": hint}
         return was != self.blind

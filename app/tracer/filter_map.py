@@ -47,9 +47,9 @@ def filter_struct(wanted: Filter, enabled: bool) -> FilterStruct:
 
 
 class DoubleBuffer:
-    """A map of two slots and one that says which is in force, so that no program sees half a value.
+    """A map of two slots and one that says which is active, so that no program sees half a value.
 
-    The lowest bit of the number in `active` is the slot in force (bpf/filter.c).
+    The lowest bit of the number in `active` is the active slot (bpf/active_filter.c).
     """
 
     def __init__(self, slots: LoadedMap, active: LoadedMap) -> None:
@@ -72,7 +72,7 @@ class DoubleBuffer:
 
 
 class FilterSwitch:
-    """Replaces the filter in force."""
+    """Replaces the active filter."""
 
     def __init__(self, maps: Mapping[str, LoadedMap]) -> None:
         self._buffer = DoubleBuffer(maps["filters"], maps["active_filter"])

@@ -187,7 +187,7 @@ def _text(test: Test) -> _Text:
 
 
 class FilterTestsSwitch:
-    """Replaces the filter in force."""
+    """Replaces the active filter."""
 
     def __init__(self, maps: Mapping[str, LoadedMap]) -> None:
         self._buffer = DoubleBuffer(maps["filters"], maps["active_filter"])

@@ -84,7 +84,7 @@ class PlanPrograms(AttachedPrograms):
         self._filter = wanted
 
     def set_where(self, wanted: KernelFilter) -> None:
-        """Switch to another `where`; the filter stays in force."""
+        """Switch to another `where`; the filter stays active."""
         self._switch.set(joined(self._filter, wanted, self._plan), enabled=True)
         self._where = wanted
 

@@ -87,7 +87,7 @@ class Ring:
             count=count,
             offset=PAGE_BYTES + start % self._size_bytes,
         )
-        lengths = slots["length"].copy()  # another CPU may finish a record between two looks at it
+        lengths = slots["length"].copy()  # another CPU may finish a record between two reads of it
         unexpected = np.flatnonzero(lengths != self._record_bytes)
         if unexpected.size:
             first = int(unexpected[0])

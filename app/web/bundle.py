@@ -137,7 +137,7 @@ class Module:
 
     def __init__(self, path: str, text: str) -> None:
         self.path = path
-        # An export in a comment is none; other comments, such as licences, are preserved.
+        # An `export` in a comment exports nothing; other comments, such as licences, are preserved.
         self._text = COMMENT.sub(
             lambda found: "\n" * found[0].count("\n") if "\nexport " in found[0] else found[0], text
         )

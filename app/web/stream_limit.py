@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The stream limit: how many websockets and event streams may be open, and by whom.
+"""The stream limit: how many websockets and event streams each kind of caller may have.
 
 Each holds a thread of the web server until its client leaves, so the limit is below the number of
 threads: when it is reached, plain requests still find a thread. No token can use up what operators

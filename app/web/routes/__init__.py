@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The routes: page, probes, presets, functions and their fields, events, streams, websocket, users,
-signing in, audit log."""
+"""The routes, one module for each subject: page, probes, functions, events, users and others."""

@@ -16,7 +16,7 @@ export class Snapshot {
    * @param {Map<number, Chunk>} chunks  by their index: row number / CHUNK_ROWS
    * @param {Float64Array} rows  numbers of the events, oldest first
    * @param {{before: number, probe: string, where: string, rows: ?number}[]} gaps  what is
-   *   gap, each with the index of the event it stands before
+   *   gap, each with the index of the event that follows it
    */
   constructor(columns, chunks, rows, gaps) {
     this.columns = columns;

@@ -92,7 +92,7 @@ def test_faults(text: str, position: int, message: str) -> None:
     [
         ("a" * (MAX_LENGTH + 1), "257 characters; at most 256 are accepted"),
         ("a" + ".b" * 25, "more than 24 steps"),
-        ("(" * 9 + "a" + ")" * 9, "more than 8 brackets in each other"),
+        ("(" * 9 + "a" + ")" * 9, "more than 8 nested brackets"),
         ("a as " + "b" * 65, "`as` needs a name of 1 to 64 letters, digits or '_'"),
     ],
 )

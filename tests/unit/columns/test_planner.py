@@ -243,7 +243,7 @@ def test_limits_say_which_column_was_one_too_many(planned: Callable[..., Plan]) 
     far = "x" + "->d_parent" * (MAX_DEREFS + 1)
     assert len(planned("takes dentry *", [f"hex({far})"], "fentry").values[0].derefs) == MAX_DEREFS
     (fault,) = faults(lambda: planned("takes dentry *", [f"hex({far}->d_parent)"], "fentry"))
-    assert "follows 6 pointers, and at most 5 can be" in str(fault["message"])
+    assert "follows 6 pointers; the limit is 5" in str(fault["message"])
     (fault,) = faults(lambda: planned("to_int", ["x"] * 33))
     assert fault == {"field": "columns", "message": "33 columns; at most 32 are accepted"}
 

@@ -194,8 +194,8 @@ def test_renderers(
             "path",
             "mount *",
             None,
-            "path() takes a struct file, path or dentry, not `struct mount *`; of its fields, "
-            "mnt_mountpoint can be taken",
+            "path() takes a struct file, path or dentry, not `struct mount *`; use one of its "
+            "fields: mnt_mountpoint",
         ),
         ("str", "int", None, "str() takes a pointer to characters or an array, not `int`"),
         ("str", "file *", None, "str() takes characters, not `struct file *`"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Phrases that no text of the page or the API may contain, with what to write instead."""
+"""Phrases that no document, no page and no text of the API may contain, and what to write."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 MODULES = sorted((ROOT / "static/js").rglob("*.js"))
 SOURCES = sorted((ROOT / "app").rglob("*.py"))
 ROUTES = ROOT / "app/web/routes"
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
 # A phrase -> what to write instead, and a sentence with the phrase.
 PHRASES = {
@@ -89,6 +90,13 @@ def test_each_phrase_is_found(phrase: str) -> None:
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
 def test_templates(path: Path) -> None:
     assert found_in(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_documents(path: Path) -> None:
+    """But for code, and names of tests, in back-quotes."""
+    text = re.sub(r"^```.*?^```|`[^`]*`", "x", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+    assert found_in(text) == []
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -224,7 +224,7 @@ export class ProbeBar {
       return await changes.during(probe.id, call);
     } finally {
       this.#busy.delete(probe.id);
-      const card = this.#cards.get(probe.id); // none if the probe was forgotten meanwhile
+      const card = this.#cards.get(probe.id); // none if the probe has been forgotten
       if (card) this.update([card.probe]);
     }
   }

@@ -30,7 +30,7 @@ export class Chart {
    */
   constructor(options) {
     this.#options = options;
-    /** Whether the pointer is selecting a range: the chart must not move meanwhile. */
+    /** Whether the pointer is selecting a range: the chart must not move then. */
     this.isHeld = false;
     const place = this.#place;
     place.setAttribute(
