@@ -36,6 +36,7 @@ VOID = 0
 _MAX_DEPTH = 64
 
 _KINDS = {int(kind): kind for kind in Kind}  # an enum's own look-up takes ten times as long
+_FUNC_PROTO = int(Kind.FUNC_PROTO)
 _SIZED = frozenset({Kind.INT, Kind.STRUCT, Kind.UNION, Kind.ENUM, Kind.FLOAT, Kind.ENUM64})
 
 
@@ -254,13 +255,18 @@ class Btf:
             if words[start + 1] >> 24 & 0x7F == function:  # kind_of, 130,000 times
                 yield type_id, self._string(words[start]), words[start + 2]
 
-    def parameter_words(self, proto_id: int) -> list[int]:
-        """Return what `parameters` does as words: offset of the name, type, offset, type ...
+    def prototype_words(self, proto_id: int) -> list[int]:
+        """Return the type that a prototype returns, then what `parameters` does as words: offset
+        of the name, type, offset, type ...
 
-        For passes over all functions, which share most of their names: see `text_at`.
+        For passes over all functions, which share most of their names: see `text_at`. Raises
+        BtfError if this is no prototype.
         """
         words = self._type(proto_id)
-        return words[3 : 3 + 2 * count_of(words[1])].tolist()
+        info = words[1]
+        if kind_of(info) != _FUNC_PROTO:
+            raise BtfError(f"type {proto_id} is not a prototype")
+        return words[2 : 3 + 2 * count_of(info)].tolist()
 
     def text_at(self, offset: int) -> str:
         """Return the text at an offset of the string section, of the base's too."""

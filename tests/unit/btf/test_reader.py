@@ -281,12 +281,15 @@ def test_split_btf_with_types_beyond_its_end() -> None:
         module.kind(len(module))
 
 
-def test_parameters_as_words() -> None:
+def test_a_prototype_as_words() -> None:
     _, module = split()
     ((_, _, proto),) = module.functions()
-    words = module.parameter_words(proto)
+    returned, *words = module.prototype_words(proto)
+    assert returned == module.target(proto)
     texts = [module.text_at(offset) for offset in words[::2]]
     assert list(zip(texts, words[1::2], strict=True)) == module.parameters(proto)
+    with pytest.raises(BtfError, match="is not a prototype"):
+        module.prototype_words(returned)
 
 
 def test_a_longer_header_is_skipped() -> None:
