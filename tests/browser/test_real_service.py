@@ -200,8 +200,11 @@ def test_paths_are_asked_for_at_the_start(
     page = console
     opener = page.get_by_role("button", name="Start tracepoint with options")
     opener.click()
-    page.get_by_role("dialog").get_by_label("Absolute paths").check()
-    page.get_by_role("dialog").get_by_role("button", name="Start").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Process ID").fill("")  # the filter of the last run is offered again
+    dialog.get_by_label("Failed calls only").uncheck()
+    dialog.get_by_label("Absolute paths").check()
+    dialog.get_by_role("button", name="Start").click()
     expect(card(page, "tracepoint").locator(".state")).to_have_text("running")
     described = idle.probes()["tracepoint"]
     columns = {column["name"] for column in described["columns"]}
