@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from app.columns.kernel_offsets import FOLDER_OFFSETS
 from app.columns.plan import (
     BYTES,
     CGROUP,
@@ -24,8 +25,9 @@ from app.columns.plan import (
 )
 from app.linux import bpf
 from app.tracer import any_records
+from app.tracer.bpf_source import SOURCES
 from app.tracer.compiled_object import CompiledObject, MapSpec, ProgramSpec
-from app.tracer.template import adapted, constants, filled
+from app.tracer.template import adapted, constants, filled, folder_constants
 from app.tracer.template_source import TEMPLATES, template_files, template_source
 from tests.support.compiled_objects import RETURN_0, load_64
 
@@ -163,6 +165,22 @@ PATHS = (
     "FS_ROOT",
     "FS_PWD",
 )
+
+
+def test_slots_of_paths_are_those_of_the_source() -> None:
+    """bpf/paths.c and bpf/folder.c give each offset the number that the loader fills in."""
+    text = "".join((SOURCES / name).read_text() for name in ("paths.c", "folder.c"))
+    in_source = {
+        name.upper(): int(slot, 16)
+        for name, slot in re.findall(r"SLOT\((\w+), 0x7000000000000([0-9a-f]{3})\)", text)
+    }
+    assert in_source.pop("NAME") == 0x450  # WANTS_PATH
+    offsets = {name: 1000 + place for place, name in enumerate(FOLDER_OFFSETS)}
+    filled_in = folder_constants(offsets)
+    assert filled_in.pop(0x450) == 1
+    assert filled_in == {in_source.pop(name): offset for name, offset in offsets.items()}
+    assert in_source == {}
+    assert folder_constants(None) == {}
 
 
 def test_every_file_of_the_templates_is_used() -> None:
