@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from app.errors import ProbedeckError
@@ -45,6 +45,14 @@ class FilterFault(Exception):
         self.end = end
         self.fixes = tuple(fixes)
 
+    def with_good_fixes(self, text: str, check: Callable[[str], object]) -> FilterFault:
+        """Return this fault of `text` with those fixes alone that put a faultless part in place.
+
+        `check` raises the FilterFault of a filter.
+        """
+        good = [fix for fix in self.fixes if not _fails(fix, text, check)]
+        return FilterFault(self.message, self.start, self.end, good)
+
     def error(self, field: str, text: str) -> ProbedeckError:
         """Return the error of a request whose `field` has this text: 422 `invalid`.
 
@@ -63,6 +71,15 @@ class FilterFault(Exception):
         }
         detail = f"{field}: {self.message}.{meant}"
         return ProbedeckError(422, "invalid", detail, errors=[entry])
+
+
+def _fails(fix: Fix, text: str, check: Callable[[str], object]) -> bool:
+    try:
+        check(fix.apply(text))
+    except FilterFault as fault:
+        # A fault elsewhere was there before.
+        return fault.start < fix.start + len(fix.insert) and fix.start < fault.end
+    return False
 
 
 def quoted(text: str) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, TypeVar
+from urllib.parse import unquote_to_bytes
 
 from flask import abort, current_app, request
 
+from app.errors import ProbedeckError
 from app.web.api.body import BODILESS, StrictParser
 from app.web.api.requests import StrictSchema
 
@@ -28,11 +30,17 @@ class NoBodySchema(StrictSchema):
 def check_target() -> None:
     """Check the target before any route (a Flask before_request).
 
-    Raises 404 for a path that routing would normalise to one of ours, and 422 for a query
-    parameter that the route does not know and would silently ignore.
+    Raises 404 for a path that routing would normalise to one of ours, 400 for a query that is not
+    UTF-8, which would be read as another text, and 422 for a query parameter that the route does
+    not know and would silently ignore.
     """
     if request.environ["PATH_INFO"].startswith("//"):
         abort(404)  # werkzeug merges leading slashes
+    try:
+        unquote_to_bytes(request.query_string).decode()
+    except UnicodeDecodeError as error:
+        message = f"The query is not UTF-8 at byte {error.start} of its decoded text."
+        raise ProbedeckError(400, "bad_request", message) from None
     if request.routing_exception is not None:
         return
     schema = getattr(_view(), QUERY_SCHEMA, None)

@@ -3,7 +3,7 @@
 // Compiles a filter's text into a test of rows, which runs over the columns of a chunk.
 
 import { inColumnType } from "../data/columns.js";
-import { FilterError, FilterFault, quoted } from "./fault.js";
+import { FilterError, FilterFault, quoted, withGoodFixes } from "./fault.js";
 import { globMatcher, partMatcher } from "./glob.js";
 import { parseIntervals } from "./interval.js";
 import { boolLiteral, numberLiteral, timeLiteral } from "./literals.js";
@@ -33,6 +33,12 @@ export const EVERYTHING = Object.freeze({
  *   for all; a filter with `faults` matches everything
  */
 export function compileFilter(text, names, look) {
+  const made = compiled(text, names, look);
+  const faultsOf = (other) => compiled(other, names, look).faults;
+  return { ...made, faults: made.faults.map((fault) => withGoodFixes(fault, text, faultsOf)) };
+}
+
+function compiled(text, names, look) {
   const faults = [];
   try {
     const tree = parse(text, names);
@@ -142,8 +148,10 @@ function wrongOperator(column, kind, { operator, value, name, start, end }) {
 
 function faultOfValue(node, error) {
   if (error instanceof FilterFault) return error;
-  const { nameEnd, valueStart, end } = node;
-  const fixes = error.forms.map((insert) => ({ start: nameEnd, end, insert }));
+  const { nameEnd, operator, valueStart, end } = node;
+  // A list is of values that equal: after > it would mean something else.
+  const forms = error.forms.filter((form) => operator === "=" || !form.startsWith(" in "));
+  const fixes = forms.map((insert) => ({ start: nameEnd, end, insert }));
   return new FilterFault(error.message, valueStart, end, fixes);
 }
 

@@ -24,6 +24,20 @@ export class FilterFault extends FilterError {
   }
 }
 
+/**
+ * Return a fault of a filter with those fixes alone that put a faultless part in place.
+ * @param {FilterFault} fault  @param {string} text
+ * @param {(text: string) => readonly FilterFault[]} faultsOf
+ */
+export function withGoodFixes(fault, text, faultsOf) {
+  const good = fault.fixes.filter((fix) => {
+    const end = fix.start + fix.insert.length;
+    // A fault elsewhere was there before.
+    return !faultsOf(fixed(text, fix)).some((it) => it.start < end && fix.start < it.end);
+  });
+  return new FilterFault(fault.message, fault.start, fault.end, good);
+}
+
 /** Quote a part of the typed text for a message. */
 export function quoted(text) {
   return `“${text}”`;

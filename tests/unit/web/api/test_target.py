@@ -22,6 +22,10 @@ from flask.testing import FlaskClient
         ("/users?gid=0", 422),
         ("/healthz?a", 422),
         ("/static/nonesuch?a=1", 422),
+        ("/events?where=%C3%A9", 200),
+        ("/events?where=%FF", 400),
+        ("/events?where=a%C3", 400),
+        ("/events?%FF=1", 400),
     ],
 )
 def test_queries(client: FlaskClient, method: str, target: str, status: int) -> None:
