@@ -29,10 +29,10 @@ def source_files(mode: str, follows_renames: bool) -> list[str]:
     sees_return = MODES[mode].sees_return
     return [
         "memory.c",
-        "user_names.c" if mode == "tracepoint" else "kernel_names.c",
+        "names_in_user_memory.c" if mode == "tracepoint" else "names_in_kernel_memory.c",
         "record.c",
         "slots.c",
-        "paths.c",
+        "path_walk.c",
         "counters.c",
         "caller.c",
         "canary.c",

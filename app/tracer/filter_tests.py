@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The filter of a plan's probe as its programs test it (bpf/template/tests.c)."""
+"""The filter of a plan's probe as its programs test it (bpf/template/filter_tests.c)."""
 
 from __future__ import annotations
 

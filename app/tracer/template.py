@@ -114,7 +114,7 @@ def constants(plan: Plan) -> dict[int, int]:
 
 
 def folder_constants(offsets: Mapping[str, int] | None) -> dict[int, int]:
-    """Return the numbers of the slots of bpf/folder.c and bpf/paths.c that are not 0.
+    """Return the numbers of the slots of bpf/folder.c and bpf/path_walk.c that are not 0.
 
     `offsets` are those of app.columns.kernel_offsets.folder_offsets; None if no paths are wanted.
     """

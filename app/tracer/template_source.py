@@ -6,7 +6,7 @@ from __future__ import annotations
 from app.tracer.bpf_source import SOURCES
 
 _ENTRY = ["template/emit_entry.c"]
-_RETURN = ["call_entries.c", "template/frames.c", "template/emit_return.c"]
+_RETURN = ["call_entries.c", "template/call_frames.c", "template/emit_return.c"]
 # Name of a template -> its last files, after those that all have.
 _FILES = {
     "fentry": [*_ENTRY, "template/any_trampoline.c"],
@@ -20,13 +20,13 @@ TEMPLATES = tuple(_FILES)
 _COMMON = [
     "memory.c",
     "slots.c",
-    "paths.c",
+    "path_walk.c",
     "template/layout.c",
     "counters.c",
     "caller.c",
     "template/values.c",
     "template/texts.c",
-    "template/tests.c",
+    "template/filter_tests.c",
     "active_filter.c",
     "template/rings.c",
     "template/entry.c",

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A filter in the kernel's form means what the model of it means (app/filters/kernel_filter.py).
 
-`passes` makes the tests as bpf/template/tests.c does.
+`passes` makes the tests as bpf/template/filter_tests.c does.
 """
 
 from __future__ import annotations

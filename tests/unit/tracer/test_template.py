@@ -168,8 +168,8 @@ PATHS = (
 
 
 def test_slots_of_paths_are_those_of_the_source() -> None:
-    """bpf/paths.c and bpf/folder.c give each offset the number that the loader fills in."""
-    text = "".join((SOURCES / name).read_text() for name in ("paths.c", "folder.c"))
+    """bpf/path_walk.c and bpf/folder.c give each offset the number that the loader fills in."""
+    text = "".join((SOURCES / name).read_text() for name in ("path_walk.c", "folder.c"))
     in_source = {
         name.upper(): int(slot, 16)
         for name, slot in re.findall(r"SLOT\((\w+), 0x7000000000000([0-9a-f]{3})\)", text)

@@ -22,6 +22,16 @@ def files_by_name(folder: Path) -> dict[str, list[str]]:
     return found
 
 
+# Of the C and the Python that know of the same thing; any other name is of one of the two.
+IN_C_TOO = {"caller", "canary", "renames", "rings", "slots", "filter_tests"}
+
+
+def test_c_and_python_have_one_name_for_one_thing() -> None:
+    in_c = {path.stem for path in (ROOT / "bpf").rglob("*.c")}
+    in_python = {path.stem for path in (ROOT / "app").rglob("*.py")}
+    assert in_c & in_python == IN_C_TOO
+
+
 @pytest.mark.parametrize("folder", ALLOWED)
 def test_no_two_files_have_one_name(folder: str) -> None:
     found = files_by_name(ROOT / folder)
