@@ -34,6 +34,7 @@ export const EVERYTHING = Object.freeze({
  */
 export function compileFilter(text, names, look) {
   const made = compiled(text, names, look);
+  if (made.faults.length === 0) return made;
   const faultsOf = (other) => compiled(other, names, look).faults;
   return { ...made, faults: made.faults.map((fault) => withGoodFixes(fault, text, faultsOf)) };
 }
