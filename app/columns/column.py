@@ -64,7 +64,7 @@ PATH = (
         "text",
         "Path",
         "Absolute path: the folder that the call's name begins at, as the process sees it, and the "
-        "name as it was passed; null if either could not be read",
+        "name; null if either could not be read",
         nullable=True,
     ),
 )

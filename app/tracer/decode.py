@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from app.columns.column import Column
+from app.probes.modes import PATH_COLUMN
 from app.tracer import text_columns
 from app.tracer.any_records import Records, WallOffset
 from app.tracer.arrow import Numbers, Stream
@@ -36,11 +37,12 @@ class Encoder:
 
     def __init__(self, probe: str, mode: str, run: int, columns: Sequence[Column]) -> None:
         self._columns = columns
+        self._wants_path = any(column.name == PATH_COLUMN for column in columns)
         self._stream = Stream({"probe": probe, "mode": mode, "run": str(run)}, columns)
 
     def encode(self, parts: Sequence[Records], wall_offset_ns: WallOffset) -> bytes:
         """Return the rows of all parts, ordered by entry time, as one Arrow IPC stream."""
-        values = to_columns(parts, wall_offset_ns)
+        values = to_columns(parts, wall_offset_ns, wants_path=self._wants_path)
         wanted = [values[column.name] for column in self._columns]
         return self._stream.write(
             len(values["time"]),
@@ -48,8 +50,13 @@ class Encoder:
         )
 
 
-def to_columns(parts: Sequence[Records], wall_offset_ns: WallOffset) -> dict[str, Any]:
-    """Return all columns that records can yield: arrays of shape (n,), `Texts` or `Coded`."""
+def to_columns(
+    parts: Sequence[Records], wall_offset_ns: WallOffset, *, wants_path: bool
+) -> dict[str, Any]:
+    """Return all columns that records can yield: arrays of shape (n,), `Texts` or `Coded`.
+
+    Without `wants_path`, `path` is the name.
+    """
     entry = np.concatenate([part["entry_ns"] for part in parts])
     in_order = bool((entry[1:] >= entry[:-1]).all())
     order = None if in_order else np.argsort(entry, kind="stable")
@@ -64,7 +71,7 @@ def to_columns(parts: Sequence[Records], wall_offset_ns: WallOffset) -> dict[str
     call = flags & CALL_MASK
     replaced = np.where(call < FIRST_RENAME, 0, np.where(flags & REPLACES, 2, 1))
     readable = column("name_size") >= 0
-    filename, path = _names(parts, order, flags, column("folder_size"))
+    filename, path = _names(parts, order, flags, column("folder_size"), wants_path=wants_path)
     stamps = put_in_order(entry).astype(np.int64)
     return {
         "time": stamps + wall_offset_ns(stamps),
@@ -90,8 +97,10 @@ def _names(
     order: np.ndarray[Any, Any] | None,
     flags: np.ndarray[Any, Any],
     folder_sizes: np.ndarray[Any, Any],
+    *,
+    wants_path: bool,
 ) -> tuple[Texts, Texts]:
-    """Return each call's name as it was passed, and with its folder before it.
+    """Return each call's name as it was passed, and its path, if that is wanted.
 
     `flags` and `folder_sizes` are in `order`, as the result is.
     """
@@ -108,8 +117,9 @@ def _names(
     cut, is_open = flags & NAME_CUT != 0, flags & FOLDER_OPEN != 0
     name = text_columns.as_utf8(names.offsets, names.data)
     name = text_columns.mark_missing(name, before=np.zeros_like(cut), after=cut)
-    if not has_folders and not is_open.any():
+    if not wants_path:
         return name, name
+    both = text_columns.without_dots(both)
     path = text_columns.as_utf8(both.offsets, both.data)
     return name, text_columns.mark_missing(path, before=is_open, after=cut)
 

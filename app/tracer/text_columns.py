@@ -100,6 +100,36 @@ def without_heads(texts: Texts, heads: Sizes) -> Texts:
     return from_spans(texts.data, starts, texts.sizes - heads)
 
 
+def without_dots(texts: Texts) -> Texts:
+    """Return paths without the steps that lead nowhere: `/a/./b` and `/a//b` become `/a/b`.
+
+    `..` stays: what is before it may be a symbolic link. They are not made UTF-8.
+    """
+    data = texts.data
+    is_slash = data == ord("/")
+    after_slash = np.zeros(len(data) + 1, dtype=np.bool_)
+    after_slash[1:] = is_slash
+    after_slash[texts.offsets[:-1]] = False  # that of the text before
+    ends = np.zeros(len(data) + 1, dtype=np.bool_)  # whether a step ends before this byte
+    ends[:-1] = is_slash
+    ends[texts.offsets] = True
+    is_dot = (data == ord(".")) & after_slash[:-1] & ends[1:]
+    is_left_out = (is_slash & after_slash[:-1]) | is_dot
+    is_left_out[1:] |= is_dot[:-1] & is_slash[1:] & ~_begins(texts)[1:]
+    if not is_left_out.any():
+        return texts
+    before = np.zeros(len(data) + 1, dtype=np.int32)
+    np.cumsum(is_left_out, out=before[1:])
+    return replace(texts, offsets=texts.offsets - before[texts.offsets], data=data[~is_left_out])
+
+
+def _begins(texts: Texts) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Return which bytes are the first of a text."""
+    first = np.zeros(len(texts.data) + 1, dtype=np.bool_)
+    first[texts.offsets[:-1]] = True
+    return first[:-1]
+
+
 def from_spans(data: Bytes, starts: np.ndarray[Any, Any], sizes: Sizes) -> Texts:
     """Return the texts of `sizes[i]` bytes from `starts[i]` of `data` on, as they are.
 

@@ -34,7 +34,7 @@ def delete(file, path, dir_fd=None, passed=None):
 
 os.chdir(top)
 delete("relative", top + "/relative")
-delete("here", top + "/./here", passed="./here")
+delete("here", top + "/here", passed=".//./here")
 delete(top + "/absolute", top + "/absolute")
 delete(name, top + "/" + name)
 os.mkdir("in")
