@@ -16,6 +16,7 @@ and their sockets have no name.
 
 from __future__ import annotations
 
+import math
 import os
 import selectors
 import shlex
@@ -126,6 +127,7 @@ class Machine:
         self._visible = [ROOT, folder, *visible, Path(sys.prefix), Path(sys.base_prefix)]
         self._folder = folder
         self._status: int | None = None
+        self._heard_s = 0.0  # when the command printed something last, of time.monotonic
         self._console: deque[str] = deque(maxlen=CONSOLE_LINES)
         self._selector = selectors.DefaultSelector()
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -159,8 +161,13 @@ class Machine:
         timeout_s: float | None = None,
         boot_timeout_s: float = BOOT_TIMEOUT_S,
         ready: Callable[[], None] = lambda: None,
+        silence_s: float = math.inf,
     ) -> int:
-        """Return the command's exit status; call `ready` at its start. Raises LostMachineError."""
+        """Return the command's exit status; call `ready` at its start. Raises LostMachineError.
+
+        The machine is lost if the command is not done within `timeout_s`, or prints nothing for
+        `silence_s`, as where the guest's kernel hangs.
+        """
         deadline = time.monotonic() + boot_timeout_s
         started = False
         while self._status is None:
@@ -169,12 +176,15 @@ class Machine:
                 what = "the command did not end" if started else "the kernel did not start"
                 limit_s = timeout_s if started else boot_timeout_s
                 raise self._lost(f"{what} within {limit_s:g} s", timed_out=True)
-            alive = self._read(min(left_s, 3600.0))
+            if started and time.monotonic() - self._heard_s > silence_s:
+                raise self._lost(f"the command has printed nothing for {silence_s:g} s")
+            alive = self._read(min(left_s, silence_s, 3600.0))
             while not alive and self._selector.select(0):
                 self._read(0)  # data that was sent before the end, in other sockets
             # Before the check for the end: both may have arrived at once.
             if self.release and not started:
                 started = True
+                self._heard_s = time.monotonic()
                 deadline = time.monotonic() + (float("inf") if timeout_s is None else timeout_s)
                 ready()
             if not alive:
@@ -274,6 +284,8 @@ class Machine:
         for key, _ in self._selector.select(timeout_s):
             data = os.read(key.fd, 65536)
             if data:
+                if key.data == "output":
+                    self._heard_s = time.monotonic()
                 self._readers[key.data].feed(data)
                 continue
             self._readers[key.data].end()

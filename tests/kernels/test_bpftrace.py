@@ -21,6 +21,7 @@ from tests.support.batches import Row
 from tests.support.fixtures import skip
 from tests.support.recording import skipped_calls
 from tests.support.service import Service
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.suites("bookworm", "trixie")
 
@@ -119,6 +120,7 @@ CONNECTS = Pair(
     "connected",
 )
 PAIRS = (READS, UNLINKS, OPENS, STARTS, CONNECTS)
+LABELS = tuple(f"{pair.label} " for pair in PAIRS)
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,16 @@ def accounts(session_service: Service, modes: tuple[str, ...]) -> Accounts:
                     each.result()
             cursor = service.cursor()
             facts = calls.run("compared")
-            bpftrace.stop()  # it prints what it has not read yet
+            count = sum(len(pair.facts(facts)) for pair in pairs)
+
+            def has_printed() -> bool:
+                said = bpftrace.said().splitlines()
+                lines = [line for line in said if line.startswith(LABELS)]
+                return len(lines) >= count or any(line.startswith("Lost ") for line in said)
+
+            # Its end may come before it has read all events.
+            wait_until(has_printed, f"{count} lines of bpftrace")
+            bpftrace.stop()
             theirs = bpftrace.said().splitlines()
         stopped = {pair.probe: service.stop(pair.probe) for pair in pairs}
         rows, _ = service.events_after(cursor)

@@ -177,6 +177,27 @@ def test_silence_is_a_lost_machine(
 
 
 @root
+def test_a_command_that_falls_silent_is_tried_again(boot: Callable[..., Machine]) -> None:
+    """What prints goes on; what no longer does, as in a guest that hangs, is lost."""
+    body = r"""
+        os.write(control, b"ready 6.12.1 1\n")
+        for number in range(10):
+            time.sleep(0.5)
+            os.write(output, b"%d\n" % number)
+        time.sleep(600)
+    """
+    lines: list[str] = []
+    with (
+        pytest.raises(LostMachineError, match="has printed nothing for 4 s") as lost,
+        boot(body, output=lines.append) as booted,
+    ):
+        booted.wait(silence_s=4)
+    assert lost.value.started
+    assert not lost.value.timed_out
+    assert lines == list("0123456789")
+
+
+@root
 def test_an_exception_ends_the_machine(boot: Callable[..., Machine]) -> None:
     with (
         pytest.raises(KeyboardInterrupt),
