@@ -9,7 +9,7 @@ from typing import Any
 import arro3.io
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.tracer.arrow import TYPES, Numbers, Stream
@@ -68,6 +68,7 @@ INTEGERS = {
 }
 
 
+@settings(deadline=None)
 @given(st.data(), st.sampled_from(sorted(INTEGERS)), st.sampled_from([7, 8, 15, 16, 31, 32, 64]))
 def test_numbers_of_any_size_are_read_back(data: st.DataObject, kind: str, bits: int) -> None:
     low, high = INTEGERS[kind]
@@ -114,6 +115,7 @@ def test_numbers_in_hexadecimal_keep_the_digits_of_their_type() -> None:
         assert [row["x"] for row in rows] == ["0x" + "f" * digits] * 200
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.binary(max_size=15).filter(lambda b: b"\0" not in b), min_size=1, max_size=300),
     st.integers(1, 400),
