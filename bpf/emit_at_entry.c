@@ -14,7 +14,6 @@ static __always_inline int enter_deletion(s32 dfd, const char *name)
     if (!f || !f->enabled)
         return 0;
 
-    WANTS_PATH(wants_path);
     u64 pid_tgid = bpf_get_current_pid_tgid();
     struct long_record *r = get_scratch(SCRATCH_DELETION);
 
@@ -22,10 +21,7 @@ static __always_inline int enter_deletion(s32 dfd, const char *name)
         return 0;
     r->head.entry_ns = bpf_ktime_get_ns();
     fill_head(&r->head, pid_tgid, uid, dfd, 0, 0);
-    if (wants_path)
-        read_path(r, SCRATCH_DELETION, dfd, name);
-    else
-        read_long_name(r, name);
+    read_text(r, SCRATCH_DELETION, dfd, name);
     send(r);
     return 0;
 }

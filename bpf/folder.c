@@ -90,3 +90,14 @@ static __always_inline void read_path(struct long_record *r, int slot, s32 dfd, 
         read_long_name(r, name);
     }
 }
+
+// Read a name of any length, with its folder if paths are wanted.
+static __always_inline void read_text(struct long_record *r, int slot, s32 dfd, const char *name)
+{
+    WANTS_PATH(wants_path);
+
+    if (wants_path)
+        read_path(r, slot, dfd, name);
+    else
+        read_long_name(r, name);
+}

@@ -7,17 +7,13 @@
 static __always_inline int stash_long_name(u64 *task, int slot, struct medium_record *r,
                                            const char *name)
 {
-    WANTS_PATH(wants_path);
     struct long_record *whole = get_scratch(slot);
 
     if (!whole)
         return 0;
     whole->head.flags = r->head.flags;
     whole->head.folder_size = 0;
-    if (wants_path)
-        read_path(whole, slot, r->head.dfd, name);
-    else
-        read_long_name(whole, name);
+    read_text(whole, slot, r->head.dfd, name);
     r->head.flags = whole->head.flags;
     r->head.name_size = whole->head.name_size;
     r->head.folder_size = whole->head.folder_size;
@@ -94,16 +90,12 @@ static __always_inline void send_call(u64 *task, struct call *c)
     u32 size = text_size(&r->head);
 
     if (NAME_MAY_BE_PAGED_OUT && r->head.name_size == NAME_UNREADABLE) {
-        WANTS_PATH(wants_path);
         struct long_record *whole = get_scratch(SCRATCH_DELETION);
 
         if (whole) {
             whole->head = r->head;
             whole->head.flags &= ~(NO_FOLDER | FOLDER_OPEN);
-            if (wants_path)
-                read_path(whole, SCRATCH_DELETION, r->head.dfd, (const char *)c->name);
-            else
-                read_long_name(whole, (const char *)c->name);
+            read_text(whole, SCRATCH_DELETION, r->head.dfd, (const char *)c->name);
             send(whole);
         }
     } else if (size >= NAME_MEDIUM) {

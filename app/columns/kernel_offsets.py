@@ -25,16 +25,11 @@ PATH_OFFSETS = {
     "D_NAME": ("dentry", "d_name.name"),
     "D_LEN": ("dentry", "d_name.len"),
     "D_SB": ("dentry", "d_sb"),
-    "D_INODE": ("dentry", "d_inode"),
-    "S_ROOT": ("super_block", "s_root"),
     "TASK_FS": ("task_struct", "fs"),
     "FS_ROOT": ("fs_struct", "root"),
     "FS_PWD": ("fs_struct", "pwd"),
 }
-# Those of the walk that need a dentry's mount to be found.
-_OF_DENTRY_ALONE = ("D_INODE", "S_ROOT")
-FOLDER_OFFSETS = {
-    **{name: where for name, where in PATH_OFFSETS.items() if name not in _OF_DENTRY_ALONE},
+FOLDER_OFFSETS = PATH_OFFSETS | {
     "TASK_FILES": ("task_struct", "files"),
     "FILES_TABLE": ("files_struct", "fdt"),
     "TABLE_SIZE": ("fdtable", "max_fds"),

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from app.errors import ProbedeckError
 
 MAX_QUOTED = 200  # characters of a filter that a message or an alternative repeats
+Made = TypeVar("Made")
 
 
 class ValueFault(Exception):
@@ -45,14 +47,6 @@ class FilterFault(Exception):
         self.end = end
         self.fixes = tuple(fixes)
 
-    def with_good_fixes(self, text: str, check: Callable[[str], object]) -> FilterFault:
-        """Return this fault of `text` with those fixes alone that put a faultless part in place.
-
-        `check` raises the FilterFault of a filter.
-        """
-        good = [fix for fix in self.fixes if not _fails(fix, text, check)]
-        return FilterFault(self.message, self.start, self.end, good)
-
     def error(self, field: str, text: str) -> ProbedeckError:
         """Return the error of a request whose `field` has this text: 422 `invalid`.
 
@@ -73,9 +67,21 @@ class FilterFault(Exception):
         return ProbedeckError(422, "invalid", detail, errors=[entry])
 
 
-def _fails(fix: Fix, text: str, check: Callable[[str], object]) -> bool:
+def with_good_fixes(text: str, make: Callable[[str], Made]) -> Made:
+    """Return what `make` makes of a filter.
+
+    Of a FilterFault that it raises, those fixes stay that put a faultless part in place.
+    """
     try:
-        check(fix.apply(text))
+        return make(text)
+    except FilterFault as fault:
+        good = [fix for fix in fault.fixes if not _fails(fix, text, make)]
+        raise FilterFault(fault.message, fault.start, fault.end, good) from None
+
+
+def _fails(fix: Fix, text: str, make: Callable[[str], object]) -> bool:
+    try:
+        make(fix.apply(text))
     except FilterFault as fault:
         # A fault elsewhere was there before.
         return fault.start < fix.start + len(fix.insert) and fix.start < fault.end

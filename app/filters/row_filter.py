@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from app.columns.column import Column
-from app.filters.fault import FilterFault
+from app.filters.fault import with_good_fixes
 from app.filters.globs import part_matcher
 from app.filters.grammar import parse
 from app.filters.intervals import Interval
@@ -33,15 +33,12 @@ NS_PER_S = 1_000_000_000
 
 def row_filter(text: str, names: Vocabulary) -> RowFilter | None:
     """Return the test of rows that a filter is; None if every row passes. Raises FilterFault."""
-    try:
-        return _row_filter(text, names)
-    except FilterFault as fault:
-        raise fault.with_good_fixes(text, lambda other: _row_filter(other, names)) from None
 
+    def made(text: str) -> RowFilter | None:
+        tree = parse(text, names)
+        return None if tree is None else _test(tree, names)
 
-def _row_filter(text: str, names: Vocabulary) -> RowFilter | None:
-    tree = parse(text, names)
-    return None if tree is None else _test(tree, names)
+    return with_good_fixes(text, made)
 
 
 def _test(node: Node, names: Vocabulary) -> RowFilter:

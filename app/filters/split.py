@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from app.columns.plan import Output, Plan
-from app.filters.fault import FilterFault
+from app.filters.fault import with_good_fixes
 from app.filters.formulas import FALSE, TRUE, Clauses, TooManyClausesError, both, either, literal
 from app.filters.grammar import parse
 from app.filters.kernel_filter import MAX_CLAUSES, MAX_TESTS, KernelFilter, NumberTest, Test
@@ -61,10 +61,7 @@ def split(text: str, plan: Plan, user_number: UserNumber = no_users) -> Split:
     Of what does not fit into a KernelFilter, the later parts stay in the rest.
     """
     names = plan_vocabulary(plan, user_number)
-    try:
-        return _split(text, plan, names)
-    except FilterFault as fault:
-        raise fault.with_good_fixes(text, lambda other: _split(other, plan, names)) from None
+    return with_good_fixes(text, lambda each: _split(each, plan, names))
 
 
 def _split(text: str, plan: Plan, names: Vocabulary) -> Split:

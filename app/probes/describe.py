@@ -25,8 +25,10 @@ def describe_probe(probe: Probe, kernel: KernelAnswer, hub: Hub) -> ProbeJson:
     mode = probe.mode.name
     answer = kernel.modes[mode]
     traced = answer.function if plan is None else plan.hook.name
-    chosen = probe.mode.chosen(spec.columns)
-    columns = chosen if plan is None else [each.column for each in plan.outputs]
+    if plan is None:
+        columns = list(probe.mode.chosen(spec.columns))
+    else:
+        columns = [each.column for each in plan.outputs]
     sees_renames = kernel.rename_function is not None
     return {
         "id": name,

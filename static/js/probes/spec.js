@@ -13,7 +13,8 @@ const MAX_DURATION_S = 86_400;
 
 /**
  * @param {{pid: string, uid: string, process: string, comm: string, only_failures: boolean,
- *   duration: string, restart: boolean}} typed
+ *   duration: string, restart: boolean, columns: ?string[]}} typed  `columns` are names, null for
+ *   the usual ones
  * @returns {{spec: object, errors: Object<string, string>}} `spec.filter` has every member, null
  *   for an empty field, so that it can also replace the filter of a running probe
  */
@@ -41,6 +42,7 @@ export function parseOptions(typed) {
     spec.duration_s = seconds;
   }
   if (typed.restart) spec.restart = true;
+  if (typed.columns) spec.columns = typed.columns;
   return { spec, errors };
 }
 

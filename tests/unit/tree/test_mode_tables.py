@@ -53,6 +53,17 @@ def test_templates_of_modes() -> None:
     assert sorted(name for names in TEMPLATES_OF.values() for name in names) == sorted(TEMPLATES)
 
 
+def test_columns_of_deletions_on_the_page() -> None:
+    """`columnsWithPath` names the modes' own, in their order."""
+    text = (ROOT / "static/js/probes/target.js").read_text()
+    body = re.search(r"columnsWithPath\(mode\) \{(.*?)\n\}", text, re.S)
+    assert body
+    of_call, others = (re.findall(r'"(\w+)"', line) for line in re.findall(r"\[.*\]", body[1]))
+    for mode in MODES.values():
+        wanted = [*(of_call if mode.name == "tracepoint" else []), *others]
+        assert wanted == [column.name for column in mode.call]
+
+
 def test_the_page() -> None:
     """Its modes of functions are in the order of preference."""
     text = (ROOT / "static/js/probes/functions.js").read_text()

@@ -52,10 +52,7 @@ export class OptionsDialog {
   }
 
   async #send() {
-    const { spec: parsed, errors } = parseOptions(this.#typed());
-    const spec = this.#form.elements.paths.checked
-      ? { ...parsed, columns: columnsWithPath(this.#probe.mode) }
-      : parsed;
+    const { spec, errors } = parseOptions(this.#typed());
     this.#showErrors(errors);
     if (Object.keys(errors).length > 0) return;
     this.#submit.disabled = true;
@@ -76,6 +73,7 @@ export class OptionsDialog {
     const typed = {
       only_failures: elements.only_failures.checked,
       restart: elements.restart.checked,
+      columns: elements.paths.checked ? columnsWithPath(this.#probe.mode) : null,
     };
     for (const name of TEXT_FIELDS) typed[name] = elements[name].value;
     return typed;
