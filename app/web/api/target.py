@@ -30,9 +30,9 @@ class NoBodySchema(StrictSchema):
 def check_target() -> None:
     """Check the target before any route (a Flask before_request).
 
-    Raises 404 for a path that routing would normalise to one of ours, 400 for a query that is not
-    UTF-8, which would be read as another text, and 422 for a query parameter that the route does
-    not know and would silently ignore.
+    Raises 404 for a path that routing would normalise to one of ours, and 422 for a query that is
+    not UTF-8, which would be read as another text, or has a parameter that the route does not know
+    and would silently ignore.
     """
     if request.environ["PATH_INFO"].startswith("//"):
         abort(404)  # werkzeug merges leading slashes
@@ -40,7 +40,7 @@ def check_target() -> None:
         unquote_to_bytes(request.query_string).decode()
     except UnicodeDecodeError as error:
         message = f"The query is not UTF-8 at byte {error.start} of its decoded text."
-        raise ProbedeckError(400, "bad_request", message) from None
+        raise ProbedeckError(422, "invalid", message) from None
     if request.routing_exception is not None:
         return
     schema = getattr(_view(), QUERY_SCHEMA, None)
