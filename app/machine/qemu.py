@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,9 +23,15 @@ C_VIRTIOFSD = Path("/usr/lib/qemu/virtiofsd")
 # 6.12 panics at random in QEMU 7.2's emulation when the processor has cmpxchg16b:
 # 4 of 8 boots with Nehalem, 0 of 8 without that instruction.
 PROCESSOR = ["-cpu", "Nehalem,-cx16"]
-EMULATION = ["-accel", "tcg,thread=multi,tb-size=512", *PROCESSOR]
-# -icount, a clock that counts instructions, takes one emulated processor.
-COUNTED = ["-accel", "tcg,thread=single,tb-size=512", *PROCESSOR]
+EMULATION = {
+    threads: ["-accel", f"tcg,thread={threads},tb-size=512", *PROCESSOR]
+    for threads in ("single", "multi")
+}
+# Before QEMU 8.1, threads of emulation may run a translation of code that another one has just
+# changed: kernels then end in "Oops: int3" or hang where they patch their own code, as tracing
+# does all the time. Mended by QEMU's deba78709ae8, "accel/tcg: Always lock pages before
+# translation".
+THREADS_SINCE = (8, 1)
 VIRTUALISATION = ["-accel", "kvm", "-cpu", "host"]
 # nokaslr: addresses in reports are comparable; mitigations and clock checks only cost time in
 # emulation; panic=-1 with -no-reboot ends QEMU at once when the kernel panics.
@@ -40,11 +47,15 @@ class MissingProgramError(Exception):
 
 @dataclass(frozen=True)
 class Host:
-    """What the host has for running machines."""
+    """What the host has for running machines.
+
+    `threads`: emulated processors may run in threads of their own (`THREADS_SINCE`).
+    """
 
     qemu: str
     virtiofsd: Path
     kvm: bool
+    threads: bool
 
 
 def detect(
@@ -65,7 +76,15 @@ def detect(
             "virtiofsd is missing: install it (Debian: virtiofsd; Debian 12: qemu-system-common)"
         )
     flags = re.search(r"^flags\s*:.*\b(vmx|svm)\b", cpuinfo.read_text(), re.MULTILINE)
-    return Host(qemu, server, flags is not None and os.access(kvm, os.R_OK | os.W_OK))
+    usable_kvm = flags is not None and os.access(kvm, os.R_OK | os.W_OK)
+    return Host(qemu, server, usable_kvm, threads=_version(qemu) >= THREADS_SINCE)
+
+
+def _version(qemu: str) -> tuple[int, int]:
+    """Return QEMU's version; (0, 0) if it does not tell one, as an old one is safe to assume."""
+    asked = subprocess.run([qemu, "--version"], capture_output=True, text=True, check=False)
+    found = re.search(r"version (\d+)\.(\d+)", asked.stdout)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 @dataclass(frozen=True)
@@ -151,5 +170,7 @@ def qemu_command(
 
 def _processor(host: Host, hardware: Hardware) -> list[str]:
     if hardware.icount is not None:
-        return [*COUNTED, "-icount", f"shift={hardware.icount}", "-smp", "1"]
-    return [*(VIRTUALISATION if host.kvm else EMULATION), "-smp", str(hardware.cpus)]
+        # A clock that counts instructions takes one emulated processor.
+        return [*EMULATION["single"], "-icount", f"shift={hardware.icount}", "-smp", "1"]
+    emulation = EMULATION["multi" if host.threads else "single"]
+    return [*(VIRTUALISATION if host.kvm else emulation), "-smp", str(hardware.cpus)]

@@ -38,7 +38,7 @@ class Boots:
 
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    host = qemu.Host("qemu", Path("virtiofsd"), kvm=True)
+    host = qemu.Host("qemu", Path("virtiofsd"), kvm=True, threads=True)
     monkeypatch.setattr(machine.qemu, "detect", lambda: host)
     return []
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ NEITHER = "processor\t: 0\nflags\t\t: fpu vme\nvmx flags\t: vnmi\n"
 
 @pytest.fixture
 def host() -> qemu.Host:
-    return qemu.Host("/usr/bin/qemu-system-x86_64", qemu.C_VIRTIOFSD, kvm=False)
+    return qemu.Host("/usr/bin/qemu-system-x86_64", qemu.C_VIRTIOFSD, kvm=False, threads=False)
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def line(host: qemu.Host, kernel: Kernel, hardware: qemu.Hardware) -> str:
 def test_kvm_needs_the_processor_and_the_device(
     tmp_path: Path, cpuinfo: str, device: bool, expected: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(qemu.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(qemu.shutil, "which", lambda name: "/bin/true")
     (tmp_path / "cpuinfo").write_text(cpuinfo)
     if device:
         (tmp_path / "kvm").touch()
@@ -60,14 +61,39 @@ def test_emulation_avoids_the_instruction_that_panics(host: qemu.Host, kernel: K
     assert "-cpu Nehalem,-cx16" in command
 
 
+@pytest.mark.parametrize(
+    ("told", "threads"),
+    [
+        ("QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18+b3)", "single"),
+        ("QEMU emulator version 8.0.4", "single"),
+        ("QEMU emulator version 8.1.0", "multi"),
+        ("QEMU emulator version 10.0.2 (Debian 1:10.0.2+ds-2)", "multi"),
+        ("unknown", "single"),
+    ],
+)
+def test_old_emulation_has_one_thread(
+    told: str, threads: str, kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "qemu"
+    program.write_text(f"#!/bin/sh\necho '{told}'\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(qemu.shutil, "which", lambda name: str(program))
+    found = qemu.detect(kvm=tmp_path / "none", virtiofsd=[program])
+    command = line(found, kernel, qemu.Hardware(cpus=2))
+    assert f"-accel tcg,thread={threads}," in command
+    assert "-smp 2" in command
+
+
 def test_with_kvm_the_processor_is_the_host_s(host: qemu.Host, kernel: Kernel) -> None:
-    command = line(qemu.Host(host.qemu, host.virtiofsd, kvm=True), kernel, qemu.Hardware())
+    command = line(
+        qemu.Host(host.qemu, host.virtiofsd, kvm=True, threads=True), kernel, qemu.Hardware()
+    )
     assert "-accel kvm -cpu host" in command
     assert "tcg" not in command
 
 
 def test_counted_instructions_need_one_emulated_processor(host: qemu.Host, kernel: Kernel) -> None:
-    kvm = qemu.Host(host.qemu, host.virtiofsd, kvm=True)
+    kvm = replace(host, kvm=True)
     command = line(kvm, kernel, qemu.Hardware(cpus=2, icount=0))
     assert "-accel tcg,thread=single" in command
     assert "-icount shift=0 -smp 1" in command
@@ -106,7 +132,7 @@ def test_both_kinds_of_virtiofsd(host: qemu.Host) -> None:
     in_c = qemu.virtiofsd_command(host, "/r", 7)
     assert "--fd=7" in in_c
     assert "source=/r,cache=always,sandbox=chroot" in in_c[-1]
-    rust = qemu.Host(host.qemu, Path("/usr/libexec/virtiofsd"), kvm=False)
+    rust = qemu.Host(host.qemu, Path("/usr/libexec/virtiofsd"), kvm=False, threads=False)
     in_rust = qemu.virtiofsd_command(rust, "/r", 7)
     assert {"--fd=7", "--shared-dir=/r", "--cache=always", "--sandbox=chroot"} <= set(in_rust)
     assert "-o" not in in_rust
