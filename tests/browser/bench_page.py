@@ -23,6 +23,7 @@ from playwright.sync_api import Browser, CDPSession, Page, expect, sync_playwrig
 
 from app import ROOT
 from tests.browser.chromium import FLAGS, chromium_path
+from tests.browser.console_page import expect_connected
 from tests.browser.fake_service import FakeService, Server, plausible
 
 CAPACITY = 1_000_000
@@ -84,7 +85,7 @@ def main() -> None:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.set_default_timeout(PATIENCE_MS)
         page.goto(server.url)
-        expect(page.locator("#connection")).to_have_attribute("data-state", "open")
+        expect_connected(page)
         server.fake.start("tracepoint")
         pid = renderer(browser, page)
         for name, measure in {

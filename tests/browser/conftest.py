@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from app import ROOT
 from tests.browser.chromium import FLAGS, PATIENCE_MS, chromium_path
+from tests.browser.console_page import expect_connected
 from tests.browser.fake_service import FakeService, Server
 from tests.support.fixtures import (  # noqa: F401  fixtures
     cache,
@@ -88,8 +89,7 @@ def fake(server: Server) -> FakeService:
 def page(open_page: Callable[..., Page], server: Server) -> Page:
     """Return the console, connected to the fake service."""
     page = open_page(server.url)
-    expect(page.locator("#connection")).to_have_attribute("data-state", "open")
-    expect(page.locator(".card")).to_have_count(5)
+    expect_connected(page)
     return page
 
 

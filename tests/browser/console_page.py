@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from playwright.sync_api import Locator, Page, expect
 
+from app.probes.modes import MODES
+
 IN_ORDER = """(rows) => rows.sort((a, b) =>
     a.getAttribute("aria-rowindex") - b.getAttribute("aria-rowindex"))"""
 # Cells by column title, for each row element that shows an event.
@@ -41,6 +43,12 @@ def card(page: Page, name: str) -> Locator:
 
 def filter_box(page: Page, title: str) -> Locator:
     return page.get_by_role("textbox", name=f"Filter {title}", exact=True)
+
+
+def expect_connected(page: Page) -> None:
+    """The websocket is open, and the probes that the service then tells first are shown."""
+    expect(page.locator("#connection")).to_have_attribute("data-state", "open")
+    expect(page.locator(".card").nth(len(MODES) - 1)).to_be_attached()
 
 
 def expect_counts(page: Page, received: str, shown: str) -> None:

@@ -10,6 +10,7 @@ is tested by `test_real_service.py`.
 from __future__ import annotations
 
 import json
+import os
 import queue
 import threading
 import time
@@ -36,6 +37,9 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+# What the service tells first comes so many seconds later: a test that reads the page before is
+# found. For use by hand: PROBEDECK_TEST_LATE_S=0.5 ./test browser.
+LATE_S = float(os.environ.get("PROBEDECK_TEST_LATE_S", "0"))
 COUNTERS = ("produced", "delivered", "dropped_kernel", "dropped_pipe", "dropped_client")
 NO_FILTER = {"pid": None, "uid": None, "process": None, "comm": None, "only_failures": False}
 USERS: tuple[dict[str, Any], ...] = (
@@ -379,6 +383,7 @@ class FakeService:
             for recent in self._recent:
                 waiting.put(recent)
             self._clients[client] = waiting
+        time.sleep(LATE_S)
         try:
             while (frame := waiting.get()) is not None:
                 ws.send(frame)
@@ -442,6 +447,7 @@ def create_app(fake: FakeService, root: str) -> Flask:
             "names": tables_as_json(),
         }
         text = json.dumps(answer)
+        time.sleep(LATE_S)
         assert fake.answers_lists.wait(60)
         return Response(text, mimetype="application/json")
 

@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from app.access.tokens import OPERATOR, VIEWER, TokenFile
 from tests.browser.axe import grave_faults
+from tests.browser.console_page import expect_connected
 from tests.support.service import Service
 
 
@@ -30,7 +31,7 @@ def test_a_link_with_a_token(
     """It is taken out of the address, lasts for the tab, and a viewer's starts nothing."""
     viewer = token(VIEWER)
     page = open_page(f"http://localhost:{strict.port}/#token={viewer}&other=1")
-    expect(page.locator("#connection")).to_have_attribute("data-state", "open")
+    expect_connected(page)
     assert viewer not in page.url
     assert page.url.endswith("#other=1")
     assert viewer not in page.content()
@@ -40,7 +41,7 @@ def test_a_link_with_a_token(
     expect(page.locator("#watch")).to_be_disabled()
     expect(page.get_by_role("button", name="Audit log")).to_be_hidden()
     page.reload()
-    expect(page.locator("#connection")).to_have_attribute("data-state", "open")
+    expect_connected(page)
     assert viewer not in page.url
     expect(page.get_by_role("dialog", name="Sign in with a token")).to_be_hidden()
 
@@ -64,7 +65,7 @@ def test_a_page_without_a_token_asks_for_one(
     # As it stands on the terminal.
     field.fill(f"http://localhost:{strict.port}/#token={operator}")
     field.press("Enter")
-    expect(page.locator("#connection")).to_have_attribute("data-state", "open")
+    expect_connected(page)
     expect(dialog).to_be_hidden()
     mode = modes[-1]
     page.get_by_role("button", name=f"Start {mode}", exact=True).click()
@@ -90,6 +91,6 @@ def test_a_revoked_token_ends_the_session(
     found = tokens.find(secret)
     assert found is not None
     page = open_page(f"http://localhost:{strict.port}/#token={secret}")
-    expect(page.locator("#connection")).to_have_attribute("data-state", "open")
+    expect_connected(page)
     tokens.revoke(found.name)
     expect(page.get_by_role("dialog", name="Sign in with a token")).to_be_visible()

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.axe import grave_faults
-from tests.browser.console_page import expect_counts, filter_box
+from tests.browser.console_page import expect_connected, expect_counts, filter_box
 from tests.browser.fake_service import REFUSED, FakeService, Server, plausible
 
 WINDOWS: dict[str, dict[str, Any]] = {
@@ -37,7 +37,7 @@ def fill(page: Page, fake: FakeService) -> None:
 @pytest.fixture(params=WINDOWS)
 def window(request: pytest.FixtureRequest, open_page: Callable[..., Page], server: Server) -> Page:
     page = open_page(server.url, **WINDOWS[request.param])
-    expect(page.locator("#connection")).to_have_attribute("data-state", "open")
+    expect_connected(page)
     return page
 
 
@@ -252,7 +252,7 @@ def test_pictures(
     """Pictures to look at, in test-results; nothing may stand out of the window."""
     viewport = {"width": width, "height": max(844, width * 9 // 16)}
     page = open_page(server.url, viewport=viewport, color_scheme=scheme)
-    expect(page.locator("#connection")).to_have_attribute("data-state", "open")
+    expect_connected(page)
     fill(page, server.fake)
     for name in ("Export", "Keyboard shortcuts"):
         page.get_by_role("button", name=name, exact=True).click()

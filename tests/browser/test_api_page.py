@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.axe import grave_faults
+from tests.browser.console_page import expect_connected
 from tests.support.service import Service
 
 
@@ -41,5 +42,5 @@ def test_a_load_is_few_requests(open_page: Callable[..., Page], idle: Service) -
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(f"http://localhost:{idle.port}/")
-    expect(page.locator("#connection")).to_have_attribute("data-state", "open")
+    expect_connected(page)
     assert 5 <= len(asked) <= 12, asked

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Frame, Page, expect
+from playwright.sync_api import Browser, Frame, Page
 
 from tests.browser.chromium import FLAGS, PATIENCE_MS, chromium_path
+from tests.browser.console_page import expect_connected
 from tests.support.figures import figure
 from tests.support.service import Service, running_service
 from tests.support.waiting import wait_until
@@ -262,7 +263,7 @@ def test_redirects_and_links(
         page.goto(f"http://127.0.0.1:{attacker.port}/")
         with page.context.expect_page() as popup:
             page.evaluate("(url) => { window.got = window.open(url); }", f"{target}/")
-        expect(popup.value.locator("#connection")).to_have_attribute("data-state", "open")
+        expect_connected(popup.value)
         assert popup.value.evaluate("window.opener") is None
         wait_until(lambda: page.evaluate("window.got.closed"), "the opener to be cut off")
         popup.value.close()

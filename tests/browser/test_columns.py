@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.console_page import expect_counts, filter_box, gaps_among_rows, row, rows
+from tests.browser.console_page import (
+    expect_connected,
+    expect_counts,
+    filter_box,
+    gaps_among_rows,
+    row,
+    rows,
+)
 from tests.browser.fake_service import FakeService, Server, plausible
 from tests.support.waiting import wait_until
 
@@ -412,7 +419,7 @@ def test_the_detail_stays_while_events_stream_and_says_when_its_event_is_gone(
 
 def test_an_event_is_copied_as_json(server: Server, open_page: Callable[..., Page]) -> None:
     page = open_page(server.url, permissions=["clipboard-read", "clipboard-write"])
-    expect(page.locator("#connection")).to_have_attribute("data-state", "open")
+    expect_connected(page)
     server.fake.start("fexit")
     detail = open_detail(page, server.fake)
     detail.get_by_role("button", name="Copy as JSON").click()
@@ -501,7 +508,7 @@ def test_a_table_taller_than_an_element_can_be_is_scrolled_to_all_of_its_rows(
     page = open_page(server.url, viewport={"width": 1000, "height": 700})
     page.add_init_script(SHORT_ELEMENTS)
     page.reload()
-    expect(page.locator("#connection")).to_have_attribute("data-state", "open")
+    expect_connected(page)
     server.fake.start("fexit")
     count = 400_000
     for first in range(0, count, BATCH_ROWS):
@@ -533,7 +540,7 @@ def test_what_it_looks_like(
     server: Server, open_page: Callable[..., Page], results: Path, scheme: str, width_px: int
 ) -> None:
     page = open_page(server.url, viewport={"width": width_px, "height": 900}, color_scheme=scheme)
-    expect(page.locator("#connection")).to_have_attribute("data-state", "open")
+    expect_connected(page)
     fake = server.fake
     fake.start("tracepoint")
     fake.emit("tracepoint", plausible(200))

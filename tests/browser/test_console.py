@@ -13,6 +13,7 @@ from playwright.sync_api import Page, Route, expect
 from app.probes.not_seen import not_seen
 from tests.browser.console_page import (
     card,
+    expect_connected,
     expect_counts,
     filter_box,
     gaps_among_rows,
@@ -74,7 +75,7 @@ def test_an_answer_that_comes_late_does_not_undo_newer_news(
     fake = server.fake
     fake.answers_lists.clear()
     page = open_page(server.url)
-    expect(page.locator("#connection")).to_have_attribute("data-state", "open")
+    expect_connected(page)
     fake.start("tracepoint")
     expect(card(page, "tracepoint").locator(".state")).to_have_text("running")
     fake.answers_lists.set()
@@ -430,7 +431,7 @@ def test_after_a_reconnect_no_row_is_twice_and_none_missing(page: Page, fake: Fa
     fake.disconnect()
     expect(page.locator("#connection-text")).to_contain_text("Connection lost")
     fake.emit("fexit", plausible(10, 30))
-    expect(page.locator("#connection")).to_have_attribute("data-state", "open")
+    expect_connected(page)
     assert fake.connections > opened
     expect_counts(page, "40", "40")
     fake.emit("fexit", plausible(10, 40))

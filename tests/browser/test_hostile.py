@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.console_page import card, expect_counts, row, rows
+from tests.browser.console_page import card, expect_connected, expect_counts, row, rows
 from tests.browser.exported import TYPED, export, read_csv, read_ndjson
 from tests.browser.fake_service import FakeService
 from tests.support.fixtures import skip
@@ -72,7 +72,7 @@ def hostile(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Page, Path]
 @pytest.fixture
 def console(open_page: Callable[..., Page], idle: Service) -> Page:
     page = open_page(f"http://localhost:{idle.port}/")
-    expect(page.locator("#connection")).to_have_attribute("data-state", "open")
+    expect_connected(page)
     return page
 
 

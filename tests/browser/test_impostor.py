@@ -17,6 +17,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from app.access.tokens import OPERATOR, TokenFile
+from tests.browser.console_page import expect_connected
 from tests.support.service import Service, running_service
 from tests.support.waiting import wait_until
 
@@ -96,7 +97,7 @@ def test_who_takes_the_port_gets_nothing(
     with running_service(tmp_path, cache, "--require-token") as service:
         token = TokenFile(service.run_dir).add("desk", OPERATOR)
         page = open_page(f"http://localhost:{service.port}/#token={token}")
-        expect(page.locator("#connection")).to_have_attribute("data-state", "open")
+        expect_connected(page)
         port = service.port
     with impostor(port) as record:
         record.wait_for(b"POST /session ", 2)  # it reconnected automatically, and again
@@ -109,7 +110,7 @@ def test_who_takes_the_port_gets_nothing(
         check_worthless(sent, service, token)
         assert accepts(service, "GET", "/probes", {"Authorization": f"Bearer {token}"}) == 200
         # The page, which was let in before, is again, without being asked.
-        expect(page.locator("#connection")).to_have_attribute("data-state", "open")
+        expect_connected(page)
 
 
 def test_a_page_that_is_opened_again_gives_the_port_no_token_either(
@@ -119,9 +120,9 @@ def test_a_page_that_is_opened_again_gives_the_port_no_token_either(
     with running_service(tmp_path, cache, "--require-token") as service:
         token = TokenFile(service.run_dir).add("desk", OPERATOR)
         page = open_page(f"http://localhost:{service.port}/#token={token}")
-        expect(page.locator("#connection")).to_have_attribute("data-state", "open")
+        expect_connected(page)
         page.reload()
-        expect(page.locator("#connection")).to_have_attribute("data-state", "open")
+        expect_connected(page)
         port = service.port
     with impostor(port) as record:
         page.reload()
@@ -132,7 +133,7 @@ def test_a_page_that_is_opened_again_gives_the_port_no_token_either(
     with running_service(tmp_path, cache, "--require-token", port=port) as service:
         check_worthless(sent, service, token)
         page.goto(f"http://localhost:{port}/")
-        expect(page.locator("#connection")).to_have_attribute("data-state", "open")
+        expect_connected(page)
 
 
 def test_the_record_would_show_a_token(tmp_path: Path) -> None:

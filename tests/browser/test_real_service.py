@@ -16,7 +16,7 @@ from playwright.sync_api import Page, expect
 
 from app.columns.column import PATH
 from app.probes.modes import MODES
-from tests.browser.console_page import card, filter_box, row, rows
+from tests.browser.console_page import card, expect_connected, filter_box, row, rows
 from tests.support.fixtures import skip
 from tests.support.service import Service, running_service
 from tests.support.waiting import PATIENCE_S
@@ -27,7 +27,7 @@ LATENCY = re.compile(r"\d[\d.,]* (ns|µs|ms|s)")
 @pytest.fixture
 def console(open_page: Callable[..., Page], idle: Service) -> Page:
     page = open_page(f"http://localhost:{idle.port}/")
-    expect(page.locator("#connection")).to_have_attribute("data-state", "open")
+    expect_connected(page)
     return page
 
 
@@ -278,7 +278,7 @@ def test_the_service_is_killed_and_started_again(
         expect(page.locator("#connection-text")).to_contain_text("Connection lost")
         service.check_nothing_left()
     with running_service(tmp_path / "second", cache, port=service.port):
-        expect(page.locator("#connection")).to_have_attribute("data-state", "open")
+        expect_connected(page)
         expect(card(page, "tracepoint").locator(".state")).to_have_text("stopped")
         expect(row(page, "not watching from")).to_be_visible()
         start_tracepoint(page, modes)

@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from app.access.tokens import VIEWER, TokenFile
 from tests.browser.axe import grave_faults
-from tests.browser.console_page import card, expect_counts, filter_box, row, rows
+from tests.browser.console_page import card, expect_connected, expect_counts, filter_box, row, rows
 from tests.browser.fake_service import REFUSED, FakeService, Server, plausible
 
 PHONE = {"viewport": {"width": 390, "height": 844}}
@@ -26,7 +26,7 @@ def bar(page: Page) -> Locator:
 
 
 def connected(page: Page) -> Page:
-    expect(page.locator("#connection")).to_have_attribute("data-state", "open")
+    expect_connected(page)
     return page
 
 
