@@ -25,15 +25,12 @@ PATH_OFFSETS = {
     "D_NAME": ("dentry", "d_name.name"),
     "D_LEN": ("dentry", "d_name.len"),
     "D_SB": ("dentry", "d_sb"),
-    "D_INODE": ("dentry", "d_inode"),
-    "S_ROOT": ("super_block", "s_root"),
     "TASK_FS": ("task_struct", "fs"),
     "FS_ROOT": ("fs_struct", "root"),
     "FS_PWD": ("fs_struct", "pwd"),
 }
-_NOT_READ = ("D_INODE", "S_ROOT")  # by bpf/path_walk.c
 FOLDER_OFFSETS = {
-    **{name: where for name, where in PATH_OFFSETS.items() if name not in _NOT_READ},
+    **PATH_OFFSETS,
     "TASK_FILES": ("task_struct", "files"),
     "FILES_TABLE": ("files_struct", "fdt"),
     "TABLE_SIZE": ("fdtable", "max_fds"),

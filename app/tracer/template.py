@@ -94,9 +94,7 @@ def constants(plan: Plan) -> dict[int, int]:
     for place, (text, most) in enumerate(zip(plan.texts, text_limits(plan), strict=True)):
         at = _TEXT + place * _STRIDE
         found |= {**_read(at, text.address), at + _KIND: _KINDS[text.kind], at + _MAX: most}
-    found |= {
-        _OFFSETS[name]: offset for name, offset in plan.kernel_offsets.items() if name in _OFFSETS
-    }
+    found |= {_OFFSETS[name]: offset for name, offset in plan.kernel_offsets.items()}
     texts_at = record_bytes(plan, 0)
     found |= {
         _TEXTS_AT: texts_at,

@@ -41,7 +41,7 @@ PLAN = Plan(
     (Read(RETURN, RESULT, size=0, left=32, right=32, signed=True), Read(ENTRY, 1, (8, 16), 24, 4)),
     (Text(STRING, Read(ENTRY, 0, size=0)), Text(PATH, Read(RETURN, TASK, size=0), 100)),
     (),
-    {"TASK_COMM": 1000, "PATH_MNT": 0, "D_INODE": 5},
+    {"TASK_COMM": 1000, "PATH_MNT": 0, "D_PARENT": 5},
 )
 
 
