@@ -15,8 +15,11 @@ export const PLACE_WORDS = {
   reconnect: "while the connection was lost",
 };
 
+/** Runs of a probe that are told apart; of older ones only the sum is kept. */
+const MAX_RUNS = 100;
+
 export class Losses {
-  #runs = new Map();
+  #runs = new Map(); // id -> the probe's runs, oldest first; the first stands for all before
   #clock;
   #told = 0;
   #known = new Set(); // runs whose counters have been received
@@ -30,7 +33,7 @@ export class Losses {
 
   /** Handle a state message or an entry of hello: `probe` as in docs/protocol.md. */
   update(probe, client) {
-    const run = this.#run(probe.id, probe.started_at ?? null);
+    const run = this.#startedAt(probe.id, probe.started_at ?? null);
     const own = probe.clients?.find((entry) => entry.client === client)?.counters;
     run.reported.kernel = probe.counters.dropped_kernel;
     run.reported.pipe = probe.counters.dropped_pipe;
@@ -44,11 +47,14 @@ export class Losses {
   /**
    * Handle a gap message. A gap of an unknown place counts as the client's; one of unknown size
    * (`rows` is null) is not counted.
+   *
+   * The service may send gaps of earlier runs at any time, as it sends the recent batches after it
+   * has told the latest run's counters. A gap belongs to the run in which it ended.
    * @param {Gap} gap
    */
   gap({ probe, where, rows, to }) {
     if (rows === null) return;
-    const run = this.#run(probe);
+    const run = this.#runAt(probe, to ? Date.parse(to) : Infinity);
     run.seen[PLACES.includes(where) ? where : "client"] += rows ?? 0;
     const at = to ? Date.parse(to) : this.#clock();
     // The counters may have been received before, without a time.
@@ -70,36 +76,45 @@ export class Losses {
   /** Reset the counts. @returns {() => void} restores them */
   clear() {
     const cleared = [];
-    for (const run of this.#runs.values()) {
-      for (const where of PLACES) {
-        const past = -Math.max(run.reported[where], run.seen[where]);
-        cleared.push({ run, where, rows: run.past[where] - past });
-        run.past[where] = past;
+    for (const runs of this.#runs.values()) {
+      for (const run of runs) {
+        for (const where of PLACES) {
+          const rows = lost(run, where) - run.cleared[where];
+          cleared.push({ run, where, rows });
+          run.cleared[where] += rows;
+        }
       }
     }
     this.#told = this.total;
     return () => {
-      for (const { run, where, rows } of cleared) run.past[where] += rows;
+      for (const { run, where, rows } of cleared) run.cleared[where] -= rows;
       this.#told = this.total;
     };
   }
 
   /** The connection was reopened: gaps may be replayed. */
   connected() {
-    for (const run of this.#runs.values()) {
-      run.past.client += Math.max(run.reported.client, run.seen.client);
-      run.past.page += run.seen.page;
-      run.reported.client = 0; // the new connection is a new client, with its own ledger
-      run.seen = zeros();
+    for (const runs of this.#runs.values()) {
+      for (const run of runs) {
+        // The new connection is a new client, with its own ledger, and no gap of the page's own is
+        // replayed.
+        for (const where of ["client", "page"]) {
+          run.past[where] += Math.max(run.reported[where], run.seen[where]);
+          run.reported[where] = 0;
+        }
+        for (const where of ["kernel", "pipe"])
+          run.before[where] = Math.max(run.before[where], run.seen[where]);
+        run.seen = zeros();
+      }
     }
   }
 
   /** @returns {{probe: string, where: string, rows: number}[]} only what is not zero */
   list() {
     const found = [];
-    for (const [probe, run] of this.#runs) {
+    for (const [probe, runs] of this.#runs) {
       for (const where of PLACES) {
-        const rows = run.past[where] + Math.max(run.reported[where], run.seen[where]);
+        const rows = runs.reduce((sum, run) => sum + lost(run, where) - run.cleared[where], 0);
         if (rows > 0) found.push({ probe, where, rows });
       }
     }
@@ -111,21 +126,58 @@ export class Losses {
     return this.list().reduce((sum, loss) => sum + (loss.probe === probe ? loss.rows : 0), 0);
   }
 
-  /** Return a probe's run. Counters restart with each run; losses of earlier runs stay counted. */
-  #run(probe, startedAt) {
-    let run = this.#runs.get(probe);
-    if (!run) {
-      run = { startedAt, past: zeros(), reported: zeros(), seen: zeros() };
-      this.#runs.set(probe, run);
-    }
-    if (startedAt && run.startedAt && startedAt !== run.startedAt) {
-      for (const where of PLACES) run.past[where] += Math.max(run.reported[where], run.seen[where]);
-      run.reported = zeros();
-      run.seen = zeros();
-    }
-    if (startedAt) run.startedAt = startedAt;
-    return run;
+  /** Return a probe's run that started then. Counters restart with each run. */
+  #startedAt(probe, startedAt) {
+    const runs = this.#runsOf(probe);
+    const at = startedAt === null ? -Infinity : Date.parse(startedAt);
+    const run = runs.find((it) => it.at === at);
+    if (run) return run;
+    const added = runFrom(at);
+    runs.push(added);
+    if (runs.length > MAX_RUNS) runs.splice(0, 2, joined(runs[0], runs[1]));
+    return added;
   }
+
+  /** Return the latest run that had started by then. */
+  #runAt(probe, at) {
+    return this.#runsOf(probe).findLast((run) => run.at <= at);
+  }
+
+  #runsOf(probe) {
+    if (!this.#runs.has(probe)) this.#runs.set(probe, [runFrom(-Infinity)]);
+    return this.#runs.get(probe);
+  }
+}
+
+/**
+ * Return an empty account of a run. `reported` are the service's counters, `seen` is the sum of its
+ * gaps on this connection, `before` the largest such sum of an earlier one, and `past` what earlier
+ * connections missed by themselves; of all these, `cleared` is not shown any more.
+ */
+function runFrom(at) {
+  return {
+    at,
+    reported: zeros(),
+    seen: zeros(),
+    before: zeros(),
+    past: zeros(),
+    cleared: zeros(),
+  };
+}
+
+function lost(run, where) {
+  return run.past[where] + Math.max(run.reported[where], run.seen[where], run.before[where]);
+}
+
+/** Return one account of two runs, in place of the earlier. Their gaps may still be replayed. */
+function joined(earlier, later) {
+  for (const where of PLACES) {
+    earlier.before[where] = lost(earlier, where) + lost(later, where);
+    earlier.past[where] = 0;
+    earlier.seen[where] += later.seen[where];
+    earlier.cleared[where] += later.cleared[where];
+  }
+  return earlier;
 }
 
 function zeros() {

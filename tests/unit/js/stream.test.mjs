@@ -7,6 +7,7 @@ import { Rate } from "../../../static/js/data/rate.js";
 import { Replay } from "../../../static/js/data/replay.js";
 import { backoffMs } from "../../../static/js/net/backoff.js";
 import { problemError } from "../../../static/js/net/problem.js";
+import { numbers } from "./batches.mjs";
 
 const frame = (batch, run = "1", probe = "fexit") => ({ probe, run, batch });
 
@@ -59,9 +60,11 @@ test("a rate counts the last two seconds", () => {
   assert.equal(rate.perSecond(12_500), 0);
 });
 
-const probe = (counters, started_at = "t1", clients = []) => ({
+const at = (second) => new Date(second * 1000).toISOString();
+
+const probe = (counters, started_at = 1, clients = []) => ({
   id: "fexit",
-  started_at,
+  started_at: at(started_at),
   clients,
   counters: { dropped_kernel: 0, dropped_pipe: 0, dropped_client: 0, ...counters },
 });
@@ -71,7 +74,7 @@ test("losses are told by probe and place; what another client missed is not this
   losses.update(probe({ dropped_kernel: 4, dropped_pipe: 0, dropped_client: 99 }), 7);
   assert.deepEqual(losses.list(), [{ probe: "fexit", where: "kernel", rows: 4 }]);
   losses.update(
-    probe({ dropped_kernel: 4 }, "t1", [{ client: 7, counters: { dropped_client: 2 } }]),
+    probe({ dropped_kernel: 4 }, 1, [{ client: 7, counters: { dropped_client: 2 } }]),
     7,
   );
   assert.deepEqual(
@@ -93,6 +96,7 @@ test("a time without programs is no number of lost events", () => {
 
 test("gap messages and the ledger tell of the same rows", () => {
   const losses = new Losses();
+  losses.update(probe({}), 1);
   losses.gap({ probe: "fexit", where: "kernel", rows: 3 });
   assert.deepEqual(
     losses.list().map(({ rows }) => rows),
@@ -120,7 +124,7 @@ test("gap messages and the ledger tell of the same rows", () => {
 test("what this page missed on an earlier connection stays counted", () => {
   const losses = new Losses();
   const own = (client, dropped_client) =>
-    probe({}, "t1", [{ client, counters: { dropped_client } }]);
+    probe({}, 1, [{ client, counters: { dropped_client } }]);
   losses.update(own(7, 5), 7);
   losses.connected();
   losses.update(own(8, 0), 8);
@@ -130,20 +134,87 @@ test("what this page missed on an earlier connection stays counted", () => {
 
 test("what earlier runs lost stays counted, until cleared", () => {
   const losses = new Losses();
-  losses.update(probe({ dropped_kernel: 5 }, "t1"), 1);
-  losses.update(probe({ dropped_kernel: 0 }, "t2"), 1);
-  losses.update(probe({ dropped_kernel: 2 }, "t2"), 1);
+  losses.update(probe({ dropped_kernel: 5 }, 1), 1);
+  losses.update(probe({ dropped_kernel: 0 }, 2), 1);
+  losses.update(probe({ dropped_kernel: 2 }, 2), 1);
   assert.deepEqual(
     losses.list().map(({ rows }) => rows),
     [7],
   );
   losses.clear();
   assert.deepEqual(losses.list(), []);
-  losses.update(probe({ dropped_kernel: 3 }, "t2"), 1);
+  losses.update(probe({ dropped_kernel: 3 }, 2), 1);
   assert.deepEqual(
     losses.list().map(({ rows }) => rows),
     [1],
   );
+});
+
+test("each loss counts once, whenever the page connects and however late gaps are replayed", () => {
+  for (let seed = 1; seed <= 400; seed++) {
+    const chance = numbers(seed);
+    const below = (n) => (chance.next().value >>> 8) % n;
+    // What the service has told, in order: starts and gaps, as of counters that start at 0.
+    const history = [];
+    const counters = { kernel: 0, pipe: 0 };
+    let second = 0;
+    const tell = () => {
+      second += 1 + below(3);
+      if (history.length === 0 || below(4) === 0) {
+        counters.kernel = counters.pipe = 0;
+        history.push({ started: second });
+        return;
+      }
+      const [where, rows] = [["kernel", "pipe"][below(2)], 1 + below(9)];
+      counters[where] += rows;
+      history.push({ gap: { probe: "fexit", where, rows, from: null, to: at(second) } });
+    };
+    const latest = () =>
+      probe(
+        { dropped_kernel: counters.kernel, dropped_pipe: counters.pipe },
+        history.findLast(({ started }) => started).started,
+      );
+    const expected = () => history.reduce((sum, { gap }) => sum + (gap?.rows ?? 0), 0);
+
+    const losses = new Losses(() => 0);
+    for (let told = 1 + below(8); told > 0; told--) tell();
+    for (let connection = 0; connection < 3; connection++) {
+      losses.connected();
+      losses.update(latest(), 1);
+      let replayed = 0;
+      while (replayed < history.length) {
+        if (below(3) === 0 && history.length < 40) {
+          tell();
+          losses.update(latest(), 1); // states overtake what is replayed
+        } else {
+          const { gap } = history[replayed++];
+          if (gap) losses.gap(gap);
+        }
+      }
+      assert.equal(losses.total, expected(), `seed ${seed}, connection ${connection}`);
+      if (below(4) === 0) {
+        const restore = losses.clear();
+        assert.equal(losses.total, 0);
+        restore();
+        assert.equal(losses.total, expected());
+      }
+      for (let missed = below(5); missed > 0; missed--) tell();
+    }
+  }
+});
+
+test("of a probe that fails again and again, all losses stay counted", () => {
+  const losses = new Losses();
+  const gap = (second) => ({ probe: "fexit", where: "pipe", rows: 2, to: at(second) });
+  for (let second = 1; second <= 500; second++) {
+    losses.update(probe({}, second), 1);
+    losses.gap(gap(second));
+    losses.update(probe({ dropped_pipe: 2 }, second), 1);
+  }
+  assert.equal(losses.total, 1000);
+  losses.connected();
+  for (let second = 1; second <= 500; second++) losses.gap(gap(second));
+  assert.equal(losses.total, 1000);
 });
 
 test("the wait doubles up to 15 s and is spread at random", () => {
@@ -164,7 +235,11 @@ test("an answer that is no problem document still has its status", () => {
 
 test("when rows were lost is when the service says, or now; never when the page was loaded", () => {
   const losses = new Losses(() => 5000);
-  const probe = { id: "fexit", started_at: "s", counters: { dropped_kernel: 3, dropped_pipe: 0 } };
+  const probe = {
+    id: "fexit",
+    started_at: at(1),
+    counters: { dropped_kernel: 3, dropped_pipe: 0 },
+  };
   losses.update(probe, 1);
   assert.equal(losses.total, 3);
   assert.equal(losses.lastAt, null, "that was before");
