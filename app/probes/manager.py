@@ -32,7 +32,13 @@ from app.probes.probe import Probe, State, check_filter
 from app.probes.registry import Registry
 from app.probes.restart import Restarts
 from app.probes.run import TracerRun
-from app.probes.run_end import End, filter_not_confirmed, stop_failed
+from app.probes.run_end import (
+    REQUESTED,
+    SERVICE_STOPPED,
+    End,
+    filter_not_confirmed,
+    stop_failed,
+)
 from app.probes.spawner import Spawner
 from app.probes.spec import ProbeSpec, Where
 from app.timestamps import now
@@ -94,7 +100,7 @@ class ProbeManager:
         for probe in probes:
             run = probe.run
             if probe.state is State.STARTING and run is not None:
-                run.kill(End("stopping", "the service stopped", 503))
+                run.kill(SERVICE_STOPPED)
         stoppers = [
             threading.Thread(target=self._stop_if_running, args=(each.id,), name=f"stop-{each.id}")
             for each in probes
@@ -210,10 +216,11 @@ class ProbeManager:
                 raise filter_not_confirmed(probe_id, run.end, FILTER_TIMEOUT_S)
             return confirmed.probe
 
-    def stop(self, probe_id: str, actor: str = SERVICE) -> ProbeJson:
+    def stop(self, probe_id: str, actor: str = SERVICE, why: End = REQUESTED) -> ProbeJson:
         """Detach, drain, and return the final counters; forget a probe with a name of its own.
 
-        One that does not run is only forgotten, one that did not stop in order is not.
+        One that does not run is only forgotten, one that did not stop in order is not, nor any
+        while the service stops: its clients see that it should be running.
         Raises ProbedeckError 404, 502 or 504.
         """
         probe = self._registry.get(probe_id)
@@ -223,7 +230,7 @@ class ProbeManager:
             if probe.is_forgotten:  # by another caller
                 raise ProbedeckError(404, "unknown_probe", f"{probe_id} has been deleted")
             if probe.restarts.is_waiting:
-                described = self._cancel_restart(probe, actor)
+                described = self._cancel_restart(probe, actor, why)
                 self._forget(probe)
                 return described
             if probe.is_own and not probe.has_live_run:
@@ -232,7 +239,7 @@ class ProbeManager:
                 return described
             run = probe.require_run()
             with self._moment(probe, run, lambda: not probe.has_live_run) as ended:
-                probe.stop()
+                probe.stop(why)
                 probe.note_change(actor, "stopped")
                 self._notifier.tell(probe)
                 run.stop()
@@ -247,7 +254,7 @@ class ProbeManager:
 
     def _stop_if_running(self, probe_id: str) -> None:
         try:
-            self.stop(probe_id)
+            self.stop(probe_id, why=SERVICE_STOPPED)
         except ProbedeckError:
             pass  # not running, or killed: either way its programs are detached
 
@@ -291,7 +298,7 @@ class ProbeManager:
 
     def _forget(self, probe: Probe) -> None:
         """Forget a probe that has ended, if it has a name of its own."""
-        if probe.is_own and not probe.is_forgotten:
+        if probe.is_own and not probe.is_forgotten and not self._closing.is_set():
             self._end_unwatched(probe)
             probe.is_forgotten = True
             self._notifier.forget(probe)
@@ -424,9 +431,9 @@ class ProbeManager:
             except ProbedeckError as error:  # clients see `ended`, and the next try is scheduled
                 log.warning("%s was not started again: %s", probe.id, error.detail)
 
-    def _cancel_restart(self, probe: Probe, actor: str) -> ProbeJson:
+    def _cancel_restart(self, probe: Probe, actor: str, why: End) -> ProbeJson:
         """Stop a failed probe that waits for its restart."""
         probe.note_change(actor, "stopped")
         self._end_unwatched(probe)
-        probe.cancel_restart()
+        probe.cancel_restart(why)
         return self._notifier.tell(probe)

@@ -18,6 +18,7 @@ from app.probes.moment import Moment
 from app.probes.planning import Prepared
 from app.probes.restart import Restarts
 from app.probes.run import TracerRun
+from app.probes.run_end import REQUESTED, End
 from app.probes.spec import TRACEPOINT, Filter, ProbeSpec, Where
 from app.timestamps import now
 
@@ -65,6 +66,7 @@ class Probe:
         self.run: TracerRun | None = None  # the present or last one
         self.started_at: str | None = None
         self.ended: EndJson | None = None
+        self._stopped_for = REQUESTED
         self.changed_by: ChangeJson | None = None
         self.restarts = Restarts()
         self.moments: list[Moment] = []  # that callers wait for
@@ -102,15 +104,16 @@ class Probe:
         self.run, self.spec, self.ended = run, spec, None
         self.started_at = now()
 
-    def stop(self) -> None:
-        """The run was asked to end."""
+    def stop(self, why: End = REQUESTED) -> None:
+        """The run was asked to end. `why` is what clients are told if it does so in order."""
         self._move_to(State.STOPPING)
+        self._stopped_for = why
 
-    def cancel_restart(self) -> None:
+    def cancel_restart(self, why: End = REQUESTED) -> None:
         """Stop a failed probe that waits for its restart."""
         self._move_to(State.STOPPED)
         self.restarts.is_waiting = False
-        self.ended = {"code": "requested", "detail": "stopped on request", "at": now()}
+        self.ended = {"code": why.code, "detail": why.detail, "at": now()}
 
     def fail(self, problem: ProbedeckError) -> None:
         """Note that a failed probe could not be started again."""
@@ -140,7 +143,8 @@ class Probe:
             return True
         if run.end is not None:
             self._move_to(State.STOPPED if run.end.orderly else State.FAILED)
-            self.ended = {"code": run.end.code, "detail": run.end.detail, "at": now()}
+            end = self._stopped_for if run.end.code == REQUESTED.code else run.end
+            self.ended = {"code": end.code, "detail": end.detail, "at": now()}
             if reason := run.end.extra.get("reason"):
                 self.ended["reason"] = reason
             return True

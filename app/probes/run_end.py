@@ -32,6 +32,11 @@ class End:
         return ProbedeckError(self.status, self.code, self.detail, **self.extra)
 
 
+REQUESTED = End("requested", "stopped on request")
+# Nobody asked for that: a probe that the service stopped so should be watching.
+SERVICE_STOPPED = End("stopping", "the service stopped", 503)
+
+
 def end_of(status: int, *, fault: str | None, last_word: End | None, killed_for: End | None) -> End:
     """Return why a tracer ended that left with this exit status.
 

@@ -9,6 +9,10 @@ const MAX_GAPS = 100;
 /** Tolerance between the two clocks that report the end of a run. */
 const SAME_MS = 2_000;
 
+/** `ended.code` of a probe that the service stopped because it stops itself. */
+const SERVICE_STOPPED = "stopping";
+const RESTARTED = "the service was restarted";
+
 /** Whether this probe can send rows. */
 export function isWatching({ state, blind }) {
   return state === "running" && !blind;
@@ -48,10 +52,14 @@ export class Watching {
     }
   }
 
-  /** The service has forgotten a probe, which has stopped. @param {string} id  @param {string} now */
+  /**
+   * The service does not know a probe any more. @param {string} id  @param {string} now
+   * One that a restart of the service has ended should still be watching.
+   */
   forget(id, now) {
-    this.#close(id, now, now);
     this.#known.delete(id);
+    if (this.#incidents.get(id)?.kind === "service") return;
+    this.#close(id, now, now);
     this.#gaps.delete(id);
   }
 
@@ -64,12 +72,14 @@ export class Watching {
     for (const [id, probe] of this.#known) {
       if (isWatching(probe)) {
         wasOn = true;
-        const cause = "the service was restarted";
-        this.#open({ probe, since, cause, hint: "", restartAt: null, kind: "service" }, true);
+        this.#open(serviceIncident(probe, since, RESTARTED), true);
       }
       this.#known.set(id, { ...probe, state: "stopped" });
     }
-    for (const incident of this.#incidents.values()) incident.kind = "service";
+    for (const incident of this.#incidents.values()) {
+      if (incident.kind === "service") incident.cause = RESTARTED;
+      incident.kind = "service";
+    }
     return wasOn;
   }
 
@@ -103,6 +113,11 @@ export class Watching {
         kind: "failed",
       };
       this.#open(incident, wasOn);
+    } else if (probe.state === "stopped" && probe.ended?.code === SERVICE_STOPPED) {
+      const wasOnUntilNow = wasOn || before?.state === "stopping";
+      if (!wasOnUntilNow && !open) return;
+      const since = open?.since ?? probe.ended.at;
+      this.#open(serviceIncident(probe, since, probe.ended.detail), wasOnUntilNow && !open);
     } else if (probe.state === "stopped" && (probe.ended || open?.kind !== "service")) {
       this.#close(probe.id, probe.ended?.at ?? now, now); // stopped on request
     }
@@ -149,6 +164,10 @@ export class Watching {
     gaps.push(this.#addToTable(gap));
     if (gaps.length > MAX_GAPS) gaps.shift();
   }
+}
+
+function serviceIncident(probe, since, cause) {
+  return { probe, since, cause, hint: "", restartAt: null, kind: "service" };
 }
 
 function time(rfc3339) {

@@ -107,3 +107,48 @@ test("a service that was started again watches nothing, whatever it says of its 
     assert.equal(it.incidents.length, 0);
   }
 });
+
+test("a service that stops, and stops its probes before, leaves them unwatched", () => {
+  const ended = { code: "stopping", detail: "the service stopped", at: at(20) };
+  const { it, gaps, tell } = watching();
+  tell(running, { ...running, state: "stopping" }, { ...stopped, ended });
+  assert.deepEqual(
+    it.incidents.map(({ cause, kind, since }) => [cause, kind, since]),
+    [["the service stopped", "service", at(20)]],
+  );
+  assert.deepEqual(
+    gaps.map(({ from, to, where }) => [from, to, where]),
+    [[at(20), null, "unwatched"]],
+  );
+  it.serviceRestarted(at(21));
+  tell({ ...stopped, started_at: null, ended: null });
+  assert.equal(it.incidents[0].cause, "the service was restarted");
+  tell({ ...running, started_at: at(35) });
+  assert.deepEqual(it.incidents, []);
+  assert.deepEqual(
+    gaps.map(({ from, to }) => [from, to]),
+    [[at(20), at(35)]],
+  );
+});
+
+test("what did not run when the service stopped is no incident; what had failed stays one", () => {
+  const ended = { code: "stopping", detail: "the service stopped", at: at(20) };
+  const never = watching();
+  never.tell({ ...stopped, ended });
+  assert.deepEqual([never.it.incidents, never.gaps], [[], []]);
+  const failed = watching();
+  failed.tell(running, killed, { ...stopped, ended });
+  assert.equal(failed.it.incidents[0].since, killed.ended.at);
+  assert.equal(failed.gaps.length, 1);
+});
+
+test("a probe that a new service does not know is unwatched all the same", () => {
+  const { it, gaps, tell } = watching();
+  tell(running);
+  it.serviceRestarted(at(21));
+  it.forget("fexit", at(22));
+  assert.equal(it.incidents.length, 1);
+  assert.equal(gaps.at(-1).to, null);
+  tell({ ...running, started_at: at(35) });
+  assert.deepEqual([it.incidents.length, gaps.at(-1).to], [0, at(35)]);
+});

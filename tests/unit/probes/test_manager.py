@@ -399,6 +399,8 @@ def test_the_end_of_the_service(stage: Stage) -> None:
     assert run.asked_to_stop.wait(PATIENCE_S)
     run.report(end=STOPPED)
     closing.result(PATIENCE_S)
+    described = stage.manager.describe(MODE)
+    assert (described["state"], described["ended"]["code"]) == ("stopped", "stopping")
     assert stage.spawner.closed
     assert problem(lambda: stage.manager.start(MODE, ProbeSpec())) == (503, "stopping")
 

@@ -335,7 +335,7 @@ def test_the_end_of_the_service(stage: Stage) -> None:
     run.report(end=STOPPED)
     closing.result(PATIENCE_S)
     assert problem(lambda: stage.manager.start(NAME, ProbeSpec(target=READ))) == (503, "stopping")
-    assert names(stage) == list(MODES)
+    assert stage.manager.describe(NAME)["ended"]["code"] == "stopping"
 
 
 # --- Many ---
