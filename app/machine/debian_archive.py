@@ -7,13 +7,17 @@ archive keyring; nothing is installed.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+OS_RELEASE = Path("/etc/os-release")
+ASK_AGAIN_S = 24 * 3600
 MIRROR_VARIABLE = "PROBEDECK_DEBIAN_MIRROR"
 KEYRINGS = (
     Path("/usr/share/keyrings/debian-archive-keyring.gpg"),
@@ -68,7 +72,7 @@ class Mirror:
 def find_mirror(
     environ: Mapping[str, str] = os.environ,
     apt_folder: Path = Path("/etc/apt"),
-    os_release: Path = Path("/etc/os-release"),
+    os_release: Path = OS_RELEASE,
 ) -> Mirror:
     """Return the mirror of the environment variable, else the one that a Debian host uses.
 
@@ -172,10 +176,17 @@ class Archive:
         shown = self._apt("apt-cache", "show", "--no-all-versions", *packages)
         return dict(re.findall(r"^Package: (\S+)\n(?:.+\n)*?Version: (\S+)$", shown, re.MULTILINE))
 
-    def download(self, packages: Iterable[str], folder: Path) -> list[Path]:
-        """Download packages into an empty folder, checked against the signed index."""
-        self._apt("apt-get", "download", "-qq", *packages, cwd=folder)
-        return sorted(folder.glob("*.deb"))
+    def unpack(self, packages: Iterable[str], work: Path) -> Path:
+        """Download packages, checked against the signed index, and unpack them.
+
+        Return the folder, in `work`, that holds their files. Raises ArchiveError.
+        """
+        downloads, tree = work / "packages", work / "tree"
+        downloads.mkdir()
+        self._apt("apt-get", "download", "-qq", *packages, cwd=downloads)
+        for package in sorted(downloads.glob("*.deb")):
+            run("dpkg-deb", "--extract", str(package), str(tree))
+        return tree
 
     def _sources(self) -> str:
         keyring = next((path for path in self.keyrings if path.exists()), None)
@@ -212,6 +223,43 @@ class Archive:
             said = done.stderr.strip() or f"exit status {done.returncode}"
             raise ArchiveError(f"{program} {arguments[0]}: {said}")
         return done.stdout
+
+
+def run(*command: str) -> None:
+    """Run a tool of Debian's packages. Raises ArchiveError."""
+    try:
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+    except FileNotFoundError:
+        raise ArchiveError(f"{command[0]} is not installed on this host") from None
+    if done.returncode != 0:
+        raise ArchiveError(f"{command[0]}: {done.stderr.strip()}")
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of a folder of unpacked packages; the kernel releases it with the process."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def asked_lately(folder: Path, now_s: float) -> bool:
+    """Whether the mirror was asked for what a folder holds within the last day (`note_asked`)."""
+    asked = folder / "asked"
+    return asked.exists() and 0 <= now_s - asked.stat().st_mtime < ASK_AGAIN_S
+
+
+def note_asked(folder: Path, now_s: float) -> None:
+    """Note that the mirror was asked at this Unix time."""
+    asked = folder / "asked"
+    asked.touch()
+    os.utime(asked, (now_s, now_s))
+
+
+def debian_codename(os_release: Path = OS_RELEASE) -> str | None:
+    """Return the name of this host's Debian release, such as bookworm; None on others."""
+    release = _os_release(os_release)
+    return release.get("VERSION_CODENAME") if release.get("ID") == "debian" else None
 
 
 def _uri_of(sources: Iterable[Source], suite: str) -> str | None:

@@ -8,28 +8,32 @@ message says so.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import os
 import re
 import shutil
-import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from app import ROOT
 from app.machine import image, initrd
-from app.machine.debian_archive import Archive, ArchiveError, Mirror, find_mirror
+from app.machine.debian_archive import (
+    Archive,
+    ArchiveError,
+    Mirror,
+    asked_lately,
+    find_mirror,
+    locked,
+    note_asked,
+    run,
+)
 
 SUITES = ("bullseye", "bookworm", "trixie", "trixie-backports")
 METAPACKAGE = "linux-image-cloud-amd64"
 # The metapackage depends on the image; since 7.x, the image depends on packages of its parts.
 KERNEL_PACKAGE = re.compile(r"linux-(image|binary|modules|base)-[0-9].*cloud-amd64$")
 DEFAULT_CACHE = ROOT / ".cache" / "kernels"
-ASK_AGAIN_S = 24 * 3600
 
 
 class KernelError(Exception):
@@ -69,10 +73,9 @@ def newest(
         raise KernelError(f"unknown suite {suite!r}: use one of {', '.join(SUITES)}")
     folder = cache.resolve() / suite
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder / "lock"):
+    with locked(folder / "lock"):
         cached = _cached(folder, suite)
-        asked = folder / "asked"
-        if cached and asked.exists() and 0 <= now() - asked.stat().st_mtime < ASK_AGAIN_S:
+        if cached and asked_lately(folder, now()):
             return cached
         try:
             kernel = _fetch(folder, suite, mirror or find_mirror(), say)
@@ -82,8 +85,7 @@ def newest(
             say(f"Kernel of {suite}: {error}\nUsing {cached.release} from the cache instead.")
             return cached
         _remove_others(folder, kernel)
-        asked.touch()
-        os.utime(asked, (now(), now()))
+        note_asked(folder, now())
         return kernel
 
 
@@ -99,12 +101,8 @@ def _fetch(folder: Path, suite: str, mirror: Mirror, say: Callable[[str], None])
         return cached
     say(f"Kernel of {suite}: fetching {', '.join(packages)} ({version})")
     with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as work:
-        downloads, tree = Path(work, "packages"), Path(work, "tree")
-        downloads.mkdir()
-        for package in archive.download(packages, downloads):
-            _run("dpkg-deb", "--extract", str(package), str(tree))
         ready = Path(work, "ready")
-        release = arrange(tree, ready)
+        release = arrange(archive.unpack(packages, Path(work)), ready)
         target = folder / f"{release}_{version}"
         shutil.rmtree(target, ignore_errors=True)  # incomplete: _cached would have found it
         ready.rename(target)
@@ -144,7 +142,7 @@ def arrange(tree: Path, ready: Path) -> str:
         for name in ("vmlinuz", "config")
     )
     (ready / "vmlinux").write_bytes(image.vmlinux(packed.read_bytes()))
-    _run("depmod", "--basedir", str(ready), release)
+    run("depmod", "--basedir", str(ready), release)
     if "\nCONFIG_VIRTIO_FS=y\n" not in config.read_text(encoding="utf-8"):
         (ready / "initrd").write_bytes(initrd.build(ready, release))
     for unused in (packed, parts / "System.map"):
@@ -166,20 +164,3 @@ def _remove_others(folder: Path, kernel: Kernel) -> None:
     for path in [*folder.glob("*_*"), *folder.glob(".new-*")]:
         if path != kernel.folder:
             shutil.rmtree(path)
-
-
-def _run(*command: str) -> None:
-    try:
-        done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
-    except FileNotFoundError:
-        raise ArchiveError(f"{command[0]} is not installed on this host") from None
-    if done.returncode != 0:
-        raise ArchiveError(f"{command[0]}: {done.stderr.strip()}")
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock of a suite's folder, which the kernel releases with the process."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

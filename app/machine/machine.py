@@ -33,7 +33,7 @@ from pathlib import Path
 from types import TracebackType
 
 from app import ROOT
-from app.machine import child, qemu
+from app.machine import child, newer_qemu, qemu
 from app.machine.kernels import Kernel
 
 SHARE = "/run/vm/share"
@@ -330,7 +330,7 @@ def with_second_try(
     timed out is not retried, nor is any started command unless `again_when_started`.
     Raises LostMachineError, and MissingProgramError.
     """
-    host = qemu.detect()
+    host = newer_qemu.sound(qemu.detect(), say)
     try:
         return boot(host)
     except LostMachineError as lost:

@@ -49,13 +49,15 @@ class MissingProgramError(Exception):
 class Host:
     """What the host has for running machines.
 
-    `threads`: emulated processors may run in threads of their own (`THREADS_SINCE`).
+    `threads`: emulated processors may run in threads of their own (`THREADS_SINCE`). `firmware` are
+    folders of a QEMU that is not installed (app/machine/newer_qemu.py).
     """
 
     qemu: str
     virtiofsd: Path
     kvm: bool
     threads: bool
+    firmware: tuple[str, ...] = ()
 
 
 def detect(
@@ -77,14 +79,17 @@ def detect(
         )
     flags = re.search(r"^flags\s*:.*\b(vmx|svm)\b", cpuinfo.read_text(), re.MULTILINE)
     usable_kvm = flags is not None and os.access(kvm, os.R_OK | os.W_OK)
-    return Host(qemu, server, usable_kvm, threads=_version(qemu) >= THREADS_SINCE)
+    return Host(qemu, server, usable_kvm, has_sound_threads(qemu))
 
 
-def _version(qemu: str) -> tuple[int, int]:
-    """Return QEMU's version; (0, 0) if it does not tell one, as an old one is safe to assume."""
-    asked = subprocess.run([qemu, "--version"], capture_output=True, text=True, check=False)
+def has_sound_threads(qemu: str) -> bool:
+    """Whether a program runs, and is a QEMU of `THREADS_SINCE` or later."""
+    try:
+        asked = subprocess.run([qemu, "--version"], capture_output=True, text=True, check=False)
+    except OSError:
+        return False
     found = re.search(r"version (\d+)\.(\d+)", asked.stdout)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
+    return found is not None and (int(found[1]), int(found[2])) >= THREADS_SINCE
 
 
 @dataclass(frozen=True)
@@ -140,7 +145,9 @@ def qemu_command(
     size = f"{hardware.memory_mib}M"
     options = [KERNEL_OPTIONS, *(f"{name}={value}" for name, value in hardware.environment)]
     command = [
-        *[host.qemu, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
+        host.qemu,
+        *(part for folder in host.firmware for part in ("-L", folder)),
+        *["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
         *["-machine", "q35,hpet=off,memory-backend=memory"],
         *_processor(host, hardware),
         *["-m", size],

@@ -43,28 +43,23 @@ class FakeMirror:
     def versions(self, archive: Archive, packages: Iterable[str]) -> dict[str, str]:
         return dict.fromkeys(packages, self.version)
 
-    def download(self, archive: Archive, packages: Iterable[str], folder: Path) -> list[Path]:
-        return [folder / f"{name}.deb" for name in packages]
+    def unpack(self, archive: Archive, packages: Iterable[str], work: Path) -> Path:
+        tree, release = work / "tree", f"{self.version}-cloud-amd64"
+        (tree / "lib/modules" / release).mkdir(parents=True)
+        (tree / "boot").mkdir()
+        image = b"broken" if self.broken else bzimage(pack("xz", ELF))
+        (tree / "boot" / f"vmlinuz-{release}").write_bytes(image)
+        (tree / "boot" / f"config-{release}").write_text("#\nCONFIG_VIRTIO_FS=y\n#\n")
+        return tree
 
 
 @pytest.fixture
 def mirror(monkeypatch: pytest.MonkeyPatch) -> FakeMirror:
     fake = FakeMirror()
-    for name in ("update", "dependencies", "versions", "download"):
+    for name in ("update", "dependencies", "versions", "unpack"):
         method = getattr(fake, name)
         monkeypatch.setattr(Archive, name, lambda self, *a, _m=method: _m(self, *a))
-
-    def run(*command: str) -> None:
-        if command[0] == "dpkg-deb":
-            tree = Path(command[3])
-            release = f"{fake.version}-cloud-amd64"
-            (tree / "lib/modules" / release).mkdir(parents=True, exist_ok=True)
-            (tree / "boot").mkdir(exist_ok=True)
-            image = b"broken" if fake.broken else bzimage(pack("xz", ELF))
-            (tree / "boot" / f"vmlinuz-{release}").write_bytes(image)
-            (tree / "boot" / f"config-{release}").write_text("#\nCONFIG_VIRTIO_FS=y\n#\n")
-
-    monkeypatch.setattr(kernels, "_run", run)
+    monkeypatch.setattr(kernels, "run", lambda *command: None)  # depmod
     return fake
 
 
