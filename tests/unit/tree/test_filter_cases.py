@@ -40,7 +40,8 @@ def test_form() -> None:
         assert members(table["passes"]) == {passes, passes | {"rest"}}
         assert members(table["faults"]) == {frozenset(("filter", "message", "part", "fixes"))}
     explained, silent = frozenset(("filter", "message", "fixes")), frozenset(("filter", "fixes"))
-    assert members(CASES["hints"]) == {explained, silent}
+    assert members(CASES["hints"]) == {explained, explained | {"in_service"}, silent}
+    assert {hint.get("in_service") for hint in CASES["hints"]} == {None, True}
 
 
 def test_columns_are_those_that_probes_have() -> None:
