@@ -12,14 +12,17 @@ from app.filters.kernel_filter import KernelFilter
 from app.filters.row_filter import RowFilter, row_filter
 from app.filters.split import Split, split
 from app.filters.vocabulary import Vocabulary
+from app.filters.word_hints import Hint, hints_of
 
 __all__ = [
     "MAX_CHARACTERS",
     "FilterFault",
+    "Hint",
     "KernelFilter",
     "RowFilter",
     "Split",
     "Vocabulary",
+    "hints_of",
     "parse",
     "row_filter",
     "split",

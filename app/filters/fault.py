@@ -13,13 +13,21 @@ MAX_QUOTED = 200  # characters of a filter that a message or an alternative repe
 Made = TypeVar("Made")
 
 
+@dataclass(frozen=True)
+class Form:
+    """An operator and a value that may have been meant; `is_list`: one of several values."""
+
+    text: str
+    is_list: bool = False
+
+
 class ValueFault(Exception):
     """An invalid value; the message is for the user.
 
-    `forms` are what may have been meant instead: an operator and a value.
+    `forms` are what may have been meant instead.
     """
 
-    def __init__(self, message: str, forms: Sequence[str] = ()) -> None:
+    def __init__(self, message: str, forms: Sequence[Form] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.forms = tuple(forms)

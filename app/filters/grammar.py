@@ -122,7 +122,7 @@ class _Parser:
         if token.kind == "name":
             return self._term(token)
         self._refuse_foreign(token)
-        return Word(token.text, token.start, token.end)
+        return Word(token.text, token.is_quoted, token.start, token.end)
 
     def _count_test(self, token: Token) -> None:
         self._tests += 1

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from app.filters.fault import ValueFault, quoted
+from app.filters.fault import Form, ValueFault, quoted
 from app.filters.literals import Read
 
 RANGE = re.compile(r"(.*?)\s*\.\.\s*(.*)\Z", re.DOTALL)
@@ -37,7 +37,8 @@ def intervals_of(operator: str, text: str, read: Read) -> list[Interval]:
     if operator == "=":
         return _between(ends[1], ends[2], read)
     raise ValueFault(
-        f"{quoted(text)} is a range, which works with = but not with {operator}", [f"={text}"]
+        f"{quoted(text)} is a range, which works with = but not with {operator}",
+        [Form(f"={text}")],
     )
 
 
@@ -66,6 +67,6 @@ def _between(first: str, last: str, read: Read) -> list[Interval]:
     high = read(last)[-1].until
     if least > high:
         raise ValueFault(
-            f"{first} is greater than {last}: the range is empty", [f"={last}..{first}"]
+            f"{first} is greater than {last}: the range is empty", [Form(f"={last}..{first}")]
         )
     return [Interval(low, high)]

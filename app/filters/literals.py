@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from app.filters.fault import ValueFault, quoted
+from app.filters.fault import Form, ValueFault, quoted
 
 NS_PER_UNIT = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 NUMBER = re.compile(
@@ -114,10 +114,10 @@ def bool_literal(literal: str) -> list[Literal]:
         return [_exactly(1)]
     if lower in ("false", "0"):
         return [_exactly(0)]
-    raise ValueFault(f"{quoted(literal)} is not true or false", ["=true", "=false"])
+    raise ValueFault(f"{quoted(literal)} is not true or false", [Form("=true"), Form("=false")])
 
 
-def _number_forms(literal: str) -> list[str]:
+def _number_forms(literal: str) -> list[Form]:
     """Return what an invalid number may mean: 1,2 is `in (1, 2)`, 1-5 is `=1..5`."""
     matched = re.match(
         r"([+-]?[\d.]+[a-zµμ]*)(?:-|\u2013|:|\.{3}|to)([+-]?[\d.]+[a-zµμ]*)\Z",
@@ -125,10 +125,10 @@ def _number_forms(literal: str) -> list[str]:
         re.IGNORECASE | re.ASCII,
     )
     if matched:
-        return [f"={matched[1]}..{matched[2]}"]
+        return [Form(f"={matched[1]}..{matched[2]}")]
     parts = [part for part in re.split(r"[,;|]", literal) if part]
     is_list = len(parts) > 1 and not re.search(r"[<>=~!]", literal)  # 0|ret>5 holds a test
-    return [f" in ({', '.join(parts)})"] if is_list else []
+    return [Form(f" in ({', '.join(parts)})", is_list=True)] if is_list else []
 
 
 def _unit_factor(unit: str | None, suffix: str) -> int:

@@ -78,10 +78,8 @@ def meanings(term: Term, names: Vocabulary) -> tuple[list[Meaning], bool]:
             faults.append(fault)
         except ValueFault as fault:
             # A list is of values that equal: after > it would mean something else.
-            forms = [
-                form for form in fault.forms if term.operator == "=" or not form.startswith(" in ")
-            ]
-            fixes = [Fix(term.name_end, term.end, form) for form in forms]
+            forms = [form for form in fault.forms if term.operator == "=" or not form.is_list]
+            fixes = [Fix(term.name_end, term.end, form.text) for form in forms]
             faults.append(FilterFault(fault.message, term.value_start, term.end, fixes))
     if not found:
         raise faults[0]

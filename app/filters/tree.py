@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Word:
-    """A text that any text column may contain."""
+    """A text that any text column may contain; `is_quoted`: it was in quotes."""
 
     text: str
+    is_quoted: bool
     start: int
     end: int
 

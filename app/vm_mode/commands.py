@@ -22,6 +22,7 @@ import socket
 import struct
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 LONGEST_LINE_BYTES = 1 << 20
@@ -64,8 +65,10 @@ class Broker:
             await asyncio.sleep(0)  # the loop closes their sockets in its next turn
 
     async def tell(self, message: dict[str, Any]) -> None:
-        """Send a message to the agent."""
+        """Send a message to the agent; raises ConnectionError if the machine has ended."""
         assert self._agent is not None
+        if self._agent.is_closing():
+            raise ConnectionResetError("the machine has ended")
         self._agent.write(_line(message))
         await self._agent.drain()
 
@@ -75,12 +78,16 @@ class Broker:
         try:
             if peer_uid(writer.get_extra_info("socket")) != 0:
                 return
-            request = json.loads(await reader.readline())
+            line = await reader.readline()
+            if not line.endswith(b"\n"):
+                return  # the client ended before it had asked for anything
             self._clients[number] = writer
-            await self.tell({"id": number, "argv": request["argv"]})
-            await reader.read()  # until the client closes, which it does after the last answer
+            await self.tell({"id": number, "argv": json.loads(line)["argv"]})
+            await _until_closed(reader)  # by the client, which does that after the last answer
             if number in self._clients:
                 await self.tell({"id": number, "cancel": True})
+        except ConnectionError:
+            pass  # the machine has ended, and its commands with it; or the client has
         finally:
             self._clients.pop(number, None)
             self._open.discard(writer)
@@ -98,6 +105,12 @@ class Broker:
             await asyncio.wait_for(client.drain(), STALLED_S)
         except (OSError, asyncio.TimeoutError):
             client.transport.abort()  # _take notices, and cancels the command
+
+
+async def _until_closed(reader: asyncio.StreamReader) -> None:
+    """Read until the other end closes the connection, also if it leaves answers unread."""
+    with suppress(ConnectionResetError):
+        await reader.read()
 
 
 def peer_uid(connection: socket.socket) -> int:

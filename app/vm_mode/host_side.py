@@ -7,6 +7,7 @@ import _thread
 import asyncio
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from app.linux import namespaces
@@ -61,4 +62,5 @@ class HostSide:
         if self.terminal:
             self.say("This is a root shell in the machine; `exit` or Ctrl-D ends both.")
             self.terminal.open()
-            await self.broker.tell({"shell": size()})
+            with suppress(ConnectionError):  # the machine has just ended, which others report
+                await self.broker.tell({"shell": size()})

@@ -96,6 +96,7 @@ class Console {
       change: () => this.#refilter(),
       boxes: () => this.#table.header,
       answer: (probes) => this.#takeAnswer(probes),
+      moved: (words, act) => this.#news.add(words, { label: "Undo", act }, "moved"),
     },
   );
   #detail = new Detail(byId("detail"), this.#store, {

@@ -54,3 +54,17 @@ def expect_connected(page: Page) -> None:
 def expect_counts(page: Page, received: str, shown: str) -> None:
     expect(page.locator("#count-received")).to_have_text(received)
     expect(page.locator("#count-shown")).to_have_text(shown)
+
+
+def chips(page: Page) -> list[str]:
+    """The tests below the filter bar, each with where it is made."""
+    found: list[str] = page.locator(".chip").evaluate_all(
+        "(chips) => chips.map((chip) => [...chip.children].slice(0, 2)"
+        ".map(({ textContent }) => textContent).join(' | '))"
+    )
+    return found
+
+
+def expect_chips(page: Page, *expected: str) -> None:
+    expect(page.locator(".chip")).to_have_count(len(expected))
+    assert chips(page) == list(expected)

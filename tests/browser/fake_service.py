@@ -26,12 +26,14 @@ from app.access.sessions import Sessions
 from app.access.tokens import TokenFile
 from app.columns.column import CALLER, RESULT, Column
 from app.columns.names import tables_as_json
+from app.filters import FilterFault, split
 from app.kernel.traced_calls import DELETION_SYSCALLS, RENAME_SYSCALLS
 from app.probes.modes import MODES
 from app.probes.not_seen import not_seen
 from app.timestamps import now
 from app.web.routes.pages import add_bundle, console_page
 from tests.browser.arrow_batches import encode
+from tests.support.filter_cases import plan_of
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -253,14 +255,29 @@ class FakeService:
         return record
 
     def change_where(self, name: str, text: str | None, who: str) -> dict[str, Any]:
-        """A text with `~*` in it is tested in the service, as the kernel has no such test."""
+        """As the service, for a plan that has all of the columns. Raises FilterFault."""
         record = self.probes[name].record
-        record["where"] = text
-        record["where_in_service"] = text if text and "~*" in text else None
+        columns = [Column(**members) for members in record["columns"]]
+        tables = {
+            table: {entry["value"]: entry["name"] for entry in entries}
+            for table, entries in record["names"].items()
+        }
+        rest = split(text, plan_of(columns, tables)).rest if text else None
+        record.update(where=text, where_in_service=rest)
         self._change(name, who, "filter")
         return record
 
-    def change_filter(self, name: str, change: dict[str, Any], who: str | None = None) -> Any:
+    def change(self, name: str, spec: dict[str, Any], who: str) -> dict[str, Any] | Response:
+        if "where" not in spec:
+            return self.change_filter(name, spec["filter"], who)
+        try:
+            return self.change_where(name, spec["where"], who)
+        except FilterFault as fault:
+            return self.problem(422, code="invalid", detail=fault.message)
+
+    def change_filter(
+        self, name: str, change: dict[str, Any], who: str | None = None
+    ) -> dict[str, Any]:
         record = self.probes[name].record
         record["filter"].update(change)
         self._change(name, who, "filter")
@@ -489,10 +506,8 @@ def create_app(fake: FakeService, root: str) -> Flask:
             return fake.problem(status, **members)
         if request.method == "DELETE":
             return fake.stop(name, fake.caller["name"])
-        if request.method == "PATCH" and "where" in spec:
-            return fake.change_where(name, spec["where"], fake.caller["name"])
         if request.method == "PATCH":
-            return fake.change_filter(name, spec["filter"], fake.caller["name"])
+            return fake.change(name, spec, fake.caller["name"])
         if any(kind in (spec or {}) for kind in KINDS):
             return fake.start_target(name, spec, fake.caller["name"]), 201
         return fake.start(name, spec, fake.caller["name"]), 201

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.console_page import expect_counts, filter_box, row, rows
+from tests.browser.console_page import expect_chips, expect_counts, filter_box, row, rows
 from tests.browser.fake_service import FakeService, Server, plausible
 
 FRAGMENT = "() => decodeURIComponent(location.hash)"
@@ -23,19 +23,6 @@ def bar(page: Page) -> Locator:
 
 def options(page: Page) -> Locator:
     return page.get_by_role("listbox", name="Suggestions").get_by_role("option")
-
-
-def chips(page: Page) -> list[str]:
-    found: list[str] = page.locator(".chip").evaluate_all(
-        "(chips) => chips.map((chip) => [...chip.children].slice(0, 2)"
-        ".map(({ textContent }) => textContent).join(' | '))"
-    )
-    return found
-
-
-def expect_chips(page: Page, *expected: str) -> None:
-    expect(page.locator(".chip")).to_have_count(len(expected))
-    assert chips(page) == list(expected)
 
 
 @pytest.fixture

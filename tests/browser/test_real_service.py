@@ -243,6 +243,42 @@ def test_a_filter_is_moved_into_the_kernel_and_taken_out_again(
     assert idle.probes()["tracepoint"]["filter"]["comm"] is None
 
 
+def test_tests_move_into_where_and_back(
+    console: Page, idle: Service, modes: tuple[str, ...], tmp_path: Path, results: Path
+) -> None:
+    if "tracepoint" not in modes:
+        skip("this kernel refuses tracepoint mode")
+    page = console
+    first, second, other = tmp_path / "first", tmp_path / "second", tmp_path / "other"
+    for path in (first, second, other):
+        path.touch()
+    idle.start("opens", syscall="openat", columns=["filename"], where="ret>=0")
+    expect(card(page, "opens").locator(".state")).to_have_text("running")
+    subprocess.run(["cat", str(first)], check=True)
+    bar = page.get_by_role("combobox", name="Filter", exact=True)
+    bar.fill(f"comm=cat filename={tmp_path}/* {tmp_path.name}")
+    expect(row(page, str(first))).to_be_visible()
+    page.get_by_role("button", name="Apply in the kernel").click()
+    expect(bar).to_have_value(tmp_path.name)
+    asked = idle.probes()["opens"]
+    where = f"ret>=0 and comm=cat and filename={tmp_path}/*"
+    assert (asked["where"], asked["where_in_service"]) == (where, None)
+    expect(page.locator("#news")).to_contain_text("Applied in the kernel for everyone")
+    page.screenshot(path=results / "moved-real.png")
+
+    cursor = idle.cursor()
+    other.read_bytes()
+    subprocess.run(["cat", str(second)], check=True)
+    expect(row(page, str(second))).to_be_visible()
+    events, _ = idle.events_after(cursor)
+    assert [(it["comm"], it["filename"]) for it in events] == [("cat", str(second))]
+
+    page.locator("#news").get_by_role("button", name="Undo").click()
+    expect(bar).to_have_value(f"comm=cat filename={tmp_path}/* {tmp_path.name}")
+    expect(page.locator(".chip--kernel .chip__text")).to_have_text("ret>=0")
+    assert idle.probes()["opens"]["where"] == "ret>=0"
+
+
 def test_each_refused_mode_shows_the_kernels_reason(console: Page, idle: Service) -> None:
     probes = idle.probes()
     if 0 < sum(not probe["available"] for probe in probes.values()) < len(probes):

@@ -27,13 +27,18 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Table:
-    """Rows, and what filters of them pass; `rows` are as app/web/api/rows.py makes them."""
+    """Rows, and what filters of them pass.
+
+    `rows` are as app/web/api/rows.py makes them; `rests`, what the kernel does not test of a
+    filter.
+    """
 
     columns: tuple[Column, ...]
     tables: Mapping[str, Mapping[int, str]]
     users: Mapping[str, int]
     rows: tuple[Row, ...]
     passes: tuple[tuple[str, list[int]], ...]
+    rests: Mapping[str, str | None]
     faults: tuple[dict[str, Any], ...]
 
     @property
@@ -69,6 +74,7 @@ def _table(members: Mapping[str, Any]) -> Table:
             for row in members["rows"]
         ),
         tuple((case["filter"], case["rows"]) for case in members["passes"]),
+        {case["filter"]: case.get("rest") for case in members["passes"]},
         tuple(members["faults"]),
     )
 

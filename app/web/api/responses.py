@@ -130,6 +130,15 @@ class GapSchema(Schema):
     before = fields.Integer(required=True)
 
 
+class HintSchema(Schema):
+    message = fields.String(required=True)
+    fixes = fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "Whole filters that may have been meant"},
+    )
+
+
 class EventsSchema(Schema):
     events = fields.List(fields.Dict(), required=True)
     gaps = fields.List(fields.Nested(GapSchema), required=True)
@@ -141,6 +150,11 @@ class EventsSchema(Schema):
     examined = fields.Integer(
         required=True,
         metadata={"description": "Rows that were tested by `where`; without it, those of `events`"},
+    )
+    hints = fields.List(
+        fields.Nested(HintSchema),
+        required=True,
+        metadata={"description": "How `where` was understood, where that may surprise"},
     )
 
 

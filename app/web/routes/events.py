@@ -17,7 +17,7 @@ from app.web.api.requests import EventsQuerySchema
 from app.web.api.responses import EventsSchema
 from app.web.api.rows import rows_of
 from app.web.context import Service, current_service
-from app.web.routes.where import filter_of
+from app.web.routes.where import filter_of, where_hints
 
 # What a request with `where` tests at most, so that none keeps the service busy.
 MAX_EXAMINED = 100_000
@@ -51,6 +51,7 @@ def events(query: dict[str, Any]) -> Response:
             "next": cursor,
             "missed": missed,
             "examined": page.examined,
+            "hints": where_hints(service, probes, query.get("where")),
         }
     )
 

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from app.columns.column import Column
-from app.filters import FilterFault, RowFilter, Vocabulary, row_filter
+from app.filters import FilterFault, RowFilter, Vocabulary, hints_of, row_filter
 from app.linux.user_names import user_number
 from app.web.context import Service
 
@@ -23,13 +23,7 @@ def filter_of(
     Raises ProbedeckError 422 `invalid`.
     """
     remainders = Remainders(service)
-    manager = service.manager
-    forgotten = [each for each in manager.describe_forgotten() if service.hub.holds(each["id"])]
-    described = [
-        probe
-        for probe in (*manager.describe_all()["probes"], *forgotten)
-        if probes is None or probe["id"] in probes
-    ]
+    described = _described(service, probes)
     if where is None:
         has_remainder = any(probe["where_in_service"] is not None for probe in described)
         return remainders if is_live or has_remainder else None
@@ -40,6 +34,27 @@ def filter_of(
     if asked is None:
         return remainders
     return lambda row: asked(row) and remainders(row)
+
+
+def where_hints(
+    service: Service, probes: frozenset[str] | None, where: str | None
+) -> list[dict[str, Any]]:
+    """Return the hints about a `where` that `filter_of` has accepted, as in docs/protocol.md."""
+    if where is None:
+        return []
+    found = hints_of(where, vocabulary_of(_described(service, probes)))
+    return [{"message": hint.message, "fixes": list(hint.fixes)} for hint in found]
+
+
+def _described(service: Service, probes: frozenset[str] | None) -> list[Mapping[str, Any]]:
+    """Return these probes (None: all), also forgotten ones that there still are rows of."""
+    manager = service.manager
+    forgotten = [each for each in manager.describe_forgotten() if service.hub.holds(each["id"])]
+    return [
+        probe
+        for probe in (*manager.describe_all()["probes"], *forgotten)
+        if probes is None or probe["id"] in probes
+    ]
 
 
 class Remainders:

@@ -151,8 +151,8 @@ function faultOfValue(node, error) {
   if (error instanceof FilterFault) return error;
   const { nameEnd, operator, valueStart, end } = node;
   // A list is of values that equal: after > it would mean something else.
-  const forms = error.forms.filter((form) => operator === "=" || !form.startsWith(" in "));
-  const fixes = forms.map((insert) => ({ start: nameEnd, end, insert }));
+  const forms = error.forms.filter(({ isList }) => operator === "=" || !isList);
+  const fixes = forms.map(({ text }) => ({ start: nameEnd, end, insert: text }));
   return new FilterFault(error.message, valueStart, end, fixes);
 }
 

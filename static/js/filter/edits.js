@@ -9,7 +9,7 @@ export function conjuncts(tree) {
 }
 
 /** Whether the tree is a list of this type without parentheses around it. */
-function isBare(tree, type) {
+export function isBare(tree, type) {
   return tree.type === type && tree.start === tree.parts[0].start;
 }
 

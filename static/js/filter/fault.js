@@ -4,7 +4,10 @@
 
 /** An invalid value; the message is for the user. */
 export class FilterError extends Error {
-  /** @param {string[]} forms  what may have been meant instead: operator and value */
+  /**
+   * @param {{text: string, isList?: boolean}[]} forms  what may have been meant instead: operator
+   *   and value; `isList`: one of several values
+   */
   constructor(message, forms = []) {
     super(message);
     this.forms = forms;

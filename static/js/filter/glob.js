@@ -43,11 +43,12 @@ export function globMatcher(pattern, ignoresCase = true) {
 }
 
 /** Split a pattern into characters, `*`, `?`, and escaped characters with their backslash. */
-function pieces(pattern) {
+export function pieces(pattern) {
   return pattern.match(/\\[*?\\]|./gsu) ?? [];
 }
 
-function plain(piece) {
+/** Return the character that a piece means literally. */
+export function plain(piece) {
   return piece.length === 2 && piece[0] === "\\" ? piece[1] : piece;
 }
 

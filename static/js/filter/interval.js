@@ -22,7 +22,7 @@ export function parseIntervals(operator, text, read) {
   if (!range) return COMPARISONS[operator](read(text));
   if (operator === "=") return between(range[1], range[2], read);
   throw new FilterError(`${quoted(text)} is a range, which works with = but not with ${operator}`, [
-    `=${text}`,
+    { text: `=${text}` },
   ]);
 }
 
@@ -43,6 +43,8 @@ function between(from, to, read) {
   const { low, high: least } = read(from)[0];
   const { until: high } = read(to).at(-1);
   if (least > high)
-    throw new FilterError(`${from} is greater than ${to}: the range is empty`, [`=${to}..${from}`]);
+    throw new FilterError(`${from} is greater than ${to}: the range is empty`, [
+      { text: `=${to}..${from}` },
+    ]);
   return [{ low, high }];
 }

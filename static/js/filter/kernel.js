@@ -7,6 +7,7 @@ import { LIMITS, MAX_COMM_BYTES, seesReturn } from "../probes/spec.js";
 import { intervalsOf } from "./compile.js";
 import { conjuncts } from "./edits.js";
 import { FilterError } from "./fault.js";
+import { WhereChange } from "./kernel_where.js";
 import { kindOf } from "./operators.js";
 import { textOf } from "./terms.js";
 
@@ -67,62 +68,85 @@ function intervalIn(node, column, numberOf) {
 }
 
 /**
- * Plan the changes that move tests into the kernel.
+ * Plan the changes that move tests into the kernel: for deletions into the members of `filter`, for
+ * probes with a target into `where`.
  *
- * @param {{tree: ?FilterNode}} filter  compiled, without faults
+ * @param {{tree: ?FilterNode, text: string}} filter  compiled, without faults
  * @param {Probe[]} running  probes as in docs/protocol.md
- * @returns {{patches: Map<string, object>, moved: object[], stay: {node: FilterNode, reason: string}[]}}
+ * @param {{keyOf: (probe: string, name: string, type: string) => string,
+ *   isRefused: (probe: Probe, term: string) => boolean}} own  as for `WhereChange`
+ * @returns {{patches: Map<string, object>, wheres: WhereChange[], moved: object[],
+ *   stay: {node: FilterNode, reason: string}[]}}
  *   `patches` by probe id; `moved` conjuncts need no test in the view afterwards; `stay` those that
  *   the kernel could test in general, but not here
  */
-export function planMove({ tree }, running, names, look) {
-  const plan = { patches: new Map(), moved: [], stay: [] };
+export function planMove({ tree, text }, running, names, look, own) {
+  const plan = { patches: new Map(), wheres: [], moved: [], stay: [] };
   const asked = {};
   if (running.length === 0) return plan;
+  const deletions = running.filter(({ target }) => !target);
+  const wheres = running
+    .filter(({ target }) => target)
+    .map((probe) => new WhereChange(probe, names, look, own));
   for (const node of conjuncts(tree)) {
     const part = kernelPart(node, names, look);
-    if (!part) continue;
-    const reason = obstacle(part, asked, running);
-    if (reason) {
-      plan.stay.push({ node, reason });
-      continue;
+    const clash = part && obstacle(part, asked, deletions);
+    const takes = part && !clash ? deletions.filter((probe) => canTest(probe, part)) : [];
+    if (takes.length > 0) asked[part.member] ??= part.value;
+    for (const probe of takes) askOf(probe, part, plan.patches);
+    const left = deletions.filter((probe) => !takes.includes(probe));
+    for (const where of wheres)
+      if (!has(where.probe, part) && !where.add(node, text)) left.push(where.probe);
+    if (left.length === 0) plan.moved.push(node);
+    else {
+      const reason = clash || reasonOf(part, left, running, text.slice(node.start, node.end));
+      if (reason) plan.stay.push({ node, reason });
     }
-    asked[part.member] ??= part.value;
-    for (const probe of running) askOf(probe, part, plan.patches);
-    const blind = blindProbes(part, running);
-    if (blind.length === 0) plan.moved.push(node);
-    else plan.stay.push({ node, reason: blindWords(blind) });
   }
+  plan.wheres = wheres.filter((where) => !where.isEmpty);
   return plan;
 }
 
-/** Return why a test cannot move without changing the filter's meaning; null if it can. */
-function obstacle({ member, value }, asked, running) {
+/** Return why the deletions cannot have a test without changing the filter's meaning; or null. */
+function obstacle({ member, value }, asked, deletions) {
   if (asked[member] !== undefined && asked[member] !== value) {
     return `the kernel filter takes one value, and ${MEMBERS[member](asked[member])} asks for another`;
   }
-  const other = running.find(({ filter }) => isSet(filter, member) && filter[member] !== value);
-  if (other)
-    return `the kernel filter of ${other.id} already has ${MEMBERS[member](other.filter[member])}`;
-  if (blindProbes({ member }, running).length === running.length)
-    return "no running probe sees return values";
-  return null;
+  const other = deletions.find(({ filter }) => isSet(filter, member) && filter[member] !== value);
+  return other
+    ? `the kernel filter of ${other.id} already has ${MEMBERS[member](other.filter[member])}`
+    : null;
 }
 
-function blindProbes({ member }, running) {
-  return member === "only_failures"
-    ? running.filter((probe) => !seesReturn(probe)).map(({ id }) => id)
-    : [];
+function canTest(probe, { member }) {
+  return member !== "only_failures" || seesReturn(probe);
 }
 
-function blindWords(probes) {
-  const [verb, them] = probes.length > 1 ? ["do", "them"] : ["does", "it"];
-  return `${probes.join(", ")} ${verb} not see return values: ret<0 stays in view for ${them}`;
+/** Return why a test stays in view for some of the probes; null if no probe could have it. */
+function reasonOf(part, left, running, test) {
+  const isBlind = part && left.every((probe) => !canTest(probe, part));
+  if (left.length === running.length) return isBlind ? "no running probe sees return values" : null;
+  return leftWords(
+    left.map(({ id }) => id),
+    isBlind ? "see return values" : `test ${test} in the kernel`,
+    isBlind ? "ret<0" : "it",
+  );
 }
 
-function askOf(probe, { member, value }, patches) {
-  if (member === "only_failures" && !seesReturn(probe)) return;
-  if (probe.filter?.[member] === value) return;
+/** Return in words what stays in view, for which probes, as they do not do something. */
+export function leftWords(ids, act, what) {
+  const [verb, them] = ids.length > 1 ? ["do", "them"] : ["does", "it"];
+  return `${ids.join(", ")} ${verb} not ${act}: ${what} stays in view for ${them}`;
+}
+
+/** Whether the members of a probe's filter have a test already. */
+function has({ filter }, part) {
+  return part !== null && isSet(filter, part.member) && filter[part.member] === part.value;
+}
+
+function askOf(probe, part, patches) {
+  if (has(probe, part)) return;
+  const { member, value } = part;
   patches.set(probe.id, { ...patches.get(probe.id), [member]: value });
 }
 
@@ -153,6 +177,11 @@ export function restInView(probes) {
     .filter(({ where_in_service: rest }) => rest)
     .map(({ id, where_in_service: rest }) => `(not probe=${textOf(id)} or (${rest}))`)
     .join(" and ");
+}
+
+/** Return the tests of a PATCH of a probe's filter, in the filter's language. */
+export function testsOf(patch) {
+  return Object.keys(patch).map((member) => MEMBERS[member](patch[member]));
 }
 
 /** Return the PATCH that removes a test from the kernel. */

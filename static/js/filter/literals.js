@@ -72,7 +72,10 @@ function hexValue(match, bits) {
 export function boolLiteral(literal) {
   if (/^(?:true|1)$/i.test(literal)) return [exactly(1n)];
   if (/^(?:false|0)$/i.test(literal)) return [exactly(0n)];
-  throw new FilterError(`${quoted(literal)} is not true or false`, ["=true", "=false"]);
+  throw new FilterError(`${quoted(literal)} is not true or false`, [
+    { text: "=true" },
+    { text: "=false" },
+  ]);
 }
 
 function numberIn(literal) {
@@ -97,10 +100,10 @@ function named(literal, numberOf) {
 /** Return what an invalid number may mean: 1,2 is `in (1, 2)`, 1-5 is `=1..5`. */
 function numberForms(literal) {
   const range = /^([+-]?[\d.]+[a-zµμ]*)(?:-|–|:|\.{3}|to)([+-]?[\d.]+[a-zµμ]*)$/i.exec(literal);
-  if (range) return [`=${range[1]}..${range[2]}`];
+  if (range) return [{ text: `=${range[1]}..${range[2]}` }];
   const parts = literal.split(/[,;|]/).filter(Boolean);
   const isList = parts.length > 1 && !/[<>=~!]/.test(literal); // 0|ret>5 holds a test
-  return isList ? [` in (${parts.join(", ")})`] : [];
+  return isList ? [{ text: ` in (${parts.join(", ")})`, isList }] : [];
 }
 
 function unitFactor(unit, suffix) {

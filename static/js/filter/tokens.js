@@ -39,7 +39,7 @@ const KEYWORD = /^(?:and|or|not)$/i;
  *   start: number, end: number, isQuoted: boolean, fault: ?string, forms?: string[], isIn?: boolean,
  *   items?: any[]}[]} `text` is the meaning, without quotes and escapes; keywords in lower case;
  *   operators in their standard spelling, including `in` and `not in`, which a list of `items`
- *   (tokens) follows; `forms`: see FilterError
+ *   (tokens) follows; `forms`: operators and values that may have been meant
  */
 export function tokenize(source, names = null) {
   const tokens = [];

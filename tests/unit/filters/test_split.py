@@ -41,6 +41,7 @@ def test_kernel_and_service_together_pass_what_the_filter_passes(
     table, plan = TABLES[name], PLANS[name]
     parts = split(text, plan, table.users.get)
     kernel = parts.kernel or KernelFilter()
+    assert parts.rest == table.rests[text]
     assert len(kernel.tests) <= MAX_TESTS and len(kernel.clauses) <= MAX_CLAUSES
     assert [test.phase for test in kernel.tests] == sorted(test.phase for test in kernel.tests)
     assert KernelFilter.from_json(json.loads(json.dumps(kernel.as_json()))) == kernel

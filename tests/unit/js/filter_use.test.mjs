@@ -5,11 +5,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { columnKey } from "../../../static/js/data/columns.js";
+import { ColumnNames } from "../../../static/js/filter/column_names.js";
+import { compileFilter } from "../../../static/js/filter/compile.js";
 import { complete } from "../../../static/js/filter/complete.js";
+import { conjuncts } from "../../../static/js/filter/edits.js";
 import { History } from "../../../static/js/filter/history.js";
 import { kernelPart, kernelTests, planMove } from "../../../static/js/filter/kernel.js";
 import { offersOf } from "../../../static/js/filter/offers.js";
 import { FilterState } from "../../../static/js/filter/state.js";
+import { NO_NAMES, ValueNames } from "../../../static/js/format/value_names.js";
 import { batchOf } from "./batches.mjs";
 import { COLUMNS, columnNamed, compiled, events, look, NAMES } from "./filters.mjs";
 
@@ -330,9 +335,11 @@ const probe = (id, filter = {}, columns = [{ name: "ret" }]) => ({
   filter: { ...NO_FILTER, ...filter },
 });
 
+const OWN = { keyOf: (_probe, name, type) => columnKey(name, type), isRefused: () => false };
+
 function plan(text, running) {
   const filter = compiled(text);
-  const { patches, moved, stay } = planMove(filter, running, NAMES, look);
+  const { patches, moved, stay } = planMove(filter, running, NAMES, look, OWN);
   const slice = (node) => filter.text.slice(node.start, node.end);
   return {
     patches: Object.fromEntries(patches),
@@ -393,6 +400,155 @@ test("alternatives do not move", () => {
     moved: [],
     stay: [],
   });
+});
+
+// Probes with a target: the page also knows the columns of deletions, which `opens` has not.
+const HEAD = ["time", "pid", "uid", "process", "comm", "ret", "errno", "latency_ns"];
+const named = (name, type, names = NO_NAMES) => ({
+  key: columnKey(name, type),
+  ...{ name, type, title: name, unit: null, help: "", names },
+});
+const MODES = new ValueNames([{ value: 1, name: "ONE", aliases: [], meaning: "" }], "modes");
+const OPENS = [
+  ...COLUMNS.filter(({ name }) => HEAD.includes(name)),
+  named("path", "text"),
+  named("args[0]", "int32"),
+  named("flags", "uint32"),
+  named("kind", "int32", MODES),
+];
+const BOTH = new ColumnNames([
+  ...COLUMNS,
+  ...OPENS.filter((column) => !COLUMNS.includes(column)),
+  named("flags", "text"),
+]);
+const opens = (members = {}) => ({
+  ...probe("opens"),
+  target: { kind: "syscall", name: "openat" },
+  columns: OPENS.map(({ name, type, title, unit }) => ({ name, type, title, unit })),
+  where: null,
+  ...members,
+});
+
+function ownPlan(text, running, isRefused = () => false) {
+  const filter = compileFilter(text, BOTH, look);
+  assert.deepEqual(filter.faults, []);
+  const made = planMove(filter, running, BOTH, look, { ...OWN, isRefused });
+  const slice = (node) => filter.text.slice(node.start, node.end);
+  return {
+    patches: Object.fromEntries(made.patches),
+    wheres: Object.fromEntries(made.wheres.map((it) => [it.probe.id, it.where()])),
+    moved: made.moved.map(slice),
+    stay: made.stay.map(({ reason }) => reason),
+    made,
+  };
+}
+
+const JOINED = [
+  // the page's filter, the probe's before and after, what stays on the page
+  ["comm=cat", null, "comm=cat", []],
+  ["comm=cat path=/etc/*", null, "comm=cat and path=/etc/*", []],
+  ["comm=cat", "pid=5", "pid=5 and comm=cat", []],
+  ["comm=cat", "pid=5 uid=0", "pid=5 uid=0 and comm=cat", []],
+  ["comm=cat", "pid=5 or pid=6", "(pid=5 or pid=6) and comm=cat", []],
+  ["comm=cat or uid=0", "pid=5", "pid=5 and (comm=cat or uid=0)", []],
+  ["comm=cat or uid=0", null, "(comm=cat or uid=0)", []],
+  ["(comm=cat or uid=0) ret<0", "pid=5", "pid=5 and (comm=cat or uid=0) and ret<0", []],
+  ["comm in (cat, wc) not pid=1", null, "comm in (cat, wc) and not pid=1", []],
+  ["latency>1ms uid=alice ret=ENOENT", null, "latency>1ms and uid=alice and ret=ENOENT", []],
+  ["args[0]<0 kind=one", null, "args[0]<0 and kind=one", []],
+  // A title that the page knows from deletions; the name in the filter of the probe.
+  [
+    "User=0 (Thread in (cat, wc) or result=0)",
+    null,
+    "User=0 and (Thread in (cat, wc) or result=0)",
+    [],
+  ],
+  ["comm=cat", "comm=cat", undefined, []],
+  ["comm=cat pid=5", "comm = cat", "comm = cat and pid=5", []],
+  ["passwd comm=cat", null, "comm=cat", ["passwd"]],
+  ["comm~CAT pid=5", null, "pid=5", ["comm~CAT"]],
+  ["comm=cat or passwd", null, undefined, ["comm=cat or passwd"]],
+  ["time>2026-11-22T10:00Z pid=5", null, "pid=5", ["time>2026-11-22T10:00Z"]],
+  ["probe=opens pid=5", null, "pid=5", ["probe=opens"]],
+  ["filename=/etc/passwd pid=5", null, "pid=5", ["filename=/etc/passwd"]],
+  ["path=a*b pid=5", null, "pid=5", ["path=a*b"]],
+  ["flags=0x8000", null, "flags=0x8000", []],
+  ["flags=AT_REMOVEDIR pid=5", null, "pid=5", ["flags=AT_REMOVEDIR"]],
+];
+
+for (const [text, before, after, stay] of JOINED) {
+  test(`${text} moves into a probe's filter ${before ?? "of nothing"} as ${after}`, () => {
+    const { patches, wheres, moved, made } = ownPlan(text, [opens({ where: before })]);
+    assert.deepEqual(patches, {});
+    assert.equal(wheres.opens, after);
+    const all = conjuncts(compileFilter(text, BOTH, look).tree);
+    const left = all.filter((node) => !moved.includes(text.slice(node.start, node.end)));
+    assert.deepEqual(
+      left.map(({ start, end }) => text.slice(start, end)),
+      stay,
+    );
+    assert.deepEqual(made.stay, []);
+  });
+}
+
+test("a title of another probe's column is written by the column's name", () => {
+  const columns = opens().columns.map((column) => ({ ...column, title: `the ${column.name}` }));
+  const { wheres } = ownPlan("User=0 (Thread in (cat, wc) or Result!=0)", [opens({ columns })]);
+  assert.equal(wheres.opens, "uid=0 and (comm in (cat, wc) or ret!=0)");
+});
+
+test("deletions and a probe with a target each get what they can test", () => {
+  const running = [probe("fexit"), opens()];
+  const { patches, wheres, moved, stay } = ownPlan("comm=cat ret<0 path=/etc/* pid>5", running);
+  assert.deepEqual(patches, { fexit: { comm: "cat", only_failures: true } });
+  assert.equal(wheres.opens, "comm=cat and ret<0 and path=/etc/* and pid>5");
+  assert.deepEqual(moved, ["comm=cat", "ret<0"]);
+  assert.deepEqual(stay, [
+    "fexit does not test path=/etc/* in the kernel: it stays in view for it",
+    "fexit does not test pid>5 in the kernel: it stays in view for it",
+  ]);
+});
+
+test("a clash with the filter of deletions does not keep a test from the other probes", () => {
+  const { patches, wheres, moved, stay } = ownPlan("pid=5", [probe("fexit", { pid: 6 }), opens()]);
+  assert.deepEqual([patches, wheres, moved], [{}, { opens: "pid=5" }, []]);
+  assert.deepEqual(stay, ["the kernel filter of fexit already has pid=6"]);
+});
+
+test("what a probe's other filter tests is not added to its own", () => {
+  const filter = { ...NO_FILTER, comm: "cat" };
+  const { wheres, moved } = ownPlan("comm=cat", [opens({ filter })]);
+  assert.deepEqual([wheres, moved], [{}, ["comm=cat"]]);
+});
+
+test("what the service said that the kernel does not test is not asked again", () => {
+  const isRefused = ({ id }, term) => id === "opens" && term === "pid in (1, 3)";
+  const { wheres, moved } = ownPlan("pid in (1, 3) comm=cat", [opens()], isRefused);
+  assert.deepEqual([wheres, moved], [{ opens: "comm=cat" }, ["comm=cat"]]);
+});
+
+test("what the kernel turns out not to test is known by the service's answer", () => {
+  const running = [opens({ where: "pid=5" })];
+  const [change] = ownPlan("uid in (1, 3) comm=cat", running).made.wheres;
+  assert.equal(change.where(), "pid=5 and uid in (1, 3) and comm=cat");
+  const left = change.leftBy("uid in (1, 3)");
+  assert.deepEqual(
+    left.map(({ text }) => text),
+    ["uid in (1, 3)"],
+  );
+  assert.equal(change.where(left), "pid=5 and comm=cat");
+  assert.deepEqual(change.leftBy(null), []);
+  const [only] = ownPlan("uid=1 or uid=3", [opens()]).made.wheres;
+  assert.equal(only.where(only.leftBy("(uid=1 or uid=3)")), null);
+});
+
+test("a filter that would be too long for the service stays on the page", () => {
+  const test = (i) => `path=/${"x".repeat(50)}${i}`;
+  const long = Array.from({ length: 60 }, (_, i) => test(i)).join(" or ");
+  const other = long.replaceAll("/x", "/y");
+  assert.deepEqual(ownPlan("comm=cat", [opens({ where: long })]).moved, ["comm=cat"]);
+  const { wheres, moved, stay } = ownPlan(other, [opens({ where: long })]);
+  assert.deepEqual([wheres, moved, stay], [{}, [], []]);
 });
 
 test("what the kernel tests is told once, with its probes", () => {

@@ -36,10 +36,12 @@ def test_form() -> None:
     for table in TABLES.values():
         plain = frozenset(("name", "type", "title", "unit", "names"))
         assert members(table["columns"]) - {plain | {"render"}} == {plain}
-        assert members(table["passes"]) == {frozenset(("filter", "rows"))}
+        passes = frozenset(("filter", "rows"))
+        assert members(table["passes"]) == {passes, passes | {"rest"}}
         assert members(table["faults"]) == {frozenset(("filter", "message", "part", "fixes"))}
     explained, silent = frozenset(("filter", "message", "fixes")), frozenset(("filter", "fixes"))
-    assert members(CASES["hints"]) == {explained, silent}
+    assert members(CASES["hints"]) == {explained, explained | {"in_service"}, silent}
+    assert {hint.get("in_service") for hint in CASES["hints"]} == {None, True}
 
 
 def test_columns_are_those_that_probes_have() -> None:

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import json
 import os
 import signal
 import socket
@@ -11,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +144,58 @@ def test_a_machine_that_ends_is_said() -> None:
         assert waiting.stdout.readline() == b"up\n"
         machine.close()
         assert waiting.wait(PATIENCE_S) != 0
+
+
+def connected(request: bytes) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(address(PORT))
+    connection.sendall(request)
+    return connection
+
+
+@root
+def test_a_machine_ends_quietly_in_the_middle_of_commands(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """asyncio reports what its tasks raise: Ctrl-C of `./run --vm` printed that."""
+    machine = Machine()
+    wait_until(lambda: machine.broker._agent, "the broker is connected")
+    # asyncio also reports more than four writes to a connection that is closed.
+    requests = [b'{"argv": ["sleep", "600"]}\n'] * 8 + [b"", b'{"argv": ["sl']
+    with ExitStack() as stack:
+        clients = [stack.enter_context(connected(request)) for request in requests]
+        wait_until(lambda: len(machine.broker._clients) == 8, "the commands are asked for")
+        wait_until(lambda: len(machine.broker._open) == len(requests), "all are connected")
+        machine.close()
+        assert [client.recv(1) for client in clients] == [b""] * len(clients)
+    gc.collect()  # what a task has raised is reported when the task is deleted
+    assert [record.getMessage() for record in caplog.records] == []
+
+
+@root
+@pytest.mark.parametrize("request_begun", [b"", b'{"argv": ["sl'])
+def test_a_client_that_goes_before_it_asks_is_no_error(
+    machine: Machine, caplog: pytest.LogCaptureFixture, request_begun: bytes
+) -> None:
+    with connected(request_begun):
+        wait_until(lambda: machine.broker._open, "the client is connected")
+    wait_until(lambda: not machine.broker._open, "the client has gone")
+    assert execute(PORT, ["true"]) == 0
+    gc.collect()
+    assert [record.getMessage() for record in caplog.records] == []
+
+
+@root
+def test_a_client_that_leaves_output_unread_takes_its_command_with_it(
+    machine: Machine, tmp_path: Path
+) -> None:
+    """The kernel then resets the connection."""
+    script = f"echo $$ > {tmp_path}/new; mv {tmp_path}/new {tmp_path}/pid; echo up; sleep 600"
+    with connected(json.dumps({"argv": ["sh", "-c", script]}).encode() + b"\n") as client:
+        wait_until((tmp_path / "pid").exists, "the command runs")
+        assert client.recv(1, socket.MSG_PEEK)
+    pid = int((tmp_path / "pid").read_text())
+    wait_until(lambda: not Path(f"/proc/{pid}").exists(), "the command has been ended")
 
 
 @root

@@ -4,7 +4,8 @@
 // applied, and the button that moves tests into the kernel.
 
 import { visibleText } from "../../format/text.js";
-import { el, setText } from "../page/dom.js";
+import { el, setAttribute, setText } from "../page/dom.js";
+import { VIEWS_ONLY_ID } from "../probes/card.js";
 
 /** @import { FilterFault } from "../../filter/fault.js" */
 
@@ -51,7 +52,8 @@ export class FilterLine {
    * @param {FilterFault[]} faults  @param {string} typed  @param {string} inForce
    * @param {{text: string, place: "view"|"kernel", where: string, title: string,
    *   remove: () => void}[]} chips
-   * @param {{isOffered: boolean, isBusy: boolean}} move
+   * @param {{isOffered: boolean, isAllowed: boolean, isBusy: boolean}} move  `isAllowed`: the user
+   *   may change filters of probes
    */
   show(faults, typed, inForce, chips, move) {
     const isFaulty = faults.length > 0;
@@ -60,6 +62,8 @@ export class FilterLine {
     this.#list.hidden = isFaulty;
     this.#move.hidden = isFaulty || !move.isOffered;
     this.#said.hidden = isFaulty;
+    this.#move.disabled = !move.isAllowed;
+    setAttribute(this.#move, "aria-describedby", move.isAllowed ? null : VIEWS_ONLY_ID);
     // Not disabled while busy, which would lose the focus.
     this.#move.setAttribute("aria-disabled", String(move.isBusy));
     this.#element.hidden = !isFaulty && chips.length === 0 && this.#said.textContent === "";

@@ -36,15 +36,18 @@ export class Filters {
   #kernel;
   #bar;
   #line;
+  #forgetUndo = () => {}; // removes the offer to undo the last move
   #columnsVersion = -1;
   #rest = ""; // what the kernel does not test of the probes' own filters
   #kind = DECIDED; // how a change enters the history
 
   /**
    * @param {{store: EventStore, look: (column: any) => Look, address: Address, notices: Notices}} parts
-   * @param {{change: () => void, boxes: () => Header, answer: (probes: Probe[]) => void}} on
+   * @param {{change: () => void, boxes: () => Header, answer: (probes: Probe[]) => void,
+   *   moved: (words: string, undo: () => void) => () => void}} on
    *   `change`: the active filter changed; `boxes`: the header with the boxes; `answer`: as
-   *   ProbeBar's
+   *   ProbeBar's; `moved`: tell that tests were moved into the kernel, and offer to undo it, until
+   *   what it returns is called
    */
   constructor({ store, look, address, notices }, on) {
     this.#look = look;
@@ -52,7 +55,12 @@ export class Filters {
     this.#address = address;
     this.#on = on;
     this.#state = new FilterState(look);
-    this.#kernel = new KernelFilter(look, notices, on.answer);
+    this.#kernel = new KernelFilter(
+      look,
+      (probe, name, type) => store.columns.keyOf(probe, name, type),
+      notices,
+      on.answer,
+    );
     const offers = offersOf(store, look);
     this.#bar = new FilterBar(
       byId("filter-bar"),
@@ -199,7 +207,8 @@ export class Filters {
     const plan = this.#plan();
     const chips = [...this.#kernel.chips(), ...this.#viewChips(plan)];
     this.#line.show(faults, typed.text, valid.text, chips, {
-      isOffered: plan.moved.length > 0 || plan.patches.size > 0,
+      isOffered: plan.moved.length > 0 || plan.patches.size > 0 || plan.wheres.length > 0,
+      isAllowed: this.#kernel.mayChange,
       isBusy: this.#kernel.isMoving,
     });
     this.#showHints();
@@ -240,11 +249,27 @@ export class Filters {
     const plan = this.#plan();
     const moving = this.#kernel.move(plan);
     this.#showLine();
-    const isDone = await moving;
+    const { isDone, moved, stay, done } = await moving;
     // If the filter was edited during the call, nothing is removed from it.
-    if (isDone && this.#state.valid === before) this.#state.remove(plan.moved);
-    this.#line.say(isDone ? plan.stay.map(({ reason }) => reason).join("; ") : "");
+    const removed = isDone && this.#state.valid === before ? moved : [];
+    if (removed.length > 0) this.#state.remove(removed);
+    this.#line.say(isDone ? stay.map(({ reason }) => reason).join("; ") : "");
+    if (done.length > 0) this.#offerUndo(done, before, removed);
     this.#showLine();
+  }
+
+  #offerUndo(done, before, removed) {
+    const after = this.#state.valid.text;
+    const byText = new Map(); // of probes that were given the same tests
+    for (const { id, text } of done) byText.set(text, [...(byText.get(text) ?? []), id]);
+    const words = [...byText].map(([text, ids]) => `${text} on ${ids.join(", ")}`).join("; ");
+    this.#forgetUndo();
+    this.#forgetUndo = this.#on.moved(`Applied in the kernel for everyone: ${words}.`, () => {
+      this.#line.say("");
+      if (this.#state.valid.text === after) this.#state.type(before.text);
+      else for (const { start, end } of removed) this.#state.add(before.text.slice(start, end));
+      this.#kernel.undo(done);
+    });
   }
 
   #plan() {

@@ -2,7 +2,7 @@
 
 // The kernel filters of the running probes: their tests as removable chips, and adding to them.
 
-import { kernelTests, planMove, withoutMember } from "../../filter/kernel.js";
+import { kernelTests, leftWords, planMove, testsOf, withoutMember } from "../../filter/kernel.js";
 import { changeFilter, changeWhere } from "../../net/api.js";
 import { CallError } from "../../net/problem.js";
 import { changes as ownChanges } from "../../probes/changes.js";
@@ -10,19 +10,30 @@ import { changes as ownChanges } from "../../probes/changes.js";
 /** @import { ColumnNames } from "../../filter/column_names.js" */
 /** @import { Notices } from "../page/notices.js" */
 
+/**
+ * A change that was made: `text` is the tests that were added; `back` takes it back, which makes
+ * sense only if the filter is still what it became, `isStill`.
+ * @typedef {{id: string, text: string, isStill: (probe: Probe) => boolean,
+ *   back: () => Promise<Probe>}} Done
+ */
+
 export class KernelFilter {
   #look;
   #notices;
   #onAnswer;
+  #keyOf;
   #running = [];
+  #refused = new Set(); // what the service said that the kernel does not test
 
   /**
    * @param {(column: any) => Look} look  as `presentation`
+   * @param {(probe: string, name: string, type: string) => string} keyOf  as that of `Columns`
    * @param {Notices} notices  where errors are shown
    * @param {(probes: Probe[]) => void} onAnswer  called with the answer to a change
    */
-  constructor(look, notices, onAnswer) {
+  constructor(look, keyOf, notices, onAnswer) {
     this.#look = look;
+    this.#keyOf = keyOf;
     this.#notices = notices;
     this.#onAnswer = onAnswer;
     this.isMoving = false;
@@ -37,8 +48,10 @@ export class KernelFilter {
 
   /** @param {CompiledFilter} filter  compiled  @param {ColumnNames} names  @returns as `planMove` */
   plan(filter, names) {
-    if (!this.mayChange) return { patches: new Map(), moved: [], stay: [] };
-    return planMove(filter, this.#running, names, this.#look);
+    return planMove(filter, this.#running, names, this.#look, {
+      keyOf: this.#keyOf,
+      isRefused: (probe, term) => this.#refused.has(refusal(probe, term)),
+    });
   }
 
   /** @returns {object[]} the kernel's current tests, for `FilterLine` */
@@ -80,36 +93,116 @@ export class KernelFilter {
 
   /**
    * Change the probes' filters as planned.
-   * @returns {Promise<boolean>} whether every change succeeded; errors are shown as notices
+   * @returns {Promise<{isDone: boolean, moved: object[], stay: {node: object, reason: string}[],
+   *   done: Done[]}>} `isDone`: whether every change succeeded; errors are shown as notices. `moved`
+   *   and `stay` are as planned, less what the kernel turned out not to test; `done` is what `undo`
+   *   takes
    */
-  async move({ patches }) {
+  async move({ patches, wheres, moved, stay }) {
+    this.#notices.clear();
     this.isMoving = true;
     try {
-      return await this.#change([...patches]);
+      const found = await Promise.all([
+        ...[...patches].map(([id, filter]) => this.#moveInto(id, filter)),
+        ...wheres.map((change) => this.#addTo(change)),
+      ]);
+      const left = new Map(); // conjunct -> its text, and the probes whose kernel part lacks it
+      for (const { id, terms } of found)
+        for (const { node, text } of terms)
+          left.set(node, { text, ids: [...(left.get(node)?.ids ?? []), id] });
+      const reasons = [...left].map(([node, { text, ids }]) => ({
+        node,
+        reason: leftWords(ids, `test ${text} in the kernel`, "it"),
+      }));
+      return {
+        isDone: found.every(({ isDone }) => isDone),
+        moved: moved.filter((node) => !left.has(node)),
+        stay: [...stay, ...reasons],
+        done: found.flatMap(({ done }) => done),
+      };
     } finally {
       this.isMoving = false;
     }
   }
 
+  /** Take back what `move` did, except where a filter has changed since. @param {Done[]} done */
+  async undo(done) {
+    this.#notices.clear();
+    await Promise.all(done.map((change) => this.#undo(change)));
+  }
+
+  async #undo({ id, isStill, back }) {
+    const probe = this.#running.find((each) => each.id === id);
+    if (probe && isStill(probe)) await this.#call(id, () => back());
+    else
+      this.#notices.add(
+        `The filter of ${id} was not changed`,
+        new CallError("It has changed since, or the probe does not run."),
+      );
+  }
+
+  async #moveInto(id, filter) {
+    const members = Object.keys(filter);
+    if (!(await this.#patch(id, filter))) return { id, isDone: false, terms: [], done: [] };
+    const back = Object.assign({}, ...members.map(withoutMember));
+    const done = {
+      id,
+      text: testsOf(filter).join(" and "),
+      isStill: (probe) => members.every((member) => probe.filter[member] === filter[member]),
+      back: () => changeFilter(id, back),
+    };
+    return { id, isDone: true, terms: [], done: [done] };
+  }
+
+  /** Add to a probe's `where`; what the kernel does not test of it is taken out again. */
+  async #addTo(change) {
+    const { probe, before } = change;
+    const { id } = probe;
+    const first = await this.#call(id, () => changeWhere(id, change.where()));
+    if (!first) return { id, isDone: false, terms: [], done: [] };
+    const left = change.leftBy(first.where_in_service);
+    const last =
+      left.length === 0 ? first : await this.#call(id, () => changeWhere(id, change.where(left)));
+    for (const { text } of left)
+      for (const each of [probe, last ?? probe]) this.#refused.add(refusal(each, text));
+    const { where } = last ?? first;
+    const added = change.terms.filter((term) => !last || !left.includes(term));
+    const done = {
+      id,
+      text: added.map(({ text }) => text).join(" and "),
+      isStill: (now) => now.where === where,
+      back: () => changeWhere(id, before || null),
+    };
+    return { id, isDone: Boolean(last), terms: left, done: added.length > 0 ? [done] : [] };
+  }
+
   async #change(changes) {
     this.#notices.clear();
-    const done = await Promise.all(changes.map(([id, filter]) => this.#patch(id, filter)));
-    return done.every(Boolean);
+    await Promise.all(changes.map(([id, filter]) => this.#patch(id, filter)));
   }
 
   #patch(id, filter) {
     return this.#call(id, () => changeFilter(id, filter));
   }
 
-  /** @param {string} id  @param {() => Promise<Probe>} change */
+  /**
+   * @param {string} id  @param {() => Promise<Probe>} change
+   * @returns {Promise<?Probe>} the answer; null if it failed, which is shown as a notice
+   */
   async #call(id, change) {
     try {
-      this.#onAnswer([await ownChanges.during(id, change)]);
-      return true;
+      const probe = await ownChanges.during(id, change);
+      this.#onAnswer([probe]);
+      return probe;
     } catch (error) {
       if (!(error instanceof CallError)) throw error;
       this.#notices.add(`The filter of ${id} was not changed`, error);
-      return false;
+      return null;
     }
   }
+}
+
+/** What identifies a test that the kernel does not make: beside another filter, it may have room. */
+function refusal({ id, started_at: start, where }, term) {
+  return JSON.stringify([id, start, where, term]);
 }

@@ -60,6 +60,16 @@ def test_only_what_passes(client: FlaskClient, published: Hub, where: str, expec
     assert names(ask(client, where, "&probe=fexit")) == expected
 
 
+def test_a_word_that_holds_a_test_is_hinted_at(client: FlaskClient, published: Hub) -> None:
+    answer = ask(client, "a 101>pid")
+    assert names(answer) == ""
+    message = "“101>pid” is interpreted as a word and searched for in every text column"
+    assert answer.json["hints"] == [{"message": message, "fixes": ["a pid<101", 'a "101>pid"']}]
+    assert names(ask(client, answer.json["hints"][0]["fixes"][0])) == "aaaa"
+    for other in ("/events", "/events?where=pid<101", "/events?where=a", "/events?where="):
+        assert client.get(other).json["hints"] == []
+
+
 @pytest.mark.parametrize("limit", range(1, 7))
 def test_pages_lead_through_all_that_pass(client: FlaskClient, hub: Hub, limit: int) -> None:
     after = client.get("/events").json["next"]
