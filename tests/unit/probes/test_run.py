@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from app.columns.plan import Hook, Plan
 from app.hub import Gap, Hub
 from app.link.frames import HEADER, KIND_BATCH, KIND_JSON
+from app.probes.planning import Columns
 from app.probes.run import TracerRun
 from app.probes.run_end import End
 from app.probes.spawner import Tracer
@@ -181,3 +183,18 @@ def test_the_last_word(stage: Stage, last_word: dict[str, Any], code: str) -> No
     end = stage.end()
     assert (end.code, end.orderly) == (code, code == "duration")
     assert end.extra == ({} if end.orderly else {"reason": "why"})
+
+
+def test_columns_are_confirmed_with_their_filters_or_refused(stage: Stage) -> None:
+    plan = Plan(Hook("syscall", "openat"), "tracepoint", True, (), (), (), {})
+    wanted = Columns(("filename",), plan, Where("a>1"), Filter(uid=1))
+    assert stage.run.change_columns(wanted, 1, "ann")
+    assert stage.run.is_changing_columns
+    stage.say(type="refused", number=1, code="tracer_failed", detail="no", status=502)
+    wait_until(lambda: stage.run.refused, "the refusal")
+    assert (stage.run.columns, stage.run.is_changing_columns) == (None, False)
+    assert stage.run.change_columns(wanted, 2, "ann")
+    stage.say(type="filtered", number=2)
+    wait_until(lambda: stage.run.filtered == 2, "the confirmation")
+    assert (stage.run.columns, stage.run.where) == (wanted, wanted.where)
+    assert (stage.run.filter, stage.run.filter_by) == (wanted.filter, "ann")
