@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ class Stage:
         self.sets: list[Any] = [self]
         self.plan, self.slots, self.probe, self.run = PLAN, {}, "o", 1
         self.refusal: ProbedeckError | None = None
-        self.in_progress, self.is_oldest_empty = 1, True
+        self.can_retire, self.can_add, self.is_drained = False, True, False
         self.change = ColumnChange(self, self, self)  # type: ignore[arg-type]
 
     def load(self, plan: Plan, _where: object) -> Stage:
@@ -41,19 +42,31 @@ class Stage:
         self.did.append("maps")
         self.queued_bytes = 1
 
+    def add(self, *_: object) -> None:
+        if not self.can_add:
+            raise OSError(errno.ENOMEM, "no memory")
+        self.did.append("add")
+
     def switch_to(self, *_: object) -> None:
         self.did.append("switch")
-        self.sets.append(self)
+        self.sets.append(object())
 
-    def retire_oldest(self) -> None:
+    def retirable(self, _most: int) -> Any:
+        return self.sets[0] if self.can_retire else None
+
+    def is_empty(self, place: int) -> bool:
+        assert place == 0
+        return self.is_drained
+
+    def retire(self, _set: object) -> None:
         self.did.append("retire")
         del self.sets[0]
 
     def message(self, members: dict[str, Any]) -> None:
         self.did.append(members)
 
-    def calls_in_progress(self) -> int:
-        return self.in_progress
+    def __exit__(self, *_: object) -> None:
+        self.did.append("unload")
 
     def __getattr__(self, name: str) -> Any:
         return lambda *_: self.did.append(name)
@@ -75,28 +88,48 @@ def test_the_service_has_the_maps_before_a_call_can_enter() -> None:
     stage.change.begin(MESSAGE)
     wait_until(stage.answered, "the programs")
     stage.advance()
-    assert stage.steps() == ["maps"]  # it has not read them yet
+    assert stage.steps() == ["add", "maps"]  # it has not read them yet
     stage.queued_bytes = 0
     stage.advance()
     answer = {"type": "filtered", "number": 5}
-    assert stage.steps() == ["add", "switch", "poll", "report", answer]
+    assert stage.steps() == ["switch", "poll", "report", answer]
     stage.advance()
     assert stage.steps() == []  # calls are in progress
-    stage.in_progress, stage.is_oldest_empty = 0, False
-    stage.advance()
-    assert stage.steps() == ["cut_oldest"]
-    stage.is_oldest_empty = True
-    stage.advance()
-    assert stage.steps() == ["remove_oldest", "retire", "report", {"type": "retired"}]
 
 
-def test_a_refusal_changes_nothing() -> None:
+def test_a_set_is_retired_once_its_last_records_are_read() -> None:
     stage = Stage()
-    stage.refusal = ProbedeckError(502, "tracer_failed", "no memory")
+    stage.can_retire = True
+    stage.advance()
+    stage.advance()
+    assert stage.steps() == ["cut"]
+    stage.is_drained, stage.can_retire = True, False
+    stage.advance()
+    assert stage.steps() == ["remove", "retire", "report", {"type": "retired", "set": 0}]
+
+
+@pytest.mark.parametrize("can_add", [True, False])
+def test_a_refusal_changes_nothing(can_add: bool) -> None:
+    stage = Stage()
+    stage.can_add = can_add
+    if can_add:
+        stage.refusal = ProbedeckError(502, "tracer_failed", "no memory")
     stage.change.begin(MESSAGE)
     with pytest.raises(ValueError, match="in progress"):
         stage.change.begin(MESSAGE)
     wait_until(stage.answered, "the refusal")
-    (told,) = stage.steps()
-    assert (told["type"], told["number"], told["detail"]) == ("refused", 5, "no memory")
+    *unloaded, told = stage.steps()
+    assert unloaded == ([] if can_add else ["unload"])
+    assert (told["type"], told["number"], told["status"]) == ("refused", 5, 502)
+    assert "no memory" in told["detail"]
     assert len(stage.sets) == 1
+    stage.change.begin(MESSAGE)  # another one is possible
+
+
+def test_what_was_not_switched_to_is_unloaded_at_the_end() -> None:
+    stage = Stage()
+    stage.change.begin(MESSAGE)
+    wait_until(stage.answered, "the programs")
+    stage.steps()
+    stage.change.close()
+    assert stage.steps() == ["unload"]
