@@ -14,7 +14,7 @@ from tests.support.fixtures import skip
 from tests.support.service import Service
 from tests.support.waiting import wait_until
 
-PROBE, SWITCHES, THREADS = "other-columns", 20, 2
+PROBE, SWITCHES, THREADS = "other-columns", 8, 2
 TARGETS: dict[str, dict[str, Any]] = {
     "tracepoint": {"syscall": "read"},
     "fentry": {"function": "vfs_read"},

@@ -73,6 +73,7 @@ class FakeRun:
         return True
 
     def change_columns(self, wanted: Columns, number: int, actor: str = "") -> bool:
+        self.is_changing_columns = True
         self.sent.append((number, wanted, actor))
         return True
 
@@ -90,6 +91,10 @@ class FakeRun:
 
     def confirm(self, index: int = -1) -> None:
         number, wanted, actor = self.sent[index]
+        if isinstance(wanted, Columns):
+            facts = {"columns": wanted, "where": wanted.where, "filter": wanted.filter}
+            self.report(filtered=number, filter_by=actor, is_changing_columns=False, **facts)
+            return
         name = "where" if isinstance(wanted, Where) else "filter"
         self.report(filtered=number, filter_by=actor, **{name: wanted})
 
