@@ -323,9 +323,7 @@ def test_columns_that_cannot_be(stage: Stage) -> None:
     assert deletions.sent == []
 
 
-def test_columns_of_what_was_attached_before(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_columns_of_what_was_attached_before(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its module was loaded again meanwhile, so the function has another number in BTF."""
     run = stage.start(NAME, target=READ)
     make = stage.planner.make_plan

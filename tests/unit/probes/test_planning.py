@@ -11,7 +11,14 @@ import pytest
 from app.columns.column import CALLER
 from app.errors import ProbedeckError
 from app.probes.modes import MODES
-from app.probes.planning import MAX_PLAN_BYTES, Prepared, add_alternatives, check_name, prepare, replan
+from app.probes.planning import (
+    MAX_PLAN_BYTES,
+    Prepared,
+    add_alternatives,
+    check_name,
+    prepare,
+    replan,
+)
 from app.probes.spec import DELETIONS, FUNCTION, PRESET, SYSCALL, TRACEPOINT, ProbeSpec, Target
 from tests.support.fake_planner import FakePlanner
 
