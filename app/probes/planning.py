@@ -94,7 +94,7 @@ class Prepared:
 @dataclass(frozen=True)
 class Columns:
     """Other columns of a running probe: expressions as in `ProbeSpec`, their plan, and the filters
-    that are in force with them.
+    that are active with them.
     """
 
     expressions: tuple[str, ...] | None

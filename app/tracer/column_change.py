@@ -66,7 +66,7 @@ class ColumnChange:
             result.set_exception(error)
 
     def advance(self, drain: Drain) -> Filter | None:
-        """Do what can be done now; return the filter in force if the new set took over."""
+        """Do what can be done now; return the active filter if the new set took over."""
         self._retire(drain)
         loading, message = self._loading, self._message
         if loading is None or message is None or not loading.done():

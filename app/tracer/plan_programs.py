@@ -6,7 +6,7 @@ the sets before stay until the calls that they saw at entry have returned.
 
 Only the first set is ever attached; its programs pass on, by tail calls, what they do not see
 themselves (`newer_entry` and `other_return` in bpf/template/). At entry a program reads once
-whether its columns are in force, and jumps to the newest one if they are not; so each call is seen
+whether its columns are active, and jumps to the newest one if they are not; so each call is seen
 at entry by one set, whatever CPU it is on. At return a program passes on the calls that it did not
 see at entry: the attached one to the newest, and that to the one before it. A probe whose columns
 never changed jumps nowhere.
@@ -276,7 +276,7 @@ class PlanPrograms:
                 each.set_filter(wanted, enabled=False)
 
     def set_where(self, wanted: KernelFilter) -> None:
-        """Switch to another `where` of the present columns; the filter stays in force."""
+        """Switch to another `where` of the present columns; the filter stays active."""
         self.sets[-1].where = wanted
         self.sets[-1].set_filter(self._filter)
 

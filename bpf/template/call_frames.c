@@ -83,7 +83,7 @@ static __always_inline struct call *find_call(struct call_key *key, u64 frame)
     return NULL;
 }
 
-// Other columns are in force: this object will not begin the call that enters now, which ends
+// Other columns are active: this object will not begin the call that enters now, which ends
 // nevertheless what cannot be in progress any more.
 static __always_inline void give_up_ended_calls(struct call_key *key, u64 frame)
 {

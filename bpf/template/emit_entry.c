@@ -2,7 +2,7 @@
 //
 // Entry modes: a call is emitted at its entry.
 
-// Returns whether the columns of this program are in force.
+// Returns whether the columns of this program are active.
 static __always_inline int enter_call(u64 *words, u64 frame)
 {
     u32 generation;

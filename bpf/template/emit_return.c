@@ -2,7 +2,7 @@
 //
 // Exit modes: a call is kept at its entry and emitted at its return.
 
-// Returns whether the columns of this program are in force.
+// Returns whether the columns of this program are active.
 static __always_inline int enter_call(u64 *words, u64 frame)
 {
     SLOT(kept_bytes, 0x7000000000000402);

@@ -2,8 +2,8 @@
 //
 // At a call's entry: making its record.
 
-// The program at entry of the columns in force, once they are others than these. A program without a
-// successor jumps nowhere, which costs nothing while its own columns are in force
+// The program at entry of the active columns, once they are others than these. A program without a
+// successor jumps nowhere, which costs nothing while its own columns are active
 // (app/tracer/plan_programs.py).
 BPF_PROG_ARRAY(newer_entry, 1);
 
