@@ -198,10 +198,11 @@ class ProbeManager:
             self._settle(probe, time.monotonic() + self._settings.start_timeout_s)
             run = probe.require_run()
             # A `where` is compiled for the columns that are in force once it is tested.
-            probe.changed.wait_for(lambda: not run.is_changing_columns or run.end, FILTER_TIMEOUT_S)
+            start_s = self._settings.start_timeout_s  # what a change of columns may take
+            probe.changed.wait_for(lambda: not run.is_changing_columns or run.end, start_s)
             self._follow(probe, run)
             if run.is_changing_columns:
-                raise filter_not_confirmed(probe_id, run.end, FILTER_TIMEOUT_S)
+                raise filter_not_confirmed(probe_id, run.end, start_s)
             run = probe.require_run()
             where = self._changed_where(probe, changes, planned)
             # Merge into the filter that holds once the requests sent before are confirmed.
@@ -211,6 +212,7 @@ class ProbeManager:
             plan = planned[1] if planned else probe.plan
             check_filter(probe.mode, wanted, plan)
             is_sent, number = True, 0
+            timeout_s = FILTER_TIMEOUT_S if planned is None else start_s
             if planned is not None:
                 self._check_hook(probe, planned[1])
                 number = next(self._filter_numbers)
@@ -230,14 +232,12 @@ class ProbeManager:
                 return run.refused is not None and run.refused[0] == number
 
             with self._moment(probe, run, is_confirmed) as confirmed:
-                probe.changed.wait_for(
-                    lambda: is_confirmed() or run.end or is_refused(), FILTER_TIMEOUT_S
-                )
+                probe.changed.wait_for(lambda: is_confirmed() or run.end or is_refused(), timeout_s)
                 self._follow(probe, run)
             if is_refused() and run.refused is not None:
                 raise run.refused[1].problem()
             if not confirmed.is_past:
-                raise filter_not_confirmed(probe_id, run.end, FILTER_TIMEOUT_S)
+                raise filter_not_confirmed(probe_id, run.end, timeout_s)
             return confirmed.probe
 
     def stop(self, probe_id: str, actor: str = SERVICE) -> ProbeJson:
