@@ -25,6 +25,7 @@ MAX_BODY_BYTES = 64 << 20
 FLUSH_TIMEOUT_S = 10.0  # without progress
 _INT_BYTES = struct.calcsize("i")
 MAX_DESCRIPTORS = 64  # with one frame
+_BUFFER_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,19 @@ class Outbox:
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._queue: deque[memoryview] = deque()
+        self._descriptors: dict[int, Sequence[int]] = {}  # by the id of the part they go with
         self.queued_bytes = 0
 
     def message(self, members: dict[str, Any]) -> None:
         """Queue a control message."""
         body = json.dumps(members).encode()
         self._add(HEADER.pack(len(body), KIND_JSON, 0) + body)
+
+    def maps(self, members: dict[str, Any], descriptors: Sequence[int]) -> None:
+        """Queue the message `maps` with the descriptors it names, open until it is sent."""
+        body = json.dumps(members).encode()
+        self._add(HEADER.pack(len(body), KIND_JSON, 0) + body)
+        self._descriptors[id(self._queue[-1])] = descriptors
 
     def batch(self, rows: int, data: bytes) -> None:
         """Queue a batch."""
@@ -95,16 +103,23 @@ class Outbox:
         while self._queue:
             part = self._queue[0]
             try:
-                sent = self._socket.send(part, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+                sent = self._send(part, self._descriptors.get(id(part), ()))
             except BlockingIOError:
                 return
             except (BrokenPipeError, ConnectionResetError):
                 raise ServiceGoneError from None
+            self._descriptors.pop(id(part), None)
             self.queued_bytes -= sent
             if sent == len(part):
                 self._queue.popleft()
             else:
                 self._queue[0] = part[sent:]
+
+    def _send(self, part: memoryview, descriptors: Sequence[int]) -> int:
+        flags = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
+        if descriptors:
+            return socket.send_fds(self._socket, [part], list(descriptors), flags)
+        return self._socket.send(part, flags)
 
     def flush(self) -> None:
         """Send everything, waiting for the service to read it. Raises ServiceGoneError."""
@@ -142,17 +157,43 @@ def read_frames(
     """Yield (kind, rows, body) of each frame until end of file. Raises FrameError, OSError.
 
     Descriptors that come with a frame are appended to `descriptors` before it is yielded, for the
-    caller to close; without that list none are accepted. They come once, so reading is buffered
-    after the first ones.
+    caller to close; with later frames' they may come earlier, in order. Without that list none are
+    accepted.
     """
-    while descriptors == []:
-        frame = _read_frame(lambda size: _receive(sock, size, descriptors))
-        if frame is None:
-            return
+    if descriptors is None:
+        with sock.makefile("rb", buffering=1 << 16) as stream:
+            while frame := _read_frame(lambda size: _read(stream, size)):
+                yield frame
+        return
+    reader = _Reader(sock, descriptors)
+    while frame := _read_frame(reader.read):
         yield frame
-    with sock.makefile("rb", buffering=1 << 16) as stream:
-        while frame := _read_frame(lambda size: _read(stream, size)):
-            yield frame
+
+
+class _Reader:
+    """Buffered reading of a socket, with descriptors."""
+
+    def __init__(self, sock: socket.socket, descriptors: list[int]) -> None:
+        self._socket, self._descriptors = sock, descriptors
+        self._buffer = b""
+        self._at = 0  # where in it what has not been read begins
+
+    def read(self, size: int) -> bytes:
+        """Return `size` bytes, or less at end of file. Raises OSError."""
+        data = self._buffer[self._at : self._at + size]
+        self._at += len(data)
+        if len(data) == size:
+            return data
+        parts, missing = [data], size - len(data)
+        while missing:
+            received = _receive(self._socket, max(missing, _BUFFER_BYTES), self._descriptors)
+            if not received:
+                break
+            parts.append(received[:missing])
+            if len(received) > missing:
+                self._buffer, self._at = received, missing
+            missing -= len(parts[-1])
+        return b"".join(parts)
 
 
 def _read_frame(read: Callable[[int], bytes]) -> tuple[int, int, bytes] | None:
@@ -179,28 +220,21 @@ def _read(stream: io.IOBase, size: int) -> bytes:
 
 
 def _receive(sock: socket.socket, size: int, descriptors: list[int]) -> bytes:
-    """Read `size` bytes and no more, so that a descriptor belongs to the frame being read."""
-    parts = b""
-    while len(parts) < size:
-        try:
-            data, ancillary, flags, _ = sock.recvmsg(
-                size - len(parts),
-                socket.CMSG_SPACE(MAX_DESCRIPTORS * _INT_BYTES),
-                socket.MSG_CMSG_CLOEXEC,
-            )
-        except ConnectionResetError:
-            # The peer closed its end without having read everything. What it sent was delivered
-            # before this error (unix_stream_read_generic, net/unix/af_unix.c).
-            return parts
-        for level, kind, numbers in ancillary:
-            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-                whole = len(numbers) // _INT_BYTES * _INT_BYTES
-                descriptors.extend(memoryview(numbers[:whole]).cast("i"))
-        if flags & socket.MSG_CTRUNC:
-            raise OSError(
-                errno.EMFILE, "too many open files to receive the descriptors of a tracer's maps"
-            )
-        if not data:
-            return parts
-        parts += data
-    return parts
+    """Read up to `size` bytes, nothing at end of file, and the descriptors that come with them."""
+    try:
+        data, ancillary, flags, _ = sock.recvmsg(
+            size, socket.CMSG_SPACE(MAX_DESCRIPTORS * _INT_BYTES), socket.MSG_CMSG_CLOEXEC
+        )
+    except ConnectionResetError:
+        # The peer closed its end without having read everything. What it sent was delivered
+        # before this error (unix_stream_read_generic, net/unix/af_unix.c).
+        return b""
+    for level, kind, numbers in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            whole = len(numbers) // _INT_BYTES * _INT_BYTES
+            descriptors.extend(memoryview(numbers[:whole]).cast("i"))
+    if flags & socket.MSG_CTRUNC:
+        raise OSError(
+            errno.EMFILE, "too many open files to receive the descriptors of a tracer's maps"
+        )
+    return data

@@ -42,6 +42,7 @@ ATTACH_TRACE_FENTRY = 24
 ATTACH_TRACE_FEXIT = 25
 MAP_TYPE_HASH = 1
 MAP_TYPE_ARRAY = 2
+MAP_TYPE_PROG_ARRAY = 3
 MAP_TYPE_PERCPU_HASH = 5
 MAP_TYPE_PERCPU_ARRAY = 6
 MAP_TYPE_LRU_HASH = 9
@@ -161,6 +162,12 @@ def map_update(fd: int, key: bytes, value: bytes) -> None:
         Command.MAP_UPDATE_ELEM,
         MapElement(fd, ctypes.addressof(key_buffer), ctypes.addressof(value_buffer), 0),
     )
+
+
+def map_delete(fd: int, key: bytes) -> None:
+    """Remove a key; raises OSError (ENOENT if the map has no such key)."""
+    key_buffer = ctypes.create_string_buffer(key, len(key))
+    _bpf(Command.MAP_DELETE_ELEM, MapElement(fd, ctypes.addressof(key_buffer), 0, 0))
 
 
 def percpu_size(value_size: int) -> int:

@@ -17,6 +17,7 @@ class Command(IntEnum):
     MAP_CREATE = 0
     MAP_LOOKUP_ELEM = 1
     MAP_UPDATE_ELEM = 2
+    MAP_DELETE_ELEM = 3
     PROG_LOAD = 5
     PROG_GET_NEXT_ID = 11
     MAP_GET_NEXT_ID = 12
@@ -45,7 +46,7 @@ class MapCreate(ctypes.Structure):
 
 
 class MapElement(ctypes.Structure):
-    """BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM."""
+    """BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM, BPF_MAP_DELETE_ELEM."""
 
     _fields_ = (
         ("map_fd", ctypes.c_uint64),  # 32 bits and padding

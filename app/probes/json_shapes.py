@@ -27,7 +27,7 @@ class ChangeJson(TypedDict):
     """The last change that somebody asked for."""
 
     who: str
-    what: Literal["started", "stopped", "filter"]
+    what: Literal["started", "stopped", "filter", "columns"]
     at: str
 
 

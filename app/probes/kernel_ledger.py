@@ -12,7 +12,7 @@ from __future__ import annotations
 import mmap
 import os
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -25,10 +25,10 @@ _U32 = struct.Struct("=I")
 
 
 class KernelLedger:
-    """Owns the descriptors of one run's rings, counters and programs."""
+    """Owns the descriptors of the rings, counters and programs of a run, or of one of its sets."""
 
-    def __init__(self, message: Mapping[str, Any], descriptors: Sequence[int]) -> None:
-        """Take over the descriptors that came with the message `maps` (docs/protocol.md).
+    def __init__(self, message: Mapping[str, Any], descriptors: list[int]) -> None:
+        """Take the descriptors of the message `maps` (docs/protocol.md) from a list's beginning.
 
         Raises ValueError, KeyError or TypeError for a malformed message; then owns nothing.
         """
@@ -39,28 +39,31 @@ class KernelLedger:
         self._canary_missed_at = None if canary is None else int(canary)
         rings = len(self._slot_bytes)
         maps = rings + (1 if canary is None else 2)
-        if len(descriptors) < maps or not all(size > 0 for size in self._slot_bytes):
+        count = maps + int(message["programs"])
+        if not maps <= count <= len(descriptors) or not all(size > 0 for size in self._slot_bytes):
             raise ValueError(f"{len(descriptors)} descriptors for {rings} rings")
-        self._rings = descriptors[:rings]
-        self._counts, self._canary = descriptors[rings], descriptors[maps - 1]
-        self._entry_programs = descriptors[maps:]
+        taken, descriptors[:count] = descriptors[:count], []
+        self._rings = taken[:rings]
+        self._counts, self._canary = taken[rings], taken[maps - 1]
+        self._entry_programs = taken[maps:]
         self._stack = ExitStack()
-        for fd in descriptors:
+        for fd in taken:
             self._stack.callback(os.close, fd)
 
     def close(self) -> None:
         """Close the descriptors; the kernel then frees what they refer to."""
         self._stack.close()
 
-    def read(self) -> dict[str, Any]:
-        """Return the run's totals, as a tracer reports them at its end. Raises OSError.
+    def read(self, *, counts_misses: bool = True) -> dict[str, Any]:
+        """Return the totals, as a tracer reports them at its end. Raises OSError.
 
-        The programs must be detached; one that is still running is waited for.
+        The programs must be detached; one that is still running is waited for. All sets of a run
+        have the same programs at entry, so that the misses of only one ledger count.
         """
         wait_for_running_programs()
         drops = {name: self._count(index) for name, index in self._drops.items()}
         misses = sum(bpf.prog_info(fd).recursion_misses or 0 for fd in self._entry_programs)
-        drops[RECURSION] = misses - self._missed_canaries()
+        drops[RECURSION] = misses - self._missed_canaries() if counts_misses else 0
         # A call may return on another CPU, whose counter may be read before the one it entered on.
         drops[UNFINISHED] = max(0, self._count(self._entered) - self._count(self._left))
         dropped = sum(drops.values())

@@ -27,7 +27,16 @@ from app.probes.modes import MODES
 from app.probes.moment import Moment
 from app.probes.monitor import Monitor
 from app.probes.notifier import Notifier
-from app.probes.planning import Planner, Prepared, add_alternatives, compiled, invalid, prepare
+from app.probes.planning import (
+    Columns,
+    Planner,
+    Prepared,
+    add_alternatives,
+    compiled,
+    invalid,
+    prepare,
+    replan,
+)
 from app.probes.probe import Probe, State, check_filter
 from app.probes.registry import Registry
 from app.probes.restart import Restarts
@@ -182,38 +191,59 @@ class ProbeManager:
             raise
 
     def change(self, probe_id: str, changes: Mapping[str, Any], actor: str = SERVICE) -> ProbeJson:
-        """Change a running probe's `filter`, its `where`, or both, `where` first.
+        """Change a running probe's `filter`, its `where`, or both, `where` first; or its `columns`
+        with both at once.
 
         Changes of `filter` are merged into it (RFC 7396), None removes all of it; `where` is a
         text or None. On return no event passes what was in force before, and the counters hold
-        what was lost under that. Raises ProbedeckError: 404, 422, 502 or 504.
+        what was lost under that. Raises ProbedeckError: 404, 409, 422, 501, 502 or 504.
         """
         probe = self._registry.get(probe_id)
+        planned = self._planned(probe, changes) if "columns" in changes else None
         with probe.changed:
             self._settle(probe, time.monotonic() + self._settings.start_timeout_s)
             run = probe.require_run()
-            where = self._changed_where(probe, changes)
+            # A `where` is compiled for the columns that are in force once it is tested.
+            start_s = self._settings.start_timeout_s  # what a change of columns may take
+            probe.changed.wait_for(lambda: not run.is_changing_columns or run.end, start_s)
+            self._follow(probe, run)
+            if run.is_changing_columns:
+                raise filter_not_confirmed(probe_id, run.end, start_s)
+            run = probe.require_run()
+            where = self._changed_where(probe, changes, planned)
             # Merge into the filter that holds once the requests sent before are confirmed.
             wanted = run.wanted_filter or probe.spec.filter
             if "filter" in changes:
                 wanted = wanted.merged(changes["filter"])
-                check_filter(probe.mode, wanted, probe.plan)
+            plan = planned[1] if planned else probe.plan
+            check_filter(probe.mode, wanted, plan)
             is_sent, number = True, 0
-            if where is not None:
+            timeout_s = FILTER_TIMEOUT_S if planned is None else start_s
+            if planned is not None:
+                self._check_hook(probe, planned[1])
+                number = next(self._filter_numbers)
+                columns = Columns(*planned, where or Where(), wanted)
+                is_sent = run.change_columns(columns, number, actor)
+            elif where is not None:
                 number = next(self._filter_numbers)
                 is_sent = run.change_where(where, number, actor)
-            if "filter" in changes and is_sent:
+            if planned is None and "filter" in changes and is_sent:
                 number = next(self._filter_numbers)
                 is_sent = run.change_filter(wanted, number, actor)
 
             def is_confirmed() -> bool:
                 return is_sent and run.filtered >= number
 
+            def is_refused() -> bool:
+                return run.refused is not None and run.refused[0] == number
+
             with self._moment(probe, run, is_confirmed) as confirmed:
-                probe.changed.wait_for(lambda: is_confirmed() or run.end, FILTER_TIMEOUT_S)
+                probe.changed.wait_for(lambda: is_confirmed() or run.end or is_refused(), timeout_s)
                 self._follow(probe, run)
+            if is_refused() and run.refused is not None:
+                raise run.refused[1].problem()
             if not confirmed.is_past:
-                raise filter_not_confirmed(probe_id, run.end, FILTER_TIMEOUT_S)
+                raise filter_not_confirmed(probe_id, run.end, timeout_s)
             return confirmed.probe
 
     def stop(self, probe_id: str, actor: str = SERVICE, why: End = REQUESTED) -> ProbeJson:
@@ -288,8 +318,47 @@ class ProbeManager:
         self._begin(probe, run)
         return self._await_attached(probe, run, deadline), True
 
-    def _changed_where(self, probe: Probe, changes: Mapping[str, Any]) -> Where | None:
-        """Return the wanted `where` of a change, None if it has none. Raises ProbedeckError 422."""
+    def _planned(
+        self, probe: Probe, changes: Mapping[str, Any]
+    ) -> tuple[tuple[str, ...] | None, Plan]:
+        """Return the wanted columns of a change, and their plan; without the lock.
+
+        Raises ProbedeckError: 404, 422 or 501.
+        """
+        with probe.changed:
+            self._settle(probe, time.monotonic() + self._settings.start_timeout_s)
+            probe.require_run()
+            spec, mode = probe.spec, probe.mode.name
+            if probe.plan is None:
+                raise invalid("columns", "Deletions have columns of their own: omit it.")
+        given = changes["columns"]
+        columns = None if given is None else tuple(given)
+        return replan(self._planner, spec, mode, columns, self.kernel.working())
+
+    def _check_hook(self, probe: Probe, plan: Plan) -> None:
+        """Raises ProbedeckError 409 for a plan of something else than the probe has attached."""
+        if probe.plan is None or probe.plan.hook != plan.hook or probe.mode.name != plan.mode:
+            raise ProbedeckError(
+                409,
+                "running_differently",
+                f"{probe.id} traces something else than when these columns were planned: stop "
+                "it and start it again",
+                running=probe.spec.as_json(),
+            )
+
+    def _changed_where(
+        self,
+        probe: Probe,
+        changes: Mapping[str, Any],
+        planned: tuple[tuple[str, ...] | None, Plan] | None = None,
+    ) -> Where | None:
+        """Return the wanted `where` of a change, None if it has none. Raises ProbedeckError 422.
+
+        With other columns it is the one in force, as it is tested for these.
+        """
+        if planned is not None:
+            text = changes.get("where", probe.spec.where)
+            return compiled(self._planner, text, planned[1])
         if "where" not in changes:
             return None
         if probe.plan is None:

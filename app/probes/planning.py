@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from app.columns.plan import Plan
 from app.errors import ProbedeckError
 from app.probes.modes import MODES, PATH_COLUMN, PREFERENCE
-from app.probes.spec import DELETIONS, MODES_OF_KIND, PRESET, ProbeSpec, Target, Where
+from app.probes.spec import DELETIONS, MODES_OF_KIND, PRESET, Filter, ProbeSpec, Target, Where
 
 # A plan is one line to the tracer, which one buffer of the socket must take whole
 # (app.probes.tracer_process). The names of enumerators are most of a long one.
@@ -91,6 +91,18 @@ class Prepared:
     path_offsets: dict[str, int] | None = None
 
 
+@dataclass(frozen=True)
+class Columns:
+    """Other columns of a running probe: expressions as in `ProbeSpec`, their plan, and the filters
+    that are active with them.
+    """
+
+    expressions: tuple[str, ...] | None
+    plan: Plan
+    where: Where
+    filter: Filter
+
+
 def prepare(planner: Planner, probe_id: str, spec: ProbeSpec, working: list[str]) -> Prepared:
     """Choose the mode of a probe and plan it; `working` are the modes that this kernel allows.
 
@@ -153,6 +165,31 @@ def _plan(planner: Planner, spec: ProbeSpec, target: Target, working: list[str])
         raise invalid("mode", f"A {target.kind} can be traced in: {names}.")
     spec = replace(spec, mode=mode, columns=columns, where=text)
     return Prepared(spec, mode, possible, plan, compiled(planner, text, plan))
+
+
+def replan(
+    planner: Planner,
+    spec: ProbeSpec,
+    mode: str,
+    columns: tuple[str, ...] | None,
+    working: list[str],
+) -> tuple[tuple[str, ...] | None, Plan]:
+    """Return other columns of a probe that runs in a mode, and their plan; None are the default.
+
+    Raises ProbedeckError as `prepare` does.
+    """
+    assert spec.target is not None
+    target = spec.target
+    try:
+        if target.kind == PRESET:
+            found = planner.resolve(target.name, mode, working)
+            target = found.target
+            columns = found.columns if columns is None else columns
+        return columns, _checked(planner.make_plan(target, mode, columns), mode)
+    except ProbedeckError as error:
+        if error.status == 501:
+            add_alternatives(error, planner, replace(spec, columns=columns), working, mode)
+        raise
 
 
 def modes_of(target: Target) -> tuple[str, ...]:

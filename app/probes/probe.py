@@ -88,7 +88,9 @@ class Probe:
         """Whether a run has begun whose end is not known yet."""
         return self._state in (State.STARTING, State.RUNNING, State.STOPPING)
 
-    def note_change(self, actor: str, what: Literal["started", "stopped", "filter"]) -> None:
+    def note_change(
+        self, actor: str, what: Literal["started", "stopped", "filter", "columns"]
+    ) -> None:
         """Note who changed it; clients are told with the next state."""
         self.changed_by = {"who": actor, "what": what, "at": now()}
 
@@ -125,6 +127,14 @@ class Probe:
         if run is None:
             return False
         wanted, where = run.filter or self.spec.filter, run.where or self.where
+        columns = run.columns
+        if columns is not None and columns.plan is not self.plan:
+            self.plan, self.where = columns.plan, where
+            self.spec = replace(
+                self.spec, columns=columns.expressions, filter=wanted, where=where.text
+            )
+            self.note_change(run.filter_by, "columns")
+            return True
         if wanted == self.spec.filter and where == self.where:
             return False
         self.spec = replace(self.spec, filter=wanted, where=where.text)

@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +16,7 @@ from app.hub import Hub, Ledger
 from app.link.frames import KIND_BATCH, FrameError, TruncatedFrameError
 from app.probes.json_shapes import BlindJson, CostJson
 from app.probes.kernel_ledger import KernelLedger
+from app.probes.planning import Columns
 from app.probes.run_end import End, end_of
 from app.probes.spawner import Tracer
 from app.probes.spec import Filter, Where
@@ -23,6 +24,7 @@ from app.probes.tracer_process import TracerProcess
 from app.timestamps import unix_time
 
 log = logging.getLogger(__name__)
+Wanted = Filter | Where | Columns
 
 
 class TracerRun:
@@ -44,6 +46,8 @@ class TracerRun:
         self.filtered = 0  # number of the last filter that the tracer confirmed
         self.filter: Filter | None = None  # the last one confirmed
         self.where: Where | None = None  # likewise
+        self.columns: Columns | None = None  # likewise
+        self.refused: tuple[int, End] | None = None  # the last change that was not possible, why
         self.filter_by = ""  # the caller that asked for the last of both
         self.drops: dict[str, int] = {}
         self.cost: CostJson | None = None
@@ -51,9 +55,11 @@ class TracerRun:
         self.blind: BlindJson | None = None  # attached, but the kernel does not run the programs
         self.end: End | None = None
         self._blind_since_s = 0.0
-        self._filters: deque[tuple[int, Filter | Where, str]] = deque()  # sent, not confirmed
+        self._filters: deque[tuple[int, Wanted, str]] = deque()  # sent, not confirmed
         self._last_word: End | None = None
-        self._kernel_ledger: KernelLedger | None = None
+        self._kernel_ledgers: list[KernelLedger] = []  # of the sets of programs, oldest first
+        self._retired: Counter[str] = Counter()  # totals of sets that are no longer loaded
+        self._retired_drops: Counter[str] = Counter()
         self._reported_s = self._heard_s = time.time()
         self._process = TracerProcess(tracer, ledger.probe)
         self._reader = threading.Thread(target=self._read, name="tracer-reader", daemon=True)
@@ -81,9 +87,23 @@ class TracerRun:
         message = {"type": "where", "where": wanted.kernel, "number": number}
         return self._request(message, number, wanted, actor)
 
-    def _request(
-        self, message: dict[str, Any], number: int, wanted: Filter | Where, actor: str
-    ) -> bool:
+    def change_columns(self, wanted: Columns, number: int, actor: str = "") -> bool:
+        """As `change_filter`, for other columns; `columns` follows the answers, or `refused`."""
+        message = {
+            "type": "columns",
+            "plan": wanted.plan.as_json(),
+            "where": wanted.where.kernel,
+            "filter": wanted.filter.as_json(),
+            "number": number,
+        }
+        return self._request(message, number, wanted, actor)
+
+    @property
+    def is_changing_columns(self) -> bool:
+        """Whether other columns were asked for, and the tracer has not answered yet."""
+        return any(isinstance(wanted, Columns) for _, wanted, _ in list(self._filters))
+
+    def _request(self, message: dict[str, Any], number: int, wanted: Wanted, actor: str) -> bool:
         self._filters.append((number, wanted, actor))
         if not self._process.tell(message):
             self._filters.pop()
@@ -149,8 +169,10 @@ class TracerRun:
             self.drops = message["drops"]
             self.cost = message["cost"]
             self._reported_s = time.time()
-        elif kind == "maps" and self._kernel_ledger is None:
-            self._kernel_ledger = KernelLedger(message, descriptors)
+        elif kind == "maps":
+            self._kernel_ledgers.append(KernelLedger(message, descriptors))
+        elif kind == "retired" and 0 <= message["set"] < len(self._kernel_ledgers) - 1:
+            self._retire(message["set"])
         elif kind == "attached":
             self.function = message["function"]
             self.attached = True
@@ -166,8 +188,8 @@ class TracerRun:
                 message["rows"],
                 message["traceback"],
             )
-        elif kind == "filtered":
-            self._filtered(message["number"])
+        elif kind in ("filtered", "refused"):
+            self._answered(message)
             self._on_change(self)
         elif kind == "stopped":
             self._last_word = End(message["code"], message["detail"])
@@ -181,11 +203,19 @@ class TracerRun:
         else:
             raise ValueError(f"unexpected message {kind!r}")
 
-    def _filtered(self, number: int) -> None:
+    def _answered(self, message: dict[str, Any]) -> None:
+        number = message["number"]
+        if message["type"] == "refused":  # the changes before it have been answered
+            self._filters.popleft()
+            self.refused = number, End(message["code"], message["detail"], message["status"])
+            return
         while self._filters and self._filters[0][0] <= number:
             _, confirmed, self.filter_by = self._filters.popleft()
             if isinstance(confirmed, Where):
                 self.where = confirmed
+            elif isinstance(confirmed, Columns):
+                self.columns, self.where = confirmed, confirmed.where
+                self.filter = confirmed.filter
             else:
                 self.filter = confirmed
         self.filtered = number
@@ -229,19 +259,33 @@ class TracerRun:
 
         After an orderly end the tracer's last report has the same totals.
         """
-        kernel_ledger = self._kernel_ledger
-        if kernel_ledger is None:  # it ended before its programs let any event through
-            for fd in descriptors:
-                os.close(fd)
+        for fd in descriptors:
+            os.close(fd)  # of programs that let no event through before the end
+        if not self._kernel_ledgers:
             return end
         try:
-            totals = kernel_ledger.read()
-            self._balance(totals, since_s=self._heard_s)
-            self.drops = totals["drops"]
+            while len(self._kernel_ledgers) > 1:
+                self._retire(0)
+            totals = self._kernel_ledgers[0].read()
+            drops = Counter(totals["drops"]) + self._retired_drops
+            kernel = totals["dropped_kernel"] + self._retired["dropped_kernel"]
+            produced = totals["produced"] + self._retired["produced"]
+            self._balance({"produced": produced, "dropped_kernel": kernel}, since_s=self._heard_s)
+            self.drops = {**totals["drops"], **drops}
         except OSError as error:
             log.exception("%s: the kernel's counters cannot be read", self.ledger.probe)
             detail = f"{end.detail}; its counters cannot be read: {error.strerror}"
             return End("tracer_failed", detail, extra={"reason": "its counters cannot be read"})
         finally:
-            kernel_ledger.close()
+            for ledger in self._kernel_ledgers:
+                ledger.close()
         return end
+
+    def _retire(self, place: int) -> None:
+        """Keep the totals of a set of programs, which are final. Raises OSError."""
+        ledger = self._kernel_ledgers[place]
+        totals = ledger.read(counts_misses=False)
+        self._retired.update({name: totals[name] for name in ("produced", "dropped_kernel")})
+        self._retired_drops.update(totals["drops"])
+        ledger.close()
+        del self._kernel_ledgers[place]

@@ -106,6 +106,7 @@ class AttachedPrograms:
             "entered": CALLS_ENTERED,
             "left": CALLS_LEFT,
             "canary_missed_at": CANARY_MISSED_AT if has_canaries else None,
+            "programs": len(self._entry_programs()),
         }
         counts = [maps[name].fd for name in ("counts", "canary") if name in maps]
         rings = [fd for fd, _ in self.rings().values()]

@@ -41,6 +41,7 @@ from app.tracer.template_source import template_flags, template_source
 PLAIN_MAPS = {
     bpf.MAP_TYPE_HASH,
     bpf.MAP_TYPE_ARRAY,
+    bpf.MAP_TYPE_PROG_ARRAY,
     bpf.MAP_TYPE_PERCPU_HASH,
     bpf.MAP_TYPE_PERCPU_ARRAY,
     bpf.MAP_TYPE_LRU_HASH,

@@ -48,12 +48,32 @@ class Encoder(Protocol):
     def encode(self, parts: Sequence[Records], wall_offset_ns: WallOffset) -> bytes: ...
 
 
-class Source(Protocol):
-    """The programs whose records are read (app/tracer/programs.py)."""
+class RingSource(Protocol):
+    """A set of programs that writes records."""
 
     def rings(self) -> dict[str, tuple[int, int]]: ...
+
+
+class Source(RingSource, Protocol):
+    """The programs whose records are read (app/tracer/programs.py)."""
+
     def drops(self) -> dict[str, int]: ...
     def run_time(self) -> RunTime: ...
+
+
+class _Part:
+    """The rings of one set of programs, and what encodes their records."""
+
+    def __init__(
+        self, source: RingSource, encoder: Encoder, slots: Mapping[str, np.dtype[Any]]
+    ) -> None:
+        self.encoder = encoder
+        with ExitStack() as stack:
+            self.rings = {
+                name: stack.enter_context(Ring(map_fd, size, slots[name]))
+                for name, (map_fd, size) in source.rings().items()
+            }
+            self.close = stack.pop_all().close
 
 
 class Drain:
@@ -70,14 +90,12 @@ class Drain:
         slots: Mapping[str, np.dtype[Any]],
     ) -> None:
         self._programs = programs
-        self._encoder = encoder
         self._outbox = outbox
         self._clock = WallClock()
         self._stack = ExitStack()
-        self._rings = {
-            name: self._stack.enter_context(Ring(map_fd, size, slots[name]))
-            for name, (map_fd, size) in programs.rings().items()
-        }
+        self._parts: list[_Part] = []
+        self._removed = 0  # records of rings that are no longer read
+        self.add(programs, encoder, slots)
         self._cost = self._stack.enter_context(CostMeter(programs.run_time))
         self._reported: dict[str, object] = {}
         self._faults: set[str] = set()  # already reported
@@ -90,15 +108,35 @@ class Drain:
 
     def __exit__(self, *exc: object) -> None:
         self._stack.close()
+        for part in self._parts:
+            part.close()
+
+    def add(self, source: RingSource, encoder: Encoder, slots: Mapping[str, np.dtype[Any]]) -> None:
+        """Also read these rings; of each thread their records follow those of the rings before."""
+        self._parts.append(_Part(source, encoder, slots))
+
+    def is_empty(self, place: int) -> bool:
+        """Whether all records of the rings that were added at this place have been read."""
+        rings = self._parts[place].rings.values()
+        return all(ring.consumed == ring.produced for ring in rings)
+
+    def remove(self, place: int) -> None:
+        """Stop reading the rings at this place; their records stay counted."""
+        part = self._parts.pop(place)
+        self._removed += sum(ring.consumed for ring in part.rings.values())
+        part.close()
+
+    def _rings(self) -> list[tuple[str, Ring]]:
+        return [each for part in self._parts for each in part.rings.items()]
 
     @property
     def consumed(self) -> int:
-        return sum(ring.consumed for ring in self._rings.values())
+        return self._removed + sum(ring.consumed for _, ring in self._rings())
 
     @property
     def produced(self) -> int:
         """Records put into the rings since the start, by the kernel's count."""
-        return sum(ring.produced for ring in self._rings.values())
+        return self._removed + sum(ring.produced for _, ring in self._rings())
 
     def poll(self) -> int:
         """Queue one batch of available records; return the number of rows.
@@ -109,34 +147,39 @@ class Drain:
         self._clock.sample()
         if self._outbox.queued_bytes > OUTBOX_BYTES:
             return 0
-        self.occupancy = max(ring.occupancy for ring in self._rings.values())
+        self.occupancy = max(ring.occupancy for _, ring in self._rings())
         if not self.occupancy:
             return 0  # the common case, many times a second
         before_ns = self._clock.now_ns()
-        peeked = [ring.peek(MAX_ROWS[name]) for name, ring in self._rings.items()]
+        rings = self._rings()
+        peeked = [ring.peek(MAX_ROWS[name]) for name, ring in rings]
         counts = takeable(peeked, before_ns)
         rows = sum(counts)
         if not rows:
             return 0  # all are after one that is still being written
         self.is_behind = any(
-            len(view) == MAX_ROWS[name] for name, (view, _) in zip(self._rings, peeked, strict=True)
+            len(view) == MAX_ROWS[name] for (name, _), (view, _) in zip(rings, peeked, strict=True)
         )
-        taken = [view[:count] for (view, _), count in zip(peeked, counts, strict=True) if count]
-        self._send(rows, taken)
-        for ring, count in zip(self._rings.values(), counts, strict=True):
+        taken = iter([view[:count] for (view, _), count in zip(peeked, counts, strict=True)])
+        for part in self._parts:
+            records = [each for each in (next(taken) for _ in part.rings) if len(each)]
+            if records:
+                self._send(part.encoder, records)
+        for (_, ring), count in zip(rings, counts, strict=True):
             ring.release(count)
         if self._lost_rows:
             self._lost_rows = False
             self.report()  # here, where the rows are missing
         return rows
 
-    def _send(self, rows: int, records: Sequence[Records]) -> None:
+    def _send(self, encoder: Encoder, records: Sequence[Records]) -> None:
         """Queue the rows. If they cannot be encoded they are lost, and the probe continues.
 
         The service counts them as lost on the way to it, as the totals have more rows than arrived.
         """
+        rows = sum(len(each) for each in records)
         try:
-            data = self._encoder.encode(records, self._clock.offset_ns)
+            data = encoder.encode(records, self._clock.offset_ns)
         except Exception as error:  # noqa: BLE001 - a bad record costs its batch, not the probe
             cause = f"{type(error).__name__} at {_location(error)}"
             if cause not in self._faults:  # reported once, as it may happen to every batch
@@ -149,7 +192,8 @@ class Drain:
 
     def report(self, unfinished: int = 0) -> None:
         """Queue the totals, if they changed, after the batches they count."""
-        drops = {**self._programs.drops(), UNFINISHED: unfinished}
+        drops = {UNFINISHED: 0, **self._programs.drops()}
+        drops[UNFINISHED] += unfinished
         dropped = sum(drops.values())
         delivered = self.consumed
         counters = {

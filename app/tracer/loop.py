@@ -13,6 +13,7 @@ from app.filters.kernel_filter import KernelFilter
 from app.link.frames import Outbox, ServiceGoneError, TracerRequest
 from app.probes.spec import Filter
 from app.tracer.canary import Sight
+from app.tracer.column_change import ColumnChange
 from app.tracer.drain import OUTBOX_BYTES, Drain
 from app.tracer.plan_programs import PlanPrograms
 from app.tracer.programs import Programs
@@ -53,6 +54,9 @@ class Loop:
         self._sight = sight
         self._filter = request.filter
         self._received = b""
+        self._columns = (
+            ColumnChange(request, programs, outbox) if isinstance(programs, PlanPrograms) else None
+        )
         self._stop_code: str | None = None
 
     def run(self, drain: Drain) -> None:
@@ -68,6 +72,8 @@ class Loop:
             if now < next_poll:
                 continue  # woken to continue sending: a poll now would yield a tiny batch
             rows = drain.poll()
+            if self._columns is not None:
+                self._filter = self._columns.advance(drain) or self._filter
             idle_polls = 0 if rows else idle_polls + 1
             rows_since_report += rows
             elapsed_s, polled = now - polled, now
@@ -91,6 +97,8 @@ class Loop:
         self._finish(drain)
 
     def _finish(self, drain: Drain) -> None:
+        if self._columns is not None:
+            self._columns.close()
         # Let no new calls in, let those in progress return, detach, then drain the rest. The
         # filter's tests stay, as calls in progress must still pass them at their return.
         self._programs.set_filter(self._filter, enabled=False)
@@ -139,6 +147,8 @@ class Loop:
             self._programs.set_where(wanted)
             drain.report()
             self._outbox.message({"type": "filtered", "number": message["number"]})
+        elif message["type"] == "columns" and self._columns is not None:
+            self._columns.begin(message)
         else:
             raise ValueError(f"unknown message {message['type']!r}")
 

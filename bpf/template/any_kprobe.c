@@ -29,7 +29,8 @@ int any_entry(struct pt_regs *ctx)
     u64 words[WORDS];
 
     load_words(ctx, words);
-    enter_call(words, ctx->sp);
+    if (!enter_call(words, ctx->sp))
+        newer_entry.call(ctx, 0);
     return 1;
 }
 
@@ -40,7 +41,8 @@ int any_return(struct pt_regs *ctx)
 
     words[RESULT] = ctx->ax;
     words[TASK] = bpf_get_current_task();
-    leave_call(words, ctx->sp - sizeof(u64)); // the return address has been taken off the stack
+    if (!leave_call(words, ctx->sp - sizeof(u64))) // the return address has been taken off the stack
+        other_return.call(ctx, 0);
     return 1;
 }
 #endif

@@ -23,7 +23,8 @@ int any_entry(void *ctx)
     words[TASK] = bpf_get_current_task();
     if (used >> CGROUP & 1)
         words[CGROUP] = bpf_get_current_cgroup_id();
-    enter_call(words, ONLY_FRAME);
+    if (!enter_call(words, ONLY_FRAME))
+        newer_entry.call(ctx, 0);
     return 1;
 }
 
@@ -33,6 +34,7 @@ int any_return(void *ctx)
 
     asm volatile("%0 = *(u64 *)(%1 + 16)" : "=r"(words[RESULT]) : "r"(ctx));
     words[TASK] = bpf_get_current_task();
-    leave_call(words, ONLY_FRAME);
+    if (!leave_call(words, ONLY_FRAME))
+        other_return.call(ctx, 0);
     return 1;
 }

@@ -11,6 +11,7 @@ int any_entry(void *ctx)
     words[TASK] = bpf_get_current_task();
     if (used >> CGROUP & 1)
         words[CGROUP] = bpf_get_current_cgroup_id();
-    enter_call(words, 0);
+    if (!enter_call(words, 0))
+        newer_entry.call(ctx, 0);
     return 1;
 }

@@ -24,7 +24,8 @@ int any_entry(u64 *ctx)
     u64 words[WORDS];
 
     load_words(ctx, words);
-    enter_call(words, (u64)ctx);
+    if (!enter_call(words, (u64)ctx))
+        newer_entry.call(ctx, 0);
     return 0;
 }
 
@@ -36,7 +37,8 @@ int any_return(u64 *ctx)
 
     load_words(ctx, words);
     bpf_probe_read_kernel(&words[RESULT], sizeof(u64), ctx + place);
-    leave_call(words, (u64)ctx);
+    if (!leave_call(words, (u64)ctx))
+        other_return.call(ctx, 0);
     return 0;
 }
 #endif

@@ -12,6 +12,11 @@
 BPF_HASH(long_calls, struct call_key, struct whole_record, LONG_CALLS_ENTRIES);
 BPF_PERCPU_ARRAY(empty_call, struct call, 1);
 
+// The program at return of other columns, for calls that were not seen at entry by this object's: in
+// the attached object it is the newest, and in that the one before it, as long as calls that it saw
+// are in progress (app/tracer/plan_programs.py).
+BPF_PROG_ARRAY(other_return, 1);
+
 static __always_inline void drop_long_texts(struct call_key *key, struct call *c)
 {
     if (c->end > KEPT_MAX)
@@ -76,6 +81,20 @@ static __always_inline struct call *find_call(struct call_key *key, u64 frame)
             return c;
     }
     return NULL;
+}
+
+// Other columns are active: this object will not begin the call that enters now, which ends
+// nevertheless what cannot be in progress any more.
+static __always_inline void give_up_ended_calls(struct call_key *key, u64 frame)
+{
+#pragma unroll
+    for (int depth = 0; depth < DEPTHS; depth++) {
+        key->depth = depth;
+        struct call *c = calls.lookup(key);
+
+        if (c && c->frame && is_over(c, frame))
+            give_up_call(key, c);
+    }
 }
 
 static __always_inline void end_call(struct call_key *key, struct call *c)

@@ -2,6 +2,7 @@
 //
 // Entry modes: a call is emitted at its entry.
 
+// Returns whether the columns of this program are active.
 static __always_inline int enter_call(u64 *words, u64 frame)
 {
     u32 generation;
@@ -9,9 +10,13 @@ static __always_inline int enter_call(u64 *words, u64 frame)
     struct filter *f = current_filter(&generation);
     struct draft *d = get_draft(AT_ENTRY);
 
-    if (!f || !f->enabled || !d || !make_record(d, f, words))
+    if (!f || !d)
+        return 1;
+    if (!f->enabled)
         return 0;
+    if (!make_record(d, f, words))
+        return 1;
     d->whole.r.head.entry_ns = now_ns;
     send_record(&d->whole.r, d->end, sizeof(struct whole_record));
-    return 0;
+    return 1;
 }

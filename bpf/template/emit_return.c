@@ -2,6 +2,7 @@
 //
 // Exit modes: a call is kept at its entry and emitted at its return.
 
+// Returns whether the columns of this program are active.
 static __always_inline int enter_call(u64 *words, u64 frame)
 {
     SLOT(kept_bytes, 0x7000000000000402);
@@ -10,15 +11,21 @@ static __always_inline int enter_call(u64 *words, u64 frame)
     struct draft *d = get_draft(AT_ENTRY);
     struct call_key key = {bpf_get_current_task(), 0};
 
-    if (!f || !f->enabled || !d || !make_record(d, f, words))
+    if (!f || !d)
+        return 1;
+    if (!f->enabled) {
+        give_up_ended_calls(&key, own_frame(d, frame));
         return 0;
+    }
+    if (!make_record(d, f, words))
+        return 1;
 
     frame = own_frame(d, frame);
     struct call *c = begin_call(&key, frame);
 
     if (!c) {
         count(DROP_STASH_FULL);
-        return 0;
+        return 1;
     }
     c->generation = generation;
     c->mask = d->mask;
@@ -32,12 +39,12 @@ static __always_inline int enter_call(u64 *words, u64 frame)
         c->end = 0;
         end_call(&key, c);
         count(DROP_STASH_FULL);
-        return 0;
+        return 1;
     }
     count(CALLS_ENTERED);
     c->frame = frame;
     c->kept.r.head.entry_ns = bpf_ktime_get_ns(); // last: our own work is not in the latency
-    return 0;
+    return 1;
 }
 
 // Whether a record that is complete passes. The filter may have changed since the entry; no event
@@ -87,6 +94,7 @@ static __always_inline void send_call(struct call_key *key, struct call *c, u64 
         send_record(r, c->end, sizeof(struct kept_record));
 }
 
+// Returns whether the call was seen at entry.
 static __always_inline int leave_call(u64 *words, u64 frame)
 {
     u64 now_ns = bpf_ktime_get_ns();
@@ -109,5 +117,5 @@ static __always_inline int leave_call(u64 *words, u64 frame)
     count(CALLS_LEFT);
     send_call(&key, c, words, d);
     end_call(&key, c);
-    return 0;
+    return 1;
 }

@@ -2,6 +2,11 @@
 //
 // At a call's entry: making its record.
 
+// The program at entry of the active columns, once they are others than these. A program without a
+// successor jumps nowhere, which costs nothing while its own columns are active
+// (app/tracer/plan_programs.py).
+BPF_PROG_ARRAY(newer_entry, 1);
+
 // Fill a draft with what is known at entry. Returns false when the filter does not let it pass.
 static __always_inline int make_record(struct draft *d, struct filter *f, u64 *words)
 {

@@ -59,6 +59,10 @@ class Plans:
         """Return the plan of a start without `columns`; raises ProbedeckError for a refusal."""
         return self._planner.make_plan(Target(FUNCTION, name), mode, None)
 
+    def plan_columns(self, target: Target, mode: str, columns: tuple[str, ...]) -> Plan:
+        """Return the plan of a start with `columns`; raises ProbedeckError for a refusal."""
+        return self._planner.make_plan(target, mode, columns)
+
     def plan_anyway(self, name: str, mode: str) -> Plan:
         """Return a plan without columns, whatever the index says; raises ProbedeckError."""
         entry = self.index.lookup(FUNCTION, name)

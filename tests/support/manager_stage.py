@@ -25,6 +25,7 @@ from app.probes import manager as manager_module
 from app.probes.kernel_check import KernelAnswer, KernelCheck
 from app.probes.manager import ProbeManager
 from app.probes.modes import MODES
+from app.probes.planning import Columns
 from app.probes.run_end import End
 from app.probes.spec import Filter, ProbeSpec, Where
 from tests.support.fake_planner import FakePlanner
@@ -44,6 +45,9 @@ class FakeRun:
         self.attached = False
         self.filtered, self.filter, self.filter_by = 0, None, ""
         self.where: Where | None = None
+        self.columns: Columns | None = None
+        self.refused: tuple[int, End] | None = None
+        self.is_changing_columns = False
         self.drops: dict[str, int] = {}
         self.cost = self.ended_s = self.blind = None
         self.end: End | None = None
@@ -51,7 +55,7 @@ class FakeRun:
         self.begun = threading.Event()
         self.asked_to_stop = threading.Event()
         self.killed_for: End | None = None
-        self.sent: list[tuple[int, Filter | Where, str]] = []
+        self.sent: list[tuple[int, Filter | Where | Columns, str]] = []
 
     def begin(self, request: bytes) -> None:
         self.request = TracerRequest.decode(request)
@@ -65,6 +69,11 @@ class FakeRun:
         return True
 
     def change_where(self, wanted: Where, number: int, actor: str = "") -> bool:
+        self.sent.append((number, wanted, actor))
+        return True
+
+    def change_columns(self, wanted: Columns, number: int, actor: str = "") -> bool:
+        self.is_changing_columns = True
         self.sent.append((number, wanted, actor))
         return True
 
@@ -82,6 +91,10 @@ class FakeRun:
 
     def confirm(self, index: int = -1) -> None:
         number, wanted, actor = self.sent[index]
+        if isinstance(wanted, Columns):
+            facts = {"columns": wanted, "where": wanted.where, "filter": wanted.filter}
+            self.report(filtered=number, filter_by=actor, is_changing_columns=False, **facts)
+            return
         name = "where" if isinstance(wanted, Where) else "filter"
         self.report(filtered=number, filter_by=actor, **{name: wanted})
 

@@ -264,11 +264,12 @@ class FilterChangeSchema(StrictSchema):
 
     filter = fields.Nested(FilterSchema, allow_none=True)
     where = Expression(MAX_WHERE, allow_none=True)
+    columns = BoundedList(Expression(MAX_EXPRESSION), MAX_COLUMNS, allow_none=True)
 
     @validates_schema
     def check_something(self, data: dict[str, Any], **_kwargs: Any) -> None:
         if not data:
-            raise ValidationError("Give filter, where or both.")
+            raise ValidationError("Give filter, where or columns.")
 
 
 class WhereQuerySchema(StrictSchema):

@@ -72,9 +72,16 @@ class Probe(MethodView):
 
     @blueprint.arguments(FilterChangeSchema)
     @blueprint.response(200, ProbeSchema)
-    @blueprint.problems({404: "unknown_probe, not_running", 502: "tracer_failed"})
+    @blueprint.problems(
+        {
+            404: "unknown_probe, not_running",
+            409: "running_differently",
+            501: "unavailable",
+            502: "tracer_failed",
+        }
+    )
     def patch(self, change: dict[str, Any], probe_id: str) -> Response:
-        """Change a running probe's filters without detaching (RFC 7396: null removes)."""
+        """Change a running probe's filters or columns without detaching (RFC 7396)."""
         actor = current_caller().name
         return jsonify(current_service().manager.change(probe_id, change, actor))
 

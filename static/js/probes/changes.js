@@ -5,6 +5,7 @@
 const WORDS = {
   started: (probe) => `started ${probe}`,
   stopped: (probe) => `stopped ${probe}`,
+  columns: (probe) => `changed the columns of ${probe}`,
   filter: (probe) => `changed the kernel filter of ${probe}`,
 };
 

@@ -154,3 +154,28 @@ def test_no_room_for_descriptors_is_an_error(
         os.close(fd)
     assert os.read(reader, 1) == b""
     os.close(reader)
+
+
+def test_descriptors_come_with_later_frames_too(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    ours, theirs = pair
+    reader, writer = os.pipe()
+    outbox = Outbox(theirs)
+    descriptors: list[int] = []
+    frames = read_frames(ours, descriptors)
+    for number in range(3):
+        outbox.batch(1, bytes(70_000))
+        outbox.maps({"number": number}, [writer] * (number + 1))
+        outbox.message({"after": number})
+        outbox.send()
+        assert next(frames) == (KIND_BATCH, 1, bytes(70_000))
+        assert next(frames)[2] == b'{"number": %d}' % number
+        assert len(descriptors) == number + 1
+        assert next(frames)[2] == b'{"after": %d}' % number
+        while descriptors:
+            os.close(descriptors.pop())
+    os.close(writer)
+    assert os.read(reader, 1) == b""
+    os.close(reader)
+    frames.close()  # type: ignore[attr-defined]

@@ -16,12 +16,15 @@ MESSAGE: dict[str, Any] = {
     "entered": 3,
     "left": 4,
     "canary_missed_at": 20,
+    "programs": 1,
 }
 
 
 def test_the_descriptors_are_closed_with_it() -> None:
     descriptors = [os.dup(0) for _ in range(5)]
-    KernelLedger(MESSAGE, descriptors).close()
+    given = [*descriptors, 7]
+    KernelLedger(MESSAGE, given).close()
+    assert given == [7]  # of a later message
     for fd in descriptors:
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(fd)

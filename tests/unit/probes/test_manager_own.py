@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import gc
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from app.columns.plan import Plan
 from app.errors import ProbedeckError
 from app.hub import Hub, Subscription
 from app.probes import registry
@@ -261,6 +263,79 @@ def test_a_bad_where_changes_nothing(stage: Stage) -> None:
     entry = stage.start("entry", target=READ, mode="kprobe")
     assert problem(lambda: stage.manager.change("entry", changes)) == (422, "not_at_entry")
     assert (run.sent, entry.sent) == ([], [])
+
+
+def test_columns_are_shown_once_they_are_confirmed(stage: Stage) -> None:
+    run = stage.start(NAME, target=READ, columns=("count",), where="count>1", filter=Filter(uid=1))
+    wanted = {"columns": ["pos", "state"], "filter": {"pid": 7}}
+    change = stage.pool.submit(stage.manager.change, NAME, wanted, "eve")
+    wait_until(lambda: run.sent, "the request")
+    later = stage.pool.submit(stage.manager.change, NAME, {"where": "pos>2"})
+    before = stage.manager.describe(NAME)
+    assert (before["expressions"], before["filter"]["pid"]) == (["count"], None)
+    ((_, sent, _),) = run.sent  # the other change waits, as its columns are not known yet
+    assert (sent.where.text, sent.filter) == ("count>1", Filter(uid=1, pid=7))
+    assert [each.column.name for each in sent.plan.outputs][-2:] == ["pos", "state"]
+    run.confirm()
+    changed = change.result(PATIENCE_S)
+    assert (changed["expressions"], changed["filter"]["pid"]) == (["pos", "state"], 7)
+    assert [changed["changed_by"][each] for each in ("who", "what")] == ["eve", "columns"]
+    wait_until(lambda: len(run.sent) == 2, "the other request")
+    run.confirm()
+    assert later.result(PATIENCE_S)["where"] == "pos>2"
+    spec = ProbeSpec(
+        target=READ, columns=("pos", "state"), where="pos>2", filter=Filter(uid=1, pid=7)
+    )
+    assert stage.manager.start(NAME, spec)[1] is False  # the same as what runs
+
+
+def test_a_restart_is_with_the_last_columns(stage: Stage) -> None:
+    first = stage.start(NAME, target=READ, columns=("count",), restart=True)
+    change = stage.pool.submit(stage.manager.change, NAME, {"columns": ["pos"], "where": "pos>2"})
+    wait_until(lambda: first.sent, "the request")
+    first.confirm()
+    change.result(PATIENCE_S)
+    first.report(end=DIED, ended_s=1.0)
+    second = stage.run(2)
+    ((_, sent, _),) = first.sent
+    assert second.request.plan is not None
+    assert Plan.from_json(second.request.plan) == sent.plan
+    assert second.request.where == sent.where.kernel
+
+
+def test_columns_that_the_tracer_refuses_change_nothing(stage: Stage) -> None:
+    run = stage.start(NAME, target=READ, columns=("count",))
+    change = stage.pool.submit(stage.manager.change, NAME, {"columns": ["pos"]})
+    wait_until(lambda: run.sent, "the request")
+    refused = (run.sent[0][0], End("tracer_failed", "no memory", 502))
+    run.report(refused=refused, is_changing_columns=False)
+    assert problem(lambda: change.result(PATIENCE_S)) == (502, "tracer_failed")
+    assert stage.manager.describe(NAME)["expressions"] == ["count"]
+
+
+def test_columns_that_cannot_be(stage: Stage) -> None:
+    run = stage.start(NAME, target=READ, where="count>1")
+    for changes in ({"columns": ["+"]}, {"columns": ["pos"], "where": "!"}):
+        assert problem(lambda: stage.manager.change(NAME, changes)) == (422, "invalid")  # noqa: B023
+    assert run.sent == []
+    deletions = stage.start(MODE)
+    assert problem(lambda: stage.manager.change(MODE, {"columns": None})) == (422, "invalid")
+    assert deletions.sent == []
+
+
+def test_columns_of_what_was_attached_before(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its module was loaded again meanwhile, so the function has another number in BTF."""
+    run = stage.start(NAME, target=READ)
+    make = stage.planner.make_plan
+
+    def make_moved(*arguments: Any) -> Plan:
+        plan = make(*arguments)
+        return replace(plan, hook=replace(plan.hook, function_id=9))
+
+    monkeypatch.setattr(stage.planner, "make_plan", make_moved)
+    change = {"columns": ["pos"]}
+    assert problem(lambda: stage.manager.change(NAME, change)) == (409, "running_differently")
+    assert run.sent == []
 
 
 # --- At once ---

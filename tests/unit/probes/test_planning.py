@@ -8,9 +8,17 @@ from typing import Any
 
 import pytest
 
+from app.columns.column import CALLER
 from app.errors import ProbedeckError
 from app.probes.modes import MODES
-from app.probes.planning import MAX_PLAN_BYTES, Prepared, add_alternatives, check_name, prepare
+from app.probes.planning import (
+    MAX_PLAN_BYTES,
+    Prepared,
+    add_alternatives,
+    check_name,
+    prepare,
+    replan,
+)
 from app.probes.spec import DELETIONS, FUNCTION, PRESET, SYSCALL, TRACEPOINT, ProbeSpec, Target
 from tests.support.fake_planner import FakePlanner
 
@@ -86,6 +94,24 @@ def test_a_mode_that_cannot_trace_it_names_those_that_can() -> None:
     assert (error.extra["reason"], error.extra["hint"]) == ("it is not in the kernel's BTF", "-")
     nothing = refusal(ProbeSpec(target=BY_KPROBE), ["fexit", "fentry"])
     assert (nothing.status, nothing.extra["alternatives"]) == (501, [])
+
+
+def test_other_columns_of_what_runs() -> None:
+    def columns(spec: ProbeSpec, wanted: tuple[str, ...] | None) -> tuple[Any, str, list[str]]:
+        found, plan = replan(FakePlanner(), spec, "kprobe", wanted, ALL)
+        return found, plan.mode, [each.column.name for each in plan.outputs[len(CALLER) :]]
+
+    preset = ProbeSpec(target=Target(PRESET, "reads"), columns=("pos",))
+    assert columns(ProbeSpec(target=READ), ("pos",)) == (("pos",), "kprobe", ["pos"])
+    assert columns(ProbeSpec(target=READ), None) == (None, "kprobe", ["count"])
+    assert columns(preset, None) == (("count", "state"), "kprobe", ["count", "state"])
+    assert columns(preset, ("flags",)) == (("flags",), "kprobe", ["flags"])
+    with pytest.raises(ProbedeckError) as caught:
+        replan(FakePlanner(), ProbeSpec(target=BY_KPROBE), "fexit", None, ALL)
+    assert caught.value.extra["alternatives"] == ["kretprobe", "kprobe"]
+    with pytest.raises(ProbedeckError) as caught:
+        replan(FakePlanner(), ProbeSpec(target=READ), "fexit", ("+",), ALL)
+    assert (caught.value.status, caught.value.code) == (422, "invalid")
 
 
 def test_what_works_instead_is_planned_first() -> None:

@@ -30,6 +30,7 @@ class FakeRun:
     end: End | None = None
     filter: Filter | None = None
     where: Where | None = None
+    columns: Any = None
     filter_by: str = ""
 
 

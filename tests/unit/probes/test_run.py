@@ -7,12 +7,14 @@ import json
 import socket
 import subprocess
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
+from app.columns.plan import Hook, Plan
 from app.hub import Gap, Hub
 from app.link.frames import HEADER, KIND_BATCH, KIND_JSON
+from app.probes.planning import Columns
 from app.probes.run import TracerRun
 from app.probes.run_end import End
 from app.probes.spawner import Tracer
@@ -181,3 +183,77 @@ def test_the_last_word(stage: Stage, last_word: dict[str, Any], code: str) -> No
     end = stage.end()
     assert (end.code, end.orderly) == (code, code == "duration")
     assert end.extra == ({} if end.orderly else {"reason": "why"})
+
+
+def test_columns_are_confirmed_with_their_filters_or_refused(stage: Stage) -> None:
+    plan = Plan(Hook("syscall", "openat"), "tracepoint", True, (), (), (), {})
+    wanted = Columns(("filename",), plan, Where("a>1"), Filter(uid=1))
+    assert stage.run.change_columns(wanted, 1, "ann")
+    assert stage.run.is_changing_columns
+    stage.say(type="refused", number=1, code="tracer_failed", detail="no", status=502)
+    wait_until(lambda: stage.run.refused, "the refusal")
+    assert (stage.run.columns, stage.run.is_changing_columns) == (None, False)
+    assert stage.run.change_columns(wanted, 2, "ann")
+    stage.say(type="filtered", number=2)
+    wait_until(lambda: stage.run.filtered == 2, "the confirmation")
+    assert (stage.run.columns, stage.run.where) == (wanted, wanted.where)
+    assert (stage.run.filter, stage.run.filter_by) == (wanted.filter, "ann")
+
+
+class SetLedger:
+    """A fake of KernelLedger: what the kernel counts is in the message."""
+
+    open_sets: ClassVar[list[str]] = []
+
+    def __init__(self, message: dict[str, Any], descriptors: list[int]) -> None:
+        self.message, descriptors[:] = message, []
+        self.open_sets.append(message["name"])
+
+    def read(self, *, counts_misses: bool = True) -> dict[str, Any]:
+        ring_full, missed = self.message["ring_full"], 1 if counts_misses else 0
+        dropped = ring_full + missed
+        return {
+            "produced": self.message["records"] + dropped,
+            "dropped_kernel": dropped,
+            "drops": {"ring_full": ring_full, "recursion": missed},
+        }
+
+    def close(self) -> None:
+        self.open_sets.remove(self.message["name"])
+
+
+@pytest.fixture
+def sets(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.setattr("app.probes.run.KernelLedger", SetLedger)
+    monkeypatch.setattr(SetLedger, "open_sets", [])
+    return SetLedger.open_sets
+
+
+@pytest.mark.parametrize("retired", [[], [1], [0], [1, 0], [0, 0]])
+def test_a_killed_tracer_s_sets_add_up(stage: Stage, sets: list[str], retired: list[int]) -> None:
+    """However far a change of columns was, the totals are those of all sets."""
+    for name, records, ring_full in (("a", 3, 0), ("b", 5, 2), ("c", 7, 4)):
+        stage.say(type="maps", name=name, records=records, ring_full=ring_full)
+    for place in retired:
+        stage.say(type="retired", set=place)
+    stage.batch(6)
+    wait_until(lambda: stage.run.ledger.received == 6, "the batch")
+    left = ["a", "b", "c"]
+    for place in retired:
+        del left[place]
+    assert sets == left
+    stage.end()
+    assert sets == []
+    assert stage.run.drops == {"ring_full": 6, "recursion": 1}  # misses are all sets' at once
+    assert stage.gaps() == [("kernel", 7), ("pipe", 9)]
+    assert stage.run.ledger.counters()["produced"] == 3 + 5 + 7 + 7
+
+
+@pytest.mark.parametrize("place", [-1, 1, 2])
+def test_the_set_in_force_is_not_retired(stage: Stage, sets: list[str], place: int) -> None:
+    for name in ("a", "b"):
+        stage.say(type="maps", name=name, records=1, ring_full=0)
+    stage.say(type="retired", set=place)
+    stage.run.join(PATIENCE_S)
+    assert stage.run.end and stage.run.end.detail == "malformed frame from tracer"
+    assert sets == []

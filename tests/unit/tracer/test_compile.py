@@ -61,9 +61,9 @@ REFUSED = {
     "something other than a map": """
         int variable;
         int on_entry(void *ctx) { return variable; }""",
-    "is of type 3": """
-        BPF_PROG_ARRAY(others, 2);
-        int on_entry(void *ctx) { others.call(ctx, 0); return 0; }""",
+    "is of type 4": """
+        BPF_PERF_OUTPUT(events);
+        int on_entry(void *ctx) { int n = 0; return events.perf_submit(ctx, &n, sizeof(n)); }""",
 }
 
 

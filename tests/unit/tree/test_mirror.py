@@ -83,7 +83,6 @@ RUN_BY = {
     "tracer/__main__.py": "tests/integration/test_tracer_talk.py",
     "tracer/attached_programs.py": "tests/unit/tracer/test_programs.py",
     "tracer/forks.py": "tests/unit/probes/test_tracer_forker.py",
-    "tracer/plan_programs.py": "tests/kernels/test_any_functions.py",
     "tracer/records.py": "tests/unit/tracer/test_decode.py",
     "tracer/template_source.py": "tests/unit/tracer/test_template.py",
     "tracer/session.py": "tests/integration/test_runs.py",
