@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -293,13 +294,18 @@ def test_each_refused_mode_shows_the_kernels_reason(console: Page, idle: Service
             expect(shown.get_by_role("button")).to_have_count(0)
 
 
-def test_the_service_is_killed_and_started_again(
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "stopped"])
+def test_the_service_ends_and_is_started_again(
     open_page: Callable[..., Page],
     modes: tuple[str, ...],
     cache: Path,
     tmp_path: Path,
+    end: signal.Signals,
 ) -> None:
-    """What was seen stays, where events may be missing is marked, and then it goes on."""
+    """What was seen stays, where events may be missing is marked, and then it goes on.
+
+    A probe of one's own, which the new service does not know, is missed too.
+    """
     if "tracepoint" not in modes:
         skip("this kernel refuses tracepoint mode")
     (tmp_path / "first").mkdir()
@@ -309,15 +315,26 @@ def test_the_service_is_killed_and_started_again(
         start_tracepoint(page, modes)
         delete(tmp_path / "before")
         expect(row(page, str(tmp_path / "before"))).to_be_visible()
-        service.process.kill()
+        renames = {"syscall": "rename", "columns": ["oldname"]}
+        service.expect(201, "POST", "/probes/renames", renames)
+        expect(card(page, "renames").locator(".state")).to_have_text("running")
+        service.process.send_signal(end)
         service.process.wait(PATIENCE_S)
         expect(page.locator("#connection-text")).to_contain_text("Connection lost")
         service.check_nothing_left()
     with running_service(tmp_path / "second", cache, port=service.port):
         expect_connected(page)
         expect(card(page, "tracepoint").locator(".state")).to_have_text("stopped")
-        expect(row(page, "not watching from")).to_be_visible()
+        expect(row(page, "not watching from").first).to_be_visible()
+        for probe in ("tracepoint", "renames"):
+            told = page.locator(".incident", has_text=f"{probe} is not watching")
+            expect(told).to_contain_text("The service was restarted")
+        expect(page).to_have_title(re.compile("Not watching"))
+        page.get_by_role("button", name="Restart renames").click()
+        page.get_by_role("dialog").get_by_role("button", name="Start", exact=True).click()
+        expect(card(page, "renames").locator(".state")).to_have_text("running")
         start_tracepoint(page, modes)
+        expect(page.locator(".incident")).to_have_count(0)
         delete(tmp_path / "after")
         expect(row(page, str(tmp_path / "after"))).to_be_visible()
         shown = [it["File"] for it in rows(page) if it["File"].startswith(str(tmp_path))]
