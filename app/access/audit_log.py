@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The audit log: JSON lines, append-only, each on disk before the action that it records.
 
-Every line can be read back: it is JSON of RFC 8259, which has neither NaN nor Infinity.
+Every line can be read back: it is JSON of RFC 8259, which has neither NaN nor Infinity, and has no
+lone surrogates.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from app.errors import ProbedeckError
+from app.json_text import check_surrogates, without_surrogates
 from app.linux import paths
 from app.timestamps import now
 
@@ -117,12 +119,16 @@ def strict_json(text: str | bytes) -> Any:
     """Parse JSON that can be serialised again.
 
     Raises ValueError for invalid JSON, and for what Python's parser accepts beyond RFC 8259 or our
-    limits: NaN, Infinity, numbers beyond a float's range, deep nesting.
+    limits: NaN, Infinity, numbers beyond a float's range, deep nesting, other encodings than
+    UTF-8, lone surrogates.
     """
+    if isinstance(text, bytes):
+        text = text.decode("utf-8")
     try:
         value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    check_surrogates(text)
     if _depth(value) > MOST_NESTED:
         raise ValueError("nested too deeply")
     return value
@@ -139,7 +145,7 @@ def _line(entry: dict[str, Any]) -> str:
 
 
 def _dumped(entry: dict[str, Any]) -> str:
-    return json.dumps(entry, ensure_ascii=True)
+    return without_surrogates(json.dumps(entry, ensure_ascii=True))
 
 
 def _harmless(value: Any) -> Any:

@@ -57,7 +57,7 @@ def test_an_entry_is_one_line_that_comes_back(
     assert all(byte == 0x0A or 0x20 <= byte < 0x7F for byte in raw)
     (entry,) = log.newest(10)
     assert set(entry) == {"time", "who", "spec"}
-    assert entry["who"] == who
+    assert entry["who"] == who.encode("utf-8", "backslashreplace").decode()
     json.dumps(entry, allow_nan=False)
     try:
         same = strict_json(json.dumps(spec)) == spec
