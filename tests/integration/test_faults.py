@@ -309,7 +309,7 @@ def test_no_memory_for_a_tracer(patient: Service, mode: str) -> None:
 
 
 def test_the_process_that_forks_tracers_is_killed(patient: Service, mode: str) -> None:
-    """The tracers that it has forked trace on, and the next start has another."""
+    """The tracers that it has forked trace on, and starts have another."""
     (forker,) = wait_until(lambda: forkers(patient), "the process that forks tracers")
     started = patient.start(mode)
     os.kill(forker.pid, signal.SIGKILL)
@@ -321,6 +321,20 @@ def test_the_process_that_forks_tracers_is_killed(patient: Service, mode: str) -
     (other,) = wait_until(lambda: forkers(patient), "another process")
     assert other.pid != forker.pid
     patient.stop(mode)
+
+
+def test_an_idle_one_that_is_killed_is_replaced_without_a_start(patient: Service) -> None:
+    """And reaped: until the next start it would be a zombie, and that start slow."""
+    (forker,) = wait_until(lambda: forkers(patient), "the process that forks tracers")
+    before = len(patient.log.read_text())
+    os.kill(forker.pid, signal.SIGKILL)
+    (other,) = wait_until(lambda: forkers(patient), "another process")
+    assert other.pid != forker.pid
+    assert not Path(f"/proc/{forker.pid}").exists()
+    lines = patient.log.read_text()[before:].splitlines()
+    assert [line.partition(" WARNING ")[2] for line in lines] == [
+        "the process that forks tracers is started again: it was ended by SIGKILL"
+    ]
 
 
 def test_no_descriptors(patient: Service, mode: str) -> None:
