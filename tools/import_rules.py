@@ -23,6 +23,7 @@ class Rule:
 RULES: dict[str, Rule] = {
     # Leaves: the standard library only.
     "app.errors": Rule(),
+    "app.json_text": Rule(),
     "app.timestamps": Rule(),
     "app.version": Rule(),
     "app.config": Rule(),
@@ -150,7 +151,8 @@ RULES: dict[str, Rule] = {
         )
     ),
     "app.access": Rule(
-        ours=("app.errors", "app.linux", "app.timestamps"), libraries=("_typeshed", "flask")
+        ours=("app.errors", "app.json_text", "app.linux", "app.timestamps"),
+        libraries=("_typeshed", "flask"),
     ),
     "app.web": Rule(
         ours=(
@@ -171,6 +173,7 @@ RULES: dict[str, Rule] = {
             "app.errors",
             "app.filters",
             "app.hub",
+            "app.json_text",
             "app.probes.json_shapes",
             "app.probes.modes",
             "app.probes.spec",
@@ -194,6 +197,7 @@ RULES: dict[str, Rule] = {
             "app.errors",
             "app.filters",
             "app.hub",
+            "app.json_text",
             "app.kernel",
             "app.linux",
             "app.presets",

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The audit log: JSON lines, append-only, each on disk before the action that it records.
 
-Every line can be read back: it is JSON of RFC 8259, which has neither NaN nor Infinity.
+Every line can be read back: it is JSON of RFC 8259, which has neither NaN nor Infinity, and has no
+lone surrogates.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from app.errors import ProbedeckError
+from app.json_text import check_surrogates, without_surrogates
 from app.linux import paths
 from app.timestamps import now
 
@@ -24,6 +26,7 @@ NONE = Path(os.devnull)
 TAIL_BYTES = 1 << 20  # read first from the file's end
 MOST_TAIL_BYTES = 64 << 20  # at most, when that held too few entries
 DAMAGED_CHARACTERS = 1000  # kept of a malformed line
+MEMBERS = frozenset({"time", "who", "action", "result"})  # of every entry of a request
 MOST_NESTED = 32  # levels of an entry; readers nest it deeper
 
 
@@ -39,7 +42,10 @@ class AuditLog:
         self._lock = threading.Lock()
 
     def check(self) -> None:
-        """Create the file if missing; raises UnusablePathError if it cannot be appended to."""
+        """Create the file if missing; raises UnusablePathError if it cannot be appended to.
+
+        Raises it also for a file that begins with something else than an entry: it is not ours.
+        """
         if self.path == NONE:
             return
         with self._opened(os.O_RDWR | os.O_CREAT) as descriptor:
@@ -47,6 +53,9 @@ class AuditLog:
             if free.f_bfree * free.f_frsize < paths.ROOM_BYTES:
                 what = f"cannot be appended to: {os.strerror(errno.ENOSPC)}"
                 raise paths.UnusablePathError(errno.ENOSPC, self.path, what)
+            if not _begins_with_entry(_read(descriptor, 0, TAIL_BYTES)):
+                what = "is not empty, and its first line is not an entry of an audit log"
+                raise paths.UnusablePathError(errno.EEXIST, self.path, what)
 
     def append(self, entry: dict[str, Any]) -> None:
         """Append one line, which is on disk when this returns. Raises ProbedeckError 503.
@@ -113,16 +122,35 @@ def _last_lines(descriptor: int, limit: int) -> list[bytes]:
         tail *= 8
 
 
+def _begins_with_entry(data: bytes) -> bool:
+    """Return whether a file that begins with this is an audit log, or empty.
+
+    Older versions wrote lone surrogates, which `strict_json` refuses.
+    """
+    line = data.lstrip(b"\n").partition(b"\n")[0]
+    if not line:
+        return True
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(entry, dict) and entry.keys() >= MEMBERS
+
+
 def strict_json(text: str | bytes) -> Any:
     """Parse JSON that can be serialised again.
 
     Raises ValueError for invalid JSON, and for what Python's parser accepts beyond RFC 8259 or our
-    limits: NaN, Infinity, numbers beyond a float's range, deep nesting.
+    limits: NaN, Infinity, numbers beyond a float's range, deep nesting, other encodings than
+    UTF-8, lone surrogates.
     """
+    if isinstance(text, bytes):
+        text = text.decode("utf-8")
     try:
         value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    check_surrogates(text)
     if _depth(value) > MOST_NESTED:
         raise ValueError("nested too deeply")
     return value
@@ -139,7 +167,7 @@ def _line(entry: dict[str, Any]) -> str:
 
 
 def _dumped(entry: dict[str, Any]) -> str:
-    return json.dumps(entry, ensure_ascii=True)
+    return without_surrogates(json.dumps(entry, ensure_ascii=True))
 
 
 def _harmless(value: Any) -> Any:

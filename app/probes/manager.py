@@ -45,6 +45,7 @@ from app.probes.run_end import (
     REQUESTED,
     SERVICE_STOPPED,
     End,
+    failure_text,
     filter_not_confirmed,
     stop_failed,
 )
@@ -455,10 +456,14 @@ class ProbeManager:
         while probe.follow_run():
             if probe.state is State.RUNNING:
                 self._end_unwatched(probe)
-            elif probe.state is State.FAILED and was is not State.STOPPING:
-                if run.attached:
-                    probe.unwatched_since_s = run.ended_s
-                self._schedule_restart(probe, run)
+            elif probe.state is State.FAILED:
+                if run.attached and run.end is not None:  # else the caller of the start is told
+                    told = failure_text(run.end, run.ledger.counters())
+                    log.warning("%s failed: %s", probe.id, told)
+                if was is not State.STOPPING:
+                    if run.attached:
+                        probe.unwatched_since_s = run.ended_s
+                    self._schedule_restart(probe, run)
             self._notifier.tell(probe)
             self._observe(probe)
             is_new, was = True, probe.state
@@ -486,7 +491,7 @@ class ProbeManager:
             if probe.run is not failed or not probe.restarts.is_waiting or self._closing.is_set():
                 return  # stopped or started since
             probe.restarts.begin()
-            log.warning("%s failed and is started again: %s", probe.id, probe.ended)
+            log.warning("%s is started again", probe.id)
             try:
                 run = self._make_run(probe, probe.mode.name, probe.plan)
             except ProbedeckError as error:  # no process: out of memory, for instance

@@ -81,6 +81,15 @@ def stop_failed(mode: str, end: End, counters: dict[str, int]) -> ProbedeckError
     return ProbedeckError(end.status, end.code, detail, **{**end.extra, "counters": counters})
 
 
+def failure_text(end: End, counters: dict[str, int]) -> str:
+    """Return how a run failed and what its probe lost in all of it, for the service's log."""
+    kernel, pipe = counters["dropped_kernel"], counters["dropped_pipe"]
+    return (
+        f"{end.code}: {end.detail}; of {counters['produced']} rows, {kernel} were lost in the "
+        f"kernel and {pipe} between tracer and service"
+    )
+
+
 def signal_name(number: int) -> str:
     """Return a name like `SIGKILL`, or the number of a real-time signal.
 

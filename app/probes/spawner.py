@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import IO, Protocol, TypeVar
 
 from app import ROOT
+from app.probes.run_end import signal_name
 from app.probes.tracer_forker import TracerForker
 
 TRACER = [sys.executable, "-m", "app.tracer"]
@@ -52,7 +53,8 @@ class Spawner:
     """One permanent thread that starts processes.
 
     Tracers are forked by a process that has loaded numpy and Arrow, which is more than half of a
-    probe's start. Where that cannot be, each loads them itself.
+    probe's start. Where that cannot be, each loads them itself. If that process is killed, it is
+    reaped and replaced at once, not at the next start.
     """
 
     def __init__(self) -> None:
@@ -131,6 +133,29 @@ class Spawner:
             self._forker = TracerForker(start_forker)
         except OSError as error:
             log.warning("no process to fork tracers: %s", error)
+            return
+        threading.Thread(
+            target=self._watch, args=(self._forker,), name="forker-watch", daemon=True
+        ).start()
+
+    def _watch(self, forker: TracerForker) -> None:
+        """Wait for the end of the process that forks tracers, in a thread of its own."""
+        status = forker.wait_for_end()
+        self._jobs.put(lambda: self._forker_ended(forker, status))
+
+    def _forker_ended(self, forker: TracerForker, status: int | None) -> None:
+        """Reap and replace the process that forks tracers, unless that has been done."""
+        if self._forker is not forker or status is None:
+            return
+        by_signal = f"was ended by {signal_name(-status)}"
+        how = by_signal if status < 0 else f"ended with status {status}"
+        was_ready = forker.was_ready()
+        self._end_forker()
+        if was_ready:
+            log.warning("the process that forks tracers is started again: it %s", how)
+            self._renew_forker()
+        else:  # the next one would probably end as well: the next start of a probe tries
+            log.warning("the process that forks tracers was not ready: it %s", how)
 
     def _end_forker(self) -> None:
         if self._forker is not None:

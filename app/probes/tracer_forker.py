@@ -67,6 +67,28 @@ class TracerForker:
             raise
         return ForkedProcess(pid, stderr)
 
+    def wait_for_end(self) -> int | None:
+        """Wait until the process has ended, from any thread, and leave it to `close`.
+
+        Return its exit status, negative for a signal; None if `close` has ended it.
+        """
+        try:
+            ended = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+        except ChildProcessError:
+            return None
+        if ended is None:
+            return None  # only with WNOHANG
+        return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+
+    def was_ready(self) -> bool:
+        """Return whether the process, which has ended, had come so far that it could fork."""
+        if not self._is_ready:
+            try:
+                self._is_ready = self._hear(ANSWER_S) == READY
+            except (ConnectionError, TimeoutError):
+                return False
+        return self._is_ready
+
     def close(self) -> None:
         """End the process; tracers continue."""
         self._control.close()

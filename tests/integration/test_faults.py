@@ -79,6 +79,23 @@ def test_a_killed_tracer_is_started_again_when_that_was_asked_for(
     gone_from_kernel(patient, "a stop")
 
 
+def test_a_killed_tracer_is_logged_with_what_was_lost(patient: Service, mode: str) -> None:
+    """One line, without a restart too: otherwise only a client that is there learns of it."""
+    before = len(patient.log.read_text())
+    patient.start(mode)
+    wait_until_shown(patient, patient.cursor(), {mode}, mark())
+    (tracer,) = patient.tracers()
+    os.kill(tracer.pid, signal.SIGKILL)
+    counters = wait_for_state(patient, mode, "failed")["counters"]
+    lines = patient.log.read_text()[before:].splitlines()
+    assert [line.partition(" WARNING ")[2] for line in lines if f"{mode} failed" in line] == [
+        f"{mode} failed: tracer_failed: the tracer was ended by SIGKILL; "
+        f"of {counters['produced']} rows, {counters['dropped_kernel']} were lost in the kernel "
+        f"and {counters['dropped_pipe']} between tracer and service"
+    ]
+    gone_from_kernel(patient, "a killed tracer")
+
+
 def test_the_wait_for_a_restart_can_be_ended(patient: Service, mode: str) -> None:
     patient.start(mode, restart=True)
     os.kill(patient.tracers()[0].pid, signal.SIGKILL)
@@ -292,7 +309,7 @@ def test_no_memory_for_a_tracer(patient: Service, mode: str) -> None:
 
 
 def test_the_process_that_forks_tracers_is_killed(patient: Service, mode: str) -> None:
-    """The tracers that it has forked trace on, and the next start has another."""
+    """The tracers that it has forked trace on, and starts have another."""
     (forker,) = wait_until(lambda: forkers(patient), "the process that forks tracers")
     started = patient.start(mode)
     os.kill(forker.pid, signal.SIGKILL)
@@ -304,6 +321,20 @@ def test_the_process_that_forks_tracers_is_killed(patient: Service, mode: str) -
     (other,) = wait_until(lambda: forkers(patient), "another process")
     assert other.pid != forker.pid
     patient.stop(mode)
+
+
+def test_an_idle_one_that_is_killed_is_replaced_without_a_start(patient: Service) -> None:
+    """And reaped: until the next start it would be a zombie, and that start slow."""
+    (forker,) = wait_until(lambda: forkers(patient), "the process that forks tracers")
+    before = len(patient.log.read_text())
+    os.kill(forker.pid, signal.SIGKILL)
+    (other,) = wait_until(lambda: forkers(patient), "another process")
+    assert other.pid != forker.pid
+    assert not Path(f"/proc/{forker.pid}").exists()
+    lines = patient.log.read_text()[before:].splitlines()
+    assert [line.partition(" WARNING ")[2] for line in lines] == [
+        "the process that forks tracers is started again: it was ended by SIGKILL"
+    ]
 
 
 def test_no_descriptors(patient: Service, mode: str) -> None:

@@ -201,6 +201,25 @@ def test_the_audit_log(damage: Damage, place: Path, tmp_path: Path) -> None:
     assert str(place) in refused("--audit-log", named, tmp_path)
 
 
+def test_an_audit_log_that_is_another_file(place: Path, tmp_path: Path) -> None:
+    """Such as /etc/shadow, which appended lines would damage; a log of ours is continued."""
+    named = place / "shadow"
+    named.write_text("root:*:19000:0:99999:7:::\n")
+    named.chmod(0o640)
+    assert refused("--audit-log", named, tmp_path) == (
+        f"--audit-log: {named} is not empty, and its first line is not an entry of an audit log. "
+        "Change that, or name another file by --audit-log.\n"
+    )
+    assert named.read_text() == "root:*:19000:0:99999:7:::\n"
+
+
+def test_an_audit_log_is_continued(tmp_path: Path, cache: Path) -> None:
+    for count in (2, 4):
+        with running_service(tmp_path, cache) as service:
+            assert service.request("DELETE", "/probes/tracepoint").status == 404
+        assert len(service.audit_log.read_text().splitlines()) == count
+
+
 @pytest.mark.parametrize("damage", [nothing, *NO_FILES, *WAYS])
 @pytest.mark.parametrize("option", READ)
 def test_a_file_that_is_read(

@@ -16,6 +16,7 @@ from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.errors import ProbedeckError
+from app.json_text import check_surrogates, without_surrogates
 
 View = TypeVar("View", bound=Callable[..., Any])
 MAX_BODY_BYTES = 16 * 1024
@@ -48,17 +49,17 @@ def check_body() -> None:
 
 
 def parse_json(body: bytes) -> Any:
-    """Parse JSON without Python's extensions: NaN, Infinity, repeated members, UTF-16.
+    """Parse JSON without Python's extensions: NaN, Infinity, repeated members, UTF-16,
+    lone surrogates.
 
     Raises 400 `bad_request`.
     """
     try:
-        return json.loads(
-            body.decode("utf-8"),
-            parse_constant=_constant,
-            parse_int=_integer,
-            object_pairs_hook=_members,
+        text = body.decode("utf-8")
+        value = json.loads(
+            text, parse_constant=_constant, parse_int=_integer, object_pairs_hook=_members
         )
+        check_surrogates(text)
     except RecursionError:
         raise ProbedeckError(400, "bad_request", "The body is nested too deeply.") from None
     except UnicodeDecodeError as error:
@@ -66,6 +67,7 @@ def parse_json(body: bytes) -> Any:
         raise ProbedeckError(400, "bad_request", f"The body is not JSON: {where}") from None
     except ValueError as error:
         raise ProbedeckError(400, "bad_request", f"The body is not JSON: {error}") from None
+    return value
 
 
 def _constant(name: str) -> NoReturn:
@@ -113,4 +115,4 @@ class StrictJSON(DefaultJSONProvider):
     compact = True
 
     def dumps(self, obj: Any, **kwargs: Any) -> str:
-        return super().dumps(obj, allow_nan=False, **kwargs)
+        return without_surrogates(super().dumps(obj, allow_nan=False, **kwargs))

@@ -24,6 +24,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from app.errors import ProbedeckError
 from app.hub import HubClosedError
+from app.json_text import without_surrogates
 from app.web.api.body import TOO_LARGE
 
 CONTENT_TYPE = "application/problem+json"
@@ -116,7 +117,7 @@ def problem_document(error: ProbedeckError) -> bytes:
         "detail": error.detail,
         "code": error.code,
     }
-    return json.dumps(document).encode() + b"\n"
+    return without_surrogates(json.dumps(document)).encode() + b"\n"
 
 
 def problem_response(error: ProbedeckError) -> Response:

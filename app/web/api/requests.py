@@ -117,11 +117,7 @@ class QueryInteger(Ranged, fields.Integer):
 
 
 def _check_comm(comm: str) -> None:
-    try:
-        size = len(comm.encode())
-    except UnicodeEncodeError:
-        raise ValidationError("Not valid text: it contains an unpaired surrogate.") from None
-    if not 1 <= size <= MAX_COMM_BYTES or "\0" in comm:
+    if not 1 <= len(comm.encode()) <= MAX_COMM_BYTES or "\0" in comm:
         raise ValidationError(f"Must be 1 to {MAX_COMM_BYTES} bytes of UTF-8 without NUL.")
 
 

@@ -13,6 +13,7 @@ from flask import Response
 from app.access.caller import Caller, current_caller
 from app.filters import RowFilter
 from app.hub import Batch, HubClosedError, Subscription
+from app.json_text import without_surrogates
 from app.web.api.blueprint import Blueprint
 from app.web.api.requests import StreamQuerySchema
 from app.web.api.rows import rows_of
@@ -123,4 +124,4 @@ def items(
 
 
 def _lines(objects: Iterable[dict[str, Any]]) -> bytes:
-    return "".join([encode(each) + "\n" for each in objects]).encode()
+    return without_surrogates("".join([encode(each) + "\n" for each in objects])).encode()

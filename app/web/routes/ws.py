@@ -11,6 +11,7 @@ import base64
 import binascii
 import json
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, g, request
@@ -24,6 +25,7 @@ from wsproto.utilities import LocalProtocolError
 from app.access.caller import Caller, current_caller
 from app.errors import ProbedeckError
 from app.hub import Batch, HubClosedError, Subscription
+from app.json_text import without_surrogates
 from app.timestamps import now
 from app.web.api.body import StrictParser
 from app.web.api.requests import WebsocketQuerySchema
@@ -120,7 +122,7 @@ def websocket(ws: Server) -> None:
                 "names": described["names"],
                 "probes": described["probes"],
             }
-            ws.send(json.dumps(hello))
+            send_json(ws, hello)
             reason = serve(ws, g.frames, subscription, caller)
     except HubClosedError:
         reason = CloseReason.GOING_AWAY
@@ -144,7 +146,7 @@ def serve(
                 if not frames.lost:
                     subscription.delivered(item)
             else:
-                ws.send(json.dumps(item))
+                send_json(ws, item)
         now_s = time.monotonic()
         if frames.heard_at_s < pinged_at_s:  # nothing heard since that ping
             if now_s - pinged_at_s > PONG_WITHIN_S:
@@ -153,6 +155,11 @@ def serve(
             pinged_at_s = now_s
             frames.send(ws.ws.send(Ping()))
     return CloseReason.NORMAL_CLOSURE
+
+
+def send_json(ws: Server, message: Mapping[str, Any]) -> None:
+    """Send a text message, which any client's parser accepts. Raises ConnectionClosed."""
+    ws.send(without_surrogates(json.dumps(message)))
 
 
 def send_batch(ws: Server, frames: FrameSocket, data: bytes) -> None:

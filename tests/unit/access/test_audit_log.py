@@ -16,6 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.access.audit_log import MOST_NESTED, AuditLog, strict_json
+from app.linux.paths import UnusablePathError
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=20),
@@ -57,7 +58,7 @@ def test_an_entry_is_one_line_that_comes_back(
     assert all(byte == 0x0A or 0x20 <= byte < 0x7F for byte in raw)
     (entry,) = log.newest(10)
     assert set(entry) == {"time", "who", "spec"}
-    assert entry["who"] == who
+    assert entry["who"] == who.encode("utf-8", "backslashreplace").decode()
     json.dumps(entry, allow_nan=False)
     try:
         same = strict_json(json.dumps(spec)) == spec
@@ -88,6 +89,41 @@ def test_what_others_wrote_spoils_no_entry(
     json.dumps(entries, allow_nan=False)
     assert [entry["number"] for entry in (entries[0], entries[-1])] == [1, 2]
     assert all(isinstance(entry, dict) for entry in entries)
+
+
+ENTRY = b'{"time": "x", "who": "uid 0", "peer": "x", "action": "POST /x", "result": 200}'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"\n", ENTRY, ENTRY + b"\n", b"\n" + ENTRY + b"\nforeign\n"),
+        ENTRY[:-1] + b', "spec": "\\ud800"}\n',  # as older versions wrote
+        ENTRY[:-1] + b', "spec": "' + b"x" * 100_000 + b'"}\n',
+    ],
+)
+def test_a_log_of_ours_is_continued(tmp_path: Path, content: bytes) -> None:
+    log = AuditLog(tmp_path / "audit.jsonl")
+    log.path.write_bytes(content)
+    log.check()
+    assert log.path.read_bytes() == content
+    log.append({"who": "uid 0", "action": "POST /x", "result": "asked"})
+    log.check()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"root:*:19000:0:99999:7:::\n", b"\n\nx", b"\xff\0", b"[" * 50_000, b"\0" * 4096),
+        *(b"{}\n", b"[]\n", b'{"time": "x", "level": "info"}\n', ENTRY[:-1], b"x\n" + ENTRY),
+    ],
+)
+def test_a_file_of_others_is_refused_and_unchanged(tmp_path: Path, content: bytes) -> None:
+    log = AuditLog(tmp_path / "shadow")
+    log.path.write_bytes(content)
+    with pytest.raises(UnusablePathError, match="its first line is not an entry of an audit log"):
+        log.check()
+    assert log.path.read_bytes() == content
 
 
 def test_a_fifo_in_its_place_is_refused_at_once(tmp_path: Path) -> None:

@@ -131,6 +131,45 @@ def test_a_start_that_fails(stage: Stage) -> None:
     stage.start()  # and can be started again
 
 
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_tracer_that_dies_is_logged_once_with_what_was_lost(
+    stage: Stage, caplog: pytest.LogCaptureFixture, restart: bool
+) -> None:
+    run = stage.start(restart=restart)
+    run.ledger.received = 7
+    run.ledger.count_lost("kernel", 3)
+    run.ledger.count_lost("pipe", 2)
+    run.report(end=DIED)
+    run.report()  # told again, and nothing new
+    if restart:
+        stage.run(2).report(attached=True)
+        stage.wait_for("running")
+    assert caplog.messages == [
+        f"{MODE} failed: tracer_failed: it died; of 12 rows, 3 were lost in the kernel and 2 "
+        "between tracer and service",
+        *([f"{MODE} is started again"] if restart else []),
+    ]
+
+
+def test_one_that_dies_instead_of_stopping_is_logged_too(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = stage.start()
+    stopping = stage.pool.submit(stage.manager.stop, MODE)
+    assert run.asked_to_stop.wait(PATIENCE_S)
+    run.report(end=DIED)
+    assert problem(stopping) == (502, "tracer_failed")
+    assert [message.partition(";")[0] for message in caplog.messages] == [
+        f"{MODE} failed: tracer_failed: it died"
+    ]
+
+
+def test_an_end_in_order_is_not_logged(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    stage.start().report(end=STOPPED)
+    assert stage.state == "stopped"
+    assert caplog.messages == []
+
+
 def test_no_tracer_can_be_started(stage: Stage) -> None:
     stage.spawner.problem = OSError(11, "Resource temporarily unavailable")
     assert problem(lambda: stage.manager.start(MODE, ProbeSpec())) == (502, "tracer_failed")

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import queue
+import signal
 import socket
 import subprocess
 import sys
@@ -29,6 +31,8 @@ class FakeForkers:
         self.forked = 0
         self.problems: list[OSError] = []
         self.cannot_start: OSError | None = None
+        self.are_ready = True
+        self.ends: queue.SimpleQueue[int | None] = queue.SimpleQueue()  # one for each, in turn
 
     def __call__(self, start: object) -> FakeForkers:
         if self.cannot_start:
@@ -42,8 +46,15 @@ class FakeForkers:
         self.forked += 1
         return cat(theirs)
 
+    def wait_for_end(self) -> int | None:
+        return self.ends.get()
+
+    def was_ready(self) -> bool:
+        return self.are_ready
+
     def close(self) -> None:
         self.closed += 1
+        self.ends.put(None)
 
 
 class FakeTracers:
@@ -106,6 +117,36 @@ def test_a_process_of_no_use_is_replaced(
     forkers.problems = [problem]
     end(spawner.take())
     assert (forkers.made, forkers.forked, tracers.made) == (2, 1, 0)
+
+
+def test_an_idle_one_that_ends_is_replaced_at_once(
+    spawner: Spawner, forkers: FakeForkers, caplog: pytest.LogCaptureFixture
+) -> None:
+    wait_until(lambda: forkers.made, "the process")
+    forkers.ends.put(-signal.SIGKILL)
+    wait_until(lambda: forkers.made == 2, "another process, without a start")
+    assert forkers.closed == 1  # which reaps the first
+    assert caplog.messages == [
+        "the process that forks tracers is started again: it was ended by SIGKILL"
+    ]
+    end(spawner.take())
+    assert (forkers.made, forkers.forked) == (2, 1)
+
+
+def test_one_that_ends_before_it_is_ready_waits_for_a_start(
+    spawner: Spawner, forkers: FakeForkers, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It would end again and again, and take all of a processor."""
+    wait_until(lambda: forkers.made, "the process")
+    forkers.are_ready = False
+    forkers.ends.put(1)
+    wait_until(lambda: caplog.messages, "a warning")
+    assert (forkers.made, forkers.closed) == (1, 1)
+    assert caplog.messages == [
+        "the process that forks tracers was not ready: it ended with status 1"
+    ]
+    end(spawner.take())
+    assert (forkers.made, forkers.forked) == (2, 1)
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import os
 import resource
+import select
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -96,6 +98,36 @@ def test_one_that_is_killed_says_so(forker: TracerForker) -> None:
         forker._process.kill()
         with pytest.raises(ConnectionError):
             forker.fork(theirs)
+
+
+def test_its_end_is_noticed_and_left_to_be_reaped(forker: TracerForker) -> None:
+    forker._hear(PATIENCE_S)
+    forker._is_ready = True
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(forker.wait_for_end)
+        forker._process.kill()
+        assert waiting.result(PATIENCE_S) == -signal.SIGKILL
+    assert forker.was_ready()
+    assert forker.wait_for_end() == -signal.SIGKILL
+    assert f"{forker._process.pid} (" in Path(f"/proc/{forker._process.pid}/stat").read_text()
+    forker.close()
+    assert forker.wait_for_end() is None
+
+
+@pytest.mark.parametrize("is_ready", [False, True])
+def test_whether_it_could_fork_is_known_after_its_end(is_ready: bool) -> None:
+    program = PROGRAM if is_ready else "import os, sys; sys.exit(5)"
+
+    def begin(theirs: socket.socket) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-c", program], stdin=theirs.fileno(), cwd=ROOT)
+
+    forker = TracerForker(begin)
+    if is_ready:
+        assert select.select([forker._control], [], [], PATIENCE_S)[0]  # it says READY
+        forker._process.kill()
+    assert forker.wait_for_end() == (-signal.SIGKILL if is_ready else 5)
+    assert forker.was_ready() is is_ready
+    forker.close()
 
 
 def test_one_that_is_stuck_says_so(forker: TracerForker, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ def test_json() -> None:
     assert parse_json('{"a": [1, -2.5e3, null, true, "\u00e9"]}'.encode()) == {
         "a": [1, -2500.0, None, True, "\u00e9"]
     }
+    assert parse_json(rb'["\ud83d\uDE00", "\\ud800"]') == ["\U0001f600", r"\ud800"]
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,9 @@ def test_json() -> None:
         (b'{"a": "\xff"}', "The body is not JSON: byte 7 of the body is not UTF-8"),
         (b"1" * 5000, "The body is not JSON: a number has more than 1000 digits"),
         ("{}".encode("utf-16"), "The body is not JSON: "),
+        (b'{"a": "\\ud800"}', r"The body is not JSON: \ud800 is half of a surrogate pair"),
+        (b'{"\\uDFFF": 1}', r"The body is not JSON: \uDFFF is half of a surrogate pair"),
+        (b'["\\\\\\udc00\\ud800"]', r"The body is not JSON: \udc00 is half of a surrogate pair"),
         (b"[" * 16_000, "The body is nested too deeply."),
     ],
 )
