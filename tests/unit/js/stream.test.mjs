@@ -123,8 +123,7 @@ test("gap messages and the ledger tell of the same rows", () => {
 
 test("what this page missed on an earlier connection stays counted", () => {
   const losses = new Losses();
-  const own = (client, dropped_client) =>
-    probe({}, 1, [{ client, counters: { dropped_client } }]);
+  const own = (client, dropped_client) => probe({}, 1, [{ client, counters: { dropped_client } }]);
   losses.update(own(7, 5), 7);
   losses.connected();
   losses.update(own(8, 0), 8);
