@@ -59,7 +59,7 @@ def programs(tmp_path: Path) -> Callable[..., qemu.Host]:
             path = tmp_path / name
             path.write_text(text.format(python=sys.executable, body=textwrap.dedent(what)))
             path.chmod(0o755)
-        return qemu.Host(str(tmp_path / "qemu"), tmp_path / "virtiofsd", kvm=False)
+        return qemu.Host(str(tmp_path / "qemu"), tmp_path / "virtiofsd", kvm=False, threads=True)
 
     return make
 
@@ -214,7 +214,7 @@ from app.machine import qemu
 from app.machine.kernels import Kernel
 from app.machine.machine import Machine
 folder = Path(sys.argv[1])
-host = qemu.Host(str(folder / "qemu"), folder / "virtiofsd", kvm=False)
+host = qemu.Host(str(folder / "qemu"), folder / "virtiofsd", kvm=False, threads=True)
 kernel = Kernel("trixie", "6.12.1", "6.12.1-1", folder / "kernel")
 with Machine(kernel, folder / "share", ["true"], host=host) as machine:
     machine.wait(ready=lambda: print("ready", flush=True))
