@@ -159,6 +159,9 @@ def test_what_one_did_oneself_is_no_news_and_says_for_whom(page: Page, fake: Fak
     page.keyboard.press("Escape")
     stop.click()
     expect(stop).to_have_text("Watch deletions")
+    # Only the offer to take it back.
+    expect(page.locator("#news .notice")).to_have_text(re.compile("^Applied in the kernel"))
+    page.get_by_role("button", name="Dismiss the message").click()
     expect(page.locator("#news")).to_be_empty()
 
 
