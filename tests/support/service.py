@@ -20,7 +20,7 @@ from app import ROOT
 from tests.support import kernel
 from tests.support.client import Client, Ndjson, Websocket
 from tests.support.kernel import BpfObject, Process
-from tests.support.waiting import PATIENCE_S, wait_until
+from tests.support.waiting import PATIENCE_S, START_PATIENCE_S, wait_until
 
 PIDFD_OPEN, PIDFD_GETFD = 434, 438  # the same on every architecture
 libc = ctypes.CDLL(None, use_errno=True)
@@ -55,7 +55,7 @@ class Service(Client):
         self.state_dir = folder / "state"
         command += ["--audit-log", str(self.audit_log), "--state-dir", str(self.state_dir)]
         # Five probes compile, and drain, at once on two emulated processors.
-        command += ["--start-timeout-s", "200", "--stop-timeout-s", "100"]
+        command += ["--start-timeout-s", str(START_PATIENCE_S), "--stop-timeout-s", "100"]
         command += ["--tracer-silence-s", "200", *options]
         self._seen: dict[int, int] = {}
         with self.log.open("wb") as log:

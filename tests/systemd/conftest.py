@@ -17,7 +17,7 @@ from tests.support.fixtures import MODES, skip
 from tests.support.kernel import Process
 from tests.support.service import free_port
 from tests.support.systemd import SYSTEMD, Systemd, running_systemd
-from tests.support.waiting import wait_until
+from tests.support.waiting import START_PATIENCE_S, wait_until
 
 # In a home, under a name with every character that is special in a unit file.
 PROJECT = Path("/home/some body/100%n $HOME ${HOME} a;b:c @FILES@ #")
@@ -44,7 +44,8 @@ class Installed(Client):
 
     def install(self, **environment: str) -> str:
         """Install the service with the time-outs that emulation needs; return the output."""
-        options = ["--start-timeout-s=200", "--stop-timeout-s=100", "--tracer-silence-s=200"]
+        options = [f"--start-timeout-s={START_PATIENCE_S}", "--stop-timeout-s=100"]
+        options.append("--tracer-silence-s=200")
         return self.command("install", f"--port={self.port}", *options, **environment)
 
     def wait_until_ready(self) -> dict[str, str]:
