@@ -51,7 +51,7 @@ class WallClock:
 
     def __init__(self) -> None:
         self._ahead_ns = namespace_offset_ns()
-        self._sampled_ns = 0
+        self.sampled_ns = 0  # when the last sample was taken, as a timestamp of programs
         # Pairs of the first timestamp for which an offset is valid, and the offset.
         self._offsets: deque[tuple[int, int]] = deque(maxlen=STEPS)
 
@@ -67,8 +67,8 @@ class WallClock:
         elif abs(offset - self._offsets[-1][1]) < STEP_NS:
             self._offsets[-1] = (self._offsets[-1][0], offset)
         else:
-            self._offsets.append((self._sampled_ns + 1, offset))
-        self._sampled_ns = now_ns
+            self._offsets.append((self.sampled_ns + 1, offset))
+        self.sampled_ns = now_ns
 
     def offset_ns(self, stamps: np.ndarray[Any, Any]) -> int | np.ndarray[Any, Any]:
         """Return the nanoseconds to add to these timestamps to get their CLOCK_REALTIME."""

@@ -150,7 +150,8 @@ class Drain:
         self.occupancy = max(ring.occupancy for _, ring in self._rings())
         if not self.occupancy:
             return 0  # the common case, many times a second
-        before_ns = self._clock.now_ns()
+        # Not later: the clock may have been set since, which only the next sample shows.
+        before_ns = self._clock.sampled_ns
         rings = self._rings()
         peeked = [ring.peek(MAX_ROWS[name]) for name, ring in rings]
         counts = takeable(peeked, before_ns)

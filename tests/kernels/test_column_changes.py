@@ -18,7 +18,7 @@ from app.probes.spec import FUNCTION, SYSCALL, Filter, Target
 from app.tracer.column_change import MAX_SETS
 from app.tracer.plan_programs import PlanPrograms, PlanSet
 from app.tracer.rings import Ring
-from tests.support import kernel
+from tests.support import kernel, told_skips
 from tests.support.direct_probes import Plans
 from tests.support.fixtures import skip
 from tests.support.recording import check_ledger
@@ -121,10 +121,13 @@ def test_each_call_enters_one_set(mode: str, plans: Plans) -> None:
         programs.wait_for_returns(PATIENCE_S)
         programs.detach()
         shown.extend(each.take() for each in rings.values())
-        assert sum(shown, Counter()) == caller.calls()
+        found, calls, lost = sum(shown, Counter()), caller.calls(), sum(programs.drops().values())
+        assert found - calls == Counter()  # none was shown twice
+        # A kernel that preempts programs leaves calls out, and counts them, whoever makes them.
+        assert sum((calls - found).values()) <= (lost if told_skips.applies() else 0)
+        assert lost == 0 or told_skips.applies()
         assert len(shown) == SWITCHES + 1
         assert all(shown)  # calls entered each of them
-        assert sum(programs.drops().values()) == 0
 
 
 def test_each_call_is_shown_once(idle: Service) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from app.columns.plan import ENTRY, Output, Read
 from app.tracer.any_records import TEXT_BYTES, slots
+from app.tracer.clock import WallClock
 from app.tracer.cost import RunTime
 from app.tracer.decode_plan import PlanEncoder
 from app.tracer.drain import MAX_ROWS, Drain, takeable
@@ -80,6 +81,9 @@ class FakePrograms:
         position += len(records)
         os.pwrite(self._files[ring], position.to_bytes(8, "little"), PAGE)
 
+    def is_empty(self) -> bool:
+        return all(not any(os.pread(file, 8, PAGE)) for file in self._files.values())
+
     def close(self) -> None:
         for file in self._files.values():
             os.close(file)
@@ -133,6 +137,24 @@ def test_records_of_a_plan_come_from_all_its_rings(programs: FakePrograms) -> No
     found = [[(row["n"], len(row["path"])) for row in batch] for batch in outbox.batches]
     wanted = [(n, len(record.texts[0] or b"")) for n, record in enumerate(records)]
     assert found == [wanted[:6], wanted[6:]]
+
+
+def test_what_comes_after_the_clock_was_read_waits_for_the_next_reading(
+    programs: FakePrograms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wall clock may have been set in between, and the row would have the time of before."""
+    outbox, read = FakeOutbox(), WallClock.sample
+
+    def read_and_then_a_call(clock: WallClock) -> None:
+        read(clock)
+        if not outbox.batches and programs.is_empty():
+            record = Record((7,), (b"t",), entry_ns=clock.now_ns())
+            programs.put(record.ring, record.packed(record.ring))
+
+    monkeypatch.setattr(WallClock, "sample", read_and_then_a_call)
+    with Drain(programs, outbox, PlanEncoder("reads", 1, PLAN), slots(PLAN)) as drain:  # type: ignore[arg-type]
+        assert drain.poll() == 0
+        assert drain.poll() == 1
 
 
 def test_every_ring_has_a_limit_of_rows() -> None:
