@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import struct
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -24,7 +25,21 @@ from app.tracer.records import CALLS_ENTERED, CALLS_LEFT, CANARY_MISSED_AT
 _Self = TypeVar("_Self", bound="AttachedPrograms")
 
 
-class AttachedPrograms:
+class SeesReturns(ABC):
+    """Programs that see calls at entry and at return."""
+
+    @abstractmethod
+    def calls_in_progress(self) -> int:
+        """Return how many calls were seen at entry but not yet at return; 0 in entry modes."""
+
+    def wait_for_returns(self, timeout_s: float) -> None:
+        """After disabling: let calls in progress return and be emitted."""
+        deadline = time.monotonic() + timeout_s
+        while self.calls_in_progress() and time.monotonic() < deadline:
+            time.sleep(0.002)
+
+
+class AttachedPrograms(SeesReturns):
     """Programs in the kernel. A context manager: leaving it detaches and unloads.
 
     They are attached disabled, and `set_filter` lets events through: so every call seen at entry is
@@ -130,17 +145,10 @@ class AttachedPrograms:
         return sum(infos[name].recursion_misses or 0 for name in self._entry_programs())
 
     def calls_in_progress(self) -> int:
-        """Return how many calls were seen at entry but not yet at return; 0 in entry modes."""
         return self._count(CALLS_ENTERED) - self._count(CALLS_LEFT)
 
     def _count(self, index: int) -> int:
         return self._object.maps["counts"].sum(struct.pack("=I", index))
-
-    def wait_for_returns(self, timeout_s: float) -> None:
-        """After disabling: let calls in progress return and be emitted."""
-        deadline = time.monotonic() + timeout_s
-        while self.calls_in_progress() and time.monotonic() < deadline:
-            time.sleep(0.002)
 
     def detach(self) -> None:
         """Detach the programs and wait for those running; the maps stay until the context exits."""

@@ -15,7 +15,6 @@ never changed jumps nowhere.
 from __future__ import annotations
 
 import struct
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -29,7 +28,7 @@ from app.linux.syscalls import wait_for_running_programs
 from app.probes.drops import RECURSION, UNFINISHED
 from app.probes.spec import Filter
 from app.tracer import any_records, template
-from app.tracer.attached_programs import AttachedPrograms, run_time_ns
+from app.tracer.attached_programs import AttachedPrograms, SeesReturns, run_time_ns
 from app.tracer.compiled_object import CompiledObject
 from app.tracer.cost import RunTime
 from app.tracer.filter_tests import FilterTestsSwitch, joined
@@ -150,7 +149,7 @@ def _jump(programs: LoadedMap, descriptor: int | None) -> None:
         programs.set(bytes(4), struct.pack("=I", descriptor))
 
 
-class PlanPrograms:
+class PlanPrograms(SeesReturns):
     """A plan's programs in the kernel, attached disabled; `set_filter` lets events through.
 
     A context manager: leaving it detaches and unloads. Raises ProbedeckError 502 if the kernel
@@ -289,14 +288,7 @@ class PlanPrograms:
         return dict(found)
 
     def calls_in_progress(self) -> int:
-        """Return how many calls were seen at entry but not yet at return; 0 in entry modes."""
         return sum(each.calls_in_progress() for each in self.sets)
-
-    def wait_for_returns(self, timeout_s: float) -> None:
-        """After disabling: let calls in progress return and be emitted."""
-        deadline = time.monotonic() + timeout_s
-        while self.calls_in_progress() and time.monotonic() < deadline:
-            time.sleep(0.002)
 
     def detach(self) -> None:
         """Detach the programs and wait for those running; the maps stay until the context exits."""
