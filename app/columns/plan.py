@@ -28,6 +28,11 @@ CONTEXT = 13  # the address of the program's context: the fields of a tracepoint
 TASK = 14  # the address of the current task_struct
 CGROUP = 15  # the number of the current task's cgroup (version 2)
 
+# The kind of a hook with programs of its own, which are written for one question and fill in no
+# template: a plan says which of their columns are wanted, and nothing of where these come from.
+PROGRAMS = "programs"
+OWN_DECODER = "own"
+
 # Moments
 ENTRY, RETURN = "entry", "return"
 
@@ -76,7 +81,8 @@ class Text:
 class Output:
     """A column, and the decoder that makes it from numbers of values and texts of the plan.
 
-    The decoders are those of `app.tracer.decode_plan.DECODERS`. `names` are the decoder's names
+    The decoders are those of `app.tracer.decode_plan.DECODERS`, and OWN_DECODER, which is that of a
+    hook with programs of its own. `names` are the decoder's names
     for numbers, such as an enum's.
     """
 
@@ -91,7 +97,8 @@ class Output:
 class Hook:
     """What the programs are attached to.
 
-    `kind` is function, syscall or tracepoint. `function_id` is a function's number in the BTF of
+    `kind` is function, syscall or tracepoint; or PROGRAMS, and `name` is the preset's that the
+    programs are written for. `function_id` is a function's number in the BTF of
     the kernel, or of `module`; 0 where the mode does not need it. `argument_words` is the number
     of words of its arguments. `category` is a tracepoint's. `user_words` is a mask of the words
     that are pointers of a process: what they lead to is read from its memory only.
@@ -112,7 +119,8 @@ class Plan:
 
     Texts that are read at entry come before those read at return. `kernel_offsets` are in bytes:
     TASK_GROUP_LEADER and TASK_COMM always, and those that walking a path needs
-    (app/columns/kernel_offsets.py) where a text is a path.
+    (app/columns/kernel_offsets.py) where a text is a path. Programs of their own need none but for
+    a path.
     """
 
     hook: Hook
@@ -122,6 +130,11 @@ class Plan:
     texts: tuple[Text, ...]
     outputs: tuple[Output, ...]
     kernel_offsets: Mapping[str, int]
+
+    @property
+    def has_own_programs(self) -> bool:
+        """Whether it fills in no template."""
+        return self.hook.kind == PROGRAMS
 
     @property
     def template(self) -> str:

@@ -32,11 +32,9 @@ _BUFFER_BYTES = 1 << 16
 class TracerRequest:
     """Everything a tracer needs. `run` distinguishes the starts of a probe.
 
-    `function` is the kernel's own symbol, or a description of the tracepoints. With a `plan`
-    (app.columns.plan.Plan as JSON) that is traced, else deletions. `where` is what the programs
-    test at first beside `filter` (a KernelFilter of app.filters as JSON); None is nothing. Of
-    deletions, `columns` are the names of those that were chosen (app.probes.modes), and
-    `path_offsets` is what the column `path` needs (app.columns.kernel_offsets.folder_offsets).
+    `function` is the kernel's own symbol, or a description of the tracepoints. `plan` is an
+    app.columns.plan.Plan as JSON. `where` is what the programs test at first beside `filter` (a
+    KernelFilter of app.filters as JSON); None is nothing.
     """
 
     probe: str
@@ -49,10 +47,8 @@ class TracerRequest:
     ring_bytes: int
     btf_path: str
     cache_dir: str
-    plan: dict[str, Any] | None = None
+    plan: dict[str, Any]
     where: dict[str, Any] | None = None
-    columns: list[str] | None = None
-    path_offsets: dict[str, int] | None = None
 
     def encode(self) -> bytes:
         return json.dumps(asdict(self)).encode() + b"\n"

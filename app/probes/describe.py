@@ -24,11 +24,7 @@ def describe_probe(probe: Probe, kernel: KernelAnswer, hub: Hub) -> ProbeJson:
     name, run, spec, plan = probe.id, probe.run, probe.spec, probe.plan
     mode = probe.mode.name
     answer = kernel.modes[mode]
-    traced = answer.function if plan is None else plan.hook.name
-    if plan is None:
-        columns = list(probe.mode.chosen(spec.columns))
-    else:
-        columns = [each.column for each in plan.outputs]
+    traced = answer.function if plan.has_own_programs else plan.hook.name
     sees_renames = kernel.rename_function is not None
     return {
         "id": name,
@@ -49,10 +45,10 @@ def describe_probe(probe: Probe, kernel: KernelAnswer, hub: Hub) -> ProbeJson:
         "started_at": probe.started_at,
         "ended": probe.ended,
         "blind": run.blind if run and probe.state is State.RUNNING else None,
-        "not_seen": not_seen(mode, sees_renames) if plan is None else [],
+        "not_seen": not_seen(mode, sees_renames) if plan.has_own_programs else [],
         "changed_by": probe.changed_by,
-        "columns": [column.as_json() for column in columns],
-        "names": {} if plan is None else tables_of(plan),
+        "columns": [output.column.as_json() for output in plan.outputs],
+        "names": tables_of(plan),
         "counters": hub.counters(name),
         "drops": {**NO_DROPS, **(run.drops if run else {})},
         "cost": run.cost if run else None,

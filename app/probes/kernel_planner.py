@@ -16,7 +16,7 @@ from app.btf.format import BtfError
 from app.btf.type_paths import Paths
 from app.columns import planner, trace_target
 from app.columns.kernel_offsets import folder_offsets
-from app.columns.plan import Plan
+from app.columns.plan import PROGRAMS, Plan
 from app.config import Settings
 from app.errors import ProbedeckError
 from app.filters import FilterFault, split
@@ -30,7 +30,8 @@ from app.presets.preset import Candidate
 from app.presets.resolve import resolve as resolve_preset
 from app.presets.table import PRESETS
 from app.probes.function_index import Functions
-from app.probes.modes import MODES
+from app.probes.modes import MODES, PREFERENCE
+from app.probes.own_programs import own_plan
 from app.probes.planning import MAX_OTHERS, Other, Resolved, invalid
 from app.probes.spec import FUNCTION, PRESET, SYSCALL, TRACEPOINT, Target
 
@@ -60,6 +61,9 @@ class KernelPlanner:
             near = difflib.get_close_matches(preset, PRESETS, n=1)
             guess = f" Did you mean {near[0]}?" if near else ""
             raise invalid("preset", f"Unknown preset.{guess} Known: {', '.join(PRESETS)}.")
+        if PRESETS[preset].has_own_programs:
+            best = next((each for each in PREFERENCE if each in working), PREFERENCE[0])
+            return Resolved(Target(PROGRAMS, preset), mode or best, None, None)
         has = self._preset_names.has
         found = resolve_preset(preset, mode, has, working)
         if found.candidate is None or found.mode is None:
@@ -72,6 +76,8 @@ class KernelPlanner:
         return Resolved(target, found.mode, candidate.columns, candidate.where)
 
     def make_plan(self, target: Target, mode: str, columns: tuple[str, ...] | None) -> Plan:
+        if target.kind == PROGRAMS:
+            return own_plan(target.name, mode, columns, self._path_offsets)
         entry = self._entry(target)
         if refusal := why_not(entry, mode):
             raise _unavailable(str(target), refusal.reason)
@@ -88,17 +94,19 @@ class KernelPlanner:
         except (OSError, BtfError) as error:
             raise _no_types(str(target), error) from error
 
-    def path_offsets(self) -> dict[str, int]:
+    def _path_offsets(self) -> dict[str, int]:
         try:
             return folder_offsets(Paths(self._types.btf()))
         except (OSError, BtfError) as error:
             raise _no_types("the column path", error) from error
 
     def others(self, target: Target) -> list[Other]:
-        index = self._functions.current(self._settings.start_timeout_s)
-        entry = index.lookup(target.kind, target.name) if target.kind != PRESET else None
-        if entry is None:
+        if target.kind in (PRESET, PROGRAMS):
             return []  # a preset is all of its candidates
+        index = self._functions.current(self._settings.start_timeout_s)
+        entry = index.lookup(target.kind, target.name)
+        if entry is None:
+            return []
         refusals = (why_not(entry, mode) for mode in MODES)
         found = {
             Target(each.kind, each.name): each.note

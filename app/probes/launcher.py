@@ -63,12 +63,11 @@ class Launcher:
             self._precompiler.close()
         self._spawner.close()
 
-    def make_run(
-        self, probe: str, mode: str, plan: Plan | None, on_change: Callable[[TracerRun], None]
-    ) -> TracerRun:
+    def make_run(self, probe: str, plan: Plan, on_change: Callable[[TracerRun], None]) -> TracerRun:
         """Return a run whose tracer waits for its request. Raises ProbedeckError 502."""
         if self._precompiler is not None:
-            self._precompiler.cancel(mode if plan is None else _job(plan.template))
+            job = plan.mode if plan.has_own_programs else _job(plan.template)
+            self._precompiler.cancel(job)
         ledger = self._hub.begin_run(probe)
         try:
             tracer = self._spawner.take()
@@ -82,13 +81,13 @@ class Launcher:
     def request(self, probe: Probe, function: str | None, duration_s: float | None) -> bytes:
         """Return the request for a probe's tracer.
 
-        `function` is where the mode finds deletions; `duration_s` is what is left of the spec's.
+        `function` is where the mode's own programs go; `duration_s` is what is left of the spec's.
         """
         settings, plan = self._settings, probe.plan
         return TracerRequest(
             probe=probe.id,
             mode=probe.mode.name,
-            function=(function or "") if plan is None else plan.hook.name,
+            function=(function or "") if plan.has_own_programs else plan.hook.name,
             run=next(self._run_numbers),
             parent_pid=os.getpid(),
             filter=probe.spec.filter,
@@ -96,10 +95,8 @@ class Launcher:
             ring_bytes=settings.ring_mib << 20,
             btf_path=str(settings.btf_path),
             cache_dir=str(settings.cache_dir),
-            plan=None if plan is None else plan.as_json(),
+            plan=plan.as_json(),
             where=probe.where.kernel,
-            columns=None if probe.spec.columns is None else list(probe.spec.columns),
-            path_offsets=probe.path_offsets,
         ).encode()
 
 

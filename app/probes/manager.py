@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from app.columns.plan import Plan
@@ -23,7 +24,7 @@ from app.probes.json_shapes import ProbeJson, ProbesJson
 from app.probes.kernel_check import KernelAnswer, KernelCheck
 from app.probes.kernel_planner import KernelPlanner
 from app.probes.launcher import Launcher
-from app.probes.modes import MODES
+from app.probes.modes import PATH_COLUMN
 from app.probes.moment import Moment
 from app.probes.monitor import Monitor
 from app.probes.notifier import Notifier
@@ -33,7 +34,6 @@ from app.probes.planning import (
     Prepared,
     add_alternatives,
     compiled,
-    invalid,
     prepare,
     replan,
 )
@@ -176,7 +176,7 @@ class ProbeManager:
         if spec.target is None:
             self._registry.get(probe_id)  # 404: what has no target yet needs one
         prepared = prepare(self._planner, probe_id, spec, self.kernel.working())
-        check_filter(MODES[prepared.mode], spec.filter, prepared.plan)
+        check_filter(prepared.plan, spec.filter)
         deadline = time.monotonic() + self._settings.start_timeout_s
         try:
             while True:
@@ -186,7 +186,7 @@ class ProbeManager:
                     if not probe.is_forgotten:
                         return self._start(probe, prepared, actor, deadline)
         except ProbedeckError as error:
-            if error.status == 501 and prepared.plan is not None:
+            if error.status == 501:
                 working = self.kernel.working()
                 add_alternatives(error, self._planner, spec, working, prepared.mode)
             raise
@@ -216,8 +216,7 @@ class ProbeManager:
             wanted = run.wanted_filter or probe.spec.filter
             if "filter" in changes:
                 wanted = wanted.merged(changes["filter"])
-            plan = planned[1] if planned else probe.plan
-            check_filter(probe.mode, wanted, plan)
+            check_filter(planned[1] if planned else probe.plan, wanted)
             is_sent, number = True, 0
             timeout_s = FILTER_TIMEOUT_S if planned is None else start_s
             if planned is not None:
@@ -308,7 +307,7 @@ class ProbeManager:
             self._kernel_check.require(prepared.mode, prepared.possible)
             if self._closing.is_set():
                 raise ProbedeckError(503, "stopping", "the service is stopping")
-            run = self._make_run(probe, prepared.mode, prepared.plan)
+            run = self._make_run(probe, prepared.plan)
         except ProbedeckError:
             if probe.is_own and probe.run is None:
                 self._forget(probe)  # it never ran
@@ -330,22 +329,28 @@ class ProbeManager:
             self._settle(probe, time.monotonic() + self._settings.start_timeout_s)
             probe.require_run()
             spec, mode = probe.spec, probe.mode.name
-            if probe.plan is None:
-                raise invalid("columns", "Deletions have columns of their own: omit it.")
+            running = probe.plan
         given = changes["columns"]
         columns = None if given is None else tuple(given)
-        return replan(self._planner, spec, mode, columns, self.kernel.working())
+        columns, plan = replan(self._planner, spec, mode, columns, self.kernel.working())
+        if plan.has_own_programs:  # which stay as they are
+            plan = replace(plan, kernel_offsets={**running.kernel_offsets, **plan.kernel_offsets})
+        return columns, plan
 
     def _check_hook(self, probe: Probe, plan: Plan) -> None:
-        """Raises ProbedeckError 409 for a plan of something else than the probe has attached."""
-        if probe.plan is None or probe.plan.hook != plan.hook or probe.mode.name != plan.mode:
-            raise ProbedeckError(
-                409,
-                "running_differently",
-                f"{probe.id} traces something else than when these columns were planned: stop "
-                "it and start it again",
-                running=probe.spec.as_json(),
-            )
+        """Raises ProbedeckError 409 for a plan of what the probe's programs do not read."""
+        if probe.plan.hook != plan.hook or probe.mode.name != plan.mode:
+            why = "traces something else than when these columns were planned"
+        elif plan.has_own_programs and plan.kernel_offsets != probe.plan.kernel_offsets:
+            why = f"runs programs that do not read the column {PATH_COLUMN}"
+        else:
+            return
+        raise ProbedeckError(
+            409,
+            "running_differently",
+            f"{probe.id} {why}: stop it and start it again",
+            running=probe.spec.as_json(),
+        )
 
     def _changed_where(
         self,
@@ -362,8 +367,6 @@ class ProbeManager:
             return compiled(self._planner, text, planned[1])
         if "where" not in changes:
             return None
-        if probe.plan is None:
-            raise invalid("where", "Deletions have filters of their own: use `filter`.")
         return compiled(self._planner, changes["where"], probe.plan)
 
     def _forget(self, probe: Probe) -> None:
@@ -380,10 +383,8 @@ class ProbeManager:
         if probe.run is not None:
             self._follow(probe, probe.run)
 
-    def _make_run(self, probe: Probe, mode: str, plan: Plan | None) -> TracerRun:
-        return self._launcher.make_run(
-            probe.id, mode, plan, lambda run: self._run_changed(probe, run)
-        )
+    def _make_run(self, probe: Probe, plan: Plan) -> TracerRun:
+        return self._launcher.make_run(probe.id, plan, lambda run: self._run_changed(probe, run))
 
     def _begin(self, probe: Probe, run: TracerRun) -> None:
         probe.start(run, probe.spec)
@@ -493,7 +494,7 @@ class ProbeManager:
             probe.restarts.begin()
             log.warning("%s is started again", probe.id)
             try:
-                run = self._make_run(probe, probe.mode.name, probe.plan)
+                run = self._make_run(probe, probe.plan)
             except ProbedeckError as error:  # no process: out of memory, for instance
                 probe.fail(error)
                 self._schedule_restart(probe, failed)

@@ -6,16 +6,15 @@ The names of a request go no further than here: a plan has names from the kernel
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from app.columns.plan import Plan
+from app.columns.plan import PROGRAMS, Plan
 from app.errors import ProbedeckError
-from app.probes.modes import MODES, PATH_COLUMN, PREFERENCE
+from app.probes.modes import MODES, PREFERENCE
 from app.probes.spec import DELETIONS, MODES_OF_KIND, PRESET, Filter, ProbeSpec, Target, Where
 
 # A plan is one line to the tracer, which one buffer of the socket must take whole
@@ -58,13 +57,13 @@ class Planner(Protocol):
     """
 
     def resolve(self, preset: str, mode: str | None, working: Collection[str]) -> Resolved:
-        """Return what a preset is on this kernel in this mode; None: the best that is `working`."""
+        """Return what a preset is on this kernel in this mode; None: the best that is `working`.
+
+        Its target is not a preset, and its mode need not work.
+        """
 
     def make_plan(self, target: Target, mode: str, columns: tuple[str, ...] | None) -> Plan:
         """Return the plan for a target, which is not a preset, in this mode."""
-
-    def path_offsets(self) -> dict[str, int]:
-        """Return what the column `path` of deletions needs (app.columns.kernel_offsets)."""
 
     def others(self, target: Target) -> list[Other]:
         """Return what may answer the same question as a target, if it works: its system call or
@@ -79,16 +78,14 @@ class Planner(Protocol):
 class Prepared:
     """A spec whose mode is chosen, with the plan and the filter that its tracer gets.
 
-    Deletions have no plan, but `path_offsets` if their column `path` is wanted. `possible` are all
-    modes that could trace the target's kind.
+    `possible` are all modes that could trace the target's kind.
     """
 
     spec: ProbeSpec
     mode: str
-    possible: tuple[str, ...] = PREFERENCE
-    plan: Plan | None = None
-    where: Where = Where()
-    path_offsets: dict[str, int] | None = None
+    possible: tuple[str, ...]
+    plan: Plan
+    where: Where
 
 
 @dataclass(frozen=True)
@@ -118,37 +115,17 @@ def prepare(planner: Planner, probe_id: str, spec: ProbeSpec, working: list[str]
         raise invalid("function", f"{probe_id} needs one of: {', '.join(MODES_OF_KIND)}.")
     else:
         check_name(probe_id)
-    if spec.target is not None and spec.is_planned:
-        try:
-            return _plan(planner, spec, spec.target, working)
-        except ProbedeckError as error:
-            if error.status == 501:
-                add_alternatives(error, planner, spec, working, spec.mode)
-            raise
-    return _deletions(planner, spec, spec.mode or (working or PREFERENCE)[0])
+    try:
+        return _plan(planner, spec, working)
+    except ProbedeckError as error:
+        if error.status == 501:
+            add_alternatives(error, planner, spec, working, spec.mode)
+        raise
 
 
-def _deletions(planner: Planner, spec: ProbeSpec, mode: str) -> Prepared:
-    if spec.where is not None:
-        raise invalid("where", "Deletions have filters of their own: use `filter`.")
-    offsets = None
-    if spec.columns is not None:
-        known = [column.name for column in MODES[mode].call]
-        for place, name in enumerate(spec.columns):
-            if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                guess = f" Did you mean {near[0]}?" if near else ""
-                message = f"Deletions have no column {name[:64]!r} in mode {mode}.{guess}"
-                raise invalid(f"columns.{place}", f"{message} Known: {', '.join(known)}.")
-        if len(set(spec.columns)) < len(spec.columns):
-            raise invalid("columns", "A column is named twice.")
-        if PATH_COLUMN in spec.columns:
-            offsets = planner.path_offsets()
-    return Prepared(replace(spec, mode=mode), mode, path_offsets=offsets)
-
-
-def _plan(planner: Planner, spec: ProbeSpec, target: Target, working: list[str]) -> Prepared:
+def _plan(planner: Planner, spec: ProbeSpec, working: list[str]) -> Prepared:
     asked, columns, text = spec.mode, spec.columns, spec.where
+    target = spec.target or DELETIONS
     if target.kind == PRESET:
         found = planner.resolve(target.name, asked, working)
         target, asked = found.target, found.mode
@@ -178,8 +155,7 @@ def replan(
 
     Raises ProbedeckError as `prepare` does.
     """
-    assert spec.target is not None
-    target = spec.target
+    target = spec.target or DELETIONS
     try:
         if target.kind == PRESET:
             found = planner.resolve(target.name, mode, working)
@@ -194,6 +170,8 @@ def replan(
 
 def modes_of(target: Target) -> tuple[str, ...]:
     """Return the modes that can trace targets of this kind, the preferred first."""
+    if target.kind == PROGRAMS:
+        return PREFERENCE
     return tuple(mode for mode in PREFERENCE if mode in MODES_OF_KIND[target.kind])
 
 
@@ -241,15 +219,15 @@ def add_alternatives(
     `alternatives` are the modes in which the same spec can be started, then other targets as
     `KIND NAME`; `instead` has those with their notes. All of them have been planned.
     """
-    assert spec.target is not None
+    target = spec.target or DELETIONS
     modes = [
         mode
-        for mode in modes_of(spec.target)
+        for mode in modes_of(target)
         if mode in working and mode != failed and _works(planner, replace(spec, mode=mode), working)
     ]
     others = [
         each
-        for each in planner.others(spec.target)
+        for each in planner.others(target)
         if _works(planner, ProbeSpec(target=each.target), working)
     ]
     error.extra["alternatives"] = [*modes, *(str(each.target) for each in others)]
@@ -262,11 +240,8 @@ def add_alternatives(
 
 
 def _works(planner: Planner, spec: ProbeSpec, working: list[str]) -> bool:
-    assert spec.target is not None
-    if not spec.is_planned:  # deletions
-        return bool(working)
     try:
-        return _plan(planner, spec, spec.target, working).mode in working
+        return _plan(planner, spec, working).mode in working
     except ProbedeckError:
         return False  # for the same reason, or another
 

@@ -15,11 +15,12 @@ from app.errors import ProbedeckError
 from app.probes.json_shapes import ChangeJson, EndJson
 from app.probes.modes import MODES, Mode
 from app.probes.moment import Moment
+from app.probes.own_programs import own_plan
 from app.probes.planning import Prepared
 from app.probes.restart import Restarts
 from app.probes.run import TracerRun
 from app.probes.run_end import REQUESTED, End
-from app.probes.spec import TRACEPOINT, Filter, ProbeSpec, Where
+from app.probes.spec import DELETIONS, TRACEPOINT, Filter, ProbeSpec, Where
 from app.timestamps import now
 
 
@@ -60,9 +61,8 @@ class Probe:
         self.mode = mode
         self.changed = threading.Condition()
         self.spec = ProbeSpec()
-        self.plan: Plan | None = None  # None: deletions, by programs of their own
+        self.plan = own_plan(DELETIONS.name, mode.name)  # what it would trace without a target
         self.where = Where()
-        self.path_offsets: dict[str, int] | None = None  # for deletions' column `path`
         self.run: TracerRun | None = None  # the present or last one
         self.started_at: str | None = None
         self.ended: EndJson | None = None
@@ -98,7 +98,6 @@ class Probe:
         """Take over what is to be traced, before `start`."""
         self.mode = MODES[prepared.mode]
         self.spec, self.plan, self.where = prepared.spec, prepared.plan, prepared.where
-        self.path_offsets = prepared.path_offsets
 
     def start(self, run: TracerRun, spec: ProbeSpec) -> None:
         """Begin a run."""
@@ -184,16 +183,15 @@ class Probe:
             raise ProbedeckError(504, code, f"{self.id} is still {self._state.value}")
 
 
-def check_filter(mode: Mode, wanted: Filter, plan: Plan | None = None) -> None:
-    """Raises ProbedeckError 422 for a filter that the mode, or the plan, cannot test."""
-    sees_return = mode.sees_return if plan is None else plan.sees_return
-    if not wanted.only_failures or sees_return:
+def check_filter(plan: Plan, wanted: Filter) -> None:
+    """Raises ProbedeckError 422 for a filter that a plan's programs cannot test."""
+    if not wanted.only_failures or plan.sees_return:
         return
-    if plan is not None and plan.hook.kind == TRACEPOINT:
+    if plan.hook.kind == TRACEPOINT:
         detail = f"the tracepoint {plan.hook.name} has no result: only_failures needs one"
     else:
         detail = (
-            f"{mode.name} sees calls at entry, before they succeed or fail: "
+            f"{plan.mode} sees calls at entry, before they succeed or fail: "
             "only_failures needs fexit, kretprobe or tracepoint"
         )
     raise ProbedeckError(422, "not_at_entry", detail)

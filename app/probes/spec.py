@@ -50,16 +50,19 @@ class Filter:
 
 @dataclass(frozen=True)
 class Target:
-    """What to trace: a kernel function, a system call, a tracepoint, or a preset, by its name."""
+    """What to trace: a kernel function, a system call, a tracepoint, or a preset, by its name.
 
-    kind: str  # a key of MODES_OF_KIND
+    A preset may resolve to app.columns.plan.PROGRAMS instead, which nobody can ask for.
+    """
+
+    kind: str
     name: str
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
 
 
-DELETIONS = Target(PRESET, "deletions")  # traced by programs of its own, without a plan
+DELETIONS = Target(PRESET, "deletions")
 
 
 @dataclass(frozen=True)
@@ -81,8 +84,8 @@ class ProbeSpec:
 
     Without a target it traces deletions. `mode` is None until it is chosen, or for the mode that
     the probe is named after. `columns` are expressions (docs/columns.md), None for all arguments
-    and the result; of deletions, names of a mode's own (app.probes.modes). `where` is a filter's
-    text.
+    and the result; of programs of their own, names of the mode's columns (app.probes.modes).
+    `where` is a filter's text.
     """
 
     filter: Filter = Filter()
@@ -92,11 +95,6 @@ class ProbeSpec:
     mode: str | None = None
     columns: tuple[str, ...] | None = None
     where: str | None = None
-
-    @property
-    def is_planned(self) -> bool:
-        """Whether the tracer needs a plan: deletions have programs of their own."""
-        return self.target not in (None, DELETIONS)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

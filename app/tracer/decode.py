@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from app.columns.column import Column
+from app.columns.plan import Plan
 from app.probes.modes import PATH_COLUMN
 from app.tracer import text_columns
 from app.tracer.any_records import Records, WallOffset
@@ -30,6 +31,11 @@ _CALL_NAMES = text_columns.Table(CALLS)
 _REPLACED = text_columns.Table(("", "unknown", "yes"))
 # AT_REMOVEDIR of include/uapi/linux/fcntl.h, RENAME_WHITEOUT of fs.h.
 _CALL_FLAGS = {"unlinkat": {0x200: "AT_REMOVEDIR"}, "renameat2": {4: "RENAME_WHITEOUT"}}
+
+
+def encoder_of(probe: str, run: int, plan: Plan) -> Encoder:
+    """Return what encodes the columns of a plan of these programs."""
+    return Encoder(probe, plan.mode, run, [output.column for output in plan.outputs])
 
 
 class Encoder:

@@ -115,6 +115,10 @@ class Drain:
         """Also read these rings; of each thread their records follow those of the rings before."""
         self._parts.append(_Part(source, encoder, slots))
 
+    def encode_by(self, encoder: Encoder) -> None:
+        """Make the batches of the rings that were added first by another encoder from now on."""
+        self._parts[0].encoder = encoder
+
     def is_empty(self, place: int) -> bool:
         """Whether all records of the rings that were added at this place have been read."""
         rings = self._parts[place].rings.values()

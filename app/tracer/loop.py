@@ -8,12 +8,14 @@ import select
 import socket
 import time
 
+from app.columns.plan import Plan
 from app.errors import ProbedeckError
 from app.filters.kernel_filter import KernelFilter
 from app.link.frames import Outbox, ServiceGoneError, TracerRequest
 from app.probes.spec import Filter
 from app.tracer.canary import Sight
 from app.tracer.column_change import ColumnChange
+from app.tracer.decode import encoder_of
 from app.tracer.drain import OUTBOX_BYTES, Drain
 from app.tracer.plan_programs import PlanPrograms
 from app.tracer.programs import Programs
@@ -141,7 +143,7 @@ class Loop:
             self._programs.set_filter(self._filter)
             drain.report()  # so that the losses under the old filter are known
             self._outbox.message({"type": "filtered", "number": message["number"]})
-        elif message["type"] == "where" and isinstance(self._programs, PlanPrograms):
+        elif message["type"] == "where":
             where = message["where"]
             wanted = KernelFilter.from_json(where) if isinstance(where, dict) else KernelFilter()
             self._programs.set_where(wanted)
@@ -149,6 +151,11 @@ class Loop:
             self._outbox.message({"type": "filtered", "number": message["number"]})
         elif message["type"] == "columns" and self._columns is not None:
             self._columns.begin(message)
+        elif message["type"] == "columns" and isinstance(message["plan"], dict):
+            # Their records have all columns: only what is made of them changes.
+            plan = Plan.from_json(message["plan"])
+            drain.encode_by(encoder_of(self._request.probe, self._request.run, plan))
+            self._obey({**message, "type": "filter"}, drain)
         else:
             raise ValueError(f"unknown message {message['type']!r}")
 

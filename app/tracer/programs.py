@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from app.filters.kernel_filter import KernelFilter
 from app.kernel.renames import INNER
 from app.linux.bpf import ProgInfo
 from app.probes.spec import Filter
@@ -68,6 +69,11 @@ class Programs(AttachedPrograms):
 
     def set_filter(self, wanted: Filter, *, enabled: bool = True) -> None:
         self._filter.set(wanted, enabled=enabled)
+
+    def set_where(self, wanted: KernelFilter) -> None:
+        """Raises ValueError for tests: these programs make none but those of `Filter`."""
+        if wanted != KernelFilter():
+            raise ValueError("these programs test no filter of columns")
 
     def _recursion_misses(self) -> int:
         return super()._recursion_misses() - canary.missed(self._object.maps["canary"])

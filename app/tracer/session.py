@@ -16,9 +16,8 @@ from app.filters.kernel_filter import KernelFilter
 from app.kernel.bcc_headers import BTF_PATH
 from app.kernel.hints import why_off
 from app.link.frames import Outbox, TracerRequest, send_maps
-from app.probes.modes import MODES
 from app.tracer.canary import Sight
-from app.tracer.decode import Encoder
+from app.tracer.decode import Encoder, encoder_of
 from app.tracer.decode_plan import PlanEncoder
 from app.tracer.drain import Drain
 from app.tracer.loop import Loop
@@ -54,12 +53,11 @@ def _loaded(
 ) -> tuple[Programs, Encoder] | tuple[PlanPrograms, PlanEncoder]:
     """Return a request's programs, attached, and what encodes their records."""
     mode, btf_path, cache_dir = request.mode, Path(request.btf_path), Path(request.cache_dir)
-    if request.plan is None:
-        compiled = get_object(mode, request.function, request.ring_bytes, btf_path, cache_dir)
-        columns = MODES[mode].chosen(request.columns)
-        encoder = Encoder(request.probe, mode, request.run, columns)
-        return Programs(mode, request.function, compiled, request.path_offsets), encoder
     plan = Plan.from_json(request.plan)
+    if plan.has_own_programs:
+        compiled = get_object(mode, request.function, request.ring_bytes, btf_path, cache_dir)
+        programs = Programs(mode, request.function, compiled, plan.kernel_offsets or None)
+        return programs, encoder_of(request.probe, request.run, plan)
     compiled = get_template(plan.template, btf_path, cache_dir)
     where = KernelFilter() if request.where is None else KernelFilter.from_json(request.where)
     plan_encoder = PlanEncoder(request.probe, request.run, plan)

@@ -74,3 +74,65 @@ def test_starts_and_deletes_at_once_leave_nothing(idle: Service, mode: str) -> N
         idle.expect(200, "DELETE", f"/probes/{NAME}")
     assert NAME not in idle.probes()
     idle.wait_until_gone_from_kernel()
+
+
+def delete(file: Path) -> None:
+    file.touch()
+    file.unlink()
+
+
+def test_a_filter_of_columns_from_the_start(idle: Service, mode: str, tmp_path: Path) -> None:
+    """Of deletions too; what the programs do not test of it is left out of the answers."""
+    where = f"filename=*.log filename~{tmp_path}/*"
+    body = {
+        "preset": "deletions",
+        "mode": mode,
+        "columns": ["filename"],
+        "where": where,
+        "filter": {"pid": os.getpid()},
+    }
+    started = idle.expect(201, "POST", "/probes/sifted", body)
+    assert (started["where"], started["where_in_service"]) == (where, " and ".join(where.split()))
+    for name in ("a.log", "b.txt", "c.log"):
+        delete(tmp_path / name)
+    wait_until(lambda: len(rows(idle, "sifted", tmp_path)) == 2, "the rows that pass")
+    changed = idle.expect(200, "PATCH", "/probes/sifted", {"where": "filename=*.txt"})
+    assert changed["where"] == changed["where_in_service"] == "filename=*.txt"
+    assert rows(idle, "sifted", tmp_path) == [str(tmp_path / "b.txt")]
+    assert idle.expect(200, "PATCH", "/probes/sifted", {"where": None})["where"] is None
+    assert len(rows(idle, "sifted", tmp_path)) == 3
+    idle.expect(200, "DELETE", "/probes/sifted")
+
+
+def test_other_columns_while_it_runs(idle: Service, mode: str, tmp_path: Path) -> None:
+    """The programs stay, so no call is missed; a path only where they read it from the start."""
+    body = {
+        "preset": "deletions",
+        "mode": mode,
+        "columns": ["path", "dfd"],
+        "filter": {"pid": os.getpid()},
+    }
+    idle.expect(201, "POST", "/probes/columned", body)
+    wanted: tuple[list[str] | None, ...] = (["filename"], ["path"], None, ["path", "dfd"])
+    for number, columns in enumerate(wanted):
+        changed = idle.expect(200, "PATCH", "/probes/columned", {"columns": columns})
+        assert changed["expressions"] == columns
+        delete(tmp_path / f"{number}")
+        shown = {column["name"] for column in changed["columns"]}
+        wait_until(lambda: len(events(idle, "columned")) > number, "the row")  # noqa: B023
+        row = events(idle, "columned")[-1]
+        assert row.keys() >= shown
+        assert ("path" in row, "filename" in row) == ("path" in shown, "filename" in shown)
+        assert row.get("path", str(tmp_path / f"{number}")) == str(tmp_path / f"{number}")
+    counters = idle.expect(200, "DELETE", "/probes/columned")["counters"]
+    assert (counters["produced"], counters["delivered"]) == (len(wanted), len(wanted))
+    idle.expect(201, "POST", "/probes/columned", {**body, "columns": None})
+    refused = idle.expect(409, "PATCH", "/probes/columned", {"columns": ["path"]})
+    assert refused["code"] == "running_differently"
+    assert "path" in refused["detail"]
+    idle.expect(200, "DELETE", "/probes/columned")
+
+
+def events(service: Service, name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = service.expect(200, "GET", f"/events?probe={name}")["events"]
+    return found

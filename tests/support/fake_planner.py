@@ -8,10 +8,12 @@ from collections.abc import Collection
 from typing import Any
 
 from app.columns.column import CALLER, Column
-from app.columns.plan import CONTEXT, Hook, Output, Plan, Read
+from app.columns.plan import CONTEXT, PROGRAMS, Hook, Output, Plan, Read
 from app.errors import ProbedeckError
+from app.probes.modes import PREFERENCE
+from app.probes.own_programs import own_plan
 from app.probes.planning import Other, Resolved, invalid, modes_of
-from app.probes.spec import FUNCTION, PRESET, SYSCALL, TRACEPOINT, Target
+from app.probes.spec import DELETIONS, FUNCTION, PRESET, SYSCALL, TRACEPOINT, Target
 
 KNOWN = {
     FUNCTION: ("vfs_read", "vfs_write", "only_by_kprobe"),
@@ -19,6 +21,7 @@ KNOWN = {
     TRACEPOINT: ("sched:sched_switch",),
 }
 PRESETS = {"reads": (Target(FUNCTION, "vfs_read"), ("count", "state"), "count>1")}
+PATH_OFFSETS = {"TASK_FS": 8}
 STATES = ((0, "RUNNING"), (1, "SLEEPING"))
 
 
@@ -29,16 +32,18 @@ class FakePlanner:
         self.planned: list[tuple[Target, str]] = []
 
     def resolve(self, preset: str, mode: str | None, working: Collection[str]) -> Resolved:
+        if preset == DELETIONS.name:
+            best = next((each for each in PREFERENCE if each in working), PREFERENCE[0])
+            return Resolved(Target(PROGRAMS, preset), mode or best, None, None)
         if preset not in PRESETS:
             raise invalid("preset", f"Unknown preset. Known: {', '.join(PRESETS)}.")
         target, columns, where = PRESETS[preset]
         best = next((each for each in modes_of(target) if each in working), "fexit")
         return Resolved(target, mode or best, columns, where)
 
-    def path_offsets(self) -> dict[str, int]:
-        return {"TASK_FS": 8}
-
     def make_plan(self, target: Target, mode: str, columns: tuple[str, ...] | None) -> Plan:
+        if target.kind == PROGRAMS:
+            return own_plan(target.name, mode, columns, lambda: PATH_OFFSETS)
         if target.name not in KNOWN[target.kind]:
             near = difflib.get_close_matches(target.name, KNOWN[target.kind], n=1)
             raise invalid(target.kind, f"Unknown {target.kind}. Near: {', '.join(near)}.")

@@ -231,8 +231,6 @@ class SpecSchema(StrictSchema):
             message = f"Give only one of {', '.join(kinds)}."
             raise ValidationError({kind: [message] for kind in kinds})
         faults = {}
-        if not kinds and data.get("where") is not None:
-            faults["where"] = [f"Needs one of {', '.join(MODES_OF_KIND)}."]
         if kinds and data.get("mode") not in (None, *MODES_OF_KIND[kinds[0]]):
             possible = ", ".join(MODES_OF_KIND[kinds[0]])
             faults["mode"] = [f"A {kinds[0]} can be traced in: {possible}."]

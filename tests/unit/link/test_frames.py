@@ -88,6 +88,7 @@ def test_request_survives_the_wire() -> None:
         1 << 20,
         "/btf",
         "/cache",
+        {"mode": "fexit"},
     )
     assert TracerRequest.decode(request.encode().rstrip(b"\n")) == request
 

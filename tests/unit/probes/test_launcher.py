@@ -21,6 +21,7 @@ from app.probes import launcher as launcher_module
 from app.probes.kernel_check import KernelAnswer
 from app.probes.launcher import Launcher
 from app.probes.modes import MODES
+from app.probes.own_programs import own_plan
 from app.probes.planning import prepare
 from app.probes.probe import Probe
 from app.probes.spec import Filter, ProbeSpec, Target
@@ -75,7 +76,8 @@ def test_the_request(launcher: Launcher) -> None:
     assert (second.function, second.duration_s) == ("", None)
     assert second.run == first.run + 1
     assert json.loads(lines[0])["filter"]["uid"] == 7
-    assert (first.plan, first.where) == (None, None)
+    assert Plan.from_json(first.plan) == own_plan("deletions", "fexit")
+    assert first.where is None
 
 
 def test_the_request_of_a_target(launcher: Launcher) -> None:
@@ -84,7 +86,6 @@ def test_the_request_of_a_target(launcher: Launcher) -> None:
     probe.prepare(prepare(FakePlanner(), "reads", spec, ["fexit"]))
     request = TracerRequest.decode(launcher.request(probe, "do_unlinkat", None))
     assert (request.probe, request.mode, request.function) == ("reads", "fexit", "vfs_read")
-    assert request.plan is not None
     assert Plan.from_json(request.plan) == probe.plan
     assert (
         request.where
@@ -117,7 +118,7 @@ def test_what_works_is_precompiled_until_it_is_started(
     for job, template in templates.items():
         assert precompiler.commands[job][-4:] == ["--template", template, "/b", "/c"]
     with pytest.raises(ProbedeckError, match="Resource temporarily unavailable") as caught:
-        launcher.make_run("deleted", "kprobe", None, lambda _: None)
+        launcher.make_run("deleted", own_plan("deletions", "kprobe"), lambda _: None)
     assert (caught.value.status, caught.value.code) == (502, "tracer_failed")
     launcher.close()
     assert precompiler.calls == ["kprobe", "close"]

@@ -18,10 +18,11 @@ from app.errors import ProbedeckError
 from app.hub import Hub, Subscription
 from app.probes import registry
 from app.probes.modes import MODES
+from app.probes.own_programs import own_plan
 from app.probes.run_end import End
 from app.probes.spec import DELETIONS, FUNCTION, Filter, ProbeSpec, Target
 from tests.support.hub_clients import take_all
-from tests.support.manager_stage import DIED, MODE, STOPPED, FakeRun, Stage, problem
+from tests.support.manager_stage import DIED, MODE, OTHER, STOPPED, FakeRun, Stage, problem
 from tests.support.waiting import PATIENCE_S, wait_until
 
 NAME = "reads"
@@ -95,11 +96,11 @@ def test_what_a_client_is_told(stage: Stage) -> None:
 def test_a_mode_traces_a_target_while_it_runs(stage: Stage) -> None:
     run = stage.start(MODE, target=READ)
     assert stage.manager.describe(MODE)["target"] == {"kind": "function", "name": "vfs_read"}
-    assert run.request.plan is not None
     assert stop(stage, run, MODE)["state"] == "stopped"
     assert names(stage) == list(MODES)
     again = stage.start(MODE)
-    assert (again.request.plan, again.request.where, again.request.function) == (None, None, "f")
+    assert Plan.from_json(again.request.plan) == own_plan("deletions", MODE)
+    assert (again.request.where, again.request.function) == (None, "f")
     described = stage.manager.describe(MODE)
     assert (described["target"], described["names"]) == (None, {})
     assert "filename" in [column["name"] for column in described["columns"]]
@@ -107,13 +108,13 @@ def test_a_mode_traces_a_target_while_it_runs(stage: Stage) -> None:
 
 def test_deletions_under_another_name(stage: Stage) -> None:
     run = stage.start("mine", target=DELETIONS, mode="kprobe")
-    assert (run.request.mode, run.request.plan, run.request.function) == ("kprobe", None, "f")
+    assert Plan.from_json(run.request.plan) == own_plan("deletions", "kprobe")
+    assert (run.request.mode, run.request.function) == ("kprobe", "f")
     described = stage.manager.describe("mine")
     assert described["target"] == {"kind": "preset", "name": "deletions"}
     assert described["not_seen"] != []
     stage.start("kprobe", target=DELETIONS)
     assert stage.manager.start("kprobe", ProbeSpec())[1] is False  # that is what it runs
-    assert problem(lambda: stage.manager.change("mine", {"where": "a>1"})) == (422, "invalid")
 
 
 def test_starting_what_runs(stage: Stage) -> None:
@@ -298,7 +299,6 @@ def test_a_restart_is_with_the_last_columns(stage: Stage) -> None:
     first.report(end=DIED, ended_s=1.0)
     second = stage.run(2)
     ((_, sent, _),) = first.sent
-    assert second.request.plan is not None
     assert Plan.from_json(second.request.plan) == sent.plan
     assert second.request.where == sent.where.kernel
 
@@ -318,9 +318,6 @@ def test_columns_that_cannot_be(stage: Stage) -> None:
     for changes in ({"columns": ["+"]}, {"columns": ["pos"], "where": "!"}):
         assert problem(lambda: stage.manager.change(NAME, changes)) == (422, "invalid")  # noqa: B023
     assert run.sent == []
-    deletions = stage.start(MODE)
-    assert problem(lambda: stage.manager.change(MODE, {"columns": None})) == (422, "invalid")
-    assert deletions.sent == []
 
 
 def test_columns_of_what_was_attached_before(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -336,6 +333,23 @@ def test_columns_of_what_was_attached_before(stage: Stage, monkeypatch: pytest.M
     change = {"columns": ["pos"]}
     assert problem(lambda: stage.manager.change(NAME, change)) == (409, "running_differently")
     assert run.sent == []
+
+
+def test_columns_of_own_programs(stage: Stage) -> None:
+    """Only those that the running programs read."""
+    run = stage.start(MODE, columns=("path", "dfd"))
+    for number, wanted in enumerate((["dfd"], ["path"])):
+        change = stage.pool.submit(stage.manager.change, MODE, {"columns": wanted})
+        wait_until(lambda: len(run.sent) == number + 1, "the request")  # noqa: B023
+        run.confirm()
+        described = change.result(PATIENCE_S)
+        assert [column["name"] for column in described["columns"]][6:7] == wanted
+        assert described["expressions"] == wanted
+    assert problem(lambda: stage.manager.change(MODE, {"columns": ["a"]})) == (422, "invalid")
+    other = stage.start(OTHER)
+    changes = {"columns": ["path"]}
+    assert problem(lambda: stage.manager.change(OTHER, changes)) == (409, "running_differently")
+    assert other.sent == []
 
 
 # --- At once ---

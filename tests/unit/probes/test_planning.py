@@ -10,7 +10,6 @@ import pytest
 
 from app.columns.column import CALLER
 from app.errors import ProbedeckError
-from app.probes.modes import MODES
 from app.probes.planning import (
     MAX_PLAN_BYTES,
     Prepared,
@@ -20,7 +19,7 @@ from app.probes.planning import (
     replan,
 )
 from app.probes.spec import DELETIONS, FUNCTION, PRESET, SYSCALL, TRACEPOINT, ProbeSpec, Target
-from tests.support.fake_planner import FakePlanner
+from tests.support.fake_planner import PATH_OFFSETS, FakePlanner
 
 ALL = ["fexit", "kretprobe", "tracepoint", "fentry", "kprobe"]
 READ = Target(FUNCTION, "vfs_read")
@@ -56,8 +55,8 @@ def test_the_best_mode_that_the_kernel_allows(
 ) -> None:
     found = prepared(ProbeSpec(target=target), working)
     assert (found.mode, found.spec.mode, found.spec.target) == (mode, mode, target)
-    assert (found.plan is None) == (target == DELETIONS)
-    assert found.plan is None or found.plan.mode == mode
+    assert found.plan.has_own_programs == (target == DELETIONS)
+    assert found.plan.mode == mode
     assert mode in found.possible
 
 
@@ -68,10 +67,10 @@ def test_a_mode_that_was_asked_for_is_taken() -> None:
 
 
 def test_the_path_of_deletions_is_chosen() -> None:
-    assert prepared(ProbeSpec(target=DELETIONS, columns=("dfd",))).path_offsets is None
+    assert prepared(ProbeSpec(target=DELETIONS, columns=("dfd",))).plan.kernel_offsets == {}
     found = prepared(ProbeSpec(target=DELETIONS, mode="fexit", columns=("path", "dfd")))
-    assert found.path_offsets == FakePlanner().path_offsets()
-    assert [each.name for each in MODES["fexit"].chosen(found.spec.columns)] == [
+    assert found.plan.kernel_offsets == PATH_OFFSETS
+    assert [output.column.name for output in found.plan.outputs] == [
         *("time", "pid", "tid", "uid", "process", "comm", "dfd", "path"),
         *("ret", "errno", "latency_ns"),
     ]
@@ -152,7 +151,7 @@ def test_what_works_instead_is_planned_first() -> None:
         ("fexit", ProbeSpec(columns=("path", "syscall")), "columns.1"),
         ("tracepoint", ProbeSpec(columns=("path", "time")), "columns.1"),
         ("tracepoint", ProbeSpec(columns=("path", "dfd", "path")), "columns"),
-        ("reads", ProbeSpec(target=DELETIONS, where="a>1"), "where"),
+        ("reads", ProbeSpec(target=DELETIONS, where="!"), "where"),
         ("Reads", ProbeSpec(target=READ), "id"),
     ],
 )

@@ -13,6 +13,7 @@ import pytest
 
 from app.errors import ProbedeckError
 from app.probes.modes import MODES
+from app.probes.own_programs import own_plan
 from app.probes.probe import TRANSITIONS, Probe, State, TransitionError, check_filter
 from app.probes.restart import Restarts
 from app.probes.run_end import End
@@ -201,9 +202,10 @@ def test_waiting_until_it_is_settled(state: State) -> None:
 
 @pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
 def test_failures_are_known_at_return_only(mode: Any) -> None:
+    plan = own_plan("deletions", mode.name)
     if mode.sees_return:
-        check_filter(mode, Filter(only_failures=True))
+        check_filter(plan, Filter(only_failures=True))
     else:
         with pytest.raises(ProbedeckError) as caught:
-            check_filter(mode, Filter(only_failures=True))
+            check_filter(plan, Filter(only_failures=True))
         assert (caught.value.status, caught.value.code) == (422, "not_at_entry")
