@@ -4,6 +4,7 @@
 // probes' filters for it. A test moves only if the same events match afterwards.
 
 import { LIMITS, MAX_COMM_BYTES, seesReturn } from "../probes/spec.js";
+import { testsFilterAlone } from "../probes/target.js";
 import { intervalsOf } from "./compile.js";
 import { conjuncts } from "./edits.js";
 import { FilterError } from "./fault.js";
@@ -69,7 +70,7 @@ function intervalIn(node, column, numberOf) {
 
 /**
  * Plan the changes that move tests into the kernel: for deletions into the members of `filter`, for
- * probes with a target into `where`.
+ * other probes into `where`.
  *
  * @param {{tree: ?FilterNode, text: string}} filter  compiled, without faults
  * @param {Probe[]} running  probes as in docs/protocol.md
@@ -84,9 +85,9 @@ export function planMove({ tree, text }, running, names, look, own) {
   const plan = { patches: new Map(), wheres: [], moved: [], stay: [] };
   const asked = {};
   if (running.length === 0) return plan;
-  const deletions = running.filter(({ target }) => !target);
+  const deletions = running.filter(testsFilterAlone);
   const wheres = running
-    .filter(({ target }) => target)
+    .filter((probe) => !testsFilterAlone(probe))
     .map((probe) => new WhereChange(probe, names, look, own));
   for (const node of conjuncts(tree)) {
     const part = kernelPart(node, names, look);

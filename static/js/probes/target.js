@@ -19,9 +19,15 @@ export function isMode({ id, mode }) {
   return id === mode;
 }
 
-/** Whether a probe traces deletions. */
+/** Whether a probe traces deletions, as a mode without a target does. */
 export function tracesDeletions({ target }) {
   return !target;
+}
+
+/** Whether a probe's programs test the members of `filter` alone: those of deletions, under any name. */
+export function testsFilterAlone(probe) {
+  const { target } = probe;
+  return tracesDeletions(probe) || (target.kind === "preset" && target.name === "deletions");
 }
 
 /** Describe what a probe traces: "vfs_read, fexit". */

@@ -348,6 +348,15 @@ function plan(text, running) {
   };
 }
 
+test("of deletions it becomes members of the filter, whatever the probe is called", () => {
+  const target = { kind: "preset", name: "deletions" };
+  assert.deepEqual(plan("comm=rm x", [{ ...probe("mine"), target }]), {
+    patches: { mine: { comm: "rm" } },
+    moved: ["comm=rm"],
+    stay: [],
+  });
+});
+
 test("what the kernel can test moves into all running probes", () => {
   assert.deepEqual(
     plan("comm=rm x pid=5 ret<0", [probe("fexit"), probe("kretprobe", { pid: 5 })]),

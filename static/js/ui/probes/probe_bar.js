@@ -110,11 +110,11 @@ export class ProbeBar {
     this.#showLead();
   }
 
-  /** Restart a probe with its previous filter, duration and restart option. */
+  /** Restart a probe with what it was started with before. */
   startAgain(probe) {
     if (!tracesDeletions(probe)) return void this.#on.traceAgain(probe);
-    const { filter, duration_s, restart } = probe;
-    const spec = { filter, restart, ...(duration_s ? { duration_s } : {}) };
+    const { filter, where, expressions: columns, duration_s, restart } = probe;
+    const spec = { filter, where, columns, duration_s, restart };
     return this.#call(probe, `${probe.id} was not started`, () => startProbe(probe.id, spec));
   }
 
