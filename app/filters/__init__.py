@@ -10,7 +10,7 @@ from app.filters.fault import FilterFault
 from app.filters.grammar import MAX_CHARACTERS, parse
 from app.filters.kernel_filter import KernelFilter
 from app.filters.row_filter import RowFilter, row_filter
-from app.filters.split import Split, split
+from app.filters.split import Split, plan_vocabulary, split
 from app.filters.vocabulary import Vocabulary
 from app.filters.word_hints import Hint, hints_of
 
@@ -24,6 +24,7 @@ __all__ = [
     "Vocabulary",
     "hints_of",
     "parse",
+    "plan_vocabulary",
     "row_filter",
     "split",
 ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from app.filters.fault import MAX_QUOTED, Fix, quoted
 from app.filters.globs import has_wildcard
@@ -35,6 +36,10 @@ class Hint:
 
     message: str
     fixes: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as in docs/protocol.md."""
+        return {"message": self.message, "fixes": list(self.fixes)}
 
 
 def hints_of(text: str, names: Vocabulary) -> list[Hint]:

@@ -39,6 +39,9 @@ def describe_probe(probe: Probe, kernel: KernelAnswer, hub: Hub) -> ProbeJson:
         "filter": spec.filter.as_json(),
         "where": probe.where.text,
         "where_in_service": probe.where.in_service,
+        "where_hints": [
+            {"message": hint["message"], "fixes": hint["fixes"]} for hint in probe.where.hints
+        ],
         "duration_s": spec.duration_s,
         "restart": spec.restart,
         "restarts": probe.restarts.count,

@@ -53,6 +53,13 @@ class TargetJson(TypedDict):
     name: str
 
 
+class HintJson(TypedDict):
+    """How a filter was understood, and filters that may have been meant."""
+
+    message: str
+    fixes: list[str]
+
+
 class ProbeJson(TypedDict):
     id: str
     mode: str
@@ -70,6 +77,7 @@ class ProbeJson(TypedDict):
     filter: dict[str, Any]  # app.probes.spec.Filter
     where: Annotated[str | None, "The filter in the language of docs/filters.md"]
     where_in_service: Annotated[str | None, "The part of it that the kernel does not test"]
+    where_hints: Annotated[list[HintJson], "How it was understood, where that may surprise"]
     duration_s: float | None
     restart: bool
     restarts: int

@@ -10,7 +10,6 @@ import difflib
 import re
 from collections.abc import Collection
 from functools import cache
-from typing import Any
 
 from app.btf.format import BtfError
 from app.btf.type_paths import Paths
@@ -19,7 +18,7 @@ from app.columns.kernel_offsets import folder_offsets
 from app.columns.plan import PROGRAMS, Plan
 from app.config import Settings
 from app.errors import ProbedeckError
-from app.filters import FilterFault, split
+from app.filters import FilterFault, hints_of, plan_vocabulary, split
 from app.kernel.functions import KINDS, Entry, FunctionIndex
 from app.kernel.functions_query import near_names
 from app.kernel.functions_reasons import why_not
@@ -33,7 +32,7 @@ from app.probes.function_index import Functions
 from app.probes.modes import MODES, PREFERENCE
 from app.probes.own_programs import own_plan
 from app.probes.planning import MAX_OTHERS, Other, Resolved, invalid
-from app.probes.spec import FUNCTION, PRESET, SYSCALL, TRACEPOINT, Target
+from app.probes.spec import FUNCTION, PRESET, SYSCALL, TRACEPOINT, Target, Where
 
 # A tracepoint of a system call, which is not traced by itself: with or without its category.
 _SYSCALL_EVENT = re.compile(r"(?:syscalls:)?sys_(?:enter|exit)_(.+)")
@@ -119,12 +118,14 @@ class KernelPlanner:
                 found[Target(PRESET, preset.name)] = preset.help
         return [Other(each, note) for each, note in found.items()][:MAX_OTHERS]
 
-    def compile_where(self, text: str, plan: Plan) -> tuple[dict[str, Any] | None, str | None]:
+    def compile_where(self, text: str, plan: Plan) -> Where:
         try:
             found = split(text, plan, cache(user_number))
         except FilterFault as fault:
             raise fault.error("where", text) from None
-        return None if found.kernel is None else found.kernel.as_json(), found.rest
+        kernel = None if found.kernel is None else found.kernel.as_json()
+        hints = hints_of(text, plan_vocabulary(plan))
+        return Where(text, kernel, found.rest, [hint.as_json() for hint in hints])
 
     def _entry(self, target: Target) -> Entry:
         """Return what the index has under this name; raises ProbedeckError 422."""

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from app.columns.plan import PROGRAMS, Plan
 from app.errors import ProbedeckError
@@ -70,8 +70,8 @@ class Planner(Protocol):
         function, what the compiler made of it, presets. At most `MAX_OTHERS`.
         """
 
-    def compile_where(self, text: str, plan: Plan) -> tuple[dict[str, Any] | None, str | None]:
-        """Return what the kernel tests of a filter, as JSON, and the text of the rest."""
+    def compile_where(self, text: str, plan: Plan) -> Where:
+        """Return a filter of a plan's columns, split between the kernel and the service."""
 
 
 @dataclass(frozen=True)
@@ -183,10 +183,7 @@ def check_name(name: str) -> None:
 
 def compiled(planner: Planner, text: str | None, plan: Plan) -> Where:
     """Return a filter as the tracer needs it. Raises ProbedeckError 422."""
-    if text is None:
-        return Where()
-    kernel, rest = planner.compile_where(text, plan)
-    return Where(text, kernel, rest)
+    return Where() if text is None else planner.compile_where(text, plan)
 
 
 def invalid(field: str, message: str) -> ProbedeckError:

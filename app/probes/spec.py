@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -70,12 +70,14 @@ class Where:
     """A filter in the language of docs/filters.md, and how it is split.
 
     `kernel` is the part that the tracer's programs test, as JSON (app.filters), None if they test
-    nothing. `in_service` is the text of what they do not test, None if that is nothing.
+    nothing. `in_service` is the text of what they do not test, None if that is nothing. `hints`
+    tell how it was understood where that may surprise (docs/protocol.md).
     """
 
     text: str | None = None
     kernel: dict[str, Any] | None = None
     in_service: str | None = None
+    hints: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)

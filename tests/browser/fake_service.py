@@ -154,6 +154,7 @@ class FakeService:
                 "expressions": None,
                 "where": None,
                 "where_in_service": None,
+                "where_hints": [],
                 "filter": dict(NO_FILTER),
                 "duration_s": None,
                 "restart": False,

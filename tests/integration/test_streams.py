@@ -301,3 +301,12 @@ def test_wrong_cursor(session_service: Service, query: str) -> None:
 def test_wrong_query(session_service: Service, query: str) -> None:
     status = session_service.request("GET", f"/events?{query}").status
     assert status == (404 if query.startswith("probe") else 422)
+
+
+def test_how_a_filter_is_understood(idle: Service) -> None:
+    """A stream says it before any event, where it may surprise."""
+    with Ndjson(idle.port, "?where=0%3Eret") as stream:
+        wait_until(lambda: stream.controls, "the first line")
+        first = stream.controls[0]
+        assert (first["type"], first["hints"][0]["fixes"][0]) == ("hints", "ret<0")
+    assert idle.expect(200, "GET", "/events?where=0%3Eret")["hints"] == first["hints"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection
-from typing import Any
 
 from app.columns.column import CALLER, Column
 from app.columns.plan import CONTEXT, PROGRAMS, Hook, Output, Plan, Read
@@ -13,7 +12,7 @@ from app.errors import ProbedeckError
 from app.probes.modes import PREFERENCE
 from app.probes.own_programs import own_plan
 from app.probes.planning import Other, Resolved, invalid, modes_of
-from app.probes.spec import DELETIONS, FUNCTION, PRESET, SYSCALL, TRACEPOINT, Target
+from app.probes.spec import DELETIONS, FUNCTION, PRESET, SYSCALL, TRACEPOINT, Target, Where
 
 KNOWN = {
     FUNCTION: ("vfs_read", "vfs_write", "only_by_kprobe"),
@@ -82,9 +81,9 @@ class FakePlanner:
             if traced == target and (preset := Target(PRESET, name)) != target
         ]
 
-    def compile_where(self, text: str, _plan: Plan) -> tuple[dict[str, Any] | None, str | None]:
+    def compile_where(self, text: str, _plan: Plan) -> Where:
         if text.startswith("!"):
             raise invalid("where", "Unexpected '!' at 1.")
         if "glob" in text:
-            return None, text
-        return {"tests": [{"text": text}], "clauses": [[1, 1]]}, None
+            return Where(text, None, text)
+        return Where(text, {"tests": [{"text": text}], "clauses": [[1, 1]]})

@@ -188,6 +188,7 @@ class FakeManager:
             "filter": given.filter.as_json(),
             "where": given.where,
             "where_in_service": self.remainders.get(probe_id),
+            "where_hints": [],
             "duration_s": given.duration_s,
             "restart": given.restart,
             "restarts": 0,

@@ -11,7 +11,7 @@ from marshmallow import Schema, fields
 
 from app.columns.column import Column
 from app.columns.field_level import FieldHere
-from app.probes.json_shapes import ProbeJson, ProbesJson
+from app.probes.json_shapes import HintJson, ProbeJson, ProbesJson
 from app.web.api.requests import FilterSchema
 from app.web.api.typed_schemas import schema_of
 
@@ -43,8 +43,10 @@ class ClientSchema(Schema):
     counters = fields.Nested(CountersSchema, required=True)
 
 
+HintSchema = schema_of(HintJson)
 ProbeSchema = schema_of(
     ProbeJson,
+    where_hints=fields.List(fields.Nested(HintSchema), required=True),
     filter=fields.Nested(FilterSchema, required=True),
     columns=fields.List(fields.Nested(ColumnSchema), required=True),
     counters=fields.Nested(CountersSchema, required=True),
@@ -128,15 +130,6 @@ class GapSchema(Schema):
     since = fields.String(required=True, allow_none=True, data_key="from")
     until = fields.String(required=True, allow_none=True, data_key="to")
     before = fields.Integer(required=True)
-
-
-class HintSchema(Schema):
-    message = fields.String(required=True)
-    fixes = fields.List(
-        fields.String(),
-        required=True,
-        metadata={"description": "Whole filters that may have been meant"},
-    )
 
 
 class EventsSchema(Schema):

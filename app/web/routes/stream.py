@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flask import Response
@@ -19,7 +19,7 @@ from app.web.api.requests import StreamQuerySchema
 from app.web.api.rows import rows_of
 from app.web.context import Service, current_service
 from app.web.routes.events import known_probes
-from app.web.routes.where import filter_of
+from app.web.routes.where import filter_of, where_hints
 from app.web.sockets import bound_waits, hang_up, has_left, peer_name
 
 if TYPE_CHECKING:
@@ -41,8 +41,9 @@ def stream(query: dict[str, Any]) -> Response:
     service = current_service()
     probes = known_probes(service, query.get("probe"))
     passes = filter_of(service, probes, query.get("where"), is_live=True)
+    hints = where_hints(service, probes, query.get("where"))
     service.stream_limit.acquire_for_request(current_caller())
-    return StreamResponse(service, probes, current_caller(), passes, recent=query["recent"])
+    return StreamResponse(service, probes, current_caller(), passes, hints, recent=query["recent"])
 
 
 class StreamResponse(Response):
@@ -58,11 +59,12 @@ class StreamResponse(Response):
         probes: frozenset[str] | None,
         caller: Caller,
         passes: RowFilter | None = None,
+        hints: Sequence[dict[str, Any]] = (),
         *,
         recent: bool,
     ) -> None:
         super().__init__(content_type="application/x-ndjson")
-        self._passes = passes
+        self._passes, self._hints = passes, hints
         self._service, self._probes, self._recent = service, probes, recent
         self._caller = caller
 
@@ -89,7 +91,7 @@ class StreamResponse(Response):
                 states_in_order=True,
             ) as subscription:
                 # Send the head now: a client that has received it misses no event.
-                write(b"")
+                write(_lines([{"type": "hints", "hints": self._hints}]) if self._hints else b"")
                 for lines, batch in items(
                     subscription, lambda: self._is_over(connection), self._passes
                 ):

@@ -43,7 +43,7 @@ def where_hints(
     if where is None:
         return []
     found = hints_of(where, vocabulary_of(_described(service, probes)))
-    return [{"message": hint.message, "fixes": list(hint.fixes)} for hint in found]
+    return [hint.as_json() for hint in found]
 
 
 def _described(service: Service, probes: frozenset[str] | None) -> list[Mapping[str, Any]]:
