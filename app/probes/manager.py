@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 from app.columns.plan import Plan
@@ -18,25 +17,17 @@ from app.errors import ProbedeckError
 from app.hub import Hub
 from app.kernel.kernel_types import KernelTypes
 from app.presets.kernel_names import PresetNames
+from app.probes.change import make_change, plan_columns
 from app.probes.describe import describe_service
 from app.probes.function_index import Functions
 from app.probes.json_shapes import ProbeJson, ProbesJson
 from app.probes.kernel_check import KernelAnswer, KernelCheck
 from app.probes.kernel_planner import KernelPlanner
 from app.probes.launcher import Launcher
-from app.probes.modes import PATH_COLUMN
 from app.probes.moment import Moment
 from app.probes.monitor import Monitor
 from app.probes.notifier import Notifier
-from app.probes.planning import (
-    Columns,
-    Planner,
-    Prepared,
-    add_alternatives,
-    compiled,
-    prepare,
-    replan,
-)
+from app.probes.planning import Planner, Prepared, add_alternatives, prepare
 from app.probes.probe import Probe, State, check_filter
 from app.probes.registry import Registry
 from app.probes.restart import Restarts
@@ -50,7 +41,7 @@ from app.probes.run_end import (
     stop_failed,
 )
 from app.probes.spawner import Spawner
-from app.probes.spec import ProbeSpec, Where
+from app.probes.spec import ProbeSpec
 from app.timestamps import now
 
 FILTER_TIMEOUT_S = 10.0
@@ -200,7 +191,14 @@ class ProbeManager:
         what was lost under that. Raises ProbedeckError: 404, 409, 422, 501, 502 or 504.
         """
         probe = self._registry.get(probe_id)
-        planned = self._planned(probe, changes) if "columns" in changes else None
+        planned = None
+        if "columns" in changes:
+            with probe.changed:
+                self._settle(probe, time.monotonic() + self._settings.start_timeout_s)
+                probe.require_run()
+                spec, running = probe.spec, probe.plan
+            working = self.kernel.working()
+            planned = plan_columns(self._planner, spec, running, changes["columns"], working)
         with probe.changed:
             self._settle(probe, time.monotonic() + self._settings.start_timeout_s)
             run = probe.require_run()
@@ -211,28 +209,12 @@ class ProbeManager:
             if run.is_changing_columns:
                 raise filter_not_confirmed(probe_id, run.end, start_s)
             run = probe.require_run()
-            where = self._changed_where(probe, changes, planned)
-            # Merge into the filter that holds once the requests sent before are confirmed.
-            wanted = run.wanted_filter or probe.spec.filter
-            if "filter" in changes:
-                wanted = wanted.merged(changes["filter"])
-            check_filter(planned[1] if planned else probe.plan, wanted)
-            is_sent, number = True, 0
+            change = make_change(self._planner, probe, run, changes, planned)
+            number = change.send(run, self._filter_numbers, actor)
             timeout_s = FILTER_TIMEOUT_S if planned is None else start_s
-            if planned is not None:
-                self._check_hook(probe, planned[1])
-                number = next(self._filter_numbers)
-                columns = Columns(*planned, where or Where(), wanted)
-                is_sent = run.change_columns(columns, number, actor)
-            elif where is not None:
-                number = next(self._filter_numbers)
-                is_sent = run.change_where(where, number, actor)
-            if planned is None and "filter" in changes and is_sent:
-                number = next(self._filter_numbers)
-                is_sent = run.change_filter(wanted, number, actor)
 
             def is_confirmed() -> bool:
-                return is_sent and run.filtered >= number
+                return number is not None and run.filtered >= number
 
             def is_refused() -> bool:
                 return run.refused is not None and run.refused[0] == number
@@ -317,57 +299,6 @@ class ProbeManager:
         probe.prepare(prepared)
         self._begin(probe, run)
         return self._await_attached(probe, run, deadline), True
-
-    def _planned(
-        self, probe: Probe, changes: Mapping[str, Any]
-    ) -> tuple[tuple[str, ...] | None, Plan]:
-        """Return the wanted columns of a change, and their plan; without the lock.
-
-        Raises ProbedeckError: 404, 422 or 501.
-        """
-        with probe.changed:
-            self._settle(probe, time.monotonic() + self._settings.start_timeout_s)
-            probe.require_run()
-            spec, mode = probe.spec, probe.mode.name
-            running = probe.plan
-        given = changes["columns"]
-        columns = None if given is None else tuple(given)
-        columns, plan = replan(self._planner, spec, mode, columns, self.kernel.working())
-        if plan.has_own_programs:  # which stay as they are
-            plan = replace(plan, kernel_offsets={**running.kernel_offsets, **plan.kernel_offsets})
-        return columns, plan
-
-    def _check_hook(self, probe: Probe, plan: Plan) -> None:
-        """Raises ProbedeckError 409 for a plan of what the probe's programs do not read."""
-        if probe.plan.hook != plan.hook or probe.mode.name != plan.mode:
-            why = "traces something else than when these columns were planned"
-        elif plan.has_own_programs and plan.kernel_offsets != probe.plan.kernel_offsets:
-            why = f"runs programs that do not read the column {PATH_COLUMN}"
-        else:
-            return
-        raise ProbedeckError(
-            409,
-            "running_differently",
-            f"{probe.id} {why}: stop it and start it again",
-            running=probe.spec.as_json(),
-        )
-
-    def _changed_where(
-        self,
-        probe: Probe,
-        changes: Mapping[str, Any],
-        planned: tuple[tuple[str, ...] | None, Plan] | None = None,
-    ) -> Where | None:
-        """Return the wanted `where` of a change, None if it has none. Raises ProbedeckError 422.
-
-        With other columns it is the one in force, as it is tested for these.
-        """
-        if planned is not None:
-            text = changes.get("where", probe.spec.where)
-            return compiled(self._planner, text, planned[1])
-        if "where" not in changes:
-            return None
-        return compiled(self._planner, changes["where"], probe.plan)
 
     def _forget(self, probe: Probe) -> None:
         """Forget a probe that has ended, if it has a name of its own."""
