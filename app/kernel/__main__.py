@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m app.kernel`: print the running kernel and the modes it allows, as one line of JSON.
 
+It detaches its tracepoint programs after that, which takes up to a second.
+
 A short-lived process of its own, because it loads BCC's library. It is named as tracers are, so
 that the calls of its feature probes are not events for them (bpf/canary.c).
 """
@@ -12,7 +14,9 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from app.btf.reader import Btf
 from app.kernel.features import check_modes, load_btf, load_symbols
@@ -33,20 +37,28 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--cache-dir", type=Path, required=True)
     options = parser.parse_args(argv)
     set_process_name("pd:check")
-    btf, symbols = load_btf(options.btf_path), load_symbols()
+    with ExitStack() as attached:
+        json.dump(_answer(options.btf_path, options.cache_dir, attached), sys.stdout)
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+
+
+def _answer(btf_path: Path, cache_dir: Path, attached: ExitStack) -> dict[str, Any]:
+    btf, symbols = load_btf(btf_path), load_symbols()
     modes = check_modes(
         DELETION_FUNCTIONS,
         DELETION_SYSCALLS + RENAME_SYSCALLS,
         btf=btf,
         symbols=symbols,
-        btf_path=options.btf_path,
-        cache_dir=options.cache_dir,
+        btf_path=btf_path,
+        cache_dir=cache_dir,
+        attached=attached,
     )
     renames = None
     if isinstance(btf, Btf) and isinstance(symbols, TextSymbols):
         renames = find_rename_function(RENAME_FUNCTIONS, btf, symbols)
     system = os.uname()
-    answer = {
+    return {
         "release": system.release,
         "machine": system.machine,
         "hostname": system.nodename,
@@ -61,8 +73,6 @@ def main(argv: Sequence[str]) -> None:
             for name, found in modes.items()
         },
     }
-    json.dump(answer, sys.stdout)
-    sys.stdout.write("\n")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 """Feature probes: try on the kernel what a mode needs, with the smallest program that shows it.
 
 Each probe loads and attaches for real, calls the traced functions, and closes everything before
-it returns; the kernel removes programs and attachments with their last descriptor. A probe raises
+it returns, or has its caller do so; the kernel removes programs and attachments with their last
+descriptor. A probe raises
 RefusedError, never a bare OSError, when the kernel refuses, and SilentError when the kernel
 accepts the programs but does not run them.
 """
@@ -163,8 +164,12 @@ def kprobes(function: str, kernel_version: int, at_return: bool) -> None:
         _require_runs(ran, [f"the {side} of {function}" for side in sides], ["unlinkat"])
 
 
-def tracepoints(tracefs: Path, calls: Sequence[str]) -> None:
-    """Attach programs to the entry and exit tracepoints of system calls, and see them run."""
+def tracepoints(tracefs: Path, calls: Sequence[str], attached: ExitStack | None = None) -> None:
+    """Attach programs to the entry and exit tracepoints of system calls, and see them run.
+
+    With `attached`, that closes them: the kernel waits up to 70 ms for each tracepoint, until no
+    CPU runs its programs (tracepoint_synchronize_unregister).
+    """
     names = [f"sys_{side}_{call}" for call in calls for side in ("enter", "exit")]
     with ExitStack() as stack:
         ran = _make_ran_map(stack, len(names))
@@ -185,6 +190,8 @@ def tracepoints(tracefs: Path, calls: Sequence[str]) -> None:
             with _refusal(f"attach a BPF program to the tracepoint syscalls:{name}", _TRACEPOINTS):
                 perf_events.attach_program(event, program)
         _require_runs(ran, names, calls)
+        if attached is not None:
+            attached.push(stack.pop_all())
 
 
 def _make_ran_map(stack: ExitStack, count: int) -> int:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -45,12 +45,14 @@ def check_modes(
     btf_path: Path,
     cache_dir: Path,
     open_tracefs: Callable[[], AbstractContextManager[Path]] = tracefs.opened,
+    attached: ExitStack | None = None,
 ) -> dict[str, Availability]:
     """Ask the kernel about each mode.
 
     `functions` are candidates for the function to trace; the first that exists is taken.
     `syscalls` are the system calls whose tracepoints are needed. `open_tracefs` gives a path of
-    tracefs or raises OSError. Makes the include tree for BCC, and leaves nothing in the kernel.
+    tracefs or raises OSError. Makes the include tree for BCC, and leaves nothing in the kernel but
+    what `attached`, if given, closes.
     """
     bpf.allow_locked_memory()
     common = (
@@ -64,7 +66,7 @@ def check_modes(
         "fexit": _trampolines(functions, btf, True, common),
         "kprobe": _kprobes(kprobe_function, False, common),
         "kretprobe": _kprobes(kprobe_function, True, common),
-        "tracepoint": _tracepoints(syscalls, open_tracefs, common),
+        "tracepoint": _tracepoints(syscalls, open_tracefs, common, attached),
     }
 
 
@@ -107,10 +109,12 @@ def _tracepoints(
     syscalls: Sequence[str],
     open_tracefs: Callable[[], AbstractContextManager[Path]],
     common: Problem | None,
+    attached: ExitStack | None,
 ) -> Availability:
     try:
         with open_tracefs() as folder:
-            problem = _try("tracepoint", partial(feature_probes.tracepoints, folder, syscalls))
+            probe = partial(feature_probes.tracepoints, folder, syscalls, attached)
+            problem = _try("tracepoint", probe)
     except OSError as error:
         cause = feature_probes.describe_error(error)
         reason = f"the kernel's tracing file system cannot be used: {cause}"

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import select
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Collection
+import time
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,16 +98,7 @@ def ask_kernel(settings: Settings) -> KernelAnswer:
     """Check the kernel in a short-lived process. Raises ProbedeckError 500 if that fails."""
     timeout_s = max(CHECK_TIMEOUT_S, settings.start_timeout_s)
     try:
-        done = subprocess.run(
-            check_command(settings),
-            cwd=ROOT,
-            env=child_environment(),
-            capture_output=True,
-            timeout=timeout_s,
-            check=True,
-            start_new_session=True,  # so that Ctrl-C reaches the service only
-        )
-        answer: dict[str, Any] = json.loads(done.stdout)
+        answer: dict[str, Any] = json.loads(_line_of(check_command(settings), timeout_s))
         return KernelAnswer(
             answer["release"],
             answer["machine"],
@@ -125,6 +119,52 @@ def ask_kernel(settings: Settings) -> KernelAnswer:
     except (ValueError, KeyError, TypeError) as error:
         log.exception("the kernel check's answer is malformed")
         raise _check_failed("its answer is malformed") from error
+
+
+def _line_of(command: Sequence[str], timeout_s: float) -> bytes:
+    """Run a command and return the line that it prints, without waiting for its end.
+
+    Raises OSError, CalledProcessError if it ends without a line, and TimeoutExpired.
+    """
+    with os.fdopen(os.memfd_create("kernel-check"), "w+b") as errors:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=child_environment(),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,  # so that Ctrl-C reaches the service only
+        )
+        assert process.stdout is not None
+        with process.stdout as output:
+            line = _read_line(output.fileno(), timeout_s)
+        if line is None:
+            process.kill()
+            process.wait()
+            raise subprocess.TimeoutExpired(command, timeout_s)
+        if line:
+            threading.Thread(target=process.wait, name="kernel-check", daemon=True).start()
+            return line
+        status = process.wait()
+        errors.seek(0)
+        raise subprocess.CalledProcessError(status, command, stderr=errors.read())
+
+
+def _read_line(descriptor: int, timeout_s: float) -> bytes | None:
+    """Return the first line, empty if there is none before the end, or None after the time-out."""
+    deadline_s = time.monotonic() + timeout_s
+    poller = select.poll()
+    poller.register(descriptor, select.POLLIN)
+    line = b""
+    while not line.endswith(b"\n"):
+        left_s = deadline_s - time.monotonic()
+        if left_s <= 0 or not poller.poll(left_s * 1000):
+            return None
+        piece = os.read(descriptor, 1 << 16)
+        if not piece:
+            return b""
+        line += piece
+    return line
 
 
 def _check_failed(why: str) -> ProbedeckError:

@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
-import subprocess
+import os
+import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -14,40 +18,75 @@ from app.errors import ProbedeckError
 from app.kernel.availability import Availability
 from app.probes import kernel_check
 from app.probes.kernel_check import KernelAnswer, KernelCheck
-from app.probes.modes import MODES
+from app.probes.modes import MODES, PREFERENCE
 from tests.support.waiting import PATIENCE_S
 
-TRACEBACK = b'Traceback (most recent call last):\n  File "/srv/app/x.py", line 1\nKeyError: 1\n'
+FAILS = """
+import sys
+sys.stderr.write('Traceback (most recent call last):\\n  File "/srv/app/x.py", line 1\\n')
+sys.exit(1)
+"""
+
+
+def command_of(script: str) -> list[str]:
+    return [sys.executable, "-c", script]
 
 
 @pytest.mark.parametrize(
-    ("failure", "told"),
+    ("command", "told"),
     [
-        (subprocess.CalledProcessError(1, ["x"], stderr=TRACEBACK), "status 1"),
-        (subprocess.TimeoutExpired(["/srv/python"], 60), "no answer"),
-        (FileNotFoundError(2, "No such file or directory", "/srv/python"), "No such file"),
-        (None, "malformed"),
+        (command_of(FAILS), "status 1"),
+        (command_of("print('no JSON')"), "malformed"),
+        (command_of("print('{\"release\": 1}')"), "malformed"),
+        (command_of("print('{}', end='')"), "status 0"),
+        (["/srv/python"], "No such file"),
     ],
 )
 def test_the_cause_is_reported_and_the_rest_is_logged(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
-    failure: Exception | None,
+    command: list[str],
     told: str,
 ) -> None:
-    def run(*_arguments: object, **_options: object) -> subprocess.CompletedProcess[bytes]:
-        if failure:
-            raise failure
-        return subprocess.CompletedProcess([], 0, b'{"release": 1}', b"")
-
-    monkeypatch.setattr(kernel_check.subprocess, "run", run)
+    monkeypatch.setattr(kernel_check, "check_command", lambda _: command)
     with caplog.at_level(logging.ERROR), pytest.raises(ProbedeckError, match=told) as caught:
         kernel_check.ask_kernel(Settings())
     assert (caught.value.status, caught.value.code) == (500, "internal")
     assert "/" not in caught.value.detail
     assert "Traceback" not in caught.value.detail
-    if isinstance(failure, subprocess.CalledProcessError):
+    if FAILS in command:
         assert "/srv/app/x.py" in caplog.text
+
+
+def test_a_check_without_an_answer_is_ended(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    started = tmp_path / "pid"
+    script = (
+        f"import os, time; open({str(started)!r}, 'w').write(str(os.getpid())); time.sleep(999)"
+    )
+    monkeypatch.setattr(kernel_check, "check_command", lambda _: command_of(script))
+    monkeypatch.setattr(kernel_check, "CHECK_TIMEOUT_S", 1.0)
+    with pytest.raises(ProbedeckError, match=r"no answer for 1\.5 s"):
+        kernel_check.ask_kernel(Settings(start_timeout_s=1.5))
+    assert not Path("/proc", started.read_text()).exists()
+
+
+def test_the_answer_comes_before_the_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The check detaches its programs after it has answered."""
+    found = {"available": True, "function": "f", "reason": None, "hint": None}
+    modes = dict.fromkeys(MODES, found)
+    system = {"release": "6.1", "machine": "m", "hostname": "h", "rename_function": None}
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    script = f"print({json.dumps({**system, 'modes': modes})!r}, flush=True); open({str(gate)!r})"
+    monkeypatch.setattr(kernel_check, "check_command", lambda _: command_of(script))
+    answer = kernel_check.ask_kernel(Settings())
+    assert (answer.release, answer.working()) == ("6.1", list(PREFERENCE))
+    gate.open("w").close()  # its other end is still open
+    (thread,) = (each for each in threading.enumerate() if each.name == "kernel-check")
+    thread.join(PATIENCE_S)
+    assert not thread.is_alive()
 
 
 @pytest.mark.parametrize(("start_timeout_s", "bound_s"), [(1.0, 60), (200.0, 200)])
@@ -55,11 +94,8 @@ def test_a_longer_start_timeout_holds_for_the_check_too(
     monkeypatch: pytest.MonkeyPatch, start_timeout_s: float, bound_s: int
 ) -> None:
     """On an emulated machine the check can take a minute, and no service starts without it."""
-
-    def run(*_: object, timeout: float, **_options: object) -> None:
-        raise subprocess.TimeoutExpired([], timeout)
-
-    monkeypatch.setattr(kernel_check.subprocess, "run", run)
+    monkeypatch.setattr(kernel_check, "_read_line", lambda _descriptor, _timeout_s: None)
+    monkeypatch.setattr(kernel_check, "check_command", lambda _: command_of(""))
     with pytest.raises(ProbedeckError, match=f"no answer for {bound_s} s"):
         kernel_check.ask_kernel(Settings(start_timeout_s=start_timeout_s))
 
