@@ -82,7 +82,8 @@ def _compile(text: str, flags: list[str], mode: str) -> CompiledObject:
     lib.bpf_num_tables.argtypes = [ctypes.c_void_p]
     lib.bpf_table_name.restype = ctypes.c_char_p
     lib.bpf_table_name.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
-    compiler = Compiler(text=text, cflags=flags)
+    # No program keeps debug information, which LLVM would carry through each of its passes.
+    compiler = Compiler(text=text, cflags=[*flags, "-g0"])
     module = compiler.module
     if lib.bpf_module_license(module) != b"GPL":
         raise ObjectError("the programs do not declare the licence GPL, with which they are loaded")
