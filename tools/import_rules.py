@@ -262,6 +262,7 @@ RULES: dict[str, Rule] = {
             "app.errors",
             "app.linux",
             "app.machine",
+            "app.probes",
             "app.server",
             "app.systemd",
             "app.vm_mode",

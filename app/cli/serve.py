@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from app.cli.command import SERVE, Need, Parser
@@ -55,14 +55,25 @@ def main(argv: Sequence[str]) -> int:
         return 1
     hand_over(settings)  # to wsgi.py, in the worker
 
-    from app.server.arbiter import serve  # noqa: PLC0415  # not installed yet for --help
+    from app.server.start import serve  # noqa: PLC0415  # not installed yet for --help
 
     try:
-        serve(settings, _load)
+        serve(settings, _load, lambda: _begin(settings))
     except ProbedeckError as error:
         sys.stderr.write(f"{error.detail}\n")
         return 1
     return 0
+
+
+def _begin(settings: Settings) -> Callable[[], object]:
+    """Begin the index of functions; return what reaps its process if that has ended by then.
+
+    If it ends later, gunicorn reaps it.
+    """
+    from app.probes import early_index  # noqa: PLC0415  # for a service that starts only
+
+    process = early_index.begin(settings)
+    return lambda: process and process.poll()
 
 
 def _load() -> Flask:

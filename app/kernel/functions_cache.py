@@ -30,17 +30,12 @@ from app.linux import paths
 from app.linux.process import end_with_parent, keep_niceness, set_process_name
 
 PREFIX = "functions-"
+LOCK = ".functions.lock"
 NICENESS = 10  # requests and tracers come first
 MOST_KEPT = 4  # indexes in the cache: of other kernels, or of other modules
 _HERE = Path(__file__).parent
 
 Value = TypeVar("Value")
-
-
-def functions_command(btf_path: Path, cache_dir: Path, parent_pid: int) -> list[str]:
-    """Return the command that makes the index and prints where it is."""
-    options = (f"--btf-path={btf_path}", f"--cache-dir={cache_dir}", f"--parent={parent_pid}")
-    return [sys.executable, "-m", "app.kernel.functions_cache", *options]
 
 
 def main(argv: Sequence[str]) -> None:
@@ -60,12 +55,20 @@ def main(argv: Sequence[str]) -> None:
 
 
 def ensure(btf_path: Path, cache_dir: Path) -> Path:
-    """Return the folder of the running kernel's index. Raises OSError, BtfError."""
+    """Return the folder of the running kernel's index. Raises OSError, BtfError.
+
+    While another process makes one, wait for that.
+    """
     blobs = _read_btf(btf_path)
     key = PREFIX + _identity(blobs)
-    folder = tree_cache.ensure(cache_dir, key, lambda: make(blobs))
-    os.utime(folder)
-    _evict(cache_dir, folder)
+    lock = paths.open_file(paths.folder(cache_dir) / LOCK, os.O_RDWR | os.O_CREAT)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        folder = tree_cache.ensure(cache_dir, key, lambda: make(blobs))
+        os.utime(folder)
+        _evict(cache_dir, folder)
+    finally:
+        os.close(lock)
     return folder
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from app.config import Settings
 from app.errors import ProbedeckError
 from app.kernel.functions import FunctionIndex
-from app.kernel.functions_cache import functions_command
 from app.kernel.functions_sources import modules_state
+from app.link.indexer import functions_command
 from app.probes.spawner import Spawner
 
 BUILD_TIMEOUT_S = 300.0  # 1 to 2 s on a real computer, a minute in emulation

@@ -7,7 +7,6 @@ docs/architecture.md lists the traps that these settings avoid.
 from __future__ import annotations
 
 import math
-import os
 import signal
 import socket
 import ssl
@@ -17,51 +16,32 @@ from typing import Any
 
 from flask import Flask
 
-from app.access.tokens import TokenFile
 from app.config import Settings
-from app.linux.allocator import limit_heap_growth
-from app.linux.capabilities import drop_capabilities
 from app.linux.process import end_with_parent
-from app.server.announce import announce, token_command
+from app.server.announce import announce
 from app.server.gunicorn_api import Arbiter, BaseApplication, TCP6Socket, TCPSocket
 from app.server.incoming import MAX_LINE_BYTES
-from app.server.instance import cannot_start, check_places, listening, sole_instance
-from app.server.server_log import ServerLogger, log_to_stderr
-from app.server.tls import server_context
+from app.server.server_log import ServerLogger
 from app.server.worker import MAX_PENDING, Worker
 
-# By these variables gunicorn would take sockets, or a path prefix, from its parent process.
-NOT_FOR_GUNICORN = ("GUNICORN_PID", "GUNICORN_FD", "LISTEN_FDS", "LISTEN_PID", "SCRIPT_NAME")
 
-
-def serve(settings: Settings, load: Callable[[], Flask]) -> None:
+def run(
+    settings: Settings,
+    load: Callable[[], Flask],
+    context: ssl.SSLContext | None,
+    listeners: Sequence[socket.socket],
+    on_ready: Callable[[], object],
+) -> None:
     """Serve until a signal ends it; then raise SystemExit, as gunicorn does.
 
-    `load` makes the application, in the worker. Raises ProbedeckError `cannot_start` when
-    another instance runs, the port is taken, or what serving other machines needs is missing.
+    `load` makes the application, in the worker. `on_ready` is called before that begins.
     """
-    log_to_stderr()
-    limit_heap_growth()
-    for name in NOT_FOR_GUNICORN:
-        os.environ.pop(name, None)
-    with sole_instance(settings.run_dir):
-        check_places(settings)
-        require_tokens(settings)
-        values = {**gunicorn_settings(settings), **tls_settings(server_context(settings))}
-        listeners = listening(settings.listen, settings.port)
-        drop_capabilities()  # the port, which may be below 1024, and the key are in our hands now
-        Application(values, load, listeners).run()
-
-
-def require_tokens(settings: Settings) -> None:
-    """Raise `cannot_start` for an unusable token file, or a remote service with no valid token."""
-    tokens = TokenFile(settings.run_dir)
-    known = tokens.all()
-    if settings.is_remote and tokens.path.exists() and not known:
-        raise cannot_start(
-            f"--listen {settings.listen} serves callers with a token, but all tokens are revoked. "
-            f"Make one: {token_command(settings, 'add', 'NAME')}"
-        )
+    values = {
+        **gunicorn_settings(settings),
+        **tls_settings(context),
+        "when_ready": lambda _arbiter: on_ready(),
+    }
+    Application(values, load, listeners).run()
 
 
 def tls_settings(context: ssl.SSLContext | None) -> dict[str, Any]:

@@ -99,7 +99,13 @@ class Service(Client):
 
     def worker(self) -> Process:
         """gunicorn's only worker."""
-        children = [p for p in self.processes() if p.parent == self.process.pid]
+        children = [
+            process
+            for process in self.processes()
+            # Beside it, at first, the process that makes the index of functions.
+            if process.parent == self.process.pid
+            and "app.kernel.functions_cache" not in process.command
+        ]
         assert len(children) == 1, children
         return children[0]
 

@@ -28,7 +28,7 @@ from app.config import Settings, parse_arguments
 from app.errors import ProbedeckError
 from app.hub import Hub
 from app.probes.spec import ProbeSpec
-from app.server.arbiter import serve
+from app.server.start import serve
 from app.web.context import Service
 from app.web.stream_limit import StreamLimit
 from tests.support.waiting import wait_until

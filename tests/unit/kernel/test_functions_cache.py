@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,10 @@ import pytest
 from app import ROOT
 from app.kernel import functions_cache
 from app.kernel.functions import FUNCTION, FunctionIndex
-from app.kernel.functions_cache import MOST_KEPT, PREFIX, ensure, functions_command, make
+from app.kernel.functions_cache import MOST_KEPT, PREFIX, ensure, make
+from app.link.indexer import functions_command
 from tests.support.function_index import kernel_btf
+from tests.support.waiting import PATIENCE_S
 
 RUNNING = Path("/sys/kernel/btf/vmlinux")
 
@@ -37,6 +41,28 @@ def test_made_once(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(functions_cache, "make", forbidden)
     assert ensure(small, cache) == folder
+
+
+def test_made_once_by_two_at_the_same_time(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+    made = []
+
+    def slow(blobs: dict[str, bytes | str]) -> dict[str, bytes]:
+        begun.set()
+        assert may_end.wait(PATIENCE_S)
+        made.append(make(blobs))
+        return made[-1]
+
+    monkeypatch.setattr(functions_cache, "make", slow)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(ensure, small, tmp_path / "cache")
+        assert begun.wait(PATIENCE_S)
+        second = pool.submit(ensure, small, tmp_path / "cache")
+        may_end.set()
+        assert first.result() == second.result()
+    assert len(made) == 1
 
 
 def test_made_again_for_other_types(small: Path, tmp_path: Path) -> None:
