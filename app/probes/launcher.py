@@ -37,10 +37,14 @@ class Launcher:
         self._spawner.open()
 
     def precompile(self, kernel: KernelAnswer) -> None:
-        """Compile the programs of the modes that work, in the background."""
+        """Compile the programs of the modes that work, in the background.
+
+        All of the preferred mode come first: a start is in that mode unless it names another.
+        """
         settings = self._settings
-        commands = {
-            mode: compile_command(
+        commands = {}
+        for mode in kernel.working():
+            commands[mode] = compile_command(
                 mode,
                 kernel.modes[mode].function or "",
                 settings.ring_mib << 20,
@@ -48,9 +52,6 @@ class Launcher:
                 settings.cache_dir,
                 precompile=True,
             )
-            for mode in kernel.working()
-        }
-        for mode in kernel.working():
             for template in TEMPLATES_OF[mode]:
                 commands[_job(template)] = template_command(
                     template, settings.btf_path, settings.cache_dir, precompile=True

@@ -110,10 +110,10 @@ def test_what_works_is_precompiled_until_it_is_started(
     modes = {name: Availability(name in ("fexit", "kprobe"), "f") for name in MODES}
     launcher.precompile(KernelAnswer("6.1", "x86_64", "lab", modes))
     (precompiler,) = made
-    modes_first = ["fexit", "kprobe"]  # the preferred first
     templates = {"the template fexit": "fexit", "the template kprobe": "kprobe"}
-    assert list(precompiler.commands) == [*modes_first, *templates]
-    for mode in modes_first:
+    fexit, kprobe = templates
+    assert list(precompiler.commands) == ["fexit", fexit, "kprobe", kprobe]  # the preferred first
+    for mode in ("fexit", "kprobe"):
         assert precompiler.commands[mode][-5:] == [mode, "f", str(2 << 20), "/b", "/c"]
     for job, template in templates.items():
         assert precompiler.commands[job][-4:] == ["--template", template, "/b", "/c"]
