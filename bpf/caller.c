@@ -3,15 +3,30 @@
 // Who calls, for deletions and for plans. Both have a `struct head` with these members, and a
 // TASK_MEMBER that tells where a member of struct task_struct is.
 
+// Load a task's name. What follows its NUL is zeroed by the kernel since its commit d6986ce24fc0
+// ("kthread: dynamically allocate memory to store kthread's full name", v5.17).
+static __always_inline void load_comm(u64 *to, u64 comm, u64 cast_type)
+{
+    u64 from = cast(comm, cast_type), word;
+
+    LOAD(word, u64, from, 0);
+    to[0] = word;
+    LOAD(word, u64, from, 8);
+    to[1] = word;
+}
+
 // Read the name of the current thread group's leader into 16 bytes.
 static __always_inline void read_process(char *to)
 {
     TASK_MEMBER(group_leader, 0x7000000000000420);
     TASK_MEMBER(comm, 0x7000000000000421);
-    const char *task = (const char *)bpf_get_current_task(), *leader = NULL;
+    CAST_TYPE(cast_type);
+    u64 leader = pointer_at(bpf_get_current_task() + group_leader);
 
-    bpf_probe_read_kernel(&leader, sizeof(leader), task + group_leader);
-    bpf_probe_read_kernel_str(to, 16, leader + comm);
+    if (cast_type)
+        load_comm((u64 *)to, leader + comm, cast_type);
+    else
+        bpf_probe_read_kernel_str(to, 16, (void *)(leader + comm));
 }
 
 // Read the name of the current thread into two words. Zeroed: before Linux kernel commit
@@ -19,6 +34,13 @@ static __always_inline void read_process(char *to)
 // may not write what follows the NUL.
 static __always_inline void read_comm(u64 *to)
 {
+    TASK_MEMBER(comm, 0x7000000000000421);
+    CAST_TYPE(cast_type);
+
+    if (cast_type) {
+        load_comm(to, bpf_get_current_task() + comm, cast_type);
+        return;
+    }
     to[0] = to[1] = 0;
     bpf_get_current_comm(to, 16);
 }

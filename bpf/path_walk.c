@@ -6,6 +6,12 @@
 #define PATH_STEPS 64
 #define PATH_BYTES 4096
 
+#define COPY_NAME(offset)                                                                          \
+    if (size > offset) {                                                                           \
+        LOAD(word, u64, from, offset);                                                             \
+        *(volatile u64 *)(to + offset) = word;                                                     \
+    }
+
 struct walk {
     char path[PATH_BYTES * 2 + 256]; // written back to front, from the middle
     u32 path_at;                     // where in `path` the path begins so far
@@ -15,24 +21,40 @@ struct walk {
     u64 root_dentry;
 };
 
-static __always_inline u64 pointer_at(u64 address)
+// Copy a name of up to 40 bytes. Returns whether it was not: names are at multiples of 8, so that
+// whole words of them are on one page.
+static __always_inline int copy_name(struct walk *w, u32 at, u32 size, u64 name, u64 cast_type)
 {
-    u64 value = 0;
+    char *to = &w->path[at], *behind = &w->path[(at + size) & (PATH_BYTES * 2 - 1)];
+    u64 kept = *(volatile u64 *)behind, from, word;
 
-    bpf_probe_read_kernel(&value, sizeof(value), (void *)address);
-    return value;
+    if (size > 40 || name & 7)
+        return 1;
+    from = cast(name, cast_type);
+    LOAD(word, u64, from, 0);
+    if (!word)
+        return 1;
+    *(volatile u64 *)to = word;
+    COPY_NAME(8)
+    COPY_NAME(16)
+    COPY_NAME(24)
+    COPY_NAME(32)
+    *(volatile u64 *)behind = kept;
+    return 0;
 }
 
 // Put a slash and a name before the path; returns whether there is no room.
 static __always_inline int add_name(struct walk *w, u64 name, u32 size)
 {
+    CAST_TYPE(cast_type);
     u32 at = read_number(&w->path_at);
 
     size &= 0xff; // NAME_MAX
     if (at < size + 1)
         return 1;
     at = (at - size) & (PATH_BYTES * 2 - 1);
-    if (bpf_probe_read_kernel(&w->path[at], size, (void *)name))
+    if ((!cast_type || copy_name(w, at, size, name, cast_type)) &&
+        bpf_probe_read_kernel(&w->path[at], size, (void *)name))
         return 1;
     at = (at - 1) & (PATH_BYTES * 2 - 1);
     w->path[at] = '/';
@@ -112,12 +134,10 @@ static __always_inline int walk_step(struct walk *w)
         return WALK_ON;
     }
     u64 parent = pointer_at(dentry + d_parent);
-    u32 size = 0;
 
     if (parent == dentry) // the root of a file system whose mount is not known
         return WALK_IS_OPEN;
-    bpf_probe_read_kernel(&size, sizeof(size), (void *)(dentry + d_len));
-    if (add_name(w, pointer_at(dentry + d_name), size))
+    if (add_name(w, pointer_at(dentry + d_name), number_at(dentry + d_len, sizeof(u32))))
         return WALK_IS_OPEN;
     write_address(&w->dentry, parent);
     return WALK_ON;

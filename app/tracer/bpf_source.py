@@ -32,6 +32,7 @@ def source_files(mode: str, follows_renames: bool) -> list[str]:
         "names_in_user_memory.c" if mode == "tracepoint" else "names_in_kernel_memory.c",
         "record.c",
         "slots.c",
+        "words.c",
         "path_walk.c",
         "counters.c",
         "caller.c",

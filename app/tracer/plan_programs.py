@@ -69,7 +69,7 @@ class PlanSet(AttachedPrograms):
         super().__init__(
             template.adapted(compiled, plan, ring_bytes),
             any_records.slots(plan),
-            lambda code: template.filled(code, numbers),
+            lambda code: template.completed(code, numbers),
             plan.hook.module if plan.mode in TRAMPOLINES else None,
         )
         self._switch = FilterTestsSwitch(self._object.maps)

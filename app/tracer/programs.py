@@ -56,7 +56,7 @@ class Programs(AttachedPrograms):
         super().__init__(
             compiled,
             {name: slot_dtype(size) for name, size in NAME_BYTES.items()},
-            lambda code: template.filled(code, numbers),
+            lambda code: template.completed(code, numbers),
         )
         self._filter = FilterSwitch(self._object.maps)
         self._canary_calls = canary.calls_of(mode, self._object.program_names())

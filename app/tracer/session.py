@@ -15,6 +15,7 @@ from app.errors import ProbedeckError
 from app.filters.kernel_filter import KernelFilter
 from app.kernel.bcc_headers import BTF_PATH
 from app.kernel.hints import why_off
+from app.kernel.plain_loads import find_cast
 from app.link.frames import Outbox, TracerRequest, send_maps
 from app.tracer.canary import Sight
 from app.tracer.decode import Encoder, encoder_of
@@ -29,6 +30,7 @@ from app.tracer.programs import Programs
 def prepare() -> None:
     """Do what does not depend on the request."""
     kernel_identity(BTF_PATH)
+    find_cast()
 
 
 def trace(request: TracerRequest, sock: socket.socket, outbox: Outbox) -> None:

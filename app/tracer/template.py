@@ -27,8 +27,10 @@ from app.columns.plan import (
     Plan,
     Read,
 )
+from app.kernel.plain_loads import find_cast
 from app.linux import bpf
 from app.tracer.any_records import HEAD_BYTES, TEXT_BYTES, text_areas, text_limits
+from app.tracer.casts import with_casts
 from app.tracer.compiled_object import CompiledObject, MapSpec, ProgramSpec
 from app.tracer.instructions import LD_IMM64, walk
 
@@ -66,14 +68,13 @@ _FOLDER_OFFSETS = {
         ("TASK_FILES", "FILES_TABLE", "TABLE_SIZE", "TABLE_FILES", "FILE_PATH")
     )
 }
-_TEXTS_AT, _HAS_TEXTS, _KEPT_BYTES, _RETURN_TEXTS = 0x400, 0x401, 0x402, 0x403
+_TEXTS_AT, _HAS_TEXTS, _VALUE_COUNT, _RETURN_TEXTS = 0x400, 0x401, 0x402, 0x403
 _RECORD_BYTES = 0x410  # of the first ring; one slot for each
+CAST_TYPE = 0x460  # public for tests
 _USED_WORDS, _RESULT_PLACE, _WORDS_BYTES, _USER_WORDS = 0x440, 0x441, 0x442, 0x443
 
 _MOMENTS = {"entry": 1, "return": 2}
 _KINDS = {STRING: 1, BYTES: 2, PATH: 3, DENTRY: 4, DATA_LOC: 5}
-
-KEPT_BYTES = 256  # of texts that are kept with a call
 
 
 def record_bytes(plan: Plan, texts: int) -> int:
@@ -99,7 +100,7 @@ def constants(plan: Plan) -> dict[int, int]:
     found |= {
         _TEXTS_AT: texts_at,
         _HAS_TEXTS: int(bool(plan.texts)),
-        _KEPT_BYTES: texts_at + (KEPT_BYTES if plan.texts else 0),
+        _VALUE_COUNT: len(plan.values),
         _RETURN_TEXTS: int(any(text.address.at != ENTRY for text in plan.texts)),
         _USED_WORDS: _used_words(plan),
         _RESULT_PLACE: plan.hook.argument_words,
@@ -150,6 +151,16 @@ def _argument_words(plan: Plan) -> int:
     """Return how many words of the arguments are needed: up to the last that is read."""
     used = _used_words(plan) & ((1 << MAX_ARGUMENT_WORDS) - 1)
     return used.bit_length()
+
+
+def completed(instructions: bytes, numbers: Mapping[int, int]) -> bytes:
+    """Return the instructions as this kernel can load them, with each slot's number.
+
+    Loads are plain where the kernel lets programs make them (app/kernel/plain_loads.py).
+    """
+    cast = find_cast()
+    types = {CAST_TYPE: cast.type_id} if cast else {}
+    return with_casts(filled(instructions, {**numbers, **types}), cast)
 
 
 def filled(instructions: bytes, numbers: Mapping[int, int]) -> bytes:

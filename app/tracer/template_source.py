@@ -20,6 +20,7 @@ TEMPLATES = tuple(_FILES)
 _COMMON = [
     "memory.c",
     "slots.c",
+    "words.c",
     "path_walk.c",
     "template/layout.c",
     "counters.c",

@@ -9,7 +9,7 @@
 #define STACK_BYTES 0x4000 // frames of one stack are no further apart (THREAD_SIZE, x86)
 
 // A thread's first entry is resident; those of nested calls are temporary.
-BPF_HASH(long_calls, struct call_key, struct whole_record, LONG_CALLS_ENTRIES);
+BPF_HASH(long_calls, u64, struct whole_record, LONG_CALLS_ENTRIES);
 BPF_PERCPU_ARRAY(empty_call, struct call, 1);
 
 // The program at return of other columns, for calls that were not seen at entry by this object's: in
@@ -17,14 +17,14 @@ BPF_PERCPU_ARRAY(empty_call, struct call, 1);
 // are in progress (app/tracer/plan_programs.py).
 BPF_PROG_ARRAY(other_return, 1);
 
-static __always_inline void drop_long_texts(struct call_key *key, struct call *c)
+static __always_inline void drop_long_texts(u64 *key, struct call *c)
 {
     if (c->end > KEPT_MAX)
         long_calls.delete(key);
 }
 
 // A call whose return will not be seen.
-static __always_inline void give_up_call(struct call_key *key, struct call *c)
+static __always_inline void give_up_call(u64 *key, struct call *c)
 {
     drop_long_texts(key, c);
     c->frame = 0;
@@ -48,11 +48,13 @@ static __always_inline u64 own_frame(struct draft *d, u64 frame)
 }
 
 // Return an entry for a call, inserting it if need be; NULL when there is no room.
-static __always_inline struct call *begin_call(struct call_key *key, u64 frame)
+static __always_inline struct call *begin_call(u64 *key, u64 frame)
 {
+    u64 task = *key;
+
 #pragma unroll
     for (int depth = 0; depth < DEPTHS; depth++) {
-        key->depth = depth;
+        *key = task + depth;
         struct call *c = calls.lookup(key);
 
         if (!c) {
@@ -70,11 +72,13 @@ static __always_inline struct call *begin_call(struct call_key *key, u64 frame)
     return NULL;
 }
 
-static __always_inline struct call *find_call(struct call_key *key, u64 frame)
+static __always_inline struct call *find_call(u64 *key, u64 frame)
 {
+    u64 task = *key;
+
 #pragma unroll
     for (int depth = 0; depth < DEPTHS; depth++) {
-        key->depth = depth;
+        *key = task + depth;
         struct call *c = calls.lookup(key);
 
         if (c && c->frame == frame)
@@ -85,11 +89,13 @@ static __always_inline struct call *find_call(struct call_key *key, u64 frame)
 
 // Other columns are active: this object will not begin the call that enters now, which ends
 // nevertheless what cannot be in progress any more.
-static __always_inline void give_up_ended_calls(struct call_key *key, u64 frame)
+static __always_inline void give_up_ended_calls(u64 *key, u64 frame)
 {
+    u64 task = *key;
+
 #pragma unroll
     for (int depth = 0; depth < DEPTHS; depth++) {
-        key->depth = depth;
+        *key = task + depth;
         struct call *c = calls.lookup(key);
 
         if (c && c->frame && is_over(c, frame))
@@ -97,7 +103,7 @@ static __always_inline void give_up_ended_calls(struct call_key *key, u64 frame)
     }
 }
 
-static __always_inline void end_call(struct call_key *key, struct call *c)
+static __always_inline void end_call(u64 *key, struct call *c)
 {
     drop_long_texts(key, c);
     if (c->temporary)
@@ -109,11 +115,11 @@ static __always_inline void end_call(struct call_key *key, struct call *c)
 // A thread ends, and its entries are removed. A call in which the kernel killed it has no return.
 int raw_tracepoint__sched_process_exit(void *ctx)
 {
-    struct call_key key = {bpf_get_current_task(), 0};
+    u64 task = bpf_get_current_task(), key;
 
 #pragma unroll
     for (int depth = 0; depth < DEPTHS; depth++) {
-        key.depth = depth;
+        key = task + depth;
         struct call *c = calls.lookup(&key);
 
         if (c) {

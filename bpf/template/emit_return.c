@@ -2,14 +2,56 @@
 //
 // Exit modes: a call is kept at its entry and emitted at its return.
 
+#define COPY_VALUE(i)                                                                              \
+    if (values > i)                                                                                \
+        to->values[i] = from->values[i];
+
+// Copy a record but its texts.
+static __always_inline void copy_record(struct record *to, struct record *from)
+{
+    SLOT(values, 0x7000000000000402);
+
+    to->head = from->head;
+    COPY_VALUE(0)
+    COPY_VALUE(1)
+    COPY_VALUE(2)
+    COPY_VALUE(3)
+    COPY_VALUE(4)
+    COPY_VALUE(5)
+    COPY_VALUE(6)
+    COPY_VALUE(7)
+    COPY_VALUE(8)
+    COPY_VALUE(9)
+    COPY_VALUE(10)
+    COPY_VALUE(11)
+    COPY_VALUE(12)
+    COPY_VALUE(13)
+    COPY_VALUE(14)
+    COPY_VALUE(15)
+}
+
+// Keep texts that are not in `long_calls`.
+static __always_inline void keep_texts(struct call *c, struct draft *d)
+{
+    SLOT(has_texts, 0x7000000000000401);
+    char *to = texts_of(&c->kept.r), *from = texts_of(&d->whole.r);
+    u32 size = read_number(&d->end);
+
+    if (!has_texts)
+        return;
+    if (size <= COPIED_MAX)
+        copy_words(to, from, size);
+    else if (size <= KEPT_MAX)
+        bpf_probe_read_kernel(to, size, from);
+}
+
 // Returns whether the columns of this program are active.
 static __always_inline int enter_call(u64 *words, u64 frame)
 {
-    SLOT(kept_bytes, 0x7000000000000402);
     u32 generation;
     struct filter *f = current_filter(&generation);
     struct draft *d = get_draft(AT_ENTRY);
-    struct call_key key = {bpf_get_current_task(), 0};
+    u64 key = bpf_get_current_task();
 
     if (!f || !d)
         return 1;
@@ -34,7 +76,8 @@ static __always_inline int enter_call(u64 *words, u64 frame)
     if (d->retry)
         for (int i = 0; i < TEXTS; i++)
             c->address[i] = d->address[i];
-    bpf_probe_read_kernel(&c->kept, kept_bytes, &d->whole);
+    copy_record(&c->kept.r, &d->whole.r);
+    keep_texts(c, d);
     if (d->end > KEPT_MAX && long_calls.update(&key, &d->whole)) {
         c->end = 0;
         end_call(&key, c);
@@ -63,7 +106,7 @@ static __always_inline int passes_now(struct call *c, struct record *r, u64 text
     return return_passes(f, d, r, texts, is_again);
 }
 
-static __always_inline void send_call(struct call_key *key, struct call *c, u64 *words,
+static __always_inline void send_call(u64 *key, struct call *c, u64 *words,
                                       struct draft *d)
 {
     SLOT(texts_at, 0x7000000000000400);
@@ -98,7 +141,7 @@ static __always_inline void send_call(struct call_key *key, struct call *c, u64 
 static __always_inline int leave_call(u64 *words, u64 frame)
 {
     u64 now_ns = bpf_ktime_get_ns();
-    struct call_key key = {bpf_get_current_task(), 0};
+    u64 key = bpf_get_current_task();
     struct draft *d = get_draft(AT_RETURN);
 
     if (!d)

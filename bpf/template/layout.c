@@ -70,11 +70,8 @@ struct call {
     u64 address[TEXTS]; // of the texts
     struct kept_record kept;
 };
-struct call_key {
-    u64 task; // as in bpf/record.c
-    u64 depth;
-};
-#define CALL_KEY struct call_key
+// The task, as in bpf/record.c, and in its lower bits, as it is aligned, how deep the call is nested.
+#define CALL_KEY u64
 
 // Where a record is made: too large for the stack. One for programs at entry and one for those at
 // return, as these may preempt one another; a program never preempts itself.

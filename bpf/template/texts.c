@@ -26,7 +26,7 @@ static __always_inline void read_string(struct draft *d, const int i, u64 max, u
     char next = 0;
 
     if (in_kernel)
-        copied = bpf_probe_read_kernel_str(&texts[at], max, (void *)address);
+        copied = read_kernel_text(&texts[at], max, address);
     else
         copied = bpf_probe_read_user_str(&texts[at], max, (void *)address);
     if (copied < 0) {
@@ -64,9 +64,14 @@ static __always_inline void read_path(struct draft *d, const int i, u64 max,
     }
     if (is_open)
         d->whole.r.head.flags |= PATH_OPEN << i;
-    asm volatile("" : "+r"(size)); // the bound belongs right before its use
-    size &= TEXT_MAX * 2 - 1;
-    bpf_probe_read_kernel(&texts[at], size, (char *)d->walk.path + from);
+    from &= PATH_BYTES * 2 - 1;
+    if (size <= COPIED_MAX)
+        copy_words(&texts[at], (char *)d->walk.path + from, size);
+    else {
+        asm volatile("" : "+r"(size)); // the bound belongs right before its use
+        size &= TEXT_MAX * 2 - 1;
+        bpf_probe_read_kernel(&texts[at], size, (char *)d->walk.path + from);
+    }
     end_text(d, i, size);
 }
 

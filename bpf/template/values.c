@@ -26,6 +26,14 @@ static __always_inline long read_memory(void *to, u64 size, u64 address, int in_
     return bpf_probe_read_user(to, size, (void *)address);
 }
 
+// Read a number of 1, 2, 4 or 8 bytes.
+static __always_inline long read_value(u64 *to, u64 size, u64 address, int in_kernel)
+{
+    if (in_kernel)
+        return read_kernel_number(to, size, address);
+    return bpf_probe_read_user(to, size, (void *)address);
+}
+
 // Pointers that the verifier knows as such may not be shifted, not even by 0 bits: so the compiler
 // must not join the branches, which it could if the shifts were C.
 #define OBTAIN(X, result, error)                                                                   \
@@ -57,14 +65,14 @@ static __always_inline long read_memory(void *to, u64 size, u64 address, int in_
         _Pragma("clang loop unroll(disable)") for (u64 k = 0; k < derefs; k++)                     \
         {                                                                                          \
             u64 loaded = 0;                                                                        \
-            error |= read_memory(&loaded, sizeof(loaded), v + places[k],                           \
-                                 IN_KERNEL(base, v + places[k]));                                  \
+            error |= read_value(&loaded, sizeof(loaded), v + places[k],                            \
+                                IN_KERNEL(base, v + places[k]));                                   \
             v = loaded;                                                                            \
         }                                                                                          \
         v += offset;                                                                               \
         if (size) {                                                                                \
             u64 loaded = 0;                                                                        \
-            error |= read_memory(&loaded, size, v, IN_KERNEL(base, v));                            \
+            error |= read_value(&loaded, size, v, IN_KERNEL(base, v));                             \
             v = loaded;                                                                            \
         }                                                                                          \
         if (left)                                                                                  \

@@ -18,6 +18,7 @@ from app.link.compiler import compile_command
 from app.tracer.compiled_object import CompiledObject
 from app.tracer.loader import LoadedObject
 from app.tracer.object_cache import find_object, object_key
+from app.tracer.template import completed
 
 needs_bcc = pytest.mark.skipif(
     bcc_problem() is not None or not may_trace() or not BTF_PATH.exists(),
@@ -43,7 +44,7 @@ def test_compiled_once_and_loaded_without_bcc(tmp_path: Path) -> None:
         "raw_tracepoint__sched_process_exit",
     ]
     assert "bcc" not in sys.modules
-    with LoadedObject(compiled) as loaded:
+    with LoadedObject(compiled, lambda code: completed(code, {})) as loaded:
         assert set(loaded.infos()) == {program.name for program in compiled.programs}
         assert loaded.maps["ring_short"].spec.max_entries == 1 << 16
 

@@ -23,11 +23,12 @@ from app.columns.plan import (
     Read,
     Text,
 )
+from app.kernel.plain_loads import Cast
 from app.linux import bpf
-from app.tracer import any_records
+from app.tracer import any_records, template
 from app.tracer.bpf_source import SOURCES
 from app.tracer.compiled_object import CompiledObject, MapSpec, ProgramSpec
-from app.tracer.template import adapted, constants, filled, folder_constants
+from app.tracer.template import CAST_TYPE, adapted, completed, constants, filled, folder_constants
 from app.tracer.template_source import TEMPLATES, template_files, template_source
 from tests.support.compiled_objects import RETURN_0, load_64
 
@@ -53,6 +54,15 @@ def test_slots_get_their_numbers_and_nothing_else_changes() -> None:
     code = placeholder(0x100) + load_64(0, 0x100, 0x12345678) + placeholder(0x999) + RETURN_0
     wanted = load_64(0, 5, 1) + load_64(0, 0x100, 0x12345678) + load_64(0, 0) + RETURN_0
     assert filled(code, {0x100: 5 | 1 << 32}) == wanted
+
+
+@pytest.mark.parametrize("cast", [None, Cast(function_id=77, type_id=5)])
+def test_loads_are_plain_where_the_kernel_allows_it(
+    cast: Cast | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(template, "find_cast", lambda: cast)
+    code = placeholder(CAST_TYPE) + placeholder(0x100) + RETURN_0
+    assert completed(code, {0x100: 9}) == load_64(0, 5 if cast else 0) + load_64(0, 9) + RETURN_0
 
 
 def test_a_map_is_no_slot() -> None:
@@ -110,7 +120,7 @@ def test_all_texts_have_room_in_a_record(count: int) -> None:
 
 def test_rings_and_functions_are_the_plans() -> None:
     rings = ("ring_short", "ring_medium", "ring_large", "ring_long")
-    template = CompiledObject(
+    compiled = CompiledObject(
         tuple(MapSpec(name, bpf.MAP_TYPE_RINGBUF, 0, 0, 4096, 0) for name in rings),
         (
             ProgramSpec("any_entry", bpf.PROG_TYPE_KPROBE, 0, 0, RETURN_0),
@@ -118,14 +128,14 @@ def test_rings_and_functions_are_the_plans() -> None:
         ),
     )
     short = replace(PLAN, texts=(Text(STRING, Read(ENTRY, 0), 200),))
-    made = adapted(template, short, 1 << 20)
+    made = adapted(compiled, short, 1 << 20)
     assert [spec.max_entries for spec in made.maps] == [1 << 20, 1 << 19, 4096, 4096]
     assert [(p.type, p.attach_type, p.attach_btf_id) for p in made.programs] == [
         (bpf.PROG_TYPE_TRACING, bpf.ATTACH_TRACE_FENTRY, 77),
         (bpf.PROG_TYPE_TRACING, bpf.ATTACH_TRACE_FEXIT, 77),
     ]
-    probed = adapted(template, replace(short, mode="kretprobe"), 1 << 20)
-    assert probed.programs == template.programs
+    probed = adapted(compiled, replace(short, mode="kretprobe"), 1 << 20)
+    assert probed.programs == compiled.programs
 
 
 def test_every_slot_of_the_source_is_known() -> None:
@@ -139,14 +149,14 @@ def test_every_slot_of_the_source_is_known() -> None:
         (),
         dict.fromkeys(("TASK_COMM", "TASK_GROUP_LEADER", *PATHS), 1),
     )
-    known = constants(every).keys()
-    for template in TEMPLATES:
-        text = template_source(template)
+    known = constants(every).keys() | {CAST_TYPE}
+    for name in TEMPLATES:
+        text = template_source(name)
         slots = {int(slot, 16) for slot in SLOT.findall(text)}
         groups = {int(group, 16) << 4 for group in MACRO_SLOT.findall(text)}
         assert slots
-        assert slots <= known, template
-        assert groups <= known, template
+        assert slots <= known, name
+        assert groups <= known, name
 
 
 PATHS = (
