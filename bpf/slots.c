@@ -29,3 +29,11 @@ static __always_inline void write_address(u64 *place, u64 address)
 {
     *(volatile u64 *)place = address;
 }
+
+// A program's context is a pointer to the verifier, with which it allows little arithmetic; from
+// memory it comes back as a number.
+static __always_inline u64 as_number(u64 *place, u64 pointer)
+{
+    write_address(place, pointer);
+    return read_address(place);
+}

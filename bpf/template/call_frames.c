@@ -39,14 +39,6 @@ static __always_inline int is_over(struct call *c, u64 frame)
     return frame - c->frame < STACK_BYTES;
 }
 
-// A trampoline's frame is a pointer to the verifier, with which it allows no arithmetic; from memory
-// it comes back as a number.
-static __always_inline u64 own_frame(struct draft *d, u64 frame)
-{
-    write_address(&d->frame, frame);
-    return read_address(&d->frame);
-}
-
 // Return an entry for a call, inserting it if need be; NULL when there is no room.
 static __always_inline struct call *begin_call(u64 *key, u64 frame)
 {

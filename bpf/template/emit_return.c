@@ -56,13 +56,13 @@ static __always_inline int enter_call(u64 *words, u64 frame)
     if (!f || !d)
         return 1;
     if (!f->enabled) {
-        give_up_ended_calls(&key, own_frame(d, frame));
+        give_up_ended_calls(&key, as_number(&d->frame, frame));
         return 0;
     }
     if (!make_record(d, f, words))
         return 1;
 
-    frame = own_frame(d, frame);
+    frame = as_number(&d->frame, frame);
     struct call *c = begin_call(&key, frame);
 
     if (!c) {
@@ -147,7 +147,7 @@ static __always_inline int leave_call(u64 *words, u64 frame)
     if (!d)
         return 0;
 
-    struct call *c = find_call(&key, own_frame(d, frame));
+    struct call *c = find_call(&key, as_number(&d->frame, frame));
 
     if (!c)
         return 0;

@@ -195,6 +195,8 @@ static __always_inline int return_passes(struct filter *f, struct draft *d, stru
     if (!is_again) {
         numbers = f->number_ends[OF_TEXTS];
         first_text = f->text_ends[OF_TEXTS];
+        if (numbers == f->number_ends[OF_RETURN] && first_text == f->text_ends[OF_RETURN])
+            return 1;
     }
     make_number_tests(f, numbers, f->number_ends[OF_RETURN], d, r);
     if (first_text < f->text_ends[OF_RETURN]) {

@@ -82,7 +82,7 @@ struct draft {
     u32 end;                  // bytes of texts so far
     u32 retry;                // a text may be readable at the return only
     struct walk walk;         // to a path
-    u64 frame;                // see own_frame
+    u64 frame;                // see as_number
     u32 next;                 // the filter's test to be made
     u64 mask;                 // of its tests that hold
     u64 source[8];            // addresses of the texts that it tests, by SOURCE_*

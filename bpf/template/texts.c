@@ -88,7 +88,7 @@ static __always_inline void read_text(struct draft *d, const int i, u64 kind, u6
         u32 place = 0;
 
         bpf_probe_read_kernel(&place, sizeof(place), (void *)address);
-        address = words[CONTEXT] + (place & 0xffff);
+        address = as_number(&d->address[i], words[CONTEXT] + (place & 0xffff));
     }
     if (kind == TEXT_PATH) {
         mnt = pointer_at(address + path_mnt);
@@ -116,7 +116,7 @@ static __always_inline void read_text(struct draft *d, const int i, u64 kind, u6
             u64 address;                                                                           \
             long failed;                                                                           \
             OBTAIN(X, address, failed)                                                             \
-            d->address[i] = address;                                                        \
+            address = as_number(&d->address[i], address);                                          \
             if (failed)                                                                            \
                 d->whole.r.head.text_size[i] = TEXT_UNREADABLE;                                              \
             else                                                                                   \
