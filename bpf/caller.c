@@ -3,8 +3,8 @@
 // Who calls, for deletions and for plans. Both have a `struct head` with these members, and a
 // TASK_MEMBER that tells where a member of struct task_struct is.
 
-// Load a task's name. What follows its NUL is zeroed by the kernel since its commit d6986ce24fc0
-// ("kthread: dynamically allocate memory to store kthread's full name", v5.17).
+// Load a task's name. What follows its NUL is zeroed by the kernel (__set_task_comm in fs/exec.c) since
+// v5.17, which is older than plain loads.
 static __always_inline void load_comm(u64 *to, u64 comm, u64 cast_type)
 {
     u64 from = cast(comm, cast_type), word;
