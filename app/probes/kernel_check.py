@@ -126,28 +126,25 @@ def _line_of(command: Sequence[str], timeout_s: float) -> bytes:
 
     Raises OSError, CalledProcessError if it ends without a line, and TimeoutExpired.
     """
-    with os.fdopen(os.memfd_create("kernel-check"), "w+b") as errors:
-        process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=child_environment(),
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            start_new_session=True,  # so that Ctrl-C reaches the service only
-        )
-        assert process.stdout is not None
-        with process.stdout as output:
-            line = _read_line(output.fileno(), timeout_s)
-        if line is None:
-            process.kill()
-            process.wait()
-            raise subprocess.TimeoutExpired(command, timeout_s)
-        if line:
-            threading.Thread(target=process.wait, name="kernel-check", daemon=True).start()
-            return line
-        status = process.wait()
-        errors.seek(0)
-        raise subprocess.CalledProcessError(status, command, stderr=errors.read())
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=child_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,  # so that Ctrl-C reaches the service only
+    )
+    assert process.stdout is not None
+    line = _read_line(process.stdout.fileno(), timeout_s)
+    if line is None:
+        process.kill()
+        process.communicate()
+        raise subprocess.TimeoutExpired(command, timeout_s)
+    if line:
+        threading.Thread(target=process.communicate, name="kernel-check", daemon=True).start()
+        return line
+    _, errors = process.communicate()
+    raise subprocess.CalledProcessError(process.returncode, command, stderr=errors)
 
 
 def _read_line(descriptor: int, timeout_s: float) -> bytes | None:

@@ -151,7 +151,8 @@ def test_a_filter_that_is_taken_late_is_shown(tmp_path: Path, cache: Path, mode:
         wait_until(lambda: service.probe(mode)["filter"]["comm"] == "nobody", "the filter")
         after = mark()
         service.stop(mode)
-        names = [row["filename"] for row in service.expect(200, "GET", "/events")["events"]]
+        events = service.expect(200, "GET", "/events?limit=10000")["events"]  # of all processes
+        names = [row["filename"] for row in events]
         assert (before in names, after in names) == (True, False)
 
 
