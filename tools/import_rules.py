@@ -24,7 +24,6 @@ RULES: dict[str, Rule] = {
     # Leaves: the standard library only.
     "app.errors": Rule(),
     "app.json_text": Rule(),
-    "app.presets": Rule(),
     "app.timestamps": Rule(),
     "app.version": Rule(),
     "app.config": Rule(),
@@ -34,9 +33,7 @@ RULES: dict[str, Rule] = {
     # The kernel.
     "app.btf": Rule(ours=("app.linux",)),
     "app.kernel.availability": Rule(),
-    "app.kernel": Rule(
-        ours=("app.btf", "app.errors", "app.kernel.availability", "app.linux", "app.presets")
-    ),
+    "app.kernel": Rule(ours=("app.btf", "app.errors", "app.kernel.availability", "app.linux")),
     # From targets and expressions to plans.
     "app.columns.rendering": Rule(ours=("app.btf", "app.columns")),
     "app.columns.record_types": Rule(ours=("app.btf", "app.columns", "app.columns.rendering")),
@@ -91,6 +88,7 @@ RULES: dict[str, Rule] = {
         )
     ),
     # Ready-made targets.
+    "app.presets": Rule(),
     "app.presets.kernel_names": Rule(ours=("app.btf", "app.kernel", "app.linux", "app.presets")),
     # Data that the service, its API and the tracers share.
     "app.probes.drops": Rule(),
@@ -102,14 +100,12 @@ RULES: dict[str, Rule] = {
     # Processes of their own: the tracer, and the compiler.
     "app.tracer": Rule(
         ours=(
-            "app.btf",
             "app.columns",
             "app.errors",
             "app.filters",
             "app.kernel",
             "app.link",
             "app.linux",
-            "app.presets",
             "app.probes.drops",
             "app.probes.modes",
             "app.probes.spec",
@@ -119,6 +115,7 @@ RULES: dict[str, Rule] = {
     ),
     "app.tracer.compile": Rule(
         ours=(
+            "app.btf",
             "app.errors",
             "app.kernel",
             "app.link",
@@ -283,7 +280,6 @@ RULES: dict[str, Rule] = {
             "app.linux",
             "app.machine",
             "app.probes.modes",
-            "app.probes",
             "app.tracer",
             "tests.support",
         ),

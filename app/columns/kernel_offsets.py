@@ -47,15 +47,13 @@ def kernel_offsets(paths: Paths, *, needs_walk: bool) -> dict[str, int]:
     return _offsets(paths, TASK_OFFSETS | PATH_OFFSETS if needs_walk else TASK_OFFSETS)
 
 
-def offsets_of(
-    paths: Paths, fields: Mapping[str, tuple[str, str]], *, needs_folder: bool
-) -> dict[str, int]:
-    """Return these offsets and TASK_OFFSETS, with those for the path of a name's folder where that
-    is needed.
+def folder_offsets(paths: Paths) -> dict[str, int]:
+    """Return what deletions' programs need for the column `path`: where a process has its current
+    folder and its open files, and how to walk to a path.
 
     Raises ProbedeckError 422 if this kernel has no such fields.
     """
-    return _offsets(paths, {**TASK_OFFSETS, **fields, **(FOLDER_OFFSETS if needs_folder else {})})
+    return _offsets(paths, FOLDER_OFFSETS)
 
 
 def _offsets(paths: Paths, wanted: Mapping[str, tuple[str, str]]) -> dict[str, int]:

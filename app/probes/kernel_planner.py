@@ -14,7 +14,7 @@ from functools import cache
 from app.btf.format import BtfError
 from app.btf.type_paths import Paths
 from app.columns import planner, trace_target
-from app.columns.kernel_offsets import offsets_of
+from app.columns.kernel_offsets import folder_offsets
 from app.columns.plan import PROGRAMS, Plan
 from app.config import Settings
 from app.errors import ProbedeckError
@@ -24,7 +24,6 @@ from app.kernel.functions_query import near_names
 from app.kernel.functions_reasons import why_not
 from app.kernel.kernel_types import KernelTypes
 from app.linux.user_names import user_number
-from app.presets import deletions
 from app.presets.kernel_names import PresetNames
 from app.presets.preset import Candidate
 from app.presets.resolve import resolve as resolve_preset
@@ -77,9 +76,7 @@ class KernelPlanner:
 
     def make_plan(self, target: Target, mode: str, columns: tuple[str, ...] | None) -> Plan:
         if target.kind == PROGRAMS:
-            return own_plan(
-                target.name, mode, columns, lambda wants_path: self._offsets(mode, wants_path)
-            )
+            return own_plan(target.name, mode, columns, self._path_offsets)
         entry = self._entry(target)
         if refusal := why_not(entry, mode):
             raise _unavailable(str(target), refusal.reason)
@@ -96,19 +93,11 @@ class KernelPlanner:
         except (OSError, BtfError) as error:
             raise _no_types(str(target), error) from error
 
-    def _offsets(self, mode: str, wants_path: bool) -> dict[str, int]:
-        fields = {} if mode in deletions.BY_TRACEPOINT else deletions.FIELDS
+    def _path_offsets(self) -> dict[str, int]:
         try:
-            paths = Paths(self._types.btf())
-            found = offsets_of(paths, fields, needs_folder=wants_path)
-            if fields:
-                try:
-                    found |= offsets_of(paths, deletions.RENAME_FIELDS, needs_folder=False)
-                except ProbedeckError:
-                    pass  # renames are not followed on such a kernel
-            return found
+            return folder_offsets(Paths(self._types.btf()))
         except (OSError, BtfError) as error:
-            raise _no_types("deletions", error) from error
+            raise _no_types("the column path", error) from error
 
     def others(self, target: Target) -> list[Other]:
         if target.kind in (PRESET, PROGRAMS):
