@@ -82,8 +82,7 @@ class Output:
     """A column, and the decoder that makes it from numbers of values and texts of the plan.
 
     The decoders are those of `app.tracer.decode_plan.DECODERS`, and OWN_DECODER, which is that of a
-    hook with programs of its own. `names` are the decoder's names
-    for numbers, such as an enum's.
+    hook with programs of its own. `names` are the decoder's names for numbers, such as an enum's.
     """
 
     column: Column
@@ -98,10 +97,10 @@ class Hook:
     """What the programs are attached to.
 
     `kind` is function, syscall or tracepoint; or PROGRAMS, and `name` is the preset's that the
-    programs are written for. `function_id` is a function's number in the BTF of
-    the kernel, or of `module`; 0 where the mode does not need it. `argument_words` is the number
-    of words of its arguments. `category` is a tracepoint's. `user_words` is a mask of the words
-    that are pointers of a process: what they lead to is read from its memory only.
+    programs are written for. `function_id` is a function's number in the BTF of the kernel, or of
+    `module`; 0 where the mode does not need it. `argument_words` is the number of words of its
+    arguments. `category` is a tracepoint's. `user_words` is a mask of the words that are pointers
+    of a process: what they lead to is read from its memory only.
     """
 
     kind: str

@@ -3,9 +3,8 @@
 
 Each probe loads and attaches for real, calls the traced functions, and closes everything before
 it returns, or has its caller do so; the kernel removes programs and attachments with their last
-descriptor. A probe raises
-RefusedError, never a bare OSError, when the kernel refuses, and SilentError when the kernel
-accepts the programs but does not run them.
+descriptor. A probe raises RefusedError, never a bare OSError, when the kernel refuses, and
+SilentError when the kernel accepts the programs but does not run them.
 """
 
 from __future__ import annotations

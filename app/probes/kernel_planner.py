@@ -61,7 +61,7 @@ class KernelPlanner:
             guess = f" Did you mean {near[0]}?" if near else ""
             raise invalid("preset", f"Unknown preset.{guess} Known: {', '.join(PRESETS)}.")
         if PRESETS[preset].has_own_programs:
-            best = next((each for each in PREFERENCE if each in working), PREFERENCE[0])
+            best = next(iter(working), PREFERENCE[0])
             return Resolved(Target(PROGRAMS, preset), mode or best, None, None)
         has = self._preset_names.has
         found = resolve_preset(preset, mode, has, working)

@@ -57,7 +57,8 @@ class Planner(Protocol):
     """
 
     def resolve(self, preset: str, mode: str | None, working: Collection[str]) -> Resolved:
-        """Return what a preset is on this kernel in this mode; None: the best that is `working`.
+        """Return what a preset is on this kernel in this mode; None: the best that is `working`,
+        of which the preferred come first.
 
         Its target is not a preset, and its mode need not work.
         """

@@ -32,7 +32,7 @@ class FakePlanner:
 
     def resolve(self, preset: str, mode: str | None, working: Collection[str]) -> Resolved:
         if preset == DELETIONS.name:
-            best = next((each for each in PREFERENCE if each in working), PREFERENCE[0])
+            best = next(iter(working), PREFERENCE[0])
             return Resolved(Target(PROGRAMS, preset), mode or best, None, None)
         if preset not in PRESETS:
             raise invalid("preset", f"Unknown preset. Known: {', '.join(PRESETS)}.")
