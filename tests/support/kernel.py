@@ -153,6 +153,21 @@ def descendants(pid: int) -> list[Process]:
     return below
 
 
+def worker_of(arbiter: int) -> Process:
+    """gunicorn's only worker; `arbiter` is the process that it serves with."""
+    children = [
+        process
+        for process in processes()
+        # Beside it, at first, the process that makes the index of functions: for a second, or,
+        # as it has a low priority, for long on a busy machine.
+        if process.parent == arbiter
+        and process.alive
+        and "app.kernel.functions_cache" not in process.command
+    ]
+    assert len(children) == 1, children
+    return children[0]
+
+
 def open_connections(port: int) -> int:
     """How many connections to this TCP port its listener has not closed, proc_pid_net(5)."""
     count = 0

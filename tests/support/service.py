@@ -99,15 +99,7 @@ class Service(Client):
 
     def worker(self) -> Process:
         """gunicorn's only worker."""
-        children = [
-            process
-            for process in self.processes()
-            # Beside it, at first, the process that makes the index of functions.
-            if process.parent == self.process.pid
-            and "app.kernel.functions_cache" not in process.command
-        ]
-        assert len(children) == 1, children
-        return children[0]
+        return kernel.worker_of(self.process.pid)
 
     def tracers(self) -> list[Process]:
         """Return the processes that trace; not the idle one that waits for a start."""
