@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Processor time of making batches from records, in this process: python -m benchmarks.decoding.
 
-Compares deletions (app/tracer/decode.py) with a plan of three numbers and a short text
-(app/tracer/decode_plan.py), for batches of 16,384 records as the tracer reads them.
+Compares deletions with a function's plan of three numbers and a short text, for batches of 16,384
+records as the tracer reads them.
 """
 
 from __future__ import annotations
@@ -16,11 +16,9 @@ import numpy as np
 
 from app.columns.column import CALLER, RESULT, Column
 from app.columns.plan import ENTRY, STRING, Hook, Output, Plan, Read, Text
-from app.probes.modes import MODES
+from app.probes.own_programs import own_plan
 from app.tracer.any_records import slots
-from app.tracer.decode import Encoder
 from app.tracer.decode_plan import PlanEncoder
-from app.tracer.rings import slot_dtype
 
 ROWS = 16384
 REPEATS = 50
@@ -45,16 +43,13 @@ PLAN = Plan(
 )
 
 
-def records(slot: np.dtype[Any], text: str, sizes: Any, entries: Any) -> np.ndarray[Any, Any]:
-    """Return records whose texts, in the member `text`, have these sizes."""
-    made = np.zeros(ROWS, dtype=slot)
+def records(plan: Plan, sizes: Any, entries: Any) -> np.ndarray[Any, Any]:
+    """Return records whose text has these sizes."""
+    made = np.zeros(ROWS, dtype=slots(plan)["ring_short"])
     made["entry_ns"] = entries
     made["comm"][:, :4] = made["process"][:, :4] = np.frombuffer(b"bash", dtype=np.uint8)
-    made[text] = ord("x")
-    if text == "texts":
-        made["text_size"][:, 0] = sizes
-    else:
-        made["name_size"] = sizes
+    made["texts"] = ord("x")
+    made["text_size"][:, 0] = sizes
     return made
 
 
@@ -82,13 +77,15 @@ def main() -> None:
     print(f"{'entries':9} {'text bytes':11} {'deletions':>20} {'plan':>20}")
     for order, stamps in entries.items():
         for width, sizes in widths.items():
-            deletions = records(slot_dtype(64), "name", sizes, stamps)
-            any_records = records(slots(PLAN)["ring_short"], "texts", sizes, stamps)
-            old = Encoder("fexit", "fexit", 1, MODES["fexit"].columns)
-            new = PlanEncoder("reads", 1, PLAN)
             figures = [
-                shortest_ns(partial(old.encode, [deletions], no_offset)),
-                shortest_ns(partial(new.encode, [any_records], no_offset)),
+                shortest_ns(
+                    partial(
+                        PlanEncoder("probe", 1, plan).encode,
+                        [records(plan, sizes, stamps)],
+                        no_offset,
+                    )
+                )
+                for plan in (own_plan("deletions", "fexit"), PLAN)
             ]
             shown = [f"{ns:6.0f} ns {size:6.1f} bytes" for ns, size in figures]
             print(f"{order:9} {width:11} {shown[0]:>20} {shown[1]:>20}")

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// Who calls, for deletions and for plans. Both have a `struct head` with these members, and a
-// TASK_MEMBER that tells where a member of struct task_struct is.
+// Who calls.
 
 // Load a task's name. What follows its NUL is zeroed by the kernel (__set_task_comm in fs/exec.c) since
 // v5.17, which is older than plain loads.

@@ -24,6 +24,7 @@ RULES: dict[str, Rule] = {
     # Leaves: the standard library only.
     "app.errors": Rule(),
     "app.json_text": Rule(),
+    "app.presets": Rule(),
     "app.timestamps": Rule(),
     "app.version": Rule(),
     "app.config": Rule(),
@@ -33,7 +34,9 @@ RULES: dict[str, Rule] = {
     # The kernel.
     "app.btf": Rule(ours=("app.linux",)),
     "app.kernel.availability": Rule(),
-    "app.kernel": Rule(ours=("app.btf", "app.errors", "app.kernel.availability", "app.linux")),
+    "app.kernel": Rule(
+        ours=("app.btf", "app.errors", "app.kernel.availability", "app.linux", "app.presets")
+    ),
     # From targets and expressions to plans.
     "app.columns.rendering": Rule(ours=("app.btf", "app.columns")),
     "app.columns.record_types": Rule(ours=("app.btf", "app.columns", "app.columns.rendering")),
@@ -88,7 +91,6 @@ RULES: dict[str, Rule] = {
         )
     ),
     # Ready-made targets.
-    "app.presets": Rule(),
     "app.presets.kernel_names": Rule(ours=("app.btf", "app.kernel", "app.linux", "app.presets")),
     # Data that the service, its API and the tracers share.
     "app.probes.drops": Rule(),
@@ -100,12 +102,14 @@ RULES: dict[str, Rule] = {
     # Processes of their own: the tracer, and the compiler.
     "app.tracer": Rule(
         ours=(
+            "app.btf",
             "app.columns",
             "app.errors",
             "app.filters",
             "app.kernel",
             "app.link",
             "app.linux",
+            "app.presets",
             "app.probes.drops",
             "app.probes.modes",
             "app.probes.spec",
@@ -115,7 +119,6 @@ RULES: dict[str, Rule] = {
     ),
     "app.tracer.compile": Rule(
         ours=(
-            "app.btf",
             "app.errors",
             "app.kernel",
             "app.link",
@@ -280,6 +283,7 @@ RULES: dict[str, Rule] = {
             "app.linux",
             "app.machine",
             "app.probes.modes",
+            "app.probes",
             "app.tracer",
             "tests.support",
         ),

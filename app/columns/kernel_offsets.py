@@ -47,13 +47,15 @@ def kernel_offsets(paths: Paths, *, needs_walk: bool) -> dict[str, int]:
     return _offsets(paths, TASK_OFFSETS | PATH_OFFSETS if needs_walk else TASK_OFFSETS)
 
 
-def folder_offsets(paths: Paths) -> dict[str, int]:
-    """Return what deletions' programs need for the column `path`: where a process has its current
-    folder and its open files, and how to walk to a path.
+def offsets_of(
+    paths: Paths, fields: Mapping[str, tuple[str, str]], *, needs_folder: bool
+) -> dict[str, int]:
+    """Return these offsets and TASK_OFFSETS, with those for the path of a name's folder where that
+    is needed.
 
     Raises ProbedeckError 422 if this kernel has no such fields.
     """
-    return _offsets(paths, FOLDER_OFFSETS)
+    return _offsets(paths, {**TASK_OFFSETS, **fields, **(FOLDER_OFFSETS if needs_folder else {})})
 
 
 def _offsets(paths: Paths, wanted: Mapping[str, tuple[str, str]]) -> dict[str, int]:

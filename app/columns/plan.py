@@ -28,10 +28,9 @@ CONTEXT = 13  # the address of the program's context: the fields of a tracepoint
 TASK = 14  # the address of the current task_struct
 CGROUP = 15  # the number of the current task's cgroup (version 2)
 
-# The kind of a hook with programs of its own, which are written for one question and fill in no
-# template: a plan says which of their columns are wanted, and nothing of where these come from.
+# The kind of a hook with programs of its own, which are written for one question: of where values
+# and texts come from they know themselves, but all else is as of a template.
 PROGRAMS = "programs"
-OWN_DECODER = "own"
 
 # Moments
 ENTRY, RETURN = "entry", "return"
@@ -42,6 +41,7 @@ BYTES = "bytes"  # of a fixed size
 PATH = "path"  # of a struct path
 DENTRY = "dentry"  # the path of a struct dentry
 DATA_LOC = "data_loc"  # a tracepoint's __data_loc: the address of its word in the record
+PATH_AT = "path_at"  # a name, with the path of the folder that it begins at before it
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ class Text:
 class Output:
     """A column, and the decoder that makes it from numbers of values and texts of the plan.
 
-    The decoders are those of `app.tracer.decode_plan.DECODERS`, and OWN_DECODER, which is that of a
-    hook with programs of its own. `names` are the decoder's names for numbers, such as an enum's.
+    The decoders are those of `app.tracer.decode_plan.DECODERS`. `names` are the decoder's names for
+    numbers, such as an enum's.
     """
 
     column: Column
@@ -118,8 +118,7 @@ class Plan:
 
     Texts that are read at entry come before those read at return. `kernel_offsets` are in bytes:
     TASK_GROUP_LEADER and TASK_COMM always, and those that walking a path needs
-    (app/columns/kernel_offsets.py) where a text is a path. Programs of their own need none but for
-    a path.
+    (app/columns/kernel_offsets.py) where a text is a path.
     """
 
     hook: Hook
@@ -132,12 +131,14 @@ class Plan:
 
     @property
     def has_own_programs(self) -> bool:
-        """Whether it fills in no template."""
+        """Whether its programs are written for one question."""
         return self.hook.kind == PROGRAMS
 
     @property
     def template(self) -> str:
         """The name of the template that it fills in (app/tracer/template_source.py)."""
+        if self.has_own_programs:
+            return f"{self.hook.name}-{self.mode}"
         return self.mode if self.hook.kind == "function" else self.hook.kind
 
     def as_json(self) -> dict[str, Any]:

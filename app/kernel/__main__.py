@@ -22,13 +22,8 @@ from app.btf.reader import Btf
 from app.kernel.features import check_modes, load_btf, load_symbols
 from app.kernel.renames import find_rename_function
 from app.kernel.symbols import TextSymbols
-from app.kernel.traced_calls import (
-    DELETION_FUNCTIONS,
-    DELETION_SYSCALLS,
-    RENAME_FUNCTIONS,
-    RENAME_SYSCALLS,
-)
 from app.linux.process import set_process_name
+from app.presets.deletions import FUNCTIONS, RENAME_FUNCTIONS, RENAME_SYSCALLS, SYSCALLS
 
 
 def main(argv: Sequence[str]) -> None:
@@ -46,8 +41,8 @@ def main(argv: Sequence[str]) -> None:
 def _answer(btf_path: Path, cache_dir: Path, attached: ExitStack) -> dict[str, Any]:
     btf, symbols = load_btf(btf_path), load_symbols()
     modes = check_modes(
-        DELETION_FUNCTIONS,
-        DELETION_SYSCALLS + RENAME_SYSCALLS,
+        FUNCTIONS,
+        SYSCALLS + RENAME_SYSCALLS,
         btf=btf,
         symbols=symbols,
         btf_path=btf_path,

@@ -178,7 +178,7 @@ def tracepoints(tracefs: Path, calls: Sequence[str], attached: ExitStack | None 
                     bpf.PROG_TYPE_TRACEPOINT,
                     _set_ran(
                         ran, index, 1
-                    ),  # 0 would hide the event from all perf users: see bpf/record.c
+                    ),  # 0 would hide the event from all perf users: see bpf/template/layout.c
                     name=_NAME,
                 )
                 stack.callback(os.close, program)

@@ -10,27 +10,11 @@ from pathlib import Path
 # object, and standard error says why that is not in the cache folder.
 COMPILED, REFUSED, NOT_CACHED = 0, 3, 4
 PRECOMPILE = "--precompile"  # at the lowest priority
-TEMPLATE = "--template"
 # The templates of each mode (app/tracer/template_source.py).
 TEMPLATES_OF = {
-    **{mode: (mode,) for mode in ("fentry", "fexit", "kprobe", "kretprobe")},
-    "tracepoint": ("syscall", "tracepoint"),
+    **{mode: (f"deletions-{mode}", mode) for mode in ("fentry", "fexit", "kprobe", "kretprobe")},
+    "tracepoint": ("deletions-tracepoint", "syscall", "tracepoint"),
 }
-
-
-def compile_command(
-    mode: str,
-    function: str,
-    ring_bytes: int,
-    btf_path: Path,
-    cache_dir: Path,
-    *,
-    precompile: bool = False,
-) -> list[str]:
-    """Return the command that compiles an object, caches it and prints it."""
-    options = [PRECOMPILE] if precompile else []
-    arguments = (mode, function, str(ring_bytes), str(btf_path), str(cache_dir))
-    return [sys.executable, "-m", "app.tracer.compile", *options, *arguments]
 
 
 def template_command(
@@ -38,5 +22,5 @@ def template_command(
 ) -> list[str]:
     """Return the command that compiles a template, caches it and prints it."""
     options = [PRECOMPILE] if precompile else []
-    arguments = (TEMPLATE, template, str(btf_path), str(cache_dir))
+    arguments = (template, str(btf_path), str(cache_dir))
     return [sys.executable, "-m", "app.tracer.compile", *options, *arguments]

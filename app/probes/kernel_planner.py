@@ -14,7 +14,7 @@ from functools import cache
 from app.btf.format import BtfError
 from app.btf.type_paths import Paths
 from app.columns import planner, trace_target
-from app.columns.kernel_offsets import folder_offsets
+from app.columns.kernel_offsets import offsets_of
 from app.columns.plan import PROGRAMS, Plan
 from app.config import Settings
 from app.errors import ProbedeckError
@@ -24,6 +24,7 @@ from app.kernel.functions_query import near_names
 from app.kernel.functions_reasons import why_not
 from app.kernel.kernel_types import KernelTypes
 from app.linux.user_names import user_number
+from app.presets import deletions
 from app.presets.kernel_names import PresetNames
 from app.presets.preset import Candidate
 from app.presets.resolve import resolve as resolve_preset
@@ -76,7 +77,9 @@ class KernelPlanner:
 
     def make_plan(self, target: Target, mode: str, columns: tuple[str, ...] | None) -> Plan:
         if target.kind == PROGRAMS:
-            return own_plan(target.name, mode, columns, self._path_offsets)
+            return own_plan(
+                target.name, mode, columns, lambda wants_path: self._offsets(mode, wants_path)
+            )
         entry = self._entry(target)
         if refusal := why_not(entry, mode):
             raise _unavailable(str(target), refusal.reason)
@@ -93,11 +96,19 @@ class KernelPlanner:
         except (OSError, BtfError) as error:
             raise _no_types(str(target), error) from error
 
-    def _path_offsets(self) -> dict[str, int]:
+    def _offsets(self, mode: str, wants_path: bool) -> dict[str, int]:
+        fields = {} if mode in deletions.BY_TRACEPOINT else deletions.FIELDS
         try:
-            return folder_offsets(Paths(self._types.btf()))
+            paths = Paths(self._types.btf())
+            found = offsets_of(paths, fields, needs_folder=wants_path)
+            if fields:
+                try:
+                    found |= offsets_of(paths, deletions.RENAME_FIELDS, needs_folder=False)
+                except ProbedeckError:
+                    pass  # renames are not followed on such a kernel
+            return found
         except (OSError, BtfError) as error:
-            raise _no_types("the column path", error) from error
+            raise _no_types("deletions", error) from error
 
     def others(self, target: Target) -> list[Other]:
         if target.kind in (PRESET, PROGRAMS):

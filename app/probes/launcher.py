@@ -13,7 +13,7 @@ from app.columns.plan import Plan
 from app.config import Settings
 from app.errors import ProbedeckError
 from app.hub import Hub
-from app.link.compiler import TEMPLATES_OF, compile_command, template_command
+from app.link.compiler import TEMPLATES_OF, template_command
 from app.link.frames import TracerRequest
 from app.probes.kernel_check import KernelAnswer
 from app.probes.precompile import Precompiler
@@ -44,14 +44,6 @@ class Launcher:
         settings = self._settings
         commands = {}
         for mode in kernel.working():
-            commands[mode] = compile_command(
-                mode,
-                kernel.modes[mode].function or "",
-                settings.ring_mib << 20,
-                settings.btf_path,
-                settings.cache_dir,
-                precompile=True,
-            )
             for template in TEMPLATES_OF[mode]:
                 commands[_job(template)] = template_command(
                     template, settings.btf_path, settings.cache_dir, precompile=True
@@ -67,8 +59,7 @@ class Launcher:
     def make_run(self, probe: str, plan: Plan, on_change: Callable[[TracerRun], None]) -> TracerRun:
         """Return a run whose tracer waits for its request. Raises ProbedeckError 502."""
         if self._precompiler is not None:
-            job = plan.mode if plan.has_own_programs else _job(plan.template)
-            self._precompiler.cancel(job)
+            self._precompiler.cancel(_job(plan.template))
         ledger = self._hub.begin_run(probe)
         try:
             tracer = self._spawner.take()

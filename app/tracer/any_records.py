@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from app.columns.plan import DATA_LOC, MAX_TEXT_BYTES, MAX_TEXTS, STRING, Plan
+from app.columns.plan import DATA_LOC, MAX_TEXT_BYTES, MAX_TEXTS, PATH_AT, STRING, Plan
 from app.tracer import text_columns
 from app.tracer.records import HEADER
 from app.tracer.text_columns import Bytes, Sizes, Texts
@@ -58,7 +58,10 @@ def text_limits(plan: Plan) -> list[int]:
     Together they are no more than a record has room for.
     """
     share = min(MAX_TEXT_BYTES, TEXT_BYTES["ring_long"] // max(1, len(plan.texts)))
-    return [min(share, text.max_bytes + (text.kind in (STRING, DATA_LOC))) for text in plan.texts]
+    return [
+        min(share, text.max_bytes + (text.kind in (STRING, DATA_LOC, PATH_AT)))
+        for text in plan.texts
+    ]
 
 
 def text_areas(plan: Plan) -> dict[str, int]:

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from app.kernel.hints import why_silent
-from app.kernel.renames import INNER
-from app.kernel.traced_calls import DELETION_SYSCALLS, RENAME_SYSCALLS
 from app.linux.syscalls import fail_to
+from app.presets.deletions import RENAME_SYSCALLS, SYSCALLS
 from app.probes.modes import MODES
 from app.timestamps import now
 from app.tracer.records import CANARY
@@ -53,9 +52,8 @@ def calls_of(mode: str, programs: Sequence[str]) -> Sequence[str]:
     """Return the system calls that reach a mode's programs, but for those that run only after a
     lookup: a canary fails before."""
     if mode == "tracepoint":
-        return DELETION_SYSCALLS + RENAME_SYSCALLS
-    follows_renames = any(name.endswith(f"__{INNER}") for name in programs)
-    return ("unlinkat", "renameat2") if follows_renames else ("unlinkat",)
+        return SYSCALLS + RENAME_SYSCALLS
+    return ("unlinkat", "renameat2") if "on_rename" in programs else ("unlinkat",)
 
 
 def send(calls: Sequence[str], memory: Memory) -> dict[str, Seen]:

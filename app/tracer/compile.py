@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compile deletions' programs of a mode, or a template.
+"""Compile a template, or the programs of deletions in a mode.
 
-    python -m app.tracer.compile [--precompile] MODE FUNCTION RING_BYTES BTF_PATH CACHE_DIR
-    python -m app.tracer.compile [--precompile] --template TEMPLATE BTF_PATH CACHE_DIR
+    python -m app.tracer.compile [--precompile] TEMPLATE BTF_PATH CACHE_DIR
 
 Compile C to byte code, print the object and write it to the cache folder. This is the only user of
 BCC, and a process of its own, so that LLVM's memory is freed with it. It attaches nothing; the maps
@@ -16,25 +15,18 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 
-from app.btf.format import BtfError, Kind
-from app.btf.reader import Btf
 from app.errors import ProbedeckError
 from app.kernel import tree_cache
-from app.kernel.bcc_headers import BTF_PATH, find_headers
-from app.kernel.renames import find_rename_function
-from app.kernel.symbols import TextSymbols
-from app.kernel.traced_calls import RENAME_FUNCTIONS
-from app.link.compiler import COMPILED, NOT_CACHED, PRECOMPILE, REFUSED, TEMPLATE
+from app.kernel.bcc_headers import find_headers
+from app.link.compiler import COMPILED, NOT_CACHED, PRECOMPILE, REFUSED
 from app.linux import bpf
 from app.linux.process import end_with_parent, set_process_name
-from app.tracer.bpf_source import compiler_flags, source
 from app.tracer.causes import log_and_describe
 from app.tracer.compiled_object import CompiledObject, MapSpec, ObjectError, ProgramSpec, symbolic
 from app.tracer.loop_edges import with_jumps_in_loops
-from app.tracer.object_cache import FILE, find_object, object_key, template_key
+from app.tracer.object_cache import FILE, find_object, template_key
 from app.tracer.template_source import template_flags, template_source
 
 # Maps that can be created from sizes and flags alone: no map of maps, nothing that needs BTF.
@@ -47,21 +39,11 @@ PLAIN_MAPS = {
     bpf.MAP_TYPE_LRU_HASH,
     bpf.MAP_TYPE_RINGBUF,
 }
-# BCC names a tracing program by one of these and the function.
-_TRACING = {"kfunc__": bpf.ATTACH_TRACE_FENTRY, "kretfunc__": bpf.ATTACH_TRACE_FEXIT}
-
-
-def compile_object(
-    mode: str, function: str, ring_bytes: int, rename_function: str | None = None
-) -> CompiledObject:
-    """Compile deletions' programs; see `_compile`."""
-    flags = compiler_flags(mode, function, ring_bytes, rename_function)
-    return _compile(source(mode, rename_function is not None), flags, mode)
 
 
 def compile_template(template: str) -> CompiledObject:
     """Compile a template; see `_compile`. Tracing programs get their type from the plan."""
-    is_function = template not in ("syscall", "tracepoint")
+    is_function = template not in ("syscall", "tracepoint", "deletions-tracepoint")
     mode = "kprobe" if is_function else "tracepoint"
     return _compile(template_source(template), template_flags(template), mode)
 
@@ -112,54 +94,16 @@ def _map_spec(name: str, fd: int) -> MapSpec:
 
 
 def _program_spec(mode: str, name: str, instructions: bytes) -> ProgramSpec:
-    for prefix, attach_type in _TRACING.items():
-        if name.startswith(prefix):
-            function = name.removeprefix(prefix)
-            number = _function_number(function)
-            return ProgramSpec(name, bpf.PROG_TYPE_TRACING, attach_type, number, instructions)
     if name.startswith("raw_tracepoint__"):
         return ProgramSpec(name, bpf.PROG_TYPE_RAW_TRACEPOINT, 0, 0, instructions)
     kind = bpf.PROG_TYPE_TRACEPOINT if mode == "tracepoint" else bpf.PROG_TYPE_KPROBE
     return ProgramSpec(name, kind, 0, 0, instructions)
 
 
-@lru_cache
-def _load_btf(path: Path) -> Btf:
-    return Btf.load(path)
-
-
-def _rename_function(btf_path: Path) -> str | None:
-    try:
-        btf, symbols = _load_btf(btf_path), TextSymbols.load()
-    except (OSError, BtfError):
-        return None  # not following renames needs neither
-    return find_rename_function(RENAME_FUNCTIONS, btf, symbols)
-
-
-def _function_number(function: str) -> int:
-    # In the kernel's own BTF, wherever the types came from: BPF_PROG_LOAD refers to that.
-    number = _load_btf(BTF_PATH).find(Kind.FUNC, function)
-    if number is None:
-        raise ObjectError(f"the kernel's BTF has no function {function}")
-    return number
-
-
-def load_or_compile(
-    mode: str, function: str, ring_bytes: int, btf_path: Path, cache_dir: Path
-) -> tuple[str, OSError | None]:
-    """Return an object's text, and the error if it could not be cached. Raises ProbedeckError."""
-
-    def compiled() -> CompiledObject:
-        # Depends on the kernel alone, so the key contains it in the kernel's identity.
-        return compile_object(mode, function, ring_bytes, _rename_function(btf_path))
-
-    return _cached(object_key(mode, function, ring_bytes, btf_path), compiled, btf_path, cache_dir)
-
-
 def load_or_compile_template(
     template: str, btf_path: Path, cache_dir: Path
 ) -> tuple[str, OSError | None]:
-    """Return a template's text as `load_or_compile` does."""
+    """Return a template's text, and the error if it could not be cached. Raises ProbedeckError."""
     return _cached(template_key(template), lambda: compile_template(template), btf_path, cache_dir)
 
 
@@ -189,14 +133,8 @@ def main(argv: list[str]) -> int:
         os.nice(19)
         argv = argv[1:]
     try:
-        if argv[0] == TEMPLATE:
-            _, what, btf_path, cache_dir = argv
-            text, cache_error = load_or_compile_template(what, Path(btf_path), Path(cache_dir))
-        else:
-            what, function, ring_bytes, btf_path, cache_dir = argv
-            text, cache_error = load_or_compile(
-                what, function, int(ring_bytes), Path(btf_path), Path(cache_dir)
-            )
+        what, btf_path, cache_dir = argv
+        text, cache_error = load_or_compile_template(what, Path(btf_path), Path(cache_dir))
     except ProbedeckError as error:
         refusal = {"status": error.status, "code": error.code, "detail": error.detail}
         json.dump({**error.extra, "error": refusal}, sys.stdout)

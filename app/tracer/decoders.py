@@ -71,6 +71,48 @@ def _table(output: Output) -> Mapping[int, str]:
     return dict(output.names)
 
 
+def _label(batch: Batch, output: Output) -> Column:
+    """Return the name of a number as a text; null where it has none."""
+    (index,) = output.values
+    numbers = batch.value(index)
+    known = list(_table(output))
+    table = text_columns.Table(("", *_table(output).values()))
+    codes = np.zeros(batch.rows, dtype=np.int32)
+    for code, number in enumerate(known, 1):
+        codes[numbers == np.uint64(number)] = code
+    return table.coded(codes, _both(codes > 0, batch.readable(output.values)))
+
+
+def _flags(batch: Batch, output: Output) -> Column:
+    """Return the names of the bits of a number, or a number for unknown ones; null without bits.
+
+    Of two numbers, each of 32 bits, the first tells what the bits of the second mean: the numbers
+    of the names have both.
+    """
+    kind, flags = (batch.value(index) & np.uint64(0xFFFFFFFF) for index in output.values)
+    is_set = _both(flags != 0, batch.readable(output.values))
+    kinds, codes = np.unique(kind << np.uint64(32) | flags, return_inverse=True)
+    # Few, as programs rarely pass flags that are not defined.
+    texts = tuple(_flag_text(int(each), _table(output)) for each in kinds)
+    return text_columns.Table(texts or ("",)).coded(codes.reshape(-1), is_set)
+
+
+def _flag_text(number: int, names: Mapping[int, str]) -> str:
+    kind, flags = number >> 32, number & 0xFFFFFFFF
+    known = {bit & 0xFFFFFFFF: name for bit, name in names.items() if bit >> 32 == kind}
+    words = [name for bit, name in known.items() if flags & bit]
+    rest = flags & ~sum(known)
+    return "|".join([*words, *([hex(rest)] if rest else [])])
+
+
+def _path_at(batch: Batch, output: Output) -> Column:
+    """Return a path without the steps that lead nowhere."""
+    (index,) = output.texts
+    raw = text_columns.without_dots(batch.raw_text(index))
+    texts = text_columns.as_utf8(raw.offsets, raw.data)
+    return text_columns.mark_missing(_with(texts, raw.valid), **batch.cut(index))
+
+
 def _bool(batch: Batch, output: Output) -> Column:
     """Return whether a number is not 0."""
     (index,) = output.values
@@ -191,4 +233,7 @@ DECODERS: dict[str, Decoder] = {
     "sockaddr": _sockaddr,
     "list": _list,
     "since": _since,
+    "label": _label,
+    "flags": _flags,
+    "path_at": _path_at,
 }

@@ -14,6 +14,7 @@ from app.filters.kernel_filter import (
     HEAD_BYTES,
     PID_TID,
     PROCESS,
+    RET,
     SUFFIX,
     UID_CPU,
     WORD,
@@ -25,7 +26,7 @@ from app.filters.kernel_filter import (
 )
 from app.filters.kernel_filter import RETURN as RETURN_PHASE
 from app.probes.spec import Filter
-from app.tracer.filter_map import DoubleBuffer
+from app.tracer.double_buffer import DoubleBuffer
 from app.tracer.loader import LoadedMap
 
 NUMBER_TESTS, TEXT_TESTS, CLAUSES, PATTERN_BYTES, GROUPS = 20, 20, 8, 64, 4
@@ -96,7 +97,8 @@ def tests_of(wanted: Filter, plan: Plan) -> tuple[Test, ...]:
         if name is not None:
             found.append(TextTest(HEAD, source, EQUAL, name.encode()))
     if wanted.only_failures:
-        offset = HEAD_BYTES + WORD_BYTES * _result(plan)
+        # A template knows the result's type by a value, programs of their own have it as a number.
+        offset = RET if plan.has_own_programs else HEAD_BYTES + WORD_BYTES * _result(plan)
         found.append(NumberTest(RETURN_PHASE, offset, 0, 0, True, -(1 << 63), -1))
     return tuple(found)
 

@@ -15,7 +15,7 @@ from app.link.frames import Outbox, ServiceGoneError, TracerRequest
 from app.probes.spec import Filter
 from app.tracer.canary import Sight
 from app.tracer.column_change import ColumnChange
-from app.tracer.decode import encoder_of
+from app.tracer.decode_plan import PlanEncoder
 from app.tracer.drain import OUTBOX_BYTES, Drain
 from app.tracer.plan_programs import PlanPrograms
 from app.tracer.programs import Programs
@@ -154,7 +154,7 @@ class Loop:
         elif message["type"] == "columns" and isinstance(message["plan"], dict):
             # Their records have all columns: only what is made of them changes.
             plan = Plan.from_json(message["plan"])
-            drain.encode_by(encoder_of(self._request.probe, self._request.run, plan))
+            drain.encode_by(PlanEncoder(self._request.probe, self._request.run, plan))
             self._obey({**message, "type": "filter"}, drain)
         else:
             raise ValueError(f"unknown message {message['type']!r}")

@@ -1,26 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The BPF programs of one mode: loaded, attached, filtered, detached."""
+"""The BPF programs of deletions in one mode: loaded, attached, filtered, detached."""
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
+from dataclasses import replace
 
+from app.columns.plan import Plan
 from app.filters.kernel_filter import KernelFilter
 from app.kernel.renames import INNER
+from app.linux import bpf, tracefs
 from app.linux.bpf import ProgInfo
+from app.presets.deletions import RENAME_SYSCALLS, SYSCALLS
 from app.probes.spec import Filter
-from app.tracer import canary, template
+from app.tracer import any_records, canary, template
 from app.tracer.attached_programs import AttachedPrograms, run_time_ns
-from app.tracer.attachments import attach
 from app.tracer.compiled_object import CompiledObject
 from app.tracer.cost import RunTime
-from app.tracer.filter_map import FilterSwitch
-from app.tracer.records import CANARIES, NAME_BYTES
-from app.tracer.rings import slot_dtype
+from app.tracer.filter_tests import FilterTestsSwitch, joined
+from app.tracer.own_functions import own_functions
+from app.tracer.records import CANARIES
+
+TRAMPOLINES = ("fentry", "fexit")
+THREAD_EXIT = "raw_tracepoint__sched_process_exit"
+# Programs (bpf/presets/deletions/*.c), returns before entries: so whatever is seen to begin is also
+# seen to end.
+RETURN, RENAME_RETURN, ENTRY, RENAME, VFS_RENAME = (
+    *("on_return", "on_rename_return", "on_entry", "on_rename", "on_vfs_rename"),
+)
+_OF_RENAMES = (RENAME_RETURN, RENAME, VFS_RENAME)
+_ATTACHED = (RETURN, RENAME_RETURN, ENTRY, RENAME, VFS_RENAME)
+_AT_RETURN = (RETURN, RENAME_RETURN)
+_CALLS = SYSCALLS + RENAME_SYSCALLS
 
 
 def _is_at_entry(program: str) -> bool:
-    return program.startswith(("kfunc__", "kprobe__", "on_en"))  # on_entry, on_enter_*
+    return program in (ENTRY, RENAME, VFS_RENAME) or program.startswith("on_enter_")
 
 
 def _misses_at_entry(infos: Mapping[str, ProgInfo]) -> int:
@@ -30,50 +46,111 @@ def _misses_at_entry(infos: Mapping[str, ProgInfo]) -> int:
 def runs_at_entry(infos: Mapping[str, ProgInfo]) -> int:
     """Return how often a traced call entered; what runs inside a call is not another one."""
     return sum(
-        info.run_cnt
-        for name, info in infos.items()
-        if _is_at_entry(name) and not name.endswith(f"__{INNER}")
+        info.run_cnt for name, info in infos.items() if _is_at_entry(name) and name != VFS_RENAME
     )
 
 
 class Programs(AttachedPrograms):
-    """Deletions' programs of a mode in the kernel."""
+    """Deletions' programs of a mode in the kernel, attached to one function or to system calls."""
 
     def __init__(
         self,
-        mode: str,
+        plan: Plan,
         function: str,
         compiled: CompiledObject,
-        path_offsets: Mapping[str, int] | None = None,
+        ring_bytes: int,
+        where: KernelFilter,
     ) -> None:
-        """With `path_offsets` (app.columns.kernel_offsets.folder_offsets), records have the folder
-        of each relative name."""
-        self.mode, self._function = mode, function
+        self.plan, self.mode, self._where = plan, plan.mode, where
+        self._wanted = Filter()
+        self._functions = self._places(function)
         self._canaries = 0  # of ours that the programs saw
         self._canaries_ns = 0.0  # their share of the time that the kernel measured
         self._canary_ns: float | None = None  # the shortest, in all programs together
-        numbers = template.folder_constants(path_offsets)
+        numbers = template.constants(plan)
         super().__init__(
-            compiled,
-            {name: slot_dtype(size) for name, size in NAME_BYTES.items()},
+            self._aimed(template.adapted(compiled, plan, ring_bytes)),
+            any_records.slots(plan),
             lambda code: template.completed(code, numbers),
         )
-        self._filter = FilterSwitch(self._object.maps)
-        self._canary_calls = canary.calls_of(mode, self._object.program_names())
+        self._filter = FilterTestsSwitch(self._object.maps)
+        self._canary_calls = canary.calls_of(self.mode, self._object.program_names())
+
+    def _places(self, function: str) -> dict[str, str]:
+        """Return the function of each program that has one."""
+        if self.mode == "tracepoint":
+            return {}
+        found = {RETURN: function, ENTRY: function}
+        if rename := own_functions().rename:
+            found |= {RENAME: rename, RENAME_RETURN: rename, VFS_RENAME: INNER}
+        return found
+
+    def _aimed(self, compiled: CompiledObject) -> CompiledObject:
+        """Leave out what follows renames where that is not possible; aim the rest."""
+        programs = [
+            program
+            for program in compiled.programs
+            if program.name not in _OF_RENAMES or program.name in self._functions
+        ]
+        if self.mode in TRAMPOLINES:
+            ids = own_functions().ids
+            programs = [
+                replace(
+                    program,
+                    type=bpf.PROG_TYPE_TRACING,
+                    attach_type=(
+                        bpf.ATTACH_TRACE_FEXIT
+                        if program.name in _AT_RETURN
+                        else bpf.ATTACH_TRACE_FENTRY
+                    ),
+                    attach_btf_id=ids.get(self._functions[program.name], 0),
+                )
+                if program.name in self._functions
+                else program
+                for program in programs
+            ]
+        return replace(compiled, programs=tuple(programs))
 
     def _attach(self) -> None:
-        attach(self._object, self.mode, self._function)
+        programs = self._object
+        names = [name for name in _ATTACHED if name in programs.program_names()]
+        if THREAD_EXIT in programs.program_names():
+            programs.attach_raw_tracepoint(
+                THREAD_EXIT, THREAD_EXIT.removeprefix("raw_tracepoint__")
+            )
+        if self.mode in TRAMPOLINES:
+            for name in names:
+                programs.attach_tracing(name)
+        elif self.mode == "tracepoint":
+            entered = programs.programs()["on_entered"]
+            programs.maps["entered"].set(bytes(4), struct.pack("=I", entered))
+            with tracefs.opened() as folder:
+                for call in _CALLS:
+                    programs.attach_tracepoint("on_exit", folder, "syscalls", f"sys_exit_{call}")
+                for call in _CALLS:
+                    programs.attach_tracepoint(
+                        f"on_enter_{call}", folder, "syscalls", f"sys_enter_{call}"
+                    )
+        else:
+            returns = {name: self._functions[name] for name in names if name in _AT_RETURN}
+            if returns:
+                with tracefs.opened() as folder:
+                    programs.attach_kretprobes(returns, folder)
+            for name in names:
+                if name not in returns:
+                    programs.attach_kprobe(name, self._functions[name], at_return=False)
 
     def _entry_programs(self) -> list[str]:
         return [name for name in self._object.program_names() if _is_at_entry(name)]
 
     def set_filter(self, wanted: Filter, *, enabled: bool = True) -> None:
-        self._filter.set(wanted, enabled=enabled)
+        self._filter.set(joined(wanted, self._where, self.plan), enabled=enabled)
+        self._wanted = wanted
 
     def set_where(self, wanted: KernelFilter) -> None:
-        """Raises ValueError for tests: these programs make none but those of `Filter`."""
-        if wanted != KernelFilter():
-            raise ValueError("these programs test no filter of columns")
+        """Switch to another `where`; the filter stays active."""
+        self._where = wanted
+        self.set_filter(self._wanted)
 
     def _recursion_misses(self) -> int:
         return super()._recursion_misses() - canary.missed(self._object.maps["canary"])

@@ -13,15 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from app.tracer.records import HEAD, HEADER
-
 BUSY = 1 << 31  # in `length`: reserved, but not yet submitted
 PAGE_BYTES = mmap.PAGESIZE
-
-
-def slot_dtype(name_bytes: int) -> np.dtype[np.void]:
-    """Return the type of a record with its ring buffer header, as it is in memory."""
-    return np.dtype([*HEADER, *HEAD, ("name", "u1", (name_bytes,))])
 
 
 class CorruptRingError(Exception):

@@ -13,24 +13,23 @@ from pathlib import Path
 from app.columns.plan import Plan
 from app.errors import ProbedeckError
 from app.filters.kernel_filter import KernelFilter
-from app.kernel.bcc_headers import BTF_PATH
 from app.kernel.hints import why_off
 from app.kernel.plain_loads import find_cast
 from app.link.frames import Outbox, TracerRequest, send_maps
 from app.tracer.canary import Sight
-from app.tracer.decode import Encoder, encoder_of
 from app.tracer.decode_plan import PlanEncoder
 from app.tracer.drain import Drain
 from app.tracer.loop import Loop
-from app.tracer.object_cache import get_object, get_template, kernel_identity
+from app.tracer.object_cache import get_template
+from app.tracer.own_functions import own_functions
 from app.tracer.plan_programs import PlanPrograms
 from app.tracer.programs import Programs
 
 
 def prepare() -> None:
     """Do what does not depend on the request."""
-    kernel_identity(BTF_PATH)
     find_cast()
+    own_functions()
 
 
 def trace(request: TracerRequest, sock: socket.socket, outbox: Outbox) -> None:
@@ -50,20 +49,16 @@ def trace(request: TracerRequest, sock: socket.socket, outbox: Outbox) -> None:
     outbox.flush()
 
 
-def _loaded(
-    request: TracerRequest,
-) -> tuple[Programs, Encoder] | tuple[PlanPrograms, PlanEncoder]:
+def _loaded(request: TracerRequest) -> tuple[Programs | PlanPrograms, PlanEncoder]:
     """Return a request's programs, attached, and what encodes their records."""
-    mode, btf_path, cache_dir = request.mode, Path(request.btf_path), Path(request.cache_dir)
+    btf_path, cache_dir = Path(request.btf_path), Path(request.cache_dir)
     plan = Plan.from_json(request.plan)
-    if plan.has_own_programs:
-        compiled = get_object(mode, request.function, request.ring_bytes, btf_path, cache_dir)
-        programs = Programs(mode, request.function, compiled, plan.kernel_offsets or None)
-        return programs, encoder_of(request.probe, request.run, plan)
     compiled = get_template(plan.template, btf_path, cache_dir)
     where = KernelFilter() if request.where is None else KernelFilter.from_json(request.where)
-    plan_encoder = PlanEncoder(request.probe, request.run, plan)
-    return PlanPrograms(plan, compiled, request.ring_bytes, where), plan_encoder
+    encoder = PlanEncoder(request.probe, request.run, plan)
+    if plan.has_own_programs:
+        return Programs(plan, request.function, compiled, request.ring_bytes, where), encoder
+    return PlanPrograms(plan, compiled, request.ring_bytes, where), encoder
 
 
 def _unavailable(mode: str, reason: str, hint: str) -> ProbedeckError:

@@ -23,6 +23,7 @@ from app.columns.plan import (
     MAX_TEXTS,
     MAX_VALUES,
     PATH,
+    PATH_AT,
     STRING,
     Plan,
     Read,
@@ -62,10 +63,13 @@ _OFFSETS = {
     )
 } | {"TASK_GROUP_LEADER": 0x420, "TASK_COMM": 0x421}
 _WANTS_PATH = 0x450
-_FOLDER_OFFSETS = {
+_OFFSETS |= {
     name: _WANTS_PATH + 1 + place
     for place, name in enumerate(
-        ("TASK_FILES", "FILES_TABLE", "TABLE_SIZE", "TABLE_FILES", "FILE_PATH")
+        (
+            *("TASK_FILES", "FILES_TABLE", "TABLE_SIZE", "TABLE_FILES", "FILE_PATH"),
+            *("FILENAME_NAME", "RENAME_OLD", "RENAME_NEW", "DENTRY_INODE"),
+        )
     )
 }
 _TEXTS_AT, _HAS_TEXTS, _VALUE_COUNT, _RETURN_TEXTS = 0x400, 0x401, 0x402, 0x403
@@ -74,7 +78,7 @@ CAST_TYPE = 0x460  # public for tests
 _USED_WORDS, _RESULT_PLACE, _WORDS_BYTES, _USER_WORDS = 0x440, 0x441, 0x442, 0x443
 
 _MOMENTS = {"entry": 1, "return": 2}
-_KINDS = {STRING: 1, BYTES: 2, PATH: 3, DENTRY: 4, DATA_LOC: 5}
+_KINDS = {STRING: 1, BYTES: 2, PATH: 3, DENTRY: 4, DATA_LOC: 5, PATH_AT: 6}
 
 
 def record_bytes(plan: Plan, texts: int) -> int:
@@ -106,21 +110,11 @@ def constants(plan: Plan) -> dict[int, int]:
         _RESULT_PLACE: plan.hook.argument_words,
         _WORDS_BYTES: 8 * _argument_words(plan),
         _USER_WORDS: plan.hook.user_words,
+        _WANTS_PATH: int(any(text.kind == PATH_AT for text in plan.texts)),
     }
     for place, size in enumerate(TEXT_BYTES.values()):
         found[_RECORD_BYTES + place] = record_bytes(plan, size if plan.texts else 0)
     return found
-
-
-def folder_constants(offsets: Mapping[str, int] | None) -> dict[int, int]:
-    """Return the numbers of the slots of bpf/folder.c and bpf/path_walk.c that are not 0.
-
-    `offsets` are those of app.columns.kernel_offsets.folder_offsets; None if no paths are wanted.
-    """
-    if offsets is None:
-        return {}
-    places = {**_OFFSETS, **_FOLDER_OFFSETS}
-    return {_WANTS_PATH: 1, **{places[name]: offset for name, offset in offsets.items()}}
 
 
 def _read(at: int, read: Read) -> dict[int, int]:

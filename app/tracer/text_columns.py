@@ -94,12 +94,6 @@ def raw_parts(parts: list[tuple[Bytes, Sizes]], order: np.ndarray[Any, Any] | No
     return Texts(offsets, data)
 
 
-def without_heads(texts: Texts, heads: Sizes) -> Texts:
-    """Return the texts without the first `heads[i]` bytes of each. They are not made UTF-8."""
-    starts = texts.offsets[:-1].astype(np.int64) + heads
-    return from_spans(texts.data, starts, texts.sizes - heads)
-
-
 def without_dots(texts: Texts) -> Texts:
     """Return paths without the steps that lead nowhere: `/a/./b` and `/a//b` become `/a/b`.
 

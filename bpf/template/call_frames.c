@@ -12,11 +12,6 @@
 BPF_HASH(long_calls, u64, struct whole_record, LONG_CALLS_ENTRIES);
 BPF_PERCPU_ARRAY(empty_call, struct call, 1);
 
-// The program at return of other columns, for calls that were not seen at entry by this object's: in
-// the attached object it is the newest, and in that the one before it, as long as calls that it saw
-// are in progress (app/tracer/plan_programs.py).
-BPF_PROG_ARRAY(other_return, 1);
-
 static __always_inline void drop_long_texts(u64 *key, struct call *c)
 {
     if (c->end > KEPT_MAX)
@@ -28,6 +23,8 @@ static __always_inline void give_up_call(u64 *key, struct call *c)
 {
     drop_long_texts(key, c);
     c->frame = 0;
+    if (c->pending)
+        return;
     count(DROP_MISSED_RETURN);
     count(CALLS_LEFT);
 }

@@ -2,48 +2,10 @@
 //
 // Exit modes: a call is kept at its entry and emitted at its return.
 
-#define COPY_VALUE(i)                                                                              \
-    if (values > i)                                                                                \
-        to->values[i] = from->values[i];
-
-// Copy a record but its texts.
-static __always_inline void copy_record(struct record *to, struct record *from)
-{
-    SLOT(values, 0x7000000000000402);
-
-    to->head = from->head;
-    COPY_VALUE(0)
-    COPY_VALUE(1)
-    COPY_VALUE(2)
-    COPY_VALUE(3)
-    COPY_VALUE(4)
-    COPY_VALUE(5)
-    COPY_VALUE(6)
-    COPY_VALUE(7)
-    COPY_VALUE(8)
-    COPY_VALUE(9)
-    COPY_VALUE(10)
-    COPY_VALUE(11)
-    COPY_VALUE(12)
-    COPY_VALUE(13)
-    COPY_VALUE(14)
-    COPY_VALUE(15)
-}
-
-// Keep texts that are not in `long_calls`.
-static __always_inline void keep_texts(struct call *c, struct draft *d)
-{
-    SLOT(has_texts, 0x7000000000000401);
-    char *to = texts_of(&c->kept.r), *from = texts_of(&d->whole.r);
-    u32 size = read_number(&d->end);
-
-    if (!has_texts)
-        return;
-    if (size <= COPIED_MAX)
-        copy_words(to, from, size);
-    else if (size <= KEPT_MAX)
-        bpf_probe_read_kernel(to, size, from);
-}
+// The program at return of other columns, for calls that were not seen at entry by this object's: in
+// the attached object it is the newest, and in that the one before it, as long as calls that it saw
+// are in progress (app/tracer/plan_programs.py).
+BPF_PROG_ARRAY(other_return, 1);
 
 // Returns whether the columns of this program are active.
 static __always_inline int enter_call(u64 *words, u64 frame)
@@ -88,22 +50,6 @@ static __always_inline int enter_call(u64 *words, u64 frame)
     c->frame = frame;
     c->kept.r.head.entry_ns = bpf_ktime_get_ns(); // last: our own work is not in the latency
     return 1;
-}
-
-// Whether a record that is complete passes. The filter may have changed since the entry; no event
-// passes a filter that was replaced.
-static __always_inline int passes_now(struct call *c, struct record *r, u64 texts,
-                                      struct draft *d)
-{
-    u32 generation;
-    struct filter *f = current_filter(&generation);
-
-    if (!f)
-        return 0;
-    int is_again = c->retry || generation != c->generation;
-
-    d->mask = is_again ? 0 : c->mask;
-    return return_passes(f, d, r, texts, is_again);
 }
 
 static __always_inline void send_call(u64 *key, struct call *c, u64 *words,

@@ -10,7 +10,10 @@
 //   SEES_RETURN        in modes that emit at a call's return
 //   ARGUMENTS_OF_USER  where arguments come from a process: they point to its memory only
 //
-// Return values of programs: see bpf/record.c.
+// Return values of programs: tracepoints and kprobes return 1, as 0 would hide the event from
+// every perf user of the machine (perf_trace_buf_submit is skipped,
+// kernel/trace/trace_syscalls.c); trampolines return 0, as the verifier demands
+// (check_return_code, kernel/bpf/verifier.c).
 
 // Where a member of struct task_struct is.
 #define TASK_MEMBER(name, slot) SLOT(name, slot)
@@ -66,11 +69,15 @@ struct call {
     u32 generation; // of the filter that the call passed at entry
     u32 end;        // bytes of texts; more than KEPT_MAX are in `long_calls`
     u32 retry;      // a text in user memory could not be read: its page may be there at the return
+    u32 pending;    // of deletions: a rename not yet known to replace a file, which is in no count
+    u32 unused;
     u64 mask;       // of the tests that held at entry
     u64 address[TEXTS]; // of the texts
     struct kept_record kept;
 };
-// The task, as in bpf/record.c, and in its lower bits, as it is aligned, how deep the call is nested.
+// The task, and in its lower bits, as it is aligned, how deep the call is nested. It is the address of
+// task_struct: the kernel's own identity of a thread, which is not reused before the thread has
+// ended, and stays when an execve by one of several threads changes its id.
 #define CALL_KEY u64
 
 // Where a record is made: too large for the stack. One for programs at entry and one for those at
@@ -88,7 +95,10 @@ struct draft {
     u64 source[8];            // addresses of the texts that it tests, by SOURCE_*
     s32 length[8];            // and their sizes
 };
-BPF_PERCPU_ARRAY(drafts, struct draft, 2);
+#ifndef DRAFTS
+#define DRAFTS 2
+#endif
+BPF_PERCPU_ARRAY(drafts, struct draft, DRAFTS);
 
 static __always_inline struct draft *get_draft(int moment)
 {

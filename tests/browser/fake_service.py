@@ -27,7 +27,7 @@ from app.access.tokens import TokenFile
 from app.columns.column import CALLER, RESULT, Column
 from app.columns.names import tables_as_json
 from app.filters import FilterFault, split
-from app.kernel.traced_calls import DELETION_SYSCALLS, RENAME_SYSCALLS
+from app.presets.deletions import RENAME_SYSCALLS, SYSCALLS
 from app.probes.modes import MODES
 from app.probes.not_seen import not_seen
 from app.timestamps import now
@@ -143,7 +143,7 @@ class FakeService:
             record = {
                 "id": name,
                 "mode": name,
-                "function": "sys_enter/exit: " + ", ".join(DELETION_SYSCALLS + RENAME_SYSCALLS)
+                "function": "sys_enter/exit: " + ", ".join(SYSCALLS + RENAME_SYSCALLS)
                 if name == "tracepoint"
                 else "do_unlinkat",
                 "state": "stopped",

@@ -17,19 +17,19 @@ from tests.support.recording import Recording, check_ledger, mark, wait_until_sh
 from tests.support.service import Service, running_service
 from tests.support.waiting import wait_until
 
-BATCHES = ROOT / "app/tracer/decode.py"
+BATCHES = ROOT / "app/tracer/decode_plan.py"
 SABOTAGE = """
 
-_encode = Encoder.encode
+_encode = PlanEncoder.encode
 
 
 def _refuse(self, parts, *rest):
-    if any(b"poison" in part["name"].tobytes() for part in parts):
+    if any(b"poison" in part["texts"].tobytes() for part in parts):
         raise ValueError("a record that cannot be encoded")
     return _encode(self, parts, *rest)
 
 
-Encoder.encode = _refuse
+PlanEncoder.encode = _refuse
 """
 
 
@@ -65,8 +65,8 @@ def sabotaged(
     A file mounted over the encoder's for this service alone makes it fail.
     """
     folder = tmp_path_factory.mktemp("sabotaged")
-    (folder / "decode.py").write_text(BATCHES.read_text() + SABOTAGE)
-    script = f"mount --bind '{folder}/decode.py' '{BATCHES}'"
+    (folder / "decode_plan.py").write_text(BATCHES.read_text() + SABOTAGE)
+    script = f"mount --bind '{folder}/decode_plan.py' '{BATCHES}'"
     prefix = ("unshare", "--mount", "sh", "-ec", script + '\nexec "$@"', "sh")
     with running_service(folder, cache, prefix=prefix) as service:
         yield service

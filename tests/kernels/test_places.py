@@ -16,11 +16,15 @@ from pathlib import Path
 
 import pytest
 
+from app.columns.plan import PROGRAMS
 from app.config import Settings
+from app.filters.kernel_filter import KernelFilter
 from app.kernel.bcc_headers import BTF_PATH
+from app.kernel.kernel_types import KernelTypes
 from app.linux import bpf
-from app.probes.spec import Filter
-from app.tracer.object_cache import get_object
+from app.probes.kernel_planner import KernelPlanner
+from app.probes.spec import Filter, Target
+from app.tracer.object_cache import get_template
 from app.tracer.programs import Programs
 from tests.support.calls import EXIT_MODES
 from tests.support.service import Service
@@ -66,8 +70,10 @@ def programs(
     if mode not in modes:
         pytest.skip("refused by this kernel")
     function = session_service.probe(mode)["function"]
-    ring_bytes = Settings().ring_mib << 20  # as the service has it, so that it is compiled
-    with Programs(mode, function, get_object(mode, function, ring_bytes, BTF_PATH, cache)) as held:
+    planner = KernelPlanner(Settings(), None, KernelTypes(BTF_PATH), None)  # type: ignore[arg-type]
+    plan = planner.make_plan(Target(PROGRAMS, "deletions"), mode, None)
+    compiled = get_template(plan.template, BTF_PATH, cache)
+    with Programs(plan, function, compiled, 1 << 20, KernelFilter()) as held:
         held.set_filter(Filter(comm=COMM))
         yield held
 

@@ -42,7 +42,9 @@ class FakePlanner:
 
     def make_plan(self, target: Target, mode: str, columns: tuple[str, ...] | None) -> Plan:
         if target.kind == PROGRAMS:
-            return own_plan(target.name, mode, columns, lambda: PATH_OFFSETS)
+            return own_plan(
+                target.name, mode, columns, lambda wants_path: PATH_OFFSETS if wants_path else {}
+            )
         if target.name not in KNOWN[target.kind]:
             near = difflib.get_close_matches(target.name, KNOWN[target.kind], n=1)
             raise invalid(target.kind, f"Unknown {target.kind}. Near: {', '.join(near)}.")

@@ -91,6 +91,7 @@ def kernel_btf() -> BtfBuilder:
     text = b.pointer(character)
     file = b.pointer(b.record("file", 8, [("f_flags", integer, 0)]))
     b.record("task_struct", 24, [("group_leader", text, 0), ("comm", b.array(character, 16), 64)])
+    b.record("filename", 8, [("name", text, 0)])
     size = b.typedef("size_t", word)
     signed_size = b.typedef("ssize_t", b.integer("long int", 8, signed=True))
     small = b.record("pair", 16, [("a", word, 0), ("b", word, 64)])

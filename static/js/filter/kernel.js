@@ -4,7 +4,7 @@
 // probes' filters for it. A test moves only if the same events match afterwards.
 
 import { LIMITS, MAX_COMM_BYTES, seesReturn } from "../probes/spec.js";
-import { testsFilterAlone } from "../probes/target.js";
+import { takesFilterMembers } from "../probes/target.js";
 import { intervalsOf } from "./compile.js";
 import { conjuncts } from "./edits.js";
 import { FilterError } from "./fault.js";
@@ -85,9 +85,9 @@ export function planMove({ tree, text }, running, names, look, own) {
   const plan = { patches: new Map(), wheres: [], moved: [], stay: [] };
   const asked = {};
   if (running.length === 0) return plan;
-  const deletions = running.filter(testsFilterAlone);
+  const deletions = running.filter(takesFilterMembers);
   const wheres = running
-    .filter((probe) => !testsFilterAlone(probe))
+    .filter((probe) => !takesFilterMembers(probe))
     .map((probe) => new WhereChange(probe, names, look, own));
   for (const node of conjuncts(tree)) {
     const part = kernelPart(node, names, look);

@@ -24,8 +24,8 @@ export function tracesDeletions({ target }) {
   return !target;
 }
 
-/** Whether a probe's programs test the members of `filter` alone: those of deletions, under any name. */
-export function testsFilterAlone(probe) {
+/** Whether tests move into the members of `filter`: of deletions, under any name, they do. */
+export function takesFilterMembers(probe) {
   const { target } = probe;
   return tracesDeletions(probe) || (target.kind === "preset" && target.name === "deletions");
 }

@@ -22,11 +22,11 @@ from app.kernel.availability import Availability
 from app.kernel.features import check_modes, load_btf, load_symbols
 from app.kernel.hints import may_trace
 from app.kernel.symbols import TextSymbols
-from app.kernel.traced_calls import DELETION_FUNCTIONS, DELETION_SYSCALLS, RENAME_FUNCTIONS
 from app.linux import bpf, perf_events
 from app.linux.bpf import ProgramRefusedError
 from app.linux.syscalls import fail_to
 from app.linux.tracefs import opened
+from app.presets.deletions import FUNCTIONS, RENAME_FUNCTIONS, SYSCALLS
 from app.probes.kernel_check import check_command
 from app.probes.modes import MODES
 from tests.support.btf_builder import BtfBuilder
@@ -273,8 +273,8 @@ def test_running_kernel_is_left_as_it_was(tmp_path: Path, monkeypatch: pytest.Mo
     def check() -> None:
         descriptors = open_descriptors()
         modes = check_modes(
-            DELETION_FUNCTIONS,
-            DELETION_SYSCALLS,
+            FUNCTIONS,
+            SYSCALLS,
             btf=load_btf(RUNNING),
             symbols=load_symbols(),
             btf_path=RUNNING,
@@ -339,12 +339,12 @@ def test_a_program_that_does_not_run_is_found_out(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(feature_probes, "fail_to", call_less)
     with opened() as tracefs, pytest.raises(feature_probes.SilentError) as silence:
-        feature_probes.tracepoints(tracefs, DELETION_SYSCALLS)
+        feature_probes.tracepoints(tracefs, SYSCALLS)
     assert silence.value.missing == [
         f"sys_{side}_{call}" for call in ("unlink", "rmdir") for side in ("enter", "exit")
     ]
-    assert set(made) == set(DELETION_SYSCALLS)
-    assert len(made) > len(DELETION_SYSCALLS)  # more than once: one call may go unseen
+    assert set(made) == set(SYSCALLS)
+    assert len(made) > len(SYSCALLS)  # more than once: one call may go unseen
 
 
 @needs_bpf

@@ -14,7 +14,7 @@ from app.btf.reader import Btf
 from app.kernel import plain_loads
 from app.kernel.plain_loads import WORDS, Cast, cast_of, find_cast
 from app.linux import bpf
-from app.tracer.bpf_source import SOURCES
+from app.tracer.template_source import SOURCES
 from tests.support.btf_builder import BtfBuilder
 
 

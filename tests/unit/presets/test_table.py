@@ -9,7 +9,7 @@ from itertools import combinations
 import pytest
 
 from app import ROOT
-from app.kernel.traced_calls import DELETION_FUNCTIONS, DELETION_SYSCALLS
+from app.presets.deletions import FUNCTIONS, SYSCALLS
 from app.presets.preset import (
     ALL_MODES,
     BY_TRACEPOINT,
@@ -55,8 +55,8 @@ def test_the_questions_of_the_design_have_presets() -> None:
 def test_deletions_are_what_their_own_programs_trace() -> None:
     candidates = PRESETS["deletions"].candidates
     functions = [each.name for each in candidates if each.kind == FUNCTION]
-    assert functions == list(DELETION_FUNCTIONS)
-    assert {each.name for each in candidates if each.kind == SYSCALL} <= set(DELETION_SYSCALLS)
+    assert functions == list(FUNCTIONS)
+    assert {each.name for each in candidates if each.kind == SYSCALL} <= set(SYSCALLS)
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=lambda preset: preset.name)

@@ -110,15 +110,12 @@ def test_what_works_is_precompiled_until_it_is_started(
     modes = {name: Availability(name in ("fexit", "kprobe"), "f") for name in MODES}
     launcher.precompile(KernelAnswer("6.1", "x86_64", "lab", modes))
     (precompiler,) = made
-    templates = {"the template fexit": "fexit", "the template kprobe": "kprobe"}
-    fexit, kprobe = templates
-    assert list(precompiler.commands) == ["fexit", fexit, "kprobe", kprobe]  # the preferred first
-    for mode in ("fexit", "kprobe"):
-        assert precompiler.commands[mode][-5:] == [mode, "f", str(2 << 20), "/b", "/c"]
-    for job, template in templates.items():
-        assert precompiler.commands[job][-4:] == ["--template", template, "/b", "/c"]
+    templates = ["deletions-fexit", "fexit", "deletions-kprobe", "kprobe"]  # the preferred first
+    assert list(precompiler.commands) == [f"the template {each}" for each in templates]
+    for template, command in zip(templates, precompiler.commands.values(), strict=True):
+        assert command[-3:] == [template, "/b", "/c"]
     with pytest.raises(ProbedeckError, match="Resource temporarily unavailable") as caught:
         launcher.make_run("deleted", own_plan("deletions", "kprobe"), lambda _: None)
     assert (caught.value.status, caught.value.code) == (502, "tracer_failed")
     launcher.close()
-    assert precompiler.calls == ["kprobe", "close"]
+    assert precompiler.calls == ["the template deletions-kprobe", "close"]

@@ -26,7 +26,7 @@ def test_every_set_of_columns(mode: str) -> None:
     shown = MODES[mode]
     own = [column.name for column in shown.call]
     for wanted in (None, (), *((name,) for name in own), tuple(reversed(own))):
-        plan = own_plan("deletions", mode, wanted, lambda: OFFSETS)
+        plan = own_plan("deletions", mode, wanted, lambda wants: OFFSETS if wants else {})
         assert (plan.mode, plan.hook.name, plan.sees_return) == (
             mode,
             "deletions",
@@ -40,11 +40,19 @@ def test_every_set_of_columns(mode: str) -> None:
         assert plan.kernel_offsets == (OFFSETS if "path" in of_call else {})
 
 
-@pytest.mark.parametrize("text", ["pid=1", "latency>1ms", "filename=a* or comm=b", "ret<0 uid=1"])
-def test_a_filter_of_columns_runs_in_the_service(text: str) -> None:
-    found = split(text, own_plan("deletions", "fexit"))
-    assert found.kernel is None
-    assert found.rest is not None
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("pid=1 latency>1ms ret<0", None),
+        ("filename=a* or comm=b", None),
+        ("dfd=3 filename~*X", "filename~*X"),
+        ("replaced=unknown syscall=rename uid=1", "replaced=unknown and syscall=rename"),
+        ("path=/tmp/*", "path=/tmp/*"),
+    ],
+)
+def test_what_the_kernel_tests_of_a_filter(text: str, rest: str | None) -> None:
+    plan = own_plan("deletions", "tracepoint", ("syscall", "dfd", "filename", "path", "replaced"))
+    assert split(text, plan).rest == rest
 
 
 @pytest.mark.parametrize(

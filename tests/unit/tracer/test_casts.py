@@ -7,8 +7,8 @@ import re
 
 from app.kernel.plain_loads import Cast
 from app.linux.bpf import instruction
-from app.tracer.bpf_source import SOURCES
 from app.tracer.casts import with_casts
+from app.tracer.template_source import SOURCES
 from tests.support.compiled_objects import RETURN_0, load_64
 
 STAND_IN = instruction(0x85, immediate=0x70001)

@@ -40,7 +40,7 @@ def test_the_cause_without_paths(
         (" cannot do that\n", "cannot do that"),
         ("", ""),
         ("Traceback (most recent call last):\nKeyError: 1", ""),
-        ("bpf/record.c:12: error: no", ""),
+        ("bpf/slots.c:12: error: no", ""),
     ],
 )
 def test_words_of_a_program(said: str, told: str) -> None:

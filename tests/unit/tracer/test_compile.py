@@ -14,10 +14,10 @@ from app import ROOT
 from app.kernel.bcc_headers import BTF_PATH
 from app.kernel.bcc_presence import bcc_problem
 from app.kernel.hints import may_trace
-from app.link.compiler import compile_command
+from app.link.compiler import template_command
 from app.tracer.compiled_object import CompiledObject
 from app.tracer.loader import LoadedObject
-from app.tracer.object_cache import find_object, object_key
+from app.tracer.object_cache import find_object, template_key
 from app.tracer.template import completed
 
 needs_bcc = pytest.mark.skipif(
@@ -28,11 +28,10 @@ needs_bcc = pytest.mark.skipif(
 
 @needs_bcc
 def test_compiled_once_and_loaded_without_bcc(tmp_path: Path) -> None:
-    arguments = ("tracepoint", "", 1 << 16, BTF_PATH)
-    command = compile_command(*arguments, tmp_path / "cache")
+    command = template_command("deletions-tracepoint", BTF_PATH, tmp_path / "cache")
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     compiled = CompiledObject.decode(done.stdout)
-    assert find_object(tmp_path / "cache", object_key(*arguments)) == compiled
+    assert find_object(tmp_path / "cache", template_key("deletions-tracepoint")) == compiled
     assert [program.name for program in compiled.programs] == [
         "on_enter_rename",
         "on_enter_renameat",
@@ -40,13 +39,13 @@ def test_compiled_once_and_loaded_without_bcc(tmp_path: Path) -> None:
         "on_enter_rmdir",
         "on_enter_unlink",
         "on_enter_unlinkat",
+        "on_entered",
         "on_exit",
         "raw_tracepoint__sched_process_exit",
     ]
     assert "bcc" not in sys.modules
     with LoadedObject(compiled, lambda code: completed(code, {})) as loaded:
         assert set(loaded.infos()) == {program.name for program in compiled.programs}
-        assert loaded.maps["ring_short"].spec.max_entries == 1 << 16
 
 
 def test_nothing_else_imports_bcc() -> None:
@@ -77,8 +76,8 @@ from pathlib import Path
 from app.kernel.bcc_headers import find_headers, BTF_PATH
 from app.tracer import compile
 find_headers(BTF_PATH, Path(sys.argv[1])).apply()
-compile.source = lambda *arguments: sys.argv[2]
-compile.compile_object("tracepoint", "", 1 << 16)
+compile.template_source = lambda template: sys.argv[2]
+compile.compile_template("tracepoint")
 """
     done = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path / "cache"), REFUSED[why]],

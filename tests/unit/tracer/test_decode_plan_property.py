@@ -27,13 +27,24 @@ from tests.support.plan_records import Record, column, parts_of, plan_of
 OFFSET_NS = 1_000_000_000
 WIDTHS = (0, 1, 63, 64, 65, 255, 256, 257, 1023, 1024, 1025, 4095, 4096)
 # A byte that is repeated, or a piece: plain, of two and of four bytes, and what is not UTF-8.
-PIECES = (b"n", "ż".encode(), "\U0001f600".encode(), b"\xff", b"a\xc3", b"\xa9b", b"\xed\xa0\x80")
+PIECES = (
+    b"n",
+    "ż".encode(),
+    "\U0001f600".encode(),
+    b"\xff",
+    b"a\xc3",
+    b"\xa9b",
+    b"\xed\xa0\x80",
+    b"/./a//.b/.",
+)
 EDGES = (
     0, 1, 2, 9, 10, 99, 100, 2**7, 2**8 - 1, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1, 2**32,
     2**53 + 1, 2**63 - 1, 2**63, 2**63 + 1, 10**19, 2**64 - 1, 2**64 - 2, 2**64 - 4095,
     2**64 - 4096, 2**64 - 2**31, 2**64 - 2**7,
 )  # fmt: skip
 NAMES = ((-1, "MINUS_ONE"), (0, "ZERO"), (5, "FIVE"), (2**31, "HIGH"))
+LABELS = NAMES[1:]
+FLAGS = ((4, "FOUR"), (1 << 32 | 1, "ONE"), (1 << 32 | 2**31, "TOP"), (10 << 32 | 64, "OTHER"))
 BITS = {"int32": 32, "uint32": 32, "int64": 64, "uint64": 64}
 HEAD_TYPES = {
     "time": "timestamp_ns", "pid": "uint32", "tid": "uint32", "uid": "uint32", "process": "text",
@@ -103,6 +114,23 @@ def head(name: str, record: Record) -> Any:
     return utf8(found) if isinstance(found, bytes) else found
 
 
+def flags(names: dict[int, str], kind: int, bits: int) -> str | None:
+    kind, bits = kind & 0xFFFFFFFF, bits & 0xFFFFFFFF
+    words = []
+    for bit, name in names.items():
+        if bit >> 32 == kind and bits & bit & 0xFFFFFFFF:
+            words.append(name)
+            bits &= ~bit
+    return "|".join([*words, *([hex(bits)] if bits else [])]) or None
+
+
+def without_dots(path: bytes) -> bytes:
+    first, *steps = path.split(b"/")
+    kept = [step for step in steps[:-1] if step not in (b"", b".")]
+    last = [b"" if step == b"." else step for step in steps[-1:]]
+    return b"/".join([first, *kept, *last])
+
+
 Model = Callable[[Output, Plan, Record, list[int], list[bytes]], Any]
 MODELS: dict[str, Model] = {
     "head": lambda out, _, record, v, t: head(out.column.name, record),
@@ -121,6 +149,9 @@ MODELS: dict[str, Model] = {
         [signed(n) if plan.values[i].signed else n for i, n in zip(out.values, v, strict=True)]
     ),
     "text": lambda out, _, record, v, t: marked(out, record, utf8(t[0])),
+    "label": lambda out, _, record, v, t: dict(out.names).get(v[0]),
+    "flags": lambda out, _, record, v, t: flags(dict(out.names), *v),
+    "path_at": lambda out, _, record, v, t: marked(out, record, utf8(without_dots(t[0]))),
     "bytes": lambda out, _, record, v, t: marked(out, record, t[0].hex()),
 }
 
@@ -195,6 +226,8 @@ def random_plan(rng: random.Random, values: int, texts: int) -> Plan:
     for decoder in ("error", "device"):
         add(decoder, "text", 1)
     add("bool", "bool", 1)
+    add("label", "text", 1, names=LABELS)
+    add("flags", "text", 2, names=FLAGS)
     add("since", "int64", 1)
     add("inode", "text", 2)
     add("task", "text", 1, 1)
@@ -202,6 +235,7 @@ def random_plan(rng: random.Random, values: int, texts: int) -> Plan:
     add("sockaddr", "text", 0, 1)
     for _ in range(texts):
         add("text", "text", 0, 1)
+        add("path_at", "text", 0, 1)
     add("bytes", "text", 0, 1)
     if values >= 3:
         add("sock", "text", 3)

@@ -12,13 +12,11 @@ import numpy as np
 import pytest
 
 from app.columns.plan import ENTRY, Output, Read
-from app.tracer.any_records import TEXT_BYTES, slots
+from app.tracer.any_records import TEXT_BYTES, slot_dtype, slots
 from app.tracer.clock import WallClock
 from app.tracer.cost import RunTime
 from app.tracer.decode_plan import PlanEncoder
 from app.tracer.drain import MAX_ROWS, Drain, takeable
-from app.tracer.records import NAME_BYTES
-from app.tracer.rings import slot_dtype
 from app.web.api.rows import rows_of
 from tests.support.plan_records import Record, column, plan_of
 
@@ -37,7 +35,7 @@ PLAN = plan_of(
 
 def view(*stamps: int) -> np.ndarray[Any, np.dtype[np.void]]:
     """Records that were written at these times: entry some time before, and the latency."""
-    slots = np.zeros(len(stamps), dtype=slot_dtype(64))
+    slots = np.zeros(len(stamps), dtype=slot_dtype(0, 64))
     slots["entry_ns"] = [stamp - 5 for stamp in stamps]
     slots["latency_ns"] = 5
     return slots
@@ -158,4 +156,4 @@ def test_what_comes_after_the_clock_was_read_waits_for_the_next_reading(
 
 
 def test_every_ring_has_a_limit_of_rows() -> None:
-    assert MAX_ROWS.keys() == {*NAME_BYTES, *TEXT_BYTES}
+    assert MAX_ROWS.keys() == TEXT_BYTES.keys()

@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from app.errors import ProbedeckError
+from app.filters.kernel_filter import KernelFilter
 from app.kernel.hints import may_trace
 from app.linux import bpf
 from app.linux.bpf import ProgramRefusedError, instruction
+from app.probes.own_programs import own_plan
 from app.tracer import loader
 from app.tracer.compiled_object import CompiledObject, MapSpec, ProgramSpec
 from app.tracer.loader import LoadedObject
@@ -79,7 +81,7 @@ def test_a_refused_program_takes_the_rest_with_it() -> None:
 
 def test_the_verifiers_complaint_is_told() -> None:
     with pytest.raises(ProbedeckError, match="R0 !read_ok") as caught:
-        Programs("tracepoint", "", REFUSED)
+        Programs(own_plan("deletions", "tracepoint"), "", REFUSED, 1 << 16, KernelFilter())
     assert (caught.value.status, caught.value.code) == (502, "tracer_failed")
 
 

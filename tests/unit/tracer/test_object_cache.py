@@ -13,59 +13,33 @@ import pytest
 from app.errors import ProbedeckError
 from app.kernel import tree_cache
 from app.link.compiler import REFUSED
-from app.tracer import bpf_source, object_cache
-from app.tracer.object_cache import FILE, find_object, get_object, kernel_identity, object_key
+from app.tracer import object_cache, template_source
+from app.tracer.object_cache import FILE, find_object, get_template, template_key
+from app.tracer.template_source import TEMPLATES
 from tests.support.compiled_objects import OBJECT
 
-ARGUMENTS = ("fexit", "do_unlinkat", 8 << 20)
+TEMPLATE = "fexit"
 
 
-@pytest.fixture(autouse=True)
-def fresh_identity() -> None:
-    kernel_identity.cache_clear()
-
-
-@pytest.fixture
-def btf(tmp_path: Path) -> Path:
-    path = tmp_path / "btf"
-    path.write_bytes(b"all types")
-    return path
-
-
-def key(btf: Path) -> str:
-    kernel_identity.cache_clear()
-    return object_key(*ARGUMENTS, btf)
-
-
-def test_the_key_stands_for_all_that_matters(btf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    keys = [key(btf)]
-    assert key(btf) == keys[0]
-    keys += [
-        object_key("fentry", *ARGUMENTS[1:], btf),
-        object_key("fexit", "filename_unlinkat", 8 << 20, btf),
-        object_key("fexit", "do_unlinkat", 4 << 20, btf),
-    ]
-    btf.write_bytes(b"all typez")
-    unpatched = key(btf)
-    keys.append(unpatched)
+def test_the_key_stands_for_all_that_matters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unpatched = template_key(TEMPLATE)
+    assert template_key(TEMPLATE) == unpatched
+    keys = [unpatched, *(template_key(each) for each in TEMPLATES if each != TEMPLATE)]
     with monkeypatch.context() as patch:
         patch.setattr(object_cache, "bcc_version", lambda: "another")
-        keys.append(key(btf))
+        keys.append(template_key(TEMPLATE))
     with monkeypatch.context() as patch:
-        patch.setattr(object_cache, "running_build_id", lambda: "another")
-        keys.append(key(btf))
-    with monkeypatch.context() as patch:
-        folder = shutil.copytree(bpf_source.SOURCES, btf.parent / "bpf")
-        patch.setattr(bpf_source, "SOURCES", folder)
-        assert key(btf) == unpatched
-        for name in bpf_source.source_files("fexit", follows_renames=True):
+        folder = shutil.copytree(template_source.SOURCES, tmp_path / "bpf")
+        patch.setattr(template_source, "SOURCES", folder)
+        assert template_key(TEMPLATE) == unpatched
+        for name in template_source.template_files(TEMPLATE):
             (folder / name).write_text((folder / name).read_text() + " ")
-            keys.append(key(btf))
+            keys.append(template_key(TEMPLATE))
     with monkeypatch.context() as patch:
         patch.setattr(object_cache, "FORMAT", 0)
-        keys.append(key(btf))
-    btf.unlink()
-    keys.append(key(btf))
+        keys.append(template_key(TEMPLATE))
     assert len(set(keys)) == len(keys)
 
 
@@ -95,16 +69,14 @@ def test_what_is_whole_but_no_object_is_not_taken(tmp_path: Path) -> None:
 
 def compiler(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
     monkeypatch.setattr(
-        object_cache, "compile_command", lambda *arguments: [sys.executable, "-c", script]
+        object_cache, "template_command", lambda *arguments: [sys.executable, "-c", script]
     )
 
 
-def test_what_is_not_kept_is_compiled(
-    tmp_path: Path, btf: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_not_kept_is_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "object").write_text(OBJECT.encode())
     compiler(monkeypatch, f"print(open({str(tmp_path / 'object')!r}).read())")
-    assert get_object(*ARGUMENTS, btf, tmp_path / "cache") == OBJECT
+    assert get_template(TEMPLATE, tmp_path / "btf", tmp_path / "cache") == OBJECT
 
 
 @pytest.mark.parametrize(
@@ -119,7 +91,6 @@ def test_what_is_not_kept_is_compiled(
 )
 def test_a_compiler_that_fails_says_why(
     tmp_path: Path,
-    btf: Path,
     monkeypatch: pytest.MonkeyPatch,
     script: str,
     detail: str,
@@ -127,19 +98,19 @@ def test_a_compiler_that_fails_says_why(
 ) -> None:
     compiler(monkeypatch, script)
     with pytest.raises(ProbedeckError) as caught:
-        get_object(*ARGUMENTS, btf, tmp_path / "cache")
+        get_template(TEMPLATE, tmp_path / "btf", tmp_path / "cache")
     assert (caught.value.status, caught.value.code) == (502, "tracer_failed")
     assert detail in caught.value.detail
     assert reason in caught.value.extra["reason"]
 
 
 def test_a_compilers_own_error_comes_through(
-    tmp_path: Path, btf: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     error = {"status": 501, "code": "unavailable", "detail": "nothing there"}
     said = json.dumps({"error": error, "reason": "no headers", "hint": "install"})
     compiler(monkeypatch, f"import sys; print({said!r}); sys.exit({REFUSED})")
     with pytest.raises(ProbedeckError, match="nothing there") as caught:
-        get_object(*ARGUMENTS, btf, tmp_path / "cache")
+        get_template(TEMPLATE, tmp_path / "btf", tmp_path / "cache")
     assert caught.value.status == 501
     assert caught.value.extra == {"reason": "no headers", "hint": "install"}

@@ -14,10 +14,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from app.tracer.rings import BUSY, CorruptRingError, Ring, slot_dtype
+from app.tracer.any_records import slot_dtype
+from app.tracer.rings import BUSY, CorruptRingError, Ring
 
 PAGE = mmap.PAGESIZE
-SLOT = slot_dtype(64)
+SLOT = slot_dtype(0, 64)
 RECORD = SLOT.itemsize - 8
 
 

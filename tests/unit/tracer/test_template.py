@@ -14,6 +14,7 @@ from app.columns.plan import (
     CGROUP,
     ENTRY,
     PATH,
+    PATH_AT,
     RESULT,
     RETURN,
     STRING,
@@ -25,11 +26,11 @@ from app.columns.plan import (
 )
 from app.kernel.plain_loads import Cast
 from app.linux import bpf
+from app.presets import deletions
 from app.tracer import any_records, template
-from app.tracer.bpf_source import SOURCES
 from app.tracer.compiled_object import CompiledObject, MapSpec, ProgramSpec
-from app.tracer.template import CAST_TYPE, adapted, completed, constants, filled, folder_constants
-from app.tracer.template_source import TEMPLATES, template_files, template_source
+from app.tracer.template import CAST_TYPE, adapted, completed, constants, filled
+from app.tracer.template_source import SOURCES, TEMPLATES, template_files, template_source
 from tests.support.compiled_objects import RETURN_0, load_64
 
 SLOT = re.compile(r"0x7000000000000([0-9a-f]{3})\b")
@@ -147,7 +148,7 @@ def test_every_slot_of_the_source_is_known() -> None:
         (Read(ENTRY, CGROUP, (1,) * 5),) * 16,
         (Text(STRING, Read(ENTRY, 0, (1,) * 5)),) * 4,
         (),
-        dict.fromkeys(("TASK_COMM", "TASK_GROUP_LEADER", *PATHS), 1),
+        dict.fromkeys(("TASK_COMM", "TASK_GROUP_LEADER", *PATHS, *OWN), 1),
     )
     known = constants(every).keys() | {CAST_TYPE}
     for name in TEMPLATES:
@@ -177,24 +178,28 @@ PATHS = (
 )
 
 
-def test_slots_of_paths_are_those_of_the_source() -> None:
-    """bpf/path_walk.c and bpf/folder.c give each offset the number that the loader fills in."""
-    text = "".join((SOURCES / name).read_text() for name in ("path_walk.c", "folder.c"))
+OWN = (*FOLDER_OFFSETS, *deletions.FIELDS, *deletions.RENAME_FIELDS)
+
+
+def test_slots_of_offsets_are_those_of_the_source() -> None:
+    """The C text gives each offset the number that the loader fills in."""
+    own = ("path_at", "record", "names_in_kernel_memory", "renames")
+    files = ("path_walk.c", *(f"presets/deletions/{name}.c" for name in own))
+    text = "".join((SOURCES / name).read_text() for name in files)
     in_source = {
         name.upper(): int(slot, 16)
         for name, slot in re.findall(r"SLOT\((\w+), 0x7000000000000([0-9a-f]{3})\)", text)
     }
-    assert in_source.pop("NAME") == 0x450  # WANTS_PATH
-    offsets = {name: 1000 + place for place, name in enumerate(FOLDER_OFFSETS)}
-    filled_in = folder_constants(offsets)
-    assert filled_in.pop(0x450) == 1
-    assert filled_in == {in_source.pop(name): offset for name, offset in offsets.items()}
+    offsets = {name: 1000 + place for place, name in enumerate(OWN)}
+    found = constants(replace(PLAN, kernel_offsets=offsets))
+    assert found[in_source.pop("NAME")] == 0  # WANTS_PATH
+    with_path = replace(PLAN, texts=(Text(PATH_AT, Read(ENTRY, 0)),))
+    assert constants(with_path)[0x450] == 1
+    filled_in = {name: found[in_source.pop(name)] for name in offsets if name in in_source}
+    assert filled_in == offsets
     assert in_source == {}
-    assert folder_constants(None) == {}
 
 
 def test_every_file_of_the_templates_is_used() -> None:
     used = {name for template in TEMPLATES for name in template_files(template)}
-    from app.tracer.bpf_source import SOURCES
-
-    assert {f"template/{file.name}" for file in (SOURCES / "template").glob("*.c")} <= used
+    assert {file.relative_to(SOURCES).as_posix() for file in SOURCES.rglob("*.c")} == used

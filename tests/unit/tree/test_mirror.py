@@ -32,7 +32,7 @@ RUN_BY = {
     "cli/serve.py": "tests/integration/test_service.py",
     "cli/vm.py": "tests/processes/test_machine.py",
     "cli/vm_exec.py": "tests/unit/vm_mode/test_commands.py",
-    "columns/column.py": "tests/unit/tracer/test_decode.py",
+    "columns/column.py": "tests/unit/presets/test_deletions.py",
     "columns/kernel_offsets.py": "tests/unit/columns/test_planner.py",
     "columns/plan.py": "tests/unit/columns/test_planner.py",
     "columns/record_types.py": "tests/unit/columns/test_types.py",
@@ -58,7 +58,6 @@ RUN_BY = {
     "kernel/include_tree.py": "tests/unit/kernel/test_bcc_headers.py",
     "kernel/kretprobe.py": "tests/kernels/test_kretprobes.py",
     "kernel/kprobe_event_remover.py": "tests/kernels/test_kretprobes.py",
-    "kernel/traced_calls.py": "tests/unit/kernel/test_features.py",
     "link/compiler.py": "tests/unit/tracer/test_object_cache.py",
     "link/indexer.py": "tests/unit/kernel/test_functions_cache.py",
     "link/fork_answers.py": "tests/unit/probes/test_tracer_forker.py",
@@ -86,7 +85,9 @@ RUN_BY = {
     "tracer/__main__.py": "tests/integration/test_tracer_talk.py",
     "tracer/attached_programs.py": "tests/unit/tracer/test_programs.py",
     "tracer/forks.py": "tests/unit/probes/test_tracer_forker.py",
-    "tracer/records.py": "tests/unit/tracer/test_decode.py",
+    "tracer/double_buffer.py": "tests/unit/tracer/test_filter_tests.py",
+    "tracer/own_functions.py": "tests/kernels/test_renames.py",
+    "tracer/records.py": "tests/unit/presets/test_deletions.py",
     "tracer/template_source.py": "tests/unit/tracer/test_template.py",
     "tracer/session.py": "tests/integration/test_runs.py",
     "version.py": "tests/unit/web/api/test_openapi.py",
@@ -167,8 +168,9 @@ def test_names_stand_for_modules() -> None:
     app = ROOT / "app"
     assert named_modules(UNIT / "web/test_guard.py") == [app / "web/guard.py"]
     assert named_modules(UNIT / "test_main.py") == [app / "main.py", app / "__main__.py"]
-    assert named_modules(UNIT / "tracer/test_decode_property.py") == [
-        app / "tracer/decode_property.py",
+    assert named_modules(UNIT / "tracer/test_decode_plan_property.py") == [
+        app / "tracer/decode_plan_property.py",
+        app / "tracer/decode_plan.py",
         app / "tracer/decode.py",
     ]
     assert named_modules(UNIT / "runner/test_junit.py") == [ROOT / "tests/runner/junit.py"]

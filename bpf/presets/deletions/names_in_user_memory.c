@@ -2,13 +2,8 @@
 //
 // Names in user memory: system calls, before the kernel has copied the name.
 
-#include <linux/types.h>
-
-#define READ_NAME bpf_probe_read_user_str
-#define READ_BYTES bpf_probe_read_user
-// At entry the name's page may not be in memory, and a program cannot wait for it. By the return
-// the kernel has read the name, so the page is there, unless the address is bad.
-#define NAME_MAY_BE_PAGED_OUT 1
+#define READ_NAME(to, size, name) bpf_probe_read_user_str(to, size, (void *)(name))
+#define NAMES_IN_KERNEL 0
 
 // Whether these are a canary's arguments; if so, its token. A canary's address is in the kernel's
 // half, with the token in its lower 32 bits.

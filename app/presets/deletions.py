@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Deletions: what their own programs (bpf/presets/deletions/) show, and where they are attached."""
+
+from __future__ import annotations
+
+from app.presets.preset import ALL_MODES
+
+# Candidates, of which the first that the running kernel has is traced. Linux 7.0 replaced
+# do_unlinkat by filename_unlinkat(int dfd, struct filename *).
+FUNCTIONS = ("filename_unlinkat", "do_unlinkat")
+# A rename deletes the file that had the new name. `filename_renameat2` since Linux 7.0.
+RENAME_FUNCTIONS = ("filename_renameat2", "do_renameat2")
+# The numbers of the system calls are those of bpf/presets/deletions/record.c, from 1 on.
+SYSCALLS = ("unlink", "unlinkat", "rmdir")
+RENAME_SYSCALLS = ("rename", "renameat", "renameat2")
+CALLS = tuple(enumerate(SYSCALLS + RENAME_SYSCALLS, 1))
+FIRST_RENAME = 1 + len(SYSCALLS)
+# AT_REMOVEDIR of include/uapi/linux/fcntl.h with unlinkat, RENAME_WHITEOUT of fs.h with renameat2:
+# the call's number in the upper 32 bits.
+CALL_FLAGS = ((2 << 32 | 0x200, "AT_REMOVEDIR"), (6 << 32 | 4, "RENAME_WHITEOUT"))
+# Values and texts of their records, in this order.
+VALUES = DFD, CALL, FLAGS = (0, 1, 2)
+TEXTS = NAME, PATH = (0, 1)  # the path only where it is wanted
+BY_TRACEPOINT = ALL_MODES[-1:]
+# Offsets in the kernel's structs that they need beside those for a path; the last three where a
+# rename's function is known.
+FIELDS = {"FILENAME_NAME": ("filename", "name")}
+RENAME_FIELDS = {
+    "RENAME_OLD": ("renamedata", "old_dentry"),
+    "RENAME_NEW": ("renamedata", "new_dentry"),
+    "DENTRY_INODE": ("dentry", "d_inode"),
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// Keeping a deletion from its entry on. The traced functions do not call themselves, so a thread is in
+// one call at most, and has one entry.
+
+#define IN_CALL 1 // what is in `frame`
+
+// `pending`: a rename not yet known to replace a file.
+static __always_inline void keep_deletion(struct deletion *of, const u32 pending, u32 draft)
+{
+    u32 generation;
+    struct filter *f = current_filter(&generation);
+    struct draft *d = draft_of(draft);
+    u64 key = bpf_get_current_task();
+
+    if (!f || !d || !f->enabled)
+        return;
+    struct call *c = calls.lookup(&key);
+    struct record *r = &d->whole.r;
+    int place;
+
+    if (c) {
+        if (c->frame) // this thread's last return was missed (no free kretprobe instance)
+            give_up_call(&key, c);
+        r = &c->kept.r;
+    }
+    place = make_deletion(d, f, r, of);
+    if (place == REFUSED)
+        return;
+    if (!c || place == IN_DRAFT) {
+        if (!c) {
+            int zero = 0;
+
+            c = insert_call(&key, empty_call.lookup(&zero), 0);
+        }
+        if (!c) {
+            count(DROP_STASH_FULL);
+            return;
+        }
+        copy_record(&c->kept.r, &d->whole.r);
+        keep_texts(c, d);
+        if (d->end > KEPT_MAX && long_calls.update(&key, &d->whole)) {
+            count(DROP_STASH_FULL);
+            if (c->temporary)
+                remove_call(&key);
+            return;
+        }
+    }
+    c->generation = generation;
+    c->mask = d->mask;
+    c->end = d->end;
+    c->retry = d->retry;
+    c->address[NAME] = of->name;
+    c->pending = pending;
+    if (!pending)
+        count(CALLS_ENTERED);
+    c->frame = IN_CALL;
+    c->kept.r.head.entry_ns = bpf_ktime_get_ns(); // last: our own work is not in the latency
+}
+
+static __always_inline int is_in_call(struct call *c)
+{
+    return c && c->frame;
+}
+
+// Send what was kept, if it passes.
+static __always_inline void send_kept(u64 *key, struct call *c, u32 draft)
+{
+    SLOT(texts_at, 0x7000000000000400);
+    struct draft *d = draft_of(draft);
+    struct record *r = &c->kept.r;
+
+    if (!d)
+        return;
+    if (c->retry) {
+        copy_record(&d->whole.r, r);
+        d->whole.r.head.flags = 0;
+        draft_texts(d, r->values[DFD], c->address[NAME]);
+        if (passes_now(c, &d->whole.r, (u64)texts_of(&d->whole.r), d))
+            send_record(&d->whole.r, d->end, sizeof(struct whole_record));
+        return;
+    }
+    if (c->end > KEPT_MAX) {
+        struct whole_record *whole = long_calls.lookup(key);
+
+        if (whole && passes_now(c, r, (u64)whole + texts_at, d)) {
+            copy_record(&whole->r, r);
+            send_record(&whole->r, c->end, sizeof(struct whole_record));
+        }
+    } else if (passes_now(c, r, (u64)texts_of(r), d))
+        send_record(r, c->end, sizeof(struct kept_record));
+}
