@@ -65,12 +65,13 @@ def text_limits(plan: Plan) -> list[int]:
 
 
 def text_areas(plan: Plan) -> dict[str, int]:
-    """Return the rings that a plan's programs use, with the bytes of their text areas."""
-    if not plan.texts:
-        return {"ring_short": 0}
+    """Return the rings that a plan's programs use, with the bytes of their text areas.
+
+    The last has room for the longest texts that the plan can have, and no more.
+    """
     longest, found = sum(text_limits(plan)), {}
     for ring, size in TEXT_BYTES.items():
-        found[ring] = size
+        found[ring] = min(size, -(-longest // 8) * 8)  # as values are aligned
         if longest <= size:
             break
     return found

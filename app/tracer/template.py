@@ -112,8 +112,9 @@ def constants(plan: Plan) -> dict[int, int]:
         _USER_WORDS: plan.hook.user_words,
         _WANTS_PATH: int(any(text.kind == PATH_AT for text in plan.texts)),
     }
-    for place, size in enumerate(TEXT_BYTES.values()):
-        found[_RECORD_BYTES + place] = record_bytes(plan, size if plan.texts else 0)
+    areas = text_areas(plan)
+    for place, ring in enumerate(TEXT_BYTES):
+        found[_RECORD_BYTES + place] = record_bytes(plan, areas.get(ring, 0))
     return found
 
 

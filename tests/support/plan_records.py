@@ -16,8 +16,14 @@ from app.tracer.any_records import slots
 
 RING_BYTES = {"ring_short": 64, "ring_medium": 256, "ring_large": 1024, "ring_long": 8192}
 HEAD = struct.Struct("<QQqIIIIII4i16s16s")
+LONGEST_TEXT = 4096
 READ = Read(ENTRY, 0)
 LEFT_OVER = b"#"  # what the rest of a text area has
+
+
+def room_for(ring: str, texts: int) -> int:
+    """Return the bytes for this many texts, which may be long, in the records of a ring."""
+    return min(RING_BYTES[ring], LONGEST_TEXT * texts)
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ class Record:
         )  # fmt: skip
         words = [(value or 0) & (2**64 - 1) for value in self.values]
         texts = b"".join(text or b"" for text in self.texts)
-        room = RING_BYTES[ring] if self.texts else 0
+        room = room_for(ring, len(self.texts))
         body = head + struct.pack(f"<{len(words)}Q", *words) + texts.ljust(room, LEFT_OVER)
         return struct.pack("<II", len(body), 0) + body
 

@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from app.columns.plan import ENTRY, MAX_TEXT_BYTES, MAX_TEXTS, MAX_VALUES, Read
-from app.tracer.any_records import HEAD_BYTES, TEXT_BYTES, Batch, slot_dtype, slots
-from tests.support.plan_records import HEAD, RING_BYTES, Record, parts_of, plan_of
+from app.columns.plan import BYTES, ENTRY, MAX_TEXT_BYTES, MAX_TEXTS, MAX_VALUES, STRING, Read, Text
+from app.tracer.any_records import HEAD_BYTES, TEXT_BYTES, Batch, slot_dtype, slots, text_areas
+from tests.support.plan_records import HEAD, RING_BYTES, Record, parts_of, plan_of, room_for
 
 HEADER_BYTES = 8
 
@@ -36,7 +37,7 @@ def test_records_are_padded_as_the_kernel_pads_them(values: int) -> None:
     reads = [Read(ENTRY, 0)] * values
     for texts in range(MAX_TEXTS + 1):
         for ring, slot in slots(plan_of([], reads=reads, texts=texts)).items():
-            room = RING_BYTES[ring] if texts else 0
+            room = room_for(ring, texts)
             assert slot.itemsize == HEADER_BYTES + HEAD_BYTES + 8 * values + room
             assert slot.itemsize % 8 == 0
 
@@ -46,6 +47,15 @@ def test_rings() -> None:
     assert list(slots(plan_of([], texts=1))) == list(RING_BYTES) == list(TEXT_BYTES)
     assert TEXT_BYTES == RING_BYTES
     assert TEXT_BYTES["ring_long"] >= MAX_TEXT_BYTES
+
+
+@pytest.mark.parametrize("kind", [STRING, BYTES])
+@pytest.mark.parametrize("size", [1, 16, 63, 64, 65, 256, 257, 1024, 1025, 4095, 4096])
+def test_the_last_ring_has_room_for_the_longest_texts_and_no_more(kind: str, size: int) -> None:
+    plan = replace(plan_of([]), texts=(Text(kind, Read(ENTRY, 0), size),))
+    *rings, last = text_areas(plan).values()
+    assert rings == list(RING_BYTES.values())[: len(rings)]
+    assert size <= last < size + 1 + 8
 
 
 def test_rows_of_all_rings_are_ordered_by_entry_and_ties_keep_their_order() -> None:

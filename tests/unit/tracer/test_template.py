@@ -90,7 +90,7 @@ def test_numbers_of_a_plan() -> None:
     assert found[0x440] == 1 << RESULT | 1 << 1 | 1 << 0 | 1 << TASK
     assert (found[0x441], found[0x442]) == (3, 16)
     sizes = [found[0x410 + place] for place in range(4)]
-    assert sizes == [112 + 64, 112 + 256, 112 + 1024, 112 + 8192]
+    assert sizes == [112 + 64, 112 + 256, 112 + 1024, 112 + 4200]
 
 
 def test_records_are_as_large_as_they_are_read() -> None:
