@@ -23,3 +23,9 @@ class ProbedeckError(Exception):
         self.code = code
         self.detail = detail
         self.extra = extra
+
+
+def invalid(field: str, message: str) -> ProbedeckError:
+    """Return the problem of one field of a body, as validation reports it."""
+    error = {"field": field, "message": message}
+    return ProbedeckError(422, "invalid", f"{field}: {message}", errors=[error])

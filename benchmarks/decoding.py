@@ -16,7 +16,7 @@ import numpy as np
 
 from app.columns.column import CALLER, RESULT, Column
 from app.columns.plan import ENTRY, STRING, Hook, Output, Plan, Read, Text
-from app.probes.own_programs import own_plan
+from app.presets.deletions.own_plan import own_plan
 from app.tracer.any_records import slots
 from app.tracer.decode_plan import PlanEncoder
 

@@ -31,11 +31,20 @@ RULES: dict[str, Rule] = {
     "app.linux": Rule(),
     "app.columns": Rule(),
     "app.filters": Rule(ours=("app.columns", "app.errors")),
+    "app.presets.deletions": Rule(ours=("app.columns", "app.errors", "app.presets")),
     # The kernel.
     "app.btf": Rule(ours=("app.linux",)),
     "app.kernel.availability": Rule(),
-    "app.kernel": Rule(
-        ours=("app.btf", "app.errors", "app.kernel.availability", "app.linux", "app.presets")
+    "app.kernel": Rule(ours=("app.btf", "app.errors", "app.kernel.availability", "app.linux")),
+    "app.presets.deletions.renames": Rule(ours=("app.btf", "app.kernel")),
+    "app.kernel.__main__": Rule(
+        ours=(
+            "app.btf",
+            "app.kernel",
+            "app.linux",
+            "app.presets.deletions",
+            "app.presets.deletions.renames",
+        )
     ),
     # From targets and expressions to plans.
     "app.columns.rendering": Rule(ours=("app.btf", "app.columns")),
@@ -91,31 +100,76 @@ RULES: dict[str, Rule] = {
         )
     ),
     # Ready-made targets.
+    "app.presets.deletions.offsets": Rule(
+        ours=(
+            "app.btf",
+            "app.columns.kernel_offsets",
+            "app.errors",
+            "app.presets",
+            "app.presets.deletions",
+        )
+    ),
+    "app.presets.deletions.own_functions": Rule(
+        ours=(
+            "app.btf",
+            "app.kernel",
+            "app.presets.deletions",
+            "app.presets.deletions.renames",
+        )
+    ),
     "app.presets.kernel_names": Rule(ours=("app.btf", "app.kernel", "app.linux", "app.presets")),
     # Data that the service, its API and the tracers share.
     "app.probes.drops": Rule(),
     "app.probes.json_shapes": Rule(),
-    "app.probes.not_seen": Rule(),
-    "app.probes.spec": Rule(),
-    "app.probes.modes": Rule(ours=("app.columns",)),
-    "app.link": Rule(ours=("app.probes.spec",)),
+    "app.probes.spec": Rule(ours=("app.presets",)),
+    "app.probes.modes": Rule(),
+    "app.link": Rule(ours=("app.presets.deletions", "app.probes.spec")),
     # Processes of their own: the tracer, and the compiler.
     "app.tracer": Rule(
         ours=(
-            "app.btf",
             "app.columns",
             "app.errors",
             "app.filters",
             "app.kernel",
             "app.link",
             "app.linux",
-            "app.presets",
+            "app.presets.deletions",
             "app.probes.drops",
-            "app.probes.modes",
             "app.probes.spec",
             "app.timestamps",
         ),
         libraries=("numpy",),
+    ),
+    "app.presets.deletions.canary": Rule(
+        ours=("app.linux", "app.presets", "app.presets.deletions", "app.tracer")
+    ),
+    "app.presets.deletions.programs": Rule(
+        ours=(
+            "app.columns",
+            "app.filters",
+            "app.linux",
+            "app.presets.deletions",
+            "app.presets.deletions.canary",
+            "app.presets.deletions.own_functions",
+            "app.presets.deletions.renames",
+            "app.probes.spec",
+            "app.tracer",
+        )
+    ),
+    "app.tracer.session": Rule(
+        ours=(
+            "app.columns",
+            "app.errors",
+            "app.filters",
+            "app.kernel",
+            "app.link",
+            "app.presets.deletions.own_functions",
+            "app.presets.deletions.programs",
+            "app.tracer",
+        )
+    ),
+    "app.tracer.__main__": Rule(
+        ours=("app.errors", "app.link", "app.linux", "app.tracer", "app.tracer.session")
     ),
     "app.tracer.compile": Rule(
         ours=(
@@ -123,6 +177,7 @@ RULES: dict[str, Rule] = {
             "app.kernel",
             "app.link",
             "app.linux",
+            "app.presets.deletions",
             "app.tracer",
         ),
         libraries=("bcc",),
@@ -133,7 +188,6 @@ RULES: dict[str, Rule] = {
         ours=(
             "app.btf",
             "app.columns",
-            "app.columns.kernel_offsets",
             "app.columns.planner",
             "app.config",
             "app.errors",
@@ -144,11 +198,12 @@ RULES: dict[str, Rule] = {
             "app.link",
             "app.linux",
             "app.presets",
+            "app.presets.deletions",
+            "app.presets.deletions.offsets",
             "app.presets.kernel_names",
             "app.probes.drops",
             "app.probes.json_shapes",
             "app.probes.modes",
-            "app.probes.not_seen",
             "app.probes.spec",
             "app.timestamps",
         )
@@ -282,8 +337,8 @@ RULES: dict[str, Rule] = {
             "app.kernel",
             "app.linux",
             "app.machine",
+            "app.presets.deletions",
             "app.probes.modes",
-            "app.probes",
             "app.tracer",
             "tests.support",
         ),

@@ -39,54 +39,6 @@ CALLER = (
     Column("process", "text", "Process", "Process name: that of its thread group leader"),
     Column("comm", "text", "Thread", "Thread name"),
 )
-SYSCALL = (
-    Column(
-        "syscall",
-        "text",
-        "Call",
-        "System call: unlink, unlinkat, rmdir, rename, renameat or renameat2",
-    ),
-)
-ARGUMENTS = (
-    Column("dfd", "int32", "Dir fd", "Directory descriptor; -100 is AT_FDCWD"),
-    Column(
-        "filename",
-        "text",
-        "File",
-        "Path as passed to the call; for a rename, the new path; null if the kernel could not "
-        "read it",
-        nullable=True,
-    ),
-)
-PATH = (
-    Column(
-        "path",
-        "text",
-        "Path",
-        "Absolute path: the folder that the call's name begins at, as the process sees it, and the "
-        "name; null if either could not be read",
-        nullable=True,
-    ),
-)
-REPLACED = (
-    Column(
-        "replaced",
-        "text",
-        "Replaced",
-        "For a rename, whether a file already had the new name: yes, or unknown if the mode "
-        "cannot tell; null for other calls",
-        nullable=True,
-    ),
-)
-FLAGS = (
-    Column(
-        "flags",
-        "text",
-        "Flags",
-        "The call's flags by name: AT_REMOVEDIR for a directory, RENAME_*; null if none is set",
-        nullable=True,
-    ),
-)
 RESULT = (
     Column("ret", "int64", "Result", "Return value: 0, or a negative errno", names=ERRORS),
     Column("errno", "text", "Error", "Error name", nullable=True, names=ERRORS),

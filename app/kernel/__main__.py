@@ -4,7 +4,7 @@
 It detaches its tracepoint programs after that, which takes up to a second.
 
 A short-lived process of its own, because it loads BCC's library. It is named as tracers are, so
-that the calls of its feature probes are not events for them (bpf/canary.c).
+that the calls of its feature probes are not events for them (bpf/presets/deletions/canary.c).
 """
 
 from __future__ import annotations
@@ -20,10 +20,17 @@ from typing import Any
 
 from app.btf.reader import Btf
 from app.kernel.features import check_modes, load_btf, load_symbols
-from app.kernel.renames import find_rename_function
 from app.kernel.symbols import TextSymbols
 from app.linux.process import set_process_name
-from app.presets.deletions import FUNCTIONS, RENAME_FUNCTIONS, RENAME_SYSCALLS, SYSCALLS
+from app.presets.deletions.hooks import (
+    FUNCTIONS,
+    REACHED_BY,
+    RENAME_FUNCTIONS,
+    RENAME_SYSCALLS,
+    SYSCALLS,
+)
+from app.presets.deletions.not_seen import not_seen
+from app.presets.deletions.renames import find_rename_function
 
 
 def main(argv: Sequence[str]) -> None:
@@ -43,21 +50,24 @@ def _answer(btf_path: Path, cache_dir: Path, attached: ExitStack) -> dict[str, A
     modes = check_modes(
         FUNCTIONS,
         SYSCALLS + RENAME_SYSCALLS,
+        reached_by=REACHED_BY,
         btf=btf,
         symbols=symbols,
         btf_path=btf_path,
         cache_dir=cache_dir,
         attached=attached,
     )
-    renames = None
-    if isinstance(btf, Btf) and isinstance(symbols, TextSymbols):
-        renames = find_rename_function(RENAME_FUNCTIONS, btf, symbols)
+    sees_renames = (
+        isinstance(btf, Btf)
+        and isinstance(symbols, TextSymbols)
+        and find_rename_function(RENAME_FUNCTIONS, btf, symbols) is not None
+    )
     system = os.uname()
     return {
         "release": system.release,
         "machine": system.machine,
         "hostname": system.nodename,
-        "rename_function": renames,
+        "not_seen": {mode: not_seen(mode, sees_renames) for mode in modes},
         "modes": {
             name: {
                 "available": found.available,

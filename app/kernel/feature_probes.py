@@ -118,8 +118,9 @@ def ring_buffer() -> None:
         stack.callback(os.close, fd)
 
 
-def trampolines(function: str, btf_id: int, at_return: bool) -> None:
-    """Attach tracing programs to a function's entry, and return if asked, and see them run."""
+def trampolines(function: str, btf_id: int, at_return: bool, reached_by: str) -> None:
+    """Attach tracing programs to a function's entry, and return if asked, and see them run, as the
+    system call `reached_by` calls it."""
     attach_types = [(bpf.ATTACH_TRACE_FENTRY, "fentry", "entry")]
     if at_return:
         attach_types.append((bpf.ATTACH_TRACE_FEXIT, "fexit", "return"))
@@ -138,11 +139,12 @@ def trampolines(function: str, btf_id: int, at_return: bool) -> None:
             with _refusal(f"attach a tracing program to {function} ({name})", _TRACING):
                 stack.callback(os.close, bpf.open_raw_tracepoint(program))
         sides = [f"the {side} of {function}" for _, _, side in attach_types]
-        _require_runs(ran, sides, ["unlinkat"])
+        _require_runs(ran, sides, [reached_by])
 
 
-def kprobes(function: str, kernel_version: int, at_return: bool) -> None:
-    """Attach kprobe programs to a function's entry, and return if asked, and see them run."""
+def kprobes(function: str, kernel_version: int, at_return: bool, reached_by: str) -> None:
+    """Attach kprobe programs to a function's entry, and return if asked, and see them run, as the
+    system call `reached_by` calls it."""
     kinds = ["kprobe", "kretprobe"] if at_return else ["kprobe"]
     sides = ["entry", "return"][: len(kinds)]
     with ExitStack() as stack:
@@ -160,7 +162,7 @@ def kprobes(function: str, kernel_version: int, at_return: bool) -> None:
                 event = stack.enter_context(perf_events.kprobe_event(function, kind == "kretprobe"))
             with _refusal(f"attach a BPF program to a {kind} on {function}", KPROBES):
                 perf_events.attach_program(event, program)
-        _require_runs(ran, [f"the {side} of {function}" for side in sides], ["unlinkat"])
+        _require_runs(ran, [f"the {side} of {function}" for side in sides], [reached_by])
 
 
 def tracepoints(tracefs: Path, calls: Sequence[str], attached: ExitStack | None = None) -> None:

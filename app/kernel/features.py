@@ -40,6 +40,7 @@ def check_modes(
     functions: Sequence[str],
     syscalls: Sequence[str],
     *,
+    reached_by: str,
     btf: Btf | Problem,
     symbols: TextSymbols | Problem,
     btf_path: Path,
@@ -49,7 +50,8 @@ def check_modes(
 ) -> dict[str, Availability]:
     """Ask the kernel about each mode.
 
-    `functions` are candidates for the function to trace; the first that exists is taken.
+    `functions` are candidates for the function to trace; the first that exists is taken, and the
+    system call `reached_by` calls it.
     `syscalls` are the system calls whose tracepoints are needed. `open_tracefs` gives a path of
     tracefs or raises OSError. Makes the include tree for BCC, and leaves nothing in the kernel but
     what `attached`, if given, closes.
@@ -62,16 +64,20 @@ def check_modes(
     )
     kprobe_function = _kprobe_function(functions, btf, symbols)
     return {
-        "fentry": _trampolines(functions, btf, False, common),
-        "fexit": _trampolines(functions, btf, True, common),
-        "kprobe": _kprobes(kprobe_function, False, common),
-        "kretprobe": _kprobes(kprobe_function, True, common),
+        "fentry": _trampolines(functions, reached_by, btf, False, common),
+        "fexit": _trampolines(functions, reached_by, btf, True, common),
+        "kprobe": _kprobes(kprobe_function, reached_by, False, common),
+        "kretprobe": _kprobes(kprobe_function, reached_by, True, common),
         "tracepoint": _tracepoints(syscalls, open_tracefs, common, attached),
     }
 
 
 def _trampolines(
-    functions: Sequence[str], btf: Btf | Problem, at_return: bool, common: Problem | None
+    functions: Sequence[str],
+    reached_by: str,
+    btf: Btf | Problem,
+    at_return: bool,
+    common: Problem | None,
 ) -> Availability:
     if isinstance(btf, Problem):
         return _answer(None, btf)
@@ -79,7 +85,7 @@ def _trampolines(
     type_id = btf.find(Kind.FUNC, found.function) if found.function else None
     if found.function is None or type_id is None:
         return _answer(None, _not_found(found))
-    probe = partial(feature_probes.trampolines, found.function, type_id, at_return)
+    probe = partial(feature_probes.trampolines, found.function, type_id, at_return, reached_by)
     return _answer(found.function, _try("fexit" if at_return else "fentry", probe) or common)
 
 
@@ -95,13 +101,15 @@ def _kprobe_function(
     return found.function or _not_found(found)
 
 
-def _kprobes(function: str | Problem, at_return: bool, common: Problem | None) -> Availability:
+def _kprobes(
+    function: str | Problem, reached_by: str, at_return: bool, common: Problem | None
+) -> Availability:
     if isinstance(function, Problem):
         return _answer(None, function)
     if not perf_events.KPROBE_PMU.exists():
         reason = f"this kernel has no kprobes (there is no {perf_events.KPROBE_PMU})"
         return _answer(function, Problem(reason, feature_probes.KPROBES))
-    probe = partial(feature_probes.kprobes, function, running_version_code(), at_return)
+    probe = partial(feature_probes.kprobes, function, running_version_code(), at_return, reached_by)
     return _answer(function, _try("kretprobe" if at_return else "kprobe", probe) or common)
 
 

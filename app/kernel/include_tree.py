@@ -2,38 +2,27 @@
 """The text of the include files that BCC compiles against, generated from BTF.
 
 BCC needs a kernel tree: a few headers that its own helpers include, and those with the types a
-program uses. Each type is in the header where the kernel has it (`linux/fs.h` for `struct
-filename`), so a program compiles against this tree and against a distribution's headers alike.
+program uses. Each type is in the header where the kernel has it, so a program compiles against this
+tree and against a distribution's headers alike.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.btf.declarations import c_declarations
-from app.btf.format import BtfError, Kind
+from app.btf.format import Kind
 from app.btf.reader import Btf
 
 # Increment when the text generated from the same BTF changes: part of the cache key.
-GENERATOR_VERSION = 2
+GENERATOR_VERSION = 3
 
 KERNEL_TYPES = "generated/probedeck_types.h"
 
-# Types that every kernel has, and those that only some configurations or architectures have.
-REQUIRED_TYPES = ("pt_regs", "filename")
-OPTIONAL_TYPES = (
-    "user_pt_regs",  # arm64: BCC's PT_REGS_PARM1 and the like read this view of pt_regs
-    "trace_event_raw_sys_enter",
-    "trace_event_raw_sys_exit",
-)
-# Structs of which programs need only the offsets of some members (__builtin_offsetof): the
-# kernel's header, and those members. Declared in full they would be thousands of lines.
-REQUIRED_OFFSETS = {"task_struct": ("linux/sched.h", ("group_leader", "comm"))}
-OPTIONAL_OFFSETS = {
-    "dentry": ("linux/dcache.h", ("d_inode",)),
-    "renamedata": ("linux/fs.h", ("old_dentry", "new_dentry")),  # since Linux 5.12
-}
+# What the programs and BCC's PT_REGS_PARM1 and the like know of the kernel's types: the rest are
+# offsets, which a plan has (app/columns/kernel_offsets.py).
+REQUIRED_TYPES = ("pt_regs",)
+OPTIONAL_TYPES = ("user_pt_regs",)  # on arm64: the view of pt_regs that they read there
 
 # The scalars of include/uapi/asm-generic/int-ll64.h and include/linux/types.h: the same on all
 # 64-bit machines. 64-bit numbers are `long long` there, whatever the machine's `long` is.
@@ -92,13 +81,8 @@ def include_files(btf: Btf, machine: Machine) -> dict[str, str]:
     files = {
         KERNEL_TYPES: _kernel_types(btf),
         "asm/page.h": f"#define PAGE_SIZE {machine.page_size}UL\n",
-        "linux/dcache.h": "",
-        "linux/fs.h": kernel_types,
         "linux/kconfig.h": "#define CONFIG_BPF_SYSCALL 1\n",
-        "linux/limits.h": "#define NAME_MAX 255\n#define PATH_MAX 4096\n",
         "linux/ptrace.h": kernel_types,
-        "linux/sched.h": f"#define TASK_COMM_LEN {_comm_size(btf)}\n",
-        "linux/trace_events.h": kernel_types,
         "linux/types.h": _scalars(),
         "linux/version.h": _version(machine.version_code),
         "uapi/linux/ptrace.h": kernel_types,
@@ -109,38 +93,12 @@ def include_files(btf: Btf, machine: Machine) -> dict[str, str]:
         "uapi/linux/if_ether.h": "",
         "uapi/linux/if_packet.h": "",
     }
-    for name, (path, members) in (REQUIRED_OFFSETS | OPTIONAL_OFFSETS).items():
-        text = _offsets_only(btf, name, members)
-        if text is None and name in REQUIRED_OFFSETS:
-            raise BtfError(f"the kernel's BTF has no {name} with {' and '.join(members)}")
-        files[path] += text or ""
     return {f"include/{path}": _guarded(path, text) for path, text in files.items()}
-
-
-def _offsets_only(btf: Btf, name: str, members: Sequence[str]) -> str | None:
-    """Return a struct with these members as bytes at their offsets; None if one is missing."""
-    struct = btf.find(Kind.STRUCT, name)
-    found = [btf.find_member(struct, member) for member in members] if struct else [None]
-    text, end = "", 0
-    for member in sorted(filter(None, found), key=lambda member: member.bit_offset):
-        start, size = member.bit_offset // 8, btf.size(member.type_id)
-        text += f"    char before_{member.name}[{start - end}];\n" if start > end else ""
-        text += f"    char {member.name}[{size}];\n"
-        end = start + size
-    return None if None in found else f"struct {name} {{\n{text}}};\n"
 
 
 def _kernel_types(btf: Btf) -> str:
     names = [*REQUIRED_TYPES, *(n for n in OPTIONAL_TYPES if btf.find(Kind.STRUCT, n))]
     return "#include <linux/types.h>\n\n" + c_declarations(btf, names, declared=SCALARS)
-
-
-def _comm_size(btf: Btf) -> int:
-    task = btf.find(Kind.STRUCT, "task_struct")
-    comm = btf.find_member(task, "comm") if task else None
-    if comm is None:
-        raise BtfError("the kernel's BTF has no task_struct.comm")
-    return btf.size(comm.type_id)
 
 
 def _scalars() -> str:

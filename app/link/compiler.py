@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The compiler process's command line and exit status. Imports nothing else of the project."""
+"""The compiler process's command line and exit status."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+
+from app.presets.deletions.sources import TEMPLATE_OF
 
 # COMPILED: standard output has an object. REFUSED: it has a ProbedeckError. NOT_CACHED: it has an
 # object, and standard error says why that is not in the cache folder.
@@ -12,8 +14,8 @@ COMPILED, REFUSED, NOT_CACHED = 0, 3, 4
 PRECOMPILE = "--precompile"  # at the lowest priority
 # The templates of each mode (app/tracer/template_source.py).
 TEMPLATES_OF = {
-    **{mode: (f"deletions-{mode}", mode) for mode in ("fentry", "fexit", "kprobe", "kretprobe")},
-    "tracepoint": ("deletions-tracepoint", "syscall", "tracepoint"),
+    **{mode: (TEMPLATE_OF[mode], mode) for mode in ("fentry", "fexit", "kprobe", "kretprobe")},
+    "tracepoint": (TEMPLATE_OF["tracepoint"], "syscall", "tracepoint"),
 }
 
 

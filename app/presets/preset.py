@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 FUNCTION, SYSCALL, TRACEPOINT = "function", "syscall", "tracepoint"
 
+DEFAULT_PRESET = "deletions"  # what a mode traces without a target
+
 # The best first: those that see the return, unless the answer is known at entry.
 AT_RETURN = ("fexit", "kretprobe")
 AT_ENTRY = ("fentry", "kprobe")

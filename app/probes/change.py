@@ -9,7 +9,7 @@ from typing import Any
 
 from app.columns.plan import Plan
 from app.errors import ProbedeckError
-from app.probes.modes import PATH_COLUMN
+from app.presets.deletions.columns import PATH_COLUMN
 from app.probes.planning import Columns, Planner, compiled, replan
 from app.probes.probe import Probe, check_filter
 from app.probes.run import TracerRun

@@ -11,7 +11,6 @@ from app.hub import Hub
 from app.probes.drops import NO_DROPS
 from app.probes.json_shapes import KernelJson, ProbeJson, ProbesJson, TargetJson
 from app.probes.kernel_check import KernelAnswer
-from app.probes.not_seen import not_seen
 from app.probes.probe import Probe, State
 from app.probes.spec import Target
 
@@ -25,7 +24,6 @@ def describe_probe(probe: Probe, kernel: KernelAnswer, hub: Hub) -> ProbeJson:
     mode = probe.mode.name
     answer = kernel.modes[mode]
     traced = answer.function if plan.has_own_programs else plan.hook.name
-    sees_renames = kernel.rename_function is not None
     return {
         "id": name,
         "mode": mode,
@@ -48,7 +46,7 @@ def describe_probe(probe: Probe, kernel: KernelAnswer, hub: Hub) -> ProbeJson:
         "started_at": probe.started_at,
         "ended": probe.ended,
         "blind": run.blind if run and probe.state is State.RUNNING else None,
-        "not_seen": not_seen(mode, sees_renames) if plan.has_own_programs else [],
+        "not_seen": list(kernel.not_seen.get(mode, ())) if plan.has_own_programs else [],
         "changed_by": probe.changed_by,
         "columns": [output.column.as_json() for output in plan.outputs],
         "names": tables_of(plan),

@@ -47,7 +47,7 @@ class BlindJson(TypedDict):
 
 
 class TargetJson(TypedDict):
-    """What is traced instead of deletions."""
+    """What is traced instead of the default."""
 
     kind: str  # app.probes.spec.Target
     name: str

@@ -11,8 +11,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from app import ROOT
@@ -35,7 +35,8 @@ class KernelAnswer:
     machine: str
     hostname: str
     modes: dict[str, Availability]
-    rename_function: str | None = None  # the function for renames that can be traced
+    # What the preset with programs of its own does not show, in each mode, in sentences.
+    not_seen: Mapping[str, list[str]] = field(default_factory=dict)
 
     def working(self) -> list[str]:
         """Return the modes that work, the preferred first."""
@@ -104,7 +105,7 @@ def ask_kernel(settings: Settings) -> KernelAnswer:
             answer["machine"],
             answer["hostname"],
             {name: Availability(**answer["modes"][name]) for name in MODES},
-            answer["rename_function"],
+            answer["not_seen"],
         )
     except subprocess.CalledProcessError as error:
         lines = error.stderr.decode(errors="backslashreplace").splitlines()

@@ -14,25 +14,24 @@ from functools import cache
 from app.btf.format import BtfError
 from app.btf.type_paths import Paths
 from app.columns import planner, trace_target
-from app.columns.kernel_offsets import offsets_of
 from app.columns.plan import PROGRAMS, Plan
 from app.config import Settings
-from app.errors import ProbedeckError
+from app.errors import ProbedeckError, invalid
 from app.filters import FilterFault, hints_of, plan_vocabulary, split
 from app.kernel.functions import KINDS, Entry, FunctionIndex
 from app.kernel.functions_query import near_names
 from app.kernel.functions_reasons import why_not
 from app.kernel.kernel_types import KernelTypes
 from app.linux.user_names import user_number
-from app.presets import deletions
+from app.presets.deletions.offsets import offsets
+from app.presets.deletions.own_plan import own_plan
 from app.presets.kernel_names import PresetNames
 from app.presets.preset import Candidate
 from app.presets.resolve import resolve as resolve_preset
 from app.presets.table import PRESETS
 from app.probes.function_index import Functions
 from app.probes.modes import MODES, PREFERENCE
-from app.probes.own_programs import own_plan
-from app.probes.planning import MAX_OTHERS, Other, Resolved, invalid
+from app.probes.planning import MAX_OTHERS, Other, Resolved
 from app.probes.spec import FUNCTION, PRESET, SYSCALL, TRACEPOINT, Target, Where
 
 # A tracepoint of a system call, which is not traced by itself: with or without its category.
@@ -78,7 +77,10 @@ class KernelPlanner:
     def make_plan(self, target: Target, mode: str, columns: tuple[str, ...] | None) -> Plan:
         if target.kind == PROGRAMS:
             return own_plan(
-                target.name, mode, columns, lambda wants_path: self._offsets(mode, wants_path)
+                target.name,
+                mode,
+                columns,
+                lambda wants_path: self._offsets(target, mode, wants_path),
             )
         entry = self._entry(target)
         if refusal := why_not(entry, mode):
@@ -96,19 +98,11 @@ class KernelPlanner:
         except (OSError, BtfError) as error:
             raise _no_types(str(target), error) from error
 
-    def _offsets(self, mode: str, wants_path: bool) -> dict[str, int]:
-        fields = {} if mode in deletions.BY_TRACEPOINT else deletions.FIELDS
+    def _offsets(self, target: Target, mode: str, wants_path: bool) -> dict[str, int]:
         try:
-            paths = Paths(self._types.btf())
-            found = offsets_of(paths, fields, needs_folder=wants_path)
-            if fields:
-                try:
-                    found |= offsets_of(paths, deletions.RENAME_FIELDS, needs_folder=False)
-                except ProbedeckError:
-                    pass  # renames are not followed on such a kernel
-            return found
+            return offsets(Paths(self._types.btf()), mode, wants_path=wants_path)
         except (OSError, BtfError) as error:
-            raise _no_types("deletions", error) from error
+            raise _no_types(str(target), error) from error
 
     def others(self, target: Target) -> list[Other]:
         if target.kind in (PRESET, PROGRAMS):

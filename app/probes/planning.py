@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from app.columns.plan import PROGRAMS, Plan
-from app.errors import ProbedeckError
+from app.errors import ProbedeckError, invalid
 from app.probes.modes import MODES, PREFERENCE
-from app.probes.spec import DELETIONS, MODES_OF_KIND, PRESET, Filter, ProbeSpec, Target, Where
+from app.probes.spec import DEFAULT_TARGET, MODES_OF_KIND, PRESET, Filter, ProbeSpec, Target, Where
 
 # A plan is one line to the tracer, which one buffer of the socket must take whole
 # (app.probes.tracer_process). The names of enumerators are most of a long one.
@@ -110,7 +110,7 @@ def prepare(planner: Planner, probe_id: str, spec: ProbeSpec, working: list[str]
     if probe_id in MODES:
         if spec.mode not in (None, probe_id):
             raise invalid("mode", f"Must be {probe_id}, like the probe; or give it another name.")
-        target = None if spec.target == DELETIONS else spec.target
+        target = None if spec.target == DEFAULT_TARGET else spec.target
         spec = replace(spec, mode=probe_id, target=target)
     elif spec.target is None:
         raise invalid("function", f"{probe_id} needs one of: {', '.join(MODES_OF_KIND)}.")
@@ -126,7 +126,7 @@ def prepare(planner: Planner, probe_id: str, spec: ProbeSpec, working: list[str]
 
 def _plan(planner: Planner, spec: ProbeSpec, working: list[str]) -> Prepared:
     asked, columns, text = spec.mode, spec.columns, spec.where
-    target = spec.target or DELETIONS
+    target = spec.target or DEFAULT_TARGET
     if target.kind == PRESET:
         found = planner.resolve(target.name, asked, working)
         target, asked = found.target, found.mode
@@ -156,7 +156,7 @@ def replan(
 
     Raises ProbedeckError as `prepare` does.
     """
-    target = spec.target or DELETIONS
+    target = spec.target or DEFAULT_TARGET
     try:
         if target.kind == PRESET:
             found = planner.resolve(target.name, mode, working)
@@ -187,12 +187,6 @@ def compiled(planner: Planner, text: str | None, plan: Plan) -> Where:
     return Where() if text is None else planner.compile_where(text, plan)
 
 
-def invalid(field: str, message: str) -> ProbedeckError:
-    """Return the problem of one field of a body, as validation reports it."""
-    error = {"field": field, "message": message}
-    return ProbedeckError(422, "invalid", f"{field}: {message}", errors=[error])
-
-
 def _best(
     planner: Planner, target: Target, columns: tuple[str, ...] | None, modes: Iterable[str]
 ) -> tuple[str, Plan]:
@@ -217,7 +211,7 @@ def add_alternatives(
     `alternatives` are the modes in which the same spec can be started, then other targets as
     `KIND NAME`; `instead` has those with their notes. All of them have been planned.
     """
-    target = spec.target or DELETIONS
+    target = spec.target or DEFAULT_TARGET
     modes = [
         mode
         for mode in modes_of(target)

@@ -23,8 +23,8 @@ class Precompiler:
     """
 
     def __init__(self, spawner: Spawner, commands: Mapping[str, Sequence[str]]) -> None:
-        """Start compiling: `commands` maps jobs to the command lines of their compilers: a
-        mode for deletions in it, or a template."""
+        """Start compiling: `commands` maps templates to the command lines of their
+        compilers."""
         self._spawner = spawner
         self._lock = threading.Lock()
         self._cancelled: set[str] = set()

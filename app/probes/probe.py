@@ -12,15 +12,15 @@ from typing import Literal
 
 from app.columns.plan import Plan
 from app.errors import ProbedeckError
+from app.presets.deletions.own_plan import own_plan
 from app.probes.json_shapes import ChangeJson, EndJson
 from app.probes.modes import MODES, Mode
 from app.probes.moment import Moment
-from app.probes.own_programs import own_plan
 from app.probes.planning import Prepared
 from app.probes.restart import Restarts
 from app.probes.run import TracerRun
 from app.probes.run_end import REQUESTED, End
-from app.probes.spec import DELETIONS, TRACEPOINT, Filter, ProbeSpec, Where
+from app.probes.spec import DEFAULT_TARGET, TRACEPOINT, Filter, ProbeSpec, Where
 from app.timestamps import now
 
 
@@ -61,7 +61,7 @@ class Probe:
         self.mode = mode
         self.changed = threading.Condition()
         self.spec = ProbeSpec()
-        self.plan = own_plan(DELETIONS.name, mode.name)  # what it would trace without a target
+        self.plan = own_plan(DEFAULT_TARGET.name, mode.name)  # what it would trace without a target
         self.where = Where()
         self.run: TracerRun | None = None  # the present or last one
         self.started_at: str | None = None

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from app.presets.preset import DEFAULT_PRESET
+
 FUNCTION, SYSCALL, TRACEPOINT, PRESET = "function", "syscall", "tracepoint", "preset"
 # The modes that can trace each kind of target. What a preset resolves to decides for a preset.
 MODES_OF_KIND: Mapping[str, tuple[str, ...]] = {
@@ -62,7 +64,7 @@ class Target:
         return f"{self.kind} {self.name}"
 
 
-DELETIONS = Target(PRESET, "deletions")
+DEFAULT_TARGET = Target(PRESET, DEFAULT_PRESET)
 
 
 @dataclass(frozen=True)
@@ -84,10 +86,10 @@ class Where:
 class ProbeSpec:
     """How a probe runs. Starting it again with an equal spec changes nothing.
 
-    Without a target it traces deletions. `mode` is None until it is chosen, or for the mode that
-    the probe is named after. `columns` are expressions (docs/columns.md), None for all arguments
-    and the result; of programs of their own, names of the mode's columns (app.probes.modes).
-    `where` is a filter's text.
+    Without a target it traces DEFAULT_TARGET. `mode` is None until it is chosen, or for the mode
+    that the probe is named after. `columns` are expressions (docs/columns.md), None for all
+    arguments and the result; of programs of their own, names of the mode's columns. `where` is a
+    filter's text.
     """
 
     filter: Filter = Filter()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the programs of deletions and those of a plan have in common: from loading to the end."""
+"""What all sets of programs have in common, from loading to the end."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from app.errors import ProbedeckError
+from app.filters.kernel_filter import KernelFilter
 from app.kernel.feature_probes import describe_error
 from app.linux.bpf import ProgInfo
 from app.linux.syscalls import wait_for_running_programs
@@ -46,7 +47,8 @@ class AttachedPrograms(SeesReturns):
     also seen at return, and no event passes the wrong filter.
 
     `slots` has the type of the records in each ring that is used, with their header. The object's
-    map `counts` is that of bpf/counters.c; the map `canary` (bpf/canary.c) is not in every object.
+    map `counts` is that of bpf/counters.c; the map `canary` (bpf/presets/deletions/canary.c) is not
+    in every object.
     """
 
     def __init__(
@@ -83,6 +85,10 @@ class AttachedPrograms(SeesReturns):
         A call in progress at the switch is shown if it passes both filters: the old one at its
         entry and the new one at its return.
         """
+        raise NotImplementedError
+
+    def set_where(self, wanted: KernelFilter) -> None:
+        """Switch to other tests beside those of the filter, as `set_filter` does."""
         raise NotImplementedError
 
     def run_time(self) -> RunTime:

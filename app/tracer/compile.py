@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compile a template, or the programs of deletions in a mode.
+"""Compile a template.
 
     python -m app.tracer.compile [--precompile] TEMPLATE BTF_PATH CACHE_DIR
 
@@ -23,6 +23,7 @@ from app.kernel.bcc_headers import find_headers
 from app.link.compiler import COMPILED, NOT_CACHED, PRECOMPILE, REFUSED
 from app.linux import bpf
 from app.linux.process import end_with_parent, set_process_name
+from app.presets.deletions.sources import BY_SYSCALL
 from app.tracer.causes import log_and_describe
 from app.tracer.compiled_object import CompiledObject, MapSpec, ObjectError, ProgramSpec, symbolic
 from app.tracer.loop_edges import with_jumps_in_loops
@@ -43,7 +44,7 @@ PLAIN_MAPS = {
 
 def compile_template(template: str) -> CompiledObject:
     """Compile a template; see `_compile`. Tracing programs get their type from the plan."""
-    is_function = template not in ("syscall", "tracepoint", "deletions-tracepoint")
+    is_function = template not in ("syscall", "tracepoint", *BY_SYSCALL)
     mode = "kprobe" if is_function else "tracepoint"
     return _compile(template_source(template), template_flags(template), mode)
 

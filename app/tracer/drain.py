@@ -55,7 +55,7 @@ class RingSource(Protocol):
 
 
 class Source(RingSource, Protocol):
-    """The programs whose records are read (app/tracer/programs.py)."""
+    """The programs whose records are read (app/tracer/attached_programs.py)."""
 
     def drops(self) -> dict[str, int]: ...
     def run_time(self) -> RunTime: ...

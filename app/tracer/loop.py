@@ -13,12 +13,12 @@ from app.errors import ProbedeckError
 from app.filters.kernel_filter import KernelFilter
 from app.link.frames import Outbox, ServiceGoneError, TracerRequest
 from app.probes.spec import Filter
-from app.tracer.canary import Sight
+from app.tracer.attached_programs import AttachedPrograms
 from app.tracer.column_change import ColumnChange
 from app.tracer.decode_plan import PlanEncoder
 from app.tracer.drain import OUTBOX_BYTES, Drain
 from app.tracer.plan_programs import PlanPrograms
-from app.tracer.programs import Programs
+from app.tracer.sight import Sight
 
 # The rings are polled. They do not wake this process (BPF_RB_NO_WAKEUP), as the traced process
 # would pay for that, while polling an idle ring takes microseconds. A batch costs some 200 µs here,
@@ -46,7 +46,7 @@ class Loop:
         request: TracerRequest,
         sock: socket.socket,
         outbox: Outbox,
-        programs: Programs | PlanPrograms,
+        programs: AttachedPrograms | PlanPrograms,
         sight: Sight,
     ) -> None:
         self._request = request

@@ -9,7 +9,8 @@ from __future__ import annotations
 # The counters of the map `counts` after the drops (app.probes.drops), as in `enum count`.
 CALLS_ENTERED, CALLS_LEFT, CANARIES = 3, 4, 5
 
-# struct canary (bpf/canary.c), native byte order: pid_tgid, token, entered, left, missed.
+# struct canary (bpf/presets/deletions/canary.c), native byte order: pid_tgid, token, entered,
+# left, missed.
 CANARY = "=QIIII"
 CANARY_MISSED_AT = 20  # offset of `missed` in bytes
 

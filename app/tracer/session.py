@@ -16,14 +16,15 @@ from app.filters.kernel_filter import KernelFilter
 from app.kernel.hints import why_off
 from app.kernel.plain_loads import find_cast
 from app.link.frames import Outbox, TracerRequest, send_maps
-from app.tracer.canary import Sight
+from app.presets.deletions.own_functions import own_functions
+from app.presets.deletions.programs import Programs
+from app.tracer.attached_programs import AttachedPrograms
 from app.tracer.decode_plan import PlanEncoder
 from app.tracer.drain import Drain
 from app.tracer.loop import Loop
 from app.tracer.object_cache import get_template
-from app.tracer.own_functions import own_functions
 from app.tracer.plan_programs import PlanPrograms
-from app.tracer.programs import Programs
+from app.tracer.sight import Sight
 
 
 def prepare() -> None:
@@ -49,7 +50,7 @@ def trace(request: TracerRequest, sock: socket.socket, outbox: Outbox) -> None:
     outbox.flush()
 
 
-def _loaded(request: TracerRequest) -> tuple[Programs | PlanPrograms, PlanEncoder]:
+def _loaded(request: TracerRequest) -> tuple[AttachedPrograms | PlanPrograms, PlanEncoder]:
     """Return a request's programs, attached, and what encodes their records."""
     btf_path, cache_dir = Path(request.btf_path), Path(request.cache_dir)
     plan = Plan.from_json(request.plan)

@@ -4,7 +4,7 @@
 Each mode is compiled once, whatever is traced. Wherever its C text has a slot, the byte code loads
 a 64-bit constant of a reserved range, and a slot's number is in that constant; here the plan's
 number takes its place. Only integers get into byte code, and the verifier treats them as the
-constants that they are. Deletions' programs have a few slots too, for the column `path`.
+constants that they are. Programs of their own have slots too.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from app.columns.plan import (
 )
 from app.kernel.plain_loads import find_cast
 from app.linux import bpf
+from app.presets.deletions.hooks import FIELDS, RENAME_FIELDS
 from app.tracer.any_records import HEAD_BYTES, TEXT_BYTES, text_areas, text_limits
 from app.tracer.casts import with_casts
 from app.tracer.compiled_object import CompiledObject, MapSpec, ProgramSpec
@@ -68,7 +69,8 @@ _OFFSETS |= {
     for place, name in enumerate(
         (
             *("TASK_FILES", "FILES_TABLE", "TABLE_SIZE", "TABLE_FILES", "FILE_PATH"),
-            *("FILENAME_NAME", "RENAME_OLD", "RENAME_NEW", "DENTRY_INODE"),
+            *FIELDS,
+            *RENAME_FIELDS,
         )
     )
 }

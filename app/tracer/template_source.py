@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from app import ROOT
+from app.presets.deletions import sources as own
 
 SOURCES = ROOT / "bpf"
 _ENTRY = ["template/emit_entry.c"]
@@ -18,17 +19,7 @@ _FILES = {
     "syscall": [*_RETURN, "template/any_syscall.c"],
     "tracepoint": [*_ENTRY, "template/any_tracepoint.c"],
 }
-_OWN = "presets/deletions"
-# Of the programs of deletions in each mode: where names are, when a call is sent, what is attached.
-_OF_DELETIONS = {
-    "fentry": ("kernel", "entry", "trampoline"),
-    "fexit": ("kernel", "return", "trampoline"),
-    "kprobe": ("kernel", "entry", "kprobe"),
-    "kretprobe": ("kernel", "return", "kprobe"),
-    "tracepoint": ("user", "return", "tracepoint"),
-}
-OWN = {f"deletions-{mode}": mode for mode in _OF_DELETIONS}
-TEMPLATES = (*_FILES, *OWN)
+TEMPLATES = (*_FILES, *own.MODE_OF)
 _COMMON = [
     "memory.c",
     "slots.c",
@@ -47,21 +38,9 @@ _COMMON = [
 
 def template_files(template: str) -> list[str]:
     """Return the names of a template's files, each after those it uses."""
-    if template not in OWN:
-        return [*_COMMON, "template/entry.c", *_FILES[template]]
-    names, moment, programs = _OF_DELETIONS[OWN[template]]
-    return [
-        *_COMMON,
-        f"{_OWN}/names_in_{names}_memory.c",
-        "canary.c",
-        *_KEEP,
-        f"{_OWN}/path_at.c",
-        f"{_OWN}/record.c",
-        f"{_OWN}/keep.c",
-        f"{_OWN}/at_{moment}.c",
-        f"{_OWN}/renames.c",
-        f"{_OWN}/{programs}.c",
-    ]
+    if template in own.MODE_OF:
+        return [*_COMMON, *own.files(template, _KEEP)]
+    return [*_COMMON, "template/entry.c", *_FILES[template]]
 
 
 def template_source(template: str) -> str:
@@ -73,10 +52,11 @@ def template_source(template: str) -> str:
 
 def template_flags(template: str) -> list[str]:
     """Return the macros that the C text needs."""
-    files = template_files(template)
-    sees_return = "template/emit_return.c" in files or f"{_OWN}/at_return.c" in files
+    if template in own.MODE_OF:
+        sees_return, more = own.sees_return(template), own.FLAGS
+    else:
+        sees_return, more = "template/emit_return.c" in _FILES[template], []
     flags = ["-DSEES_RETURN"] if sees_return else []
-    if template in OWN:
-        flags.append("-DDRAFTS=7")
-    is_of_user = template in ("syscall", "deletions-tracepoint")
-    return [*flags, "-DARGUMENTS_OF_USER"] if is_of_user else flags
+    if template in ("syscall", *own.BY_SYSCALL):
+        flags.append("-DARGUMENTS_OF_USER")
+    return [*flags, *more]

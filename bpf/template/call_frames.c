@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 //
 // Calls from entry to return. A call is known by its frame, not by its thread alone: calls nest (on
-// overlayfs vfs_unlink calls itself for the layer below), and interrupts run traced functions
-// inside others.
+// overlayfs, a function of the VFS calls itself for the layer below), and interrupts run traced
+// functions inside others.
 
 #define LONG_CALLS_ENTRIES 256
 #define DEPTHS 4           // calls of a thread at once

@@ -69,7 +69,7 @@ struct call {
     u32 generation; // of the filter that the call passed at entry
     u32 end;        // bytes of texts; more than KEPT_MAX are in `long_calls`
     u32 retry;      // a text in user memory could not be read: its page may be there at the return
-    u32 pending;    // of deletions: a rename not yet known to replace a file, which is in no count
+    u32 pending;    // by programs of their own: begun, but not yet known to be of interest; in no count
     u32 unused;
     u64 mask;       // of the tests that held at entry
     u64 address[TEXTS]; // of the texts

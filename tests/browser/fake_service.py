@@ -27,9 +27,10 @@ from app.access.tokens import TokenFile
 from app.columns.column import CALLER, RESULT, Column
 from app.columns.names import tables_as_json
 from app.filters import FilterFault, split
-from app.presets.deletions import RENAME_SYSCALLS, SYSCALLS
+from app.presets.deletions.columns import columns_of
+from app.presets.deletions.hooks import RENAME_SYSCALLS, SYSCALLS
+from app.presets.deletions.not_seen import not_seen
 from app.probes.modes import MODES
-from app.probes.not_seen import not_seen
 from app.timestamps import now
 from app.web.routes.pages import add_bundle, console_page
 from tests.browser.arrow_batches import encode
@@ -164,7 +165,7 @@ class FakeService:
                 "not_seen": not_seen(name, True),
                 "changed_by": None,
                 "blind": None,
-                "columns": [column.as_json() for column in mode.columns],
+                "columns": [column.as_json() for column in columns_of(mode.name)],
                 "names": {},
                 "counters": dict.fromkeys(COUNTERS, 0),
                 "drops": {},

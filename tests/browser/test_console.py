@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from app.probes.not_seen import not_seen
+from app.presets.deletions.not_seen import not_seen
 from tests.browser.console_page import (
     card,
     expect_connected,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.probes.modes import MODES
+from app.presets.deletions.columns import columns_of
 from app.web.api.rows import rfc3339
 from tests.browser.console_page import expect_counts, filter_box
 from tests.browser.exported import TYPED, Row, export, read_csv, read_ndjson
@@ -41,7 +41,7 @@ def sent(mode: str, values: dict[str, Any]) -> list[Row]:
     rows = []
     for i in range(len(values["pid"])):
         row: Row = {}
-        for column in MODES[mode].columns:
+        for column in columns_of(mode):
             value = values[column.name][i]
             row[column.name] = value.decode() if isinstance(value, bytes) else value
             if column.name == "time":
@@ -68,7 +68,7 @@ def held(page: Page, fake: FakeService) -> list[Row]:
 
 
 def names(mode: str) -> list[str]:
-    return [column.name for column in MODES[mode].columns]
+    return [column.name for column in columns_of(mode)]
 
 
 def test_csv(page: Page, held: list[Row], tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_ndjson(page: Page, held: list[Row], tmp_path: Path) -> None:
 @pytest.mark.parametrize("title", TYPED)
 def test_typed_formats(page: Page, held: list[Row], tmp_path: Path, title: str) -> None:
     types, rows = TYPED[title](export(page, title, "held", tmp_path))
-    declared = {column.name: column.type for column in MODES["fexit"].columns}
+    declared = {column.name: column.type for column in columns_of("fexit")}
     assert types == {**declared, "probe": "text", "mode": "text"}
     assert rows == [{name: row.get(name) for name in types} for row in held]
 

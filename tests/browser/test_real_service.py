@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.columns.column import PATH
-from app.probes.modes import MODES
+from app.presets.deletions.columns import PATH, columns_of
 from tests.browser.console_page import card, expect_connected, filter_box, row, rows
 from tests.support.fixtures import skip
 from tests.support.service import Service, running_service
@@ -209,7 +208,7 @@ def test_paths_are_asked_for_at_the_start(
     expect(card(page, "tracepoint").locator(".state")).to_have_text("running")
     described = idle.probes()["tracepoint"]
     columns = {column["name"] for column in described["columns"]}
-    assert columns == {column.name for column in (*MODES["tracepoint"].columns, *PATH)}
+    assert columns == {column.name for column in (*columns_of("tracepoint"), *PATH)}
     subprocess.run(["sh", "-c", "touch relative && rm relative"], cwd=tmp_path, check=True)
     page.get_by_label("Filter", exact=True).fill(f"path={tmp_path}/relative")
     expect(row(page, "relative")).to_be_visible()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app.probes.not_seen import not_seen
+from app.presets.deletions.not_seen import not_seen
 from tests.support import deletions
 from tests.support.calls import FUNCTION_MODES, folder_in_memory
 from tests.support.fixtures import skip

@@ -22,10 +22,10 @@ from app.filters.kernel_filter import KernelFilter
 from app.kernel.bcc_headers import BTF_PATH
 from app.kernel.kernel_types import KernelTypes
 from app.linux import bpf
+from app.presets.deletions.programs import Programs
 from app.probes.kernel_planner import KernelPlanner
 from app.probes.spec import Filter, Target
 from app.tracer.object_cache import get_template
-from app.tracer.programs import Programs
 from tests.support.calls import EXIT_MODES
 from tests.support.service import Service
 from tests.support.waiting import wait_until

@@ -19,7 +19,7 @@ from app.access.tokens import VIEWER, TokenFile
 from app.hub import Hub
 from app.link.frames import HEADER, KIND_JSON
 from app.probes.modes import MODES
-from app.tracer.canary import Sight
+from app.tracer.sight import Sight
 from tests.support.service import Service, running_service, socket_of
 
 FOLDER = ROOT / "tests/vectors/answers"

@@ -8,11 +8,11 @@ from collections.abc import Collection
 
 from app.columns.column import CALLER, Column
 from app.columns.plan import CONTEXT, PROGRAMS, Hook, Output, Plan, Read
-from app.errors import ProbedeckError
+from app.errors import ProbedeckError, invalid
+from app.presets.deletions.own_plan import own_plan
 from app.probes.modes import PREFERENCE
-from app.probes.own_programs import own_plan
-from app.probes.planning import Other, Resolved, invalid, modes_of
-from app.probes.spec import DELETIONS, FUNCTION, PRESET, SYSCALL, TRACEPOINT, Target, Where
+from app.probes.planning import Other, Resolved, modes_of
+from app.probes.spec import DEFAULT_TARGET, FUNCTION, PRESET, SYSCALL, TRACEPOINT, Target, Where
 
 KNOWN = {
     FUNCTION: ("vfs_read", "vfs_write", "only_by_kprobe"),
@@ -31,7 +31,7 @@ class FakePlanner:
         self.planned: list[tuple[Target, str]] = []
 
     def resolve(self, preset: str, mode: str | None, working: Collection[str]) -> Resolved:
-        if preset == DELETIONS.name:
+        if preset == DEFAULT_TARGET.name:
             best = next(iter(working), PREFERENCE[0])
             return Resolved(Target(PROGRAMS, preset), mode or best, None, None)
         if preset not in PRESETS:

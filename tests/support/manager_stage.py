@@ -153,7 +153,9 @@ class Stage:
             else Availability(False, None, "x")
             for name in MODES
         }
-        return KernelAnswer("6.1", "x86_64", "lab", modes)
+        return KernelAnswer(
+            "6.1", "x86_64", "lab", modes, {mode: [f"not by {mode}"] for mode in MODES}
+        )
 
     def run(self, count: int) -> FakeRun:
         wait_until(lambda: len(self.runs) >= count and self.runs[count - 1].begun.is_set(), "a run")

@@ -24,10 +24,11 @@ from app.hub import Hub
 from app.kernel.availability import Availability
 from app.kernel.functions import FunctionIndex
 from app.kernel.kernel_types import KernelTypes
+from app.presets.deletions.columns import columns_of
+from app.presets.deletions.not_seen import not_seen
 from app.probes.drops import NO_DROPS
 from app.probes.kernel_check import KernelAnswer
 from app.probes.modes import MODES, PREFERENCE
-from app.probes.not_seen import not_seen
 from app.probes.planning import prepare
 from app.probes.spec import ProbeSpec
 from app.web.context import Service
@@ -197,7 +198,7 @@ class FakeManager:
             "blind": None,
             "not_seen": not_seen(mode, True),
             "changed_by": self.changed_by.get(probe_id),
-            "columns": [column.as_json() for column in MODES[mode].columns],
+            "columns": [column.as_json() for column in columns_of(mode)],
             "names": {},
             "counters": self.hub.counters(probe_id),
             "drops": NO_DROPS,

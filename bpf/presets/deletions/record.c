@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //
 // The record of a deletion: a plan's (bpf/template/layout.c), made straight in the call's entry, where
-// that of any function is made in a draft and copied. app/presets/deletions.py names its values and
+// that of any function is made in a draft and copied. app/presets/deletions/hooks.py names its values and
 // texts; what differs between modes is in names_in_kernel_memory.c and names_in_user_memory.c.
 
 #define DFD 0

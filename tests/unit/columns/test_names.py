@@ -11,6 +11,7 @@ import pytest
 
 from app import ROOT
 from app.columns.names import MAX_ERRNO, error_name, errors, tables_as_json
+from app.presets.deletions.columns import columns_of
 from app.probes.modes import MODES
 
 RECORDED = ROOT / "tests/vectors/names.json"
@@ -58,7 +59,7 @@ def test_each_number_and_each_name_is_listed_once() -> None:
 
 def test_columns_refer_to_tables_that_are_sent() -> None:
     tables = tables_as_json()
-    referred = {c.names for mode in MODES.values() for c in mode.columns if c.names}
+    referred = {c.names for mode in MODES for c in columns_of(mode) if c.names}
     assert referred == set(tables)
 
 

@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
-// Every kernel type, map and kind of program that the include tree must serve.
+// Every kind of map and of program that the include tree must serve.
 
-#include <linux/fs.h>
-#include <linux/limits.h>
-#include <linux/sched.h>
-#include <linux/trace_events.h>
+#include <linux/types.h>
 #include <uapi/linux/ptrace.h>
 
 struct record {
 	u64 time;
 	s64 ret;
 	u32 pid;
-	char comm[TASK_COMM_LEN];
-	char name[NAME_MAX + 1];
+	char comm[16];
+	char name[256];
 };
 
 BPF_RINGBUF_OUTPUT(events, 64);
@@ -20,7 +17,19 @@ BPF_HASH(stash, u64, struct record, 1024);
 BPF_PERCPU_ARRAY(lost, u64, 4);
 BPF_PERCPU_ARRAY(scratch, struct record, 1);
 
-int enter(struct trace_event_raw_sys_enter *ctx)
+struct enter_context {
+	u64 common;
+	s64 number;
+	u64 args[6];
+};
+
+struct exit_context {
+	u64 common;
+	s64 number;
+	s64 ret;
+};
+
+int enter(struct enter_context *ctx)
 {
 	u64 thread = bpf_get_current_pid_tgid();
 	u32 zero = 0;
@@ -36,7 +45,7 @@ int enter(struct trace_event_raw_sys_enter *ctx)
 	return 0;
 }
 
-int leave(struct trace_event_raw_sys_exit *ctx)
+int leave(struct exit_context *ctx)
 {
 	u64 thread = bpf_get_current_pid_tgid();
 	struct record *record = stash.lookup(&thread);
@@ -52,13 +61,12 @@ int leave(struct trace_event_raw_sys_exit *ctx)
 
 int at_entry(struct pt_regs *ctx)
 {
-	struct filename *file = (struct filename *)PT_REGS_PARM2(ctx);
 	struct record *record = events.ringbuf_reserve(sizeof(*record));
 
 	if (!record)
 		return 0;
 	record->pid = PT_REGS_PARM1(ctx);
-	bpf_probe_read_kernel_str(record->name, sizeof(record->name), file->name);
+	bpf_probe_read_kernel_str(record->name, sizeof(record->name), (void *)PT_REGS_PARM2(ctx));
 	events.ringbuf_submit(record, 0);
 	return 0;
 }
@@ -71,29 +79,5 @@ int at_return(struct pt_regs *ctx)
 		return 0;
 	record->ret = PT_REGS_RC(ctx);
 	events.ringbuf_submit(record, 0);
-	return 0;
-}
-
-KFUNC_PROBE(FUNCTION, int dfd, struct filename *file)
-{
-	u32 zero = 0;
-	struct record *record = scratch.lookup(&zero);
-
-	if (!record)
-		return 0;
-	bpf_probe_read_kernel_str(record->name, sizeof(record->name), file->name);
-	events.ringbuf_output(record, sizeof(*record), 0);
-	return 0;
-}
-
-KRETFUNC_PROBE(FUNCTION, int dfd, struct filename *file, int ret)
-{
-	u32 zero = 0;
-	struct record *record = scratch.lookup(&zero);
-
-	if (!record)
-		return 0;
-	record->ret = ret;
-	events.ringbuf_output(record, sizeof(*record), 0);
 	return 0;
 }

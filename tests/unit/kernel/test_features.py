@@ -26,7 +26,8 @@ from app.linux import bpf, perf_events
 from app.linux.bpf import ProgramRefusedError
 from app.linux.syscalls import fail_to
 from app.linux.tracefs import opened
-from app.presets.deletions import FUNCTIONS, RENAME_FUNCTIONS, SYSCALLS
+from app.presets.deletions.hooks import FUNCTIONS, REACHED_BY, SYSCALLS
+from app.presets.deletions.not_seen import not_seen
 from app.probes.kernel_check import check_command
 from app.probes.modes import MODES
 from tests.support.btf_builder import BtfBuilder
@@ -79,6 +80,7 @@ class FakeKernel:
         return check_modes(
             ("filename_unlinkat", "do_unlinkat"),
             ("unlink", "unlinkat", "rmdir"),
+            reached_by="unlinkat",
             btf=load_btf(self.btf),
             symbols=load_symbols(),
             btf_path=self.btf,
@@ -209,6 +211,7 @@ def test_without_tracefs(kernel: FakeKernel) -> None:
     found = check_modes(
         (),
         ("unlink",),
+        reached_by="unlinkat",
         btf=load_btf(kernel.btf),
         symbols=load_symbols(),
         btf_path=kernel.btf,
@@ -275,6 +278,7 @@ def test_running_kernel_is_left_as_it_was(tmp_path: Path, monkeypatch: pytest.Mo
         modes = check_modes(
             FUNCTIONS,
             SYSCALLS,
+            reached_by=REACHED_BY,
             btf=load_btf(RUNNING),
             symbols=load_symbols(),
             btf_path=RUNNING,
@@ -318,8 +322,8 @@ def test_command_prints_the_modes_and_keeps_its_mounts_to_itself(tmp_path: Path)
     assert answer.pop("machine") == system.machine
     assert answer.pop("hostname") == system.nodename
     modes = answer.pop("modes")
-    function = answer.pop("rename_function")
-    assert function is None or function in RENAME_FUNCTIONS
+    sentences = answer.pop("not_seen")
+    assert sentences in ({m: not_seen(m, sees) for m in MODES} for sees in (True, False))
     assert answer == {}
     assert list(modes) == list(MODES)
     for found in modes.values():

@@ -9,7 +9,7 @@ from itertools import combinations
 import pytest
 
 from app import ROOT
-from app.presets.deletions import FUNCTIONS, SYSCALLS
+from app.presets.deletions.hooks import FUNCTIONS, SYSCALLS
 from app.presets.preset import (
     ALL_MODES,
     BY_TRACEPOINT,

@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+from app.columns.plan import Hook
 from app.hub import Hub
 from app.kernel.availability import Availability
 from app.probes.describe import describe_probe, describe_service
 from app.probes.drops import NO_DROPS
 from app.probes.kernel_check import KernelAnswer
 from app.probes.modes import MODES
-from app.probes.not_seen import NO_RENAMES
 from app.probes.probe import Probe
 from app.probes.spec import Filter, ProbeSpec
 from app.web.api.responses import ProbesSchema
@@ -69,6 +70,10 @@ def test_what_a_run_has_reported() -> None:
     assert describe_probe(probe, KERNEL, hub)["function"] == "f"
 
 
-def test_a_kernel_whose_renames_are_unknown() -> None:
-    described = describe_probe(Probe(MODES["fexit"]), KERNEL, Hub(1, 1))
-    assert NO_RENAMES in described["not_seen"]
+def test_what_the_kernel_does_not_let_it_see() -> None:
+    """Of the preset with programs of its own; not of a target."""
+    kernel = replace(KERNEL, not_seen={"fexit": ["Some."], "kprobe": ["Others."]})
+    probe = Probe(MODES["fexit"])
+    assert describe_probe(probe, kernel, Hub(1, 1))["not_seen"] == ["Some."]
+    probe.plan = replace(probe.plan, hook=Hook("function", "vfs_read"))
+    assert describe_probe(probe, kernel, Hub(1, 1))["not_seen"] == []

@@ -76,7 +76,7 @@ def test_the_answer_comes_before_the_end(monkeypatch: pytest.MonkeyPatch, tmp_pa
     """The check detaches its programs after it has answered."""
     found = {"available": True, "function": "f", "reason": None, "hint": None}
     modes = dict.fromkeys(MODES, found)
-    system = {"release": "6.1", "machine": "m", "hostname": "h", "rename_function": None}
+    system = {"release": "6.1", "machine": "m", "hostname": "h", "not_seen": {}}
     gate = tmp_path / "gate"
     os.mkfifo(gate)
     script = f"print({json.dumps({**system, 'modes': modes})!r}, flush=True); open({str(gate)!r})"

@@ -17,7 +17,7 @@ from app.presets import kernel_names
 from app.presets.kernel_names import PresetNames
 from app.probes.kernel_planner import KernelPlanner
 from app.probes.planning import prepare
-from app.probes.spec import DELETIONS, FUNCTION, PRESET, SYSCALL, TRACEPOINT, ProbeSpec, Target
+from app.probes.spec import DEFAULT_TARGET, FUNCTION, PRESET, SYSCALL, TRACEPOINT, ProbeSpec, Target
 from tests.support.function_index import kernel_btf, write_index
 
 ALL = ["fexit", "kretprobe", "tracepoint", "fentry", "kprobe"]
@@ -70,7 +70,7 @@ def test_what_the_kernel_cannot_test_stays_a_text(planner: KernelPlanner) -> Non
     assert (where.kernel is not None, where.in_service) == (True, "comm~a*b*c")
 
 
-@pytest.mark.parametrize("target", [READ, DELETIONS])
+@pytest.mark.parametrize("target", [READ, DEFAULT_TARGET])
 def test_how_a_filter_is_understood(planner: KernelPlanner, target: Target) -> None:
     where = prepare(planner, "mine", ProbeSpec(target=target, where="0>ret"), ALL).where
     (hint,) = where.hints

@@ -17,11 +17,11 @@ from app.errors import ProbedeckError
 from app.hub import Hub
 from app.kernel.availability import Availability
 from app.link.frames import TracerRequest
+from app.presets.deletions.own_plan import own_plan
 from app.probes import launcher as launcher_module
 from app.probes.kernel_check import KernelAnswer
 from app.probes.launcher import Launcher
 from app.probes.modes import MODES
-from app.probes.own_programs import own_plan
 from app.probes.planning import prepare
 from app.probes.probe import Probe
 from app.probes.spec import Filter, ProbeSpec, Target

@@ -16,11 +16,11 @@ import pytest
 from app.columns.plan import Plan
 from app.errors import ProbedeckError
 from app.hub import Hub, Subscription
+from app.presets.deletions.own_plan import own_plan
 from app.probes import registry
 from app.probes.modes import MODES
-from app.probes.own_programs import own_plan
 from app.probes.run_end import End
-from app.probes.spec import DELETIONS, FUNCTION, Filter, ProbeSpec, Target
+from app.probes.spec import DEFAULT_TARGET, FUNCTION, Filter, ProbeSpec, Target
 from tests.support.hub_clients import take_all
 from tests.support.manager_stage import DIED, MODE, OTHER, STOPPED, FakeRun, Stage, problem
 from tests.support.waiting import PATIENCE_S, wait_until
@@ -107,13 +107,13 @@ def test_a_mode_traces_a_target_while_it_runs(stage: Stage) -> None:
 
 
 def test_deletions_under_another_name(stage: Stage) -> None:
-    run = stage.start("mine", target=DELETIONS, mode="kprobe")
+    run = stage.start("mine", target=DEFAULT_TARGET, mode="kprobe")
     assert Plan.from_json(run.request.plan) == own_plan("deletions", "kprobe")
     assert (run.request.mode, run.request.function) == ("kprobe", "f")
     described = stage.manager.describe("mine")
     assert described["target"] == {"kind": "preset", "name": "deletions"}
-    assert described["not_seen"] != []
-    stage.start("kprobe", target=DELETIONS)
+    assert described["not_seen"] == ["not by kprobe"]
+    stage.start("kprobe", target=DEFAULT_TARGET)
     assert stage.manager.start("kprobe", ProbeSpec())[1] is False  # that is what it runs
 
 

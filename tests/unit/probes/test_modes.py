@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from app.presets.deletions.columns import columns_of
 from app.probes.modes import MODES, PREFERENCE
 
 
@@ -16,6 +17,6 @@ def test_every_mode_has_its_place_in_the_preference() -> None:
 
 @pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
 def test_a_result_has_columns_in_modes_that_see_it(mode) -> None:  # type: ignore[no-untyped-def]
-    names = [column.name for column in mode.columns]
+    names = [column.name for column in columns_of(mode.name)]
     assert len(names) == len(set(names))
     assert ("ret" in names) == mode.sees_return

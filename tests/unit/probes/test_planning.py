@@ -18,7 +18,7 @@ from app.probes.planning import (
     prepare,
     replan,
 )
-from app.probes.spec import DELETIONS, FUNCTION, PRESET, SYSCALL, TRACEPOINT, ProbeSpec, Target
+from app.probes.spec import DEFAULT_TARGET, FUNCTION, PRESET, SYSCALL, TRACEPOINT, ProbeSpec, Target
 from tests.support.fake_planner import PATH_OFFSETS, FakePlanner
 
 ALL = ["fexit", "kretprobe", "tracepoint", "fentry", "kprobe"]
@@ -46,8 +46,8 @@ def refusal(spec: ProbeSpec, working: list[str] = ALL, name: str = "reads") -> P
         (Target(SYSCALL, "openat"), ALL, "tracepoint"),
         (Target(TRACEPOINT, "sched:sched_switch"), ["fexit"], "tracepoint"),
         (Target(PRESET, "reads"), ["kprobe"], "kprobe"),
-        (DELETIONS, ["tracepoint", "fentry"], "tracepoint"),
-        (DELETIONS, [], "fexit"),
+        (DEFAULT_TARGET, ["tracepoint", "fentry"], "tracepoint"),
+        (DEFAULT_TARGET, [], "fexit"),
     ],
 )
 def test_the_best_mode_that_the_kernel_allows(
@@ -55,20 +55,20 @@ def test_the_best_mode_that_the_kernel_allows(
 ) -> None:
     found = prepared(ProbeSpec(target=target), working)
     assert (found.mode, found.spec.mode, found.spec.target) == (mode, mode, target)
-    assert found.plan.has_own_programs == (target == DELETIONS)
+    assert found.plan.has_own_programs == (target == DEFAULT_TARGET)
     assert found.plan.mode == mode
     assert mode in found.possible
 
 
 def test_a_mode_that_was_asked_for_is_taken() -> None:
     assert prepared(ProbeSpec(target=READ, mode="kprobe"), ["fexit"]).mode == "kprobe"
-    assert prepared(ProbeSpec(target=DELETIONS, mode="kprobe")).mode == "kprobe"
+    assert prepared(ProbeSpec(target=DEFAULT_TARGET, mode="kprobe")).mode == "kprobe"
     assert prepared(ProbeSpec(target=READ), name="kprobe").mode == "kprobe"
 
 
 def test_the_path_of_deletions_is_chosen() -> None:
-    assert prepared(ProbeSpec(target=DELETIONS, columns=("dfd",))).plan.kernel_offsets == {}
-    found = prepared(ProbeSpec(target=DELETIONS, mode="fexit", columns=("path", "dfd")))
+    assert prepared(ProbeSpec(target=DEFAULT_TARGET, columns=("dfd",))).plan.kernel_offsets == {}
+    found = prepared(ProbeSpec(target=DEFAULT_TARGET, mode="fexit", columns=("path", "dfd")))
     assert found.plan.kernel_offsets == PATH_OFFSETS
     assert [output.column.name for output in found.plan.outputs] == [
         *("time", "pid", "tid", "uid", "process", "comm", "dfd", "path"),
@@ -147,11 +147,11 @@ def test_what_works_instead_is_planned_first() -> None:
         ("fentry", ProbeSpec(target=READ, mode="fexit"), "mode"),
         ("tracepoint", ProbeSpec(target=READ), "mode"),
         ("fentry", ProbeSpec(target=Target(SYSCALL, "openat")), "mode"),
-        ("fentry", ProbeSpec(target=DELETIONS, columns=("a",)), "columns.0"),
+        ("fentry", ProbeSpec(target=DEFAULT_TARGET, columns=("a",)), "columns.0"),
         ("fexit", ProbeSpec(columns=("path", "syscall")), "columns.1"),
         ("tracepoint", ProbeSpec(columns=("path", "time")), "columns.1"),
         ("tracepoint", ProbeSpec(columns=("path", "dfd", "path")), "columns"),
-        ("reads", ProbeSpec(target=DELETIONS, where="!"), "where"),
+        ("reads", ProbeSpec(target=DEFAULT_TARGET, where="!"), "where"),
         ("Reads", ProbeSpec(target=READ), "id"),
     ],
 )

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from app.errors import ProbedeckError
+from app.presets.deletions.own_plan import own_plan
 from app.probes.modes import MODES
-from app.probes.own_programs import own_plan
 from app.probes.probe import TRANSITIONS, Probe, State, TransitionError, check_filter
 from app.probes.restart import Restarts
 from app.probes.run_end import End

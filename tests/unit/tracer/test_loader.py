@@ -17,11 +17,11 @@ from app.filters.kernel_filter import KernelFilter
 from app.kernel.hints import may_trace
 from app.linux import bpf
 from app.linux.bpf import ProgramRefusedError, instruction
-from app.probes.own_programs import own_plan
+from app.presets.deletions.own_plan import own_plan
+from app.presets.deletions.programs import Programs
 from app.tracer import loader
 from app.tracer.compiled_object import CompiledObject, MapSpec, ProgramSpec
 from app.tracer.loader import LoadedObject
-from app.tracer.programs import Programs
 from tests.support.compiled_objects import RETURN_0, load_64
 
 pytestmark = pytest.mark.skipif(not may_trace(), reason="needs the capabilities to use BPF")

@@ -26,7 +26,7 @@ from app.columns.plan import (
 )
 from app.kernel.plain_loads import Cast
 from app.linux import bpf
-from app.presets import deletions
+from app.presets.deletions import hooks
 from app.tracer import any_records, template
 from app.tracer.compiled_object import CompiledObject, MapSpec, ProgramSpec
 from app.tracer.template import CAST_TYPE, adapted, completed, constants, filled
@@ -178,7 +178,7 @@ PATHS = (
 )
 
 
-OWN = (*FOLDER_OFFSETS, *deletions.FIELDS, *deletions.RENAME_FIELDS)
+OWN = (*FOLDER_OFFSETS, *hooks.FIELDS, *hooks.RENAME_FIELDS)
 
 
 def test_slots_of_offsets_are_those_of_the_source() -> None:

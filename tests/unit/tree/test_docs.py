@@ -19,10 +19,11 @@ from flask import Flask
 from app import ROOT, create_app
 from app.config import Settings, as_text
 from app.hub import Hub
+from app.presets.deletions.columns import columns_of
+from app.presets.deletions.not_seen import ALL, NOT_SEEN
 from app.presets.table import PRESETS
 from app.probes.manager import ProbeManager
 from app.probes.modes import MODES
-from app.probes.not_seen import ALL, NOT_SEEN
 from app.probes.spec import MODES_OF_KIND, Filter, ProbeSpec
 from app.web.api.problem import CODES
 from app.web.api.requests import FilterChangeSchema, FilterSchema, SpecSchema
@@ -138,7 +139,7 @@ def test_codes() -> None:
 @pytest.mark.parametrize("mode", MODES.values(), ids=lambda mode: mode.name)
 def test_modes_and_their_columns(mode: object) -> None:
     assert f"| `{mode.name}` |" in README  # type: ignore[attr-defined]
-    for column in mode.columns:  # type: ignore[attr-defined]
+    for column in columns_of(mode.name):  # type: ignore[attr-defined]
         assert re.search(rf"^\| `{column.name}` \| ", PROTOCOL, re.MULTILINE)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from app import ROOT
+from app.presets.deletions.columns import columns_of
 from app.probes.modes import MODES
 from app.web.api.rows import rfc3339
 
@@ -45,7 +46,7 @@ def test_form() -> None:
 
 
 def test_columns_are_those_that_probes_have() -> None:
-    sent = {c.name: (c.type, c.unit, c.names) for m in MODES.values() for c in m.columns}
+    sent = {c.name: (c.type, c.unit, c.names) for mode in MODES for c in columns_of(mode)}
     for column in CASES["columns"]:
         if column["name"] in sent:
             assert (column["type"], column["unit"], column["names"]) == sent[column["name"]]

@@ -11,7 +11,8 @@ from app.columns.trace_target import KINDS
 from app.kernel import functions_reasons
 from app.link.compiler import TEMPLATES_OF
 from app.presets import preset
-from app.probes import not_seen
+from app.presets.deletions import not_seen
+from app.presets.deletions.columns import OF_CALL
 from app.probes.modes import MODES, PREFERENCE
 from app.probes.spec import FUNCTION, MODES_OF_KIND, PRESET
 from app.server import announce
@@ -61,7 +62,7 @@ def test_columns_of_deletions_on_the_page() -> None:
     of_call, others = (re.findall(r'"(\w+)"', line) for line in re.findall(r"\[.*\]", body[1]))
     for mode in MODES.values():
         wanted = [*(of_call if mode.name == "tracepoint" else []), *others]
-        assert wanted == [column.name for column in mode.call]
+        assert wanted == [column.name for column in OF_CALL[mode.name]]
 
 
 def test_the_page() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from app.probes.spec import DELETIONS, Filter, ProbeSpec, Target
+from app.probes.spec import DEFAULT_TARGET, Filter, ProbeSpec, Target
 from app.web.api.responses import ProbesSchema
 from tests.support.web_fakes import FakeManager
 
@@ -229,7 +229,7 @@ READS_SPEC = ProbeSpec(target=Target("function", "vfs_read"), mode="fexit")
                 where="count>1",
             ),
         ),
-        ({"preset": "deletions"}, ProbeSpec(target=DELETIONS, mode="fexit")),
+        ({"preset": "deletions"}, ProbeSpec(target=DEFAULT_TARGET, mode="fexit")),
     ],
 )
 def test_a_target_reaches_the_manager(

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 
 from app.filters import row_filter
 from app.hub import Hub
-from app.probes.modes import MODES
+from app.presets.deletions.columns import columns_of
 from app.web.context import Service
 from app.web.routes import events as events_route
 from app.web.routes.stream import items
@@ -157,7 +157,7 @@ def test_the_stream_carries_what_passes_and_counts_the_batch_as_delivered(hub: H
 
 def _deletions() -> Any:
     return vocabulary_of(
-        [{"id": "fexit", "columns": [column.as_json() for column in MODES["fexit"].columns]}]
+        [{"id": "fexit", "columns": [column.as_json() for column in columns_of("fexit")]}]
     )
 
 

@@ -9,17 +9,18 @@ from dataclasses import replace
 
 from app.columns.plan import Plan
 from app.filters.kernel_filter import KernelFilter
-from app.kernel.renames import INNER
 from app.linux import bpf, tracefs
 from app.linux.bpf import ProgInfo
-from app.presets.deletions import RENAME_SYSCALLS, SYSCALLS
+from app.presets.deletions import canary
+from app.presets.deletions.hooks import RENAME_SYSCALLS, SYSCALLS
+from app.presets.deletions.own_functions import own_functions
+from app.presets.deletions.renames import INNER
 from app.probes.spec import Filter
-from app.tracer import any_records, canary, template
+from app.tracer import any_records, template
 from app.tracer.attached_programs import AttachedPrograms, run_time_ns
 from app.tracer.compiled_object import CompiledObject
 from app.tracer.cost import RunTime
 from app.tracer.filter_tests import FilterTestsSwitch, joined
-from app.tracer.own_functions import own_functions
 from app.tracer.records import CANARIES
 
 TRAMPOLINES = ("fentry", "fexit")

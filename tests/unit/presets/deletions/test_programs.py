@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from app.linux.bpf import ProgInfo
-from app.tracer.programs import runs_at_entry
+from app.presets.deletions.programs import runs_at_entry
 
 
 def test_a_rename_is_one_call() -> None:

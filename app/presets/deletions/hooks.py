@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Deletions: what their own programs (bpf/presets/deletions/) show, and where they are attached."""
+"""What the programs of deletions are attached to, and what their records hold."""
 
 from __future__ import annotations
-
-from app.presets.preset import ALL_MODES
 
 # Candidates, of which the first that the running kernel has is traced. Linux 7.0 replaced
 # do_unlinkat by filename_unlinkat(int dfd, struct filename *).
 FUNCTIONS = ("filename_unlinkat", "do_unlinkat")
+REACHED_BY = "unlinkat"  # the system call that calls them
 # A rename deletes the file that had the new name. `filename_renameat2` since Linux 7.0.
 RENAME_FUNCTIONS = ("filename_renameat2", "do_renameat2")
 # The numbers of the system calls are those of bpf/presets/deletions/record.c, from 1 on.
@@ -21,9 +20,8 @@ CALL_FLAGS = ((2 << 32 | 0x200, "AT_REMOVEDIR"), (6 << 32 | 4, "RENAME_WHITEOUT"
 # Values and texts of their records, in this order.
 VALUES = DFD, CALL, FLAGS = (0, 1, 2)
 TEXTS = NAME, PATH = (0, 1)  # the path only where it is wanted
-BY_TRACEPOINT = ALL_MODES[-1:]
-# Offsets in the kernel's structs that they need beside those for a path; the last three where a
-# rename's function is known.
+# Members of kernel structs that they read, beside those for a path: the name in
+# `Plan.kernel_offsets`, and a field of a struct.
 FIELDS = {"FILENAME_NAME": ("filename", "name")}
 RENAME_FIELDS = {
     "RENAME_OLD": ("renamedata", "old_dentry"),

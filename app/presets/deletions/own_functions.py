@@ -11,9 +11,9 @@ from app.btf.format import BtfError, Kind
 from app.btf.reader import Btf
 from app.kernel.bcc_headers import BTF_PATH
 from app.kernel.features import load_symbols
-from app.kernel.renames import INNER, find_rename_function
 from app.kernel.symbols import TextSymbols
-from app.presets.deletions import FUNCTIONS, RENAME_FUNCTIONS
+from app.presets.deletions.hooks import FUNCTIONS, RENAME_FUNCTIONS
+from app.presets.deletions.renames import INNER, find_rename_function
 
 
 @dataclass(frozen=True)

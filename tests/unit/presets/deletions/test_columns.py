@@ -14,10 +14,11 @@ import pytest
 from nanoarrow.ipc import InputStream
 
 from app import ROOT
-from app.presets import deletions
+from app.presets.deletions import hooks
+from app.presets.deletions.columns import columns_of
+from app.presets.deletions.own_plan import own_plan
 from app.probes.drops import PROGRAM_DROPS
 from app.probes.modes import MODES
-from app.probes.own_programs import own_plan
 from app.tracer.any_records import slot_dtype
 from app.tracer.decode_plan import PlanEncoder
 from app.tracer.records import CALLS_ENTERED, CALLS_LEFT, CANARIES
@@ -25,14 +26,14 @@ from app.tracer.records import CALLS_ENTERED, CALLS_LEFT, CANARIES
 RECORD_C = (ROOT / "bpf/presets/deletions/record.c").read_text()
 COUNTERS_C = (ROOT / "bpf/counters.c").read_text()
 TEXT_CUT = 1
-VALUES = {"dfd": deletions.DFD, "call": deletions.CALL, "call_flags": deletions.FLAGS}
+VALUES = {"dfd": hooks.DFD, "call": hooks.CALL, "call_flags": hooks.FLAGS}
 
 
 def record(name_bytes: int = 64, **members: Any) -> np.ndarray[Any, np.dtype[np.void]]:
     slots = np.zeros(1, dtype=slot_dtype(len(VALUES), name_bytes))
     name = members.pop("filename", b"f")
     slots["text_size"] = -1
-    slots["text_size"][0, deletions.NAME] = -1 if name is None else len(name)
+    slots["text_size"][0, hooks.NAME] = -1 if name is None else len(name)
     slots["texts"][0, : len(name or b"")] = np.frombuffer(name or b"", dtype=np.uint8)
     for name in ("comm", "process"):
         value = members.pop(name, b"rm")
@@ -63,7 +64,7 @@ def encode(mode: str, *parts: Any, offset: int = 0) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("mode", MODES)
 def test_columns_are_those_the_mode_declares(mode: str) -> None:
     (row,) = encode(mode, record())
-    assert list(row) == [column.name for column in MODES[mode].columns]
+    assert list(row) == [column.name for column in columns_of(mode)]
 
 
 def test_all_values_of_a_call() -> None:
@@ -194,9 +195,9 @@ def test_numbers_are_those_of_the_c_text() -> None:
     assert {name: int(numbers[name]) for name in places} == {
         name: VALUES[member] for name, member in places.items()
     }
-    assert (int(numbers["NAME"]), int(numbers["PATH_AT"])) == deletions.TEXTS
-    calls = {int(numbers[f"CALL_{name.upper()}"]): name for _, name in deletions.CALLS}
-    assert calls == dict(deletions.CALLS)
+    assert (int(numbers["NAME"]), int(numbers["PATH_AT"])) == hooks.TEXTS
+    calls = {int(numbers[f"CALL_{name.upper()}"]): name for _, name in hooks.CALLS}
+    assert calls == dict(hooks.CALLS)
 
 
 def test_counters_are_those_of_the_c_text() -> None:

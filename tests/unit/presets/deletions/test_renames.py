@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from app.btf.reader import Btf
-from app.kernel.renames import find_rename_function
 from app.kernel.symbols import TextSymbols
+from app.presets.deletions.renames import find_rename_function
 from tests.support.btf_builder import BtfBuilder
 
 NAMES = ("filename_renameat2", "do_renameat2")

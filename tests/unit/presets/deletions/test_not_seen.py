@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
+from app.presets.deletions.not_seen import ALL, FUNCTION_MODES, NO_RENAMES, not_seen
 from app.probes.modes import MODES
-from app.probes.not_seen import ALL, FUNCTION_MODES, NO_RENAMES, not_seen
 
 
 def test_every_mode_is_covered() -> None:

@@ -11,8 +11,9 @@ from app.columns.column import CALLER, RESULT
 from app.columns.plan import Plan
 from app.errors import ProbedeckError
 from app.filters import split
+from app.presets.deletions.columns import OF_CALL
+from app.presets.deletions.own_plan import own_plan
 from app.probes.modes import MODES
-from app.probes.own_programs import own_plan
 
 OFFSETS = {"TASK_FS": 8}
 
@@ -24,7 +25,7 @@ def names(plan: Plan) -> list[str]:
 @pytest.mark.parametrize("mode", MODES)
 def test_every_set_of_columns(mode: str) -> None:
     shown = MODES[mode]
-    own = [column.name for column in shown.call]
+    own = [column.name for column in OF_CALL[mode]]
     for wanted in (None, (), *((name,) for name in own), tuple(reversed(own))):
         plan = own_plan("deletions", mode, wanted, lambda wants: OFFSETS if wants else {})
         assert (plan.mode, plan.hook.name, plan.sees_return) == (

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// Canaries: calls by which a tracer checks that its own programs run (app/tracer/canary.py).
+// Canaries: calls by which a tracer checks that its own programs run (app/presets/deletions/canary.py).
 
 #define CANARY_RESULT (-14) // EFAULT
 #define TRACER_PREFIX 0x3a6470 // "pd:", little-endian: tracers are named so
