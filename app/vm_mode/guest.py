@@ -55,14 +55,14 @@ class Agent:
             for line in lines:
                 self._take(json.loads(line))
         for process in list(self._running.values()):
-            _end(process)
+            end_command(process)
 
     def _take(self, message: dict[str, Any]) -> None:
         if "shell" in message:
             self._shell(message["shell"])
         elif message.get("cancel"):
             if process := self._running.get(message["id"]):
-                _end(process)
+                end_command(process)
         else:
             self._start(message["id"], message["argv"])
 
@@ -111,10 +111,13 @@ class Agent:
                 pass  # the machine is shutting down
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end_command(process: subprocess.Popen[bytes]) -> None:
     """Kill a command and its process group, unless it has ended."""
     if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # it has ended in the meantime, and another thread was told so
 
 
 class Session:

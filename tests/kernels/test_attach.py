@@ -5,11 +5,14 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from tests.support.fixtures import stop_all
 from tests.support.recording import mark, wait_until_shown
 from tests.support.service import Service
 
 
+@pytest.mark.suites("trixie")
 def test_deletion_right_after_the_answer_is_shown(
     session_service: Service, modes: tuple[str, ...]
 ) -> None:

@@ -32,8 +32,8 @@ FTRACE = Path("/proc/sys/kernel/ftrace_enabled")
 KPROBES = Path("/sys/kernel/debug/kprobes/enabled")
 # Linux 7.3 and 5.10 refuse to switch ftrace off while a trampoline is attached.
 EACH_SWITCH = [
-    pytest.param("ftrace", marks=pytest.mark.suites("bookworm", "trixie")),
-    pytest.param("kprobes", marks=pytest.mark.suites("bullseye", "trixie-backports")),
+    pytest.param("ftrace", marks=pytest.mark.suites("trixie")),
+    pytest.param("kprobes", marks=pytest.mark.suites("bullseye")),
 ]
 # The file that switches it off, the modes that it silences, and a word of the reason.
 SWITCHES = {
@@ -173,7 +173,7 @@ def wait_for_canaries() -> None:
         )
 
 
-@pytest.mark.suites("bookworm", "trixie-backports")
+@pytest.mark.suites("bookworm")
 def test_canaries_are_no_events(tracing: Service, modes: tuple[str, ...]) -> None:
     """They give no row and no count in any probe, whichever tracer made them."""
     recording = Recording(tracing, modes)
@@ -195,7 +195,7 @@ def test_canaries_are_no_events(tracing: Service, modes: tuple[str, ...]) -> Non
             assert produced == skipped_calls(before[mode], after[mode]), mode
 
 
-@pytest.mark.suites("bullseye", "trixie-backports")
+@pytest.mark.suites("trixie-backports")
 def test_canaries_are_in_no_cost(idle: Service, mode: str) -> None:
     if not kernel.in_test_machine():
         pytest.skip("only in the test machines does nothing else delete")

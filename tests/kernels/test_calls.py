@@ -43,7 +43,7 @@ def test_threads_that_are_gone_do_not_push_out_a_call(
         assert all(row["latency_ns"] > 0 and row["errno"] == "ENOENT" for row in own)
 
 
-@pytest.mark.suites("bullseye", "trixie-backports")
+@pytest.mark.suites("bullseye")
 def test_killed_in_their_call_they_leave_no_long_name(
     tracing: Service, modes: tuple[str, ...]
 ) -> None:
@@ -61,7 +61,7 @@ def test_killed_in_their_call_they_leave_no_long_name(
         check_nothing_lost(after[mode], before[mode])
 
 
-@pytest.mark.suites("bookworm", "trixie-backports")
+@pytest.mark.suites("trixie-backports")
 def test_a_call_that_entered_before_a_change_passes_the_new_filter_too(
     tracing: Service, modes: tuple[str, ...]
 ) -> None:

@@ -49,7 +49,7 @@ def test_time_is_right_after_the_clock_was_set(
         assert time_ns(shown["time"]) <= after_ns + TIME_TOLERANCE_NS
 
 
-@pytest.mark.suites("bullseye", "trixie-backports")
+@pytest.mark.suites("bookworm")
 @pytest.mark.parametrize("seconds", [86400, -1])
 def test_time_is_right_in_a_time_namespace(
     modes: tuple[str, ...], tmp_path: Path, cache: Path, seconds: int

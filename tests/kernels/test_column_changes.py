@@ -97,6 +97,7 @@ def plans(cache: Path) -> Plans:
     return Plans(cache)
 
 
+@pytest.mark.suites("bullseye")
 @pytest.mark.parametrize("mode", READ)
 def test_each_call_enters_one_set(mode: str, plans: Plans) -> None:
     if mode != "tracepoint" and not kernel.in_test_machine():
@@ -130,6 +131,7 @@ def test_each_call_enters_one_set(mode: str, plans: Plans) -> None:
         assert all(shown)  # calls entered each of them
 
 
+@pytest.mark.suites("trixie-backports")
 def test_each_call_is_shown_once(idle: Service) -> None:
     cursor = idle.cursor()
     idle.start(PROBE, syscall="read", columns=COLUMNS[0], filter={"pid": os.getpid()})
@@ -152,6 +154,7 @@ def test_each_call_is_shown_once(idle: Service) -> None:
     wait_until(lambda: not idle.programs(), "no program is left")
 
 
+@pytest.mark.suites("trixie")
 def test_a_tracer_killed_at_a_change_leaves_nothing_uncounted(idle: Service) -> None:
     """Whichever programs its calls were in, what it did not send is counted as lost.
 

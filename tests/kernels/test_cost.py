@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support.calls import Workload
 from tests.support.service import Service
 from tests.support.waiting import wait_until
 
 
+@pytest.mark.suites("bookworm")
 def test_cost_is_measured(tracing: Service, mode: str) -> None:
     with Workload() as workload:
         calls = workload.run("plain", rounds=5, threads=1)

@@ -86,6 +86,7 @@ print(json.dumps(wanted))
 """
 
 
+@pytest.mark.suites("bullseye", "trixie-backports")
 @pytest.mark.usefixtures("idle")
 def test_paths_of_deletions(
     session_service: Service, modes: tuple[str, ...], tmp_path: Path

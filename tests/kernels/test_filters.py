@@ -59,6 +59,7 @@ def passing(calls: list[Call], wanted: dict[str, Any]) -> list[Call]:
     ]
 
 
+@pytest.mark.suites("bookworm")
 def test_every_combination_lets_through_exactly_its_calls(
     tracing: Service, modes: tuple[str, ...], matrix: Workload
 ) -> None:
@@ -107,6 +108,7 @@ def test_patch_merges(tracing: Service, modes: tuple[str, ...]) -> None:
     tracing.expect(200, "POST", f"/probes/{mode}")
 
 
+@pytest.mark.suites("trixie")
 def test_changing_the_filter_loses_nothing(tracing: Service, modes: tuple[str, ...]) -> None:
     """During a flood, switch back and forth between two filters that both let it through.
 

@@ -20,6 +20,7 @@ from tests.support.waiting import wait_until
 AT_ONCE = 100
 
 
+@pytest.mark.suites("bullseye", "trixie-backports")
 def test_as_many_at_once_as_other_modes(tracing: Service, modes: tuple[str, ...]) -> None:
     if not Path("/dev/fuse").exists():
         skip("FUSE, which holds the calls up, is not in this kernel")

@@ -40,6 +40,7 @@ def wait_for_produced(service: Service, mode: str, count: int) -> None:
     )
 
 
+@pytest.mark.suites("bullseye", "trixie-backports")
 def test_what_the_rings_cannot_hold_is_counted(tracing: Service, modes: tuple[str, ...]) -> None:
     """Stop the tracers while their rings overflow: the loss is reported to the row."""
     with Workload(comm="pd-flood") as workload:
@@ -84,6 +85,7 @@ def test_what_the_rings_cannot_hold_is_counted(tracing: Service, modes: tuple[st
             assert skipped or kept[:50] == list(range(50))
 
 
+@pytest.mark.suites("bookworm", "trixie")
 def test_flood_is_accounted_for(tracing: Service, modes: tuple[str, ...]) -> None:
     """At full speed with every mode tracing, every lost row is counted."""
     with Workload(comm="pd-flood") as workload:

@@ -19,6 +19,7 @@ from tests.support.recording import Recording
 from tests.support.service import Service
 
 
+@pytest.mark.suites("bullseye", "trixie")
 @pytest.mark.parametrize(
     ("way", "seen_by"),
     [

@@ -78,7 +78,7 @@ def programs(
         yield held
 
 
-@pytest.mark.suites("bullseye", "trixie-backports")
+@pytest.mark.suites("trixie-backports")
 def test_a_thread_takes_a_place_until_it_ends(programs: Programs) -> None:
     assert taken(programs) == 0
     for name_bytes in (10, 300):

@@ -22,7 +22,7 @@ from app.linux import tracefs
 from app.web.routes.fields import find_subject
 from tests.support.running_types import RUNNING, running_btf
 
-pytestmark = pytest.mark.suites("bullseye", "trixie-backports")
+pytestmark = pytest.mark.suites("trixie-backports")
 
 DEPTH = 5
 

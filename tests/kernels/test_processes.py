@@ -40,7 +40,7 @@ def test_a_thread_is_shown_with_its_process(tracing: Service, modes: tuple[str, 
         ], mode
 
 
-@pytest.mark.suites("bullseye", "trixie")
+@pytest.mark.suites("trixie")
 def test_the_kernel_filters_by_process(tracing: Service, modes: tuple[str, ...]) -> None:
     for wanted, names in (
         ({"process": "pd-process"}, ["leader", "thread"]),

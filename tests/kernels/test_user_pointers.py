@@ -41,7 +41,7 @@ CALLS = {
 }
 
 
-@pytest.mark.suites("bullseye", "trixie-backports")
+@pytest.mark.suites("trixie-backports")
 @pytest.mark.parametrize("mode", ["fentry", "fexit", "kprobe", "kretprobe"])
 @pytest.mark.parametrize("function", CALLS)
 def test_its_pointers_lead_to_its_own_memory(

@@ -23,7 +23,7 @@ from tests.support.waiting import PATIENCE_S, wait_until
 UNREAD_CALLS = 200
 
 
-@pytest.mark.suites("bookworm", "trixie-backports")
+@pytest.mark.suites("bookworm")
 def test_killed_tracers(idle: Service, modes: tuple[str, ...]) -> None:
     """A tracer's programs go with it, its probe says why it ended and can be started again.
 
@@ -69,6 +69,7 @@ def failed_probes(service: Service) -> set[str]:
     return {name for name, probe in service.probes().items() if probe["state"] == "failed"}
 
 
+@pytest.mark.suites("trixie")
 def test_killed_worker(session_service: Service, modes: tuple[str, ...]) -> None:
     """Tracers do not outlive the process they report to; its successor can start them again."""
     trace_all(session_service, modes[-1:])
@@ -85,6 +86,7 @@ def test_killed_worker(session_service: Service, modes: tuple[str, ...]) -> None
     assert {probe["state"] for probe in session_service.probes().values()} == {"stopped"}
 
 
+@pytest.mark.suites("trixie-backports")
 def test_killed_master(session_service: Service, modes: tuple[str, ...]) -> None:
     """Everything ends with gunicorn's arbiter."""
     session_service.start(modes[-1])

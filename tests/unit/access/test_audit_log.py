@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from app.access.audit_log import MOST_NESTED, AuditLog, strict_json
 from app.linux.paths import UnusablePathError
 
+IN_MEMORY = "/dev/shm"  # each entry is synced, which takes a disk long
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -48,15 +50,14 @@ def deep(levels: int) -> Any:
 @example(spec=float("nan"), who="x")
 @example(spec={"duration_s": float("inf")}, who="\ud800\x1b\n")
 @example(spec=deep(MOST_NESTED + 1), who="x")
-def test_an_entry_is_one_line_that_comes_back(
-    tmp_path_factory: pytest.TempPathFactory, spec: Any, who: str
-) -> None:
-    log = AuditLog(tmp_path_factory.mktemp("log") / "audit.jsonl")
-    log.append({"who": who, "spec": spec})
-    raw = log.path.read_bytes()
+def test_an_entry_is_one_line_that_comes_back(spec: Any, who: str) -> None:
+    with TemporaryDirectory(dir=IN_MEMORY) as folder:
+        log = AuditLog(Path(folder, "audit.jsonl"))
+        log.append({"who": who, "spec": spec})
+        raw = log.path.read_bytes()
+        (entry,) = log.newest(10)
     assert raw.count(b"\n") == 1
     assert all(byte == 0x0A or 0x20 <= byte < 0x7F for byte in raw)
-    (entry,) = log.newest(10)
     assert set(entry) == {"time", "who", "spec"}
     assert entry["who"] == who.encode("utf-8", "backslashreplace").decode()
     json.dumps(entry, allow_nan=False)
@@ -77,15 +78,14 @@ def test_what_cannot_even_be_walked_is_told_as_that(tmp_path: Path) -> None:
 
 @settings(deadline=None, max_examples=300)
 @given(lines=st.lists(BODIES, max_size=5), half=BODIES)
-def test_what_others_wrote_spoils_no_entry(
-    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], half: bytes
-) -> None:
-    log = AuditLog(tmp_path_factory.mktemp("log") / "audit.jsonl")
-    log.append({"number": 1})
-    with log.path.open("ab") as file:
-        file.write(b"\n".join([*lines, half]))  # no line feed follows
-    log.append({"number": 2})
-    entries = log.newest(1000)
+def test_what_others_wrote_spoils_no_entry(lines: list[bytes], half: bytes) -> None:
+    with TemporaryDirectory(dir=IN_MEMORY) as folder:
+        log = AuditLog(Path(folder, "audit.jsonl"))
+        log.append({"number": 1})
+        with log.path.open("ab") as file:
+            file.write(b"\n".join([*lines, half]))  # no line feed follows
+        log.append({"number": 2})
+        entries = log.newest(1000)
     json.dumps(entries, allow_nan=False)
     assert [entry["number"] for entry in (entries[0], entries[-1])] == [1, 2]
     assert all(isinstance(entry, dict) for entry in entries)

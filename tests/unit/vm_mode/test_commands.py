@@ -21,7 +21,7 @@ import pytest
 
 from app import ROOT
 from app.vm_mode.commands import Broker, NoMachineError, address, execute, peer_uid, status_of
-from app.vm_mode.guest import Agent
+from app.vm_mode.guest import Agent, end_command
 from tests.support.waiting import PATIENCE_S, wait_until
 
 root = pytest.mark.skipif(os.geteuid() != 0, reason="commands are for root alone")
@@ -257,3 +257,12 @@ def test_the_kernel_says_who_is_there() -> None:
 @pytest.mark.parametrize(("returncode", "status"), [(0, 0), (3, 3), (-9, 137)])
 def test_statuses(returncode: int, status: int) -> None:
     assert status_of(returncode) == status
+
+
+def test_a_command_that_ends_as_it_is_ended() -> None:
+    """Another thread, which waits for it, has just been told."""
+    process = subprocess.Popen(["true"], start_new_session=True)
+    os.waitpid(process.pid, 0)
+    process.poll = lambda: None  # type: ignore[method-assign] # as it was a moment ago
+    end_command(process)
+    process.returncode = 0
