@@ -39,7 +39,7 @@ PROTOCOL_VERSION = 1
 SUBPROTOCOL = "probedeck.v1"  # browsers need one to be accepted, and it must not be the token
 POLL_EVERY_S = 1.0
 PING_EVERY_S = 10.0
-PONG_WITHIN_S = 20.0
+PONG_WITHIN_S = 60.0  # a ping waits behind the batches that a slow client has yet to read
 GOODBYE_S = 1.0  # for the client's half of the closing handshake
 
 blueprint = Blueprint("ws", __name__)
