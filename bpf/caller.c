@@ -44,7 +44,21 @@ static __always_inline void read_comm(u64 *to)
     bpf_get_current_comm(to, 16);
 }
 
-static __always_inline void fill_caller(struct head *head, u64 pid_tgid, u32 uid)
+// Return the real user id of the current thread, as bpf_get_current_uid_gid does, which makes both of
+// its ids numbers of the first user namespace: there they are what they are.
+static __always_inline u32 read_uid(void)
+{
+    TASK_MEMBER(cred, 0x7000000000000422);
+    TASK_MEMBER(cred_uid, 0x7000000000000423); // of its struct cred
+    CAST_TYPE(cast_type);
+
+    if (cast_type)
+        return load_plain(load_plain(bpf_get_current_task() + cred, 8, cast_type) + cred_uid, 4,
+                          cast_type);
+    return bpf_get_current_uid_gid();
+}
+
+static __always_inline void fill_caller(struct head *head, u64 pid_tgid)
 {
     u64 *comm = (u64 *)head->comm, *process = (u64 *)head->process;
 
@@ -52,7 +66,7 @@ static __always_inline void fill_caller(struct head *head, u64 pid_tgid, u32 uid
     head->ret = 0;
     head->pid = pid_tgid >> 32;
     head->tid = pid_tgid;
-    head->uid = uid;
+    head->uid = read_uid();
     read_comm(comm);
     process[0] = process[1] = 0;
     if (head->pid == head->tid) { // the leader itself

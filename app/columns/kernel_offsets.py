@@ -12,6 +12,8 @@ from app.columns.subject import refused
 TASK_OFFSETS = {
     "TASK_GROUP_LEADER": ("task_struct", "group_leader"),
     "TASK_COMM": ("task_struct", "comm"),
+    "TASK_CRED": ("task_struct", "cred"),
+    "CRED_UID": ("cred", "uid.val"),
 }
 PATH_OFFSETS = {
     "PATH_MNT": ("path", "mnt"),

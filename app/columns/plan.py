@@ -117,7 +117,7 @@ class Plan:
     """Everything that a tracer needs to know of a target.
 
     Texts that are read at entry come before those read at return. `kernel_offsets` are in bytes:
-    TASK_GROUP_LEADER and TASK_COMM always, and those that walking a path needs
+    TASK_OFFSETS always, and those that walking a path needs
     (app/columns/kernel_offsets.py) where a text is a path.
     """
 

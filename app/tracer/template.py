@@ -62,7 +62,7 @@ _OFFSETS = {
             "MNT_SB",
         )
     )
-} | {"TASK_GROUP_LEADER": 0x420, "TASK_COMM": 0x421}
+} | {"TASK_GROUP_LEADER": 0x420, "TASK_COMM": 0x421, "TASK_CRED": 0x422, "CRED_UID": 0x423}
 _WANTS_PATH = 0x450
 _OFFSETS |= {
     name: _WANTS_PATH + 1 + place

@@ -13,7 +13,7 @@ static __always_inline int make_record(struct draft *d, struct filter *f, u64 *w
     SLOT(has_texts, 0x7000000000000401);
     struct record *r = &d->whole.r;
 
-    fill_caller(&r->head, bpf_get_current_pid_tgid(), bpf_get_current_uid_gid());
+    fill_caller(&r->head, bpf_get_current_pid_tgid());
     r->head.cpu = bpf_get_smp_processor_id();
     r->head.flags = 0;
     r->head.unreadable = 0;

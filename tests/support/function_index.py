@@ -90,7 +90,12 @@ def kernel_btf() -> BtfBuilder:
     character = b.integer("char", 1)
     text = b.pointer(character)
     file = b.pointer(b.record("file", 8, [("f_flags", integer, 0)]))
-    b.record("task_struct", 24, [("group_leader", text, 0), ("comm", b.array(character, 16), 64)])
+    uid = b.record("kuid_t", 4, [("val", integer, 0)])
+    cred = b.pointer(b.record("cred", 8, [("uid", uid, 32)]))
+    comm = b.array(character, 16)
+    b.record(
+        "task_struct", 32, [("group_leader", text, 0), ("comm", comm, 64), ("cred", cred, 192)]
+    )
     b.record("filename", 8, [("name", text, 0)])
     size = b.typedef("size_t", word)
     signed_size = b.typedef("ssize_t", b.integer("long int", 8, signed=True))

@@ -134,6 +134,8 @@ class SmallKernel:
     def _others(self) -> None:
         comm = self.builder.array(self["char"], 16)
         forward = self.builder.pointer(self.builder.add(Kind.FWD, "task_struct"))
+        self.record("kuid_t", 4, ("val", "unsigned int", 0))
+        self.record("cred", 64, ("uid", "kuid_t", 8))
         self.record(
             "task_struct",
             64,
@@ -142,6 +144,7 @@ class SmallKernel:
             ("group_leader", forward, 24),
             ("comm", comm, 32),
             ("fs", self.pointer("fs_struct"), 48),
+            ("cred", self.pointer("cred"), 56),
         )
         bytes16 = self.builder.array(self["unsigned char"], 16)
         self.record(

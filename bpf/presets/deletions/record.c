@@ -45,7 +45,7 @@ static __always_inline void fill_record(struct record *r, struct deletion *of)
 {
     s32 *sizes = r->head.text_size;
 
-    fill_caller(&r->head, bpf_get_current_pid_tgid(), bpf_get_current_uid_gid());
+    fill_caller(&r->head, bpf_get_current_pid_tgid());
     r->head.cpu = bpf_get_smp_processor_id();
     r->head.flags = 0;
     r->head.unreadable = 0;

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.columns.kernel_offsets import FOLDER_OFFSETS
+from app.columns.kernel_offsets import FOLDER_OFFSETS, TASK_OFFSETS
 from app.columns.plan import (
     BYTES,
     CGROUP,
@@ -148,7 +148,7 @@ def test_every_slot_of_the_source_is_known() -> None:
         (Read(ENTRY, CGROUP, (1,) * 5),) * 16,
         (Text(STRING, Read(ENTRY, 0, (1,) * 5)),) * 4,
         (),
-        dict.fromkeys(("TASK_COMM", "TASK_GROUP_LEADER", *PATHS, *OWN), 1),
+        dict.fromkeys((*TASK_OFFSETS, *PATHS, *OWN), 1),
     )
     known = constants(every).keys() | {CAST_TYPE}
     for name in TEMPLATES:
