@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from app.presets.deletions.sources import TEMPLATE_OF
 from tests.support import kernel
 from tests.support.recording import mark, wait_until_shown
 from tests.support.service import running_service
@@ -14,7 +15,7 @@ OBJECT = "object.json"
 
 
 def objects(cache: Path, mode: str) -> list[Path]:
-    return list(cache.glob(f"object-{mode}-*/{OBJECT}"))
+    return list(cache.glob(f"template-{TEMPLATE_OF[mode]}-*/{OBJECT}"))
 
 
 def test_ahead_of_need(tmp_path: Path, modes: tuple[str, ...]) -> None:
@@ -64,7 +65,7 @@ def test_a_start_while_compiling(tmp_path: Path, modes: tuple[str, ...]) -> None
     cache = tmp_path / "cache"
     with running_service(tmp_path, cache) as service:
         (ahead,) = wait_until(lambda: compilers(service.worker().pid), "the compiler to run")
-        (mode,) = set(modes) & set(ahead.command)
+        (mode,) = (mode for mode in modes if TEMPLATE_OF[mode] in ahead.command)
         cursor = service.cursor()
         service.start(mode)
         wait_until_shown(service, cursor, {mode}, mark())

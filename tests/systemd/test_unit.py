@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from app.linux.capabilities import KEPT
+from app.presets.deletions.sources import TEMPLATE_OF
 from tests.support import kernel
 from tests.support.figures import figure
 from tests.support.fixtures import skip, start_all
@@ -59,7 +60,10 @@ def test_programs_are_compiled_ahead(installed: Installed, offered: tuple[str, .
     """Which takes a call that changes priorities; what fails there is told in the journal."""
     cache = Path(f"/proc/{installed.processes()[0].pid}/root/var/cache/probedeck")
     for mode in offered:
-        wait_until(lambda mode=mode: list(cache.glob(f"object-{mode}-*")), f"{mode} to be compiled")
+        wait_until(
+            lambda mode=mode: list(cache.glob(f"template-{TEMPLATE_OF[mode]}-*")),
+            f"{mode} to be compiled",
+        )
     wait_until(
         lambda: not [p for p in installed.processes() if "app.tracer.compile" in p.command],
         "the compiler to end",
