@@ -131,6 +131,9 @@ def main() -> int:
     if "page" in wanted.parts:
         say("== page")
         found.page = page.measure(4.0 if wanted.quick else 12.0)
+    if "programs" in wanted.parts:
+        say("== programs")
+        found.programs = vm.programs_alone(wanted.suite, wanted.vm_calls, say)
     if "vm" in wanted.parts:
         say("== vm")
         found.vm = vm.measure(wanted.suite, wanted.vm_calls, say)

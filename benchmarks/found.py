@@ -24,7 +24,8 @@ class Found:
     """Results by part of `./bench`; dictionaries are keyed by mode, then by tracer.
 
     `traced` has functions beside deletions, keyed by benchmarks.traced.Traced.title. `answers` has
-    milliseconds of starts and of answers by name (benchmarks.answers).
+    milliseconds of starts and of answers by name (benchmarks.answers). `programs` has the
+    instructions that programs alone add to a call (benchmarks.programs_alone).
     """
 
     machine: dict[str, str]
@@ -38,6 +39,7 @@ class Found:
     delays: dict[str, Delays] = field(default_factory=dict)
     scale: list[tuple[Point, Summary]] = field(default_factory=list)
     page: dict[str, Any] = field(default_factory=dict)
+    programs: dict[str, float] = field(default_factory=dict)
     vm: GuestFigures | None = None
 
     def as_json(self) -> Mapping[str, Any]:

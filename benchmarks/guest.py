@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs inside the virtual machine: python -m benchmarks.guest PROGRAM OUTPUT CALLS ROUNDS.
+"""Runs inside the virtual machine: python -m benchmarks.guest PROGRAM OUTPUT CALLS ROUNDS
+TEMPLATES.
 
 The machine's clock advances one nanosecond per instruction, so every time measured here is a
 number of instructions. Measures all modes that the kernel allows and writes OUTPUT as JSON.
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -91,10 +93,11 @@ def measure(bench: Bench, calls: int, rounds: int) -> GuestFigures:
 
 def main() -> None:
     """Measure everything, in a folder in the guest's own memory."""
-    program, output, calls, rounds = sys.argv[1:]
+    program, output, calls, rounds, templates = sys.argv[1:]
     with tempfile.TemporaryDirectory(prefix="pd-bench-", dir="/dev/shm") as place:
         cache = Path(place, "cache")
-        cache.mkdir(mode=0o700)
+        shutil.copytree(templates, cache)
+        cache.chmod(0o700)
         found = measure(Bench(Path(program), Path(place), cache), int(calls), int(rounds))
     Path(output).write_text(json.dumps(found.as_json()))
 

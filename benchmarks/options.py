@@ -19,6 +19,7 @@ PARTS = {
     "delay": "time from a call to the websocket frame with its row",
     "scale": "viewers, probes, threads, long names, filters in the kernel",
     "page": "the page in Chromium (what ./test browser installs must be there)",
+    "programs": "what the programs alone add to a call, on a Debian kernel under QEMU",
     "vm": "all modes on a Debian kernel under QEMU, in instructions",
 }
 NATIVE = ("compare", "traced", "runtime", "start", "answers", "memory", "delay", "scale")
@@ -41,7 +42,7 @@ class Options:
 
 def read(argv: Sequence[str]) -> Options:
     """Parse the command line; an invalid one ends the process with a message."""
-    lines = "\n".join(f"  {name:8} {text}" for name, text in PARTS.items())
+    lines = "\n".join(f"  {name:9}{text}" for name, text in PARTS.items())
     parser = argparse.ArgumentParser(
         prog="./bench",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -56,9 +57,11 @@ def read(argv: Sequence[str]) -> Options:
     parser.add_argument("parts", nargs="*", default=["native"], metavar="PART")
     parser.add_argument("--calls", type=_count, default=200_000, help="calls a loop (%(default)s)")
     parser.add_argument("--rounds", type=_count, default=5, help="rounds (%(default)s)")
-    parser.add_argument("--suite", default="trixie", help="Debian suite for vm (%(default)s)")
     parser.add_argument(
-        "--vm-calls", type=_count, default=10_000, help="calls per loop for vm (%(default)s)"
+        "--suite", default="trixie", help="Debian suite for vm, programs (%(default)s)"
+    )
+    parser.add_argument(
+        "--vm-calls", type=_count, default=10_000, help="calls a loop for these (%(default)s)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to FILE")
     parser.add_argument("--plots", type=Path, metavar="DIR", help="write plots to DIR, as SVG")

@@ -52,10 +52,18 @@ def report(found: Found) -> Iterator[str]:
     if found.page:
         rows = [list(line) for line in page.lines(found.page)]
         yield "### The page\n\n" + table(["", "measured"], rows)
-    if found.vm:
-        yield from guest_tables(found.vm)
+    yield from in_machine(found)
     if listed := goals(found):
         yield "### Goals\n\n" + goal_table(listed)
+
+
+def in_machine(found: Found) -> Iterator[str]:
+    """Yield the tables of what was measured in instructions."""
+    if found.programs:
+        rows = [[name, f"{added:,.0f}"] for name, added in found.programs.items()]
+        yield "### Programs alone\n\n" + table(["", "instructions added to a call"], rows)
+    if found.vm:
+        yield from guest_tables(found.vm)
 
 
 def memory_table(found: Footprint) -> str:

@@ -6,10 +6,11 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from app.machine import kernels, qemu
+from app.machine import kernels, qemu, templates
 from app.machine.machine import SHARE, Machine, with_second_try
 from benchmarks.guest_figures import GuestFigures
 from benchmarks.workload import compile_workload
@@ -25,20 +26,35 @@ BPFTRACE_PAGES = (8 << 20) // 4096
 
 
 def measure(suite: str, calls: int, say: Callable[[str], None]) -> GuestFigures:
-    """Raises kernels.KernelError, LostMachineError, qemu.MissingProgramError, RuntimeError."""
+    """Measure all tracers in all modes. Raises as `_run` does."""
+    return GuestFigures.from_json(_run(suite, "benchmarks.guest", (str(calls), str(ROUNDS)), say))
+
+
+def programs_alone(suite: str, calls: int, say: Callable[[str], None]) -> dict[str, float]:
+    """Return the instructions that programs add to a call. Raises as `_run` does."""
+    found: dict[str, float] = _run(suite, "benchmarks.programs_alone", (str(calls),), say)
+    return found
+
+
+def _run(suite: str, module: str, arguments: Sequence[str], say: Callable[[str], None]) -> Any:
+    """Run a module in a machine, with the programs' templates, and return its JSON.
+
+    Raises kernels.KernelError, LostMachineError, qemu.MissingProgramError, RuntimeError.
+    """
     kernel = kernels.newest(suite, say=say)
     say(f"Booting Linux {kernel.release}")
     with tempfile.TemporaryDirectory(prefix="probedeck-bench-") as place:
         share = Path(place)
         compile_workload(share)
+        templates.compile_into(share / "templates", say)
 
         def boot(host: qemu.Host) -> int:
             machine = Machine(
                 kernel,
                 share,
                 [
-                    *(sys.executable, "-m", "benchmarks.guest"),
-                    *(f"{SHARE}/workload", f"{SHARE}/found.json", str(calls), str(ROUNDS)),
+                    *(sys.executable, "-m", module, f"{SHARE}/workload", f"{SHARE}/found.json"),
+                    *(*arguments, f"{SHARE}/templates"),
                 ],
                 environment={
                     "PYTHONDONTWRITEBYTECODE": "1",
@@ -55,5 +71,5 @@ def measure(suite: str, calls: int, say: Callable[[str], None]) -> GuestFigures:
 
         status = with_second_try(boot, say)
         if status:
-            raise RuntimeError(f"benchmarks.guest ended with status {status} in the machine")
-        return GuestFigures.from_json(json.loads((share / "found.json").read_text()))
+            raise RuntimeError(f"{module} ended with status {status} in the machine")
+        return json.loads((share / "found.json").read_text())

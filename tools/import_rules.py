@@ -344,6 +344,22 @@ RULES: dict[str, Rule] = {
         ),
         libraries=("bcc", "matplotlib", "numpy"),
     ),
+    "benchmarks.programs_alone": Rule(
+        ours=(
+            "app.btf",
+            "app.columns",
+            "app.columns.planner",
+            "app.filters",
+            "app.kernel",
+            "app.presets",
+            "app.presets.deletions",
+            "app.presets.deletions.offsets",
+            "app.presets.deletions.programs",
+            "app.probes.spec",
+            "app.tracer",
+            "benchmarks",
+        )
+    ),
 }
 # May be named by rules, but has none: it imports whatever a test needs.
 WITHOUT_RULE = ("tests.support",)
