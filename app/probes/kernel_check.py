@@ -24,6 +24,8 @@ from app.probes.spawner import child_environment
 
 CHECK_TIMEOUT_S = 60.0  # or start_timeout_s, which is longer on slow machines
 MOST_LOGGED_LINES = 50
+MOST_ERROR_BYTES = 1 << 20
+PIECE_BYTES = 1 << 16
 log = logging.getLogger(__name__)
 
 
@@ -135,8 +137,8 @@ def _line_of(command: Sequence[str], timeout_s: float) -> bytes:
         stderr=subprocess.PIPE,
         start_new_session=True,  # so that Ctrl-C reaches the service only
     )
-    assert process.stdout is not None
-    line = _read_line(process.stdout.fileno(), timeout_s)
+    errors = bytearray()
+    line = _read_line(process, errors, timeout_s)
     if line is None:
         process.kill()
         process.communicate()
@@ -144,24 +146,41 @@ def _line_of(command: Sequence[str], timeout_s: float) -> bytes:
     if line:
         threading.Thread(target=process.communicate, name="kernel-check", daemon=True).start()
         return line
-    _, errors = process.communicate()
-    raise subprocess.CalledProcessError(process.returncode, command, stderr=errors)
+    _, rest = process.communicate()
+    raise subprocess.CalledProcessError(process.returncode, command, stderr=bytes(errors + rest))
 
 
-def _read_line(descriptor: int, timeout_s: float) -> bytes | None:
-    """Return the first line, empty if there is none before the end, or None after the time-out."""
+def _read_line(
+    process: subprocess.Popen[bytes], errors: bytearray, timeout_s: float
+) -> bytes | None:
+    """Return the first line, empty if there is none before the end, or None after the time-out.
+
+    `errors` gets the last of what the process has written to its standard error so far: if nobody
+    read that, it could fill its pipe and hold up the line.
+    """
+    assert process.stdout is not None
+    assert process.stderr is not None
     deadline_s = time.monotonic() + timeout_s
     poller = select.poll()
-    poller.register(descriptor, select.POLLIN)
+    for pipe in (process.stdout, process.stderr):
+        poller.register(pipe, select.POLLIN)
     line = b""
     while not line.endswith(b"\n"):
         left_s = deadline_s - time.monotonic()
-        if left_s <= 0 or not poller.poll(left_s * 1000):
+        ready = poller.poll(left_s * 1000) if left_s > 0 else []
+        if not ready:
             return None
-        piece = os.read(descriptor, 1 << 16)
-        if not piece:
-            return b""
-        line += piece
+        for descriptor, _ in ready:
+            piece = os.read(descriptor, PIECE_BYTES)
+            if descriptor == process.stderr.fileno():
+                errors += piece
+                del errors[:-MOST_ERROR_BYTES]
+                if not piece:
+                    poller.unregister(descriptor)
+            elif not piece:
+                return b""
+            else:
+                line += piece
     return line
 
 

@@ -89,12 +89,32 @@ def test_the_answer_comes_before_the_end(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert not thread.is_alive()
 
 
+def test_errors_of_any_length_do_not_hold_up_the_answer(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """More than a pipe holds, before the line and after it; the last of them is logged."""
+    found = {"available": True, "function": "f", "reason": None, "hint": None}
+    answer = {"release": "6.1", "machine": "m", "hostname": "h", "not_seen": {}}
+    line = json.dumps({**answer, "modes": dict.fromkeys(MODES, found)})
+    much = "import sys; write = sys.stderr.write; write('x' * (3 << 20) + chr(10))"
+    says = f"{much}; print({line!r}, flush=True); {much.partition(';')[2]}"
+    monkeypatch.setattr(kernel_check, "check_command", lambda _: command_of(says))
+    assert kernel_check.ask_kernel(Settings()).release == "6.1"
+    monkeypatch.setattr(
+        kernel_check, "check_command", lambda _: command_of(f"{much}; sys.exit('the last words')")
+    )
+    with caplog.at_level(logging.ERROR), pytest.raises(ProbedeckError, match="status 1"):
+        kernel_check.ask_kernel(Settings())
+    assert "the last words" in caplog.text
+    assert len(caplog.text) < 3 << 20
+
+
 @pytest.mark.parametrize(("start_timeout_s", "bound_s"), [(1.0, 60), (200.0, 200)])
 def test_a_longer_start_timeout_holds_for_the_check_too(
     monkeypatch: pytest.MonkeyPatch, start_timeout_s: float, bound_s: int
 ) -> None:
     """On an emulated machine the check can take a minute, and no service starts without it."""
-    monkeypatch.setattr(kernel_check, "_read_line", lambda _descriptor, _timeout_s: None)
+    monkeypatch.setattr(kernel_check, "_read_line", lambda *_: None)
     monkeypatch.setattr(kernel_check, "check_command", lambda _: command_of(""))
     with pytest.raises(ProbedeckError, match=f"no answer for {bound_s} s"):
         kernel_check.ask_kernel(Settings(start_timeout_s=start_timeout_s))
