@@ -22,7 +22,7 @@ for name in sys.argv[1:]:
     assert code.co_filename == spec.origin, code.co_filename
     print(name, spec.origin)
 """
-MODULES = ("app.errors", "app.tracer.decode", "tests.support.waiting")
+MODULES = ("app.errors", "app.tracer.decode_plan", "tests.support.waiting")
 
 
 def bytecode_files(folder: Path) -> set[Path]:
