@@ -18,6 +18,7 @@ from tests.support.service import Service, running_service
 from tests.support.waiting import wait_until
 
 MODES = (*FUNCTION_MODES, "tracepoint")
+GIVEN_TEMPLATES = "PROBEDECK_TEST_TEMPLATES"  # of a machine (app/machine/templates.py)
 
 
 def skip(reason: str) -> None:
@@ -32,7 +33,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache folder shared by all services of the session."""
     folder = tmp_path_factory.mktemp("cache")
     folder.chmod(0o700)
-    if given := os.environ.get("PROBEDECK_TEST_TEMPLATES"):  # app/machine/templates.py
+    if given := os.environ.get(GIVEN_TEMPLATES):
         shutil.copytree(given, folder, dirs_exist_ok=True)
     return folder
 

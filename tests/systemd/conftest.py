@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from app import ROOT
+from app.presets.deletions.sources import TEMPLATE_OF
 from tests.support import kernel
 from tests.support.client import Client
-from tests.support.fixtures import MODES, skip
+from tests.support.fixtures import GIVEN_TEMPLATES, MODES, skip
 from tests.support.kernel import Process
 from tests.support.service import free_port
 from tests.support.systemd import SYSTEMD, Systemd, running_systemd
@@ -100,6 +102,12 @@ def systemd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Systemd]:
 def installed(systemd: Systemd) -> Installed:
     """The service, installed by its command. The tests end it, in their order."""
     service = Installed(systemd)
+    if given := os.environ.get(GIVEN_TEMPLATES):
+        # All but one, as compiling takes a minute in emulation.
+        left_out = shutil.ignore_patterns(f"template-{TEMPLATE_OF[MODES[-1]]}-*")
+        cache = Path(f"/proc/{systemd.pid}/root/var/cache/probedeck")
+        shutil.copytree(given, cache, ignore=left_out)
+        cache.chmod(0o700)
     said = service.install()
     assert f"Probedeck on http://localhost:{service.port}/" in said
     assert service.show("ActiveState") == "active"
