@@ -36,7 +36,7 @@ RULES: dict[str, Rule] = {
     "app.btf": Rule(ours=("app.linux",)),
     "app.kernel.availability": Rule(),
     "app.kernel": Rule(ours=("app.btf", "app.errors", "app.kernel.availability", "app.linux")),
-    "app.presets.deletions.renames": Rule(ours=("app.btf", "app.kernel")),
+    "app.presets.deletions.renames": Rule(ours=("app.btf", "app.kernel", "app.presets.deletions")),
     "app.kernel.__main__": Rule(
         ours=(
             "app.btf",

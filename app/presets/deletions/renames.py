@@ -13,6 +13,7 @@ from app.btf.format import BtfError
 from app.btf.prototypes import find_function
 from app.btf.reader import Btf
 from app.kernel.symbols import TextSymbols, resolve_in_symbols
+from app.presets.deletions.hooks import RENAME_FIELDS
 
 INNER = "vfs_rename"
 # Linux kernel commit e886663cfd02 ("fs: make do_renameat2() take struct filename", v5.11) gave it
@@ -20,7 +21,6 @@ INNER = "vfs_rename"
 # v5.12) gave vfs_rename its only argument. Stable kernels may have both earlier.
 _PARAMETERS = ["int", "struct filename *", "int", "struct filename *", "unsigned int"]
 _INNER_PARAMETERS = ["struct renamedata *"]
-_OFFSETS = (("renamedata", "old_dentry"), ("renamedata", "new_dentry"), ("dentry", "d_inode"))
 
 
 def find_rename_function(candidates: Sequence[str], btf: Btf, symbols: TextSymbols) -> str | None:
@@ -31,7 +31,9 @@ def find_rename_function(candidates: Sequence[str], btf: Btf, symbols: TextSymbo
     try:
         if _parameters(INNER, btf) != _INNER_PARAMETERS:
             return None
-        if any(btf.member_offset(struct, member) is None for struct, member in _OFFSETS):
+        if any(
+            btf.member_offset(struct, member) is None for struct, member in RENAME_FIELDS.values()
+        ):
             return None
         fitting = [name for name in candidates if _parameters(name, btf) == _PARAMETERS]
     except BtfError:
