@@ -19,3 +19,11 @@ static __always_inline struct filter *current_filter(u32 *generation)
 
     return filters.lookup(&slot);
 }
+
+static __always_inline int is_current(u32 generation)
+{
+    int zero = 0;
+    u32 *active = active_filter.lookup(&zero);
+
+    return active && *active == generation;
+}

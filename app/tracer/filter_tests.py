@@ -33,6 +33,7 @@ NUMBER_TESTS, TEXT_TESTS, CLAUSES, PATTERN_BYTES, GROUPS = 20, 20, 8, 64, 4
 _SOURCES = {COMM: 4, PROCESS: 5}
 _NO_VALUE = 31
 _TOP_BIT = 1 << 63
+_ALL_BITS = (1 << 32) - 1  # of a u32
 
 
 class _Number(ctypes.Structure):
@@ -69,11 +70,15 @@ class _Clause(ctypes.Structure):
 
 
 class FilterTests(ctypes.Structure):
-    """struct tests."""
+    """struct filter."""
 
     _fields_ = (
         ("enabled", ctypes.c_uint32),
+        ("pid", ctypes.c_uint32),
+        ("pid_bits", ctypes.c_uint32),
+        ("at_return", ctypes.c_uint32),
         ("clause_count", ctypes.c_uint32),
+        ("unused", ctypes.c_uint32),
         ("number_ends", ctypes.c_uint32 * GROUPS),
         ("text_ends", ctypes.c_uint32 * GROUPS),
         ("known", ctypes.c_uint64 * GROUPS),
@@ -90,7 +95,7 @@ def tests_of(wanted: Filter, plan: Plan) -> tuple[Test, ...]:
     """
     found: list[Test] = []
     if wanted.pid is not None:
-        found.append(NumberTest(HEAD, PID_TID, 32, 32, False, wanted.pid, wanted.pid))
+        found.append(_pid_test(wanted.pid))
     if wanted.uid is not None:
         found.append(NumberTest(HEAD, UID_CPU, 32, 32, False, wanted.uid, wanted.uid))
     for source, name in ((COMM, wanted.comm), (PROCESS, wanted.process)):
@@ -101,6 +106,30 @@ def tests_of(wanted: Filter, plan: Plan) -> tuple[Test, ...]:
         offset = RET if plan.has_own_programs else HEAD_BYTES + WORD_BYTES * _result(plan)
         found.append(NumberTest(RETURN_PHASE, offset, 0, 0, True, -(1 << 63), -1))
     return tuple(found)
+
+
+def _pid_test(pid: int) -> NumberTest:
+    return NumberTest(HEAD, PID_TID, 32, 32, False, pid, pid)
+
+
+def _one_process(wanted: KernelFilter) -> tuple[int | None, KernelFilter]:
+    """Return the only process of which a filter passes calls, and the rest of the filter.
+
+    There is one if all clauses want the same test of it. Programs make this test before they read
+    anything.
+    """
+    for place, test in enumerate(wanted.tests):
+        bit = 1 << place
+        if (
+            isinstance(test, NumberTest)
+            and test == _pid_test(test.low & _ALL_BITS)
+            and wanted.clauses
+            and all(care & want & bit for care, want in wanted.clauses)
+        ):
+            clauses = tuple((care & ~bit, want & ~bit) for care, want in wanted.clauses)
+            passes_rest = any(not care for care, _ in clauses)
+            return test.low, KernelFilter(wanted.tests, () if passes_rest else clauses)
+    return None, wanted
 
 
 def _result(plan: Plan) -> int:
@@ -126,15 +155,23 @@ def joined(wanted: Filter, where: KernelFilter, plan: Plan) -> KernelFilter:
 
 def kernel_form(wanted: KernelFilter, *, enabled: bool) -> FilterTests:
     """Return the kernel's form of a filter; raises ValueError for one that has no room there."""
-    numbers = [place for place, test in enumerate(wanted.tests) if isinstance(test, NumberTest)]
-    texts = [place for place, test in enumerate(wanted.tests) if isinstance(test, TextTest)]
+    pid, wanted = _one_process(wanted)
+    used = 0
+    for care, _ in wanted.clauses:
+        used |= care
+    tested = {place: test for place, test in enumerate(wanted.tests) if used >> place & 1}
+    numbers = [place for place, test in tested.items() if isinstance(test, NumberTest)]
+    texts = [place for place, test in tested.items() if isinstance(test, TextTest)]
     if len(numbers) > NUMBER_TESTS or len(texts) > TEXT_TESTS or len(wanted.clauses) > CLAUSES:
         raise ValueError("the filter has too many tests for the kernel")
     numbers.sort(key=lambda place: wanted.tests[place].phase)
     texts.sort(key=lambda place: wanted.tests[place].phase)
     bits = {place: number for number, place in enumerate(numbers)}
     bits |= {place: NUMBER_TESTS + number for number, place in enumerate(texts)}
-    result = FilterTests(int(enabled), len(wanted.clauses))
+    result = FilterTests(int(enabled), clause_count=len(wanted.clauses))
+    if pid is not None:
+        result.pid, result.pid_bits = pid, _ALL_BITS
+    result.at_return = any(test.phase == RETURN_PHASE for test in tested.values())
     for group in range(GROUPS):
         made = [place for place in bits if wanted.tests[place].phase <= group]
         result.number_ends[group] = sum(place in made for place in numbers)
@@ -178,8 +215,8 @@ def _text(test: Test) -> _Text:
     result = _Text(
         _SOURCES.get(test.source, test.source),
         len(data),
-        int(test.match == EQUAL),
-        int(test.match == SUFFIX),
+        _ALL_BITS if test.match == EQUAL else 0,
+        _ALL_BITS if test.match == SUFFIX else 0,
     )
     if len(data) > PATTERN_BYTES:
         raise ValueError("a pattern is too long for the kernel")

@@ -10,7 +10,6 @@
 
 // A thread's first entry is resident; those of nested calls are temporary.
 BPF_HASH(long_calls, u64, struct whole_record, LONG_CALLS_ENTRIES);
-BPF_PERCPU_ARRAY(empty_call, struct call, 1);
 
 static __always_inline void drop_long_texts(u64 *key, struct call *c)
 {
@@ -44,13 +43,10 @@ static __always_inline struct call *begin_call(u64 *key, u64 frame)
 #pragma unroll
     for (int depth = 0; depth < DEPTHS; depth++) {
         *key = task + depth;
-        struct call *c = calls.lookup(key);
+        struct call *c = entry_of(key);
 
-        if (!c) {
-            int zero = 0;
-
-            return insert_call(key, empty_call.lookup(&zero), depth > 0);
-        }
+        if (!c)
+            return insert_call(key, depth > 0);
         if (!c->frame)
             return c;
         if (is_over(c, frame)) {
@@ -68,9 +64,11 @@ static __always_inline struct call *find_call(u64 *key, u64 frame)
 #pragma unroll
     for (int depth = 0; depth < DEPTHS; depth++) {
         *key = task + depth;
-        struct call *c = calls.lookup(key);
+        struct call *c = entry_of(key);
 
-        if (c && c->frame == frame)
+        if (!c || !c->frame) // so there are no calls in progress further down
+            return NULL;
+        if (c->frame == frame)
             return c;
     }
     return NULL;
@@ -85,7 +83,7 @@ static __always_inline void give_up_ended_calls(u64 *key, u64 frame)
 #pragma unroll
     for (int depth = 0; depth < DEPTHS; depth++) {
         *key = task + depth;
-        struct call *c = calls.lookup(key);
+        struct call *c = entry_of(key);
 
         if (c && c->frame && is_over(c, frame))
             give_up_call(key, c);
@@ -109,7 +107,7 @@ int raw_tracepoint__sched_process_exit(void *ctx)
 #pragma unroll
     for (int depth = 0; depth < DEPTHS; depth++) {
         key = task + depth;
-        struct call *c = calls.lookup(&key);
+        struct call *c = entry_of(&key);
 
         if (c) {
             if (c->frame)

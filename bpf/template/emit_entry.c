@@ -8,13 +8,14 @@ static __always_inline int enter_call(u64 *words, u64 frame)
     u32 generation;
     u64 now_ns = bpf_ktime_get_ns();
     struct filter *f = current_filter(&generation);
+    u64 pid_tgid = bpf_get_current_pid_tgid();
     struct draft *d = get_draft(AT_ENTRY);
 
     if (!f || !d)
         return 1;
     if (!f->enabled)
         return 0;
-    if (!make_record(d, f, words))
+    if (!process_passes(f, pid_tgid >> 32) || !make_record(d, f, words, pid_tgid))
         return 1;
     d->whole.r.head.entry_ns = now_ns;
     send_record(&d->whole.r, d->end, sizeof(struct whole_record));

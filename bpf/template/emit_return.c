@@ -13,18 +13,18 @@ static __always_inline int enter_call(u64 *words, u64 frame)
     u32 generation;
     struct filter *f = current_filter(&generation);
     struct draft *d = get_draft(AT_ENTRY);
-    u64 key = bpf_get_current_task();
+    u64 key = bpf_get_current_task(), pid_tgid = bpf_get_current_pid_tgid();
 
     if (!f || !d)
         return 1;
-    if (!f->enabled) {
-        give_up_ended_calls(&key, as_number(&d->frame, frame));
-        return 0;
-    }
-    if (!make_record(d, f, words))
+    // What was kept for another process is tested again at the return.
+    if (f->enabled && !process_passes(f, pid_tgid >> 32))
         return 1;
-
     frame = as_number(&d->frame, frame);
+    if (!f->enabled || !make_record(d, f, words, pid_tgid)) {
+        give_up_ended_calls(&key, frame);
+        return f->enabled;
+    }
     struct call *c = begin_call(&key, frame);
 
     if (!c) {
@@ -35,6 +35,7 @@ static __always_inline int enter_call(u64 *words, u64 frame)
     c->mask = d->mask;
     c->end = d->end;
     c->retry = d->retry;
+    c->at_return = f->at_return;
     if (d->retry)
         for (int i = 0; i < TEXTS; i++)
             c->address[i] = d->address[i];
@@ -52,31 +53,38 @@ static __always_inline int enter_call(u64 *words, u64 frame)
     return 1;
 }
 
+// Send what was kept, if it passes. The verifier knows nothing of what is in memory, so that it follows
+// the tests once, not for each place where a record or its texts may be.
 static __always_inline void send_call(u64 *key, struct call *c, u64 *words,
                                       struct draft *d)
 {
     SLOT(texts_at, 0x7000000000000400);
     SLOT(return_texts, 0x7000000000000403);
     struct record *r = &c->kept.r;
-    struct whole_record *whole = NULL;
-    u64 texts = (u64)r + texts_at;
+    struct whole_record *whole;
+    int is_tested = !has_passed(c);
 
+    if (is_tested || return_texts)
+        bpf_probe_read_kernel(&d->whole.r, sizeof(struct record), r);
+    write_address(&d->texts, (u64)r + texts_at);
     if (c->end > KEPT_MAX) {
         whole = long_calls.lookup(key);
         if (!whole)
             return; // nothing takes one away
-        texts = (u64)whole + texts_at;
+        write_address(&d->texts, (u64)whole + texts_at);
     }
     if (return_texts || c->retry) {
-        bpf_probe_read_kernel(&d->whole.r, sizeof(struct record), r);
-        complete_texts(d, words, texts, c->address);
-        if (passes_now(c, &d->whole.r, (u64)texts_of(&d->whole.r), d))
-            send_record(&d->whole.r, d->end, sizeof(struct whole_record));
-        return;
+        complete_texts(d, words, read_address(&d->texts), c->address);
+        write_address(&d->texts, (u64)texts_of(&d->whole.r));
     }
-    if (!passes_now(c, r, texts, d))
+    if (is_tested && !passes_now(c, d))
         return;
-    if (whole) {
+    if (return_texts || read_number(&c->retry)) {
+        send_record(&d->whole.r, d->end, sizeof(struct whole_record));
+    } else if (c->end > KEPT_MAX) {
+        whole = long_calls.lookup(key);
+        if (!whole)
+            return;
         bpf_probe_read_kernel(&whole->r, texts_at, r);
         send_record(&whole->r, c->end, sizeof(struct whole_record));
     } else

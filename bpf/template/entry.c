@@ -7,13 +7,14 @@
 // (app/tracer/plan_programs.py).
 BPF_PROG_ARRAY(newer_entry, 1);
 
-// Fill a draft with what is known at entry. Returns false when the filter does not let it pass.
-static __always_inline int make_record(struct draft *d, struct filter *f, u64 *words)
+// Fill a draft with what is known at entry. Returns false when the filter does not let it pass, which
+// has let its process.
+static __always_inline int make_record(struct draft *d, struct filter *f, u64 *words, u64 pid_tgid)
 {
     SLOT(has_texts, 0x7000000000000401);
     struct record *r = &d->whole.r;
 
-    fill_caller(&r->head, bpf_get_current_pid_tgid());
+    fill_caller(&r->head, pid_tgid);
     r->head.cpu = bpf_get_smp_processor_id();
     r->head.flags = 0;
     r->head.unreadable = 0;

@@ -2,7 +2,9 @@
 //
 // A filter's tests of a record (app/tracer/filter_tests.py has the same layout).
 //
-// What the tests found is kept in memory, not in registers (see read_number).
+// What the tests found is kept in memory, not in registers (see read_number). And the verifier follows
+// each branch in each turn of a loop, so there are few: with a branch for each question, tests were
+// two thirds of all that it looked at.
 
 #define NUMBER_TESTS 20
 #define TEXT_TESTS 20
@@ -24,8 +26,8 @@ struct number_test {
 struct text_test {
     u32 source; // 0 to 3: a text of the plan; SOURCE_*
     s32 size;   // of the pattern, in bytes
-    u32 is_whole;
-    u32 is_end;
+    u32 is_whole; // all bits set, or none
+    u32 is_end;   // likewise
     u64 pattern[PATTERN_WORDS]; // padded with NULs
     u64 bits[PATTERN_WORDS];    // which of its bits count
 };
@@ -50,7 +52,11 @@ struct clause {
 
 struct filter {
     u32 enabled;
+    u32 pid;          // the only process whose calls pass,
+    u32 pid_bits;     // if these bits are all set; none: every process
+    u32 at_return;    // whether there are tests that can be made at the return only
     u32 clause_count; // 0: everything passes
+    u32 unused;
     u32 number_ends[GROUPS];
     u32 text_ends[GROUPS];
     u64 known[GROUPS]; // the tests made by then
@@ -58,6 +64,12 @@ struct filter {
     struct number_test numbers[NUMBER_TESTS];
     struct text_test texts[TEXT_TESTS];
 };
+
+// 1 or 0, without a branch.
+static __always_inline u64 is_zero(u64 number)
+{
+    return (number | -number) >> 63 ^ 1;
+}
 
 static __always_inline void make_number_tests(struct filter *f, u32 begin, u32 end, struct draft *d,
                                               struct record *r)
@@ -73,8 +85,10 @@ static __always_inline void make_number_tests(struct filter *f, u32 begin, u32 e
         u64 v = *(u64 *)((char *)r + (t->offset & 0xf8));
 
         v = (v << (t->left & 63)) ^ t->flip;
-        if (v - t->low <= t->span && !(r->head.unreadable >> (t->value & 31) & 1))
-            d->mask |= 1ull << i;
+        u64 is_unreadable = r->head.unreadable >> (t->value & 31) & 1;
+
+        if (v - t->low <= t->span)
+            d->mask |= (is_unreadable ^ 1) << i;
     }
 }
 
@@ -121,17 +135,14 @@ static __always_inline void make_text_tests(struct filter *f, u32 begin, u32 end
         s32 length = d->length[t->source & (SOURCES - 1)], rest = length - t->size;
         u64 words[PATTERN_WORDS] = {}, difference = 0;
 
-        if (rest < 0 || (t->is_whole && rest))
+        if ((u32)rest >> 31 | (rest & t->is_whole))
             continue;
-        if (t->is_end)
-            text += rest;
-        if (bpf_probe_read_kernel(words, sizeof(words), (void *)text))
-            continue;
+        text += (u32)rest & t->is_end;
+        difference |= bpf_probe_read_kernel(words, sizeof(words), (void *)text);
 #pragma unroll
         for (int k = 0; k < PATTERN_WORDS; k++)
             difference |= (words[k] ^ t->pattern[k]) & t->bits[k];
-        if (!difference)
-            d->mask |= 1ull << (i + NUMBER_TESTS);
+        d->mask |= is_zero(difference) << (i + NUMBER_TESTS);
     }
 }
 
@@ -151,6 +162,12 @@ static __always_inline int may_pass(struct filter *f, const int group, struct dr
             return 1;
     }
     return 0;
+}
+
+// The most usual test, before anything is read for a call that it refuses.
+static __always_inline int process_passes(struct filter *f, u32 pid)
+{
+    return !((pid ^ f->pid) & f->pid_bits);
 }
 
 // Make the tests of what is known of the caller.
@@ -190,13 +207,13 @@ static __always_inline int return_passes(struct filter *f, struct draft *d, stru
 {
     u32 numbers = 0, first_text = 0;
 
+    if (is_again && !process_passes(f, r->head.pid))
+        return 0;
     if (!f->clause_count)
         return 1;
     if (!is_again) {
         numbers = f->number_ends[OF_TEXTS];
         first_text = f->text_ends[OF_TEXTS];
-        if (numbers == f->number_ends[OF_RETURN] && first_text == f->text_ends[OF_RETURN])
-            return 1;
     }
     make_number_tests(f, numbers, f->number_ends[OF_RETURN], d, r);
     if (first_text < f->text_ends[OF_RETURN]) {

@@ -45,10 +45,15 @@ static __always_inline void keep_texts(struct call *c, struct draft *d)
         bpf_probe_read_kernel(to, size, from);
 }
 
-// Whether a record that is complete passes. The filter may have changed since the entry; no event
-// passes a filter that was replaced.
-static __always_inline int passes_now(struct call *c, struct record *r, u64 texts,
-                                      struct draft *d)
+// Whether there is nothing left to test at the return.
+static __always_inline int has_passed(struct call *c)
+{
+    return !c->retry && !c->at_return && is_current(c->generation);
+}
+
+// Whether a call's record that is complete, and in the draft, passes. Its texts are at `d->texts`. The filter may have changed since
+// the entry; no event passes a filter that was replaced.
+static __always_inline int passes_now(struct call *c, struct draft *d)
 {
     u32 generation;
     struct filter *f = current_filter(&generation);
@@ -58,5 +63,5 @@ static __always_inline int passes_now(struct call *c, struct record *r, u64 text
     int is_again = c->retry || generation != c->generation;
 
     d->mask = is_again ? 0 : c->mask;
-    return return_passes(f, d, r, texts, is_again);
+    return return_passes(f, d, &d->whole.r, read_address(&d->texts), is_again);
 }

@@ -64,13 +64,14 @@ struct whole_record {
 
 // A call remembered from entry to return.
 struct call {
+    u64 key;        // what it is found by; 0 while the entry is free
     u64 frame;      // 0 while there is no call
     u32 temporary;  // this entry is removed at the call's return
     u32 generation; // of the filter that the call passed at entry
     u32 end;        // bytes of texts; more than KEPT_MAX are in `long_calls`
     u32 retry;      // a text in user memory could not be read: its page may be there at the return
     u32 pending;    // by programs of their own: begun, but not yet known to be of interest; in no count
-    u32 unused;
+    u32 at_return;  // the filter has tests to be made then
     u64 mask;       // of the tests that held at entry
     u64 address[TEXTS]; // of the texts
     struct kept_record kept;
@@ -90,6 +91,7 @@ struct draft {
     u32 retry;                // a text may be readable at the return only
     struct walk walk;         // to a path
     u64 frame;                // see as_number
+    u64 texts;                // address of those to be tested at the return
     u32 next;                 // the filter's test to be made
     u64 mask;                 // of its tests that hold
     u64 source[8];            // addresses of the texts that it tests, by SOURCE_*

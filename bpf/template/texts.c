@@ -134,17 +134,18 @@ static __always_inline void gather_texts(struct draft *d, u64 *words,
 }
 
 // Whether a text in user memory could not be read. Its page may not be in memory at entry, and a
-// program cannot wait for it; by the return the kernel has read it, so then it is there.
+// program cannot wait for it; by the return the kernel has read it, so then it is there. Without
+// branches, all combinations of which the verifier would follow.
 static __always_inline int wants_retry(struct draft *d)
 {
-    int retry = 0;
+    u64 retry = 0;
 
 #pragma unroll
     for (int i = 0; i < TEXTS; i++) {
-        u64 address = d->address[i];
+        u64 is_unreadable = (u32)d->whole.r.head.text_size[i] >> 31;
+        u64 is_of_kernel = (d->address[i] - 1) >> 63; // or there is none: it is 0
 
-        if (d->whole.r.head.text_size[i] == TEXT_UNREADABLE && (s64)address > 0)
-            retry = 1;
+        retry |= is_unreadable & ~is_of_kernel;
     }
     return retry;
 }

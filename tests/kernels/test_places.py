@@ -31,7 +31,7 @@ from tests.support.service import Service
 from tests.support.waiting import wait_until
 
 COMM = "pd-places"
-KEPT = 12_288  # CALLS_RESIDENT of bpf/call_entries.c
+KEPT = 8_192  # CALLS_RESIDENT of bpf/call_entries.c
 # Deletes a name in a thread that is not the first, then what the case is about.
 START = """
 import ctypes, os, signal, sys, threading

@@ -27,7 +27,7 @@ static __always_inline void confirm_rename(u64 *key, struct call *c)
 static __always_inline void leave_deletion(s64 ret)
 {
     u64 key = bpf_get_current_task();
-    struct call *c = calls.lookup(&key);
+    struct call *c = entry_of(&key);
 
     if (is_in_call(c))
         end_call(&key, c);

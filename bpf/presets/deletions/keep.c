@@ -15,7 +15,7 @@ static __always_inline void keep_deletion(struct deletion *of, const u32 pending
 
     if (!f || !d || !f->enabled)
         return;
-    struct call *c = calls.lookup(&key);
+    struct call *c = entry_of(&key);
     struct record *r = &d->whole.r;
     int place;
 
@@ -28,11 +28,8 @@ static __always_inline void keep_deletion(struct deletion *of, const u32 pending
     if (place == REFUSED)
         return;
     if (!c || place == IN_DRAFT) {
-        if (!c) {
-            int zero = 0;
-
-            c = insert_call(&key, empty_call.lookup(&zero), 0);
-        }
+        if (!c)
+            c = insert_call(&key, 0);
         if (!c) {
             count(DROP_STASH_FULL);
             return;
@@ -50,6 +47,7 @@ static __always_inline void keep_deletion(struct deletion *of, const u32 pending
     c->mask = d->mask;
     c->end = d->end;
     c->retry = d->retry;
+    c->at_return = f->at_return;
     c->address[NAME] = of->name;
     c->pending = pending;
     if (!pending)
@@ -69,24 +67,35 @@ static __always_inline void send_kept(u64 *key, struct call *c, u32 draft)
     SLOT(texts_at, 0x7000000000000400);
     struct draft *d = draft_of(draft);
     struct record *r = &c->kept.r;
+    struct whole_record *whole;
+    int is_tested = !has_passed(c);
 
     if (!d)
         return;
-    if (c->retry) {
+    if (is_tested)
         copy_record(&d->whole.r, r);
+    write_address(&d->texts, (u64)r + texts_at);
+    if (c->end > KEPT_MAX) {
+        whole = long_calls.lookup(key);
+        if (!whole)
+            return; // nothing takes one away
+        write_address(&d->texts, (u64)whole + texts_at);
+    }
+    if (c->retry) {
         d->whole.r.head.flags = 0;
         draft_texts(d, r->values[DFD], c->address[NAME]);
-        if (passes_now(c, &d->whole.r, (u64)texts_of(&d->whole.r), d))
-            send_record(&d->whole.r, d->end, sizeof(struct whole_record));
-        return;
+        write_address(&d->texts, (u64)texts_of(&d->whole.r));
     }
-    if (c->end > KEPT_MAX) {
-        struct whole_record *whole = long_calls.lookup(key);
-
-        if (whole && passes_now(c, r, (u64)whole + texts_at, d)) {
-            copy_record(&whole->r, r);
-            send_record(&whole->r, c->end, sizeof(struct whole_record));
-        }
-    } else if (passes_now(c, r, (u64)texts_of(r), d))
+    if (is_tested && !passes_now(c, d))
+        return;
+    if (read_number(&c->retry)) {
+        send_record(&d->whole.r, d->end, sizeof(struct whole_record));
+    } else if (c->end > KEPT_MAX) {
+        whole = long_calls.lookup(key);
+        if (!whole)
+            return;
+        copy_record(&whole->r, r);
+        send_record(&whole->r, c->end, sizeof(struct whole_record));
+    } else
         send_record(r, c->end, sizeof(struct kept_record));
 }

@@ -41,11 +41,11 @@ static __always_inline struct draft *draft_of(u32 number)
 #define WANTS_PATH(name) SLOT(name, 0x7000000000000450)
 
 // Fill everything but the stamps and the texts.
-static __always_inline void fill_record(struct record *r, struct deletion *of)
+static __always_inline void fill_record(struct record *r, struct deletion *of, u64 pid_tgid)
 {
     s32 *sizes = r->head.text_size;
 
-    fill_caller(&r->head, bpf_get_current_pid_tgid());
+    fill_caller(&r->head, pid_tgid);
     r->head.cpu = bpf_get_smp_processor_id();
     r->head.flags = 0;
     r->head.unreadable = 0;
@@ -90,9 +90,12 @@ static __always_inline int make_deletion(struct draft *d, struct filter *f, stru
                                          struct deletion *of)
 {
     WANTS_PATH(wants_path);
+    u64 pid_tgid = bpf_get_current_pid_tgid();
     int place = IN_PLACE;
 
-    fill_record(r, of);
+    if (!process_passes(f, pid_tgid >> 32))
+        return REFUSED;
+    fill_record(r, of, pid_tgid);
     if (!caller_passes(f, d, r) || !values_pass(f, d, r))
         return REFUSED;
     if (wants_path || read_kept_name(d, r, of->name)) {

@@ -29,7 +29,7 @@ static __always_inline void enter_vfs_rename(u64 renamedata)
     SLOT(rename_new, 0x7000000000000458);
     SLOT(dentry_inode, 0x7000000000000459);
     u64 key = bpf_get_current_task(), target;
-    struct call *c = calls.lookup(&key);
+    struct call *c = entry_of(&key);
 
     if (!is_in_call(c) || !c->pending)
         return;

@@ -48,6 +48,8 @@ VALUES_COUNT = 3
 def passes(tests: FilterTests, fixed: bytes, texts: list[bytes | None]) -> bool:
     names = [fixed[64:80].split(b"\0")[0], fixed[80:96].split(b"\0")[0]]
     mask = 0
+    if (struct.unpack_from("<I", fixed, 24)[0] ^ tests.pid) & tests.pid_bits:
+        return False
     unreadable = struct.unpack_from("<I", fixed, 44)[0]
     for number in range(tests.number_ends[3]):
         test = tests.numbers[number]
@@ -86,6 +88,9 @@ def random_test(random_: random.Random) -> Test:
         source = random_.choice((0, 1, 2, 3, COMM, PROCESS))
         phase = HEAD if source in (COMM, PROCESS) else random_.choice((TEXTS, AT_RETURN))
         return TextTest(phase, source, random_.choice((EQUAL, PREFIX, SUFFIX)), data)
+    if random_.random() < 0.2:
+        pid = random_.choice((0, 1, 0xFFFF_FFFF))
+        return NumberTest(HEAD, 24, 32, 32, False, pid, pid)
     offset = random_.choice((8, 24, 32, *(HEAD_BYTES + 8 * i for i in range(VALUES_COUNT))))
     left = random_.choice((0, 0, 32, 48, 56))
     right = random_.choice((left, 32, 0)) if left == 0 else left
@@ -117,7 +122,7 @@ def test_the_kernels_form_means_the_same(seed: int) -> None:
 
 def test_groups_end_where_the_next_begins() -> None:
     tests: tuple[Test, ...] = (
-        NumberTest(HEAD, 24, 32, 32, False, 1, 1),
+        NumberTest(HEAD, 24, 0, 32, False, 1, 1),
         TextTest(HEAD, COMM, EQUAL, b"rm"),
         NumberTest(VALUES, HEAD_BYTES, 0, 0, False, 1, 1),
         TextTest(TEXTS, 0, EQUAL, b"x"),
@@ -130,6 +135,21 @@ def test_groups_end_where_the_next_begins() -> None:
     text = 1 << NUMBER_TESTS
     assert list(made.known) == [1 | text, 3 | text, 3 | 3 * text, 7 | 3 * text]
     assert made.clauses[0].care == made.known[3]
+    assert made.at_return == 1
+
+
+def test_the_only_process_is_no_test_of_a_clause() -> None:
+    pid = NumberTest(HEAD, 24, 32, 32, False, 7, 7)
+    other = TextTest(TEXTS, 0, EQUAL, b"x")
+    made = kernel_form(KernelFilter((other, pid), ((0b11, 0b11), (0b11, 0b10))), enabled=True)
+    assert (made.pid, made.pid_bits, made.at_return) == (7, 0xFFFF_FFFF, 0)
+    assert (list(made.number_ends), list(made.text_ends)) == ([0] * 4, [0, 0, 1, 1])
+    assert made.clause_count == 2
+    alone = kernel_form(KernelFilter((pid,), ((1, 1),)), enabled=True)
+    assert (alone.pid_bits, alone.clause_count) == (0xFFFF_FFFF, 0)
+    for clauses in (((1, 1), (2, 2)), ((1, 0),), ()):  # some other process may pass
+        made = kernel_form(KernelFilter((pid, other), clauses), enabled=True)
+        assert made.pid_bits == 0
 
 
 def test_the_filter_of_all_probes_must_hold_too() -> None:
@@ -151,6 +171,6 @@ def test_failures_need_a_result() -> None:
 def test_what_has_no_room_is_refused() -> None:
     test = NumberTest(HEAD, 24, 0, 0, False, 1, 1)
     with pytest.raises(ValueError, match="too many"):
-        kernel_form(KernelFilter((test,) * 21, ((1, 1),)), enabled=True)
+        kernel_form(KernelFilter((test,) * 21, (((1 << 21) - 1, 1),)), enabled=True)
     with pytest.raises(ValueError, match="too long"):
-        kernel_form(KernelFilter((TextTest(TEXTS, 0, EQUAL, b"x" * 65),)), enabled=True)
+        kernel_form(KernelFilter((TextTest(TEXTS, 0, EQUAL, b"x" * 65),), ((1, 1),)), enabled=True)
