@@ -22,7 +22,7 @@ HEAD, VALUES, TEXTS, RETURN = 0, 1, 2, 3
 COMM, PROCESS = 16, 17
 
 # Offsets in the head, in bytes.
-LATENCY_NS, RET, PID_TID, UID_CPU, UNREADABLE = 8, 16, 24, 32, 44
+LATENCY_NS, RET, PID_TID, UID_CPU, FLAGS, UNREADABLE = 8, 16, 24, 32, 40, 44
 NAMES = {COMM: 64, PROCESS: 80}
 NAME_BYTES = 16  # TASK_COMM_LEN, include/linux/sched.h
 HEAD_BYTES = 96
@@ -31,6 +31,9 @@ WORD_BITS = 64
 WORD = (1 << WORD_BITS) - 1
 
 EQUAL, PREFIX, SUFFIX = "equal", "prefix", "suffix"
+
+# Marks of text i in the head's flags, shifted left by i: its end is missing, or its beginning.
+TEXT_CUT, PATH_OPEN = 1, 0x100
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class NumberTest:
 class TextTest:
     """Whether a text equals `data`, begins or ends with it; false for null.
 
+    Nothing is known of an end that is missing: there a text does not pass, as "…" stands there.
     `source` is the index of a text of the plan, COMM or PROCESS; `match` is EQUAL, PREFIX or
     SUFFIX; `data` has at most 64 bytes. Without bytes, PREFIX passes every text that is not null.
     """
@@ -67,6 +71,13 @@ class TextTest:
     source: int
     match: str
     data: bytes
+
+    @property
+    def marks(self) -> int:
+        """The marks with which a text does not pass."""
+        if self.match == EQUAL:
+            return TEXT_CUT | PATH_OPEN
+        return (TEXT_CUT if self.match == SUFFIX else PATH_OPEN) if self.data else 0
 
 
 Test = NumberTest | TextTest
@@ -144,6 +155,9 @@ def _text(test: TextTest, fixed: bytes, texts: Sequence[bytes | None]) -> bool:
     else:
         text = fixed[start : start + NAME_BYTES].split(b"\0", 1)[0]
     if text is None:
+        return False
+    flags = int.from_bytes(fixed[FLAGS : FLAGS + 4], "little")
+    if start is None and flags >> test.source & test.marks:
         return False
     if test.match == EQUAL:
         return text == test.data

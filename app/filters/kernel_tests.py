@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from app.columns.plan import ENTRY, MAX_TEXT_BYTES, Output, Plan
+from app.columns.plan import ENTRY, Output, Plan
 from app.filters import kernel_filter as record
 from app.filters.globs import pieces, plain
 from app.filters.kernel_filter import (
@@ -72,12 +72,10 @@ class NumberSource:
 
 @dataclass(frozen=True)
 class TextSource:
-    """A text of the record, of at most `max_bytes`, of which more are cut off if `is_cut`."""
+    """A text of the record."""
 
     phase: int
     source: int
-    max_bytes: int
-    is_cut: bool
 
 
 Source = NumberSource | TextSource
@@ -88,8 +86,7 @@ def source_of(output: Output, plan: Plan) -> Source | None:
     name = output.column.name
     if output.decoder == HEAD_DECODER:
         if name in HEAD_TEXTS:
-            size = record.NAME_BYTES - 1
-            return TextSource(record.HEAD, HEAD_TEXTS[name], size, False)
+            return TextSource(record.HEAD, HEAD_TEXTS[name])
         if name in HEAD_NUMBERS:
             offset, left, right, phase = HEAD_NUMBERS[name]
             return NumberSource(phase, offset, left, right, name == "errno")
@@ -102,7 +99,7 @@ def source_of(output: Output, plan: Plan) -> Source | None:
         (index,) = output.texts
         text = plan.texts[index]
         phase = record.TEXTS if text.address.at == ENTRY else record.RETURN
-        return TextSource(phase, index, text.max_bytes, True)
+        return TextSource(phase, index)
     return None
 
 
@@ -169,13 +166,7 @@ def _text_tests(meaning: TextMeaning, source: TextSource) -> list[Test] | None:
     match, text = found
     data = text.encode("utf-8", "surrogatepass")
     is_exact = "\\" not in text and ELLIPSIS not in text and len(data) <= MAX_TEXT_TEST_BYTES
-    if match == SUFFIX:
-        # A text that is cut may end so by chance.
-        is_whole = not source.is_cut or source.max_bytes == MAX_TEXT_BYTES
-        is_exact = is_exact and is_whole and not ESCAPE_END.match(text)
-    elif match == EQUAL:
-        is_exact = is_exact and not (source.is_cut and len(data) == source.max_bytes)
-    if not is_exact:
+    if not is_exact or (match == SUFFIX and ESCAPE_END.match(text)):
         return None
     return [TextTest(source.phase, source.source, match, data)]
 

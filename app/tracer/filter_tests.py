@@ -58,6 +58,8 @@ class _Text(ctypes.Structure):
         ("size", ctypes.c_int32),
         ("is_whole", ctypes.c_uint32),
         ("is_end", ctypes.c_uint32),
+        ("marks", ctypes.c_uint32),
+        ("unused", ctypes.c_uint32),
         ("pattern", ctypes.c_uint8 * PATTERN_BYTES),
         ("bits", ctypes.c_uint8 * PATTERN_BYTES),
     )
@@ -217,6 +219,7 @@ def _text(test: Test) -> _Text:
         len(data),
         _ALL_BITS if test.match == EQUAL else 0,
         _ALL_BITS if test.match == SUFFIX else 0,
+        test.marks,
     )
     if len(data) > PATTERN_BYTES:
         raise ValueError("a pattern is too long for the kernel")

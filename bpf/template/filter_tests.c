@@ -28,6 +28,8 @@ struct text_test {
     s32 size;   // of the pattern, in bytes
     u32 is_whole; // all bits set, or none
     u32 is_end;   // likewise
+    u32 marks;    // TEXT_CUT and PATH_OPEN: a text so marked does not pass, as its end is unknown
+    u32 unused;
     u64 pattern[PATTERN_WORDS]; // padded with NULs
     u64 bits[PATTERN_WORDS];    // which of its bits count
 };
@@ -111,6 +113,7 @@ static __always_inline void find_names(struct draft *d, struct record *r)
 // Note where the texts of a record are. `texts` is the address of the first.
 static __always_inline void find_texts(struct draft *d, struct record *r, u64 texts)
 {
+    d->flags = r->head.flags;
 #pragma unroll
     for (int i = 0; i < TEXTS; i++) {
         s32 size = r->head.text_size[i];
@@ -131,11 +134,12 @@ static __always_inline void make_text_tests(struct filter *f, u32 begin, u32 end
             break;
         write_number(&d->next, i + 1);
         struct text_test *t = &f->texts[i];
-        u64 text = d->source[t->source & (SOURCES - 1)];
-        s32 length = d->length[t->source & (SOURCES - 1)], rest = length - t->size;
+        u32 source = t->source & (SOURCES - 1);
+        u64 text = d->source[source];
+        s32 rest = d->length[source] - t->size;
         u64 words[PATTERN_WORDS] = {}, difference = 0;
 
-        if ((u32)rest >> 31 | (rest & t->is_whole))
+        if ((u32)rest >> 31 | (rest & t->is_whole) | (d->flags >> source & t->marks))
             continue;
         text += (u32)rest & t->is_end;
         difference |= bpf_probe_read_kernel(words, sizeof(words), (void *)text);

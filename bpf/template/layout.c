@@ -96,6 +96,7 @@ struct draft {
     u64 mask;                 // of its tests that hold
     u64 source[8];            // addresses of the texts that it tests, by SOURCE_*
     s32 length[8];            // and their sizes
+    u32 flags;                // of the record, with the texts' marks
 };
 #ifndef DRAFTS
 #define DRAFTS 2

@@ -44,6 +44,7 @@ VFS_READ: dict[str, Any] = {"function": "vfs_read", "columns": ["path(file) as f
 SYS_READ = 0  # x86-64
 COMM = "pd-filtered"
 LONG = "/" + "n" * 63  # the longest pattern
+CUT = "/" + "n" * 5000  # longer than a row's text
 BLOCKED_S, SLOW = 0.5, "250ms"
 MARK_BYTES = itertools.count(70_001)
 MEMBERS = ("uid", "comm", "process", "only_failures")
@@ -67,6 +68,7 @@ OPENS = [
     f"filename={LONG}",
     f"filename={LONG[:-1]}*",
     "filename=*nnnnnnnn",
+    "filename!=*nnnnnnnn",
     "ret<0",
     "ret=ENOENT",
     "errno=ENOTDIR",
@@ -126,7 +128,7 @@ def open_files() -> None:
     """Calls that differ in every column."""
     folder = os.open("/dev", os.O_PATH)
     paths = ["/dev/null", "/dev/zero", "/pd-none", "/dev/null/x", LONG, LONG[:-1] + "mm", ""]
-    for path in [*paths, LONG + "n", "/dev/full", "/proc/self/status"]:
+    for path in [*paths, LONG + "n", CUT, "/dev/full", "/proc/self/status"]:
         for flags in (os.O_RDONLY, os.O_WRONLY | os.O_APPEND):
             try_to_open(path, flags)
     try_to_open("null", os.O_RDONLY, folder)

@@ -15,12 +15,14 @@ from app.columns.column import Column
 from app.columns.names import ERRORS
 from app.columns.plan import ENTRY, MAX_TEXT_BYTES, RETURN, STRING, Hook, Output, Plan, Read, Text
 from app.filters import Vocabulary
+from app.filters.kernel_filter import PATH_OPEN, TEXT_CUT
 
 FILE: dict[str, Any] = json.loads((ROOT / "tests/vectors/filter_cases.json").read_text())
 WIDE = ("int64", "uint64")
 HEAD = ("time", "pid", "tid", "uid", "process", "comm", "ret", "errno", "latency_ns")
 SHOWN_BYTE = re.compile(r"\\x([0-9a-f]{2})")
 MODE = "fexit"
+ELLIPSIS = "…"
 
 Row = dict[str, Any]
 
@@ -105,12 +107,18 @@ def plan_of(columns: Iterable[Column], tables: Mapping[str, Mapping[int, str]]) 
 
 
 def pack(row: Row, plan: Plan) -> tuple[bytes, list[bytes | None]]:
-    """Return the record of a row: its fixed part, and its texts."""
+    """Return the record of a row: its fixed part, and its texts, which "…" marks as cut."""
     values, texts, unreadable = [0] * len(plan.values), [None] * len(plan.texts), 0
+    flags = 0
     for output in plan.outputs:
         cell = row[output.column.name]
         if output.texts:
-            texts[output.texts[0]] = None if cell is None else to_bytes(cell)
+            (place,) = output.texts
+            text = cell or ""
+            flags |= (PATH_OPEN if text.startswith(ELLIPSIS) else 0) << place
+            text = text.removeprefix(ELLIPSIS)
+            flags |= (TEXT_CUT if text.endswith(ELLIPSIS) else 0) << place
+            texts[place] = None if cell is None else to_bytes(text.removesuffix(ELLIPSIS))
         elif output.values and cell is None:
             unreadable |= 1 << output.values[0]
             values[output.values[0]] = 0xDEAD
@@ -130,7 +138,7 @@ def pack(row: Row, plan: Plan) -> tuple[bytes, list[bytes | None]]:
         row.get("tid", 77),
         row["uid"],
         1,
-        0,
+        flags,
         unreadable,
         *sizes,
         to_bytes(row["comm"]),

@@ -26,7 +26,18 @@ NUMBERS = {
 }
 SHORT = ["", "a", "A", "ab", "aB", "b.log", "9", r"\xe9", r"a\xff", "é", "x/y", "*", "\\"]
 EQUAL = st.sampled_from(["=", "!="])
-TEXTS = [*SHORT, "/tmp/a", "/tmp/b.LOG", "a" * 64, "a" * 65, "…", "a\nb"]
+TEXTS = [
+    *SHORT,
+    "/tmp/a",
+    "/tmp/b.LOG",
+    "a" * 64,
+    "a" * 65,
+    "…",
+    "a\nb",
+    "/tmp/a…",
+    "…/tmp/a",
+    "…a…",
+]
 
 
 def cells(column: Any) -> st.SearchStrategy[Any]:

@@ -60,7 +60,10 @@ def passes(tests: FilterTests, fixed: bytes, texts: list[bytes | None]) -> bool:
     for number in range(tests.text_ends[3]):
         wanted = tests.texts[number]
         text = [*texts, *names][wanted.source]
-        if text is None or len(text) < wanted.size or (wanted.is_whole and len(text) > wanted.size):
+        marks = 0 if wanted.source > 3 else struct.unpack_from("<I", fixed, 40)[0] >> wanted.source
+        if text is None or marks & wanted.marks:
+            continue
+        if len(text) < wanted.size or (wanted.is_whole and len(text) > wanted.size):
             continue
         start = len(text) - wanted.size if wanted.is_end else 0
         if text[start : start + wanted.size] == bytes(wanted.pattern[: wanted.size]):
@@ -71,7 +74,8 @@ def passes(tests: FilterTests, fixed: bytes, texts: list[bytes | None]) -> bool:
 
 def random_record(random_: random.Random) -> tuple[bytes, list[bytes | None]]:
     words = [random_.choice((0, 1, WORD, 1 << 63, random_.getrandbits(64))) for _ in range(5)]
-    words.append(random_.getrandbits(VALUES_COUNT) << 32 | random_.getrandbits(3))
+    flags = random_.choice((0, random_.getrandbits(16)))
+    words.append(random_.getrandbits(VALUES_COUNT) << 32 | flags)
     names = b"".join(random_.choice((b"rm", b"rmdir", b"x" * 15)).ljust(16, b"\0") for _ in "ab")
     values = [
         random_.choice((0, 5, WORD, 1 << 63, random_.getrandbits(64))) for _ in range(VALUES_COUNT)
