@@ -44,6 +44,9 @@ class Relay:
         self._owner = owner
         self._free = connections
         self._started = False
+        # The event loop itself holds only a connection that it waits for. One that has ended in one
+        # direction, or whose other side is slow, would be gone with the next garbage collection.
+        self._tasks: set[asyncio.Task[None] | None] = set()
         self._diag, self._proc_net = diag, proc_net
 
     async def serve(self, listening: socket.socket) -> None:
@@ -76,6 +79,8 @@ class Relay:
             writer.transport.abort()
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        self._tasks.add(task)
         try:
             refusal = self._refusal(writer)
             if refusal:
@@ -87,6 +92,7 @@ class Relay:
             finally:
                 self._free += 1
         finally:
+            self._tasks.discard(task)
             writer.transport.abort()
 
     def _refusal(self, writer: asyncio.StreamWriter) -> tuple[HTTPStatus, str, str] | None:

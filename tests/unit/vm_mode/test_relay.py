@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import socket
@@ -175,6 +176,34 @@ def test_either_side_may_stop_sending_first() -> None:
             writer.close()
 
     heard: asyncio.Future[bytes]
+    asyncio.run(dialogue())
+
+
+def test_a_connection_that_has_ended_in_one_direction_outlives_garbage_collections() -> None:
+    async def service(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"hello")
+        assert await reader.read() == b"over"
+        asked.set()
+        await collected.wait()
+        writer.write(b"and out")
+        writer.close()
+
+    async def dialogue() -> None:
+        nonlocal asked, collected
+        asked, collected = asyncio.Event(), asyncio.Event()
+        async with serving(service) as (_, address):
+            reader, writer = await asyncio.open_connection(*address)
+            assert await reader.readexactly(5) == b"hello"
+            writer.write(b"over")
+            writer.write_eof()
+            await asked.wait()
+            gc.collect()
+            collected.set()
+            assert await asyncio.wait_for(reader.read(), 20) == b"and out"
+            writer.close()
+
+    asked: asyncio.Event
+    collected: asyncio.Event
     asyncio.run(dialogue())
 
 
