@@ -44,3 +44,8 @@ RESULT = (
     Column("errno", "text", "Error", "Error name", nullable=True, names=ERRORS),
     Column("latency_ns", "uint64", "Latency", "Time from entry to return", unit="ns"),
 )
+# What joins the tests of a filter, in any case: no column may be called so.
+JOINING_WORDS = ("not", "and", "or")
+# Names that every row has: `probe` and `mode` say where it is from.
+ALWAYS = (*(column.name for column in CALLER), "probe", "mode")
+AT_RETURN = tuple(column.name for column in RESULT)  # of each row of a mode that sees the return

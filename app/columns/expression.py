@@ -14,6 +14,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from app.columns.column import JOINING_WORDS
+
 MAX_COLUMNS = 32
 MAX_LENGTH = 256
 MAX_STEPS = 24
@@ -173,6 +175,12 @@ class _Parser:
             if alias.kind != "name" or not COLUMN_NAME.fullmatch(alias.text):
                 raise ExpressionError(
                     f"`as` needs a name of 1 to {MAX_NAME} letters, digits or '_'", alias.position
+                )
+            if alias.text.lower() in JOINING_WORDS:
+                raise ExpressionError(
+                    f"`{alias.text}` joins the tests of a filter, so no test could name the "
+                    f"column; write `... as {alias.text}_2`, for instance",
+                    alias.position,
                 )
             found = replace(found, alias=alias.text)
         self.expect_end()

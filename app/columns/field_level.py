@@ -75,10 +75,13 @@ def level_at(subject: Subject, at: str) -> Level:
 
 
 def _arguments(subject: Subject) -> Level:
-    here = tuple(_of_start(subject.paths, each) for each in subject.arguments)
-    result = subject.result
+    paths, result = subject.paths, subject.result
+    here = tuple(
+        _of_start(paths, each, _expression(subject, each, number))
+        for number, each in enumerate(subject.arguments)
+    )
     if result is not None:
-        here = (*here, _of_start(subject.paths, result))
+        here = (*here, _of_start(paths, result, result.name))
     inside = ", ".join(each.declaration for each in subject.arguments)
     if subject.hook.kind == "tracepoint":
         declaration = f"{subject.hook.category}:{subject.hook.name}({inside})"
@@ -89,13 +92,18 @@ def _arguments(subject: Subject) -> Level:
     return Level("", declaration, here[:MAX_FIELDS], max(len(here) - MAX_FIELDS, 0))
 
 
-def _of_start(paths: Paths, start: Start) -> FieldHere:
+def _expression(subject: Subject, start: Start, number: int) -> str:
+    """Return how to write an argument: by its number where its name means something else."""
+    return start.name if subject.argument(start.name) is start else f"arg{number}"
+
+
+def _of_start(paths: Paths, start: Start, expression: str) -> FieldHere:
     if start.place is not None:
-        return _field(paths, start.name, start.name, start.place)
+        return _field(paths, start.name, expression, start.place)
     shown = start.whole
     return FieldHere(
         name=start.name,
-        expression=start.name,
+        expression=expression,
         type="",
         declaration=start.declaration,
         size_bytes=None,

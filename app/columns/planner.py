@@ -10,7 +10,7 @@ from app.btf.format import Kind
 from app.btf.reader import Btf
 from app.btf.type_paths import PathError, Paths, Place
 from app.columns import starts
-from app.columns.column import CALLER, Column
+from app.columns.column import ALWAYS, AT_RETURN, CALLER, JOINING_WORDS, Column
 from app.columns.expression import (
     MAX_COLUMNS,
     Expression,
@@ -44,9 +44,6 @@ from app.linux import tracefs
 
 LATENCY = Column("latency_ns", "uint64", "Latency", "Time from entry to return", unit="ns")
 MAX_RESULT_FIELDS = 8  # of a struct that is returned; else it is shown as one number
-# Names that every row has: `probe` and `mode` say where it is from.
-ALWAYS = (*(column.name for column in CALLER), "probe", "mode")
-AT_RETURN = ("ret", "errno", "latency_ns")
 # Context columns that are made of fields of the current task.
 _TASK_VALUES = {"ppid": ("real_parent", "tgid"), "pcomm": ("real_parent", "group_leader", "comm")}
 _NOT_YET = {
@@ -171,8 +168,16 @@ class _Builder:
             return
 
     def _free(self, name: str) -> str:
-        """Return the name of a column by default: `arg_pid` where `pid` has its own meaning."""
-        return f"arg_{name}" if name in self.names else name
+        """Return the name of a column by default, which no other column has."""
+        name = self._own(name)
+        while name in self.names:
+            name = f"arg_{name}"
+        return name
+
+    def _own(self, name: str) -> str:
+        """Return the name of a column without `as`: `arg_pid` where `pid` has its own meaning."""
+        has_meaning = name in ALWAYS or (name in AT_RETURN and self.subject.sees_return)
+        return f"arg_{name}" if has_meaning or name.lower() in JOINING_WORDS else name
 
     def _renderings(self, name: str, place: Place, at: str) -> Iterator[tuple[str, Rendering]]:
         paths = self.subject.paths
@@ -187,19 +192,16 @@ class _Builder:
 
     def _add_expression(self, expression: Expression) -> None:
         value, subject = expression.value, self.subject
-        if isinstance(value, Name) and expression.renderer is None:
-            if expression.alias is None and value.name in (*ALWAYS, *AT_RETURN):
-                if value.name in AT_RETURN:
-                    self._check_return(value)
-                return
-            if self._add_context(value, expression.name):
-                return
+        is_alone = isinstance(value, Name) and expression.renderer is None
+        if isinstance(value, Name) and is_alone and self._add_built_in(value, expression.alias):
+            return
         start = self._start(value)
         if start.whole and isinstance(value, Name):
             if expression.renderer not in (None, "str"):
                 raise ExpressionError(f"{value.name} is a text: write {value.name} alone")
-            self._claim(expression, expression.name)
-            self._add(expression.name, start.declaration, start.at, start.whole)
+            name = self._name(expression)
+            self._claim(expression, name)
+            self._add(name, start.declaration, start.at, start.whole)
             return
         place = subject.place(value)
         declaration = subject.paths.text(place.type, place.name)
@@ -207,14 +209,17 @@ class _Builder:
             if expression.renderer:
                 size = expression.size
                 rendering = by_renderer(subject.paths, expression.renderer, size, place, start.at)
-                found = [(expression.name, rendering)]
+                found = [(self._name(expression), rendering)]
             else:
-                found = list(self._renderings(expression.name, place, start.at))
+                found = list(self._renderings(self._name(expression), place, start.at))
         except PathError as error:
             raise ExpressionError(error.message, value.position, error.near) from None
         for name, rendering in found:
             self._claim(expression, name)
             self._add(name, declaration, start.at, rendering)
+
+    def _name(self, expression: Expression) -> str:
+        return expression.alias or self._own(expression.name)
 
     def _start(self, value: Value) -> Start:
         name = start_of(value)
@@ -223,7 +228,25 @@ class _Builder:
         except PathError as error:
             raise ExpressionError(error.message, name.position, error.near) from None
 
+    def _add_built_in(self, value: Name, alias: str | None) -> bool:
+        """Add a column that is no argument's; return whether it is one, or is always there."""
+        name = value.name
+        if self.subject.argument(name) is not None:
+            return False
+        if name in ALWAYS or (name in AT_RETURN and (name != "ret" or alias is None)):
+            if alias not in (None, name):
+                raise ExpressionError(f"{name} cannot be renamed", value.position)
+            if name in AT_RETURN:
+                self._check_return(value)
+            return True
+        return self._add_context(value, alias or name)
+
     def _check_return(self, value: Name) -> None:
+        if not self.subject.returns:
+            raise ExpressionError(
+                f"{value.name} is not known here: {self.subject.hook.name} has no return",
+                value.position,
+            )
         if not self.subject.sees_return:
             raise ExpressionError(
                 f"{value.name} is not known here: it needs a mode that sees the return",
@@ -248,17 +271,15 @@ class _Builder:
         return ["ret", "errno"] if _may_fail(self.subject.paths, result.place) else ["ret"]
 
     def _add_context(self, value: Name, name: str) -> bool:
-        """Add a context column; return whether it is one. An argument of its name comes first."""
-        if any(start.name == value.name for start in self.subject.arguments):
-            return False
+        """Add a context column; return whether it is one."""
         if value.name in _NOT_YET:
             raise ExpressionError(_NOT_YET[value.name], value.position)
         if value.name not in CONTEXT_NAMES:
             return False
+        if value.name == "cpu" and name != "cpu":
+            raise ExpressionError("cpu cannot be renamed", value.position)
         self._claim_name(name, value.position)
         if value.name == "cpu":
-            if name != "cpu":
-                raise ExpressionError("cpu cannot be renamed", value.position)
             help_ = "Number of the CPU at entry"
             self.outputs.append(Output(Column("cpu", "uint32", "CPU", help_), "head"))
         elif value.name == "cgroup":

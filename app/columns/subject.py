@@ -14,6 +14,7 @@ from app.btf.format import BtfError, Kind
 from app.btf.reader import Btf
 from app.btf.type_paths import PathError, Paths, Place
 from app.columns import starts
+from app.columns.column import ALWAYS, AT_RETURN
 from app.columns.expression import Cast, Element, ExpressionError, Member, Name, Value
 from app.columns.plan import Hook
 from app.columns.starts import Start
@@ -45,21 +46,34 @@ class Subject:
     arguments: tuple[Start, ...]
     result: Start | None
 
+    @property
+    def returns(self) -> bool:
+        """Whether the target returns, seen or not; a tracepoint does not."""
+        return self.hook.kind != TRACEPOINT
+
+    def argument(self, name: str) -> Start | None:
+        """Return the argument or field of this name; `ret` is a field's only in a tracepoint."""
+        if name == "ret" and self.returns:
+            return None
+        return next((start for start in self.arguments if start.name == name), None)
+
     def start(self, name: str) -> Start:
         """Return the start of this name; raises PathError with near misses."""
-        if name == "ret":
+        if name == "ret" and self.returns:
             return self._result()
-        for start in self.arguments:
-            if start.name == name:
-                return start
+        argument = self.argument(name)
+        if argument is not None:
+            return argument
         if name.startswith("arg") and name[3:].isdecimal() and len(name) <= len("arg99"):
             number = int(name[3:])
             if number < len(self.arguments):
                 return self.arguments[number]
         if name == "current":
             return starts.current_task(self.paths)
+        if name in (*ALWAYS, *AT_RETURN, *CONTEXT_NAMES):
+            raise PathError(f"{name} is a column as it is: it has no fields and takes no renderer")
         known = [each.name for each in self.arguments]
-        names = [*known, "ret", "current", *CONTEXT_NAMES]
+        names = [*known, *(["ret"] if self.returns else []), "current"]
         near = tuple(difflib.get_close_matches(name, names, n=3))
         guess = f"; did you mean {' or '.join(near)}?" if near else "."
         what = "fields" if self.hook.kind == TRACEPOINT else "arguments"
@@ -68,8 +82,10 @@ class Subject:
 
     def _result(self) -> Start:
         if not self.sees_return:
-            modes = "" if self.hook.kind == TRACEPOINT else f": {' or '.join(RETURN_MODES)}"
-            raise PathError(f"`ret` is not known here: it needs a mode that sees the return{modes}")
+            modes = " or ".join(RETURN_MODES)
+            raise PathError(
+                f"`ret` is not known here: it needs a mode that sees the return: {modes}"
+            )
         if self.result is None:
             raise PathError(f"{self.hook.name} returns nothing (void)")
         return self.result

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from app.columns.column import Column
+from app.columns.column import JOINING_WORDS, Column
 
 TEXT, NUMBER, TIME, BOOL = "text", "number", "time", "bool"
 
@@ -38,7 +38,7 @@ SYMBOLS = sorted(KINDS, key=len, reverse=True)
 WRITTEN = sorted([*SYMBOLS, *SPELLINGS], key=len, reverse=True)
 
 JOINING = {"&&": "and", "||": "or"}
-KEYWORDS = ("not", "and", "or")
+KEYWORDS = JOINING_WORDS
 
 
 def _pattern(text: str) -> str:

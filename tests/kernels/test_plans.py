@@ -10,9 +10,11 @@ import pytest
 
 from app.btf.format import Kind
 from app.btf.reader import Btf
+from app.columns.column import CALLER
 from app.columns.expression import ExpressionError
 from app.columns.field_level import level_at
 from app.columns.kernel_offsets import PATH_OFFSETS, TASK_OFFSETS
+from app.columns.plan import Plan
 from app.columns.planner import plan
 from app.columns.subject import FUNCTION_MODES, Subject, subject_of
 from app.columns.trace_target import FUNCTION, SYSCALL, TRACEPOINT, Target
@@ -25,6 +27,7 @@ from tests.support.running_types import RUNNING, running_btf
 pytestmark = pytest.mark.suites("trixie-backports")
 
 DEPTH = 5
+HEAD = [column.name for column in CALLER]
 
 
 @pytest.fixture(scope="module")
@@ -81,18 +84,57 @@ def test_whatever_fields_lead_to(btf: Btf) -> None:
     assert planned > 90
 
 
-def test_system_calls_and_tracepoints(btf: Btf) -> None:
+def events() -> list[tuple[str, str]]:
+    """Return category and name of every tracepoint."""
     with tracefs.opened() as folder:
-        events = [path.parent for path in sorted((folder / "events").glob("*/*/format"))]
-        names = [(event.parent.name, event.name) for event in events]
+        found = [path.parent for path in sorted((folder / "events").glob("*/*/format"))]
+    return [(event.parent.name, event.name) for event in found]
+
+
+def tracepoints() -> list[Target]:
+    """Return all but those of system calls."""
+    return [Target(TRACEPOINT, f"{one}:{name}") for one, name in events() if one != "syscalls"]
+
+
+def test_system_calls_and_tracepoints(btf: Btf) -> None:
     enter = "sys_enter_"
-    syscalls = [name.removeprefix(enter) for _, name in names if name.startswith(enter)]
-    others = [f"{category}:{name}" for category, name in names if category != "syscalls"]
+    syscalls = [name.removeprefix(enter) for _, name in events() if name.startswith(enter)]
+    others = [target.name for target in tracepoints()]
     assert len(syscalls) > 300 and len(others) > 300
     chance = random.Random(11)
     targets = [Target(SYSCALL, name) for name in chance.sample(syscalls, 100)]
     targets += [Target(TRACEPOINT, name) for name in chance.sample(others, 200)]
     assert [each for each in targets if refusal(btf, each, "tracepoint")] == []
+
+
+def named(found: Plan) -> dict[str, tuple[object, ...]]:
+    """Return what each column is made of, by its name."""
+    return {
+        each.column.name: (
+            each.column,
+            each.decoder,
+            [found.values[index] for index in each.values],
+            [found.texts[index] for index in each.texts],
+        )
+        for each in found.outputs
+    }
+
+
+def test_a_field_that_is_listed_is_a_column_as_by_default(btf: Btf) -> None:
+    """Of every tracepoint, also where a field is called `ret`, `errno`, `pid` or `mode`."""
+    called = set()
+    for target in tracepoints():
+        subject = subject_of(btf, target, "tracepoint")
+        default = named(plan(btf, target, "tracepoint"))
+        for field in level_at(subject, "").fields:
+            if field.shown_as not in (None, "fields"):
+                wanted = named(plan(btf, target, "tracepoint", [field.expression]))
+                (name,) = set(wanted) - set(HEAD)
+                (_, decoder, *_) = default.get(name, (None, None))
+                if decoder == wanted[name][1]:  # else there was no room for it
+                    assert default[name] == wanted[name], (target, field)
+                    called.add(field.name)
+    assert called >= {"ret", "errno", "pid", "comm", "cpu", "mode"}
 
 
 def test_names_lead_to_what_they_are_of() -> None:

@@ -75,6 +75,15 @@ def test_the_steps() -> None:
         ("cast(, x)", 5, "cast() needs a type, such as `struct tcp_sock`"),
         ("a as", 4, "`as` needs a name of 1 to 64 letters, digits or '_'"),
         ("a as 5", 5, "`as` needs a name of 1 to 64 letters, digits or '_'"),
+        *(
+            (
+                f"a as {word}",
+                5,
+                f"`{word}` joins the tests of a filter, so no test could name the column; "
+                f"write `... as {word}_2`, for instance",
+            )
+            for word in ("or", "And", "NOT")
+        ),
         ("a; rm", 1, "unexpected character ';'"),
         ("a\u0663", 1, "unexpected character '\u0663'"),
         ("é", 0, "unexpected character 'é'"),

@@ -69,6 +69,12 @@ def test_every_expression_leads_on(btf: Btf) -> None:
     assert shown(level(btf, "to_int", "x")) == {}
 
 
+def test_an_argument_called_ret_is_written_by_its_number(btf: Btf) -> None:
+    found = level(btf, "pids")
+    assert [each.expression for each in found.fields] == ["pid", "comm", "arg2", "ret"]
+    assert found.fields[2].name == "ret"
+
+
 def test_why_a_field_cannot_be_shown(btf: Btf) -> None:
     (large, after, _) = level(btf, "with_large").fields
     assert (large.shown_as, large.column_type, large.has_fields) == (None, None, False)
@@ -83,6 +89,8 @@ def test_why_a_field_cannot_be_shown(btf: Btf) -> None:
     [
         ("y", "takes file * has no y. Its arguments: x", 0),
         ("x->f_mod", "`struct file` has no field f_mod; did you mean f_mode or f_inode?", 3),
+        ("cpu", "cpu is a column as it is: it has no fields and takes no renderer", 0),
+        ("ppid", "ppid is a column as it is: it has no fields and takes no renderer", 0),
         ("path(x)", "path() can only be the outermost part", 0),
         ("x as y", "unexpected 'as'", 2),
     ],

@@ -60,6 +60,14 @@ SWITCH = """\tfield:char prev_comm[16];\toffset:8;\tsize:16;\tsigned:0;
 \tfield:__data_loc char[] filename;\toffset:28;\tsize:4;\tsigned:0;
 \tfield:struct sock * sk;\toffset:32;\tsize:8;\tsigned:0;
 """
+BUILT_IN = """\tfield:int ret;\toffset:8;\tsize:4;\tsigned:1;
+\tfield:int errno;\toffset:12;\tsize:4;\tsigned:1;
+\tfield:unsigned long latency_ns;\toffset:16;\tsize:8;\tsigned:0;
+\tfield:int cpu;\toffset:24;\tsize:4;\tsigned:1;
+\tfield:int mode;\toffset:28;\tsize:4;\tsigned:1;
+\tfield:int Or;\toffset:32;\tsize:4;\tsigned:1;
+\tfield:int current;\toffset:36;\tsize:4;\tsigned:1;
+"""
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +82,7 @@ def planned(btf: Btf, tmp_path: Path) -> Callable[..., Plan]:
         "syscalls/sys_enter_openat2": ENTER,
         "syscalls/sys_enter_exit_group": EXIT,
         "sched/sched_switch": SWITCH,
+        "names/built_in": BUILT_IN,
         "one/twice": SWITCH,
         "two/twice": SWITCH,
     }.items():
@@ -182,9 +191,10 @@ def test_a_mode_without_return(planned: Callable[..., Plan]) -> None:
 def test_columns_that_are_always_there_may_be_named(planned: Callable[..., Plan]) -> None:
     found = planned("to_int", ["pid", "x", "ret", "latency_ns", "time"])
     assert names(found) == [*CALLER, "x", "ret", "errno", "latency_ns"]
-    # An argument of such a name is renamed, or written by its number.
-    found = planned("pids", ["pid as p", "comm as c", "arg2 as third", "pid"])
-    assert list(shown(found))[:3] == ["p", "c", "third"]
+    # An argument of such a name comes first, but for `ret`, and has another name.
+    found = planned("pids", ["pid as p", "comm as c", "arg2 as third", "pid", "hex(pid) as h"])
+    assert list(shown(found)) == ["p", "c", "third", "arg_pid", "h", "ret", "errno", "latency_ns"]
+    assert list(shown(planned("pids", ["hex(pid)", "ret"])))[:2] == ["arg_pid", "ret"]
     (fault,) = faults(lambda: planned("to_bool", ["errno"]))
     assert fault["message"] == "to_bool returns no errors by its type"
     (fault,) = faults(lambda: planned("to_void", ["ret"]))
@@ -333,6 +343,40 @@ def test_tracepoints(planned: Callable[..., Plan]) -> None:
     (fault,) = faults(lambda: planned("sched:sched_swich", kind=TRACEPOINT))
     assert fault["near"] == ["sched:sched_switch"]
     assert faults(lambda: planned("..:events", kind=TRACEPOINT))[0]["near"] == []
+
+
+def test_fields_that_are_called_like_built_in_columns(planned: Callable[..., Plan]) -> None:
+    """A tracepoint has no return, so that `ret` and `errno` are those of its fields."""
+    found = planned("built_in", kind=TRACEPOINT)
+    own = ["ret", "errno", "latency_ns", "cpu", "arg_mode", "arg_Or", "current"]
+    assert names(found) == [*CALLER, *own]
+    assert {each.decoder for each in found.outputs[len(CALLER) :]} == {"number"}
+    fields = ["ret", "errno", "latency_ns", "cpu", "mode", "Or", "current"]
+    assert planned("built_in", fields, kind=TRACEPOINT) == found
+    renamed = planned("built_in", [f"{name} as x_{name}" for name in fields], kind=TRACEPOINT)
+    assert names(renamed) == [*CALLER, *(f"x_{name}" for name in fields)]
+    assert renamed.values == found.values
+    for name in ("ret", "errno", "latency_ns"):
+        (fault,) = faults(lambda name=name: planned("sched_switch", [name], kind=TRACEPOINT))
+        assert fault["message"] == f"{name} is not known here: sched_switch has no return"
+        column = f"hex({name})"
+        (fault,) = faults(lambda column=column: planned("sched_switch", [column], kind=TRACEPOINT))
+        assert "is a column as it is" in str(fault["message"])
+
+
+def test_built_in_columns_are_no_values(planned: Callable[..., Plan]) -> None:
+    for name in ("cpu", "pid", "errno", "latency_ns", "mode", "cgroup"):
+        for text in (f"hex({name})", f"{name}->x", f"{name}[0] as x"):
+            (fault,) = faults(lambda text=text: planned("to_int", [text]))
+            assert fault["message"] == (
+                f"{name} is a column as it is: it has no fields and takes no renderer"
+            )
+    for name in ("cpu", "pid", "errno", "latency_ns", "mode"):
+        for other in ("x", "pid", "time"):
+            if other != name:
+                (fault,) = faults(lambda t=f"{name} as {other}": planned("to_int", [t]))
+                assert fault["message"] == f"{name} cannot be renamed"
+    assert list(shown(planned("to_int", ["cpu as cpu", "ppid as up"])))[:2] == ["cpu", "up"]
 
 
 def test_what_cannot_be_traced(btf: Btf, planned: Callable[..., Plan]) -> None:
