@@ -26,14 +26,13 @@ from app.columns.plan import (
     CGROUP,
     DENTRY,
     ENTRY,
-    MAX_VALUES,
     PATH,
     RETURN,
     Output,
     Plan,
     Read,
 )
-from app.columns.rendering import Rendering
+from app.columns.rendering import Rendering, is_in_record
 from app.columns.slots import FullError, Slots, at_entry_first
 from app.columns.starts import Start
 from app.columns.subject import CONTEXT_NAMES, OpenTracefs, Subject, refused, subject_of
@@ -137,21 +136,20 @@ class _Builder:
     def add_defaults(self) -> None:
         """Add each argument by its type, then the result's columns.
 
-        What cannot be read is left out; what finds no place is shown as a number or address.
+        What cannot be read is left out. Where room runs short, later ones are shown as a number,
+        an address or bytes, so that as many as can be are shown.
         """
         result = self._result_outputs(by_its_type=True)
-        readable = [each for each in self.subject.arguments if each.place or each.whole]
-        for number, start in enumerate(readable):
-            left = len(readable) - number - 1  # each of those needs a value at most
-            for choice in self._choices(start):
-                if self.slots.fit((each for _, each in choice), MAX_VALUES - left):
-                    for name, rendering in choice:
-                        self._add(self._free(name), start.declaration, start.at, rendering)
-                    break
+        arguments = self.subject.arguments
+        choices = [list(self._choices(start)) for start in arguments]
+        ways = [[[each for _, each in choice] for choice in one] for one in choices]
+        for start, one, way in zip(arguments, choices, self.slots.best(ways), strict=True):
+            for name, rendering in [] if way is None else one[way]:
+                self._add(self._free(name), start.declaration, start.at, rendering)
         self.outputs += result
 
     def _choices(self, start: Start) -> Iterator[list[tuple[str, Rendering]]]:
-        """Yield ways to show an argument: by its type, then by number or address alone."""
+        """Yield ways to show an argument: by its type, then as a number or address, or bytes."""
         if start.whole:
             yield [(start.name, start.whole)]
         if start.place is None:
@@ -160,11 +158,12 @@ class _Builder:
             yield list(self._renderings(start.name, start.place, start.at))
         except PathError:
             pass  # not to be shown by its type: as a number, or not at all
-        try:
-            yield [
-                (start.name, by_renderer(self.subject.paths, "hex", None, start.place, start.at))
-            ]
-        except PathError:
+        for renderer in ("hex", "bytes") if is_in_record(start.place) else ("hex",):
+            try:
+                rendering = by_renderer(self.subject.paths, renderer, None, start.place, start.at)
+            except PathError:
+                continue
+            yield [(start.name, rendering)]
             return
 
     def _free(self, name: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from app.btf.format import Kind
 from app.btf.type_paths import Number, PathError, Paths, Place
-from app.columns.plan import MAX_TEXT_BYTES, STRING, Read, Text
+from app.columns.plan import CONTEXT, MAX_TEXT_BYTES, STRING, Read, Text
 
 RECORD_KINDS = (Kind.STRUCT, Kind.UNION, Kind.FWD)
 
@@ -50,6 +50,11 @@ def address_of(place: Place, at: str) -> Read:
     if place.bit_size:
         raise PathError(f"{place.name} is a bit-field: it has no address")
     return Read(at, place.base, place.derefs, place.offset, 0)
+
+
+def is_in_record(place: Place) -> bool:
+    """Return whether a place is in a tracepoint's record, whose address is that of a buffer."""
+    return place.base == CONTEXT and not (place.derefs or place.in_words)
 
 
 def number_at(paths: Paths, place: Place, at: str) -> Read:

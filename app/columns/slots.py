@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TypeVar
 
 from app.columns.plan import ENTRY, MAX_DEREFS, MAX_TEXTS, MAX_VALUES, Output, Read, Text
@@ -31,13 +32,35 @@ class Slots:
         _within(text.address)
         return _index(self.texts, text, MAX_TEXTS, "texts")
 
-    def fit(self, renderings: Iterable[Rendering], max_values: int) -> bool:
-        """Return whether all that these read can be added, up to so many values in all."""
-        renderings = list(renderings)
+    def best(self, ways: Sequence[Sequence[Sequence[Rendering]]]) -> list[int | None]:
+        """Return which of its ways to show each of several things; None to leave it out.
+
+        As many as can be are shown, and of the choices that show so many, the first things in
+        their first ways.
+        """
+        costs = [[self._cost(renderings) for renderings in each] for each in ways]
+
+        @cache
+        def best(number: int, values: int, texts: int) -> tuple[int, tuple[int, ...]]:
+            """Return how many are shown from this one on, and the negated numbers of the ways."""
+            if number == len(costs):
+                return 0, ()
+            count, rest = best(number + 1, values, texts)
+            found = [(count, (-len(costs[number]), *rest))]  # left out
+            for way, (more_values, more_texts) in enumerate(costs[number]):
+                if more_values <= values and more_texts <= texts:
+                    count, rest = best(number + 1, values - more_values, texts - more_texts)
+                    found.append((count + 1, (-way, *rest)))
+            return max(found)
+
+        _, chosen = best(0, MAX_VALUES - len(self.values), MAX_TEXTS - len(self.texts))
+        return [-way if -way < len(each) else None for way, each in zip(chosen, costs, strict=True)]
+
+    def _cost(self, renderings: Sequence[Rendering]) -> tuple[int, int]:
+        """Return how many values and texts these read that are not read yet."""
         values = {value for each in renderings for value in each.values} - set(self.values)
         texts = {text for each in renderings for text in each.texts} - set(self.texts)
-        has_room = len(self.values) + len(values) <= max_values
-        return has_room and len(self.texts) + len(texts) <= MAX_TEXTS
+        return len(values), len(texts)
 
 
 def at_entry_first(

@@ -44,6 +44,7 @@ from app.columns.rendering import (
     Rendering,
     address,
     address_of,
+    is_in_record,
     number_at,
     path_of,
     text_at,
@@ -67,7 +68,7 @@ def by_type(paths: Paths, place: Place, at: str) -> Rendering:
         return _pointer(paths, place, at)
     if kind in RECORD_KINDS:
         shown = BY_RECORD.get(paths.record_name(place.type))
-        return shown(paths, place, at) if shown else address(place, at)
+        return shown(paths, place, at) if shown else _too_large(paths, place, at)
     raise PathError(f"a value of type `{paths.text(place.type)}` cannot be shown")
 
 
@@ -129,9 +130,14 @@ def _array(paths: Paths, place: Place, at: str) -> Rendering:
     if is_bytes and MAX_LIST_OF_BYTES < count <= MAX_TEXT_BYTES and not place.in_words:
         return _bytes(paths, place, at, count)
     if not 1 <= count <= MAX_LIST or paths.kind(element) not in (*_INTEGERS, Kind.PTR):
-        return address(place, at)
+        return _too_large(paths, place, at)
     each = (paths.element(place, number) for number in range(count))
     return Rendering("list", values=tuple(number_at(paths, one, at) for one in each))
+
+
+def _too_large(paths: Paths, place: Place, at: str) -> Rendering:
+    """Return the address of a struct or array; its bytes where the address would say nothing."""
+    return _bytes(paths, place, at, None) if is_in_record(place) else address(place, at)
 
 
 def _pointer(paths: Paths, place: Place, at: str) -> Rendering:
@@ -160,6 +166,11 @@ def _hex(paths: Paths, place: Place, at: str) -> Rendering:
             unused = 64 - 8 * paths.size(place.type)
             word = Read(at, place.base, size=0, left=unused, right=unused)
             return Rendering("hex", "uint64", (word,), render="hex")
+        if is_in_record(place):
+            raise PathError(
+                f"{place.name} is in the record of the tracepoint, whose address says nothing; "
+                "bytes() shows it in hexadecimal"
+            )
         return address(place, at)
     value = replace(number_at(paths, place, at), signed=False)
     return Rendering("hex", "uint64", (value,), render="hex")

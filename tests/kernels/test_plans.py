@@ -10,11 +10,11 @@ import pytest
 
 from app.btf.format import Kind
 from app.btf.reader import Btf
-from app.columns.column import CALLER
+from app.columns.column import CALLER, Column
 from app.columns.expression import ExpressionError
-from app.columns.field_level import level_at
+from app.columns.field_level import FieldHere, level_at
 from app.columns.kernel_offsets import PATH_OFFSETS, TASK_OFFSETS
-from app.columns.plan import Plan
+from app.columns.plan import CONTEXT, MAX_TEXTS, MAX_VALUES, Plan, Read, Text
 from app.columns.planner import plan
 from app.columns.subject import FUNCTION_MODES, Subject, subject_of
 from app.columns.trace_target import FUNCTION, SYSCALL, TRACEPOINT, Target
@@ -26,6 +26,7 @@ from tests.support.running_types import RUNNING, running_btf
 
 pytestmark = pytest.mark.suites("trixie-backports")
 
+Shown = tuple[Column, str, tuple[Read, ...], tuple[Text, ...]]
 DEPTH = 5
 HEAD = [column.name for column in CALLER]
 
@@ -107,17 +108,53 @@ def test_system_calls_and_tracepoints(btf: Btf) -> None:
     assert [each for each in targets if refusal(btf, each, "tracepoint")] == []
 
 
-def named(found: Plan) -> dict[str, tuple[object, ...]]:
+def named(found: Plan) -> dict[str, Shown]:
     """Return what each column is made of, by its name."""
     return {
         each.column.name: (
             each.column,
             each.decoder,
-            [found.values[index] for index in each.values],
-            [found.texts[index] for index in each.texts],
+            tuple(found.values[index] for index in each.values),
+            tuple(found.texts[index] for index in each.texts),
         )
         for each in found.outputs
     }
+
+
+def has_room(columns: dict[str, Shown], more: Shown) -> bool:
+    """Return whether another column can be read besides these."""
+    values = {read for _, _, reads, _ in columns.values() for read in reads} | {*more[2]}
+    texts = {text for _, _, _, found in columns.values() for text in found} | {*more[3]}
+    return len(values) <= MAX_VALUES and len(texts) <= MAX_TEXTS
+
+
+def others(btf: Btf, target: Target, field: FieldHere, name: str) -> Iterator[Shown]:
+    """Yield how a field may be shown where room runs short."""
+    for renderer in ("hex", "bytes"):
+        column = f"{renderer}({field.expression})"
+        if refusal(btf, target, "tracepoint", [column]) is None:
+            yield named(plan(btf, target, "tracepoint", [column]))[name]
+
+
+def test_no_column_is_an_address_in_the_record_of_a_tracepoint(btf: Btf) -> None:
+    """That is a temporary buffer, whose address says nothing."""
+    for target in tracepoints():
+        found = plan(btf, target, "tracepoint")
+        assert [
+            (target.name, output.column.name)
+            for output in found.outputs
+            for read in (found.values[index] for index in output.values)
+            if read.base == CONTEXT and not read.derefs and read.size == 0
+        ] == []
+
+
+def test_as_many_fields_as_can_be_are_shown(btf: Btf) -> None:
+    """All where they fit; addresses of sockets and routes as the numbers that they are."""
+    sock = named(plan(btf, Target(TRACEPOINT, "sock:inet_sock_set_state"), "tracepoint"))
+    assert [sock[name][1] for name in ("saddr", "daddr")] == ["list", "list"]
+    assert [sock[name][1] for name in ("saddr_v6", "daddr_v6")] == ["bytes", "bytes"]
+    route = named(plan(btf, Target(TRACEPOINT, "fib:fib_table_lookup"), "tracepoint"))
+    assert {route[name][1] for name in ("src", "dst", "gw4")} <= {"list", "bytes"}
 
 
 def test_a_field_that_is_listed_is_a_column_as_by_default(btf: Btf) -> None:
@@ -130,10 +167,11 @@ def test_a_field_that_is_listed_is_a_column_as_by_default(btf: Btf) -> None:
             if field.shown_as not in (None, "fields"):
                 wanted = named(plan(btf, target, "tracepoint", [field.expression]))
                 (name,) = set(wanted) - set(HEAD)
-                (_, decoder, *_) = default.get(name, (None, None))
-                if decoder == wanted[name][1]:  # else there was no room for it
-                    assert default[name] == wanted[name], (target, field)
+                if default.get(name) == wanted[name]:
                     called.add(field.name)
+                else:
+                    assert not has_room(default, wanted[name]), (target, field)
+                    assert default.get(name) in (None, *others(btf, target, field, name))
     assert called >= {"ret", "errno", "pid", "comm", "cpu", "mode"}
 
 

@@ -60,6 +60,22 @@ SWITCH = """\tfield:char prev_comm[16];\toffset:8;\tsize:16;\tsigned:0;
 \tfield:__data_loc char[] filename;\toffset:28;\tsize:4;\tsigned:0;
 \tfield:struct sock * sk;\toffset:32;\tsize:8;\tsigned:0;
 """
+LOOKUP = "".join(
+    f"\tfield:{type_} {name};\toffset:{8 + 8 * n};\tsize:{size};\tsigned:0;\n"
+    for n, (type_, name, size) in enumerate(
+        [
+            *(("unsigned int", f"n{n}", 4) for n in range(8)),
+            *(("unsigned char", f"{name}[4]", 4) for name in ("src", "dst", "gw")),
+            ("unsigned char", "gw6[16]", 16),
+            ("unsigned int", "n8", 4),
+            ("unsigned int", "n9", 4),
+            ("char", "name[16]", 16),
+        ]
+    )
+)
+LARGE = """\tfield:unsigned long many[17];\toffset:8;\tsize:136;\tsigned:0;
+\tfield:struct bag in_it;\toffset:144;\tsize:112;\tsigned:0;
+"""
 BUILT_IN = """\tfield:int ret;\toffset:8;\tsize:4;\tsigned:1;
 \tfield:int errno;\toffset:12;\tsize:4;\tsigned:1;
 \tfield:unsigned long latency_ns;\toffset:16;\tsize:8;\tsigned:0;
@@ -83,6 +99,8 @@ def planned(btf: Btf, tmp_path: Path) -> Callable[..., Plan]:
         "syscalls/sys_enter_exit_group": EXIT,
         "sched/sched_switch": SWITCH,
         "names/built_in": BUILT_IN,
+        "fib/lookup": LOOKUP,
+        "fib/large": LARGE,
         "one/twice": SWITCH,
         "two/twice": SWITCH,
     }.items():
@@ -362,6 +380,48 @@ def test_fields_that_are_called_like_built_in_columns(planned: Callable[..., Pla
         column = f"hex({name})"
         (fault,) = faults(lambda column=column: planned("sched_switch", [column], kind=TRACEPOINT))
         assert "is a column as it is" in str(fault["message"])
+
+
+def in_record(found: Plan) -> list[str]:
+    """Columns that are an address in a tracepoint's record, which is a temporary buffer."""
+    return [
+        output.column.name
+        for output in found.outputs
+        for read in (found.values[index] for index in output.values)
+        if read.base == CONTEXT and not read.derefs and read.size == 0
+    ]
+
+
+def test_what_finds_no_room_is_never_shown_by_the_address_of_a_record(
+    planned: Callable[..., Plan],
+) -> None:
+    found = planned("lookup", kind=TRACEPOINT)
+    assert in_record(found) == []
+    assert shown(found) == {
+        **{f"n{n}": "number" for n in range(8)},
+        "src": "list",
+        **dict.fromkeys(("dst", "gw", "gw6"), "bytes"),
+        "n8": "number",
+        "n9": "number",
+        "name": "text",
+    }
+    assert (len(found.values), len(found.texts)) == (14, MAX_TEXTS)
+    assert [text.max_bytes for text in found.texts] == [4, 4, 16, 16]
+
+
+def test_what_is_too_large_for_a_column_of_its_own(planned: Callable[..., Plan]) -> None:
+    """Its address, but in a tracepoint's record its bytes."""
+    for columns in (None, ["many", "in_it"], ["bytes(many)", "bytes(in_it)"]):
+        found = planned("large", columns, kind=TRACEPOINT)
+        assert shown(found) == {"many": "bytes", "in_it": "bytes"}
+        assert found.texts[0].max_bytes == 136
+    assert shown(planned("takes bag *", ["x->many"]))["x.many"] == "hex"
+    for name in ("many", "in_it"):
+        (fault,) = faults(lambda name=name: planned("large", [f"hex({name})"], kind=TRACEPOINT))
+        assert fault["message"] == (
+            f"{name} is in the record of the tracepoint, whose address says nothing; "
+            "bytes() shows it in hexadecimal"
+        )
 
 
 def test_built_in_columns_are_no_values(planned: Callable[..., Plan]) -> None:

@@ -37,7 +37,6 @@ RUN_BY = {
     "columns/plan.py": "tests/unit/columns/test_planner.py",
     "columns/record_types.py": "tests/unit/columns/test_types.py",
     "columns/rendering.py": "tests/unit/columns/test_types.py",
-    "columns/slots.py": "tests/unit/columns/test_planner.py",
     "columns/subject.py": "tests/unit/columns/test_planner.py",
     "columns/trace_target.py": "tests/unit/columns/test_planner.py",
     "errors.py": "tests/unit/web/api/test_problem.py",
