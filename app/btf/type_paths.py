@@ -8,18 +8,16 @@ in the words of an argument. Each step returns another place; nothing is read.
 from __future__ import annotations
 
 import difflib
-import re
 from dataclasses import dataclass, replace
 
 from app.btf import c_text
 from app.btf.format import BtfError, Kind
+from app.btf.per_cpu import is_per_cpu
 from app.btf.reader import POINTER_SIZE, VOID, Btf, Member
 
 WORD_BITS = 64
 _RECORDS = (Kind.STRUCT, Kind.UNION)
 _KEYWORDS = {"struct": Kind.STRUCT, "union": Kind.UNION, "enum": Kind.ENUM}
-# Kernels built by gcc before 16 have no type tags: then only a field's name tells.
-_PER_CPU_NAME = re.compile(r"(?:\w+_)?(?:pcpu|percpu|per_cpu)(?:_data|_stats)?")
 _MAX_NAMES = 4096  # of types that are remembered, and structs whose members are
 _MAX_STRUCTS = 64
 _MAX_ANONYMOUS = 64  # structs in each other
@@ -80,7 +78,8 @@ class Place:
 
     In memory the object is `offset` bytes from the number so obtained. With `in_words` the base's
     words themselves hold it, 8 bytes each, and `offset` counts from the first of them.
-    `bit_offset` and `bit_size` are a bit-field's, in bits from `offset`.
+    `bit_offset` and `bit_size` are a bit-field's, in bits from `offset`. `per_cpu` says that it
+    is a per-CPU pointer, or an array of these.
     """
 
     type: Type
@@ -91,6 +90,7 @@ class Place:
     bit_offset: int = 0
     bit_size: int = 0
     name: str = ""
+    per_cpu: bool = False
 
 
 @dataclass(frozen=True)
@@ -251,7 +251,8 @@ class Paths:
         """Return the object that a pointer points to; raises PathError if it is not a pointer."""
         if self.kind(place.type) != Kind.PTR:
             raise PathError(f"{_called(place)} is not a pointer but `{self.text(place.type)}`")
-        self._refuse_per_cpu(place)
+        if self.is_per_cpu(place):
+            raise PathError(f"{_called(place)} is a per-CPU pointer: it has no one address")
         target = self.target(place.type)
         if not place.in_words:
             return Place(target, place.base, (*place.derefs, place.offset), name=place.name)
@@ -271,13 +272,15 @@ class Paths:
             raise PathError(
                 f"`{c_text.base_name(self.btf, record)}` has no field {name}{guess}", tuple(near)
             )
+        type_ = Type(found.type_id)
         return replace(
             outer,
-            type=Type(found.type_id),
+            type=type_,
             offset=outer.offset + found.bit_offset // 8,
             bit_offset=found.bit_offset % 8,
             bit_size=found.bit_size,
             name=name,
+            per_cpu=self._member_is_per_cpu(record, name, type_),
         )
 
     def element(self, place: Place, number: int) -> Place:
@@ -307,7 +310,18 @@ class Paths:
             raise PathError(f"{_called(place)} is not a number or pointer and cannot be cast")
         if self.size(type_) > self.size(place.type):
             raise PathError(f"{_called(place)} has fewer bytes than `{self.text(type_)}`")
-        return replace(place, type=type_)
+        return replace(place, type=type_, per_cpu=self.is_per_cpu(place))
+
+    def is_per_cpu(self, place: Place) -> bool:
+        """Return whether a pointer has no one address: by its type tag, name or struct."""
+        if place.per_cpu or self.kind(place.type) != Kind.PTR or not place.type.is_plain:
+            return place.per_cpu
+        inner = self.btf.target(self.btf.resolve(place.type.type_id))
+        while inner and self.btf.kind(inner) == Kind.TYPE_TAG:
+            if self.btf.name(inner) == "percpu":
+                return True
+            inner = self.btf.target(inner)
+        return False
 
     def fields(self, place: Place) -> list[Field]:
         """Return the fields of a struct or union, or of the one pointed to; raises PathError.
@@ -390,16 +404,12 @@ class Paths:
             if self.btf.kind(inner) in _RECORDS:
                 self._collect(inner, at, found, depth + 1)
 
-    def _refuse_per_cpu(self, place: Place) -> None:
-        tagged = False
-        if place.type.is_plain:
-            inner = self.btf.target(self.btf.resolve(place.type.type_id))
-            while inner and self.btf.kind(inner) == Kind.TYPE_TAG:
-                tagged |= self.btf.name(inner) == "percpu"
-                inner = self.btf.target(inner)
-        is_field = not place.in_words
-        if tagged or (is_field and _PER_CPU_NAME.fullmatch(place.name)):
-            raise PathError(f"{_called(place)} is a per-CPU pointer: it has no one address")
+    def _member_is_per_cpu(self, record: int, name: str, type_: Type) -> bool:
+        while self.kind(type_) == Kind.ARRAY:
+            type_ = self.target(type_)
+        if self.kind(type_) != Kind.PTR:
+            return False
+        return is_per_cpu(self.btf.name(record), name, self.record_name(self.target(type_)))
 
 
 _C_WORDS = {"signed", "unsigned", "short", "int", "long", "char", "_Bool"}

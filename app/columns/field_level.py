@@ -168,7 +168,8 @@ def _shown(rendering: Rendering) -> str:
 def _leads_on(paths: Paths, place: Place) -> bool:
     kind = paths.kind(place.type)
     if kind == Kind.PTR:
-        return paths.kind(paths.target(place.type)) not in (None, Kind.FUNC_PROTO)
+        leads_on = paths.kind(paths.target(place.type)) not in (None, Kind.FUNC_PROTO)
+        return leads_on and not paths.is_per_cpu(place)
     return kind in (*_RECORDS, Kind.ARRAY)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from app.btf.format import BtfError, Kind
+from app.btf.per_cpu import is_named_per_cpu
 from app.btf.type_paths import Integer, PathError, Paths, Place, Type
 from app.columns.plan import (
     CONTEXT,
@@ -37,6 +38,7 @@ _WORD = 8
 _QUALIFIER = re.compile(
     r"\b(?:const|volatile|__user|__rcu|__percpu|__force|__attribute__\(\(.*\)\))\s*"
 )
+_PER_CPU = re.compile(r'__percpu|"percpu"')  # the word, or the type tag that it expands to
 _ARRAY = re.compile(r"^(?P<type>.*?)\s*\[(?P<count>[^\]]*)\]$")
 
 
@@ -120,8 +122,14 @@ def _field(paths: Paths, field: Field) -> Start:
         text = Text(DATA_LOC, read, MAX_TEXT_BYTES)
         return replace(start, whole=Rendering("text" if is_text else "bytes", texts=(text,)))
     type_ = _named_type(paths, field)
-    place = Place(type_, CONTEXT, offset=field.offset, name=field.name)
+    per_cpu = type_.pointers > 0 and _is_per_cpu(paths, field, paths.target(type_))
+    place = Place(type_, CONTEXT, offset=field.offset, name=field.name, per_cpu=per_cpu)
     return Start(field.name, paths.text(type_, field.name), ENTRY, place)
+
+
+def _is_per_cpu(paths: Paths, field: Field, target: Type) -> bool:
+    is_marked = _PER_CPU.search(field.type) is not None
+    return is_marked or is_named_per_cpu(field.name, paths.record_name(target))
 
 
 def _named_type(paths: Paths, field: Field) -> Type:

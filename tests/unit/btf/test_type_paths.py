@@ -198,6 +198,52 @@ def test_more_faults(paths: Paths) -> None:
         paths.element(Place(Type(0, 1), 0, in_words=True), 1)  # void *
 
 
+def followed(paths: Paths, start: str, *steps: str) -> Place:
+    place = argument(paths, "struct", start)
+    for step in steps:
+        place = paths.member(place, step)
+    return place
+
+
+def test_a_cast_per_cpu_pointer_is_still_one(paths: Paths) -> None:
+    """As is one without a type tag: its name, struct or type tells."""
+    counter = followed(paths, "bag", "counter")
+    for type_ in (paths.named("", "long", 1), paths.named("struct", "file", 1)):
+        with pytest.raises(PathError, match="counter is a per-CPU pointer"):
+            paths.pointee(paths.cast(counter, type_))
+    assert not paths.is_per_cpu(followed(paths, "file", "f_inode"))
+
+
+@pytest.mark.parametrize(
+    ("start", "steps"),
+    [
+        ("task_struct", ("nsproxy", "net_ns", "mib", "tcp_statistics")),
+        ("task_struct", ("nsproxy", "net_ns", "mib", "ip_statistics")),
+        ("task_struct", ("mm", "pcpu_cid")),
+        ("net_device", ("pcpu_refcnt",)),
+        ("net_device", ("lstats",)),
+        ("percpu_counter", ("counters",)),
+        ("mount", ("mnt_pcp",)),
+        ("request_queue", ("queue_ctx",)),
+        ("zone", ("per_cpu_pageset",)),
+    ],
+)
+def test_per_cpu_pointers_of_the_running_kernel(
+    real_paths: Paths, start: str, steps: tuple[str, ...]
+) -> None:
+    """Its BTF need not have type tags for them."""
+    place = followed(real_paths, start, *steps)
+    with pytest.raises(PathError, match=rf"{steps[-1]} is a per-CPU pointer: it has no one addre"):
+        real_paths.element(place, 0)
+
+
+def test_what_is_about_all_cpus_or_shared_by_them_is_followed(real_paths: Paths) -> None:
+    mib = followed(real_paths, "net", "mib")
+    assert real_paths.element(real_paths.member(mib, "icmpmsg_statistics"), 0)
+    assert real_paths.pointee(followed(real_paths, "irq_desc", "percpu_affinity"))
+    assert real_paths.pointee(followed(real_paths, "trace_array", "percpu_dir"))
+
+
 def test_enums_of_old_kernels_are_signed(kernel: SmallKernel, paths: Paths) -> None:
     """Before Linux 6.0 no enum says that it is."""
     assert paths.is_signed(Type(kernel["old"]))

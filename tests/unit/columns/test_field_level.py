@@ -61,7 +61,8 @@ def test_below_a_pointer_and_a_struct(btf: Btf) -> None:
 def test_every_expression_leads_on(btf: Btf) -> None:
     """What a level says of a field is what is found there."""
     for each in level(btf, "takes bag *", "x").fields:
-        if each.has_fields and each.name != "counter":
+        assert each.has_fields or each.name != "three"
+        if each.has_fields:
             assert level(btf, "takes bag *", each.expression).type == each.type
     assert shown(level(btf, "takes bag *", "x->three")) == {"x->three[0]": "number"}
     assert shown(level(btf, "takes int *", "x")) == {"x[0]": "number"}

@@ -129,3 +129,21 @@ def test_texts_of_any_size(paths: Paths) -> None:
     assert (shown.kind, shown.address.base, shown.address.offset) == (DATA_LOC, CONTEXT, 8)
     assert (relative.place, relative.whole) == (None, None)
     assert "__rel_loc" in relative.reason
+
+
+@pytest.mark.parametrize(
+    ("type_", "name", "expected"),
+    [
+        ("void __percpu *", "ptr", True),
+        ('void __attribute__((btf_type_tag("percpu"))) *', "ptr", True),
+        ("struct file *", "pcpu_file", True),
+        ("struct file *", "file", False),
+        ("unsigned long", "percpu_refill", False),
+    ],
+)
+def test_a_field_that_is_a_per_cpu_pointer(
+    paths: Paths, type_: str, name: str, expected: bool
+) -> None:
+    (start,) = starts.of_tracepoint(paths, [Field(name, type_, 8, 8, False)])
+    assert start.place is not None
+    assert paths.is_per_cpu(start.place) is expected
