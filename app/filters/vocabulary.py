@@ -14,6 +14,7 @@ from app.filters.operators import KEYWORDS
 from app.filters.value_names import ErrorNames, ValueNames
 
 NAME = re.compile(r"[a-z_]\w*\Z", re.ASCII)
+INDEX = re.compile(r"\[(\d+)\]", re.ASCII)
 AT_FDCWD = -100  # include/uapi/linux/fcntl.h
 CWD = {"cwd": AT_FDCWD, "at_fdcwd": AT_FDCWD}
 # The same for all rows of a batch (app/web/api/rows.py).
@@ -66,7 +67,11 @@ class Vocabulary:
         return cls([*columns, *CONSTANTS], tables, user_number)
 
     def find(self, name: str) -> list[Column]:
-        """Return the columns with this name, several if types differ; none if it is unknown."""
+        """Return the columns with this name, several if types differ; none if it is unknown.
+
+        An index may be written as in the column's expression: `args[0]` is `args.0`.
+        """
+        name = INDEX.sub(r".\1", name)
         lower = name.lower()
         alias = self._by_alias.get(lower)
         columns = self._by_name.get(lower) or (self._by_name[alias] if alias else [])

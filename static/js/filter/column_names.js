@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // The names of columns in a filter: the column's name, its name without the unit, or its title
-// without spaces; case is ignored. Ambiguous aliases are not valid.
+// without spaces; case is ignored. Ambiguous aliases are not valid. An index may be written as in
+// the column's expression: `args[0]` is `args.0`.
 
 import { isKeyword } from "./operators.js";
 
 const NAME = /^[a-z_]\w*$/;
+const INDEX = /\[(\d+)\]/g;
 
 export class ColumnNames {
   #byName = new Map(); // name in lower case -> columns; a name may have several types
@@ -25,9 +27,10 @@ export class ColumnNames {
 
   /** Return the columns with this name, several if types differ; none if it is unknown. */
   find(name) {
-    const lower = name.toLowerCase();
+    const dotted = name.replace(INDEX, ".$1");
+    const lower = dotted.toLowerCase();
     const columns = this.#byName.get(lower) ?? this.#byName.get(this.#byAlias.get(lower)) ?? [];
-    const exact = columns.filter((column) => column.name === name);
+    const exact = columns.filter((column) => column.name === dotted);
     return exact.length > 0 ? exact : columns;
   }
 

@@ -14,6 +14,7 @@ NAMES = Vocabulary.of(
         Column("Count", "uint32", "Number of bytes", ""),
         Column("count", "uint32", "And", ""),
         Column("sk.num", "uint32", "sk.num", ""),
+        Column("args.0.x", "uint32", "args.0.x", ""),
     ],
     {},
 )
@@ -38,6 +39,12 @@ def test_the_spelling_counts_where_several_differ_in_case_only() -> None:
 def test_titles_without_spaces_but_no_keywords() -> None:
     assert found("numberofbytes") == ["Count", "count"]
     assert found("and") == []
+
+
+def test_an_index_may_be_written_as_in_an_expression() -> None:
+    assert found("args[0].x") == found("args.0.x") == ["args.0.x"]
+    assert found("ARGS[0].X") == ["args.0.x"]
+    assert found("args[1].x") == found("args[x].x") == []
 
 
 def test_near_misses() -> None:

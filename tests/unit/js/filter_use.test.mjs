@@ -421,7 +421,7 @@ const MODES = new ValueNames([{ value: 1, name: "ONE", aliases: [], meaning: "" 
 const OPENS = [
   ...COLUMNS.filter(({ name }) => HEAD.includes(name)),
   named("path", "text"),
-  named("args[0]", "int32"),
+  named("args.0", "int32"),
   named("flags", "uint32"),
   named("kind", "int32", MODES),
 ];
