@@ -27,9 +27,13 @@ from app.linux import tracefs
 FUNCTION_MODES = ("fentry", "fexit", "kprobe", "kretprobe")
 MODES_OF = {FUNCTION: FUNCTION_MODES, SYSCALL: ("tracepoint",), TRACEPOINT: ("tracepoint",)}
 RETURN_MODES = ("fexit", "kretprobe")
-# System calls that end their thread (kernel/exit.c): a row at entry, by the tracepoint there. The
-# address decides whose memory a tracepoint's pointer is in; theirs take none, only an `int`.
-NEVER_RETURN = ("exit", "exit_group")
+# System calls whose return the kernel does not report: a row at entry, by the tracepoint there.
+# `exit` and `exit_group` end their thread (kernel/exit.c). The others restore registers that were
+# saved before, and leave -1 where the call's number was (`orig_ax` in restore_sigcontext of
+# arch/x86/kernel/signal_64.c and in arch/x86/kernel/uprobes.c, forget_syscall in
+# arch/arm64/kernel/signal.c): the tracepoint at the exit is not called for that.
+# The address decides whose memory a tracepoint's pointer is in; these calls take none.
+WITHOUT_RETURN = ("exit", "exit_group", "rt_sigreturn", "sigreturn", "uprobe", "uretprobe")
 CONTEXT_NAMES = ("ppid", "pcomm", "cgroup", "cpu")
 OpenTracefs = Callable[[], AbstractContextManager[Path]]
 _MAX_PATHS = 8  # the kernel and the latest modules
@@ -132,7 +136,7 @@ def subject_of(
     if target.kind == FUNCTION:
         return _function(paths, target, mode)
     with open_tracefs() as folder:
-        if target.kind == SYSCALL and target.name not in NEVER_RETURN:
+        if target.kind == SYSCALL and target.name not in WITHOUT_RETURN:
             fields = tracepoints.syscall_fields(folder, target.name)
             arguments, result = starts.of_syscall(paths, fields)
             hook = Hook(SYSCALL, target.name)
@@ -143,7 +147,7 @@ def subject_of(
         category, name, fields = tracepoints.tracepoint_fields(folder, event)
         if target.kind == SYSCALL:
             fields = tuple(field for field in fields if field.name != "__syscall_nr")
-    hook = Hook(TRACEPOINT, name, category=category)  # also of a call in NEVER_RETURN
+    hook = Hook(TRACEPOINT, name, category=category)  # also of a call in WITHOUT_RETURN
     return Subject(paths, hook, mode, False, tuple(starts.of_tracepoint(paths, fields)), None)
 
 

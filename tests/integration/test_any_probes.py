@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,6 +88,19 @@ def test_a_call_that_never_returns_has_a_row_at_entry(idle: Service) -> None:
     assert row["error_code"] == 77
     assert not {"ret", "latency_ns"} & {column["name"] for column in described["columns"]}
     assert described["drops"]["missed_return"] == 0
+
+
+def test_each_return_from_a_signal_has_a_row_at_entry(idle: Service) -> None:
+    name = "sigreturns"
+    before = signal.signal(signal.SIGUSR1, lambda *_: None)
+    try:
+        with probed(idle, {"syscall": "rt_sigreturn", "filter": {"pid": os.getpid()}}, name):
+            for _ in range(5):
+                os.kill(os.getpid(), signal.SIGUSR1)
+            assert len(rows(idle, 5, name)) == 5
+            assert idle.probes()[name]["drops"]["missed_return"] == 0
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_what_is_offered_works(idle: Service) -> None:

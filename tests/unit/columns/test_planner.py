@@ -55,6 +55,7 @@ ENTER = """\tfield:int __syscall_nr;\toffset:8;\tsize:4;\tsigned:1;
 EXIT = """\tfield:int __syscall_nr;\toffset:8;\tsize:4;\tsigned:1;
 \tfield:int error_code;\toffset:16;\tsize:8;\tsigned:0;
 """
+NUMBER = "\tfield:int __syscall_nr;\toffset:8;\tsize:4;\tsigned:1;\n"
 SWITCH = """\tfield:char prev_comm[16];\toffset:8;\tsize:16;\tsigned:0;
 \tfield:int pid;\toffset:24;\tsize:4;\tsigned:1;
 \tfield:__data_loc char[] filename;\toffset:28;\tsize:4;\tsigned:0;
@@ -97,6 +98,7 @@ def planned(btf: Btf, tmp_path: Path) -> Callable[..., Plan]:
         "syscalls/sys_enter_openat": ENTER,
         "syscalls/sys_enter_openat2": ENTER,
         "syscalls/sys_enter_exit_group": EXIT,
+        "syscalls/sys_enter_rt_sigreturn": NUMBER,
         "sched/sched_switch": SWITCH,
         "names/built_in": BUILT_IN,
         "fib/lookup": LOOKUP,
@@ -336,6 +338,13 @@ def test_system_calls_that_never_return(planned: Callable[..., Plan]) -> None:
     for text in ("cast(struct sock, error_code)->__sk_common", "str(cast(char *, error_code))"):
         with pytest.raises(ProbedeckError, match="fewer bytes"):
             planned("exit_group", [text], kind=SYSCALL)
+
+
+def test_a_system_call_whose_return_is_not_reported(planned: Callable[..., Plan]) -> None:
+    """It takes no arguments: its rows have the caller's columns only."""
+    found = planned("rt_sigreturn", kind=SYSCALL)
+    assert found.hook == Hook(TRACEPOINT, "sys_enter_rt_sigreturn", category="syscalls")
+    assert (found.sees_return, shown(found)) == (False, {})
 
 
 def test_tracepoints(planned: Callable[..., Plan]) -> None:
