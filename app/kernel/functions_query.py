@@ -5,7 +5,8 @@ Terms are separated by spaces, and all of them must hold:
 
 - a part of the name, or, with `*` or `?`, a pattern for all of it;
 - `takes:TYPE`, `returns:TYPE`: a type by its name, without `struct` or `const`, behind any number
-  of pointers; `takes:char*` behind exactly one; `takes:"unsigned long"` with spaces;
+  of pointers; `takes:char*` behind exactly one; `takes:"unsigned long"` with spaces; after
+  `takes:struct` the next word is the name;
 - `module:NAME`: functions of a module, `vmlinux` for those of none.
 """
 
@@ -29,16 +30,20 @@ from app.kernel.functions import (
     Entry,
     FunctionIndex,
 )
+from app.kernel.one_edit import one_edit_away
 
 MAX_QUERY = 200  # characters
 MAX_TERMS = 8
 MAX_STARS = 8  # in a pattern
 MAX_NEAR = 5
+_NEAR_TYPES = 3
 _CANDIDATES = 200  # names that difflib compares; it takes 20 us for each
 _KEYS = {"takes": TAKES, "returns": RETURNS, "module": OF_MODULE}
+_TYPE_KEYS = ("takes", "returns")
 _TERM = re.compile(r'(?:([a-z]+):)?"([^"]*)"|(\S+)')
 _NAME = re.compile(r"[A-Za-z0-9_.$:*?-]+\Z")
 _KEYED = re.compile(r"([a-z]+):(.*)\Z", re.DOTALL)
+_QUALIFIERS = ("struct", "union", "enum", "const")  # before the name of a type
 
 
 class QueryError(ValueError):
@@ -82,14 +87,16 @@ def near_names(index: FunctionIndex, name: str, kind: str | None) -> list[str]:
     for part in (wanted[: max(4, len(wanted) * 2 // 3)], wanted[-6:], wanted[:4]):
         if part and len(found) < _CANDIDATES:
             found |= dict.fromkeys(each for each in names if part in each)
-    if len(found) < _CANDIDATES and wanted:  # letters that were swapped
+    if len(found) < _CANDIDATES and wanted:  # several letters that differ
         begin, size = wanted[:2], len(wanted)
         found |= dict.fromkeys(
             each for each in names if each.startswith(begin) and -3 < len(each) - size < 3
         )
     nearest = sorted(found, key=lambda each: abs(len(each) - len(wanted)))[:_CANDIDATES]
     texts = [each.decode(errors="replace") for each in nearest]
-    return difflib.get_close_matches(name, texts, n=MAX_NEAR, cutoff=0.5)
+    known = {each.decode(errors="replace") for each in names}
+    similar = difflib.get_close_matches(name, texts, n=MAX_NEAR, cutoff=0.5)
+    return list(dict.fromkeys((*one_edit_away(name, known), *similar)))[:MAX_NEAR]
 
 
 def _parse(query: str) -> tuple[list[str], list[tuple[str, str]]]:
@@ -97,7 +104,7 @@ def _parse(query: str) -> tuple[list[str], list[tuple[str, str]]]:
     if len(query) > MAX_QUERY:
         raise QueryError(f"Too long: at most {MAX_QUERY} characters.")
     names, keyed = [], []
-    for quoted_key, quoted, plain in _TERM.findall(query):
+    for quoted_key, quoted, plain in _with_their_names(_TERM.findall(query)):
         match = _KEYED.match(plain)
         key, text = (match[1], match[2]) if match else (quoted_key, quoted)
         if key in _KEYS:
@@ -121,19 +128,43 @@ def _parse(query: str) -> tuple[list[str], list[tuple[str, str]]]:
     return names, keyed
 
 
+def _with_their_names(terms: Iterable[tuple[str, str, str]]) -> Iterator[tuple[str, str, str]]:
+    """Yield the terms, with the name that follows `takes:struct` in that term.
+
+    Raises QueryError where none does.
+    """
+    left = iter(terms)
+    for quoted_key, quoted, plain in left:
+        key, _, text = plain.partition(":")
+        if key in _TYPE_KEYS and text in _QUALIFIERS:
+            words = [text]
+            while words[-1] in _QUALIFIERS:
+                _, _, word = next(left, ("", "", ""))
+                if not word or ":" in word:
+                    example = f'{key}:"{text} NAME"'
+                    raise QueryError(f"{plain} needs the name of a type: write {example}.")
+                words.append(word)
+            yield key, " ".join(words), ""
+        else:
+            yield quoted_key, quoted, plain
+
+
 def _posted(index: FunctionIndex, key: str, text: str) -> set[int]:
     name = text.rstrip("*").strip()
     pointers = text.count("*") or None
     if key == "module":
         name, pointers = text, None
     else:
-        words = [w for w in name.split() if w not in ("struct", "union", "enum", "const")]
+        words = [word for word in name.split() if word not in _QUALIFIERS]
         name = " ".join(words)
         name = INTEGERS.get(name, name)
     found = index.posted(_KEYS[key], name, pointers)
     if found is not None:
         return found
-    near = [f"{key}:{each}" for each in _similar(name, index.terms(_KEYS[key]))]
+    if not name:
+        raise QueryError(f"{key}: needs the name of a type, such as {key}:sock.")
+    similar = _similar(name, index.terms(_KEYS[key]))
+    near = [f'{key}:"{each}"' if " " in each else f"{key}:{each}" for each in similar]
     if key == "module":
         what = f"No function of a module {name!r}: is it loaded (modprobe {name})?"
     elif pointers and index.posted(_KEYS[key], name) is not None:
@@ -144,10 +175,12 @@ def _posted(index: FunctionIndex, key: str, text: str) -> set[int]:
 
 
 def _similar(name: str, names: list[str]) -> list[str]:
-    exact = [each for each in names if name and name in each]
+    exact = [each for each in names if name in each]
     begin = [each for each in names if each[:3] == name[:3] or each[-4:] == name[-4:]]
     candidates = list(dict.fromkeys([*sorted(exact, key=len), *begin]))[:_CANDIDATES]
-    return difflib.get_close_matches(name, candidates, n=3, cutoff=0.5)
+    similar = difflib.get_close_matches(name, candidates, n=_NEAR_TYPES, cutoff=0.5)
+    near = (*one_edit_away(name, set(names)), *similar)
+    return list(dict.fromkeys(near))[:_NEAR_TYPES]
 
 
 def _named(index: FunctionIndex, term: str, numbers: Collection[int]) -> Collection[int]:
