@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Why an entry of the index cannot be traced in a mode, what was looked at, and what to trace.
+"""Why an entry of the index cannot be traced in a mode, and what was looked at.
 
 Whether the kernel allows a mode at all is `app.kernel.availability`.
 """
@@ -23,27 +23,13 @@ _MODULE_BTF, _MODULE_SYMBOLS = 0x050B00, 0x060400
 
 
 @dataclass(frozen=True)
-class Instead:
-    """Something that can be traced instead, and what is different about it."""
-
-    kind: str
-    name: str
-    note: str
-
-
-@dataclass(frozen=True)
 class Refusal:
     """Why not: `code` is stable (docs/functions.md), `reason` a sentence."""
 
     code: str
     reason: str
-    instead: tuple[Instead, ...] = ()
 
 
-_TWIN_NOTE = (
-    "the compiler made it of {name}: kprobe and kretprobe by this name; its arguments may be "
-    "shifted or missing, and calls that were inlined are not seen"
-)
 _SIGNATURES = {
     "too_many_arguments": "a trampoline on this kernel passes on at most {slots} words of "
     "arguments, and it takes more",
@@ -142,19 +128,15 @@ def _without_ftrace(entry: Entry) -> Refusal | None:
 
 def _without_symbol(entry: Entry) -> Refusal:
     name = entry.name
-    caller = _calling_function(entry)
     if entry.twins:
-        note = _TWIN_NOTE.format(name=name)
         return Refusal(
             "only_twins",
             f"/proc/kallsyms has no {name}, only what the compiler made of it: "
             + ", ".join(entry.twins),
-            (*caller, *(Instead(FUNCTION, twin, note) for twin in entry.twins)),
         )
     return Refusal(
         "no_symbol",
         f"/proc/kallsyms has no {name}: the compiler inlined it into its callers or left it out",
-        caller,
     )
 
 
@@ -207,34 +189,17 @@ def _kprobe(entry: Entry) -> Refusal | None:
 
 
 def _not_a_tracepoint(entry: Entry) -> Refusal:
-    instead: tuple[Instead, ...] = ()
-    if entry.syscall:
-        note = "the system call's own tracepoints: arguments, result and latency"
-        instead = (Instead(SYSCALL, entry.syscall, note),)
     what = "has no tracepoint of its own: this mode traces system calls and tracepoints"
-    return Refusal("not_a_tracepoint", f"{entry.name} is a function and {what}", instead)
+    return Refusal("not_a_tracepoint", f"{entry.name} is a function and {what}")
 
 
 def _not_a_function(entry: Entry) -> Refusal:
     what = "system call" if entry.kind == SYSCALL else "tracepoint"
-    instead: tuple[Instead, ...] = ()
-    if entry.function:
-        note = "the function that the system call enters the kernel by; it takes `struct pt_regs *`"
-        instead = (Instead(FUNCTION, entry.function, note),)
     article = "its tracepoints" if entry.kind == SYSCALL else "itself"
     return Refusal(
         "not_a_function",
         f"{entry.full_name} is a {what}, which is traced by {article} (mode `tracepoint`)",
-        instead,
     )
-
-
-def _calling_function(entry: Entry) -> tuple[Instead, ...]:
-    """Return the caller of a function, where that is certain: the entry of its system call."""
-    if entry.syscall is None or entry.name.startswith(("__x64_", "__arm64_")):
-        return ()
-    note = "the system call's own tracepoints: arguments, result and latency"
-    return (Instead(SYSCALL, entry.syscall, note),)
 
 
 def _findings(entry: Entry) -> Iterator[str]:

@@ -10,7 +10,9 @@ from app.kernel.availability import Availability
 from app.kernel.functions import Entry
 from app.kernel.functions_reasons import Refusal, looked_at, notes, why_not
 from app.kernel.hints import lockdown_mode
+from app.probes.alternatives import InsteadOf
 from app.probes.modes import MODES
+from app.probes.planning import Other
 
 
 def unavailable(kernel: Mapping[str, Availability]) -> dict[str, Refusal]:
@@ -32,15 +34,18 @@ def refusal_in(entry: Entry, mode: str, kernel: Mapping[str, Availability]) -> R
 
 
 def entries_json(
-    entries: Iterable[Entry], kernel: Mapping[str, Availability]
+    entries: Iterable[Entry], kernel: Mapping[str, Availability], instead_of: InsteadOf
 ) -> list[dict[str, Any]]:
     """Return entries with their modes (docs/functions.md)."""
     off = unavailable(kernel)
-    return [_entry_json(entry, kernel, off) for entry in entries]
+    return [_entry_json(entry, kernel, off, instead_of(entry)) for entry in entries]
 
 
 def _entry_json(
-    entry: Entry, kernel: Mapping[str, Availability], off: Mapping[str, Refusal]
+    entry: Entry,
+    kernel: Mapping[str, Availability],
+    off: Mapping[str, Refusal],
+    others: list[Other],
 ) -> dict[str, Any]:
     return {
         "name": entry.name,
@@ -53,7 +58,8 @@ def _entry_json(
         if entry.parameters is None
         else [{"name": each.name, "type": each.type} for each in entry.parameters],
         "modes": {
-            mode: _mode_json(why_not(entry, mode) or off.get(mode), kernel[mode]) for mode in MODES
+            mode: _mode_json(why_not(entry, mode) or off.get(mode), kernel[mode], others)
+            for mode in MODES
         },
         "twins": list(entry.twins),
         "notes": list(notes(entry)),
@@ -61,7 +67,9 @@ def _entry_json(
     }
 
 
-def _mode_json(refusal: Refusal | None, availability: Availability) -> dict[str, Any]:
+def _mode_json(
+    refusal: Refusal | None, availability: Availability, others: list[Other]
+) -> dict[str, Any]:
     if refusal is None:
         return {"available": True, "code": None, "reason": None, "hint": None, "instead": []}
     about_mode = refusal.code in ("mode_unavailable", "lockdown")
@@ -70,7 +78,5 @@ def _mode_json(refusal: Refusal | None, availability: Availability) -> dict[str,
         "code": refusal.code,
         "reason": refusal.reason,
         "hint": availability.hint if about_mode else None,
-        "instead": [
-            {"kind": each.kind, "name": each.name, "note": each.note} for each in refusal.instead
-        ],
+        "instead": [each.as_json() for each in others],
     }

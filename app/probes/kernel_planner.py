@@ -26,12 +26,12 @@ from app.linux.user_names import user_number
 from app.presets.deletions.offsets import offsets
 from app.presets.deletions.own_plan import own_plan
 from app.presets.kernel_names import PresetNames
-from app.presets.preset import Candidate
 from app.presets.resolve import resolve as resolve_preset
 from app.presets.table import PRESETS
+from app.probes.alternatives import alternatives
 from app.probes.function_index import Functions
-from app.probes.modes import MODES, PREFERENCE
-from app.probes.planning import MAX_OTHERS, Other, Resolved
+from app.probes.modes import PREFERENCE
+from app.probes.planning import Other, Resolved
 from app.probes.spec import FUNCTION, PRESET, SYSCALL, TRACEPOINT, Target, Where
 
 # A tracepoint of a system call, which is not traced by itself: with or without its category.
@@ -104,24 +104,14 @@ class KernelPlanner:
         except (OSError, BtfError) as error:
             raise _no_types(str(target), error) from error
 
-    def others(self, target: Target) -> list[Other]:
+    def others(self, target: Target, working: Collection[str]) -> list[Other]:
         if target.kind in (PRESET, PROGRAMS):
             return []  # a preset is all of its candidates
         index = self._functions.current(self._settings.start_timeout_s)
         entry = index.lookup(target.kind, target.name)
         if entry is None:
             return []
-        refusals = (why_not(entry, mode) for mode in MODES)
-        found = {
-            Target(each.kind, each.name): each.note
-            for refusal in refusals
-            if refusal
-            for each in refusal.instead
-        }
-        for preset in PRESETS.values():
-            if any(_is_of(candidate, entry) for candidate in preset.candidates):
-                found[Target(PRESET, preset.name)] = preset.help
-        return [Other(each, note) for each, note in found.items()][:MAX_OTHERS]
+        return alternatives(entry, index, working, self._preset_names.has)
 
     def compile_where(self, text: str, plan: Plan) -> Where:
         try:
@@ -155,11 +145,6 @@ def _other_kind(index: FunctionIndex, target: Target) -> Entry | None:
         return index.lookup(SYSCALL, call[1])
     others = (kind for kind in KINDS if kind != target.kind)
     return next((found for kind in others if (found := index.lookup(kind, target.name))), None)
-
-
-def _is_of(candidate: Candidate, entry: Entry) -> bool:
-    names = (entry.full_name, entry.twin_of, *entry.twins)
-    return candidate.kind == entry.kind and candidate.name in names
 
 
 def _no_types(what: str, error: Exception) -> ProbedeckError:

@@ -47,6 +47,9 @@ class Other:
     target: Target
     note: str
 
+    def as_json(self) -> dict[str, str]:
+        return {"kind": self.target.kind, "name": self.target.name, "note": self.note}
+
 
 class Planner(Protocol):
     """Knows the kernel's types, functions and tracepoints. Called from any thread.
@@ -66,9 +69,9 @@ class Planner(Protocol):
     def make_plan(self, target: Target, mode: str, columns: tuple[str, ...] | None) -> Plan:
         """Return the plan for a target, which is not a preset, in this mode."""
 
-    def others(self, target: Target) -> list[Other]:
-        """Return what may answer the same question as a target, if it works: its system call or
-        function, what the compiler made of it, presets. At most `MAX_OTHERS`.
+    def others(self, target: Target, working: Collection[str]) -> list[Other]:
+        """Return what answers the same question as a target in the modes that are `working`: its
+        system call or function, what the compiler made of it, presets. At most `MAX_OTHERS`.
         """
 
     def compile_where(self, text: str, plan: Plan) -> Where:
@@ -219,13 +222,11 @@ def add_alternatives(
     ]
     others = [
         each
-        for each in planner.others(target)
+        for each in planner.others(target, working)
         if _works(planner, ProbeSpec(target=each.target), working)
     ]
     error.extra["alternatives"] = [*modes, *(str(each.target) for each in others)]
-    error.extra["instead"] = [
-        {"kind": each.target.kind, "name": each.target.name, "note": each.note} for each in others
-    ]
+    error.extra["instead"] = [each.as_json() for each in others]
     error.extra.setdefault("reason", error.detail)
     if error.extra.get("hint") is None:
         error.extra["hint"] = "; ".join(f"{each.target}: {each.note}" for each in others) or None

@@ -112,12 +112,35 @@ def test_what_is_offered_works(idle: Service) -> None:
         pytest.skip("this kernel allows fexit")
     problem = answer.json
     assert (problem["status"], problem["code"]) == (501, "unavailable")
-    assert "preset opens" in problem["alternatives"]
+    assert {"preset opens", "syscall openat"} <= set(problem["alternatives"])
     for offer in problem["alternatives"]:
         kind, _, name = offer.partition(" ")
         body = {kind: name} if name else {"function": "do_sys_openat2", "mode": kind}
         with probed(idle, body, "offered"):
             assert idle.probes()["offered"]["state"] == "running"
+
+
+@pytest.mark.parametrize(
+    ("function", "offer"),
+    [
+        ("vfs_read", "syscall read"),
+        ("__x64_sys_openat", "syscall openat"),
+        ("do_sys_openat2", "preset opens"),
+        ("tcp_connect", "preset tcp-connects"),
+        ("do_unlinkat", "preset deletions"),
+    ],
+)
+def test_the_list_of_functions_offers_the_same(idle: Service, function: str, offer: str) -> None:
+    found = idle.expect(200, "GET", f"/functions/{function}?kind=function")
+    answer = idle.request("POST", "/probes/offered", {"function": function})
+    if answer.status == 201:
+        idle.expect(200, "DELETE", "/probes/offered")
+        pytest.skip("this kernel allows a mode of functions")
+    assert offer in answer.json["alternatives"]
+    refused = [mode for mode in found["modes"].values() if not mode["available"]]
+    assert len(refused) == 5
+    for mode in refused:
+        assert mode["instead"] == answer.json["instead"]
 
 
 def test_rows_of_a_deleted_probe_can_be_filtered(idle: Service, tmp_path: Path) -> None:

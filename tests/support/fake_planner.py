@@ -76,7 +76,7 @@ class FakePlanner:
             kernel_offsets={},
         )
 
-    def others(self, target: Target) -> list[Other]:
+    def others(self, target: Target, working: Collection[str]) -> list[Other]:
         return [
             Other(preset, f"instead of {target.name}")
             for name, (traced, _, _) in PRESETS.items()

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from flask import Response, jsonify
 
 from app.errors import ProbedeckError
+from app.kernel.functions import Entry, FunctionIndex
 from app.kernel.functions_query import QueryError, find, near_names, search
+from app.probes.alternatives import alternatives
 from app.probes.function_modes import entries_json
 from app.web.api.blueprint import Blueprint
 from app.web.api.function_schemas import (
@@ -18,7 +21,7 @@ from app.web.api.function_schemas import (
     FunctionsQuerySchema,
     FunctionsSchema,
 )
-from app.web.context import current_service
+from app.web.context import Service, current_service
 
 blueprint = Blueprint("functions", __name__, description="What can be traced")
 
@@ -29,7 +32,8 @@ blueprint = Blueprint("functions", __name__, description="What can be traced")
 @blueprint.problems({503: "functions_not_ready"})
 def functions(query: dict[str, Any]) -> Response:
     """Search kernel functions, system calls and tracepoints; each with its modes."""
-    manager = current_service().manager
+    service = current_service()
+    manager = service.manager
     index = manager.functions.current()
     try:
         hits = search(index, query["q"], query.get("kind"), query["limit"])
@@ -37,10 +41,9 @@ def functions(query: dict[str, Any]) -> Response:
         manager.functions.check_current()
         fault = {"field": "q", "message": str(error), "near": error.near}
         raise ProbedeckError(422, "invalid", f"q: {error}", errors=[fault]) from error
-    modes = manager.kernel.modes
     return jsonify(
         {
-            "functions": entries_json(hits.entries, modes),
+            "functions": described(hits.entries, index, service),
             "total": hits.total,
             "more": hits.total > len(hits.entries),
         }
@@ -53,7 +56,8 @@ def functions(query: dict[str, Any]) -> Response:
 @blueprint.problems({404: "unknown_function", 503: "functions_not_ready"})
 def function(query: dict[str, Any], name: str) -> Response:
     """One function, else system call, else tracepoint of this name; `kind` chooses."""
-    manager = current_service().manager
+    service = current_service()
+    manager = service.manager
     index = manager.functions.current()
     kind, module = query.get("kind"), query.get("module")
     entry = find(index, name, kind, module) if len(name) <= MAX_NAME else None
@@ -69,4 +73,14 @@ def function(query: dict[str, Any], name: str) -> Response:
             f"{name[:MAX_NAME]!r}{where}{guess}",
             near=near,
         )
-    return jsonify(entries_json([entry], manager.kernel.modes)[0])
+    return jsonify(described([entry], index, service)[0])
+
+
+def described(
+    entries: Iterable[Entry], index: FunctionIndex, service: Service
+) -> list[dict[str, Any]]:
+    kernel, has = service.manager.kernel, service.preset_names.has
+    working = kernel.working()
+    return entries_json(
+        entries, kernel.modes, lambda entry: alternatives(entry, index, working, has)
+    )

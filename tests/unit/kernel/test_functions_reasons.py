@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every reason, on a kernel made by hand: the modes that are refused, and what to trace instead."""
+"""Every reason, on a kernel made by hand: the modes that are refused."""
 
 from __future__ import annotations
 
@@ -138,23 +138,6 @@ def test_trampolines_of_a_module_depend_on_the_version(
             assert name in refusal.reason
     if name == "xfs_read":
         assert why_not(entry, "kprobe") is None
-
-
-def test_what_to_trace_instead(index: FunctionIndex) -> None:
-    def instead(kind: str, name: str, mode: str) -> list[tuple[str, str]]:
-        entry = index.lookup(kind, name)
-        assert entry is not None
-        refusal = why_not(entry, mode)
-        assert refusal is not None
-        return [(each.kind, each.name) for each in refusal.instead]
-
-    assert instead(FUNCTION, "cut_down", "kprobe") == [(FUNCTION, "cut_down.isra.0")]
-    # Inlined into the entry of its system call: that is its only caller.
-    assert instead(FUNCTION, "__do_sys_openat", "fentry") == [(SYSCALL, "openat")]
-    assert instead(FUNCTION, "__x64_sys_openat", "tracepoint") == [(SYSCALL, "openat")]
-    assert instead(SYSCALL, "openat", "fexit") == [(FUNCTION, "__x64_sys_openat")]
-    assert instead(FUNCTION, "inlined", "fentry") == []
-    assert instead(FUNCTION, "vfs_read", "tracepoint") == []
 
 
 @pytest.mark.parametrize(

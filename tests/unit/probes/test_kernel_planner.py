@@ -108,7 +108,7 @@ def test_why_a_function_cannot_be_traced(planner: KernelPlanner) -> None:
     error = refusal(planner, target=Target(FUNCTION, "cut_down"))
     assert (error.status, error.code) == (501, "unavailable")
     assert "cut_down.isra.0" in error.extra["reason"]
-    assert planner.others(Target(FUNCTION, "cut_down"))[0].target.name == "cut_down.isra.0"
+    assert planner.others(Target(FUNCTION, "cut_down"), ALL)[0].target.name == "cut_down.isra.0"
     assert error.extra["alternatives"] == ["function cut_down.isra.0"]
     assert "function cut_down.isra.0: " in error.extra["hint"]
     by_kprobe = refusal(planner, target=Target(FUNCTION, "varargs"), mode="fentry")
@@ -124,10 +124,11 @@ def test_what_answers_the_same_question(
     """A function's system call and presets; each is offered only where it works."""
     kernel_has(monkeypatch, ("syscall", "openat"))
     entry, openat = Target(FUNCTION, "__x64_sys_openat"), Target(SYSCALL, "openat")
-    assert [each.target for each in planner.others(entry)] == [openat]
-    assert [each.target for each in planner.others(openat)] == [entry, Target(PRESET, "opens")]
-    assert planner.others(Target(PRESET, "opens")) == []
-    assert planner.others(Target(FUNCTION, "nothing")) == []
+    assert [each.target for each in planner.others(entry, ALL)] == [openat]
+    assert [each.target for each in planner.others(openat, ALL)] == [entry]
+    assert planner.others(openat, ["tracepoint"]) == []
+    assert planner.others(Target(PRESET, "opens"), ALL) == []
+    assert planner.others(Target(FUNCTION, "nothing"), ALL) == []
 
 
 def test_types_that_cannot_be_read(planner: KernelPlanner) -> None:
