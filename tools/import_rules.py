@@ -258,7 +258,6 @@ RULES: dict[str, Rule] = {
             "app.json_text",
             "app.kernel",
             "app.linux",
-            "app.presets",
             "app.probes",
             "app.probes.spec",
             "app.timestamps",

@@ -16,6 +16,11 @@ BY_TRACEPOINT = ("tracepoint",)
 # In the order in which the modes are listed everywhere.
 ALL_MODES = ("fentry", "fexit", "kprobe", "kretprobe", "tracepoint")
 
+# What several presets do not see: in modes at entry, by a system call, by any target.
+RESULTS = "Results: a call is shown before it succeeds or fails."
+CALLS_OF_32_BITS = "System calls of 32-bit programs."
+SECCOMP = "Calls that seccomp refuses: the kernel goes no further with them."
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -25,7 +30,7 @@ class Candidate:
     `columns` are expressions (`as` names them), `where` a filter over the columns or None.
     `modes` are those that it suits, the best first. `needs` are members that the expressions use
     and that not every kernel has: `request.rq_disk` of a struct, `sched:sched_process_exit.prio`
-    of a tracepoint.
+    of a tracepoint. `not_seen` are sentences: what it does not show of what the question asks for.
     """
 
     kind: str
@@ -34,6 +39,12 @@ class Candidate:
     modes: tuple[str, ...]
     where: str | None = None
     needs: tuple[str, ...] = ()
+    not_seen: tuple[str, ...] = ()
+
+    def not_seen_in(self, mode: str) -> tuple[str, ...]:
+        """Return what it does not show in a mode: at entry, of calls whose result matters, that."""
+        is_early = mode in AT_ENTRY and self.modes[0] in AT_RETURN
+        return (RESULTS, *self.not_seen) if is_early else self.not_seen
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ from app.presets.preset import (
     AT_ENTRY,
     AT_RETURN,
     BY_TRACEPOINT,
+    CALLS_OF_32_BITS,
     FUNCTION,
+    SECCOMP,
     SYSCALL,
     TRACEPOINT,
     Candidate,
@@ -16,11 +18,13 @@ from app.presets.preset import (
 
 _IN_KERNEL = (*AT_RETURN, *AT_ENTRY)
 _BEST_AT_ENTRY = (*AT_ENTRY, *AT_RETURN)  # where the call's own result and latency say nothing
+# By a system call.
+_OTHER_WAYS = ("Calls through io_uring.", CALLS_OF_32_BITS, SECCOMP)
 
 DELETIONS = Preset(
     name="deletions",
     title="Files deleted",
-    help="Each call that deletes a file or folder, or replaces a file by a rename",
+    help="Calls that delete files, and renames that replace one",
     candidates=(
         # Linux 7.0 replaced do_unlinkat by filename_unlinkat.
         Candidate(FUNCTION, "filename_unlinkat", ("dfd", "name as filename"), _IN_KERNEL),
@@ -32,10 +36,11 @@ DELETIONS = Preset(
     has_own_programs=True,
 )
 
+_REPLACED = "Whether a rename replaced a file, and which."
 RENAMES = Preset(
     name="renames",
     title="Files renamed",
-    help="Each rename within a file system, and the file that it replaced",
+    help="Renames of files and folders, with the old and the new name",
     candidates=(
         # Its only argument since commit 9fe61450972d ("namei: introduce struct renamedata",
         # v5.12), which stable kernels of 5.10 have as well. Read at entry, as the call moves the
@@ -51,22 +56,39 @@ RENAMES = Preset(
             ),
             _IN_KERNEL,
             needs=("renamedata.old_dentry", "renamedata.new_dentry", "renamedata.flags"),
+            not_seen=(
+                "Calls that fail before both names are found, such as a rename of a missing file, "
+                "or to another file system.",
+                SECCOMP,
+            ),
         ),
         # rename(3) of the C library. mv(1) of coreutils 9 calls renameat2.
-        Candidate(SYSCALL, "rename", ("oldname as old", "newname as new"), BY_TRACEPOINT),
+        Candidate(
+            SYSCALL,
+            "rename",
+            ("oldname as old", "newname as new"),
+            BY_TRACEPOINT,
+            not_seen=(
+                "Renames by renameat and renameat2, which mv(1) may use.",
+                _REPLACED,
+                *_OTHER_WAYS,
+            ),
+        ),
         Candidate(
             SYSCALL,
             "renameat2",
             ("olddfd", "oldname as old", "newdfd", "newname as new", "hex(flags) as flags"),
             BY_TRACEPOINT,
+            not_seen=("Renames by rename and renameat.", _REPLACED, *_OTHER_WAYS),
         ),
     ),
 )
 
+_NOT_BY_NAME = "Programs that execve opens, and files opened by a handle (open_by_handle_at)."
 OPENS = Preset(
     name="opens",
     title="Files opened",
-    help="Each call that opens a file, with its flags, its result and its latency",
+    help="Calls that open files, with the path and the flags as passed",
     candidates=(
         # open, openat, openat2 and creat all call it (fs/open.c).
         Candidate(
@@ -74,22 +96,35 @@ OPENS = Preset(
             "do_sys_openat2",
             ("dfd", "filename", "hex(how->flags) as flags", "hex(how->mode) as permissions"),
             _IN_KERNEL,
+            not_seen=("Files that io_uring opens.", _NOT_BY_NAME, SECCOMP),
         ),
         Candidate(
             SYSCALL,
             "openat",
             ("dfd", "filename", "hex(flags) as flags", "hex(mode) as permissions"),
             BY_TRACEPOINT,
+            not_seen=(
+                "Files opened by open, openat2 and creat.",
+                _NOT_BY_NAME,
+                *_OTHER_WAYS,
+            ),
         ),
     ),
 )
 
+_FAILED_STARTS = "Calls of execve that fail."
 PROCESS_STARTS = Preset(
     name="process-starts",
     title="Processes started",
     help="Each program that a process has begun to run, with its path",
     candidates=(
-        Candidate(TRACEPOINT, "sched:sched_process_exec", ("filename", "old_pid"), BY_TRACEPOINT),
+        Candidate(
+            TRACEPOINT,
+            "sched:sched_process_exec",
+            ("filename", "old_pid"),
+            BY_TRACEPOINT,
+            not_seen=(_FAILED_STARTS,),
+        ),
         # Called once for each exec that can no longer fail, when the new name is set
         # (begin_new_exec in fs/exec.c).
         Candidate(
@@ -98,14 +133,16 @@ PROCESS_STARTS = Preset(
             ("bprm->filename as filename", "path(bprm->file) as file", "bprm->argc as argc"),
             _BEST_AT_ENTRY,
             needs=("linux_binprm.filename", "linux_binprm.file", "linux_binprm.argc"),
+            not_seen=(_FAILED_STARTS,),
         ),
     ),
 )
 
+_STATUS = "The exit status."
 PROCESS_EXITS = Preset(
     name="process-exits",
     title="Processes ended",
-    help="Each process that ends, by its last thread, with its exit status",
+    help="Each process that ends",
     candidates=(
         # do_exit calls it for every thread, with `group_dead` set for the last of a process
         # (kernel/exit.c). The status is in the form of wait(2).
@@ -123,12 +160,23 @@ PROCESS_EXITS = Preset(
             BY_TRACEPOINT,
             where="group_dead=1",
             needs=("sched:sched_process_exit.group_dead",),  # since Linux 6.17
+            not_seen=(_STATUS,),
         ),
         # A row for every thread.
-        Candidate(TRACEPOINT, "sched:sched_process_exit", ("prio",), BY_TRACEPOINT),
+        Candidate(
+            TRACEPOINT,
+            "sched:sched_process_exit",
+            ("prio",),
+            BY_TRACEPOINT,
+            not_seen=(
+                _STATUS,
+                "Which thread is the last of its process: each thread that ends is shown.",
+            ),
+        ),
     ),
 )
 
+_ONLY_BEGUN = "Whether the connection is established: a row says that it was begun."
 TCP_CONNECTS = Preset(
     name="tcp-connects",
     title="TCP connections opened",
@@ -144,6 +192,7 @@ TCP_CONNECTS = Preset(
                 "sk->__sk_common.skc_num as sport",
             ),
             _IN_KERNEL,
+            not_seen=(_ONLY_BEGUN,),
         ),
         # 7 is TCP_CLOSE, 2 is TCP_SYN_SENT (include/net/tcp_states.h). The state changes before a
         # local port is chosen, unless the process has bound one.
@@ -153,6 +202,7 @@ TCP_CONNECTS = Preset(
             ("daddr", "daddr_v6", "dport", "family", "oldstate", "newstate"),
             BY_TRACEPOINT,
             where="oldstate=7 newstate=2",
+            not_seen=(_ONLY_BEGUN, "The local address and port."),
         ),
     ),
 )
@@ -160,7 +210,7 @@ TCP_CONNECTS = Preset(
 TCP_ACCEPTS = Preset(
     name="tcp-accepts",
     title="TCP connections accepted",
-    help="Each TCP connection that a process accepts, IPv4 or IPv6",
+    help="Incoming TCP connections, IPv4 or IPv6",
     candidates=(
         Candidate(
             FUNCTION,
@@ -168,6 +218,7 @@ TCP_ACCEPTS = Preset(
             ("sock(ret) as connection", "ret->__sk_common.skc_family as family"),
             AT_RETURN,
             where="family!=0",  # a call that accepts nothing has no socket, so no family
+            not_seen=("Connections that no process accepts.",),
         ),
         # 3 is TCP_SYN_RECV, 1 is TCP_ESTABLISHED. The packet that completes the handshake
         # changes the state: pid and comm are of whatever ran on the CPU.
@@ -180,6 +231,10 @@ TCP_ACCEPTS = Preset(
             ),
             BY_TRACEPOINT,
             where="oldstate=3 newstate=1",
+            not_seen=(
+                "Which process accepts the connection, and whether one does: pid and comm are "
+                "those of whatever ran on the CPU.",
+            ),
         ),
     ),
 )
@@ -191,12 +246,17 @@ _REQUEST = (
     "error",
     "since(req->start_time_ns) as io_ns",
 )
+_NOT_OF_REQUESTS = (
+    "Requests that a driver completes in batches (NVMe, since Linux 5.16).",
+    "The time of requests to a disk with `/sys/block/DISK/queue/iostats` off.",
+    "Which process made the request: pid and comm are those of whatever ran on the CPU.",
+)
 # At entry: what this call itself takes is of no interest. Completions one by one come here;
 # those in batches (blk_mq_end_request_batch) do not.
 BLOCK_IO = Preset(
     name="block-io",
     title="Block I/O latency",
-    help="Each completed request to a disk, with the time since it was made",
+    help="Completed requests to disks, with the time since each was made",
     candidates=(
         Candidate(
             FUNCTION,
@@ -204,6 +264,7 @@ BLOCK_IO = Preset(
             ("req->q->disk->disk_name as disk", *_REQUEST),
             _BEST_AT_ENTRY,
             needs=("request_queue.disk",),
+            not_seen=_NOT_OF_REQUESTS,
         ),
         Candidate(  # before Linux 5.17
             FUNCTION,
@@ -211,10 +272,12 @@ BLOCK_IO = Preset(
             ("req->rq_disk->disk_name as disk", *_REQUEST),
             _BEST_AT_ENTRY,
             needs=("request.rq_disk",),
+            not_seen=_NOT_OF_REQUESTS,
         ),
     ),
 )
 
+_WHY_ADDED = "Whether a read missed the page: readahead and writes add pages as well."
 PAGE_CACHE_MISSES = Preset(
     name="page-cache-misses",
     title="Page cache misses",
@@ -226,25 +289,33 @@ PAGE_CACHE_MISSES = Preset(
             ("i_ino", "s_dev", "index", "order"),
             BY_TRACEPOINT,
             needs=("filemap:mm_filemap_add_to_page_cache.order",),
+            not_seen=(_WHY_ADDED,),
         ),
         Candidate(
             TRACEPOINT,
             "filemap:mm_filemap_add_to_page_cache",
             ("i_ino", "s_dev", "index"),
             BY_TRACEPOINT,
+            not_seen=(_WHY_ADDED,),
         ),
         Candidate(  # since Linux 5.16
-            FUNCTION, "filemap_add_folio", ("mapping->host as inode", "index"), _IN_KERNEL
+            FUNCTION,
+            "filemap_add_folio",
+            ("mapping->host as inode", "index"),
+            _IN_KERNEL,
+            not_seen=(_WHY_ADDED,),
         ),
         Candidate(
             FUNCTION,
             "add_to_page_cache_lru",
             ("mapping->host as inode", "offset as index"),
             _IN_KERNEL,
+            not_seen=(_WHY_ADDED,),
         ),
     ),
 )
 
+_OOM_REASON = "The kernel's reason, such as a memory cgroup's limit."
 OOM_KILLS = Preset(
     name="oom-kills",
     title="OOM kills",
@@ -262,16 +333,24 @@ OOM_KILLS = Preset(
             ("pid as victim_pid", "comm as victim_comm", "total_vm", "anon_rss", "oom_score_adj"),
             BY_TRACEPOINT,
             needs=("oom:mark_victim.oom_score_adj",),  # backported to older kernels
+            not_seen=(_OOM_REASON,),
         ),
-        Candidate(TRACEPOINT, "oom:mark_victim", ("pid as victim_pid",), BY_TRACEPOINT),
+        Candidate(
+            TRACEPOINT,
+            "oom:mark_victim",
+            ("pid as victim_pid",),
+            BY_TRACEPOINT,
+            not_seen=(_OOM_REASON, "The victim's name and adjustment: only its pid."),
+        ),
     ),
 )
 
 _SIGNAL = ("sig", "t as target", "type", "info->si_code as code")
+_NOT_OF_SIGNALS = ("Signals of POSIX timers.", "Whether the signal was delivered or ignored.")
 SIGNALS = Preset(
     name="signals",
     title="Signals sent",
-    help="Each signal that a process or the kernel sends, and to which process",
+    help="Signals that processes and the kernel send, and to which process",
     candidates=(
         Candidate(
             TRACEPOINT,
@@ -280,8 +359,8 @@ SIGNALS = Preset(
             BY_TRACEPOINT,
         ),
         # __send_signal until Linux 5.18. Those of POSIX timers do not pass either.
-        Candidate(FUNCTION, "__send_signal_locked", _SIGNAL, _IN_KERNEL),
-        Candidate(FUNCTION, "__send_signal", _SIGNAL, _IN_KERNEL),
+        Candidate(FUNCTION, "__send_signal_locked", _SIGNAL, _IN_KERNEL, not_seen=_NOT_OF_SIGNALS),
+        Candidate(FUNCTION, "__send_signal", _SIGNAL, _IN_KERNEL, not_seen=_NOT_OF_SIGNALS),
     ),
 )
 

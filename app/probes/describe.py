@@ -46,7 +46,9 @@ def describe_probe(probe: Probe, kernel: KernelAnswer, hub: Hub) -> ProbeJson:
         "started_at": probe.started_at,
         "ended": probe.ended,
         "blind": run.blind if run and probe.state is State.RUNNING else None,
-        "not_seen": list(kernel.not_seen.get(mode, ())) if plan.has_own_programs else [],
+        "not_seen": list(
+            kernel.not_seen.get(mode, ()) if plan.has_own_programs else probe.not_seen
+        ),
         "changed_by": probe.changed_by,
         "columns": [output.column.as_json() for output in plan.outputs],
         "names": tables_of(plan),

@@ -84,7 +84,7 @@ class ProbeJson(TypedDict):
     started_at: str | None
     ended: EndJson | None
     blind: BlindJson | None
-    not_seen: Annotated[list[str], "What the mode does not show"]
+    not_seen: Annotated[list[str], "What the preset does not show in this mode"]
     changed_by: ChangeJson | None
     columns: list[dict[str, Any]]  # app.columns.column.Column
     names: dict[str, list[dict[str, Any]]]  # tables that only this probe's columns refer to

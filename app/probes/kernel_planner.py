@@ -72,7 +72,13 @@ class KernelPlanner:
             raise _unavailable(f"the preset {preset}", found.reason or "")
         candidate = found.candidate
         target = Target(candidate.kind, candidate.name)
-        return Resolved(target, found.mode, candidate.columns, candidate.where)
+        return Resolved(
+            target,
+            found.mode,
+            candidate.columns,
+            candidate.where,
+            candidate.not_seen_in(found.mode),
+        )
 
     def make_plan(self, target: Target, mode: str, columns: tuple[str, ...] | None) -> Plan:
         if target.kind == PROGRAMS:

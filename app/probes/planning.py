@@ -38,6 +38,7 @@ class Resolved:
     mode: str
     columns: tuple[str, ...] | None
     where: str | None
+    not_seen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ class Planner(Protocol):
 class Prepared:
     """A spec whose mode is chosen, with the plan and the filter that its tracer gets.
 
-    `possible` are all modes that could trace the target's kind.
+    `possible` are all modes that could trace the target's kind, `not_seen` what a preset does not
+    show in this one.
     """
 
     spec: ProbeSpec
@@ -90,6 +92,7 @@ class Prepared:
     possible: tuple[str, ...]
     plan: Plan
     where: Where
+    not_seen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,9 +133,10 @@ def prepare(planner: Planner, probe_id: str, spec: ProbeSpec, working: list[str]
 def _plan(planner: Planner, spec: ProbeSpec, working: list[str]) -> Prepared:
     asked, columns, text = spec.mode, spec.columns, spec.where
     target = spec.target or DEFAULT_TARGET
+    not_seen: tuple[str, ...] = ()
     if target.kind == PRESET:
         found = planner.resolve(target.name, asked, working)
-        target, asked = found.target, found.mode
+        target, asked, not_seen = found.target, found.mode, found.not_seen
         columns = found.columns if columns is None else columns
         text = found.where if text is None else text
     possible = modes_of(target)
@@ -145,7 +149,7 @@ def _plan(planner: Planner, spec: ProbeSpec, working: list[str]) -> Prepared:
         names = ", ".join(possible)
         raise invalid("mode", f"A {target.kind} can be traced in: {names}.")
     spec = replace(spec, mode=mode, columns=columns, where=text)
-    return Prepared(spec, mode, possible, plan, compiled(planner, text, plan))
+    return Prepared(spec, mode, possible, plan, compiled(planner, text, plan), not_seen)
 
 
 def replan(

@@ -63,6 +63,7 @@ class Probe:
         self.spec = ProbeSpec()
         self.plan = own_plan(DEFAULT_TARGET.name, mode.name)  # what it would trace without a target
         self.where = Where()
+        self.not_seen: tuple[str, ...] = ()  # of the preset that it traces
         self.run: TracerRun | None = None  # the present or last one
         self.started_at: str | None = None
         self.ended: EndJson | None = None
@@ -98,6 +99,7 @@ class Probe:
         """Take over what is to be traced, before `start`."""
         self.mode = MODES[prepared.mode]
         self.spec, self.plan, self.where = prepared.spec, prepared.plan, prepared.where
+        self.not_seen = prepared.not_seen
 
     def start(self, run: TracerRun, spec: ProbeSpec) -> None:
         """Begin a run."""

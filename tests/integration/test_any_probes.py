@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,10 +14,13 @@ from typing import Any
 
 import pytest
 
+from app.columns.column import CALLER, RESULT
+from app.presets.table import PRESETS
 from tests.support.service import Service
 from tests.support.waiting import wait_until
 
 NAME = "any"
+RESULT_NAMES = {column.name for column in RESULT}
 AT_FDCWD, EFAULT = -100, 14
 NOT_MAPPED = 8  # an address of user memory
 libc = ctypes.CDLL(None, use_errno=True)
@@ -141,6 +145,23 @@ def test_the_list_of_functions_offers_the_same(idle: Service, function: str, off
     assert len(refused) == 5
     for mode in refused:
         assert mode["instead"] == answer.json["instead"]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_gives_what_is_said_before_its_start(idle: Service, name: str) -> None:
+    presets = {each["name"]: each for each in idle.expect(200, "GET", "/presets")["presets"]}
+    said = presets[name]
+    if said["mode"] is None:
+        pytest.skip(f"this kernel allows no mode of {name}")
+    (by_mode,) = (each for each in said["modes"] if each["mode"] == said["mode"])
+    with probed(idle, {"preset": name}, "said"):
+        found = idle.probes()["said"]
+    assert (found["mode"], found["where"]) == (said["mode"], by_mode["where"])
+    assert found["not_seen"] == by_mode["not_seen"]
+    assert found["function"] in (by_mode["target"], by_mode["target"].rpartition(":")[2])
+    names = [re.split(r"\s+as\s+", column)[-1] for column in by_mode["columns"]]
+    of_call = [column["name"] for column in found["columns"]][len(CALLER) :]
+    assert [each for each in of_call if each not in RESULT_NAMES] == names
 
 
 def test_rows_of_a_deleted_probe_can_be_filtered(idle: Service, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ KNOWN = {
     TRACEPOINT: ("sched:sched_switch",),
 }
 PRESETS = {"reads": (Target(FUNCTION, "vfs_read"), ("count", "state"), "count>1")}
+NOT_SEEN = ("Reads by others.",)
 PATH_OFFSETS = {"TASK_FS": 8}
 STATES = ((0, "RUNNING"), (1, "SLEEPING"))
 
@@ -38,7 +39,7 @@ class FakePlanner:
             raise invalid("preset", f"Unknown preset. Known: {', '.join(PRESETS)}.")
         target, columns, where = PRESETS[preset]
         best = next((each for each in modes_of(target) if each in working), "fexit")
-        return Resolved(target, mode or best, columns, where)
+        return Resolved(target, mode or best, columns, where, NOT_SEEN)
 
     def make_plan(self, target: Target, mode: str, columns: tuple[str, ...] | None) -> Plan:
         if target.kind == PROGRAMS:

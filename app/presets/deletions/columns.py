@@ -74,5 +74,10 @@ def columns_of(mode: str, names: Collection[str] | None = None) -> tuple[Column,
     return (*CALLER, *wanted, *(() if mode in AT_ENTRY else RESULT))
 
 
+def default_names(mode: str) -> list[str]:
+    """Return the names of a mode's columns of the call that are shown if none are chosen."""
+    return [column.name for column in OF_CALL[mode] if _is_wanted(column, None)]
+
+
 def _is_wanted(column: Column, names: Collection[str] | None) -> bool:
     return column.name != PATH_COLUMN if names is None else column.name in names

@@ -7,6 +7,8 @@ the kernel and calls that delete nothing.
 
 from __future__ import annotations
 
+from app.presets.preset import CALLS_OF_32_BITS, RESULTS, SECCOMP
+
 FUNCTION_MODES = ("fentry", "fexit", "kprobe", "kretprobe")
 ENTRY_MODES = ("fentry", "kprobe")
 TRACEPOINT = ("tracepoint",)
@@ -14,11 +16,11 @@ ALL = (*FUNCTION_MODES, *TRACEPOINT)
 
 NOT_SEEN: tuple[tuple[tuple[str, ...], str], ...] = (
     (FUNCTION_MODES, "Directories: rmdir, and unlinkat with AT_REMOVEDIR."),
-    (ENTRY_MODES, "Results: a call is shown before it succeeds or fails."),
+    (ENTRY_MODES, RESULTS),
     (TRACEPOINT, "Whether a rename replaced a file: each rename that could is shown."),
     (TRACEPOINT, "Deletions through io_uring."),
-    (TRACEPOINT, "System calls of 32-bit programs."),
-    (ALL, "Calls that seccomp refuses: the kernel goes no further with them."),
+    (TRACEPOINT, CALLS_OF_32_BITS),
+    (ALL, SECCOMP),
     (
         ALL,
         "Deletions that no system call asks for: by file servers inside the kernel (nfsd, ksmbd), "

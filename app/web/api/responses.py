@@ -104,6 +104,9 @@ class PresetModeSchema(Schema):
         fields.String(), required=True, metadata={"description": "Expressions, as in a start"}
     )
     where = fields.String(required=True, allow_none=True)
+    not_seen = fields.List(
+        fields.String(), required=True, metadata={"description": "What it does not show"}
+    )
 
 
 class PresetSchema(Schema):

@@ -112,3 +112,7 @@ def test_each_is_documented_with_what_it_traces(preset: Preset) -> None:
     assert section, f"docs/presets.md has no section on {preset.name}"
     for candidate in preset.candidates:
         assert f"`{candidate.name}`" in section
+    known = dict.fromkeys(text for each in preset.candidates for text in each.not_seen)
+    rows = section.partition("| not seen | by |")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| ([^|-][^|]*) \|", rows, re.MULTILINE) == list(known)
+    assert all(text.endswith(".") for text in known)

@@ -71,9 +71,11 @@ def test_what_a_run_has_reported() -> None:
 
 
 def test_what_the_kernel_does_not_let_it_see() -> None:
-    """Of the preset with programs of its own; not of a target."""
+    """Of the preset with programs of its own; of another one, what that says."""
     kernel = replace(KERNEL, not_seen={"fexit": ["Some."], "kprobe": ["Others."]})
     probe = Probe(MODES["fexit"])
     assert describe_probe(probe, kernel, Hub(1, 1))["not_seen"] == ["Some."]
     probe.plan = replace(probe.plan, hook=Hook("function", "vfs_read"))
     assert describe_probe(probe, kernel, Hub(1, 1))["not_seen"] == []
+    probe.not_seen = ("Others by this preset.",)
+    assert describe_probe(probe, kernel, Hub(1, 1))["not_seen"] == ["Others by this preset."]

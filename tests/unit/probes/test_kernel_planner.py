@@ -155,5 +155,6 @@ def test_a_preset_is_its_candidate(planner: KernelPlanner, monkeypatch: pytest.M
     kernel_has(monkeypatch, ("syscall", "openat"))
     found = planner.resolve("opens", None, ALL)
     assert (found.target, found.mode) == (Target(SYSCALL, "openat"), "tracepoint")
+    assert "Files opened by open, openat2 and creat." in found.not_seen
     off = planner.resolve("opens", None, ["fexit"])  # the start says why it is off
     assert (off.target, off.mode) == (found.target, "tracepoint")

@@ -20,7 +20,8 @@ from app.presets.deletions.own_plan import own_plan
 from app.probes import registry
 from app.probes.modes import MODES
 from app.probes.run_end import End
-from app.probes.spec import DEFAULT_TARGET, FUNCTION, Filter, ProbeSpec, Target
+from app.probes.spec import DEFAULT_TARGET, FUNCTION, PRESET, Filter, ProbeSpec, Target
+from tests.support.fake_planner import NOT_SEEN
 from tests.support.hub_clients import take_all
 from tests.support.manager_stage import DIED, MODE, OTHER, STOPPED, FakeRun, Stage, problem
 from tests.support.waiting import PATIENCE_S, wait_until
@@ -115,6 +116,15 @@ def test_deletions_under_another_name(stage: Stage) -> None:
     assert described["not_seen"] == ["not by kprobe"]
     stage.start("kprobe", target=DEFAULT_TARGET)
     assert stage.manager.start("kprobe", ProbeSpec())[1] is False  # that is what it runs
+
+
+def test_what_a_preset_does_not_see_is_said(stage: Stage) -> None:
+    """While it runs, and with other columns."""
+    run = stage.start(NAME, target=Target(PRESET, "reads"), columns=("count",))
+    assert stage.manager.describe(NAME)["not_seen"] == list(NOT_SEEN)
+    stop(stage, run)
+    stage.start(NAME, target=READ)
+    assert stage.manager.describe(NAME)["not_seen"] == []
 
 
 def test_starting_what_runs(stage: Stage) -> None:
