@@ -17,6 +17,7 @@ from app.btf.reader import POINTER_SIZE, VOID, Btf, Member
 
 WORD_BITS = 64
 _RECORDS = (Kind.STRUCT, Kind.UNION)
+BOOLS = ("_Bool", "bool")  # names of integers
 _KEYWORDS = {"struct": Kind.STRUCT, "union": Kind.UNION, "enum": Kind.ENUM}
 _MAX_NAMES = 4096  # of types that are remembered, and structs whose members are
 _MAX_STRUCTS = 64
@@ -310,6 +311,11 @@ class Paths:
             raise PathError(f"{_called(place)} is not a number or pointer and cannot be cast")
         if self.size(type_) > self.size(place.type):
             raise PathError(f"{_called(place)} has fewer bytes than `{self.text(type_)}`")
+        if self.size(type_) < self.size(place.type) and self.integer_name(type_) in BOOLS:
+            raise PathError(
+                f"{_called(place)} has more bytes than `{self.text(type_)}`, which would be true "
+                "for its lowest byte only; show the number"
+            )
         return replace(place, type=type_, per_cpu=self.is_per_cpu(place))
 
     def is_per_cpu(self, place: Place) -> bool:

@@ -82,6 +82,8 @@ class Subject:
         guess = f"; did you mean {' or '.join(near)}?" if near else "."
         what = "fields" if self.hook.kind == TRACEPOINT else "arguments"
         listed = ", ".join(known[:24]) or "none"
+        if self.hook.kind == FUNCTION and not self.hook.function_id:
+            listed = "not known, as no BTF says what it takes."
         raise PathError(f"{self.hook.name} has no {name}{guess} Its {what}: {listed}", near)
 
     def _result(self) -> Start:

@@ -36,7 +36,7 @@ from dataclasses import replace
 
 from app.btf.format import Kind
 from app.btf.reader import POINTER_SIZE
-from app.btf.type_paths import PathError, Paths, Place
+from app.btf.type_paths import BOOLS, PathError, Paths, Place
 from app.columns.plan import BYTES, DENTRY, MAX_TEXT_BYTES, Read, Text
 from app.columns.record_types import BY_RECORD, IN_MEMORY_ONLY, addresses
 from app.columns.rendering import (
@@ -93,7 +93,7 @@ def by_renderer(paths: Paths, renderer: str, size: int | None, place: Place, at:
 
 def _integer(paths: Paths, place: Place, at: str) -> Rendering:
     value = number_at(paths, place, at)
-    if paths.integer_name(place.type) in ("_Bool", "bool"):
+    if paths.integer_name(place.type) in BOOLS:
         return Rendering("bool", "bool", (value,))
     bits = place.bit_size or paths.size(place.type) * 8
     type_ = ("int" if value.signed else "uint") + ("32" if bits <= 32 else "64")

@@ -217,7 +217,7 @@ TCP_ACCEPTS = Preset(
             "inet_csk_accept",
             ("sock(ret) as connection", "ret->__sk_common.skc_family as family"),
             AT_RETURN,
-            where="family!=0",  # a call that accepts nothing has no socket, so no family
+            where="family>0",  # null if nothing was accepted, as there is no socket then
             not_seen=("Connections that no process accepts.",),
         ),
         # 3 is TCP_SYN_RECV, 1 is TCP_ESTABLISHED. The packet that completes the handshake

@@ -25,6 +25,8 @@ from app.tracer.rings import Ring
 from tests.support.direct_probes import Plans
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.suites()  # in `./test long`, and on this machine
+
 PLACES, TRIES = 16_384, 32  # CALLS_ENTRIES and CALLS_TRIES
 FIRST = 1_000_000  # counts that only this test asks for
 FRAME = 8  # offset in struct call

@@ -299,6 +299,9 @@ def connections(place: Place) -> dict[str, Any]:
             here.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             here.connect(listening.getsockname())
             there, _ = listening.accept()
+            listening.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                listening.accept()  # as servers do that wait for many sockets at once
             with there:
                 here.send(b"t" * TCP_BYTES)
                 there.recv(TCP_BYTES, socket.MSG_WAITALL)

@@ -194,6 +194,8 @@ def test_more_faults(paths: Paths) -> None:
     with pytest.raises(PathError, match="f_mode has fewer bytes than `unsigned long`"):
         mode = paths.member(argument(paths, "struct", "file"), "f_mode")
         paths.cast(mode, paths.named("", "unsigned long"))
+    with pytest.raises(PathError, match="f_mode has more bytes than `_Bool`"):
+        paths.cast(mode, paths.named("", "_Bool"))
     with pytest.raises(PathError, match="has no size"):
         paths.element(Place(Type(0, 1), 0, in_words=True), 1)  # void *
 

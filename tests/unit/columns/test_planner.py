@@ -148,6 +148,8 @@ def test_a_function_that_no_btf_describes(btf: Btf) -> None:
     assert names(plan(btf, target, "kretprobe")) == [*CALLER, "latency_ns"]
     with pytest.raises(ProbedeckError, match=r"no BTF says what mixed\.part\.0"):
         plan(btf, target, "kretprobe", ["ret"])
+    with pytest.raises(ProbedeckError, match="Its arguments: not known, as no BTF"):
+        plan(btf, target, "kprobe", ["arg0"])
     with pytest.raises(ProbedeckError, match=r"has no function 'mixed\.part\.0'"):
         plan(btf, target, "fentry")
 
