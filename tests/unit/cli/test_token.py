@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -144,13 +145,14 @@ def test_output_that_is_lost_is_a_failure_in_one_line(
 
 def shell(command: str, redirection: str) -> tuple[int, str]:
     """Run a command with its output redirected; return its exit status and standard error."""
+    python = shlex.quote(sys.executable)
     with tempfile.NamedTemporaryFile("r") as status:
         # `sleep`: the reader of the pipe has left by then.
         if redirection.startswith("|"):
-            script = f"{{ sleep 0.5; {sys.executable} -m app {command}; echo $? >{status.name}; }} "
+            script = f"{{ sleep 0.5; {python} -m app {command}; echo $? >{status.name}; }} "
             script += redirection
         else:
-            script = f"{sys.executable} -m app {command} {redirection}; echo $? >{status.name}"
+            script = f"{python} -m app {command} {redirection}; echo $? >{status.name}"
         done = subprocess.run(
             ["sh", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
         )
