@@ -223,7 +223,7 @@ def test_without_root_nothing_is_installed_and_the_way_is_shown(tmp_path: Path) 
         check=False,
     )
     assert done.returncode == 1
-    assert f"sudo {run} --audit-log '/a b'" in done.stderr
+    assert f"sudo {shlex.quote(str(run))} --audit-log '/a b'" in done.stderr
     assert done.stdout == ""
 
 
