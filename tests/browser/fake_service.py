@@ -54,7 +54,7 @@ REFUSED = {
     "hint": "Run in the virtual machine, ./run --vm, or on a kernel that allows tracing programs",
 }
 
-KINDS = ("function", "syscall", "tracepoint")
+KINDS = ("function", "syscall", "tracepoint", "preset")
 
 
 def function(kind: str, name: str, signature: str, **refused: str) -> dict[str, Any]:
@@ -86,6 +86,26 @@ def function(kind: str, name: str, signature: str, **refused: str) -> dict[str, 
     }
 
 
+def mode_of_preset(mode: str, reason: str | None = None) -> dict[str, Any]:
+    return {"mode": mode, "available": reason is None, "reason": reason}
+
+
+PRESETS = (
+    {
+        "name": "opens",
+        "title": "Files opened",
+        "help": "Calls that open files, with the path and the flags as passed",
+        "mode": "fexit",
+        "modes": [mode_of_preset("fexit"), mode_of_preset("kprobe", "it has no symbol")],
+    },
+    {
+        "name": "signals",
+        "title": "Signals sent",
+        "help": "Each signal that is sent",
+        "mode": "tracepoint",
+        "modes": [mode_of_preset("tracepoint")],
+    },
+)
 VARIADIC = "it takes a variable number of arguments"
 FUNCTIONS = (
     function(
@@ -497,6 +517,10 @@ def create_app(fake: FakeService, root: str) -> Flask:
         text, kind = request.args["q"], request.args.get("kind")
         found = [it for it in fake.functions if it["kind"] == kind and text in it["name"]]
         return {"functions": found, "total": len(found), "more": False}
+
+    @app.get("/presets")
+    def presets() -> Any:
+        return {"presets": list(PRESETS)}
 
     @app.route("/probes/<name>", methods=["POST", "PATCH", "DELETE"])
     def probe(name: str) -> Any:

@@ -253,6 +253,27 @@ def test_sends_every_field(page: Page, form: Locator, fake: FakeService) -> None
     expect(card(page, "reads")).to_contain_text("where ret<0")
 
 
+def test_starts_a_preset(page: Page, form: Locator, fake: FakeService) -> None:
+    kind = form.get_by_label("What to trace")
+    kind.focus()
+    kind.select_option(label="Preset")
+    name = form.get_by_label("Name", exact=True)
+    expect(name).to_have_attribute("placeholder", "opens")
+    page.keyboard.press("Tab")
+    expect(name).to_be_focused()
+    expect(form.locator(".completion")).to_have_count(2)  # all, as they are few
+    name.press_sequentially("file")  # in the title
+    expect(form.locator(".completion")).to_have_count(1)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(name).to_have_value("opens")
+    expect(form).to_contain_text("Files opened. Calls that open files")
+    expect(form).to_contain_text("kprobe It has no symbol.")
+    form.get_by_role("button", name="Start").click()
+    expect(form).to_be_hidden()
+    assert sent(fake) == [("POST", "opens", {"preset": "opens"})]
+
+
 @pytest.mark.parametrize(
     ("kind", "name"), [("System call", "read"), ("Tracepoint", "sched:sched_switch")]
 )

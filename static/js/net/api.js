@@ -26,6 +26,9 @@ export const changeWhere = (id, where) => call("PATCH", probePath(id), { where }
 export const searchFunctions = (q, kind, limit, signal) =>
   call("GET", `/functions?${new URLSearchParams({ q, kind, limit })}`, undefined, { signal });
 
+/** Return the presets, with what each traces here. @param {AbortSignal} signal */
+export const listPresets = (signal) => call("GET", "/presets", undefined, { signal });
+
 /** Re-check which modes the kernel supports. */
 export const askAvailability = () => call("POST", "/availability");
 

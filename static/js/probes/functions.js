@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Answers of GET /functions (docs/functions.md): what to offer for a name, and the modes in which it
-// can be traced.
+// Answers of GET /functions (docs/functions.md) and GET /presets (docs/presets.md): what to offer for
+// a name, and the modes in which it can be traced.
 
 import { visibleText } from "../format/text.js";
 
@@ -10,6 +10,7 @@ const MODES_OF_KIND = {
   function: ["fexit", "kretprobe", "fentry", "kprobe"],
   syscall: ["tracepoint"],
   tracepoint: ["tracepoint"],
+  preset: ["fexit", "kretprobe", "fentry", "kprobe", "tracepoint"],
 };
 
 /** Return the modes for a kind of target, those that see results first. */
@@ -21,6 +22,24 @@ function modesFor(kind) {
 export function functionsOf(answer) {
   const list = Array.isArray(answer?.functions) ? answer.functions : [];
   return list.filter((it) => typeof it?.name === "string" && it.name !== "");
+}
+
+/**
+ * Return the presets of an answer with this text in their names or titles, in the form of functions:
+ * the title and what it shows stand for the signature.
+ */
+export function presetsOf(answer, text) {
+  const list = Array.isArray(answer?.presets) ? answer.presets : [];
+  const part = text.toLowerCase();
+  return list
+    .filter((it) => typeof it?.name === "string" && Array.isArray(it.modes))
+    .filter(({ name, title }) => name.includes(part) || title.toLowerCase().includes(part))
+    .map(({ name, title, help, modes }) => ({
+      name,
+      signature: `${title}. ${help}.`,
+      module: null,
+      modes: Object.fromEntries(modes.map((each) => [each.mode, each])),
+    }));
 }
 
 /** Return the entries of the list of completions. */

@@ -2,11 +2,22 @@
 
 // What a probe traces: deletions, or a target of a user's choice (docs/protocol.md, "A probe").
 
-/** The kinds of targets, in the order of the form. */
+/** The kinds of targets, in the order of the form, each with the name of one as an example. */
 export const KINDS = [
-  { kind: "function", title: "Function", words: (name) => name },
-  { kind: "syscall", title: "System call", words: (name) => `system call ${name}` },
-  { kind: "tracepoint", title: "Tracepoint", words: (name) => `tracepoint ${name}` },
+  { kind: "function", title: "Function", example: "vfs_read", words: (name) => name },
+  {
+    kind: "syscall",
+    title: "System call",
+    example: "openat",
+    words: (name) => `system call ${name}`,
+  },
+  {
+    kind: "tracepoint",
+    title: "Tracepoint",
+    example: "sched:sched_switch",
+    words: (name) => `tracepoint ${name}`,
+  },
+  { kind: "preset", title: "Preset", example: "opens", words: (name) => `preset ${name}` },
 ];
 
 /** The columns that every probe has: who made the call, and when. */

@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { restInView } from "../../../static/js/filter/kernel.js";
 import { problemError } from "../../../static/js/net/problem.js";
 import { bestProbe } from "../../../static/js/probes/choice.js";
-import { functionsOf, insteadOf, modesOf } from "../../../static/js/probes/functions.js";
+import { functionsOf, insteadOf, modesOf, presetsOf } from "../../../static/js/probes/functions.js";
 import { ownColumns, proposedId, targetWords } from "../../../static/js/probes/target.js";
 import { faultsOf, parseForm } from "../../../static/js/probes/trace_form.js";
 
@@ -127,8 +127,28 @@ test("names of probes are proposed", () => {
 test("answers that are not what they should be offer nothing", () => {
   for (const answer of [null, {}, { functions: 3 }, { functions: [null, { name: 1 }, {}] }])
     assert.deepEqual(functionsOf(answer), []);
+  for (const answer of [null, {}, { presets: 3 }, { presets: [null, { name: "opens" }, {}] }])
+    assert.deepEqual(presetsOf(answer, ""), []);
   assert.deepEqual(insteadOf(null), []);
   assert.deepEqual(insteadOf({ modes: { fexit: {} } }), []);
+});
+
+test("presets are found by name and title, and say in which modes they work", () => {
+  const modes = [
+    { mode: "fexit", available: false, reason: "no BTF" },
+    { mode: "tracepoint", available: true, reason: null },
+  ];
+  const answer = { presets: [{ name: "opens", title: "Files opened", help: "Calls", modes }] };
+  for (const text of ["", "open", "FILES"])
+    assert.deepEqual(
+      presetsOf(answer, text).map(({ name, signature }) => [name, signature]),
+      [["opens", "Files opened. Calls."]],
+    );
+  assert.deepEqual(presetsOf(answer, "signals"), []);
+  const [found] = presetsOf(answer, "opens");
+  const shown = modesOf("preset", found, []);
+  assert.equal(shown.find(({ mode }) => mode === "fexit").reason, "no BTF");
+  assert.equal(shown.find(({ mode }) => mode === "tracepoint").isAvailable, true);
 });
 
 test("without an entry the kernel's own modes count", () => {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The dialog that starts a probe of a function, system call or tracepoint.
+// The dialog that starts a probe of a function, system call, tracepoint or preset.
 
 import { sentence, visibleText } from "../../format/text.js";
 import { startProbe } from "../../net/api.js";
@@ -30,7 +30,7 @@ export class TraceDialog {
     { id: "trace-kind" },
     ...KINDS.map(({ kind, title }) => el("option", { value: kind }, title)),
   );
-  #name = input("trace-name", { placeholder: "vfs_read", required: true });
+  #name = input("trace-name", { required: true });
   #mode = new ModeChoice("trace-mode");
   #columns = el("textarea", {
     id: "trace-columns",
@@ -161,6 +161,7 @@ export class TraceDialog {
   /** Show what is known of the name: signature, modes, and the proposed name of the probe. */
   #showFound() {
     const found = this.#search.chosen;
+    this.#name.placeholder = KINDS.find(({ kind }) => kind === this.#kind.value)?.example ?? "";
     setText(this.#signature, visibleText(found?.signature ?? ""));
     this.#mode.show(modesOf(this.#kind.value, found, this.#on.probes()));
     if (!this.#isIdOwn) this.#id.value = proposedId(this.#name.value.trim(), this.#taken);

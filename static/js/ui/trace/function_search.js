@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Completion of the name of a function, system call or tracepoint, from GET /functions. The answer
-// to the newest text counts; earlier calls are aborted. Without the index of functions a name can
-// still be typed.
+// Completion of the name of a function, system call or tracepoint, from GET /functions, or of a preset,
+// from GET /presets, which are few and so are all offered at first. The answer to the newest text
+// counts; earlier calls are aborted. Without an answer a name can still be typed.
 
-import { searchFunctions } from "../../net/api.js";
+import { listPresets, searchFunctions } from "../../net/api.js";
 import { CallError } from "../../net/problem.js";
-import { functionsOf, offersFor } from "../../probes/functions.js";
+import { functionsOf, offersFor, presetsOf } from "../../probes/functions.js";
 import { Completions } from "../filter/completions.js";
 
 const PAUSE_MS = 150; // of typing, before the service is asked
@@ -39,6 +39,9 @@ export class FunctionSearch {
     this.element = this.#completions.element;
     input.addEventListener("input", () => this.#later());
     input.addEventListener("blur", () => this.#completions.close());
+    input.addEventListener("focus", () => {
+      if (!input.value.trim() && !this.#needsText) this.#later();
+    });
     input.addEventListener("keydown", (event) => {
       if (this.#completions.key(event)) event.preventDefault();
     });
@@ -48,6 +51,10 @@ export class FunctionSearch {
   get chosen() {
     const name = this.#input.value.trim();
     return this.#functions.find((it) => it.name === name) ?? null;
+  }
+
+  get #needsText() {
+    return this.#kind() !== "preset";
   }
 
   /** Forget what was found: the dialog was opened, or the kind changed. */
@@ -67,19 +74,23 @@ export class FunctionSearch {
   #later() {
     this.#stop();
     this.#on.found();
-    if (!this.#input.value.trim()) return this.#completions.close();
+    if (!this.#input.value.trim() && this.#needsText) return this.#completions.close();
     this.#timer = setTimeout(() => this.#ask(true), PAUSE_MS);
   }
 
+  async #search(text, signal) {
+    if (this.#kind() === "preset") return presetsOf(await listPresets(signal), text);
+    return functionsOf(await searchFunctions(text, this.#kind(), MOST, signal));
+  }
+
   async #ask(isOffered) {
-    if (!this.#input.value.trim()) return;
     const call = new AbortController();
     this.#call = call;
     const text = this.#input.value.trim();
     try {
-      const answer = await searchFunctions(text, this.#kind(), MOST, call.signal);
+      const found = await this.#search(text, call.signal);
       if (call.signal.aborted) return;
-      this.#functions = functionsOf(answer);
+      this.#functions = found;
       this.#on.failed("");
       const others = this.#functions.filter(({ name }) => name !== text);
       const isWanted = isOffered && document.activeElement === this.#input && !this.chosen;
