@@ -198,11 +198,16 @@ def test_canaries_are_no_events(tracing: Service, modes: tuple[str, ...]) -> Non
 @pytest.mark.suites("trixie-backports")
 def test_canaries_are_in_no_cost(idle: Service, mode: str) -> None:
     if not kernel.in_test_machine():
-        pytest.skip("only in the test machines does nothing else delete")
-    idle.start(mode)
-    wait_for_canaries()
-    assert idle.probe(mode)["cost"] is None
-    idle.stop(mode)
+        pytest.skip("only in the test machines does little else delete")
+    costs = []
+    for _ in range(3):  # something else may delete or rename once, but canaries come every time
+        idle.start(mode)
+        wait_for_canaries()
+        costs.append(idle.probe(mode)["cost"])
+        idle.stop(mode)
+        if costs[-1] is None:
+            return
+    pytest.fail(f"canaries were measured: {costs}")
 
 
 @pytest.mark.suites("bookworm")
