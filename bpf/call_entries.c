@@ -13,8 +13,7 @@
 // entries, so that live threads that once were in a call do not keep out others. No entry is ever
 // evicted.
 //
-// An array, not a hash table: most entries are where their key says, which is found in a seventh of
-// the instructions.
+// An array, not a hash table: most entries are where their key says, so one comparison finds them.
 BPF_ARRAY(calls, struct call, CALLS_ENTRIES);
 
 // By the number of an entry, who has claimed it: only one can insert that. By a key whose entry is

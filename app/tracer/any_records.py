@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from app.columns.plan import DATA_LOC, MAX_TEXT_BYTES, MAX_TEXTS, PATH_AT, STRING, Plan
+from app.filters.kernel_filter import PATH_OPEN, TEXT_CUT
 from app.tracer import text_columns
 from app.tracer.records import HEADER
 from app.tracer.text_columns import Bytes, Sizes, Texts
@@ -35,7 +36,7 @@ HEAD = [
     ("tid", "<u4"),
     ("uid", "<u4"),
     ("cpu", "<u4"),
-    ("flags", "<u4"),
+    ("flags", "<u4"),  # marks of texts (app/filters/kernel_filter.py)
     ("unreadable", "<u4"),  # bit i: value i could not be read
     ("text_size", "<i4", (MAX_TEXTS,)),  # bytes of text i, or TEXT_UNREADABLE
     ("comm", "u1", (16,)),
@@ -43,9 +44,6 @@ HEAD = [
 ]
 HEAD_BYTES = 96
 TEXT_UNREADABLE = -1
-# In `flags`, shifted left by the text's number: its end, or the beginning of its path, is missing.
-TEXT_CUT = 1
-PATH_CUT = 0x100
 
 # Ring (map) name -> bytes of the text area of its records. A plan without texts uses the first
 # only, with no area.
@@ -141,7 +139,7 @@ class Batch:
         """Return where the beginning (`before`) or the end (`after`) of a text is missing."""
         valid = self._spans[index].valid
         return {
-            "before": (self._flags & np.uint32(PATH_CUT << index) != 0) & valid,
+            "before": (self._flags & np.uint32(PATH_OPEN << index) != 0) & valid,
             "after": (self._flags & np.uint32(TEXT_CUT << index) != 0) & valid,
         }
 

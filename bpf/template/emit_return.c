@@ -58,20 +58,13 @@ static __always_inline int enter_call(u64 *words, u64 frame)
 static __always_inline void send_call(u64 *key, struct call *c, u64 *words,
                                       struct draft *d)
 {
-    SLOT(texts_at, 0x7000000000000400);
     SLOT(return_texts, 0x7000000000000403);
-    struct record *r = &c->kept.r;
-    struct whole_record *whole;
     int is_tested = !has_passed(c);
 
-    if (is_tested || return_texts)
-        bpf_probe_read_kernel(&d->whole.r, sizeof(struct record), r);
-    write_address(&d->texts, (u64)r + texts_at);
-    if (c->end > KEPT_MAX) {
-        whole = long_calls.lookup(key);
-        if (!whole)
-            return; // nothing takes one away
-        write_address(&d->texts, (u64)whole + texts_at);
+    if (is_tested || return_texts) {
+        bpf_probe_read_kernel(&d->whole.r, sizeof(struct record), &c->kept.r);
+        if (!find_kept_texts(key, c, d))
+            return;
     }
     if (return_texts || c->retry) {
         complete_texts(d, words, read_address(&d->texts), c->address);
@@ -79,16 +72,10 @@ static __always_inline void send_call(u64 *key, struct call *c, u64 *words,
     }
     if (is_tested && !passes_now(c, d))
         return;
-    if (return_texts || read_number(&c->retry)) {
+    if (return_texts || read_number(&c->retry))
         send_record(&d->whole.r, d->end, sizeof(struct whole_record));
-    } else if (c->end > KEPT_MAX) {
-        whole = long_calls.lookup(key);
-        if (!whole)
-            return;
-        bpf_probe_read_kernel(&whole->r, texts_at, r);
-        send_record(&whole->r, c->end, sizeof(struct whole_record));
-    } else
-        send_record(r, c->end, sizeof(struct kept_record));
+    else
+        send_with_kept_texts(key, c);
 }
 
 // Returns whether the call was seen at entry.

@@ -7,8 +7,8 @@
 // (app/tracer/plan_programs.py).
 BPF_PROG_ARRAY(newer_entry, 1);
 
-// Fill a draft with what is known at entry. Returns false when the filter does not let it pass, which
-// has let its process.
+// Fill a draft with what is known at entry of a call whose process the filter lets pass. Returns false
+// when it does not let the call pass.
 static __always_inline int make_record(struct draft *d, struct filter *f, u64 *words, u64 pid_tgid)
 {
     SLOT(has_texts, 0x7000000000000401);

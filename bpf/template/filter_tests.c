@@ -3,8 +3,7 @@
 // A filter's tests of a record (app/tracer/filter_tests.py has the same layout).
 //
 // What the tests found is kept in memory, not in registers (see read_number). And the verifier follows
-// each branch in each turn of a loop, so there are few: with a branch for each question, tests were
-// two thirds of all that it looked at.
+// each branch in each turn of a loop, so there are few.
 
 #define NUMBER_TESTS 20
 #define TEXT_TESTS 20
@@ -24,8 +23,8 @@ struct number_test {
 };
 // Passes if the text begins with (or ends with, or is) the pattern.
 struct text_test {
-    u32 source; // 0 to 3: a text of the plan; SOURCE_*
-    s32 size;   // of the pattern, in bytes
+    u32 source;   // 0 to 3: a text of the plan; SOURCE_*
+    s32 size;     // of the pattern, in bytes
     u32 is_whole; // all bits set, or none
     u32 is_end;   // likewise
     u32 marks;    // TEXT_CUT and PATH_OPEN: a text so marked does not pass, as its end is unknown

@@ -51,8 +51,43 @@ static __always_inline int has_passed(struct call *c)
     return !c->retry && !c->at_return && is_current(c->generation);
 }
 
-// Whether a call's record that is complete, and in the draft, passes. Its texts are at `d->texts`. The filter may have changed since
-// the entry; no event passes a filter that was replaced.
+// Note in `d->texts` where the kept texts of a call are. Returns whether they are there; nothing takes
+// them away.
+static __always_inline int find_kept_texts(u64 *key, struct call *c, struct draft *d)
+{
+    SLOT(texts_at, 0x7000000000000400);
+
+    write_address(&d->texts, (u64)&c->kept.r + texts_at);
+    if (c->end > KEPT_MAX) {
+        struct whole_record *whole = long_calls.lookup(key);
+
+        if (!whole)
+            return 0;
+        write_address(&d->texts, (u64)whole + texts_at);
+    }
+    return 1;
+}
+
+// Send a call's record with the texts that were kept.
+static __always_inline void send_with_kept_texts(u64 *key, struct call *c)
+{
+    SLOT(texts_at, 0x7000000000000400);
+    struct record *r = &c->kept.r;
+
+    if (c->end <= KEPT_MAX) {
+        send_record(r, c->end, sizeof(struct kept_record));
+        return;
+    }
+    struct whole_record *whole = long_calls.lookup(key);
+
+    if (!whole)
+        return;
+    bpf_probe_read_kernel(&whole->r, texts_at, r);
+    send_record(&whole->r, c->end, sizeof(struct whole_record));
+}
+
+// Whether a call's record passes that is complete, and in the draft but for its texts, which are at
+// `d->texts`. The filter may have changed since the entry; no event passes a filter that was replaced.
 static __always_inline int passes_now(struct call *c, struct draft *d)
 {
     u32 generation;

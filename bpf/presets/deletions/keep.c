@@ -64,38 +64,25 @@ static __always_inline int is_in_call(struct call *c)
 // Send what was kept, if it passes.
 static __always_inline void send_kept(u64 *key, struct call *c, u32 draft)
 {
-    SLOT(texts_at, 0x7000000000000400);
     struct draft *d = draft_of(draft);
     struct record *r = &c->kept.r;
-    struct whole_record *whole;
-    int is_tested = !has_passed(c);
 
     if (!d)
         return;
-    if (is_tested)
+    if (!has_passed(c)) {
         copy_record(&d->whole.r, r);
-    write_address(&d->texts, (u64)r + texts_at);
-    if (c->end > KEPT_MAX) {
-        whole = long_calls.lookup(key);
-        if (!whole)
-            return; // nothing takes one away
-        write_address(&d->texts, (u64)whole + texts_at);
-    }
-    if (c->retry) {
-        d->whole.r.head.flags = 0;
-        draft_texts(d, r->values[DFD], c->address[NAME]);
-        write_address(&d->texts, (u64)texts_of(&d->whole.r));
-    }
-    if (is_tested && !passes_now(c, d))
-        return;
-    if (read_number(&c->retry)) {
-        send_record(&d->whole.r, d->end, sizeof(struct whole_record));
-    } else if (c->end > KEPT_MAX) {
-        whole = long_calls.lookup(key);
-        if (!whole)
+        if (!find_kept_texts(key, c, d))
             return;
-        copy_record(&whole->r, r);
-        send_record(&whole->r, c->end, sizeof(struct whole_record));
-    } else
-        send_record(r, c->end, sizeof(struct kept_record));
+        if (c->retry) {
+            d->whole.r.head.flags = 0;
+            draft_texts(d, r->values[DFD], c->address[NAME]);
+            write_address(&d->texts, (u64)texts_of(&d->whole.r));
+        }
+        if (!passes_now(c, d))
+            return;
+    }
+    if (read_number(&c->retry))
+        send_record(&d->whole.r, d->end, sizeof(struct whole_record));
+    else
+        send_with_kept_texts(key, c);
 }
