@@ -24,13 +24,13 @@ from app.errors import ProbedeckError
 from app.server.exchange import Connection
 from app.server.gunicorn_api import ssl_wrap_socket
 from app.server.incoming import RECEIVE_BYTES, IncomingRequest
+from app.web.sockets import STALLED_AFTER_S
 
 REQUEST_S = 10.0  # from a request's first byte to its last; and from accept() to the first byte
 LINGER_S = 2.0
 LINGER_BYTES = 64 * 1024
 DISCARD_BYTES = 64 * 1024
 EXPIRE_EVERY_S = 0.5
-STALLED_S = 8.0  # without a byte taken of a response
 MIN_BYTES_S = 16 * 1024  # a client that takes less, on average, is dropped
 MAX_UNSENT_BYTES = 64 * 1024 * 1024  # of all responses together
 SEND_BYTES = 256 * 1024  # to one client before the others have their turn
@@ -97,7 +97,7 @@ class PendingConnections:
     def send(self, conn: Connection, unsent: memoryview, is_kept: bool) -> None:
         """Send the rest of a response as the client takes it."""
         now_s = time.monotonic()
-        until_s = now_s + STALLED_S + len(unsent) / MIN_BYTES_S
+        until_s = now_s + STALLED_AFTER_S + len(unsent) / MIN_BYTES_S
         pending = self._enter(conn, Phase.SENDING, until_s, selectors.EVENT_WRITE)
         if pending is None:
             return
@@ -131,7 +131,7 @@ class PendingConnections:
             return
         self._expired_at_s = now_s
         for pending in list(self._pending):
-            if pending.phase is Phase.SENDING and now_s - pending.taken_at_s > STALLED_S:
+            if pending.phase is Phase.SENDING and now_s - pending.taken_at_s > STALLED_AFTER_S:
                 self._close(pending)
             elif pending.until_s > now_s:
                 continue

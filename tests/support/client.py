@@ -47,6 +47,7 @@ class Answer:
 
 
 PAGE_ROWS = 10_000  # the most that one answer holds
+READ_BYTES = 64 * 1024
 
 
 class Client:
@@ -276,13 +277,23 @@ class Ndjson(Stream):
         assert self._response.headers["Content-Type"] == "application/x-ndjson"
 
     def _read(self) -> None:
-        for line in self._response:
-            message = json.loads(line)
-            if "type" in message:
-                self._received([], [message])
-            else:
-                self._received([message], [])
-            self._reading.wait()
+        rest = b""
+        while piece := self._piece():
+            *lines, rest = (rest + piece).split(b"\n")
+            for line in lines:
+                message = json.loads(line)
+                if "type" in message:
+                    self._received([], [message])
+                else:
+                    self._received([message], [])
+                self._reading.wait()
+        assert not rest, "the last line is not whole"
+
+    def _piece(self) -> bytes:
+        try:
+            return self._response.read1(READ_BYTES)
+        except http.client.IncompleteRead:
+            return b""  # ended without the last chunk: the service was killed, or dropped us
 
     def _close(self) -> None:
         _shut_down(self._socket)

@@ -10,6 +10,7 @@ import json
 import random
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,10 +20,14 @@ from simple_websocket import ConnectionClosed
 
 from app.web.api.rows import rows_of
 from tests.support.waiting import wait_until
+from tests.support.web_fakes import MIB
 from tests.support.websocket_frames import close_code, frame
 from tests.web_server.web_clients import KEY, Server, running
 
 STREAMS = 4
+# Slow enough that the kernel tells the server of nothing read for longer than 8 s where a receive
+# buffer may grow to 32 MB.
+SLOW_READS, SLOW_BYTES, SLOW_PAUSE_S = 250, 10_000, 0.1
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +187,36 @@ def test_a_client_that_does_not_read_is_dropped(tmp_path: Path) -> None:
             server.request("POST", "/probes/kprobe")
             wait_until(lambda: server.clients() == 0, "the client that reads nothing is dropped")
         assert server.end() == (0, "")
+
+
+def test_clients_that_read_slowly_are_kept(tmp_path: Path) -> None:
+    """Also when they have read fast before, and their kernel holds much that they have not read."""
+    with (
+        running(tmp_path / "run") as server,
+        server.connect() as websocket,
+        server.connect() as ndjson,
+    ):
+        server.upgrade(websocket)
+        ndjson.sendall(
+            f"GET /events/stream HTTP/1.1\r\nHost: localhost:{server.port}\r\n\r\n".encode()
+        )
+        wait_until(lambda: server.clients() == 2, "both are subscribed")
+        server.request("POST", "/probes/kprobe")
+        for connection in (websocket, ndjson):
+            read_some(connection, 64 * MIB, 1 << 16)
+        for _ in range(SLOW_READS):
+            for connection in (websocket, ndjson):
+                read_some(connection, SLOW_BYTES, SLOW_BYTES)
+            time.sleep(SLOW_PAUSE_S)
+        assert server.clients() == 2
+        server.request("DELETE", "/probes/kprobe")
+
+
+def read_some(connection: socket.socket, size_bytes: int, piece_bytes: int) -> None:
+    while size_bytes > 0:
+        piece = connection.recv(piece_bytes)
+        assert piece, "dropped"
+        size_bytes -= len(piece)
 
 
 def test_a_client_that_never_answers_a_ping_is_closed(tmp_path: Path) -> None:
