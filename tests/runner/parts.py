@@ -33,6 +33,7 @@ SCRIPTS = ["run", "test", "bench", ".ci/run", "tools/install.sh", "app/machine/i
 SCRIPTS += ["tools/pin_requirements"]
 BOOT_TIMEOUT_S = 600.0  # beside other parts
 MACHINE_TIMEOUT_S = 3600.0  # for all its tests, beside other parts
+EVERYTHING_TIMEOUT_S = 4 * 3600.0
 # Longer than any test may take (tests/conftest.py): then the guest itself hangs, as 5.10 once did
 # while its function tracer was switched. The tests are run once more, in another machine.
 SILENCE_S = 660.0
@@ -129,7 +130,11 @@ def systemd_in_machine() -> Count:
 
 
 def in_machine(
-    suite: str, name: str = "kernel", tests: str = "tests/kernels", **environment: str
+    suite: str,
+    name: str = "kernel",
+    tests: str = "tests/kernels",
+    timeout_s: float = MACHINE_TIMEOUT_S,
+    **environment: str,
 ) -> Count:
     """Run tests in one pytest process, in a virtual machine with a Debian suite's kernel.
 
@@ -166,7 +171,7 @@ def in_machine(
                 host=host,
             )
             with machine:
-                status = machine.wait(MACHINE_TIMEOUT_S, BOOT_TIMEOUT_S, silence_s=SILENCE_S)
+                status = machine.wait(timeout_s, BOOT_TIMEOUT_S, silence_s=SILENCE_S)
             written = Path(share, report)
             if written.exists():
                 shutil.copyfile(written, RESULTS / report)
@@ -182,7 +187,8 @@ def in_machine(
 
 def everything(suite: str) -> Count:
     """Run all kernel tests on a suite's kernel, including those left to other suites."""
-    return in_machine(suite, "everything", PROBEDECK_KERNEL_EVERYWHERE="1")
+    every = {"PROBEDECK_KERNEL_EVERYWHERE": "1"}
+    return in_machine(suite, "everything", timeout_s=EVERYTHING_TIMEOUT_S, **every)
 
 
 # A part has tests on this machine, in a virtual one, or both.
