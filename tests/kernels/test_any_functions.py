@@ -22,6 +22,7 @@ from tests.kernels.any_functions import (
     Case,
     Enumerator,
     Facts,
+    OneOf,
 )
 from tests.support.any_calls import AnyCalls, any_calls
 from tests.support.batches import Row
@@ -108,6 +109,8 @@ def is_shown(value: Any, expected: Any) -> bool:
         return value is not None
     if isinstance(expected, Enumerator):
         return value in (expected.name, expected.number)
+    if isinstance(expected, OneOf):
+        return value in expected.values
     if isinstance(value, str) and isinstance(expected, int):  # in hexadecimal
         return value == hex(expected)
     return bool(value == expected)
