@@ -60,7 +60,7 @@ def test_one_that_stops_reading_is_let_go_and_nobody_else_misses_anything(
         wait_until(lambda: len(reading.rows) == made, "every event to reach the other")
         assert reading.gaps(mode) == 0
     host.stop(mode)
-    figure("a client that stopped reading was dropped after", f"{took_s:.1f} s (goal 10 s)")
+    figure("a client that stopped reading was dropped after", f"{took_s:.1f} s (goal 35 s)")
 
 
 def test_a_thousand_silent_connections(host: Service) -> None:
