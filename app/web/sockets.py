@@ -14,7 +14,8 @@ from typing import Any
 
 # A client whose kernel takes nothing for this long is dropped. Not sooner: once its receive buffer
 # was full, it opens again only when a sixteenth of it has been read (Linux, __tcp_select_window),
-# 400 kB of the usual 6 MB. After 8 s, a client that steadily read 40 kB/s was dropped.
+# 400 kB of the usual 6 MB. With 8 s, a client that steadily read 100 kB/s was dropped where buffers
+# grow to 32 MB.
 STALLED_AFTER_S = 30
 # A websocket's client need only answer pings. It is read at a bounded rate, after a first burst:
 # each frame is parsed in Python, and may be as small as a few bytes.

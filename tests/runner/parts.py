@@ -187,8 +187,9 @@ def in_machine(
 
 def everything(suite: str) -> Count:
     """Run all kernel tests on a suite's kernel, including those left to other suites."""
-    every = {"PROBEDECK_KERNEL_EVERYWHERE": "1"}
-    return in_machine(suite, "everything", timeout_s=EVERYTHING_TIMEOUT_S, **every)
+    return in_machine(
+        suite, "everything", timeout_s=EVERYTHING_TIMEOUT_S, PROBEDECK_KERNEL_EVERYWHERE="1"
+    )
 
 
 # A part has tests on this machine, in a virtual one, or both.

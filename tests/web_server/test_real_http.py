@@ -125,9 +125,7 @@ def test_a_stream_that_is_not_read_is_freed(tmp_path: Path) -> None:
         with socket.socket() as connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             connection.connect(("127.0.0.1", server.port))
-            connection.sendall(
-                f"GET /events/stream HTTP/1.1\r\nHost: localhost:{server.port}\r\n\r\n".encode()
-            )
+            server.ask_for_stream(connection)
             wait_until(lambda: server.clients() == 1, "the stream has begun")
             server.request("POST", "/probes/kprobe")
             wait_until(lambda: server.clients() == 0, "the stream that nobody reads is dropped")

@@ -89,9 +89,7 @@ def test_streams_are_counted_and_released(server: Server) -> None:
         for _ in range(STREAMS - 1):
             visitors.enter_context(server.websocket())
         stream = visitors.enter_context(server.connect())
-        stream.sendall(
-            f"GET /events/stream HTTP/1.1\r\nHost: localhost:{server.port}\r\n\r\n".encode()
-        )
+        server.ask_for_stream(stream)
         wait_until(lambda: server.clients() == STREAMS, "the stream limit to be reached")
         for path in ("/ws", "/events/stream"):
             response, body = server.request("GET", path, UPGRADE if path == "/ws" else {})
@@ -197,9 +195,7 @@ def test_clients_that_read_slowly_are_kept(tmp_path: Path) -> None:
         server.connect() as ndjson,
     ):
         server.upgrade(websocket)
-        ndjson.sendall(
-            f"GET /events/stream HTTP/1.1\r\nHost: localhost:{server.port}\r\n\r\n".encode()
-        )
+        server.ask_for_stream(ndjson)
         wait_until(lambda: server.clients() == 2, "both are subscribed")
         server.request("POST", "/probes/kprobe")
         for connection in (websocket, ndjson):

@@ -94,6 +94,11 @@ class Server:
             head += piece
         assert head.startswith(b"HTTP/1.1 101 "), head
 
+    def ask_for_stream(self, connection: socket.socket) -> None:
+        """Send the request for the stream of events, by hand."""
+        host = f"Host: localhost:{self.port}"
+        connection.sendall(f"GET /events/stream HTTP/1.1\r\n{host}\r\n\r\n".encode())
+
     def workers(self) -> list[int]:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         return [int(pid) for pid in children.read_text().split()]
