@@ -31,6 +31,7 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
     from app.web.guard import Guard  # noqa: PLC0415
     from app.web.routes import (  # noqa: PLC0415
         audit,
+        counted,
         events,
         fields,
         pages,
@@ -68,6 +69,7 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
     parts = (
         pages,
         probes,
+        counted,
         presets,
         traceable,
         fields,

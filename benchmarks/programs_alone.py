@@ -18,6 +18,8 @@ from app.btf.format import Kind
 from app.btf.reader import Btf
 from app.btf.type_paths import Paths
 from app.columns import planner, trace_target
+from app.columns.aggregate import AggregateSpec, HistogramSpec
+from app.columns.aggregate_plan import with_aggregate
 from app.columns.plan import Plan
 from app.filters.kernel_filter import KernelFilter
 from app.kernel.bcc_headers import BTF_PATH
@@ -43,6 +45,7 @@ class Case:
     mode: str
     call: str
     columns: tuple[str, ...] | None = None
+    aggregate: AggregateSpec | None = None
 
 
 CASES = (
@@ -51,6 +54,18 @@ CASES = (
     Case("`vfs_read`, `fexit`: `count`, `ret`", "fexit", "pread", ("count", "ret")),
     Case("the same with the file's name", "fexit", "pread", (NAME, "count", "ret")),
     Case("the same with `path(file)`", "fexit", "pread", ("path(file)", "count", "ret")),
+    Case("`vfs_read`, `fentry`, calls by `comm`", "fentry", "pread", (), AggregateSpec(("comm",))),
+    Case("`vfs_read`, `fentry`, calls by `pid`", "fentry", "pread", (), AggregateSpec(("pid",))),
+    Case("`vfs_read`, `fentry`, calls", "fentry", "pread", (), AggregateSpec()),
+    Case("`vfs_read`, `kprobe`, calls by `comm`", "kprobe", "pread", (), AggregateSpec(("comm",))),
+    Case("`vfs_read`, `fexit`, calls by `comm`", "fexit", "pread", (), AggregateSpec(("comm",))),
+    Case(
+        "`vfs_read`, `fexit`, latency by `comm`",
+        "fexit",
+        "pread",
+        (),
+        AggregateSpec(("comm",), (), HistogramSpec("latency_ns")),
+    ),
 )
 
 
@@ -67,7 +82,8 @@ def plan_of(case: Case, btf: Btf) -> Plan:
     number = btf.find(Kind.FUNC, "vfs_read")
     assert number is not None
     target = trace_target.Target("function", "vfs_read", function_id=number)
-    return planner.plan(btf, target, case.mode, case.columns)
+    plan = planner.plan(btf, target, case.mode, case.columns)
+    return plan if case.aggregate is None else with_aggregate(plan, case.aggregate)
 
 
 def programs_of(

@@ -58,16 +58,32 @@ static __always_inline u32 read_uid(void)
     return bpf_get_current_uid_gid();
 }
 
-static __always_inline void fill_caller(struct head *head, u64 pid_tgid)
+// What of the caller is needed, whatever else: the filter, or that a record is sent, needs all of it.
+#define NEEDS_UID 1
+#define NEEDS_COMM 2
+#define NEEDS_PROCESS 4
+#define NEEDS_CPU 8
+#define NEEDS_RESULT 16
+#define NEEDS_ALL 31
+
+static __always_inline void fill_caller(struct head *head, u64 pid_tgid, u64 needs)
 {
     u64 *comm = (u64 *)head->comm, *process = (u64 *)head->process;
 
-    head->latency_ns = 0;
-    head->ret = 0;
+    if (needs & NEEDS_RESULT) {
+        head->latency_ns = 0;
+        head->ret = 0;
+    }
     head->pid = pid_tgid >> 32;
     head->tid = pid_tgid;
-    head->uid = read_uid();
-    read_comm(comm);
+    if (needs & NEEDS_UID)
+        head->uid = read_uid();
+    if (needs & NEEDS_CPU)
+        head->cpu = bpf_get_smp_processor_id();
+    if (needs & (NEEDS_COMM | NEEDS_PROCESS))
+        read_comm(comm);
+    if (!(needs & NEEDS_PROCESS))
+        return;
     process[0] = process[1] = 0;
     if (head->pid == head->tid) { // the leader itself
         process[0] = comm[0];

@@ -10,6 +10,7 @@ enum counter {
     CALLS_ENTERED, // calls remembered at entry
     CALLS_LEFT,    // those whose return was seen, or given up
     CANARIES,      // canaries of all tracers, at entry
+    CALLS_UNGROUPED, // that passed the filter, and for whose group there was no room
     COUNTERS,
 };
 

@@ -49,6 +49,7 @@ RULES: dict[str, Rule] = {
     # From targets and expressions to plans.
     "app.columns.rendering": Rule(ours=("app.btf", "app.columns")),
     "app.columns.record_types": Rule(ours=("app.btf", "app.columns", "app.columns.rendering")),
+    "app.columns.aggregate_plan": Rule(ours=("app.columns", "app.errors")),
     "app.columns.types": Rule(
         ours=("app.btf", "app.columns", "app.columns.record_types", "app.columns.rendering")
     ),
@@ -121,13 +122,14 @@ RULES: dict[str, Rule] = {
     # Data that the service, its API and the tracers share.
     "app.probes.drops": Rule(),
     "app.probes.json_shapes": Rule(),
-    "app.probes.spec": Rule(ours=("app.presets",)),
+    "app.probes.spec": Rule(ours=("app.columns", "app.presets")),
     "app.probes.modes": Rule(),
     "app.link": Rule(ours=("app.presets.deletions", "app.probes.spec")),
     # Processes of their own: the tracer, and the compiler.
     "app.tracer": Rule(
         ours=(
             "app.columns",
+            "app.columns.aggregate_plan",
             "app.errors",
             "app.filters",
             "app.kernel",
@@ -188,6 +190,7 @@ RULES: dict[str, Rule] = {
         ours=(
             "app.btf",
             "app.columns",
+            "app.columns.aggregate_plan",
             "app.columns.planner",
             "app.config",
             "app.errors",
@@ -347,6 +350,7 @@ RULES: dict[str, Rule] = {
         ours=(
             "app.btf",
             "app.columns",
+            "app.columns.aggregate_plan",
             "app.columns.planner",
             "app.filters",
             "app.kernel",

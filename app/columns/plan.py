@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from app.columns.aggregate import Aggregate
 from app.columns.column import Column
 
 MAX_VALUES = 16
@@ -128,6 +129,7 @@ class Plan:
     texts: tuple[Text, ...]
     outputs: tuple[Output, ...]
     kernel_offsets: Mapping[str, int]
+    aggregate: Aggregate | None = None  # what is counted instead of sent
 
     @property
     def has_own_programs(self) -> bool:
@@ -147,6 +149,7 @@ class Plan:
     @classmethod
     def from_json(cls, members: Mapping[str, Any]) -> Plan:
         """Return the plan of `as_json`; raises KeyError, TypeError or ValueError for others."""
+        aggregate = members["aggregate"]
         return cls(
             hook=Hook(**members["hook"]),
             mode=members["mode"],
@@ -167,6 +170,7 @@ class Plan:
                 for each in members["outputs"]
             ),
             kernel_offsets=dict(members["kernel_offsets"]),
+            aggregate=None if aggregate is None else Aggregate.from_json(aggregate),
         )
 
 

@@ -14,7 +14,7 @@ public methods of `Subscription`, rely on their caller holding it.
 """
 
 from app.hub.hub import Hub
-from app.hub.items import ITEM_OVERHEAD_BYTES, Batch, Gap
+from app.hub.items import ITEM_OVERHEAD_BYTES, Batch, Gap, Snapshot
 from app.hub.ledger import Ledger
 from app.hub.log import Excerpt
 from app.hub.subscription import HubClosedError, Subscription
@@ -27,5 +27,6 @@ __all__ = [
     "Hub",
     "HubClosedError",
     "Ledger",
+    "Snapshot",
     "Subscription",
 ]

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from app.hub.items import Batch, Control, Gap, Item
+from app.hub.items import Batch, Control, Gap, Item, Snapshot
 from app.hub.ledger import Ledger
 from app.hub.log import Excerpt, Log
 from app.hub.subscription import HubClosedError, Subscription
@@ -29,6 +29,7 @@ class Hub:
         self._log = Log(recent_bytes)
         self._ledgers: dict[str, Ledger] = {}  # of each probe's latest run
         self._states: dict[str, tuple[str | None, Control]] = {}  # key -> probe and message
+        self._snapshots: dict[str, Snapshot] = {}  # of each probe's latest run, if it counts
         self._subscriptions: dict[int, Subscription] = {}
         self._client_ids = itertools.count(1)
         self._is_closed = False
@@ -40,6 +41,7 @@ class Hub:
         with self._lock:
             self._end_run(self._ledgers.get(probe))
             self._log.remember(probe)
+            self._snapshots.pop(probe, None)
             self._ledgers[probe] = ledger = Ledger(probe)
             for subscription in self._subscriptions.values():
                 subscription.begin_run(ledger)
@@ -54,6 +56,7 @@ class Hub:
         with self._lock:
             self._tell(key, message, probe, is_change=True)
             self._states.pop(key, None)
+            self._snapshots.pop(probe, None)
             self._end_run(self._ledgers.pop(probe, None))
             self._log.forget(probe)
 
@@ -69,6 +72,22 @@ class Hub:
             ledger.received += rows
             seq, first_row = self._log.next_seq, self._log.next_row
             self._append(Batch(seq, ledger.probe, rows, data, first_row, ledger, time.time()))
+
+    def counted(self, ledger: Ledger, data: bytes) -> None:
+        """Tell what a run has counted so far to every client that wants the newest states."""
+        snapshot = Snapshot(ledger.probe, data)
+        with self._lock:
+            if ledger.is_over:
+                return
+            self._snapshots[ledger.probe] = snapshot
+            for subscription in self._subscriptions.values():
+                if subscription.reads(ledger.probe):
+                    subscription.announce(_counts_of(ledger.probe), snapshot, is_change=False)
+
+    def snapshot(self, probe: str) -> Snapshot | None:
+        """Return what a probe's latest run has counted; None if nothing."""
+        with self._lock:
+            return self._snapshots.get(probe)
 
     def lost(
         self,
@@ -165,6 +184,10 @@ class Hub:
                 for key, (probe, message) in self._states.items():
                     if probe is None or subscription.reads(probe):
                         subscription.begin_states(key, message)
+            else:
+                for probe, snapshot in self._snapshots.items():
+                    if subscription.reads(probe):
+                        subscription.announce(_counts_of(probe), snapshot, is_change=False)
             self._subscriptions[subscription.id] = subscription
             return subscription
 
@@ -215,3 +238,8 @@ class Hub:
             self._is_closed = True
             for subscription in self._subscriptions.values():
                 subscription.end()
+
+
+def _counts_of(probe: str) -> str:
+    """Return the key of a probe's counts among states, whose keys are names of probes."""
+    return f"counts of {probe}"

@@ -78,6 +78,17 @@ class Gap:
 Item = Batch | Gap
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """What a probe has counted so far: a self-contained Arrow IPC stream (docs/protocol.md)."""
+
+    probe: str
+    data: bytes
+
+
+News = Control | Snapshot  # of which a client wants the newest
+
+
 def gap_message(
     probe: str, where: str, rows: int | None, since_s: float | None, until_s: float | None
 ) -> Control:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from app.hub.items import Batch, Control, Item
+from app.hub.items import Batch, Item, News
 from app.hub.ledger import ClientLedger, ClientLedgers, Ledger
 from app.hub.log import Log
 from app.hub.undelivered import LatestStates, PendingGaps, StateChanges
@@ -76,7 +76,7 @@ class Subscription:
         with self._lock:
             self._forget(self.id)
 
-    def get(self, timeout_s: float) -> list[Batch | Control]:
+    def get(self, timeout_s: float) -> list[Batch | News]:
         """Wait for the next items, and return them in order; [] if none came in time.
 
         Rows dropped for this client are reported as `{"type": "gap", "where": "client", ...}`
@@ -96,8 +96,8 @@ class Subscription:
     def _has_something(self) -> bool:
         return bool(self._is_ended or self._gaps or self._states or self.queued_bytes)
 
-    def _take(self) -> list[Batch | Control]:
-        taken: list[Batch | Control] = []
+    def _take(self) -> list[Batch | News]:
+        taken: list[Batch | News] = []
         taken_bytes = 0
         while taken_bytes < HANDOUT_BYTES and not self._is_at_end():
             item = self._advance()
@@ -143,12 +143,12 @@ class Subscription:
             self._next_seq = item.seq + 1
             self._drop(item)
 
-    def announce(self, key: str, message: Control, *, is_change: bool) -> None:
+    def announce(self, key: str, message: News, *, is_change: bool) -> None:
         """Tell the client a state, at once or before the next item (`states_in_order`)."""
         self._states.add(key, message, self._log.next_seq, is_change)
         self._wake.notify()
 
-    def begin_states(self, key: str, message: Control) -> None:
+    def begin_states(self, key: str, message: News) -> None:
         """Tell the client a state as it was when it subscribed, before the first item."""
         self._states.add(key, message, self._next_seq, True)
 

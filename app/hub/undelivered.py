@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from app.hub.items import Batch, Control, Item, gap_message
+from app.hub.items import Batch, Control, Item, News, gap_message
 
 # A client that is told each change of state has at most this many waiting; the oldest go first.
 MAX_STATE_CHANGES = 64
@@ -59,19 +59,19 @@ class PendingGaps:
 
 
 class LatestStates:
-    """States for a client that wants the newest of each probe, as soon as possible."""
+    """States and counts for a client that wants the newest of each probe, as soon as possible."""
 
     def __init__(self) -> None:
-        self._by_key: dict[str, Control] = {}
+        self._by_key: dict[str, News] = {}
 
     def __bool__(self) -> bool:
         return bool(self._by_key)
 
-    def add(self, key: str, message: Control, _seq: int, _is_change: bool) -> None:
+    def add(self, key: str, message: News, _seq: int, _is_change: bool) -> None:
         """Queue a message; it replaces the pending one with the same key."""
         self._by_key[key] = message
 
-    def take(self, _seq: int) -> list[Control]:
+    def take(self, _seq: int) -> list[News]:
         """Return all messages, and forget them."""
         messages = list(self._by_key.values())
         self._by_key.clear()
@@ -82,17 +82,17 @@ class StateChanges:
     """States for a client that wants each change, in order with the rows around it."""
 
     def __init__(self) -> None:
-        self._queue: deque[tuple[int, Control]] = deque(maxlen=MAX_STATE_CHANGES)
+        self._queue: deque[tuple[int, News]] = deque(maxlen=MAX_STATE_CHANGES)
 
     def __bool__(self) -> bool:
         return bool(self._queue)
 
-    def add(self, _key: str, message: Control, seq: int, is_change: bool) -> None:
+    def add(self, _key: str, message: News, seq: int, is_change: bool) -> None:
         """Queue a message for before the log's item `seq`, if it reports a change."""
         if is_change:
             self._queue.append((seq, message))
 
-    def take(self, seq: int) -> list[Control]:
+    def take(self, seq: int) -> list[News]:
         """Return the changes due before the log's item `seq`, and forget them."""
         messages = []
         while self._queue and self._queue[0][0] <= seq:

@@ -20,7 +20,7 @@ from typing import Any
 from app.probes.spec import Filter
 
 HEADER = struct.Struct("<IIQ")  # size of the body in bytes, kind, rows
-KIND_JSON, KIND_BATCH = 1, 2
+KIND_JSON, KIND_BATCH, KIND_SNAPSHOT = 1, 2, 3
 MAX_BODY_BYTES = 64 << 20
 FLUSH_TIMEOUT_S = 10.0  # without progress
 _INT_BYTES = struct.calcsize("i")
@@ -88,6 +88,10 @@ class Outbox:
     def batch(self, rows: int, data: bytes) -> None:
         """Queue a batch."""
         self._add(HEADER.pack(len(data), KIND_BATCH, rows), data)
+
+    def snapshot(self, rows: int, data: bytes) -> None:
+        """Queue what was counted so far."""
+        self._add(HEADER.pack(len(data), KIND_SNAPSHOT, rows), data)
 
     def _add(self, *parts: bytes) -> None:
         for part in parts:
@@ -200,7 +204,7 @@ def _read_frame(read: Callable[[int], bytes]) -> tuple[int, int, bytes] | None:
     if len(header) < HEADER.size:
         raise TruncatedFrameError("end of file within a frame's header")
     size, kind, rows = HEADER.unpack(header)
-    if kind not in (KIND_JSON, KIND_BATCH) or size > MAX_BODY_BYTES:
+    if kind not in (KIND_JSON, KIND_BATCH, KIND_SNAPSHOT) or size > MAX_BODY_BYTES:
         raise FrameError(f"invalid frame header: kind {kind}, {size} bytes")
     body = read(size)
     if len(body) < size:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.columns.plan import Plan
-from app.errors import ProbedeckError
+from app.errors import ProbedeckError, invalid
 from app.presets.deletions.columns import PATH_COLUMN
 from app.probes.planning import Columns, Planner, compiled, replan
 from app.probes.probe import Probe, check_filter
@@ -56,6 +56,8 @@ def plan_columns(
     working: list[str],
 ) -> Planned:
     """Plan other columns for a probe with this spec and plan. Raises ProbedeckError: 422 or 501."""
+    if spec.aggregate is not None:
+        raise invalid("columns", "A probe that counts calls keeps its columns; start another one.")
     wanted = None if columns is None else tuple(columns)
     expressions, plan = replan(planner, spec, running.mode, wanted, working)
     if plan.has_own_programs:  # which stay as they are

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.columns.aggregate_plan import aggregate_columns
+from app.columns.column import Column
 from app.columns.names import tables_as_json
 from app.columns.plan import Plan
 from app.hub import Hub
@@ -50,13 +52,21 @@ def describe_probe(probe: Probe, kernel: KernelAnswer, hub: Hub) -> ProbeJson:
             kernel.not_seen.get(mode, ()) if plan.has_own_programs else probe.not_seen
         ),
         "changed_by": probe.changed_by,
-        "columns": [output.column.as_json() for output in plan.outputs],
+        "aggregate": None if spec.aggregate is None else spec.aggregate.as_json(),
+        "columns": [column.as_json() for column in _columns(plan)],
         "names": tables_of(plan),
         "counters": hub.counters(name),
         "drops": {**NO_DROPS, **(run.drops if run else {})},
         "cost": run.cost if run else None,
         "clients": hub.clients(name),
     }
+
+
+def _columns(plan: Plan) -> list[Column]:
+    """Return the columns of what clients are shown."""
+    if plan.aggregate is not None:
+        return aggregate_columns(plan, plan.aggregate)
+    return [output.column for output in plan.outputs]
 
 
 def target_as_json(target: Target) -> TargetJson:

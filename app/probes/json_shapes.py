@@ -78,6 +78,9 @@ class ProbeJson(TypedDict):
     where: Annotated[str | None, "The filter in the language of docs/filters.md"]
     where_in_service: Annotated[str | None, "The part of it that the kernel does not test"]
     where_hints: Annotated[list[HintJson], "How it was understood, where that may surprise"]
+    aggregate: Annotated[
+        dict[str, Any] | None, "What is counted instead of showing each call, as in its start"
+    ]
     duration_s: float | None
     restart: bool
     restarts: int

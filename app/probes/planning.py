@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from app.columns.plan import PROGRAMS, Plan
 from app.errors import ProbedeckError, invalid
+from app.probes.counting import plan_counted
 from app.probes.modes import MODES, PREFERENCE
 from app.probes.spec import DEFAULT_TARGET, MODES_OF_KIND, PRESET, Filter, ProbeSpec, Target, Where
 
@@ -132,6 +133,8 @@ def prepare(planner: Planner, probe_id: str, spec: ProbeSpec, working: list[str]
 
 def _plan(planner: Planner, spec: ProbeSpec, working: list[str]) -> Prepared:
     asked, columns, text = spec.mode, spec.columns, spec.where
+    if spec.aggregate is not None and columns is not None:
+        raise invalid("columns", "An aggregate has the columns that it counts by.")
     target = spec.target or DEFAULT_TARGET
     not_seen: tuple[str, ...] = ()
     if target.kind == PRESET:
@@ -141,15 +144,28 @@ def _plan(planner: Planner, spec: ProbeSpec, working: list[str]) -> Prepared:
         text = found.where if text is None else text
     possible = modes_of(target)
     modes = [mode for mode in possible if mode in working]
+
+    def make(mode: str) -> Plan:
+        if spec.aggregate is None:
+            return _checked(planner.make_plan(target, mode, columns), mode)
+        counted = plan_counted(
+            lambda wanted: planner.make_plan(target, mode, wanted),
+            spec.aggregate,
+            preset_columns=columns,
+            where=text,
+        )
+        return _checked(counted, mode)
+
     if asked is None:
-        mode, plan = _best(planner, target, columns, modes or possible)
+        mode, plan = _best(modes or possible, make)
     elif asked in possible:
-        mode, plan = asked, _checked(planner.make_plan(target, asked, columns), asked)
+        mode, plan = asked, make(asked)
     else:
         names = ", ".join(possible)
         raise invalid("mode", f"A {target.kind} can be traced in: {names}.")
-    spec = replace(spec, mode=mode, columns=columns, where=text)
-    return Prepared(spec, mode, possible, plan, compiled(planner, text, plan), not_seen)
+    shown = columns if spec.aggregate is None else None
+    started = replace(spec, mode=mode, columns=shown, where=text)
+    return Prepared(started, mode, possible, plan, compiled(planner, text, plan), not_seen)
 
 
 def replan(
@@ -191,17 +207,24 @@ def check_name(name: str) -> None:
 
 def compiled(planner: Planner, text: str | None, plan: Plan) -> Where:
     """Return a filter as the tracer needs it. Raises ProbedeckError 422."""
-    return Where() if text is None else planner.compile_where(text, plan)
+    if text is None:
+        return Where()
+    where = planner.compile_where(text, plan)
+    if plan.aggregate is not None and where.in_service is not None:
+        raise invalid(
+            "where",
+            f"The kernel cannot test `{where.in_service}`, and calls are counted there: leave it "
+            "out, or show each call.",
+        )
+    return where
 
 
-def _best(
-    planner: Planner, target: Target, columns: tuple[str, ...] | None, modes: Iterable[str]
-) -> tuple[str, Plan]:
-    """Return the first of these modes that can trace the target, with its plan."""
+def _best(modes: Iterable[str], make: Callable[[str], Plan]) -> tuple[str, Plan]:
+    """Return the first of these modes in which a plan can be made, with the plan."""
     first: ProbedeckError | None = None
     for mode in modes:
         try:
-            return mode, _checked(planner.make_plan(target, mode, columns), mode)
+            return mode, make(mode)
         except ProbedeckError as error:
             if error.status != 501:
                 raise

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app.hub import Hub, Ledger
-from app.link.frames import KIND_BATCH, FrameError, TruncatedFrameError
+from app.link.frames import KIND_BATCH, KIND_SNAPSHOT, FrameError, TruncatedFrameError
 from app.probes.json_shapes import BlindJson, CostJson
 from app.probes.kernel_ledger import KernelLedger
 from app.probes.planning import Columns
@@ -132,6 +132,8 @@ class TracerRun:
                 self.silent_polls = 0
                 if kind == KIND_BATCH:
                     self._hub.publish(self.ledger, rows, body)
+                elif kind == KIND_SNAPSHOT:
+                    self._hub.counted(self.ledger, body)
                 else:
                     self._receive(json.loads(body), descriptors)
                 self._heard_s = time.time()

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from app.columns.aggregate import AggregateSpec
 from app.presets.preset import DEFAULT_PRESET
 
 FUNCTION, SYSCALL, TRACEPOINT, PRESET = "function", "syscall", "tracepoint", "preset"
@@ -99,6 +100,8 @@ class ProbeSpec:
     mode: str | None = None
     columns: tuple[str, ...] | None = None
     where: str | None = None
+    aggregate: AggregateSpec | None = None  # count calls instead of showing each
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        aggregate = None if self.aggregate is None else self.aggregate.as_json()
+        return {**asdict(self), "aggregate": aggregate}

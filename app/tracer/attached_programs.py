@@ -20,8 +20,14 @@ from app.probes.drops import PROGRAM_DROPS, RECURSION
 from app.probes.spec import Filter
 from app.tracer.compiled_object import CompiledObject
 from app.tracer.cost import RunTime
+from app.tracer.group_layout import MAP as GROUPS
 from app.tracer.loader import LoadedObject
-from app.tracer.records import CALLS_ENTERED, CALLS_LEFT, CANARY_MISSED_AT
+from app.tracer.records import (
+    CALLS_ENTERED,
+    CALLS_LEFT,
+    CALLS_UNGROUPED,
+    CANARY_MISSED_AT,
+)
 
 _Self = TypeVar("_Self", bound="AttachedPrograms")
 
@@ -132,6 +138,14 @@ class AttachedPrograms(SeesReturns):
         counts = [maps[name].fd for name in ("counts", "canary") if name in maps]
         rings = [fd for fd, _ in self.rings().values()]
         return message, [*rings, *counts, *(programs[name] for name in self._entry_programs())]
+
+    def groups_fd(self) -> int:
+        """Return the descriptor of the map in which calls are counted (app/tracer/groups.py)."""
+        return self._object.maps[GROUPS].fd
+
+    def ungrouped(self) -> int:
+        """Return how many calls passed the filter and are in no group, as there was no room."""
+        return self._count(CALLS_UNGROUPED)
 
     def drops(self) -> dict[str, int]:
         """Return how many events passed the filter and were lost in the kernel, by cause."""

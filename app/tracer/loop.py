@@ -17,6 +17,7 @@ from app.tracer.attached_programs import AttachedPrograms
 from app.tracer.column_change import ColumnChange
 from app.tracer.decode_plan import PlanEncoder
 from app.tracer.drain import OUTBOX_BYTES, Drain
+from app.tracer.group_reports import INTERVAL_S, GroupReports
 from app.tracer.plan_programs import PlanPrograms
 from app.tracer.sight import Sight
 
@@ -48,12 +49,15 @@ class Loop:
         outbox: Outbox,
         programs: AttachedPrograms | PlanPrograms,
         sight: Sight,
+        *,
+        groups: GroupReports | None = None,
     ) -> None:
         self._request = request
         self._socket = sock
         self._outbox = outbox
         self._programs = programs
         self._sight = sight
+        self._groups = groups
         self._filter = request.filter
         self._received = b""
         self._columns = (
@@ -64,7 +68,7 @@ class Loop:
     def run(self, drain: Drain) -> None:
         """Run until a stop is requested or the duration is over. Raises ServiceGoneError."""
         started = time.monotonic()
-        reported = next_alive = next_poll = next_check = polled = now = started
+        reported = next_alive = next_poll = next_check = next_groups = polled = now = started
         rows_since_report = idle_polls = 0
         while self._stop_code is None:
             for message in self._messages(max(0.0, next_poll - now)):
@@ -86,6 +90,9 @@ class Loop:
             if now >= reported + report_s and self._outbox.queued_bytes < OUTBOX_BYTES:
                 drain.report()
                 reported, rows_since_report = now, 0
+            if self._groups is not None and now >= next_groups and not self._outbox.queued_bytes:
+                self._groups.report()
+                next_groups = now + INTERVAL_S
             if now >= next_check:
                 if self._sight.check():
                     self._outbox.message({"type": "sight", "blind": self._sight.blind})
@@ -118,6 +125,8 @@ class Loop:
                     "stop_timeout",
                     f"the service has not taken all events within {DRAIN_TIMEOUT_S:g} s",
                 )
+        if self._groups is not None:
+            self._groups.report()
         drain.report(unfinished=self._programs.calls_in_progress())
         self._outbox.message(
             {"type": "stopped", "code": self._stop_code, "detail": _ENDS[self._stop_code or ""]}

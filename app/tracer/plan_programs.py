@@ -279,6 +279,14 @@ class PlanPrograms(SeesReturns):
         self.sets[-1].where = wanted
         self.sets[-1].set_filter(self._filter)
 
+    def groups_fd(self) -> int:
+        """As `AttachedPrograms.groups_fd`. The columns of what is counted never change."""
+        return self._first.groups_fd()
+
+    def ungrouped(self) -> int:
+        """As `AttachedPrograms.ungrouped`."""
+        return self._first.ungrouped()
+
     def drops(self) -> dict[str, int]:
         """Return how many events passed the filter and were lost in the kernel, by cause."""
         found = Counter(self._retired)

@@ -7,7 +7,7 @@ Plain values: `app.tracer.rings` makes a numpy type of the record.
 from __future__ import annotations
 
 # The counters of the map `counts` after the drops (app.probes.drops), as in `enum count`.
-CALLS_ENTERED, CALLS_LEFT, CANARIES = 3, 4, 5
+CALLS_ENTERED, CALLS_LEFT, CANARIES, CALLS_UNGROUPED = 3, 4, 5, 6
 
 # struct canary (bpf/presets/deletions/canary.c), native byte order: pid_tgid, token, entered,
 # left, missed.

@@ -8,6 +8,7 @@ before it has a request.
 from __future__ import annotations
 
 import socket
+from contextlib import ExitStack
 from pathlib import Path
 
 from app.columns.plan import Plan
@@ -21,6 +22,8 @@ from app.presets.deletions.programs import Programs
 from app.tracer.attached_programs import AttachedPrograms
 from app.tracer.decode_plan import PlanEncoder
 from app.tracer.drain import Drain
+from app.tracer.group_reports import GroupReports
+from app.tracer.groups import GroupEncoder
 from app.tracer.loop import Loop
 from app.tracer.object_cache import get_template
 from app.tracer.plan_programs import PlanPrograms
@@ -37,7 +40,8 @@ def trace(request: TracerRequest, sock: socket.socket, outbox: Outbox) -> None:
     """Attach and drain until stopped. Raises ProbedeckError when the kernel or BCC refuses."""
     if off := why_off(request.mode):
         raise _unavailable(request.mode, *off)
-    programs, encoder = _loaded(request)
+    plan = Plan.from_json(request.plan)
+    programs, encoder = _loaded(request, plan)
     with programs, Drain(programs, outbox, encoder, programs.slots) as drain:
         # Before the first event, so that the service can count events however this process ends.
         send_maps(sock, *programs.account())
@@ -46,14 +50,20 @@ def trace(request: TracerRequest, sock: socket.socket, outbox: Outbox) -> None:
             raise _unavailable(request.mode, *silence)
         programs.set_filter(request.filter)
         outbox.message({"type": "attached", "function": request.function})
-        Loop(request, sock, outbox, programs, sight).run(drain)
+        with ExitStack() as stack:
+            groups = None
+            if plan.aggregate is not None:
+                counted = GroupEncoder(request.probe, request.run, plan)
+                groups = stack.enter_context(GroupReports(programs, counted, outbox))
+            Loop(request, sock, outbox, programs, sight, groups=groups).run(drain)
     outbox.flush()
 
 
-def _loaded(request: TracerRequest) -> tuple[AttachedPrograms | PlanPrograms, PlanEncoder]:
+def _loaded(
+    request: TracerRequest, plan: Plan
+) -> tuple[AttachedPrograms | PlanPrograms, PlanEncoder]:
     """Return a request's programs, attached, and what encodes their records."""
     btf_path, cache_dir = Path(request.btf_path), Path(request.cache_dir)
-    plan = Plan.from_json(request.plan)
     compiled = get_template(plan.template, btf_path, cache_dir)
     where = KernelFilter() if request.where is None else KernelFilter.from_json(request.where)
     encoder = PlanEncoder(request.probe, request.run, plan)

@@ -34,6 +34,8 @@ from app.presets.deletions.hooks import FIELDS, RENAME_FIELDS
 from app.tracer.any_records import HEAD_BYTES, TEXT_BYTES, text_areas, text_limits
 from app.tracer.casts import with_casts
 from app.tracer.compiled_object import CompiledObject, MapSpec, ProgramSpec
+from app.tracer.group_layout import MAP as GROUPS
+from app.tracer.group_layout import GroupLayout
 from app.tracer.instructions import LD_IMM64, walk
 
 # A slot is a constant whose upper bits are these and whose lower 16 bits are its number.
@@ -74,7 +76,7 @@ _OFFSETS |= {
         )
     )
 }
-_TEXTS_AT, _HAS_TEXTS, _VALUE_COUNT, _RETURN_TEXTS = 0x400, 0x401, 0x402, 0x403
+_TEXTS_AT, _HAS_TEXTS, _VALUE_COUNT, _RETURN_TEXTS, _NEEDS = 0x400, 0x401, 0x402, 0x403, 0x404
 _RECORD_BYTES = 0x410  # of the first ring; one slot for each
 CAST_TYPE = 0x460  # public for tests
 _USED_WORDS, _RESULT_PLACE, _WORDS_BYTES, _USER_WORDS = 0x440, 0x441, 0x442, 0x443
@@ -108,16 +110,34 @@ def constants(plan: Plan) -> dict[int, int]:
         _HAS_TEXTS: int(bool(plan.texts)),
         _VALUE_COUNT: len(plan.values),
         _RETURN_TEXTS: int(any(text.address.at != ENTRY for text in plan.texts)),
+        _NEEDS: _needs(plan),
         _USED_WORDS: _used_words(plan),
         _RESULT_PLACE: plan.hook.argument_words,
         _WORDS_BYTES: 8 * _argument_words(plan),
         _USER_WORDS: plan.hook.user_words,
         _WANTS_PATH: int(any(text.kind == PATH_AT for text in plan.texts)),
     }
+    if plan.aggregate is not None:
+        found |= GroupLayout(plan, plan.aggregate).constants()
     areas = text_areas(plan)
     for place, ring in enumerate(TEXT_BYTES):
         found[_RECORD_BYTES + place] = record_bytes(plan, areas.get(ring, 0))
     return found
+
+
+_NEED_OF, _ALL_NEEDS = {"uid": 1, "comm": 2, "process": 4, "cpu": 8}, 31
+
+
+def _needs(plan: Plan) -> int:
+    """Return what of the caller is read although the filter tests nothing of it."""
+    if plan.aggregate is None or plan.sees_return:  # there, another filter may have to be tested
+        return _ALL_NEEDS
+    shown = {plan.outputs[number].column.name for number in plan.aggregate.by}
+    counted = {plan.outputs[each.output].column.name for each in plan.aggregate.measures}
+    histogram = plan.aggregate.histogram
+    if histogram is not None:
+        counted.add(plan.outputs[histogram.output].column.name)
+    return sum(need for name, need in _NEED_OF.items() if name in shown | counted)
 
 
 def _read(at: int, read: Read) -> dict[int, int]:
@@ -181,14 +201,16 @@ def adapted(template: CompiledObject, plan: Plan, ring_bytes: int) -> CompiledOb
     """Return the template with the plan's rings and functions; its slots are not filled in yet."""
     rings = text_areas(plan)
     return CompiledObject(
-        tuple(_sized(spec, rings, ring_bytes) for spec in template.maps),
+        tuple(_sized(spec, rings, ring_bytes, plan) for spec in template.maps),
         tuple(_aimed(program, plan) for program in template.programs),
     )
 
 
-def _sized(spec: MapSpec, rings: Mapping[str, int], ring_bytes: int) -> MapSpec:
+def _sized(spec: MapSpec, rings: Mapping[str, int], ring_bytes: int, plan: Plan) -> MapSpec:
+    if spec.name == GROUPS and plan.aggregate is not None:
+        return GroupLayout(plan, plan.aggregate).sized(spec)
     if spec.name in TEXT_BYTES:
-        if spec.name not in rings:
+        if spec.name not in rings or plan.aggregate is not None:
             return spec  # of one page, as compiled
         return replace(
             spec, max_entries=ring_bytes if spec.name == "ring_short" else ring_bytes // 2

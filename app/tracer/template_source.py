@@ -32,6 +32,7 @@ _COMMON = [
     "template/texts.c",
     "template/filter_tests.c",
     "active_filter.c",
+    "template/groups.c",
     "template/rings.c",
 ]
 

@@ -19,7 +19,8 @@ static __always_inline void load_words(struct pt_regs *ctx, u64 *words)
     words[5] = ctx->r9;
     if (used & 0xfc0) // any of those on the stack
         bpf_probe_read_kernel(&words[6], 6 * sizeof(u64), (void *)(ctx->sp + sizeof(u64)));
-    words[TASK] = bpf_get_current_task();
+    if (used >> TASK & 1)
+        words[TASK] = bpf_get_current_task();
     if (used >> CGROUP & 1)
         words[CGROUP] = bpf_get_current_cgroup_id();
 }

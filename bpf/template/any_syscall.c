@@ -20,7 +20,8 @@ int any_entry(void *ctx)
     LOAD_WORD(3, 40)
     LOAD_WORD(4, 48)
     LOAD_WORD(5, 56)
-    words[TASK] = bpf_get_current_task();
+    if (used >> TASK & 1)
+        words[TASK] = bpf_get_current_task();
     if (used >> CGROUP & 1)
         words[CGROUP] = bpf_get_current_cgroup_id();
     if (!enter_call(words, ONLY_FRAME))

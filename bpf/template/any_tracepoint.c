@@ -8,7 +8,8 @@ int any_entry(void *ctx)
     u64 words[WORDS];
 
     words[CONTEXT] = (u64)ctx;
-    words[TASK] = bpf_get_current_task();
+    if (used >> TASK & 1)
+        words[TASK] = bpf_get_current_task();
     if (used >> CGROUP & 1)
         words[CGROUP] = bpf_get_current_cgroup_id();
     if (!enter_call(words, 0))

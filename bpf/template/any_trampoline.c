@@ -35,7 +35,8 @@ static __always_inline void load_words(u64 *ctx, u64 *words)
         LOAD_WORD(11, 88)
     } else if (bytes)
         bpf_probe_read_kernel(words, bytes, ctx);
-    words[TASK] = bpf_get_current_task();
+    if (used >> TASK & 1)
+        words[TASK] = bpf_get_current_task();
     if (used >> CGROUP & 1)
         words[CGROUP] = bpf_get_current_cgroup_id();
 }

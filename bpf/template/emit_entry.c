@@ -6,7 +6,8 @@
 static __always_inline int enter_call(u64 *words, u64 frame)
 {
     u32 generation;
-    u64 now_ns = bpf_ktime_get_ns();
+    SLOT(key_words, 0x7000000000000680);
+    u64 now_ns = key_words ? 0 : bpf_ktime_get_ns();
     struct filter *f = current_filter(&generation);
     u64 pid_tgid = bpf_get_current_pid_tgid();
     struct draft *d = get_draft(AT_ENTRY);
@@ -18,6 +19,6 @@ static __always_inline int enter_call(u64 *words, u64 frame)
     if (!process_passes(f, pid_tgid >> 32) || !make_record(d, f, words, pid_tgid))
         return 1;
     d->whole.r.head.entry_ns = now_ns;
-    send_record(&d->whole.r, d->end, sizeof(struct whole_record));
+    send_record(d, &d->whole.r, d->end, sizeof(struct whole_record));
     return 1;
 }

@@ -73,9 +73,9 @@ static __always_inline void send_call(u64 *key, struct call *c, u64 *words,
     if (is_tested && !passes_now(c, d))
         return;
     if (return_texts || read_number(&c->retry))
-        send_record(&d->whole.r, d->end, sizeof(struct whole_record));
+        send_record(d, &d->whole.r, d->end, sizeof(struct whole_record));
     else
-        send_with_kept_texts(key, c);
+        send_with_kept_texts(key, c, d);
 }
 
 // Returns whether the call was seen at entry.

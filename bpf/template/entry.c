@@ -12,16 +12,19 @@ BPF_PROG_ARRAY(newer_entry, 1);
 static __always_inline int make_record(struct draft *d, struct filter *f, u64 *words, u64 pid_tgid)
 {
     SLOT(has_texts, 0x7000000000000401);
+    SLOT(needs, 0x7000000000000404);
     struct record *r = &d->whole.r;
 
-    fill_caller(&r->head, pid_tgid);
-    r->head.cpu = bpf_get_smp_processor_id();
+    if (needs != NEEDS_ALL && f->clause_count)
+        fill_caller(&r->head, pid_tgid, NEEDS_ALL);
+    else
+        fill_caller(&r->head, pid_tgid, needs);
     r->head.flags = 0;
     r->head.unreadable = 0;
-    if (!caller_passes(f, d, r))
+    if (f->clause_count && !caller_passes(f, d, r))
         return 0;
     obtain_values(r, words, AT_ENTRY);
-    if (!values_pass(f, d, r))
+    if (f->clause_count && !values_pass(f, d, r))
         return 0;
     d->end = d->retry = 0;
     if (!has_texts)

@@ -69,13 +69,13 @@ static __always_inline int find_kept_texts(u64 *key, struct call *c, struct draf
 }
 
 // Send a call's record with the texts that were kept.
-static __always_inline void send_with_kept_texts(u64 *key, struct call *c)
+static __always_inline void send_with_kept_texts(u64 *key, struct call *c, struct draft *d)
 {
     SLOT(texts_at, 0x7000000000000400);
     struct record *r = &c->kept.r;
 
     if (c->end <= KEPT_MAX) {
-        send_record(r, c->end, sizeof(struct kept_record));
+        send_record(d, r, c->end, sizeof(struct kept_record));
         return;
     }
     struct whole_record *whole = long_calls.lookup(key);
@@ -83,7 +83,7 @@ static __always_inline void send_with_kept_texts(u64 *key, struct call *c)
     if (!whole)
         return;
     bpf_probe_read_kernel(&whole->r, texts_at, r);
-    send_record(&whole->r, c->end, sizeof(struct whole_record));
+    send_record(d, &whole->r, c->end, sizeof(struct whole_record));
 }
 
 // Whether a call's record passes that is complete, and in the draft but for its texts, which are at

@@ -81,6 +81,19 @@ struct call {
 // ended, and stays when an execve by one of several threads changes its id.
 #define CALL_KEY u64
 
+#define KEY_NUMBERS 16
+#define KEY_TEXTS 2
+#define KEY_TEXT_BYTES 128
+#define KEY_TEXT_WORDS (1 + KEY_TEXT_BYTES / 8) // its size, and its bytes with NULs after them
+#define KEY_WORDS (KEY_NUMBERS + KEY_TEXTS * KEY_TEXT_WORDS)
+// Where a key is made (bpf/template/groups.c), of each processor.
+struct group_draft {
+    u64 is_busy;
+    u64 taken; // groups of this processor
+    u64 next;  // place to be tried
+    u64 key[KEY_WORDS];
+};
+
 // Where a record is made: too large for the stack. One for programs at entry and one for those at
 // return, as these may preempt one another; a program never preempts itself.
 struct draft {
@@ -97,6 +110,7 @@ struct draft {
     u64 source[8];            // addresses of the texts that it tests, by SOURCE_*
     s32 length[8];            // and their sizes
     u32 flags;                // of the record, with the texts' marks
+    struct group_draft group;
 };
 #ifndef DRAFTS
 #define DRAFTS 2

@@ -13,8 +13,17 @@ BPF_RINGBUF_OUTPUT(ring_long, 1);
 #define TEXTS_LARGE 1024
 
 // `size` is that of the record's texts, `room` that of its memory in bytes.
-static __always_inline void send_record(struct record *r, u32 size, const u32 room)
+static __always_inline void send_record(struct draft *d, struct record *r, u32 size, const u32 room)
 {
+    SLOT(key_words, 0x7000000000000680);
+
+    if (key_words) {
+        SLOT(texts_at, 0x7000000000000400);
+
+        add_to_group(&d->group, r, (u64)r + texts_at, key_words);
+        return;
+    }
+
     SLOT(short_bytes, 0x7000000000000410);
     SLOT(medium_bytes, 0x7000000000000411);
     SLOT(large_bytes, 0x7000000000000412);

@@ -99,15 +99,26 @@ static __always_inline long read_value(u64 *to, u64 size, u64 address, int in_ke
         }                                                                                          \
     }
 
+// Nested, as a slot that is not used is loaded nevertheless.
 static __always_inline void obtain_values(struct record *r, u64 *words, const int moment)
 {
+    SLOT(values, 0x7000000000000402);
+
+    if (!values)
+        return;
     VALUE(0x700000000000010, 0)
+    if (values < 2)
+        return;
     VALUE(0x700000000000011, 1)
     VALUE(0x700000000000012, 2)
+    if (values < 4)
+        return;
     VALUE(0x700000000000013, 3)
     VALUE(0x700000000000014, 4)
     VALUE(0x700000000000015, 5)
     VALUE(0x700000000000016, 6)
+    if (values < 8)
+        return;
     VALUE(0x700000000000017, 7)
     VALUE(0x700000000000018, 8)
     VALUE(0x700000000000019, 9)

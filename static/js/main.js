@@ -293,7 +293,11 @@ class Console {
   #showRates() {
     const now = performance.now();
     const perSecond = (probe) => this.#intake.perSecond(probe, now);
-    this.#bar.showRates(perSecond, (probe) => this.#intake.losses.of(probe));
+    this.#bar.showRates(
+      perSecond,
+      (probe) => this.#intake.losses.of(probe),
+      (probe) => this.#intake.counts(probe),
+    );
     const running = this.#bar.probes.filter(isActive);
     this.#counters.showRates(running.map(({ id }) => ({ probe: id, perSecond: perSecond(id) })));
     this.#session.connection.tick();

@@ -190,6 +190,7 @@ class FakeManager:
             "where": given.where,
             "where_in_service": self.remainders.get(probe_id),
             "where_hints": [],
+            "aggregate": None if given.aggregate is None else given.aggregate.as_json(),
             "duration_s": given.duration_s,
             "restart": given.restart,
             "restarts": 0,

@@ -13,8 +13,19 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validates_schema
-from marshmallow.validate import Length, OneOf, Range
+from marshmallow.validate import Equal, Length, OneOf, Range
 
+from app.columns.aggregate import (
+    DEFAULT_GROUPS,
+    DEFAULT_TOP,
+    KINDS,
+    MAX_BY,
+    MAX_GROUPS,
+    MAX_MEASURES,
+    MAX_TOP,
+    AggregateSpec,
+    HistogramSpec,
+)
 from app.filters import MAX_CHARACTERS
 from app.probes.modes import MODES
 from app.probes.spec import MODES_OF_KIND, Filter, ProbeSpec, Target
@@ -208,6 +219,70 @@ class FilterSchema(StrictSchema):
     only_failures = StrictBoolean(allow_none=True)
 
 
+class OneOrMore(BoundedList):
+    """A list, or one element alone."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        return super()._deserialize([value] if isinstance(value, str) else value, *args, **kwargs)
+
+
+class HistogramSchema(StrictSchema):
+    """Buckets of a column: of powers of two, or all three of `from`, `to` and `step`."""
+
+    of = Expression(MAX_EXPRESSION, required=True)
+    low = StrictInteger(data_key="from", validate=Range(-(2**62), 2**62))
+    high = StrictInteger(data_key="to", validate=Range(-(2**62), 2**62))
+    step = StrictInteger(validate=Range(1, 2**62))
+
+    @validates_schema
+    def check_steps(self, data: dict[str, Any], **_kwargs: Any) -> None:
+        given = [name for name in ("low", "high", "step") if name in data]
+        if given and len(given) < 3:
+            raise ValidationError("Give all of from, to and step, or none.")
+        if given and data["low"] >= data["high"]:
+            raise ValidationError({"to": ["Must be above `from`."]})
+
+    @post_load
+    def make(self, data: dict[str, Any], **_kwargs: Any) -> HistogramSpec:
+        return HistogramSpec(**data)
+
+
+class HistogramField(fields.Nested):
+    """A histogram; a column alone is one of powers of two."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        return super()._deserialize(
+            {"of": value} if isinstance(value, str) else value, *args, **kwargs
+        )
+
+
+class AggregateSchema(StrictSchema):
+    """Count calls in the kernel, by the values of columns, instead of showing each."""
+
+    by = OneOrMore(Expression(MAX_EXPRESSION), MAX_BY, load_default=list)
+    count = StrictBoolean(
+        load_default=True,
+        validate=Equal(True, error="Calls are always counted."),
+    )
+    sum = OneOrMore(Expression(MAX_EXPRESSION), MAX_MEASURES)
+    min = OneOrMore(Expression(MAX_EXPRESSION), MAX_MEASURES)
+    max = OneOrMore(Expression(MAX_EXPRESSION), MAX_MEASURES)
+    avg = OneOrMore(Expression(MAX_EXPRESSION), MAX_MEASURES)
+    histogram = HistogramField(HistogramSchema, allow_none=True)
+    groups = StrictInteger(load_default=DEFAULT_GROUPS, validate=Range(1, MAX_GROUPS))
+    top = StrictInteger(load_default=DEFAULT_TOP, validate=Range(1, MAX_TOP))
+
+    @post_load
+    def make(self, data: dict[str, Any], **_kwargs: Any) -> AggregateSpec:
+        measures = tuple((kind, column) for kind in KINDS for column in data.get(kind, ()))
+        if len(measures) > MAX_MEASURES:
+            raise ValidationError(f"At most {MAX_MEASURES} of sum, min, max and avg are possible.")
+        if len(set(measures)) < len(measures):
+            raise ValidationError("The same is measured twice.")
+        histogram = data.get("histogram")
+        return AggregateSpec(tuple(data["by"]), measures, histogram, data["groups"], data["top"])
+
+
 class SpecSchema(StrictSchema):
     """The body of a start."""
 
@@ -223,6 +298,7 @@ class SpecSchema(StrictSchema):
     preset = fields.String(allow_none=True, validate=_check_kernel_name)
     columns = BoundedList(Expression(MAX_EXPRESSION), MAX_COLUMNS, allow_none=True)
     where = Expression(MAX_WHERE, allow_none=True)
+    aggregate = fields.Nested(AggregateSchema, allow_none=True)
 
     @validates_schema
     def check_target(self, data: dict[str, Any], **_kwargs: Any) -> None:
@@ -250,6 +326,7 @@ class SpecSchema(StrictSchema):
             data.get("mode"),
             None if columns is None else tuple(columns),
             data.get("where"),
+            data.get("aggregate"),
         )
 
 

@@ -154,6 +154,22 @@ class EventsSchema(Schema):
     )
 
 
+class CountedSchema(Schema):
+    """What was counted so far. `rows` are the groups with the most calls; with a histogram, each
+    has its buckets."""
+
+    probe = fields.String(required=True)
+    time = fields.String(required=True, allow_none=True)
+    calls = fields.Integer(
+        required=True, metadata={"description": "Of all groups, also those not shown"}
+    )
+    groups = fields.Integer(required=True, metadata={"description": "How many there are"})
+    ungrouped = fields.Integer(
+        required=True, metadata={"description": "Calls for whose group there was no room"}
+    )
+    rows = fields.List(fields.Dict(), required=True)
+
+
 class AuditSchema(Schema):
     entries = fields.List(fields.Dict(), required=True)
 

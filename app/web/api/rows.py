@@ -54,6 +54,12 @@ def rows_of(data: bytes, start: int = 0, stop: int | None = None) -> Iterator[di
             passed += view.length
 
 
+def metadata_of(data: bytes) -> dict[str, str]:
+    """Return the metadata of a stream's schema."""
+    with InputStream.from_readable(data) as source:
+        return _metadata(c_array_stream(source).get_schema())
+
+
 def rfc3339(timestamps_ns: Iterable[int]) -> list[str]:
     """Format nanoseconds since 1970, UTC, by RFC 3339 with nine decimals; exact for every int64."""
     second, prefix = None, ""

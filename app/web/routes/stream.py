@@ -12,7 +12,7 @@ from flask import Response
 
 from app.access.caller import Caller, current_caller
 from app.filters import RowFilter
-from app.hub import Batch, HubClosedError, Subscription
+from app.hub import Batch, HubClosedError, Snapshot, Subscription
 from app.json_text import without_surrogates
 from app.web.api.blueprint import Blueprint
 from app.web.api.requests import StreamQuerySchema
@@ -121,7 +121,7 @@ def items(
             if isinstance(item, Batch):
                 rows = rows_of(item.data)
                 yield _lines(filter(passes, rows) if passes else rows), item
-            else:
+            elif not isinstance(item, Snapshot):  # which a client in order is not told
                 yield _lines((item,)), None
 
 

@@ -24,7 +24,7 @@ from wsproto.utilities import LocalProtocolError
 
 from app.access.caller import Caller, current_caller
 from app.errors import ProbedeckError
-from app.hub import Batch, HubClosedError, Subscription
+from app.hub import Batch, HubClosedError, Snapshot, Subscription
 from app.json_text import without_surrogates
 from app.timestamps import now
 from app.web.api.body import StrictParser
@@ -145,6 +145,8 @@ def serve(
                 send_batch(ws, frames, item.data)
                 if not frames.lost:
                     subscription.delivered(item)
+            elif isinstance(item, Snapshot):
+                send_batch(ws, frames, item.data)
             else:
                 send_json(ws, item)
         now_s = time.monotonic()

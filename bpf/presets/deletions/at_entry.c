@@ -14,7 +14,7 @@ static __always_inline void enter_deletion(struct deletion *of, u32 draft)
     if (make_deletion(d, f, &d->whole.r, of) == REFUSED)
         return;
     d->whole.r.head.entry_ns = now_ns;
-    send_record(&d->whole.r, d->end, sizeof(struct whole_record));
+    send_record(d, &d->whole.r, d->end, sizeof(struct whole_record));
 }
 
 static __always_inline void confirm_rename(u64 *key, struct call *c)

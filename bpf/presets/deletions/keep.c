@@ -82,7 +82,7 @@ static __always_inline void send_kept(u64 *key, struct call *c, u32 draft)
             return;
     }
     if (read_number(&c->retry))
-        send_record(&d->whole.r, d->end, sizeof(struct whole_record));
+        send_record(d, &d->whole.r, d->end, sizeof(struct whole_record));
     else
-        send_with_kept_texts(key, c);
+        send_with_kept_texts(key, c, d);
 }

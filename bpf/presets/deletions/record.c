@@ -45,8 +45,7 @@ static __always_inline void fill_record(struct record *r, struct deletion *of, u
 {
     s32 *sizes = r->head.text_size;
 
-    fill_caller(&r->head, pid_tgid);
-    r->head.cpu = bpf_get_smp_processor_id();
+    fill_caller(&r->head, pid_tgid, NEEDS_ALL);
     r->head.flags = 0;
     r->head.unreadable = 0;
     sizes[0] = sizes[1] = sizes[2] = sizes[3] = TEXT_UNREADABLE;

@@ -18,6 +18,7 @@ const MAX_BYTES_A_ROW = 64;
  *
  * @param {ArrayBuffer|Uint8Array} bytes
  * @returns {{probe: string, mode: string, run: string, batch: number, rows: number,
+ *   counts: ?{calls: number, groups: number, ungrouped: number},
  *   columns: {name: string, type: string, values?: ArrayLike, text?: Function,
  *             repeats?: Function, valid: ?Function}[]}}
  * @throws {Error} if the bytes are not a valid stream, or lack the metadata
@@ -34,11 +35,19 @@ export function decodeBatch(bytes) {
     run: metadata.get("run"),
     batch: Number(metadata.get("batch")),
     rows: table.numRows,
+    counts: countsOf(metadata),
     columns: table.schema.fields.map((field, index) => {
       const data = table.getChildAt(index).data;
       return readColumn(field, data[0], table.numRows);
     }),
   };
+}
+
+/** Return the totals of what a probe counted (docs/aggregates.md); null of rows of calls. */
+function countsOf(metadata) {
+  if (metadata.get("kind") !== "aggregate") return null;
+  const total = (name) => Number(metadata.get(name) ?? 0);
+  return { calls: total("calls"), groups: total("groups"), ungrouped: total("ungrouped") };
 }
 
 function readColumn(field, data, rows) {

@@ -21,6 +21,7 @@ export class Intake {
   #lostAt = null; // when the connection was lost, in RFC 3339
   #replay = new Replay();
   #rates = new Map();
+  #counts = new Map(); // probe -> totals of what it counted last
   #connectedAt = null; // by the service's clock, ns since 1970
   #live = new Set(); // runs with live rows on this connection
 
@@ -58,16 +59,21 @@ export class Intake {
   /** @param {Probe[]} probes  as in docs/protocol.md, from any answer or message */
   probes(probes) {
     for (const probe of probes) {
-      this.store.columns.describe(probe.columns, probe.id, probe.names);
-      // Show the columns before the first event.
-      if (isActive(probe)) this.store.columns.add(probe.columns, probe.id);
+      if (!probe.aggregate) this.#describe(probe); // else it has no row in the table
       this.losses.update(probe, this.#client);
     }
     this.watching.probes(probes, new Date().toISOString());
   }
 
+  #describe(probe) {
+    this.store.columns.describe(probe.columns, probe.id, probe.names);
+    // Show the columns before the first event.
+    if (isActive(probe)) this.store.columns.add(probe.columns, probe.id);
+  }
+
   /** The service has forgotten a probe; its rows stay. */
   forget(id) {
+    this.#counts.delete(id);
     this.store.columns.forget(id, (key) => this.store.has(key));
     this.watching.forget(id, new Date().toISOString());
   }
@@ -94,6 +100,10 @@ export class Intake {
 
   /** The same for a decoded batch. */
   take(batch, nowMs, bytes = 0) {
+    if (batch.counts) {
+      this.#counts.set(batch.probe, batch.counts);
+      return false;
+    }
     const { isNew, isAfterHole, gaps } = this.#replay.take(batch);
     if (!isNew) return false;
     this.#addGaps(batch, isAfterHole, gaps);
@@ -121,6 +131,7 @@ export class Intake {
 
   /** Skip a batch that the page has no time for: it becomes a gap and its rows count as lost. */
   skip(batch) {
+    if (batch.counts) return void this.#counts.set(batch.probe, batch.counts);
     const { isNew, isAfterHole, gaps } = this.#replay.take(batch);
     if (!isNew) return;
     this.#addGaps(batch, isAfterHole, gaps);
@@ -137,6 +148,11 @@ export class Intake {
       restoreRows();
       restoreLosses();
     };
+  }
+
+  /** Return the totals of what a probe counted (docs/aggregates.md), null if nothing yet. */
+  counts(probe) {
+    return this.#counts.get(probe) ?? null;
   }
 
   /** Return the events per second of a probe that reach this page. */

@@ -117,3 +117,17 @@ test("how much of what came the service still has", () => {
   intake.hello({ client: 1, service: "b", recent_bytes: 1e9 });
   assert.equal(intake.held.rows, 0, "another run of the service has none of it");
 });
+
+test("what a probe counts is no row", () => {
+  const store = new EventStore();
+  const intake = new Intake(store);
+  const totals = { calls: 5, groups: 2, ungrouped: 0 };
+  const counted = { ...batch(0, [1n]), counts: totals };
+  assert.equal(intake.counts("fexit"), null);
+  assert.equal(intake.take(counted, 0), false);
+  intake.skip(counted);
+  assert.equal(store.events, 0);
+  assert.deepEqual(intake.counts("fexit"), totals);
+  intake.forget("fexit");
+  assert.equal(intake.counts("fexit"), null);
+});

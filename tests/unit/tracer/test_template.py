@@ -8,6 +8,8 @@ from dataclasses import replace
 
 import pytest
 
+from app.columns.aggregate import Aggregate, Histogram, Measure
+from app.columns.column import Column
 from app.columns.kernel_offsets import FOLDER_OFFSETS, TASK_OFFSETS
 from app.columns.plan import (
     BYTES,
@@ -20,6 +22,7 @@ from app.columns.plan import (
     STRING,
     TASK,
     Hook,
+    Output,
     Plan,
     Read,
     Text,
@@ -34,7 +37,16 @@ from app.tracer.template_source import SOURCES, TEMPLATES, template_files, templ
 from tests.support.compiled_objects import RETURN_0, load_64
 
 SLOT = re.compile(r"0x7000000000000([0-9a-f]{3})\b")
-MACRO_SLOT = re.compile(r"(?:VALUE|TEXT)\(0x70000000000000?([0-9a-f]{2,3}),")
+MACRO_SLOT = re.compile(
+    r"(?:VALUE|TEXT|KEY_NUMBER|MEASURE|FIELD)\(0x70000000000000?([0-9a-f]{2,3})[,)]"
+)
+EVERY_AGGREGATE = Aggregate(
+    by=(0,),
+    measures=tuple(Measure(kind, 1, kind) for kind in ("sum", "min", "max", "avg")),
+    histogram=Histogram(1, -5, 2, 10),
+    groups=1024,
+    top=10,
+)
 
 PLAN = Plan(
     Hook("function", "f", function_id=77, argument_words=3),
@@ -147,8 +159,12 @@ def test_every_slot_of_the_source_is_known() -> None:
         True,
         (Read(ENTRY, CGROUP, (1,) * 5),) * 16,
         (Text(STRING, Read(ENTRY, 0, (1,) * 5)),) * 4,
-        (),
+        (
+            Output(Column("x", "text", "x", ""), "list", tuple(range(14)), (0, 1)),
+            Output(Column("y", "int64", "y", ""), "number", (0,)),
+        ),
         dict.fromkeys((*TASK_OFFSETS, *PATHS, *OWN), 1),
+        EVERY_AGGREGATE,
     )
     known = constants(every).keys() | {CAST_TYPE}
     for name in TEMPLATES:

@@ -23,7 +23,7 @@ def files_by_name(folder: Path) -> dict[str, list[str]]:
 
 
 # Of the C and the Python that know of the same thing; any other name is of one of the two.
-IN_C_TOO = {"caller", "canary", "renames", "rings", "slots", "filter_tests"}
+IN_C_TOO = {"caller", "canary", "groups", "renames", "rings", "slots", "filter_tests"}
 
 
 def test_c_and_python_have_one_name_for_one_thing() -> None:

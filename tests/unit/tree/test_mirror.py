@@ -88,6 +88,8 @@ RUN_BY = {
     "tracer/__main__.py": "tests/integration/test_tracer_talk.py",
     "tracer/attached_programs.py": "tests/unit/presets/deletions/test_programs.py",
     "tracer/forks.py": "tests/unit/probes/test_tracer_forker.py",
+    "tracer/group_layout.py": "tests/unit/tracer/test_groups.py",
+    "tracer/group_reports.py": "tests/kernels/test_aggregates.py",
     "tracer/double_buffer.py": "tests/unit/tracer/test_filter_tests.py",
     "tracer/records.py": "tests/unit/presets/deletions/test_columns.py",
     "tracer/template_source.py": "tests/unit/tracer/test_template.py",

@@ -105,12 +105,16 @@ export class Card {
     this.#where.title = rest ? visibleText(`The kernel does not test ${rest}; this page does`) : "";
   }
 
-  /** @param {number} perSecond  events that reach this page  @param {number} lost */
-  showRate(perSecond, lost) {
+  /**
+   * @param {number} perSecond  events that reach this page  @param {number} lost
+   * @param {?{calls: number, groups: number, ungrouped: number}} counts  of one that counts calls
+   */
+  showRate(perSecond, lost, counts = null) {
     const words = [];
     const { state, filter, cost } = this.probe;
+    if (this.probe.aggregate && counts) words.push(...totals(counts));
     if (state === "running") {
-      words.push(rate(perSecond));
+      if (!this.probe.aggregate) words.push(rate(perSecond));
       if (cost) words.push(`${duration(Math.round(cost.ns_per_call))} per call`);
       words.push(...filterWords(filter));
     }
@@ -155,6 +159,12 @@ const STATES = {
   failed: "failed",
   blind: "sees no calls",
 };
+
+function totals({ calls, groups, ungrouped }) {
+  const words = [`${counted(calls, "call")} in ${counted(groups, "group")}`];
+  if (ungrouped > 0) words.push(`${counted(ungrouped, "call")} without room for a group`);
+  return words;
+}
 
 function costWords({ calls, ns_per_call }) {
   return `Each traced call spends ${duration(Math.round(ns_per_call))} in the probe's BPF programs, as measured by the kernel over the last ${counted(calls, "call")}.`;

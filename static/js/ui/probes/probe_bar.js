@@ -112,15 +112,26 @@ export class ProbeBar {
 
   /** Restart a probe with what it was started with before. */
   startAgain(probe) {
+    if (probe.aggregate) return this.#countAgain(probe);
     if (!tracesDeletions(probe)) return void this.#on.traceAgain(probe);
     const { filter, where, expressions: columns, duration_s, restart } = probe;
     const spec = { filter, where, columns, duration_s, restart };
     return this.#call(probe, `${probe.id} was not started`, () => startProbe(probe.id, spec));
   }
 
-  /** @param {(id: string) => number} perSecond  @param {(id: string) => number} lost */
-  showRates(perSecond, lost) {
-    for (const [id, card] of this.#cards) card.showRate(perSecond(id), lost(id));
+  #countAgain(probe) {
+    const { mode, target, filter, where, aggregate, duration_s, restart } = probe;
+    const spec = { mode, filter, where, aggregate, duration_s, restart };
+    if (target) spec[target.kind] = target.name;
+    return this.#call(probe, `${probe.id} was not started`, () => startProbe(probe.id, spec));
+  }
+
+  /**
+   * @param {(id: string) => number} perSecond  @param {(id: string) => number} lost
+   * @param {(id: string) => ?object} counts
+   */
+  showRates(perSecond, lost, counts) {
+    for (const [id, card] of this.#cards) card.showRate(perSecond(id), lost(id), counts(id));
   }
 
   #showCards(isOpen) {
