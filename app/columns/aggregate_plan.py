@@ -89,7 +89,9 @@ def with_aggregate(plan: Plan, wanted: AggregateSpec) -> Plan:
         for place, number in enumerate(found):
             name = plan.outputs[number].column.name
             if name in taken or number in found[:place]:
-                message = f"there is a column {name} already; write `... as NAME` to give it another"
+                message = (
+                    f"there is a column {name} already; write `... as NAME` to give it another"
+                )
                 faults.append({"field": f"aggregate.by.{place}", "message": message})
     if faults:
         detail = " ".join(f"{each['field']}: {each['message']}" for each in faults)

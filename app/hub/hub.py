@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ from app.hub.items import Batch, Control, Gap, Item, Snapshot
 from app.hub.ledger import Ledger
 from app.hub.log import Excerpt, Log
 from app.hub.subscription import HubClosedError, Subscription
+
+MOST_FORGOTTEN = 64  # forgotten probes of which it is kept what they have counted
 
 
 class Hub:
@@ -30,6 +33,7 @@ class Hub:
         self._ledgers: dict[str, Ledger] = {}  # of each probe's latest run
         self._states: dict[str, tuple[str | None, Control]] = {}  # key -> probe and message
         self._snapshots: dict[str, Snapshot] = {}  # of each probe's latest run, if it counts
+        self._forgotten: OrderedDict[str, Snapshot] = OrderedDict()  # of probes forgotten last
         self._subscriptions: dict[int, Subscription] = {}
         self._client_ids = itertools.count(1)
         self._is_closed = False
@@ -42,6 +46,7 @@ class Hub:
             self._end_run(self._ledgers.get(probe))
             self._log.remember(probe)
             self._snapshots.pop(probe, None)
+            self._forgotten.pop(probe, None)
             self._ledgers[probe] = ledger = Ledger(probe)
             for subscription in self._subscriptions.values():
                 subscription.begin_run(ledger)
@@ -56,7 +61,10 @@ class Hub:
         with self._lock:
             self._tell(key, message, probe, is_change=True)
             self._states.pop(key, None)
-            self._snapshots.pop(probe, None)
+            if snapshot := self._snapshots.pop(probe, None):
+                self._forgotten[probe] = snapshot
+                while len(self._forgotten) > MOST_FORGOTTEN:
+                    self._forgotten.popitem(last=False)
             self._end_run(self._ledgers.pop(probe, None))
             self._log.forget(probe)
 
@@ -85,9 +93,9 @@ class Hub:
                     subscription.announce(_counts_of(ledger.probe), snapshot, is_change=False)
 
     def snapshot(self, probe: str) -> Snapshot | None:
-        """Return what a probe's latest run has counted; None if nothing."""
+        """Return what the latest run of a probe, also of a forgotten one, has counted, or None."""
         with self._lock:
-            return self._snapshots.get(probe)
+            return self._snapshots.get(probe) or self._forgotten.get(probe)
 
     def lost(
         self,

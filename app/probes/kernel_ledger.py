@@ -35,16 +35,20 @@ class KernelLedger:
         self._slot_bytes = [int(size) for size in message["rings"]]
         self._drops = {str(name): int(index) for name, index in dict(message["drops"]).items()}
         self._entered, self._left = int(message["entered"]), int(message["left"])
+        self._sees_both = bool(message["sees_both"])
         canary = message["canary_missed_at"]  # None: this tracer makes no canaries
         self._canary_missed_at = None if canary is None else int(canary)
+        has_groups = bool(message["groups"])
         rings = len(self._slot_bytes)
-        maps = rings + (1 if canary is None else 2)
+        maps = rings + (1 if canary is None else 2) + has_groups
         count = maps + int(message["programs"])
         if not maps <= count <= len(descriptors) or not all(size > 0 for size in self._slot_bytes):
             raise ValueError(f"{len(descriptors)} descriptors for {rings} rings")
         taken, descriptors[:count] = descriptors[:count], []
         self._rings = taken[:rings]
-        self._counts, self._canary = taken[rings], taken[maps - 1]
+        self._counts, self._canary = taken[rings], taken[rings + (canary is not None)]
+        # Of the map in which calls are counted; None if they are not.
+        self.groups = taken[maps - 1] if has_groups else None
         self._entry_programs = taken[maps:]
         self._stack = ExitStack()
         for fd in taken:
@@ -53,6 +57,11 @@ class KernelLedger:
     def close(self) -> None:
         """Close the descriptors; the kernel then frees what they refer to."""
         self._stack.close()
+
+    @property
+    def counts(self) -> int:
+        """The descriptor of the map of counters."""
+        return self._counts
 
     def read(self, *, counts_misses: bool = True) -> dict[str, Any]:
         """Return the totals, as a tracer reports them at its end. Raises OSError.
@@ -65,7 +74,10 @@ class KernelLedger:
         misses = sum(bpf.prog_info(fd).recursion_misses or 0 for fd in self._entry_programs)
         drops[RECURSION] = misses - self._missed_canaries() if counts_misses else 0
         # A call may return on another CPU, whose counter may be read before the one it entered on.
-        drops[UNFINISHED] = max(0, self._count(self._entered) - self._count(self._left))
+        inside = self._count(self._entered) - self._count(self._left)
+        if self._sees_both:  # a call that was missed at its return only is not unfinished, too
+            inside -= misses
+        drops[UNFINISHED] = max(0, inside)
         dropped = sum(drops.values())
         records = sum(
             _producer_position(fd) // size

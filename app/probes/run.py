@@ -16,6 +16,7 @@ from app.hub import Hub, Ledger
 from app.link.frames import KIND_BATCH, KIND_SNAPSHOT, FrameError, TruncatedFrameError
 from app.probes.json_shapes import BlindJson, CostJson
 from app.probes.kernel_ledger import KernelLedger
+from app.probes.last_counts import last_counts
 from app.probes.planning import Columns
 from app.probes.run_end import End, end_of
 from app.probes.spawner import Tracer
@@ -61,11 +62,13 @@ class TracerRun:
         self._retired: Counter[str] = Counter()  # totals of sets that are no longer loaded
         self._retired_drops: Counter[str] = Counter()
         self._reported_s = self._heard_s = time.time()
+        self._sent = b""
         self._process = TracerProcess(tracer, ledger.probe)
         self._reader = threading.Thread(target=self._read, name="tracer-reader", daemon=True)
 
     def begin(self, request: bytes) -> None:
         """Send the request and start reading."""
+        self._sent = request
         self._reader.start()
         self._process.send(request)
 
@@ -273,6 +276,8 @@ class TracerRun:
             kernel = totals["dropped_kernel"] + self._retired["dropped_kernel"]
             produced = totals["produced"] + self._retired["produced"]
             self._balance({"produced": produced, "dropped_kernel": kernel}, since_s=self._heard_s)
+            if not end.orderly:
+                self._deliver_counts(self._kernel_ledgers[0])
             self.drops = {**totals["drops"], **drops}
         except OSError as error:
             log.exception("%s: the kernel's counters cannot be read", self.ledger.probe)
@@ -282,6 +287,11 @@ class TracerRun:
             for ledger in self._kernel_ledgers:
                 ledger.close()
         return end
+
+    def _deliver_counts(self, kernel: KernelLedger) -> None:
+        """Tell clients what a tracer that died has counted; in order, it has told them itself."""
+        if kernel.groups is not None and (counts := last_counts(self._sent, kernel)):
+            self._hub.counted(self.ledger, counts)
 
     def _retire(self, place: int) -> None:
         """Keep the totals of a set of programs, which are final. Raises OSError."""

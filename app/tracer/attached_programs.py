@@ -14,7 +14,7 @@ import numpy as np
 from app.errors import ProbedeckError
 from app.filters.kernel_filter import KernelFilter
 from app.kernel.feature_probes import describe_error
-from app.linux.bpf import ProgInfo
+from app.linux.bpf import MAP_FLAG_MMAPABLE, ProgInfo
 from app.linux.syscalls import wait_for_running_programs
 from app.probes.drops import PROGRAM_DROPS, RECURSION
 from app.probes.spec import Filter
@@ -133,11 +133,20 @@ class AttachedPrograms(SeesReturns):
             "entered": CALLS_ENTERED,
             "left": CALLS_LEFT,
             "canary_missed_at": CANARY_MISSED_AT if has_canaries else None,
+            "groups": self._counts_calls(),
             "programs": len(self._entry_programs()),
+            "sees_both": False,
         }
         counts = [maps[name].fd for name in ("counts", "canary") if name in maps]
+        if self._counts_calls():
+            counts.append(self.groups_fd())
         rings = [fd for fd, _ in self.rings().values()]
         return message, [*rings, *counts, *(programs[name] for name in self._entry_programs())]
+
+    def _counts_calls(self) -> bool:
+        """Return whether calls are counted in groups: only then can their map be mapped."""
+        groups = self._object.maps.get(GROUPS)
+        return groups is not None and bool(groups.spec.flags & MAP_FLAG_MMAPABLE)
 
     def groups_fd(self) -> int:
         """Return the descriptor of the map in which calls are counted (app/tracer/groups.py)."""

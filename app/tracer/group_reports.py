@@ -6,7 +6,7 @@ from __future__ import annotations
 from app.link.frames import Outbox
 from app.timestamps import now
 from app.tracer.attached_programs import AttachedPrograms
-from app.tracer.groups import GroupEncoder, Groups
+from app.tracer.groups import GroupEncoder, Groups, GroupTable
 from app.tracer.plan_programs import PlanPrograms
 
 INTERVAL_S = 1.0
@@ -32,9 +32,13 @@ class GroupReports:
         """Queue what was counted so far, unless it is the same as last time."""
         ungrouped = self._programs.ungrouped()
         table = self._groups.table()
-        calls = int(table.calls.sum())
-        if (calls, ungrouped) == self._reported:
+        counted = int(table.calls.sum()), ungrouped
+        if counted == self._reported:
             return
-        self._reported = calls, ungrouped
-        about = {"time": now(), "calls": str(calls), "ungrouped": str(ungrouped)}
-        self._outbox.snapshot(*self._encoder.encode(table, about))
+        self._reported = counted
+        self._outbox.snapshot(*self._encoder.encode(table, about_counts(table, ungrouped)))
+
+
+def about_counts(table: GroupTable, ungrouped: int) -> dict[str, str]:
+    """Return what a snapshot says of all its groups, as they are now."""
+    return {"time": now(), "calls": str(int(table.calls.sum())), "ungrouped": str(ungrouped)}

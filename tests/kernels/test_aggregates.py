@@ -8,6 +8,7 @@ then computed from the rows.
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections import defaultdict
 from collections.abc import Callable
@@ -367,3 +368,20 @@ def test_what_the_kernel_cannot_test_is_refused(idle: Service, modes: tuple[str,
         problem = idle.expect(422, "PATCH", f"/probes/{COUNTED}", body)
         assert problem["errors"][0]["field"] == field
     stop(idle)
+
+
+def test_counts_of_a_killed_tracer_are_not_lost(idle: Service, modes: tuple[str, ...]) -> None:
+    """On every kernel: what it counted after its last snapshot is in the kernel only."""
+    allowed(modes, READ)
+    filters = {"filter": {"pid": os.getpid()}, "where": OWN}
+    idle.start(COUNTED, **READ, aggregate={"by": ["count"]}, **filters)
+    (tracer,) = idle.tracers()
+    os.kill(tracer.pid, signal.SIGSTOP)  # it can send no more
+    in_threads(lambda: on_all_processors(50))
+    calls = 2 * 50 * len(os.sched_getaffinity(0))
+    os.kill(tracer.pid, signal.SIGKILL)
+    answer = wait_for(idle, calls)
+    assert sum(row["calls"] for row in answer["rows"]) == calls
+    assert idle.probe(COUNTED)["state"] == "failed"
+    idle.request("DELETE", f"/probes/{COUNTED}")
+    assert idle.expect(200, "GET", f"/probes/{COUNTED}/aggregate")["calls"] == calls

@@ -25,7 +25,9 @@ class Counted(MethodView):
     def get(self, probe_id: str) -> Response:
         """What a probe counts, or its last run has counted; it is read each second."""
         service = current_service()
-        described = service.manager.describe(probe_id)
+        # A probe of one's own name is forgotten with its stop, what it has counted is not.
+        last = service.manager.describe_last(probe_id)
+        described = service.manager.describe(probe_id) if last is None else last
         wanted = described["aggregate"]
         if wanted is None:
             detail = f"{probe_id} shows each call: start it with `aggregate` to count them"

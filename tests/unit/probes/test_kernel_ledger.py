@@ -16,15 +16,23 @@ MESSAGE: dict[str, Any] = {
     "entered": 3,
     "left": 4,
     "canary_missed_at": 20,
+    "groups": False,
     "programs": 1,
+    "sees_both": False,
 }
 
 
-def test_the_descriptors_are_closed_with_it() -> None:
-    descriptors = [os.dup(0) for _ in range(5)]
+@pytest.mark.parametrize("groups", [False, True])
+@pytest.mark.parametrize("canary", [None, 20])
+def test_the_descriptors_are_closed_with_it(canary: int | None, groups: bool) -> None:
+    count = 4 + groups + (canary is not None)
+    descriptors = [os.dup(0) for _ in range(count)]
     given = [*descriptors, 7]
-    KernelLedger(MESSAGE, given).close()
+    ledger = KernelLedger({**MESSAGE, "canary_missed_at": canary, "groups": groups}, given)
     assert given == [7]  # of a later message
+    assert ledger.counts == descriptors[2]  # after the rings
+    assert ledger.groups == (descriptors[-2] if groups else None)  # before the program
+    ledger.close()
     for fd in descriptors:
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(fd)

@@ -207,6 +207,7 @@ class SetLedger:
 
     def __init__(self, message: dict[str, Any], descriptors: list[int]) -> None:
         self.message, descriptors[:] = message, []
+        self.groups: int | None = message.get("groups")
         self.open_sets.append(message["name"])
 
     def read(self, *, counts_misses: bool = True) -> dict[str, Any]:
@@ -247,6 +248,27 @@ def test_a_killed_tracer_s_sets_add_up(stage: Stage, sets: list[str], retired: l
     assert stage.run.drops == {"ring_full": 6, "recursion": 1}  # misses are all sets' at once
     assert stage.gaps() == [("kernel", 7), ("pipe", 9)]
     assert stage.run.ledger.counters()["produced"] == 3 + 5 + 7 + 7
+
+
+@pytest.mark.parametrize(
+    ("groups", "is_orderly", "delivered"),
+    [(7, False, [b"counted"]), (7, True, []), (None, False, [])],
+)
+@pytest.mark.usefixtures("sets")
+def test_what_a_dead_tracer_has_counted_is_delivered(
+    stage: Stage,
+    groups: int | None,
+    is_orderly: bool,
+    delivered: list[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("app.probes.run.last_counts", lambda _request, _ledger: b"counted")
+    stage.say(type="maps", name="a", records=0, ring_full=0, groups=groups)
+    if is_orderly:
+        stage.say(type="stopped", code="duration", detail="over")
+    stage.end()
+    snapshot = stage.hub.snapshot(stage.run.ledger.probe)
+    assert ([] if snapshot is None else [snapshot.data]) == delivered
 
 
 @pytest.mark.parametrize("place", [-1, 1, 2])
