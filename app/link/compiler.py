@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from app.presets.deletions.sources import TEMPLATE_OF
@@ -12,9 +13,11 @@ from app.presets.deletions.sources import TEMPLATE_OF
 # object, and standard error says why that is not in the cache folder.
 COMPILED, REFUSED, NOT_CACHED = 0, 3, 4
 PRECOMPILE = "--precompile"  # at the lowest priority
+MISSING = "--missing"  # only print which templates are not in the cache folder, a line for each
 # The templates of each mode (app/tracer/template_source.py).
 TEMPLATES_OF = {
-    **{mode: (TEMPLATE_OF[mode], mode) for mode in ("fentry", "fexit", "kprobe", "kretprobe")},
+    **{mode: (TEMPLATE_OF[mode], mode) for mode in ("fentry", "fexit", "kprobe")},
+    "kretprobe": (TEMPLATE_OF["kretprobe"], "kretprobe", "session"),
     "tracepoint": (TEMPLATE_OF["tracepoint"], "syscall", "tracepoint"),
 }
 
@@ -26,3 +29,8 @@ def template_command(
     options = [PRECOMPILE] if precompile else []
     arguments = (template, str(btf_path), str(cache_dir))
     return [sys.executable, "-m", "app.tracer.compile", *options, *arguments]
+
+
+def missing_command(templates: Iterable[str], cache_dir: Path) -> list[str]:
+    """Return the command that prints which of these templates have to be compiled."""
+    return [sys.executable, "-m", "app.tracer.compile", MISSING, str(cache_dir), *templates]

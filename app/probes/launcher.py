@@ -13,7 +13,7 @@ from app.columns.plan import Plan
 from app.config import Settings
 from app.errors import ProbedeckError
 from app.hub import Hub
-from app.link.compiler import TEMPLATES_OF, template_command
+from app.link.compiler import TEMPLATES_OF, missing_command, template_command
 from app.link.frames import TracerRequest
 from app.probes.kernel_check import KernelAnswer
 from app.probes.precompile import Precompiler
@@ -45,10 +45,11 @@ class Launcher:
         commands = {}
         for mode in kernel.working():
             for template in TEMPLATES_OF[mode]:
-                commands[_job(template)] = template_command(
+                commands[template] = template_command(
                     template, settings.btf_path, settings.cache_dir, precompile=True
                 )
-        self._precompiler = Precompiler(self._spawner, commands)
+        missing = missing_command(commands, settings.cache_dir)
+        self._precompiler = Precompiler(self._spawner, commands, missing)
 
     def close(self) -> None:
         """End the compiler and the spare tracer."""
@@ -59,7 +60,7 @@ class Launcher:
     def make_run(self, probe: str, plan: Plan, on_change: Callable[[TracerRun], None]) -> TracerRun:
         """Return a run whose tracer waits for its request. Raises ProbedeckError 502."""
         if self._precompiler is not None:
-            self._precompiler.cancel(_job(plan.template))
+            self._precompiler.cancel(plan.template)
         ledger = self._hub.begin_run(probe)
         try:
             tracer = self._spawner.take()
@@ -90,7 +91,3 @@ class Launcher:
             plan=plan.as_json(),
             where=probe.where.kernel,
         ).encode()
-
-
-def _job(template: str) -> str:
-    return f"the template {template}"

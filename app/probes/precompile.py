@@ -22,10 +22,13 @@ class Precompiler:
     cancels the background job of what it needs.
     """
 
-    def __init__(self, spawner: Spawner, commands: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self, spawner: Spawner, commands: Mapping[str, Sequence[str]], missing: Sequence[str]
+    ) -> None:
         """Start compiling: `commands` maps templates to the command lines of their
-        compilers."""
+        compilers, `missing` prints which of them have to be compiled."""
         self._spawner = spawner
+        self._missing = missing
         self._lock = threading.Lock()
         self._cancelled: set[str] = set()
         self._current = ""
@@ -52,22 +55,32 @@ class Precompiler:
         self._thread.join()
 
     def _work(self, commands: Mapping[str, Sequence[str]]) -> None:
+        # Mostly all are there: one process that finds that out is cheaper than one for each.
+        printed = self._run("", self._missing)
+        missing = set(commands) if printed is None else set(printed.decode().split())
         for job, command in commands.items():
-            with self._lock:
-                if self._closed:
-                    return
-                if job in self._cancelled:
-                    continue
-                self._current = job
-                try:
-                    process = self._process = self._spawner.start(command)
-                except OSError as error:
-                    log.warning("nothing is precompiled: the compiler does not start: %s", error)
-                    return
-            output, errors = process.communicate()
-            with self._lock:
-                self._process = None  # its PID is free, and must not be killed any more
-                wanted = not self._closed and job not in self._cancelled
-                if process.returncode != COMPILED and wanted:
-                    text = (errors.strip() or output[:1000]).decode(errors="backslashreplace")
-                    log.warning("precompiling %s: status %d: %s", job, process.returncode, text)
+            if job in missing:
+                self._run(job, command)
+
+    def _run(self, job: str, command: Sequence[str]) -> bytes | None:
+        """Run a command and return what it prints; None if it fails or is not wanted."""
+        with self._lock:
+            if self._closed or job in self._cancelled:
+                return None
+            self._current = job
+            try:
+                process = self._process = self._spawner.start(command)
+            except OSError as error:
+                log.warning("nothing is precompiled: the compiler does not start: %s", error)
+                self._closed = True
+                return None
+        output, errors = process.communicate()
+        with self._lock:
+            self._process = None  # its PID is free, and must not be killed any more
+            if process.returncode == COMPILED:
+                return output
+            if not self._closed and job not in self._cancelled:
+                text = (errors.strip() or output[:1000]).decode(errors="backslashreplace")
+                what = job or "finding out what is missing"
+                log.warning("precompiling: %s: status %d: %s", what, process.returncode, text)
+        return None

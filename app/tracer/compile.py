@@ -2,6 +2,7 @@
 """Compile a template.
 
     python -m app.tracer.compile [--precompile] TEMPLATE BTF_PATH CACHE_DIR
+    python -m app.tracer.compile --missing CACHE_DIR TEMPLATE...
 
 Compile C to byte code, print the object and write it to the cache folder. This is the only user of
 BCC, and a process of its own, so that LLVM's memory is freed with it. It attaches nothing; the maps
@@ -14,13 +15,13 @@ import ctypes
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from app.errors import ProbedeckError
 from app.kernel import tree_cache
 from app.kernel.bcc_headers import find_headers
-from app.link.compiler import COMPILED, NOT_CACHED, PRECOMPILE, REFUSED
+from app.link.compiler import COMPILED, MISSING, NOT_CACHED, PRECOMPILE, REFUSED
 from app.linux import bpf
 from app.linux.process import end_with_parent, set_process_name
 from app.presets.deletions.sources import BY_SYSCALL
@@ -126,10 +127,20 @@ def _cached(
     return text, None
 
 
+def print_missing(cache_dir: Path, templates: Iterable[str]) -> None:
+    """Print the templates that are not in the cache folder, or not intact."""
+    for each in templates:
+        if find_object(cache_dir, template_key(each)) is None:
+            sys.stdout.write(f"{each}\n")
+
+
 def main(argv: list[str]) -> int:
     """Return an exit status of app.link.compiler."""
     end_with_parent()
     set_process_name("pd:compile")
+    if argv[0] == MISSING:
+        print_missing(Path(argv[1]), argv[2:])
+        return COMPILED
     if argv[0] == PRECOMPILE:
         os.nice(19)
         argv = argv[1:]

@@ -43,8 +43,10 @@ class FakeSpawner:
 class FakePrecompiler:
     """A fake of app.probes.precompile.Precompiler, which remembers its calls."""
 
-    def __init__(self, _spawner: object, commands: dict[str, list[str]]) -> None:
-        self.commands = commands
+    def __init__(
+        self, _spawner: object, commands: dict[str, list[str]], missing: list[str]
+    ) -> None:
+        self.commands, self.missing = commands, missing
         self.calls: list[Any] = []
 
     def cancel(self, mode: str) -> None:
@@ -111,11 +113,12 @@ def test_what_works_is_precompiled_until_it_is_started(
     launcher.precompile(KernelAnswer("6.1", "x86_64", "lab", modes))
     (precompiler,) = made
     templates = ["deletions-fexit", "fexit", "deletions-kprobe", "kprobe"]  # the preferred first
-    assert list(precompiler.commands) == [f"the template {each}" for each in templates]
+    assert list(precompiler.commands) == templates
+    assert precompiler.missing[-len(templates) :] == templates
     for template, command in zip(templates, precompiler.commands.values(), strict=True):
         assert command[-3:] == [template, "/b", "/c"]
     with pytest.raises(ProbedeckError, match="Resource temporarily unavailable") as caught:
         launcher.make_run("deleted", own_plan("deletions", "kprobe"), lambda _: None)
     assert (caught.value.status, caught.value.code) == (502, "tracer_failed")
     launcher.close()
-    assert precompiler.calls == ["the template deletions-kprobe", "close"]
+    assert precompiler.calls == ["deletions-kprobe", "close"]
