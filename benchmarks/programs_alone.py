@@ -20,7 +20,7 @@ from app.btf.type_paths import Paths
 from app.columns import planner, trace_target
 from app.columns.aggregate import AggregateSpec, HistogramSpec
 from app.columns.aggregate_plan import with_aggregate
-from app.columns.plan import Plan
+from app.columns.plan import MULTI, SESSION, SINGLE, Plan
 from app.filters.kernel_filter import KernelFilter
 from app.kernel.bcc_headers import BTF_PATH
 from app.presets.deletions.hooks import FUNCTIONS
@@ -31,6 +31,7 @@ from app.presets.preset import DEFAULT_PRESET
 from app.probes.spec import Filter
 from app.tracer.object_cache import get_template
 from app.tracer.plan_programs import PlanPrograms
+from app.tracer.several_functions import with_way
 from benchmarks.workload import Load, Workload
 
 RING_BYTES = 8 << 20  # holds all records, as nobody reads them
@@ -39,14 +40,22 @@ NAME = "str(file->f_path.dentry->d_name.name) as name"
 
 @dataclass(frozen=True)
 class Case:
-    """A plan by what the loop calls. `columns` are of `vfs_read`; None are the default ones."""
+    """A plan by what the loop calls. `columns` are of `vfs_read`; None are the default ones.
+
+    With a `way`, `vfs_read` is one of several functions that are attached so.
+    """
 
     title: str
     mode: str
     call: str
     columns: tuple[str, ...] | None = None
     aggregate: AggregateSpec | None = None
+    way: str | None = None
 
+
+SEVERAL = ("vfs_read", "vfs_write", "vfs_statx")
+BY_FUNCTION = AggregateSpec(("function",))
+LATENCY_BY_FUNCTION = AggregateSpec(("function",), (), HistogramSpec("latency_ns"))
 
 CASES = (
     Case("deletions, `fentry`", "fentry", "unlinkat"),
@@ -66,6 +75,14 @@ CASES = (
         (),
         AggregateSpec(("comm",), (), HistogramSpec("latency_ns")),
     ),
+    *(
+        Case(f"calls by `function`, `{way}`", "kprobe", "pread", (), BY_FUNCTION, way)
+        for way in (MULTI, SINGLE)
+    ),
+    *(
+        Case(f"latency by `function`, `{way}`", "kretprobe", "pread", (), LATENCY_BY_FUNCTION, way)
+        for way in (SESSION, MULTI, SINGLE)
+    ),
 )
 
 
@@ -79,10 +96,14 @@ def plan_of(case: Case, btf: Btf) -> Plan:
             None,
             lambda wants_path: offsets(paths, case.mode, wants_path=wants_path),
         )
-    number = btf.find(Kind.FUNC, "vfs_read")
-    assert number is not None
-    target = trace_target.Target("function", "vfs_read", function_id=number)
-    plan = planner.plan(btf, target, case.mode, case.columns)
+    if case.way is None:
+        number = btf.find(Kind.FUNC, "vfs_read")
+        assert number is not None
+        target = trace_target.Target("function", "vfs_read", function_id=number)
+        plan = planner.plan(btf, target, case.mode, case.columns)
+    else:
+        target = trace_target.Target("functions", "vfs_*", functions=SEVERAL)
+        plan = with_way(planner.plan(btf, target, case.mode, ("function",)), case.way)
     return plan if case.aggregate is None else with_aggregate(plan, case.aggregate)
 
 

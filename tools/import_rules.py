@@ -215,9 +215,20 @@ RULES: dict[str, Rule] = {
         ours=("app.errors", "app.json_text", "app.linux", "app.timestamps"),
         libraries=("_typeshed", "flask"),
     ),
+    "app.compare": Rule(
+        ours=(
+            "app.errors",
+            "app.hub",
+            "app.presets.deletions",
+            "app.probes",
+            "app.probes.modes",
+            "app.probes.spec",
+        )
+    ),
     "app.web": Rule(
         ours=(
             "app.access",
+            "app.compare",
             "app.config",
             "app.errors",
             "app.hub",

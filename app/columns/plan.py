@@ -9,7 +9,7 @@ by name. It travels from the service to the tracer as JSON.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -32,6 +32,13 @@ CGROUP = 15  # the number of the current task's cgroup (version 2)
 # The kind of a hook with programs of its own, which are written for one question: of where values
 # and texts come from they know themselves, but all else is as of a template.
 PROGRAMS = "programs"
+# The kind of a hook that is several functions. In place of the first word of their arguments, which
+# have nothing in common, is the number of the function.
+FUNCTIONS = "functions"
+NUMBER_OF_FUNCTION = 0
+
+# How a program is attached to several functions (app/tracer/several_functions.py).
+SINGLE, MULTI, SESSION = "single", "kprobe.multi", "kprobe.session"
 
 # Moments
 ENTRY, RETURN = "entry", "return"
@@ -101,7 +108,8 @@ class Hook:
     programs are written for. `function_id` is a function's number in the BTF of the kernel, or of
     `module`; 0 where the mode does not need it. `argument_words` is the number of words of its
     arguments. `category` is a tracepoint's. `user_words` is a mask of the words that are pointers
-    of a process: what they lead to is read from its memory only.
+    of a process: what they lead to is read from its memory only. `functions` are the names of
+    several, and `way` is how they are attached; the tracer finds out which is possible.
     """
 
     kind: str
@@ -111,6 +119,8 @@ class Hook:
     category: str | None = None
     argument_words: int = 0
     user_words: int = 0
+    functions: tuple[str, ...] = ()
+    way: str | None = None
 
 
 @dataclass(frozen=True)
@@ -141,17 +151,25 @@ class Plan:
         """The name of the template that it fills in (app/tracer/template_source.py)."""
         if self.has_own_programs:
             return f"{self.hook.name}-{self.mode}"
-        return self.mode if self.hook.kind == "function" else self.hook.kind
+        if self.hook.way == SESSION:
+            return "session"
+        return self.mode if self.hook.kind in ("function", FUNCTIONS) else self.hook.kind
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """Return the plan for `from_json`. The names of several functions are in it once."""
+        members = asdict(self)
+        for output in members["outputs"]:
+            if _names_functions(output["decoder"], self.hook.functions):
+                output["names"] = []
+        return members
 
     @classmethod
     def from_json(cls, members: Mapping[str, Any]) -> Plan:
         """Return the plan of `as_json`; raises KeyError, TypeError or ValueError for others."""
-        aggregate = members["aggregate"]
+        aggregate, hook = members["aggregate"], members["hook"]
+        functions = tuple(hook["functions"])
         return cls(
-            hook=Hook(**members["hook"]),
+            hook=Hook(**{**hook, "functions": functions}),
             mode=members["mode"],
             sees_return=members["sees_return"],
             values=tuple(_read(each) for each in members["values"]),
@@ -165,13 +183,20 @@ class Plan:
                     each["decoder"],
                     tuple(each["values"]),
                     tuple(each["texts"]),
-                    tuple((int(value), str(name)) for value, name in each["names"]),
+                    tuple(enumerate(functions))
+                    if _names_functions(each["decoder"], functions)
+                    else tuple((int(value), str(name)) for value, name in each["names"]),
                 )
                 for each in members["outputs"]
             ),
             kernel_offsets=dict(members["kernel_offsets"]),
             aggregate=None if aggregate is None else Aggregate.from_json(aggregate),
         )
+
+
+def _names_functions(decoder: str, functions: Sequence[str]) -> bool:
+    """Return whether an output's names are those of a plan's functions; no other label is there."""
+    return decoder == "label" and bool(functions)
 
 
 def _read(members: Mapping[str, Any]) -> Read:

@@ -26,6 +26,8 @@ from app.columns.plan import (
     CGROUP,
     DENTRY,
     ENTRY,
+    FUNCTIONS,
+    NUMBER_OF_FUNCTION,
     PATH,
     RETURN,
     Output,
@@ -139,6 +141,8 @@ class _Builder:
         What cannot be read is left out. Where room runs short, later ones are shown as a number,
         an address or bytes, so that as many as can be are shown.
         """
+        if self.subject.hook.kind == FUNCTIONS:
+            self._add_function("function")
         result = self._result_outputs(by_its_type=True)
         arguments = self.subject.arguments
         choices = [list(self._choices(start)) for start in arguments]
@@ -258,6 +262,10 @@ class _Builder:
         hook = self.subject.hook
         if value.name == "ret" and hook.kind == FUNCTION and not hook.function_id:
             raise ExpressionError(f"no BTF says what {hook.name} returns", value.position)
+        if value.name == "ret" and hook.kind == FUNCTIONS:
+            raise ExpressionError(
+                "each function returns another type: trace one alone to see `ret`", value.position
+            )
         if value.name == "ret" and self.subject.result is None:
             raise ExpressionError(
                 f"{self.subject.hook.name} returns nothing (void)", value.position
@@ -273,6 +281,10 @@ class _Builder:
         """Add a context column; return whether it is one."""
         if value.name in _NOT_YET:
             raise ExpressionError(_NOT_YET[value.name], value.position)
+        if value.name == "function" and self.subject.hook.kind == FUNCTIONS:
+            self._claim_name(name, value.position)
+            self._add_function(name)
+            return True
         if value.name not in CONTEXT_NAMES:
             return False
         if value.name == "cpu" and name != "cpu":
@@ -298,6 +310,14 @@ class _Builder:
                 rendering = replace(rendering, type="uint32")
             self._add(name, f"{what} of the parent", ENTRY, rendering)
         return True
+
+    def _add_function(self, name: str) -> None:
+        """Add the name of the function that was called, of several."""
+        self.names.add(name)
+        column = Column(name, "text", name, "The function that was called")
+        number = self.slots.value(Read(ENTRY, NUMBER_OF_FUNCTION, size=0))
+        names = tuple(enumerate(self.subject.hook.functions))
+        self.outputs.append(Output(column, "label", (number,), names=names))
 
     def _claim(self, expression: Expression, name: str) -> None:
         self._claim_name(name, expression.value.position)

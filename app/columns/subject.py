@@ -16,7 +16,7 @@ from app.btf.type_paths import PathError, Paths, Place
 from app.columns import starts
 from app.columns.column import ALWAYS, AT_RETURN
 from app.columns.expression import Cast, Element, ExpressionError, Member, Name, Value
-from app.columns.plan import Hook
+from app.columns.plan import FUNCTIONS, Hook
 from app.columns.starts import Start
 from app.columns.trace_target import FUNCTION, KINDS, SYSCALL, TRACEPOINT, Target
 from app.columns.user_pointers import words_from_user
@@ -25,7 +25,12 @@ from app.kernel import tracepoints
 from app.linux import tracefs
 
 FUNCTION_MODES = ("fentry", "fexit", "kprobe", "kretprobe")
-MODES_OF = {FUNCTION: FUNCTION_MODES, SYSCALL: ("tracepoint",), TRACEPOINT: ("tracepoint",)}
+MODES_OF = {
+    FUNCTION: FUNCTION_MODES,
+    SYSCALL: ("tracepoint",),
+    TRACEPOINT: ("tracepoint",),
+    FUNCTIONS: ("kprobe", "kretprobe"),
+}
 RETURN_MODES = ("fexit", "kretprobe")
 # System calls whose return the kernel does not report: a row at entry, by the tracepoint there.
 # `exit` and `exit_group` end their thread (kernel/exit.c). The others restore registers that were
@@ -84,6 +89,8 @@ class Subject:
         listed = ", ".join(known[:24]) or "none"
         if self.hook.kind == FUNCTION and not self.hook.function_id:
             listed = "not known, as no BTF says what it takes."
+        if self.hook.kind == FUNCTIONS:
+            listed = "not shown, as each function has others: trace one alone."
         raise PathError(f"{self.hook.name} has no {name}{guess} Its {what}: {listed}", near)
 
     def _result(self) -> Start:
@@ -92,6 +99,8 @@ class Subject:
             raise PathError(
                 f"`ret` is not known here: it needs a mode that sees the return: {modes}"
             )
+        if self.hook.kind == FUNCTIONS:
+            raise PathError("each function returns another type: trace one alone to see `ret`")
         if self.result is None:
             raise PathError(f"{self.hook.name} returns nothing (void)")
         return self.result
@@ -137,6 +146,9 @@ def subject_of(
     paths = _paths_of(btf)
     if target.kind == FUNCTION:
         return _function(paths, target, mode)
+    if target.kind == FUNCTIONS:
+        hook = Hook(FUNCTIONS, target.name, functions=target.functions)
+        return Subject(paths, hook, mode, mode in RETURN_MODES, (), None)
     with open_tracefs() as folder:
         if target.kind == SYSCALL and target.name not in WITHOUT_RETURN:
             fields = tracepoints.syscall_fields(folder, target.name)

@@ -6,7 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 FUNCTION, SYSCALL, TRACEPOINT = "function", "syscall", "tracepoint"
-KINDS = (FUNCTION, SYSCALL, TRACEPOINT)
+FUNCTIONS = "functions"
+KINDS = (FUNCTION, SYSCALL, TRACEPOINT, FUNCTIONS)
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Target:
     `columns` are expressions (docs/columns.md); None for each argument and the return value.
     `module` is that of a function whose types are in a module's BTF, and `function_id` its number
     there; 0 to search for it. One that is known to exist and that no BTF describes
-    `is_undescribed`: kprobes need none.
+    `is_undescribed`: kprobes need none. `functions` are the names of several.
     """
 
     kind: str
@@ -25,3 +26,4 @@ class Target:
     module: str | None = None
     function_id: int = 0
     is_undescribed: bool = False
+    functions: tuple[str, ...] = ()

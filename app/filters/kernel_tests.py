@@ -34,7 +34,7 @@ NUMBERS = {
 }
 # A bool is a word of which any number but 0 is true.
 TRUTHS = {1: (1, record.WORD), 0: (0, 0)}
-MAX_INTERVALS = 4  # of the numbers of matching names of errors
+MAX_INTERVALS = 4  # of the numbers of matching names
 
 # Numbers of the head: offset, shift to the left, shift to the right, phase.
 HEAD_NUMBERS = {
@@ -51,6 +51,7 @@ HEAD_TEXTS = {"comm": record.COMM, "process": record.PROCESS}
 # Decoders (app/tracer/decoders.py) of the plan's values and texts that the kernel can test.
 NUMBER_DECODERS = ("number", "hex", "name", "bool")
 ERROR_DECODER = "error"
+LABEL_DECODER = "label"
 TEXT_DECODER = "text"
 HEAD_DECODER = "head"
 
@@ -61,13 +62,14 @@ ELLIPSIS = "…"
 
 @dataclass(frozen=True)
 class NumberSource:
-    """A part of a u64 of the record."""
+    """A part of a u64 of the record. With `names`, rows show it as one of these texts, or null."""
 
     phase: int
     offset: int
     left: int
     right: int
     is_error: bool
+    names: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,11 +92,12 @@ def source_of(output: Output, plan: Plan) -> Source | None:
         if name in HEAD_NUMBERS:
             offset, left, right, phase = HEAD_NUMBERS[name]
             return NumberSource(phase, offset, left, right, name == "errno")
-    elif output.decoder in (*NUMBER_DECODERS, ERROR_DECODER):
+    elif output.decoder in (*NUMBER_DECODERS, ERROR_DECODER, LABEL_DECODER):
         (index,) = output.values
         phase = record.VALUES if plan.values[index].at == ENTRY else record.RETURN
         offset = record.HEAD_BYTES + record.WORD_BYTES * index
-        return NumberSource(phase, offset, 0, 0, output.decoder == ERROR_DECODER)
+        names = output.names if output.decoder == LABEL_DECODER else ()
+        return NumberSource(phase, offset, 0, 0, output.decoder == ERROR_DECODER, names)
     elif output.decoder == TEXT_DECODER:
         (index,) = output.texts
         text = plan.texts[index]
@@ -108,6 +111,9 @@ def kernel_tests(meaning: Meaning, source: Source) -> list[Test] | None:
     if isinstance(source, TextSource):
         return _text_tests(meaning, source) if isinstance(meaning, TextMeaning) else None
     if isinstance(meaning, TextMeaning):
+        if source.names:
+            matches = meaning.matcher()
+            return _of_numbers(sorted(n for n, name in source.names if matches(name)), source)
         return _error_tests(meaning, source) if source.is_error else None
     return _number_tests(meaning, source)
 
@@ -150,8 +156,13 @@ def _error_tests(meaning: TextMeaning, source: NumberSource) -> list[Test] | Non
     """Return tests of the numbers whose names pass; other numbers have no name: null."""
     if meaning.names is None:
         return None
+    return _of_numbers(meaning.names.matching(meaning.matcher()), source)
+
+
+def _of_numbers(numbers: Iterable[int], source: NumberSource) -> list[Test] | None:
+    """Return tests of a number that is one of these, which are sorted."""
     intervals: list[tuple[int, int]] = []
-    for value in meaning.names.matching(meaning.matcher()):
+    for value in numbers:
         if intervals and intervals[-1][1] == value - 1:
             intervals[-1] = (intervals[-1][0], value)
         else:

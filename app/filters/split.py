@@ -15,7 +15,7 @@ from app.filters.fault import with_good_fixes
 from app.filters.formulas import FALSE, TRUE, Clauses, TooManyClausesError, both, either, literal
 from app.filters.grammar import parse
 from app.filters.kernel_filter import MAX_CLAUSES, MAX_TESTS, KernelFilter, NumberTest, Test
-from app.filters.kernel_tests import kernel_tests, source_of
+from app.filters.kernel_tests import LABEL_DECODER, kernel_tests, source_of
 from app.filters.terms import meanings
 from app.filters.tree import And, Node, Not, Or, Word, conjuncts
 from app.filters.vocabulary import UserNumber, Vocabulary, no_users
@@ -49,8 +49,8 @@ def plan_vocabulary(plan: Plan, user_number: UserNumber = no_users) -> Vocabular
 
 
 def _named(output: Output) -> Output:
-    """Name the table of names of an output that has one."""
-    if output.column.names is not None or not output.names:
+    """Name the table of names of an output of numbers that has one."""
+    if output.column.names is not None or not output.names or output.decoder == LABEL_DECODER:
         return output
     return replace(output, column=replace(output.column, names=output.column.name))
 

@@ -15,14 +15,13 @@ from functools import lru_cache
 from app.btf.format import BtfError, Kind
 from app.btf.reader import Btf
 from app.kernel.bcc_headers import BTF_PATH
+from app.kernel.kfunc import call_of
 from app.linux import bpf
 
 _FUNCTION = "bpf_rdonly_cast"
 # It begins with the general registers, each an unsigned long (x86-64).
 _STRUCT = "pt_regs"
 WORDS = 13  # CAST_WORDS in bpf/words.c
-
-_CALL, _PSEUDO_KFUNC = 0x85, 2  # BPF_PSEUDO_KFUNC_CALL, include/uapi/linux/bpf.h
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Cast:
 
     def call(self) -> bytes:
         """Return the instruction that calls the function."""
-        return bpf.instruction(_CALL, src=_PSEUDO_KFUNC, immediate=self.function_id)
+        return call_of(self.function_id)
 
 
 def cast_of(btf: Btf) -> Cast | None:

@@ -24,7 +24,7 @@ KIND_JSON, KIND_BATCH, KIND_SNAPSHOT = 1, 2, 3
 MAX_BODY_BYTES = 64 << 20
 FLUSH_TIMEOUT_S = 10.0  # without progress
 _INT_BYTES = struct.calcsize("i")
-MAX_DESCRIPTORS = 64  # with one frame
+MAX_DESCRIPTORS = 128  # with one frame; the kernel takes 253 (SCM_MAX_FD)
 _BUFFER_BYTES = 1 << 16
 
 

@@ -11,7 +11,7 @@ import errno
 import os
 import resource
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -23,6 +23,7 @@ from app.linux.bpf_attr import (
     EnableStats,
     Id,
     InfoByFd,
+    LinkCreateKprobeMulti,
     MapCreate,
     MapElement,
     MapInfoLayout,
@@ -49,6 +50,7 @@ MAP_TYPE_LRU_HASH = 9
 MAP_TYPE_RINGBUF = 27
 MAP_FLAG_MMAPABLE = 1 << 10  # BPF_F_MMAPABLE
 STATS_RUN_TIME = 0
+KPROBE_MULTI_RETURN = 1  # BPF_F_KPROBE_MULTI_RETURN
 
 _LOG_SIZE = 1 << 16
 _MODULE_NAME_BYTES = 64  # MODULE_NAME_LEN is less
@@ -250,6 +252,30 @@ def open_raw_tracepoint(prog_fd: int, tracepoint: str | None = None) -> int:
     name = ctypes.create_string_buffer(tracepoint.encode()) if tracepoint else None
     address = ctypes.addressof(name) if name else None
     return _bpf(Command.RAW_TRACEPOINT_OPEN, RawTracepointOpen(address, prog_fd))
+
+
+def link_functions(
+    prog_fd: int, attach_type: int, functions: Sequence[str], *, at_return: bool = False
+) -> int:
+    """Attach a program to many functions at once, by kprobe.multi; closing what this returns
+    detaches it.
+
+    The program's cookie (bpf_get_attach_cookie) is the function's place among them. Raises
+    OSError: EINVAL before Linux 5.18, EOPNOTSUPP without CONFIG_FPROBE, ESRCH or EINVAL if one of
+    them cannot be traced.
+    """
+    encoded = [ctypes.create_string_buffer(name.encode()) for name in functions]
+    names = (ctypes.c_uint64 * len(encoded))(*map(ctypes.addressof, encoded))
+    cookies = (ctypes.c_uint64 * len(encoded))(*range(len(encoded)))
+    attributes = LinkCreateKprobeMulti(
+        prog_fd,
+        attach_type=attach_type,
+        multi_flags=KPROBE_MULTI_RETURN if at_return else 0,
+        cnt=len(encoded),
+        syms=ctypes.addressof(names),
+        cookies=ctypes.addressof(cookies),
+    )
+    return _bpf(Command.LINK_CREATE, attributes)
 
 
 def prog_ids() -> list[int]:

@@ -26,6 +26,7 @@ class Command(IntEnum):
     RAW_TRACEPOINT_OPEN = 17
     BTF_GET_FD_BY_ID = 19
     BTF_GET_NEXT_ID = 23
+    LINK_CREATE = 28
     LINK_GET_NEXT_ID = 31
     ENABLE_STATS = 32
 
@@ -88,6 +89,22 @@ class RawTracepointOpen(ctypes.Structure):
     """BPF_RAW_TRACEPOINT_OPEN."""
 
     _fields_ = (("name", ctypes.c_void_p), ("prog_fd", ctypes.c_uint64))
+
+
+class LinkCreateKprobeMulti(ctypes.Structure):
+    """BPF_LINK_CREATE for many functions: addresses of arrays of `cnt` names and cookies."""
+
+    _fields_ = (
+        ("prog_fd", ctypes.c_uint32),
+        ("target_fd", ctypes.c_uint32),
+        ("attach_type", ctypes.c_uint32),
+        ("flags", ctypes.c_uint32),
+        ("multi_flags", ctypes.c_uint32),
+        ("cnt", ctypes.c_uint32),
+        ("syms", ctypes.c_void_p),
+        ("addrs", ctypes.c_void_p),
+        ("cookies", ctypes.c_void_p),
+    )
 
 
 class Id(ctypes.Structure):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app.columns.plan import Plan
+from app.columns.plan import FUNCTIONS, Plan
 from app.errors import ProbedeckError, invalid
 from app.presets.deletions.columns import PATH_COLUMN
 from app.probes.planning import Columns, Planner, compiled, replan
@@ -58,6 +58,8 @@ def plan_columns(
     """Plan other columns for a probe with this spec and plan. Raises ProbedeckError: 422 or 501."""
     if spec.aggregate is not None:
         raise invalid("columns", "A probe that counts calls keeps its columns; start another one.")
+    if running.hook.kind == FUNCTIONS:  # a program of kprobe.session has no successor
+        raise invalid("columns", "A probe of several functions keeps its columns; start another.")
     wanted = None if columns is None else tuple(columns)
     expressions, plan = replan(planner, spec, running.mode, wanted, working)
     if plan.has_own_programs:  # which stay as they are

@@ -18,8 +18,9 @@ from app.columns.plan import PROGRAMS, Plan
 from app.config import Settings
 from app.errors import ProbedeckError, invalid
 from app.filters import FilterFault, hints_of, plan_vocabulary, split
+from app.kernel.function_sets import FunctionSet, function_set
 from app.kernel.functions import KINDS, Entry, FunctionIndex
-from app.kernel.functions_query import near_names
+from app.kernel.functions_query import QueryError, near_names
 from app.kernel.functions_reasons import why_not
 from app.kernel.kernel_types import KernelTypes
 from app.linux.user_names import user_number
@@ -32,8 +33,9 @@ from app.probes.alternatives import alternatives
 from app.probes.function_index import Functions
 from app.probes.modes import PREFERENCE
 from app.probes.planning import Other, Resolved
-from app.probes.spec import FUNCTION, PRESET, SYSCALL, TRACEPOINT, Target, Where
+from app.probes.spec import FUNCTION, FUNCTIONS, PRESET, SYSCALL, TRACEPOINT, Target, Where
 
+MAX_NAMED = 5  # functions that are left out, with their reasons
 # A tracepoint of a system call, which is not traced by itself: with or without its category.
 _SYSCALL_EVENT = re.compile(r"(?:syscalls:)?sys_(?:enter|exit)_(.+)")
 
@@ -88,6 +90,8 @@ class KernelPlanner:
                 columns,
                 lambda wants_path: self._offsets(target, mode, wants_path),
             )
+        if target.kind == FUNCTIONS:
+            return self._plan_several(target, mode, columns)
         entry = self._entry(target)
         if refusal := why_not(entry, mode):
             raise _unavailable(str(target), refusal.reason)
@@ -104,6 +108,32 @@ class KernelPlanner:
         except (OSError, BtfError) as error:
             raise _no_types(str(target), error) from error
 
+    def _plan_several(self, target: Target, mode: str, columns: tuple[str, ...] | None) -> Plan:
+        names = self._function_set(target, mode).names
+        known = trace_target.Target(FUNCTIONS, target.name, functions=names)
+        try:
+            return planner.plan(self._types.btf(), known, mode, columns)
+        except (OSError, BtfError) as error:
+            raise _no_types(str(target), error) from error
+
+    def _function_set(self, target: Target, mode: str) -> FunctionSet:
+        index = self._functions.current(self._settings.start_timeout_s)
+        try:
+            return function_set(index, target.name, mode)
+        except QueryError as error:
+            fault = {"field": FUNCTIONS, "message": str(error), "near": error.near}
+            raise ProbedeckError(422, "invalid", f"functions: {error}", errors=[fault]) from None
+
+    def not_seen(self, target: Target, mode: str) -> tuple[str, ...]:
+        if target.kind != FUNCTIONS:
+            return ()
+        left_out = self._function_set(target, mode).left_out
+        if not left_out:
+            return ()
+        shown = "; ".join(f"{name}: {why.reason}" for name, why in left_out[:MAX_NAMED])
+        more = "" if len(left_out) <= MAX_NAMED else f"; and {len(left_out) - MAX_NAMED} more"
+        return (f"{len(left_out)} functions that cannot be traced so: {shown}{more}",)
+
     def _offsets(self, target: Target, mode: str, wants_path: bool) -> dict[str, int]:
         try:
             return offsets(Paths(self._types.btf()), mode, wants_path=wants_path)
@@ -111,8 +141,8 @@ class KernelPlanner:
             raise _no_types(str(target), error) from error
 
     def others(self, target: Target, working: Collection[str]) -> list[Other]:
-        if target.kind in (PRESET, PROGRAMS):
-            return []  # a preset is all of its candidates
+        if target.kind in (PRESET, PROGRAMS, FUNCTIONS):
+            return []  # a preset is all of its candidates; of several, each has others
         index = self._functions.current(self._settings.start_timeout_s)
         entry = index.lookup(target.kind, target.name)
         if entry is None:

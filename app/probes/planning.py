@@ -12,16 +12,29 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from app.columns.aggregate import AggregateSpec
 from app.columns.plan import PROGRAMS, Plan
 from app.errors import ProbedeckError, invalid
 from app.probes.counting import plan_counted
 from app.probes.modes import MODES, PREFERENCE
-from app.probes.spec import DEFAULT_TARGET, MODES_OF_KIND, PRESET, Filter, ProbeSpec, Target, Where
+from app.probes.spec import (
+    DEFAULT_TARGET,
+    FUNCTIONS,
+    MODES_OF_KIND,
+    PRESET,
+    Filter,
+    ProbeSpec,
+    Target,
+    Where,
+)
 
 # A plan is one line to the tracer, which one buffer of the socket must take whole
 # (app.probes.tracer_process). The names of enumerators are most of a long one.
 MAX_PLAN_BYTES = 64 * 1024
 MAX_OTHERS = 12  # targets that are planned to find out whether they can be offered
+_WORD = re.compile(r"\w+")
+# By all names that a filter may use.
+_AT_RETURN = {"ret", "result", "errno", "error", "latency_ns", "latency"}
 # What symbols, events and modules are called (scripts/kallsyms.c, kernel/trace/trace_probe.h).
 _KERNEL_NAME = re.compile(r"[A-Za-z0-9_.$][A-Za-z0-9_.$-]{0,510}", re.ASCII)
 
@@ -70,6 +83,9 @@ class Planner(Protocol):
 
     def make_plan(self, target: Target, mode: str, columns: tuple[str, ...] | None) -> Plan:
         """Return the plan for a target, which is not a preset, in this mode."""
+
+    def not_seen(self, target: Target, mode: str) -> tuple[str, ...]:
+        """Return sentences: which of several functions are not traced in this mode, and why."""
 
     def others(self, target: Target, working: Collection[str]) -> list[Other]:
         """Return what answers the same question as a target in the modes that are `working`: its
@@ -144,6 +160,8 @@ def _plan(planner: Planner, spec: ProbeSpec, working: list[str]) -> Prepared:
         text = found.where if text is None else text
     possible = modes_of(target)
     modes = [mode for mode in possible if mode in working]
+    if spec.aggregate is not None and not _needs_return(spec, spec.aggregate, text):
+        modes.sort(key=lambda mode: MODES[mode].sees_return)  # it costs more
 
     def make(mode: str) -> Plan:
         if spec.aggregate is None:
@@ -165,6 +183,7 @@ def _plan(planner: Planner, spec: ProbeSpec, working: list[str]) -> Prepared:
         raise invalid("mode", f"A {target.kind} can be traced in: {names}.")
     shown = columns if spec.aggregate is None else None
     started = replace(spec, mode=mode, columns=shown, where=text)
+    not_seen = not_seen or planner.not_seen(target, mode)
     return Prepared(started, mode, possible, plan, compiled(planner, text, plan), not_seen)
 
 
@@ -219,6 +238,13 @@ def compiled(planner: Planner, text: str | None, plan: Plan) -> Where:
     return where
 
 
+def _needs_return(spec: ProbeSpec, wanted: AggregateSpec, where: str | None) -> bool:
+    """Return whether what is counted, or a filter, is of anything that is known at the return."""
+    texts = (*wanted.columns(), where or "")
+    words = {word for text in texts for word in _WORD.findall(text.lower())}
+    return spec.filter.only_failures or not words.isdisjoint(_AT_RETURN)
+
+
 def _best(modes: Iterable[str], make: Callable[[str], Plan]) -> tuple[str, Plan]:
     """Return the first of these modes in which a plan can be made, with the plan."""
     first: ProbedeckError | None = None
@@ -245,7 +271,10 @@ def add_alternatives(
     modes = [
         mode
         for mode in modes_of(target)
-        if mode in working and mode != failed and _works(planner, replace(spec, mode=mode), working)
+        if mode in working
+        and mode != failed
+        and target.kind != FUNCTIONS  # what prevents one of their modes prevents the other
+        and _works(planner, replace(spec, mode=mode), working)
     ]
     others = [
         each
@@ -269,7 +298,8 @@ def _works(planner: Planner, spec: ProbeSpec, working: list[str]) -> bool:
 def _checked(plan: Plan, mode: str) -> Plan:
     """Return the plan if its names are a kernel's and it is short enough for a tracer."""
     hook = plan.hook
-    for name in (hook.name, hook.module, hook.category):
+    names = hook.functions or (hook.name,)  # of several, the name is what a caller wrote
+    for name in (*names, hook.module, hook.category):
         if name is not None and not _KERNEL_NAME.fullmatch(name):
             raise ValueError(f"{name!r} is not the name of a symbol, module or tracepoint category")
     if plan.mode != mode:

@@ -11,9 +11,11 @@ from app.columns.aggregate import AggregateSpec
 from app.presets.preset import DEFAULT_PRESET
 
 FUNCTION, SYSCALL, TRACEPOINT, PRESET = "function", "syscall", "tracepoint", "preset"
+FUNCTIONS = "functions"
 # The modes that can trace each kind of target. What a preset resolves to decides for a preset.
 MODES_OF_KIND: Mapping[str, tuple[str, ...]] = {
     FUNCTION: ("fentry", "fexit", "kprobe", "kretprobe"),
+    FUNCTIONS: ("kprobe", "kretprobe"),
     SYSCALL: ("tracepoint",),
     TRACEPOINT: ("tracepoint",),
     PRESET: ("fentry", "fexit", "kprobe", "kretprobe", "tracepoint"),
@@ -53,7 +55,8 @@ class Filter:
 
 @dataclass(frozen=True)
 class Target:
-    """What to trace: a kernel function, a system call, a tracepoint, or a preset, by its name.
+    """What to trace: a kernel function, a system call, a tracepoint, or a preset, by its name; or
+    several functions, by patterns (app/kernel/function_sets.py).
 
     A preset may resolve to app.columns.plan.PROGRAMS instead, which nobody can ask for.
     """

@@ -8,7 +8,7 @@ program with the last descriptor.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -169,15 +169,23 @@ class LoadedObject:
         event = self._attachments.enter_context(perf_events.kprobe_event(function, at_return))
         perf_events.attach_program(event, self._programs[name][0])
 
-    def attach_kretprobes(self, functions: Mapping[str, str], tracefs: Path) -> None:
-        """Run programs at functions' returns; `functions` is by program. Raises OSError.
+    def attach_kretprobes(self, returns: Sequence[tuple[str, str]], tracefs: Path) -> None:
+        """Run programs at functions' returns: of each, the program and the function.
 
-        They follow as many concurrent calls as the kernel allows.
+        They follow as many concurrent calls as the kernel allows. Raises OSError.
         """
-        events = kretprobe.events(list(functions.values()), tracefs)
+        events = kretprobe.events([function for _, function in returns], tracefs)
         opened = self._attachments.enter_context(events)
-        for name, event in zip(functions, opened, strict=True):
+        for (name, _), event in zip(returns, opened, strict=True):
             perf_events.attach_program(event, self._programs[name][0])
+
+    def attach_functions(
+        self, name: str, functions: Sequence[str], attach_type: int, *, at_return: bool = False
+    ) -> None:
+        """Run a program at many functions at once, as `bpf.link_functions`; raises OSError."""
+        program = self._programs[name][0]
+        link = bpf.link_functions(program, attach_type, functions, at_return=at_return)
+        self._attachments.callback(os.close, link)
 
     def attach_raw_tracepoint(self, name: str, tracepoint: str) -> None:
         """Run a program at a raw tracepoint; raises OSError."""

@@ -20,14 +20,14 @@ from pathlib import Path
 
 import numpy as np
 
-from app.columns.plan import Plan
+from app.columns.plan import FUNCTIONS, MULTI, SESSION, SINGLE, Plan
 from app.filters.kernel_filter import KernelFilter
 from app.kernel.hints import is_switched_off
 from app.linux import bpf, tracefs
 from app.linux.syscalls import wait_for_running_programs
 from app.probes.drops import RECURSION, UNFINISHED
 from app.probes.spec import Filter
-from app.tracer import any_records, template
+from app.tracer import any_records, several_functions, template
 from app.tracer.attached_programs import AttachedPrograms, SeesReturns, run_time_ns
 from app.tracer.compiled_object import CompiledObject
 from app.tracer.cost import RunTime
@@ -86,18 +86,38 @@ class PlanSet(AttachedPrograms):
             names.remove(THREAD_EXIT)
         if not self._is_first:
             return
-        if mode in TRAMPOLINES:
+        if hook.kind == FUNCTIONS:
+            self._attach_to_several(RETURN in names)
+        elif mode in TRAMPOLINES:
             for name in names:
                 programs.attach_tracing(name)
         elif hook.kind == "function":
             if RETURN in names:
                 with tracefs.opened() as folder:
-                    programs.attach_kretprobes({RETURN: hook.name}, folder)
+                    programs.attach_kretprobes([(RETURN, hook.name)], folder)
             programs.attach_kprobe(ENTRY, hook.name, at_return=False)
         else:
             with tracefs.opened() as folder:
                 for name in names:
                     programs.attach_tracepoint(name, folder, *self._tracepoint(name))
+
+    def _attach_to_several(self, has_return: bool) -> None:
+        programs, functions = self._object, self.plan.hook.functions
+        if self.plan.hook.way != SINGLE:
+            attach_type = several_functions.attach_type(self.plan)
+            if has_return:
+                programs.attach_functions(RETURN, functions, attach_type, at_return=True)
+            programs.attach_functions(ENTRY, functions, attach_type)
+            return
+        if has_return:
+            with tracefs.opened() as folder:
+                programs.attach_kretprobes([(RETURN, each) for each in functions], folder)
+        for name, function in zip(self.entry_names(), functions, strict=True):
+            programs.attach_kprobe(name, function, at_return=False)
+
+    def entry_names(self) -> list[str]:
+        """Return the names of the programs at entry that are attached."""
+        return several_functions.entry_programs(self.plan)
 
     def _tracepoint(self, program: str) -> tuple[str, str]:
         hook = self.plan.hook
@@ -132,13 +152,23 @@ class PlanSet(AttachedPrograms):
         """Return the descriptor of a program."""
         return self._object.programs()[name]
 
+    @property
+    def sees_both(self) -> bool:
+        """Whether one program runs at entry and at return: what it missed may have been either."""
+        return self.plan.hook.way == SESSION
+
+    def calls_in_progress(self) -> int:
+        inside = super().calls_in_progress()
+        return max(0, inside - self.entry_misses()) if self.sees_both else inside
+
     def entry_misses(self) -> int:
         """Return how many calls the kernel did not show the attached program at entry."""
-        return self._object.infos()[ENTRY].recursion_misses or 0
+        infos = self._object.infos()
+        return sum(infos[name].recursion_misses or 0 for name in self.entry_names())
 
     def run_time(self) -> RunTime:
         infos = self._object.infos()
-        return RunTime(run_time_ns(infos), infos[ENTRY].run_cnt)
+        return RunTime(run_time_ns(infos), sum(infos[name].run_cnt for name in self.entry_names()))
 
 
 def _jump(programs: LoadedMap, descriptor: int | None) -> None:
@@ -197,7 +227,9 @@ class PlanPrograms(SeesReturns):
     def account_of(self, wanted: PlanSet) -> tuple[dict[str, object], list[int]]:
         """Return the message `maps` of a set that was loaded, and its descriptors."""
         message, descriptors = wanted.account()
-        return {**message, "programs": 1}, [*descriptors, self._first.program(ENTRY)]
+        entries = [self._first.program(name) for name in self._first.entry_names()]
+        about = {"programs": len(entries), "sees_both": self._first.sees_both}
+        return {**message, **about}, [*descriptors, *entries]
 
     def load(self, plan: Plan, where: KernelFilter) -> PlanSet:
         """Return another plan's programs, for `switch_to`. Raises ProbedeckError 502.
@@ -314,7 +346,9 @@ class PlanPrograms(SeesReturns):
         # A switch for all such programs is off, or the function's module has been unloaded, which
         # ends a kprobe for ever. There are no canaries, as an arbitrary function cannot be called.
         hook = self.plan.hook
-        if is_switched_off(self.plan.mode):
+        # Links to many functions are ftrace's: the switch for kprobes does not concern them.
+        by_ftrace = self.plan.hook.way in (MULTI, SESSION)
+        if is_switched_off("fentry" if by_ftrace else self.plan.mode):
             return [hook.name]
         if hook.module is not None and loaded_module(hook.module) != self._module:
             return [f"{hook.name}: its module {hook.module} was unloaded"]

@@ -27,6 +27,7 @@ from app.tracer.groups import GroupEncoder
 from app.tracer.loop import Loop
 from app.tracer.object_cache import get_template
 from app.tracer.plan_programs import PlanPrograms
+from app.tracer.several_functions import attached
 from app.tracer.sight import Sight
 
 
@@ -49,7 +50,7 @@ def trace(request: TracerRequest, sock: socket.socket, outbox: Outbox) -> None:
         if silence := sight.check_attached():
             raise _unavailable(request.mode, *silence)
         programs.set_filter(request.filter)
-        outbox.message({"type": "attached", "function": request.function})
+        outbox.message({"type": "attached", "function": _traced(request, programs)})
         with ExitStack() as stack:
             groups = None
             if plan.aggregate is not None:
@@ -64,12 +65,23 @@ def _loaded(
 ) -> tuple[AttachedPrograms | PlanPrograms, PlanEncoder]:
     """Return a request's programs, attached, and what encodes their records."""
     btf_path, cache_dir = Path(request.btf_path), Path(request.cache_dir)
-    compiled = get_template(plan.template, btf_path, cache_dir)
     where = KernelFilter() if request.where is None else KernelFilter.from_json(request.where)
     encoder = PlanEncoder(request.probe, request.run, plan)
-    if plan.has_own_programs:
-        return Programs(plan, request.function, compiled, request.ring_bytes, where), encoder
-    return PlanPrograms(plan, compiled, request.ring_bytes, where), encoder
+
+    def load(wanted: Plan) -> AttachedPrograms | PlanPrograms:
+        compiled = get_template(wanted.template, btf_path, cache_dir)
+        if wanted.has_own_programs:
+            return Programs(wanted, request.function, compiled, request.ring_bytes, where)
+        return PlanPrograms(wanted, compiled, request.ring_bytes, where)
+
+    return attached(plan, load), encoder
+
+
+def _traced(request: TracerRequest, programs: AttachedPrograms | PlanPrograms) -> str:
+    """Return what is traced, in words."""
+    if isinstance(programs, PlanPrograms) and (way := programs.plan.hook.way):
+        return f"{len(programs.plan.hook.functions)} functions, by {way}"
+    return request.function
 
 
 def _unavailable(mode: str, reason: str, hint: str) -> ProbedeckError:

@@ -9,8 +9,7 @@ constants that they are. Programs of their own have slots too.
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from app.columns.plan import (
@@ -22,24 +21,26 @@ from app.columns.plan import (
     MAX_DEREFS,
     MAX_TEXTS,
     MAX_VALUES,
+    MULTI,
     PATH,
     PATH_AT,
+    SESSION,
+    SINGLE,
     STRING,
     Plan,
     Read,
 )
+from app.kernel.multi_attach import find_multi_attach
 from app.kernel.plain_loads import find_cast
 from app.linux import bpf
 from app.presets.deletions.hooks import FIELDS, RENAME_FIELDS
 from app.tracer.any_records import HEAD_BYTES, TEXT_BYTES, text_areas, text_limits
 from app.tracer.casts import with_casts
+from app.tracer.code_slots import filled
 from app.tracer.compiled_object import CompiledObject, MapSpec, ProgramSpec
 from app.tracer.group_layout import MAP as GROUPS
 from app.tracer.group_layout import GroupLayout
-from app.tracer.instructions import LD_IMM64, walk
-
-# A slot is a constant whose upper bits are these and whose lower 16 bits are its number.
-_SLOT, _SLOT_MASK = 0x7000000000000000, 0xFFFFFFFFFFFF0000
+from app.tracer.several_functions import adapted_for
 
 # Numbers of slots, as in bpf/template/.
 _VALUE, _TEXT, _STRIDE = 0x100, 0x200, 0x10
@@ -80,8 +81,10 @@ _TEXTS_AT, _HAS_TEXTS, _VALUE_COUNT, _RETURN_TEXTS, _NEEDS = 0x400, 0x401, 0x402
 _RECORD_BYTES = 0x410  # of the first ring; one slot for each
 CAST_TYPE = 0x460  # public for tests
 _USED_WORDS, _RESULT_PLACE, _WORDS_BYTES, _USER_WORDS = 0x440, 0x441, 0x442, 0x443
+_SEVERAL = 0x444
 
 _MOMENTS = {"entry": 1, "return": 2}
+_TOLD_APART_BY = {SESSION: 1, MULTI: 1, SINGLE: 2}
 _KINDS = {STRING: 1, BYTES: 2, PATH: 3, DENTRY: 4, DATA_LOC: 5, PATH_AT: 6}
 
 
@@ -115,6 +118,7 @@ def constants(plan: Plan) -> dict[int, int]:
         _RESULT_PLACE: plan.hook.argument_words,
         _WORDS_BYTES: 8 * _argument_words(plan),
         _USER_WORDS: plan.hook.user_words,
+        _SEVERAL: _TOLD_APART_BY.get(plan.hook.way or "", 0),
         _WANTS_PATH: int(any(text.kind == PATH_AT for text in plan.texts)),
     }
     if plan.aggregate is not None:
@@ -130,7 +134,8 @@ _NEED_OF, _ALL_NEEDS = {"uid": 1, "comm": 2, "process": 4, "cpu": 8}, 31
 
 def _needs(plan: Plan) -> int:
     """Return what of the caller is read although the filter tests nothing of it."""
-    if plan.aggregate is None or plan.sees_return:  # there, another filter may have to be tested
+    is_kept = plan.sees_return and plan.hook.way != SESSION
+    if plan.aggregate is None or is_kept:  # another filter may have to be tested at the return
         return _ALL_NEEDS
     shown = {plan.outputs[number].column.name for number in plan.aggregate.by}
     counted = {plan.outputs[each.output].column.name for each in plan.aggregate.measures}
@@ -177,33 +182,18 @@ def completed(instructions: bytes, numbers: Mapping[int, int]) -> bytes:
     """
     cast = find_cast()
     types = {CAST_TYPE: cast.type_id} if cast else {}
-    return with_casts(filled(instructions, {**numbers, **types}), cast)
-
-
-def filled(instructions: bytes, numbers: Mapping[int, int]) -> bytes:
-    """Return the instructions with each slot's number; slots that have none become 0."""
-    result = bytearray(instructions)
-    for at, slot in _slots(instructions):
-        number = numbers.get(slot, 0) & 0xFFFFFFFFFFFFFFFF
-        struct.pack_into("<I", result, at + 4, number & 0xFFFFFFFF)
-        struct.pack_into("<I", result, at + 12, number >> 32)
-    return bytes(result)
-
-
-def _slots(instructions: bytes) -> Iterator[tuple[int, int]]:
-    """Yield the offset in bytes and the number of each slot."""
-    for each in walk(instructions, (LD_IMM64,)):
-        if not each.source and each.constant & _SLOT_MASK == _SLOT:
-            yield each.at, each.constant & 0xFFFF
+    session = find_multi_attach().session
+    return with_casts(filled(instructions, {**numbers, **types}), cast, session)
 
 
 def adapted(template: CompiledObject, plan: Plan, ring_bytes: int) -> CompiledObject:
     """Return the template with the plan's rings and functions; its slots are not filled in yet."""
     rings = text_areas(plan)
-    return CompiledObject(
+    found = CompiledObject(
         tuple(_sized(spec, rings, ring_bytes, plan) for spec in template.maps),
         tuple(_aimed(program, plan) for program in template.programs),
     )
+    return adapted_for(found, plan) if plan.hook.way else found
 
 
 def _sized(spec: MapSpec, rings: Mapping[str, int], ring_bytes: int, plan: Plan) -> MapSpec:

@@ -10,12 +10,14 @@ SOURCES = ROOT / "bpf"
 _ENTRY = ["template/emit_entry.c"]
 _KEEP = ["call_entries.c", "template/call_frames.c", "template/keep.c"]
 _RETURN = [*_KEEP, "template/emit_return.c"]
+_KPROBE = ["template/registers.c", "template/any_kprobe.c"]
 # Name of a template -> its last files, after those that all have.
 _FILES = {
     "fentry": [*_ENTRY, "template/any_trampoline.c"],
     "fexit": [*_RETURN, "template/any_trampoline.c"],
-    "kprobe": [*_ENTRY, "template/any_kprobe.c"],
-    "kretprobe": [*_RETURN, "template/any_kprobe.c"],
+    "kprobe": [*_ENTRY, *_KPROBE],
+    "kretprobe": [*_RETURN, *_KPROBE],
+    "session": ["template/emit_session.c", "template/registers.c", "template/any_session.c"],
     "syscall": [*_RETURN, "template/any_syscall.c"],
     "tracepoint": [*_ENTRY, "template/any_tracepoint.c"],
 }

@@ -29,14 +29,20 @@ static __always_inline void give_up_call(u64 *key, struct call *c)
 }
 
 // Whether a call cannot be in progress any more when another one enters with this frame: stacks
-// grow down, so whatever is in progress on this stack has a higher one.
-static __always_inline int is_over(struct call *c, u64 frame)
+// grow down, so whatever is in progress on this stack has a higher one. But of several functions, one
+// may end with a jump to another one, which then has the same frame: both return at once, the last
+// one first.
+static __always_inline int is_over(struct call *c, u64 frame, u64 function)
 {
+    SLOT(several, 0x7000000000000444);
+
+    if (several && c->frame == frame && c->function != function)
+        return 0;
     return frame - c->frame < STACK_BYTES;
 }
 
 // Return an entry for a call, inserting it if need be; NULL when there is no room.
-static __always_inline struct call *begin_call(u64 *key, u64 frame)
+static __always_inline struct call *begin_call(u64 *key, u64 frame, u64 function)
 {
     u64 task = *key;
 
@@ -49,7 +55,7 @@ static __always_inline struct call *begin_call(u64 *key, u64 frame)
             return insert_call(key, depth > 0);
         if (!c->frame)
             return c;
-        if (is_over(c, frame)) {
+        if (is_over(c, frame, function)) {
             give_up_call(key, c);
             return c;
         }
@@ -59,7 +65,8 @@ static __always_inline struct call *begin_call(u64 *key, u64 frame)
 
 static __always_inline struct call *find_call(u64 *key, u64 frame)
 {
-    u64 task = *key;
+    SLOT(several, 0x7000000000000444);
+    u64 task = *key, last = 0;
 
 #pragma unroll
     for (int depth = 0; depth < DEPTHS; depth++) {
@@ -67,16 +74,22 @@ static __always_inline struct call *find_call(u64 *key, u64 frame)
         struct call *c = entry_of(key);
 
         if (!c || !c->frame) // so there are no calls in progress further down
-            return NULL;
-        if (c->frame == frame)
-            return c;
+            break;
+        if (c->frame == frame) {
+            if (!several)
+                return c;
+            last = *key;
+        }
     }
-    return NULL;
+    if (!last)
+        return NULL;
+    *key = last;
+    return entry_of(key);
 }
 
 // Other columns are active: this object will not begin the call that enters now, which ends
 // nevertheless what cannot be in progress any more.
-static __always_inline void give_up_ended_calls(u64 *key, u64 frame)
+static __always_inline void give_up_ended_calls(u64 *key, u64 frame, u64 function)
 {
     u64 task = *key;
 
@@ -85,7 +98,7 @@ static __always_inline void give_up_ended_calls(u64 *key, u64 frame)
         *key = task + depth;
         struct call *c = entry_of(key);
 
-        if (c && c->frame && is_over(c, frame))
+        if (c && c->frame && is_over(c, frame, function))
             give_up_call(key, c);
     }
 }

@@ -10,7 +10,9 @@ BPF_PROG_ARRAY(other_return, 1);
 // Returns whether the columns of this program are active.
 static __always_inline int enter_call(u64 *words, u64 frame)
 {
+    SLOT(several, 0x7000000000000444);
     u32 generation;
+    u64 function = several ? words[0] : 0;
     struct filter *f = current_filter(&generation);
     struct draft *d = get_draft(AT_ENTRY);
     u64 key = bpf_get_current_task(), pid_tgid = bpf_get_current_pid_tgid();
@@ -22,15 +24,17 @@ static __always_inline int enter_call(u64 *words, u64 frame)
         return 1;
     frame = as_number(&d->frame, frame);
     if (!f->enabled || !make_record(d, f, words, pid_tgid)) {
-        give_up_ended_calls(&key, frame);
+        give_up_ended_calls(&key, frame, function);
         return f->enabled;
     }
-    struct call *c = begin_call(&key, frame);
+    struct call *c = begin_call(&key, frame, function);
 
     if (!c) {
         count(DROP_STASH_FULL);
         return 1;
     }
+    if (several)
+        c->function = function;
     c->generation = generation;
     c->mask = d->mask;
     c->end = d->end;

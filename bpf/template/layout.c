@@ -72,6 +72,7 @@ struct call {
     u32 retry;      // a text in user memory could not be read: its page may be there at the return
     u32 pending;    // by programs of their own: begun, but not yet known to be of interest; in no count
     u32 at_return;  // the filter has tests to be made then
+    u64 function;   // of several, the number of the one that was called
     u64 mask;       // of the tests that held at entry
     u64 address[TEXTS]; // of the texts
     struct kept_record kept;

@@ -7,6 +7,8 @@ bpftrace is Debian's. Its programs are joined into one, as each start takes long
 
 from __future__ import annotations
 
+import json
+import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from tests.support.batches import Row
 from tests.support.fixtures import skip
 from tests.support.recording import skipped_calls
 from tests.support.service import Service
+from tests.support.varied_calls import COMM, WRITING_CALLS, in_threads, read_files, write_files
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.suites("bookworm", "trixie")
@@ -188,3 +191,56 @@ def test_the_same_calls_with_the_same_values(
     missing = made - ours
     assert ours - made == Counter()
     assert missing.total() <= skipped_calls(None, accounts.stopped[pair.probe])
+
+
+def counted_by_bpftrace(said: str) -> dict[str, Any]:
+    """Return its maps by name; of a histogram, the buckets of each key."""
+    maps: dict[str, Any] = {}
+    for line in said.splitlines():
+        if line.startswith("{"):
+            printed = json.loads(line)
+            if printed["type"] in ("map", "hist"):
+                maps |= printed["data"]
+    return maps
+
+
+def test_the_same_counts(idle: Service, modes: tuple[str, ...]) -> None:
+    """`@[comm] = count()`, `hist()` and a count for each of several functions."""
+    if not {"fexit", "kprobe"} <= set(modes):
+        skip("this kernel does not allow fexit and kprobe")
+    pid = os.getpid()
+    functions = ", ".join(f"kprobe:{name}" for name in WRITING_CALLS)
+    program = f"""
+        BEGIN {{ printf("attached\\n"); }}
+        kretfunc:vfs_read /pid == {pid}/ {{
+            @calls[comm] = count(); @sizes[comm] = hist(args->count);
+        }}
+        {functions} /pid == {pid}/ {{ @functions[comm, func] = count(); }}
+    """
+    mine = {"filter": {"pid": pid}, "where": f"comm={COMM}-*"}
+    reads = {"mode": "fexit", "function": "vfs_read"}
+    with Bpftrace("json", program) as bpftrace:
+        idle.start("same-calls", **reads, aggregate={"by": ["comm"]}, **mine)
+        idle.start("same-sizes", **reads, aggregate={"by": ["comm"], "histogram": "count"}, **mine)
+        several = {"mode": "kprobe", "functions": ", ".join(WRITING_CALLS)}
+        by = {"by": ["comm", "function"]}
+        idle.start("same-functions", **several, aggregate=by, **mine)
+        in_threads(lambda: (read_files(), write_files()))
+        bpftrace.stop()
+        theirs = counted_by_bpftrace(bpftrace.said())
+    ours = {}
+    for name in ("same-calls", "same-sizes", "same-functions"):
+        skipped = skipped_calls(None, idle.stop(name))
+        assert skipped == 0
+        ours[name] = idle.expect(200, "GET", f"/probes/{name}/aggregate")["rows"]
+    own = [f"{COMM}-{letter}" for letter in "ab"]
+    assert {row["comm"]: row["calls"] for row in ours["same-calls"]} == {
+        comm: theirs["@calls"][comm] for comm in own
+    }
+    assert {f"{row['comm']},{row['function']}": row["calls"] for row in ours["same-functions"]} == {
+        key: calls for key, calls in theirs["@functions"].items() if key.startswith(COMM)
+    }
+    for row in ours["same-sizes"]:
+        buckets = {each["from"]: each["calls"] for each in row["histogram"]}
+        found = theirs["@sizes"][row["comm"]]
+        assert buckets == {each["min"]: each["count"] for each in found if each["count"]}

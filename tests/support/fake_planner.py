@@ -84,6 +84,9 @@ class FakePlanner:
             if traced == target and (preset := Target(PRESET, name)) != target
         ]
 
+    def not_seen(self, _target: Target, _mode: str) -> tuple[str, ...]:
+        return ()
+
     def compile_where(self, text: str, _plan: Plan) -> Where:
         if text.startswith("!"):
             raise invalid("where", "Unexpected '!' at 1.")

@@ -7,11 +7,17 @@ import ctypes
 import os
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 SYS_READ = 0  # x86-64
 COMM = "pd-filtered"
 LONG = "/" + "n" * 63  # the longest pattern of a filter
+# Functions that the workload calls, and what else their patterns find: `vfs_write` alone is one.
+WRITING_FUNCTIONS = "vfs_write, vfs_fsync*, noop_*sync, vfs_truncate, notify_change"
+# Calls of `write_files` in one thread. They nest: vfs_truncate calls notify_change, and
+# vfs_fsync_range, which some kernels inline, ends with a jump to noop_fsync: both have one frame.
+WRITING_CALLS = {"vfs_write": 7, "noop_fsync": 1, "vfs_truncate": 2, "notify_change": 3}
 CUT = "/" + "n" * 5000  # longer than a row's text
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -54,6 +60,19 @@ def read_files() -> None:
     call_read(fd, None, 5)
     os.close(fd)
     os.close(empty)
+
+
+def write_files() -> None:
+    path = Path("/dev/shm") / f"several-{os.getpid()}"
+    fd = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    for number in range(7):
+        os.write(fd, b"x" * number)
+    os.fsync(fd)
+    os.truncate(path, 5)
+    os.truncate(path, 3)
+    os.chmod(path, 0o640)  # noqa: PTH101
+    os.close(fd)
+    path.unlink()
 
 
 def in_threads(body: Callable[[], None]) -> set[int]:

@@ -61,6 +61,8 @@ OPERATIONS = [
     ("POST", "/probes/{probe_id}"),
     ("PATCH", "/probes/{probe_id}"),
     ("DELETE", "/probes/{probe_id}"),
+    ("GET", "/probes/{probe_id}/aggregate"),
+    ("POST", "/compare"),
     ("GET", "/functions"),
     ("GET", "/functions/{name}"),
     ("GET", "/functions/{name}/fields"),
@@ -78,6 +80,7 @@ OPERATIONS = [
 TAKE_SOMETHING = [
     ("POST", "/probes/{probe_id}"),
     ("PATCH", "/probes/{probe_id}"),
+    ("POST", "/compare"),
     ("GET", "/functions"),
     ("GET", "/functions/{name}"),
     ("GET", "/functions/{name}/fields"),

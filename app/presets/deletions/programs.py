@@ -136,7 +136,7 @@ class Programs(AttachedPrograms):
             returns = {name: self._functions[name] for name in names if name in _AT_RETURN}
             if returns:
                 with tracefs.opened() as folder:
-                    programs.attach_kretprobes(returns, folder)
+                    programs.attach_kretprobes(list(returns.items()), folder)
             for name in names:
                 if name not in returns:
                     programs.attach_kprobe(name, self._functions[name], at_return=False)

@@ -44,7 +44,8 @@ def check_body() -> None:
         raise ProbedeckError(
             415,
             "not_json",
-            "A body needs the header `Content-Type: application/json`; without a body, omit it.",
+            "A body needs the header `Content-Type: application/json`, which `curl --json` sends; "
+            "without a body, omit it.",
         )
 
 

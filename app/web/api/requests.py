@@ -34,10 +34,12 @@ MAX_PID = 4194304  # PID_MAX_LIMIT, include/linux/threads.h
 MAX_UID = 2**32 - 2  # (uid_t) -1 means "no user"
 MAX_COMM_BYTES = 15  # TASK_COMM_LEN - 1
 MAX_DURATION_S = 86400
+MAX_COMPARED_S, DEFAULT_DURATION_S = 30, 3.0  # of a comparison
 MAX_KERNEL_NAME = 511  # KSYM_NAME_LEN - 1, include/linux/kallsyms.h since Linux 6.1
 MAX_COLUMNS = 32
 MAX_EXPRESSION = 256
 MAX_WHERE = 4096
+MAX_PATTERN = 1024  # characters of all patterns
 MAX_NAMED_UNKNOWN = 16  # unknown members that an answer says more of
 MAX_LIMIT = 10_000
 DEFAULT_LIMIT = 1_000
@@ -204,6 +206,18 @@ def _check_kernel_name(name: str) -> None:
         )
 
 
+class Patterns(Expression):
+    """Patterns for names of functions, with commas between them; or a list."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(MAX_PATTERN, **kwargs)
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
+        if isinstance(value, list) and value and all(isinstance(each, str) for each in value):
+            value = ", ".join(value)
+        return super()._deserialize(value, *args, **kwargs)
+
+
 def _check_mode(mode: str) -> None:
     if mode not in MODES:
         raise ValidationError(unknown_value(mode, MODES))
@@ -293,6 +307,7 @@ class SpecSchema(StrictSchema):
     restart = StrictBoolean(load_default=False)
     mode = fields.String(allow_none=True, validate=_check_mode, metadata={"enum": [*MODES, None]})
     function = fields.String(allow_none=True, validate=_check_kernel_name)
+    functions = Patterns(allow_none=True)
     syscall = fields.String(allow_none=True, validate=_check_kernel_name)
     tracepoint = fields.String(allow_none=True, validate=_check_kernel_name)
     preset = fields.String(allow_none=True, validate=_check_kernel_name)
@@ -328,6 +343,27 @@ class SpecSchema(StrictSchema):
             data.get("where"),
             data.get("aggregate"),
         )
+
+
+class ComparisonSchema(SpecSchema):
+    """The body of a comparison: what to trace, as in a start, in which modes and for how long."""
+
+    class Meta:
+        unknown = RAISE
+        exclude = ("mode", "restart", "aggregate")
+
+    modes = BoundedList(fields.String(validate=_check_mode), len(MODES), load_default=None)
+    duration_s = StrictNumber(
+        load_default=DEFAULT_DURATION_S, validate=Range(0, MAX_COMPARED_S, min_inclusive=False)
+    )
+
+    @post_load
+    def make_spec(self, data: dict[str, Any], **_kwargs: Any) -> Any:
+        modes, duration_s = data.pop("modes"), data.pop("duration_s")
+        if modes is not None and len(set(modes)) < max(2, len(modes)):
+            raise ValidationError({"modes": ["Must be two or more, each once."]})
+        spec = super().make_spec({**data, "restart": False})
+        return {"spec": spec, "modes": modes, "duration_s": duration_s}
 
 
 class FilterChangeSchema(StrictSchema):

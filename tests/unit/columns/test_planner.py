@@ -23,6 +23,7 @@ from app.columns.plan import (
     MAX_TEXT_BYTES,
     MAX_TEXTS,
     MAX_VALUES,
+    NUMBER_OF_FUNCTION,
     RESULT,
     RETURN,
     TASK,
@@ -31,7 +32,7 @@ from app.columns.plan import (
     Read,
 )
 from app.columns.planner import plan
-from app.columns.trace_target import FUNCTION, SYSCALL, TRACEPOINT, Target
+from app.columns.trace_target import FUNCTION, FUNCTIONS, SYSCALL, TRACEPOINT, Target
 from app.errors import ProbedeckError
 from tests.support.plan_reader import Memory, value_of
 from tests.support.running_types import RUNNING, running_btf
@@ -522,3 +523,63 @@ def test_any_function_is_planned_or_refused_with_a_reason() -> None:
             assert 0 <= read.left <= read.right < 64 and len(read.derefs) <= MAX_DEREFS
             assert read.at == ENTRY or found.sees_return
     assert planned_count >= 1990
+
+
+SEVERAL = Target(FUNCTIONS, "vfs_*", functions=("vfs_read", "vfs_write"))
+
+
+@pytest.mark.parametrize(
+    ("mode", "columns", "expected"),
+    [
+        ("kprobe", None, ["function"]),
+        ("kretprobe", None, ["function", "latency_ns"]),
+        ("kprobe", ["function as which", "cpu"], ["which", "cpu"]),
+        ("kprobe", [], []),
+        ("kretprobe", ["latency_ns", "cgroup"], ["cgroup", "latency_ns"]),
+    ],
+)
+def test_several_functions(
+    btf: Btf, mode: str, columns: list[str] | None, expected: list[str]
+) -> None:
+    found = plan(btf, SEVERAL, mode, columns)
+    assert names(found) == [*CALLER, *expected]
+    assert (found.template, found.hook.functions) == (mode, SEVERAL.functions)
+    for output in found.outputs:
+        if output.decoder == "label":
+            assert output.names == ((0, "vfs_read"), (1, "vfs_write"))
+            assert found.values[output.values[0]] == Read(ENTRY, NUMBER_OF_FUNCTION, size=0)
+
+
+def test_the_names_of_several_functions_travel_once(btf: Btf) -> None:
+    found = plan(btf, SEVERAL, "kprobe")
+    line = json.dumps(found.as_json())
+    assert line.count("vfs_write") == 1
+    assert Plan.from_json(json.loads(line)) == found
+
+
+@pytest.mark.parametrize(
+    ("mode", "column", "message"),
+    [
+        ("kretprobe", "ret", "each function returns another type: trace one alone"),
+        ("kretprobe", "ret as result", "each function returns another type: trace one alone"),
+        ("kretprobe", "errno", "returns no errors by its type"),
+        ("kprobe", "latency_ns", "it needs a mode that sees the return"),
+        ("kprobe", "file", "not shown, as each function has others"),
+        ("kprobe", "arg0", "not shown, as each function has others"),
+    ],
+)
+def test_what_several_functions_do_not_share(
+    btf: Btf, mode: str, column: str, message: str
+) -> None:
+    with pytest.raises(ProbedeckError, match=message):
+        plan(btf, SEVERAL, mode, [column])
+
+
+def test_several_functions_are_traced_by_kprobes(btf: Btf) -> None:
+    with pytest.raises(ProbedeckError, match="in the mode kprobe, kretprobe, not 'fexit'"):
+        plan(btf, SEVERAL, "fexit")
+
+
+def test_one_function_has_no_column_for_its_name(planned: Callable[..., Plan]) -> None:
+    with pytest.raises(ProbedeckError, match="has no function"):
+        planned("vfs_read", ["function"])

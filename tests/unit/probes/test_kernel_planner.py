@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from app.columns.aggregate import AggregateSpec, HistogramSpec
 from app.config import Settings
 from app.errors import ProbedeckError
 from app.kernel.functions import FunctionIndex
@@ -16,8 +17,17 @@ from app.kernel.kernel_types import KernelTypes
 from app.presets import kernel_names
 from app.presets.kernel_names import PresetNames
 from app.probes.kernel_planner import KernelPlanner
-from app.probes.planning import prepare
-from app.probes.spec import DEFAULT_TARGET, FUNCTION, PRESET, SYSCALL, TRACEPOINT, ProbeSpec, Target
+from app.probes.planning import add_alternatives, prepare
+from app.probes.spec import (
+    DEFAULT_TARGET,
+    FUNCTION,
+    FUNCTIONS,
+    PRESET,
+    SYSCALL,
+    TRACEPOINT,
+    ProbeSpec,
+    Target,
+)
 from tests.support.function_index import kernel_btf, write_index
 
 ALL = ["fexit", "kretprobe", "tracepoint", "fentry", "kprobe"]
@@ -158,3 +168,47 @@ def test_a_preset_is_its_candidate(planner: KernelPlanner, monkeypatch: pytest.M
     assert "Files opened by open, openat2 and creat." in found.not_seen
     off = planner.resolve("opens", None, ["fexit"])  # the start says why it is off
     assert (off.target, off.mode) == (found.target, "tracepoint")
+
+
+SEVERAL = Target(FUNCTIONS, "vfs_*, do_exit, twice")
+
+
+def test_several_functions(planner: KernelPlanner) -> None:
+    found = prepare(planner, "mine", ProbeSpec(target=SEVERAL), ALL)
+    assert found.mode == "kretprobe"  # where do_exit has no return
+    assert found.plan.hook.functions == ("vfs_read", "vfs_readv", "vfs_write")
+    (sentence,) = found.not_seen
+    assert sentence.startswith("2 functions that cannot be traced so: do_exit: ")
+    assert "twice: " in sentence
+    by_kprobe = prepare(planner, "mine", ProbeSpec(target=SEVERAL, mode="kprobe"), ALL)
+    assert by_kprobe.plan.hook.functions == ("do_exit", "vfs_read", "vfs_readv", "vfs_write")
+
+
+def test_several_functions_are_filtered_by_name(planner: KernelPlanner) -> None:
+    spec = ProbeSpec(target=SEVERAL, where="function=vfs_r* latency>1ms")
+    where = prepare(planner, "mine", spec, ALL).where
+    assert where.kernel is not None
+    assert where.in_service is None
+
+
+def test_counting_several_functions(planner: KernelPlanner) -> None:
+    counted = ProbeSpec(target=SEVERAL, aggregate=AggregateSpec(("function", "comm")))
+    found = prepare(planner, "mine", counted, ALL)
+    assert (found.mode, found.plan.sees_return) == ("kprobe", False)
+    timed = AggregateSpec(("function",), (), HistogramSpec("latency_ns"))
+    assert prepare(planner, "mine", replace(counted, aggregate=timed), ALL).mode == "kretprobe"
+
+
+def test_functions_that_are_none(planner: KernelPlanner) -> None:
+    error = refusal(planner, target=Target(FUNCTIONS, "vfs_reed"))
+    assert (error.status, error.code) == (422, "invalid")
+    assert [each["field"] for each in error.extra["errors"]] == ["functions"]
+    assert error.extra["errors"][0]["near"][0] == "vfs_read"
+
+
+def test_without_kprobes_there_is_no_alternative(planner: KernelPlanner) -> None:
+    prepared = prepare(planner, "mine", ProbeSpec(target=SEVERAL), ["tracepoint"])
+    assert prepared.mode == "kretprobe"  # which is refused at the start, with the reason
+    error = ProbedeckError(501, "unavailable", "not here", reason="why")
+    add_alternatives(error, planner, ProbeSpec(target=SEVERAL), ALL, "kretprobe")
+    assert (error.extra["alternatives"], error.extra["instead"]) == ([], [])

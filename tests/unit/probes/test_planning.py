@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from app.columns.aggregate import AggregateSpec, HistogramSpec
 from app.columns.column import CALLER
 from app.errors import ProbedeckError
+from app.probes import planning
 from app.probes.planning import (
     MAX_PLAN_BYTES,
     Prepared,
@@ -18,7 +20,16 @@ from app.probes.planning import (
     prepare,
     replan,
 )
-from app.probes.spec import DEFAULT_TARGET, FUNCTION, PRESET, SYSCALL, TRACEPOINT, ProbeSpec, Target
+from app.probes.spec import (
+    DEFAULT_TARGET,
+    FUNCTION,
+    PRESET,
+    SYSCALL,
+    TRACEPOINT,
+    Filter,
+    ProbeSpec,
+    Target,
+)
 from tests.support.fake_planner import PATH_OFFSETS, FakePlanner
 
 ALL = ["fexit", "kretprobe", "tracepoint", "fentry", "kprobe"]
@@ -58,6 +69,32 @@ def test_the_best_mode_that_the_kernel_allows(
     assert found.plan.has_own_programs == (target == DEFAULT_TARGET)
     assert found.plan.mode == mode
     assert mode in found.possible
+
+
+@pytest.mark.parametrize(
+    ("aggregate", "more", "working", "mode"),
+    [
+        (AggregateSpec(("comm",)), {}, ALL, "fentry"),
+        (AggregateSpec(), {}, ["fexit", "kprobe"], "kprobe"),
+        (AggregateSpec(), {}, ["fexit"], "fexit"),
+        (AggregateSpec((), (("sum", "latency_ns"),)), {}, ALL, "fexit"),
+        (AggregateSpec(("errno",)), {}, ALL, "fexit"),
+        (AggregateSpec((), (), HistogramSpec("ret")), {}, ALL, "fexit"),
+        (AggregateSpec(), {"where": "Latency>1ms"}, ALL, "fexit"),
+        (AggregateSpec(), {"where": "comm=ret*"}, ALL, "fexit"),  # might be: then it works, too
+        (AggregateSpec(), {"filter": Filter(only_failures=True)}, ALL, "fexit"),
+        (AggregateSpec(("comm",)), {"mode": "fexit"}, ALL, "fexit"),
+    ],
+)
+def test_what_is_counted_at_entry_needs_no_return(
+    aggregate: AggregateSpec,
+    more: dict[str, Any],
+    working: list[str],
+    mode: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(planning, "plan_counted", lambda make, *_, **__: make(()))
+    assert prepared(ProbeSpec(target=READ, aggregate=aggregate, **more), working).mode == mode
 
 
 def test_a_mode_that_was_asked_for_is_taken() -> None:

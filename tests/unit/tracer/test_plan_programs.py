@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.columns.plan import Hook, Plan
+from app.columns.plan import FUNCTIONS, MULTI, SESSION, SINGLE, Hook, Plan
 from app.filters.kernel_filter import KernelFilter
 from app.probes.drops import RECURSION, UNFINISHED
 from app.probes.spec import Filter
@@ -23,7 +23,8 @@ class FakeSet:
 
     log: list[str]
 
-    def __init__(self, *_: object, is_first: bool) -> None:
+    def __init__(self, plan: Plan, *_: object, is_first: bool) -> None:
+        self.plan = plan
         self.is_first, self.enabled, self.filter = is_first, False, Filter()
         self.newer: FakeSet | None = None
         self.other: FakeSet | None = None
@@ -181,3 +182,29 @@ def test_one_set_too_many_ends_the_oldest_but_the_attached(stage: Stage) -> None
     assert stage.returned() == [stage.first, changed[3], changed[2], changed[1]]
     assert stage.programs.drops()[UNFINISHED] == 2
     assert stage.programs.retirable(4) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "way", "switch"),
+    [
+        ("function", None, "kprobe"),
+        (FUNCTIONS, SINGLE, "kprobe"),
+        (FUNCTIONS, MULTI, "fentry"),  # as for trampolines, only ftrace's own switch counts
+        (FUNCTIONS, SESSION, "fentry"),
+    ],
+)
+@pytest.mark.usefixtures("log")
+def test_which_switch_blinds_a_probe(
+    kind: str, way: str | None, switch: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def is_switched_off(mode: str) -> bool:
+        asked.append(mode)
+        return True
+
+    monkeypatch.setattr(plan_programs, "is_switched_off", is_switched_off)
+    plan = Plan(Hook(kind, "f*", functions=("f",), way=way), "kprobe", False, (), (), (), {})
+    programs = PlanPrograms(plan, CompiledObject((), ()), 4096, KernelFilter())
+    assert programs.unseen() == ["f*"]
+    assert asked == [switch]

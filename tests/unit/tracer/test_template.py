@@ -31,8 +31,10 @@ from app.kernel.plain_loads import Cast
 from app.linux import bpf
 from app.presets.deletions import hooks
 from app.tracer import any_records, template
+from app.tracer.code_slots import filled
 from app.tracer.compiled_object import CompiledObject, MapSpec, ProgramSpec
-from app.tracer.template import CAST_TYPE, adapted, completed, constants, filled
+from app.tracer.several_functions import NUMBER_SLOT
+from app.tracer.template import CAST_TYPE, adapted, completed, constants
 from app.tracer.template_source import SOURCES, TEMPLATES, template_files, template_source
 from tests.support.compiled_objects import RETURN_0, load_64
 
@@ -166,7 +168,7 @@ def test_every_slot_of_the_source_is_known() -> None:
         dict.fromkeys((*TASK_OFFSETS, *PATHS, *OWN), 1),
         EVERY_AGGREGATE,
     )
-    known = constants(every).keys() | {CAST_TYPE}
+    known = constants(every).keys() | {CAST_TYPE, NUMBER_SLOT}
     for name in TEMPLATES:
         text = template_source(name)
         slots = {int(slot, 16) for slot in SLOT.findall(text)}

@@ -10,6 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.probes.spec import DEFAULT_TARGET, Filter, ProbeSpec, Target
+from app.web.api.requests import SpecSchema
 from app.web.api.responses import ProbesSchema
 from tests.support.web_fakes import FakeManager
 
@@ -74,6 +75,31 @@ def test_a_good_spec_reaches_the_manager(
 ) -> None:
     assert client.post("/probes/fexit", json=body).status_code == 201
     assert manager.specs == {"fexit": replace(spec, mode="fexit")}
+
+
+@pytest.mark.parametrize(
+    ("functions", "name"),
+    [
+        ("tcp_*", "tcp_*"),
+        (" takes:sock tcp_ , vfs_read", "takes:sock tcp_ , vfs_read"),
+        (["tcp_*"], "tcp_*"),
+        (["vfs_read", "vfs_write"], "vfs_read, vfs_write"),
+    ],
+)
+def test_several_functions(functions: Any, name: str) -> None:
+    assert SpecSchema().load({"functions": functions}).target == Target("functions", name)
+
+
+@pytest.mark.parametrize(
+    "functions", ["", " ", [], ["a", 5], 5, {}, "x" * 1025, ["x" * 600, "x" * 600], "a\nb"]
+)
+def test_bad_patterns_are_refused(
+    client: FlaskClient, manager: FakeManager, functions: Any
+) -> None:
+    answer = client.post("/probes/many", json={"functions": functions})
+    assert (answer.status_code, answer.json["code"]) == (422, "invalid")
+    assert [fault["field"] for fault in answer.json["errors"]] == ["functions"]
+    assert manager.specs == {}
 
 
 @pytest.mark.parametrize(
