@@ -31,6 +31,7 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
     from app.web.guard import Guard  # noqa: PLC0415
     from app.web.routes import (  # noqa: PLC0415
         audit,
+        comparing,
         counted,
         events,
         fields,
@@ -70,6 +71,7 @@ def create_app(service: Service, owner: PeerOwner = owner_uid) -> Flask:
         pages,
         probes,
         counted,
+        comparing,
         presets,
         traceable,
         fields,

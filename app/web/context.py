@@ -11,6 +11,7 @@ from functools import cached_property
 from flask import current_app
 
 from app.access.audit_log import AuditLog
+from app.compare.comparison import Comparison
 from app.config import Settings
 from app.hub import Hub
 from app.kernel.bcc_headers import BTF_PATH
@@ -44,6 +45,11 @@ class Service:
         manager = ProbeManager(settings, hub, types=types, preset_names=names)
         limit = StreamLimit(settings.max_websockets)
         return cls(settings, hub, manager, limit, kernel_types=types, preset_names=names)
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        """What compares modes."""
+        return Comparison(self.manager, self.hub)
 
     @cached_property
     def audit(self) -> AuditLog:

@@ -12,12 +12,22 @@ from app.errors import ProbedeckError, invalid
 from app.presets.deletions.own_plan import own_plan
 from app.probes.modes import PREFERENCE
 from app.probes.planning import Other, Resolved, modes_of
-from app.probes.spec import DEFAULT_TARGET, FUNCTION, PRESET, SYSCALL, TRACEPOINT, Target, Where
+from app.probes.spec import (
+    DEFAULT_TARGET,
+    FUNCTION,
+    FUNCTIONS,
+    PRESET,
+    SYSCALL,
+    TRACEPOINT,
+    Target,
+    Where,
+)
 
 KNOWN = {
     FUNCTION: ("vfs_read", "vfs_write", "only_by_kprobe"),
     SYSCALL: ("openat",),
     TRACEPOINT: ("sched:sched_switch",),
+    FUNCTIONS: ("vfs_*",),
 }
 PRESETS = {"reads": (Target(FUNCTION, "vfs_read"), ("count", "state"), "count>1")}
 NOT_SEEN = ("Reads by others.",)

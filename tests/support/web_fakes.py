@@ -300,6 +300,35 @@ class FakeConnection:
         pass
 
 
+COMPARED = {
+    "target": {"kind": "function", "name": "vfs_read"},
+    "calls": None,
+    "untraced_ns_per_call": None,
+    "modes": [
+        {
+            **dict.fromkeys(("reason", "hint", "rows", "lost", "missing", "slow_down")),
+            **dict.fromkeys(("program_ns_per_call", "added_ns_per_call")),
+            "mode": "fexit",
+            "available": True,
+        }
+    ],
+    "agree": None,
+    "compared": [],
+    "differences": [],
+}
+
+
+class FakeComparison:
+    """A fake of app.compare.comparison.Comparison, which remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Any, ...]] = []
+
+    def compare(self, *asked: Any, actor: str, **_: Any) -> dict[str, Any]:
+        self.asked.append((*asked, actor))
+        return COMPARED
+
+
 def fake_service(settings: Settings | None = None) -> Service:
     """A service with a fake manager."""
     settings = settings or Settings(owner_uid=1000)
@@ -308,7 +337,9 @@ def fake_service(settings: Settings | None = None) -> Service:
     hub = Hub(settings.recent_mib * MIB, settings.client_queue_mib * MIB)
     limit = StreamLimit(settings.max_websockets)
     types = KernelTypes(settings.btf_path)
-    return Service(settings, hub, FakeManager(hub), limit, types)  # type: ignore[arg-type]
+    service = Service(settings, hub, FakeManager(hub), limit, types)  # type: ignore[arg-type]
+    service.__dict__["comparison"] = FakeComparison()  # as cached_property keeps it
+    return service
 
 
 def publish(hub: Hub, names: Sequence[str | bytes | None], probe: str = "fexit") -> None:

@@ -170,6 +170,70 @@ class CountedSchema(Schema):
     rows = fields.List(fields.Dict(), required=True)
 
 
+class ComparedTargetSchema(Schema):
+    kind = fields.String(required=True)
+    name = fields.String(required=True)
+
+
+class ComparedModeSchema(Schema):
+    """A mode of a comparison. Times are in ns; null is what was not measured."""
+
+    mode = fields.String(required=True)
+    available = fields.Boolean(required=True)
+    reason = fields.String(required=True, allow_none=True)
+    hint = fields.String(required=True, allow_none=True)
+    rows = fields.Integer(required=True, allow_none=True)
+    lost = fields.Integer(
+        required=True, allow_none=True, metadata={"description": "Rows lost, and counted as lost"}
+    )
+    missing = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Calls that were made, and that it did not show"},
+    )
+    program_ns_per_call = fields.Float(
+        required=True,
+        allow_none=True,
+        metadata={"description": "In its programs, as the kernel counts it"},
+    )
+    added_ns_per_call = fields.Float(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Added to the processor time of the caller of the function"},
+    )
+    slow_down = fields.Float(
+        required=True,
+        allow_none=True,
+        metadata={"description": "A call's time when traced, by its time when not"},
+    )
+
+
+class ComparedSchema(Schema):
+    """What modes showed of the same calls, and what each costs."""
+
+    target = fields.Nested(ComparedTargetSchema, required=True)
+    calls = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Made for it; null where calls of others were waited for"},
+    )
+    untraced_ns_per_call = fields.Float(required=True, allow_none=True)
+    modes = fields.List(fields.Nested(ComparedModeSchema), required=True)
+    agree = fields.Boolean(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Whether all showed the same; null with less than two modes"},
+    )
+    compared = fields.List(
+        fields.String(), required=True, metadata={"description": "The columns that were compared"}
+    )
+    differences = fields.List(
+        fields.Dict(),
+        required=True,
+        metadata={"description": "Calls that a mode shows, and another one does not"},
+    )
+
+
 class AuditSchema(Schema):
     entries = fields.List(fields.Dict(), required=True)
 
