@@ -370,8 +370,9 @@ def test_what_the_kernel_cannot_test_is_refused(idle: Service, modes: tuple[str,
     stop(idle)
 
 
+@pytest.mark.suites("bookworm")
 def test_counts_of_a_killed_tracer_are_not_lost(idle: Service, modes: tuple[str, ...]) -> None:
-    """On every kernel: what it counted after its last snapshot is in the kernel only."""
+    """What it counted after its last snapshot is in the kernel only."""
     allowed(modes, READ)
     filters = {"filter": {"pid": os.getpid()}, "where": OWN}
     idle.start(COUNTED, **READ, aggregate={"by": ["count"]}, **filters)

@@ -20,6 +20,7 @@ def by_mode(answer: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {each["mode"]: each for each in answer["modes"]}
 
 
+@pytest.mark.suites("bullseye", "trixie-backports")
 def test_deletions_in_all_modes(idle: Service, modes: tuple[str, ...]) -> None:
     answer = idle.expect(200, "POST", "/compare")
     found = by_mode(answer)
