@@ -37,7 +37,14 @@ from app.columns.plan import (
 from app.columns.rendering import Rendering, is_in_record
 from app.columns.slots import FullError, Slots, at_entry_first
 from app.columns.starts import Start
-from app.columns.subject import CONTEXT_NAMES, OpenTracefs, Subject, refused, subject_of
+from app.columns.subject import (
+    CONTEXT_NAMES,
+    RESULTS_DIFFER,
+    OpenTracefs,
+    Subject,
+    refused,
+    subject_of,
+)
 from app.columns.trace_target import FUNCTION, Target
 from app.columns.types import by_renderer, by_type, has_fields
 from app.errors import ProbedeckError
@@ -263,9 +270,7 @@ class _Builder:
         if value.name == "ret" and hook.kind == FUNCTION and not hook.function_id:
             raise ExpressionError(f"no BTF says what {hook.name} returns", value.position)
         if value.name == "ret" and hook.kind == FUNCTIONS:
-            raise ExpressionError(
-                "each function returns another type: trace one alone to see `ret`", value.position
-            )
+            raise ExpressionError(RESULTS_DIFFER, value.position)
         if value.name == "ret" and self.subject.result is None:
             raise ExpressionError(
                 f"{self.subject.hook.name} returns nothing (void)", value.position

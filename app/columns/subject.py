@@ -32,6 +32,7 @@ MODES_OF = {
     FUNCTIONS: ("kprobe", "kretprobe"),
 }
 RETURN_MODES = ("fexit", "kretprobe")
+RESULTS_DIFFER = "each function returns another type: trace one alone to see `ret`"
 # System calls whose return the kernel does not report: a row at entry, by the tracepoint there.
 # `exit` and `exit_group` end their thread (kernel/exit.c). The others restore registers that were
 # saved before, and leave -1 where the call's number was (`orig_ax` in restore_sigcontext of
@@ -100,7 +101,7 @@ class Subject:
                 f"`ret` is not known here: it needs a mode that sees the return: {modes}"
             )
         if self.hook.kind == FUNCTIONS:
-            raise PathError("each function returns another type: trace one alone to see `ret`")
+            raise PathError(RESULTS_DIFFER)
         if self.result is None:
             raise PathError(f"{self.hook.name} returns nothing (void)")
         return self.result

@@ -157,6 +157,12 @@ def map_lookup(fd: int, key: bytes, value_size: int) -> bytes | None:
     return value.raw
 
 
+def map_sum(fd: int, key: bytes) -> int:
+    """Return a 64-bit counter of a per-CPU map, summed over all CPUs; 0 if there is no such key."""
+    values = map_lookup(fd, key, percpu_size(8))
+    return 0 if values is None else sum(memoryview(values).cast("Q"))
+
+
 def map_update(fd: int, key: bytes, value: bytes) -> None:
     """Set a key's value; `value` has the length that `map_lookup` returns."""
     value_buffer = ctypes.create_string_buffer(value, len(value))

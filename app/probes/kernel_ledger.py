@@ -25,7 +25,11 @@ _U32 = struct.Struct("=I")
 
 
 class KernelLedger:
-    """Owns the descriptors of the rings, counters and programs of a run, or of one of its sets."""
+    """Owns the descriptors of the rings, counters and programs of a run, or of one of its sets.
+
+    `counts` is that of the map of counters, `groups` that of the map in which calls are counted;
+    None if they are not.
+    """
 
     def __init__(self, message: Mapping[str, Any], descriptors: list[int]) -> None:
         """Take the descriptors of the message `maps` (docs/protocol.md) from a list's beginning.
@@ -46,8 +50,7 @@ class KernelLedger:
             raise ValueError(f"{len(descriptors)} descriptors for {rings} rings")
         taken, descriptors[:count] = descriptors[:count], []
         self._rings = taken[:rings]
-        self._counts, self._canary = taken[rings], taken[rings + (canary is not None)]
-        # Of the map in which calls are counted; None if they are not.
+        self.counts, self._canary = taken[rings], taken[rings + (canary is not None)]
         self.groups = taken[maps - 1] if has_groups else None
         self._entry_programs = taken[maps:]
         self._stack = ExitStack()
@@ -57,11 +60,6 @@ class KernelLedger:
     def close(self) -> None:
         """Close the descriptors; the kernel then frees what they refer to."""
         self._stack.close()
-
-    @property
-    def counts(self) -> int:
-        """The descriptor of the map of counters."""
-        return self._counts
 
     def read(self, *, counts_misses: bool = True) -> dict[str, Any]:
         """Return the totals, as a tracer reports them at its end. Raises OSError.
@@ -94,8 +92,7 @@ class KernelLedger:
         return 0 if value is None else int(_U32.unpack_from(value, self._canary_missed_at)[0])
 
     def _count(self, index: int) -> int:
-        value = bpf.map_lookup(self._counts, struct.pack("=I", index), bpf.percpu_size(8))
-        return 0 if value is None else sum(memoryview(value).cast("Q"))
+        return bpf.map_sum(self.counts, struct.pack("=I", index))
 
 
 def _producer_position(ring_fd: int) -> int:

@@ -90,31 +90,28 @@ class KernelPlanner:
                 columns,
                 lambda wants_path: self._offsets(target, mode, wants_path),
             )
+        known = self._known(target, mode)
+        try:
+            btf = self._types.btf(known.module if known.function_id else None)
+            return planner.plan(btf, known, mode, columns)
+        except (OSError, BtfError) as error:
+            raise _no_types(str(target), error) from error
+
+    def _known(self, target: Target, mode: str) -> trace_target.Target:
+        """Return a target as the index knows it; raises ProbedeckError if it cannot be traced."""
         if target.kind == FUNCTIONS:
-            return self._plan_several(target, mode, columns)
+            names = self._function_set(target, mode).names
+            return trace_target.Target(FUNCTIONS, target.name, functions=names)
         entry = self._entry(target)
         if refusal := why_not(entry, mode):
             raise _unavailable(str(target), refusal.reason)
-        known = trace_target.Target(
+        return trace_target.Target(
             entry.kind,
             entry.full_name,
             module=entry.module,
             function_id=entry.function_id,
             is_undescribed=entry.kind == FUNCTION and not entry.function_id,
         )
-        try:
-            btf = self._types.btf(entry.module if entry.function_id else None)
-            return planner.plan(btf, known, mode, columns)
-        except (OSError, BtfError) as error:
-            raise _no_types(str(target), error) from error
-
-    def _plan_several(self, target: Target, mode: str, columns: tuple[str, ...] | None) -> Plan:
-        names = self._function_set(target, mode).names
-        known = trace_target.Target(FUNCTIONS, target.name, functions=names)
-        try:
-            return planner.plan(self._types.btf(), known, mode, columns)
-        except (OSError, BtfError) as error:
-            raise _no_types(str(target), error) from error
 
     def _function_set(self, target: Target, mode: str) -> FunctionSet:
         index = self._functions.current(self._settings.start_timeout_s)

@@ -47,8 +47,7 @@ class LoadedMap:
     def sum(self, key: bytes) -> int:
         """Return a per-CPU map's 64-bit counter, summed over all CPUs; raises OSError."""
         self._check(key, bytes(8))
-        values = bpf.map_lookup(self.fd, key, bpf.percpu_size(8))
-        return 0 if values is None else sum(memoryview(values).cast("Q"))
+        return bpf.map_sum(self.fd, key)
 
     def _check(self, key: bytes, value: bytes) -> None:
         # The kernel reads and writes as many bytes as the map has, whatever the buffers' size.

@@ -35,7 +35,8 @@ from app.tracer.filter_tests import FilterTestsSwitch, joined
 from app.tracer.loader import LoadedMap
 
 TRAMPOLINES = ("fentry", "fexit")
-ENTRY, RETURN, THREAD_EXIT = "any_entry", "any_return", "raw_tracepoint__sched_process_exit"
+ENTRY = several_functions.ENTRY_PROGRAM
+RETURN, THREAD_EXIT = "any_return", "raw_tracepoint__sched_process_exit"
 _NEWER_ENTRY, _OTHER_RETURN = "newer_entry", "other_return"
 
 
@@ -65,11 +66,11 @@ class PlanSet(AttachedPrograms):
     ) -> None:
         self.plan, self.where = plan, where
         self._is_first = is_first
-        numbers = template.constants(plan)
+        numbers, session = template.constants(plan), several_functions.session_of(plan)
         super().__init__(
             template.adapted(compiled, plan, ring_bytes),
             any_records.slots(plan),
-            lambda code: template.completed(code, numbers),
+            lambda code: template.completed(code, numbers, session),
             plan.hook.module if plan.mode in TRAMPOLINES else None,
         )
         self._switch = FilterTestsSwitch(self._object.maps)

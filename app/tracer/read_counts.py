@@ -21,8 +21,7 @@ from app.tracer.records import CALLS_UNGROUPED
 def snapshot(request: TracerRequest, groups_fd: int, counts_fd: int) -> bytes:
     """Return what was counted. Raises OSError."""
     encoder = GroupEncoder(request.probe, request.run, Plan.from_json(request.plan))
-    counter = bpf.map_lookup(counts_fd, struct.pack("=I", CALLS_UNGROUPED), bpf.percpu_size(8))
-    ungrouped = 0 if counter is None else sum(memoryview(counter).cast("Q"))
+    ungrouped = bpf.map_sum(counts_fd, struct.pack("=I", CALLS_UNGROUPED))
     with Groups(encoder.layout, groups_fd) as groups:
         table = groups.table()
     return encoder.encode(table, about_counts(table, ungrouped))[1]

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from app.columns.plan import FUNCTIONS, MULTI, SESSION, SINGLE, Plan
 from app.errors import ProbedeckError
-from app.kernel.multi_attach import find_multi_attach
+from app.kernel.multi_attach import Session, find_multi_attach
 from app.linux import bpf
 from app.tracer.code_slots import with_number
 from app.tracer.compiled_object import CompiledObject, ProgramSpec
@@ -75,14 +75,16 @@ def attached(plan: Plan, load: Callable[[Plan], _Loaded]) -> _Loaded:
     raise AssertionError("no way")
 
 
+def session_of(plan: Plan) -> Session | None:
+    """Return what the programs of a plan need that is attached by kprobe.session."""
+    return find_multi_attach().session if plan.hook.way == SESSION else None
+
+
 def attach_type(plan: Plan) -> int:
     """Return the type with which a plan's programs are loaded for their links; 0 for none."""
-    known = find_multi_attach()
-    if plan.hook.way == SESSION and known.session:
-        return known.session.attach_type
-    if plan.hook.way == MULTI and known.attach_type is not None:
-        return known.attach_type
-    return 0
+    if session := session_of(plan):
+        return session.attach_type
+    return find_multi_attach().attach_type or 0 if plan.hook.way == MULTI else 0
 
 
 def _one_for_each(program: ProgramSpec, plan: Plan) -> list[ProgramSpec]:
@@ -113,9 +115,10 @@ def entry_programs(plan: Plan) -> list[str]:
 def adapted_for(compiled: CompiledObject, plan: Plan) -> CompiledObject:
     """Return the object with the programs that a plan's way needs."""
     programs: list[ProgramSpec] = []
+    linked = attach_type(plan)
     for program in compiled.programs:
-        if program.type == bpf.PROG_TYPE_KPROBE and attach_type(plan):
-            programs.append(replace(program, attach_type=attach_type(plan)))
+        if program.type == bpf.PROG_TYPE_KPROBE and linked:
+            programs.append(replace(program, attach_type=linked))
         elif program.name == ENTRY_PROGRAM and plan.hook.way == SINGLE:
             programs += _one_for_each(program, plan)
         else:

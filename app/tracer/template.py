@@ -30,7 +30,7 @@ from app.columns.plan import (
     Plan,
     Read,
 )
-from app.kernel.multi_attach import find_multi_attach
+from app.kernel.multi_attach import Session
 from app.kernel.plain_loads import find_cast
 from app.linux import bpf
 from app.presets.deletions.hooks import FIELDS, RENAME_FIELDS
@@ -175,14 +175,16 @@ def _argument_words(plan: Plan) -> int:
     return used.bit_length()
 
 
-def completed(instructions: bytes, numbers: Mapping[int, int]) -> bytes:
+def completed(
+    instructions: bytes, numbers: Mapping[int, int], session: Session | None = None
+) -> bytes:
     """Return the instructions as this kernel can load them, with each slot's number.
 
     Loads are plain where the kernel lets programs make them (app/kernel/plain_loads.py).
+    `session` is needed by programs of kprobe.session.
     """
     cast = find_cast()
     types = {CAST_TYPE: cast.type_id} if cast else {}
-    session = find_multi_attach().session
     return with_casts(filled(instructions, {**numbers, **types}), cast, session)
 
 

@@ -12,6 +12,7 @@ import signal
 import threading
 from collections import defaultdict
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -232,20 +233,15 @@ def test_reads(idle: Service, modes: tuple[str, ...], aggregate: dict[str, Any])
 
 
 @pytest.mark.suites()
-@pytest.mark.parametrize("mode", ["fexit", "kretprobe"])
-@pytest.mark.parametrize("aggregate", FILE_READS, ids=str)
-def test_function_at_return(
-    idle: Service, modes: tuple[str, ...], mode: str, aggregate: dict[str, Any]
-) -> None:
-    target = {"mode": mode, **VFS_READ}
-    allowed(modes, target)
-    count(idle, target, aggregate, lambda: in_threads(read_files))
-
-
-@pytest.mark.suites()
-@pytest.mark.parametrize("mode", ["fentry", "kprobe"])
-@pytest.mark.parametrize("aggregate", FILE_ENTRIES, ids=str)
-def test_function_at_entry(
+@pytest.mark.parametrize(
+    ("mode", "aggregate"),
+    [
+        *product(("fexit", "kretprobe"), FILE_READS),
+        *product(("fentry", "kprobe"), FILE_ENTRIES),
+    ],
+    ids=str,
+)
+def test_function(
     idle: Service, modes: tuple[str, ...], mode: str, aggregate: dict[str, Any]
 ) -> None:
     target = {"mode": mode, **VFS_READ}
